@@ -1,0 +1,1 @@
+"""The language that everything in Spondyl speaks: streams, messages, bus and spool."""

@@ -1,0 +1,1 @@
+"""How Spondyl is started: on one machine here, on many by containers."""

@@ -1,0 +1,1 @@
+"""The services of Spondyl and the kit they stand on."""

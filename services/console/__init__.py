@@ -1,0 +1,1 @@
+"""The web console: every bed of every site."""

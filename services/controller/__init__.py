@@ -1,0 +1,1 @@
+"""The device gateway: loop, law, session, recorder and bedside panel."""

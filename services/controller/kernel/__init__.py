@@ -1,0 +1,1 @@
+"""Compiled control: numpy and numba only, no Python object, no allocation, no I/O but clock and bed link."""

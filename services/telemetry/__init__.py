@@ -1,0 +1,1 @@
+"""Where every sample of every bed is kept and asked for."""
