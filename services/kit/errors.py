@@ -1,0 +1,21 @@
+"""Errors a person is meant to read.
+
+SpondylError            anything a user can mend: one line, no trace back
+└── NotRunning          no running system under the data directory (exit status 2)
+"""
+
+
+class SpondylError(Exception):
+    """A refusal in one line: what, the value, the limit and where the limit comes from."""
+
+    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+
+
+class NotRunning(SpondylError):  # noqa: N818  (the name is the state a user meets, not a fault)
+    """No running system under the data directory."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=2)

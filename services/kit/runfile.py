@@ -1,0 +1,121 @@
+"""What a running system says of itself: ``DIR/run.json``, readable by its owner only."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from services.kit.errors import NotRunning, SpondylError
+
+DATA_VARIABLE = "SPONDYL_DATA"
+DEFAULT_DATA = "var"
+
+
+class Credential(BaseModel):
+    """One broker user."""
+
+    user: str
+    password: str
+
+
+class Site(BaseModel):
+    """One clinic: its gateway, its panel's address and its devices."""
+
+    gateway: str
+    panel: str
+    devices: list[str]
+
+
+class Run(BaseModel):
+    """Addresses and credentials of a running system."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    pid_started_at: float  # seconds since the epoch, as the kernel tells: a reused pid is another process
+    started_at: AwareDatetime
+    version: str
+    data: Path
+    console: str
+    telemetry: str
+    panels: dict[str, str]
+    mqtt: str
+    mqtt_user: str
+    mqtt_password: str
+    redis: str
+    users: dict[str, Credential]
+    sites: dict[str, Site]
+
+
+def data_directory(option: Path | str | None = None) -> Path:
+    """The data directory: the option, else ``SPONDYL_DATA``, else ``./var``; absolute."""
+    return Path(option or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA).absolute()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def process_start(pid: int) -> float | None:
+    """When the process started (seconds since the epoch), None when there is none."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None
+
+
+def is_process(pid: int, started_at: float) -> bool:
+    """True when pid is still the process that started then, not a later one with its number."""
+    actual = process_start(pid)
+    return actual is not None and abs(actual - started_at) < 2.0  # noqa: PLR2004  (the kernel's clock ticks)
+
+
+def save(run: Run) -> None:
+    """Write ``run.json`` (mode 0600)."""
+    write_private(run.data / "run.json", run.model_dump_json(indent=2))
+
+
+def load(option: Path | str | None = None) -> Run:
+    """Read ``run.json`` of a living system.
+
+    Raises NotRunning when there is none or its process has ended, SpondylError when the file is not readable.
+    """
+    data = data_directory(option)
+    path = data / "run.json"
+    start = "start it with `spondyl up`" + ("" if data.name == DEFAULT_DATA else f" --data {data}")
+    try:
+        run = Run.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotRunning(f"no running system in {data} (no run.json): {start}") from None
+    except PermissionError:
+        raise SpondylError(
+            f"{path} belongs to another user: it holds passwords and only its owner may read it", exit_code=2
+        ) from None
+    except (ValidationError, ValueError, OSError) as error:
+        raise SpondylError(
+            f"{path} is not readable as run.json: {error.__class__.__name__}; {start}", exit_code=2
+        ) from None
+    if not is_process(run.pid, run.pid_started_at):
+        raise NotRunning(f"the system in {data} has ended (process {run.pid} is gone): {start}")
+    return run
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small JSON file of our own, empty when it is not there or half written."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,199 @@
+"""Start child processes, keep them alive, end them in order: for a gateway and for a whole machine."""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from services.kit.runfile import process_start, write_private
+
+log = structlog.get_logger(__name__)
+
+FIRST_DELAY_S = 0.2
+LONGEST_DELAY_S = 5.0
+SETTLED_S = 20.0  # a child that lived this long starts again without delay
+LOG_BYTES = 10_000_000  # a log larger than this is moved aside when its process starts
+POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One child: how to start it, when it may start and how it ends.
+
+    ``needs`` is asked before every start (another child's answer, usually); ``stage`` orders the end: the
+    highest stage ends first, members of a stage together. ``detached`` children outlive a killed supervisor.
+    """
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs: Callable[[], bool] = lambda: True
+    stage: int = 0
+    stop_s: float = 1.5
+    detached: bool = False
+
+
+@dataclass(slots=True)
+class _Child:
+    program: Program
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    starts: int = 0
+    delay_s: float = 0.0
+    not_before: float = 0.0
+
+
+class Supervisor:
+    """Runs programs until told to stop; a child that ends is started again with back-off."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        *,
+        log_directory: Path | None = None,
+        state_path: Path | None = None,
+    ) -> None:
+        self._children = [_Child(program) for program in programs]
+        self._log_directory = log_directory
+        self._state_path = state_path
+        self._stopping = threading.Event()
+
+    def run(self, tick: Callable[[], None] = lambda: None) -> None:
+        """Start and watch until ``request_stop``; ``tick`` is called at every round (about 20 a second)."""
+        while not self._stopping.is_set():
+            self.poll()
+            tick()
+            self._stopping.wait(POLL_S)
+
+    def request_stop(self, *_: object) -> None:
+        """End ``run`` soon; safe in a signal handler."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """True once a stop was requested."""
+        return self._stopping.is_set()
+
+    def poll(self) -> None:
+        """Start what should run and does not; returns at once."""
+        changed = False
+        for child in self._children:
+            changed |= self._keep(child)
+        if changed:
+            self._save_state()
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a living child."""
+        for child in self._children:
+            if child.program.name == name and child.process and child.process.poll() is None:
+                return child.process.pid
+        return None
+
+    def stop(self, within_s: float = 5.0) -> None:
+        """End every child, highest stage first, by SIGTERM, at last by SIGKILL; returns within the time."""
+        self._stopping.set()
+        deadline = time.monotonic() + within_s
+        for stage in sorted({child.program.stage for child in self._children}, reverse=True):
+            members = [child for child in self._children if child.program.stage == stage]
+            _end(members, deadline)
+        if self._state_path:
+            self._state_path.unlink(missing_ok=True)
+
+    def _keep(self, child: _Child) -> bool:
+        now = time.monotonic()
+        if child.process is not None:
+            status = child.process.poll()
+            if status is None:
+                return False
+            self._note_end(child, status, now)
+        if now < child.not_before or not child.program.needs():
+            return False
+        child.process = self._spawn(child.program)
+        child.started_at = now
+        child.starts += 1
+        return True
+
+    def _note_end(self, child: _Child, status: int, now: float) -> None:
+        lived_s = now - child.started_at
+        child.process = None
+        child.delay_s = (
+            0.0 if lived_s > SETTLED_S else min(max(child.delay_s * 2, FIRST_DELAY_S), LONGEST_DELAY_S)
+        )
+        child.not_before = now + child.delay_s
+        log.warning(
+            "process ended",
+            name=child.program.name,
+            status=status,
+            lived_s=round(lived_s, 1),
+            again_in_s=child.delay_s,
+        )
+
+    def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
+        output = self._open_log(program.name)
+        try:
+            return subprocess.Popen(
+                list(program.argv),
+                env={**os.environ, **program.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output is not None else None,
+                start_new_session=True,
+                preexec_fn=None if program.detached else _die_with_parent,  # noqa: PLW1509  (one prctl, no locks)
+            )
+        finally:
+            if output is not None:
+                os.close(output)
+
+    def _open_log(self, name: str) -> int | None:
+        if self._log_directory is None:
+            return None
+        self._log_directory.mkdir(parents=True, exist_ok=True)
+        path = self._log_directory / f"{name}.log"
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size > LOG_BYTES:
+                path.replace(path.with_suffix(".log.1"))
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def _save_state(self) -> None:
+        if self._state_path is None:
+            return
+        state = {
+            child.program.name: {
+                "pid": child.process.pid,
+                "started_at": process_start(child.process.pid),
+                "restarts": child.starts - 1,
+            }
+            for child in self._children
+            if child.process is not None
+        }
+        write_private(self._state_path, json.dumps(state, indent=2))
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the supervisor is killed, so that no orphan stays."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end(children: Sequence[_Child], deadline: float) -> None:
+    alive = [child for child in children if child.process is not None and child.process.poll() is None]
+    for child in alive:
+        child.process.terminate()  # type: ignore[union-attr]  # filtered above
+    for child in alive:
+        patience_s = max(0.05, min(child.program.stop_s, deadline - time.monotonic()))
+        try:
+            child.process.wait(patience_s)  # type: ignore[union-attr]
+        except subprocess.TimeoutExpired:
+            log.warning("process killed: it did not end in time", name=child.program.name, after_s=patience_s)
+            child.process.kill()  # type: ignore[union-attr]
+            child.process.wait()  # type: ignore[union-attr]
