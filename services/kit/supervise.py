@@ -23,6 +23,7 @@ LONGEST_DELAY_S = 5.0
 SETTLED_S = 20.0  # a child that lived this long starts again without delay
 LOG_BYTES = 10_000_000  # a log larger than this is moved aside when its process starts
 POLL_S = 0.05
+STAGE_RESERVE_S = 0.5  # what every later stage of an orderly end can count on
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -104,9 +105,10 @@ class Supervisor:
         """End every child, highest stage first, by SIGTERM, at last by SIGKILL; returns within the time."""
         self._stopping.set()
         deadline = time.monotonic() + within_s
-        for stage in sorted({child.program.stage for child in self._children}, reverse=True):
+        stages = sorted({child.program.stage for child in self._children}, reverse=True)
+        for below, stage in zip(range(len(stages) - 1, -1, -1), stages, strict=True):
             members = [child for child in self._children if child.program.stage == stage]
-            _end(members, deadline)
+            _end(members, deadline - below * STAGE_RESERVE_S)
         if self._state_path:
             self._state_path.unlink(missing_ok=True)
 

@@ -1,0 +1,69 @@
+"""`spondyl up`, `status` and `doctor`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data directory.", envvar="SPONDYL_DATA", show_default="./var")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add this room's commands."""
+    root.command("up")(_up)
+    root.command("status")(_status)
+    root.command("doctor")(_doctor)
+
+
+def _up(
+    beds: Annotated[int, typer.Option(help="Simulated beds, dealt out over the sites.")] = 6,
+    sites: Annotated[int, typer.Option(help="Clinics: one gateway each.")] = 2,
+    data: Data = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; loopback unless told otherwise.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="Console port.", show_default="8080 or the next free one")
+    ] = None,
+    period_ms: Annotated[float, typer.Option(help="Period of the control loop.")] = 20.0,
+    block_ms: Annotated[float, typer.Option(help="Length of a published block.")] = 200.0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated patients.")] = 1,
+    therapist: Annotated[
+        bool, typer.Option(help="A simulated therapist gives the beds their sessions.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Start broker, Redis, services, gateways and console on this machine; Ctrl-C ends them."""
+    from deploy.local import Plan
+    from deploy.up import up
+    from services.kit.runfile import data_directory
+
+    up(
+        Plan(data_directory(data), beds, sites, host, port, period_ms, block_ms, seed, therapist),
+        as_json=as_json,
+    )
+
+
+def _status(data: Data = None, as_json: Json = False) -> None:
+    """Every process of the running system: memory, CPU, uptime, lag."""
+    from deploy.status import status, table
+    from services.kit import runfile
+
+    report = status(runfile.load(data))
+    print(json.dumps(report) if as_json else table(report))
+
+
+def _doctor(data: Data = None, as_json: Json = False) -> None:
+    """What is installed, permitted and reachable, and what to do about what is not."""
+    from deploy.doctor import examine, lines, report
+    from services.kit.runfile import data_directory
+
+    findings = examine(data_directory(data))
+    result = report(findings)
+    print(json.dumps(result) if as_json else lines(findings))
+    if not result["ok"]:
+        raise typer.Exit(1)

@@ -1,0 +1,193 @@
+"""`spondyl doctor`: what is installed, permitted and reachable, and what to do about what is not."""
+
+import os
+import platform
+import resource
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from deploy import engines
+from deploy.local import host_port
+from deploy.ports import answers
+from services.kit import runfile
+from services.kit.errors import SpondylError
+
+RING_MB = 64  # one gateway's ring at its largest
+Verdict = Literal["ok", "limited", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; ``missing`` makes the command fail, ``limited`` only costs something."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+    do: str = ""
+
+
+def examine(data: Path) -> list[Finding]:
+    """Every check in its order; reachability only for a system that runs under ``data``."""
+    return [check() for check in CHECKS] + _reachable(data)
+
+
+def report(findings: Sequence[Finding]) -> dict[str, Any]:
+    """As JSON: ``ok`` is false when anything needed is missing."""
+    return {
+        "ok": all(finding.verdict != "missing" for finding in findings),
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def lines(findings: Sequence[Finding]) -> str:
+    """For a person: a mark and a word a line, and what to do below it."""
+    marks = {"ok": "ok     ", "limited": "limited", "missing": "MISSING"}
+    return "\n".join(
+        f"{marks[finding.verdict]}  {finding.what}: {finding.detail}"
+        + (f"\n         -> {finding.do}" if finding.do else "")
+        for finding in findings
+    )
+
+
+def _python() -> Finding:
+    return Finding("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _program(what: str, command: str, flag: str, install: str, verdict: Verdict) -> Callable[[], Finding]:
+    def check() -> Finding:
+        path = next((found for name in command.split("|") if (found := engines.find(name))), None)
+        if path is None:
+            return Finding(what, verdict, "not installed", install)
+        return Finding(what, "ok", f"{engines.version([path, flag]) or 'present'} ({path})")
+
+    return check
+
+
+def _redis() -> Finding:
+    try:
+        path, version = engines.redis_server()
+    except SpondylError as error:
+        return Finding("Redis-compatible server", "missing", error.message)
+    return Finding("Redis-compatible server", "ok", f"{version} ({Path(path).name})")
+
+
+def _realtime_class() -> Finding:
+    do = (
+        "run as root, or give the user `rtprio 80` in /etc/security/limits.conf, the container --cap-add SYS_NICE;"
+        " without it the loop runs in the normal class and is late more often"
+    )
+    if not hasattr(os, "sched_setscheduler"):
+        return Finding("Real-time class", "limited", f"{platform.system()} has no SCHED_FIFO", do)
+    child = os.fork()
+    if child == 0:  # tried in a child: this process keeps its class
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    permitted = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    return (
+        Finding("Real-time class", "ok", "SCHED_FIFO is permitted")
+        if permitted
+        else Finding("Real-time class", "limited", "SCHED_FIFO is not permitted", do)
+    )
+
+
+def _locked_memory() -> Finding:
+    wanted = 512 * 1024 * 1024
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if os.geteuid() == 0 or limit == resource.RLIM_INFINITY or limit >= wanted:
+        return Finding("Locked memory", "ok", "the loop may lock its memory")
+    return Finding(
+        "Locked memory",
+        "limited",
+        f"limit is {limit // 1024} KiB, the loop wants {wanted // 1024} KiB",
+        "give the user `memlock unlimited` in /etc/security/limits.conf, or --ulimit memlock=-1",
+    )
+
+
+def _cores() -> Finding:
+    count = os.cpu_count() or 1
+    if count > 1:
+        return Finding("Processor", "ok", f"{count} cores")
+    return Finding("Processor", "limited", "1 core", "the loop shares it with everything else")
+
+
+def _shared_memory() -> Finding:
+    folder = Path("/dev/shm")  # noqa: S108  (the system's shared memory, not a temporary file)
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        free_mb = shutil.disk_usage(folder).free // 1_000_000
+        return Finding(
+            "Shared memory",
+            "ok" if free_mb > RING_MB else "limited",
+            f"{free_mb} MB free",
+            "" if free_mb > RING_MB else "give the container --shm-size 256m",
+        )
+    return Finding(
+        "Shared memory", "limited", "no /dev/shm", "the ring is kept in the data directory instead"
+    )
+
+
+APT = "`apt-get install {0}` or `dnf install {1}` or `brew install {2}`"
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    _python,
+    _program("Mosquitto", "mosquitto", "-h", engines.INSTALL["mosquitto"], "missing"),
+    _redis,
+    _program(
+        "MQTT command line",
+        "mosquitto_sub",
+        "--version",
+        APT.format("mosquitto-clients", "mosquitto", "mosquitto"),
+        "limited",
+    ),
+    _program("C compiler (benches)", "gcc|cc", "--version", APT.format("gcc", "gcc", "gcc"), "limited"),
+    _program(
+        "cyclictest (benches)",
+        "cyclictest",
+        "--help",
+        APT.format("rt-tests", "realtime-tests", "rt-tests"),
+        "limited",
+    ),
+    _program(
+        "Chromium (browser tests)",
+        "chromium|chromium-browser|google-chrome",
+        "--version",
+        APT.format("chromium", "chromium", "chromium"),
+        "limited",
+    ),
+    _cores,
+    _realtime_class,
+    _locked_memory,
+    _shared_memory,
+)
+
+
+def _reachable(data: Path) -> list[Finding]:
+    try:
+        run = runfile.load(data)
+    except SpondylError as error:
+        return [Finding("Running system", "ok", f"none: {error.message}")]
+    found = []
+    targets = {
+        "Console": run.console,
+        "Telemetry": run.telemetry,
+        "MQTT broker": run.mqtt,
+        "Redis": run.redis,
+    }
+    targets |= {f"Panel {name}": site.panel for name, site in run.sites.items()}
+    for what, url in targets.items():
+        host, port = host_port(url)
+        found.append(
+            Finding(what, "ok", f"{host}:{port} answers")
+            if answers(host, port)
+            else Finding(
+                what,
+                "missing",
+                f"{host}:{port} does not answer",
+                f"see {run.data / 'log'}; it is started again by itself",
+            )
+        )
+    return found

@@ -1,0 +1,106 @@
+"""`spondyl status`: every process of a running system, its memory, CPU, uptime and lag."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from services.controller.shared import gateway_lag
+from services.kit.runfile import Run, is_process, read_json
+from services.telemetry.commands import ingest_lag_ms
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One process: memory as resident and as proportional set size (shared pages counted once over all)."""
+
+    name: str
+    pid: int
+    rss_mb: float
+    memory_mb: float  # proportional set size; resident where the system does not tell
+    cpu_percent: float  # of one core, average since it started
+    uptime_s: float
+    restarts: int
+    lag_ms: float | None  # loop: p99 lateness; recorder: oldest sample not yet spooled; telemetry: ingest
+
+
+def status(run: Run) -> dict[str, Any]:
+    """All processes and their sums."""
+    lags = _lags(run)
+    rows = [row for name, entry in _known(run).items() if (row := _measure(name, entry, lags.get(name)))]
+    return {
+        "data": str(run.data),
+        "version": run.version,
+        "started_at": run.started_at.isoformat(),
+        "processes": [asdict(row) for row in rows],
+        "memory_mb": round(sum(row.memory_mb for row in rows), 1),
+        "rss_mb": round(sum(row.rss_mb for row in rows), 1),
+        "cpu_percent": round(sum(row.cpu_percent for row in rows), 1),
+        "beds": sum(len(site.devices) for site in run.sites.values()),
+    }
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as lines for a person."""
+    lines = [f"{'process':<22}{'pid':>8}{'memory':>10}{'CPU':>8}{'up':>9}{'restarts':>10}{'lag':>10}"]
+    for row in report["processes"]:
+        lag = "" if row["lag_ms"] is None else f"{row['lag_ms']:.1f} ms"
+        lines.append(
+            f"{row['name']:<22}{row['pid']:>8}{row['memory_mb']:>7.0f} MB{row['cpu_percent']:>6.1f} %"
+            f"{row['uptime_s']:>7.0f} s{row['restarts']:>10}{lag:>10}"
+        )
+    lines.append(f"{'all':<22}{'':>8}{report['memory_mb']:>7.0f} MB{report['cpu_percent']:>6.1f} %")
+    return "\n".join(lines)
+
+
+def _known(run: Run) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = {
+        "up": {"pid": run.pid, "started_at": run.pid_started_at, "restarts": 0}
+    }
+    entries |= read_json(run.data / "processes.json")
+    for site in run.sites:
+        folder = gateway_directory(run, site)
+        children = read_json(folder / "processes.json")
+        entries |= {f"{site}/{name}": entry for name, entry in children.items()}
+        loop = read_json(folder / "loop.json")
+        if loop.get("pid"):
+            entries[f"{site}/loop"] = {"restarts": 0, **children.get("loop", {}), **loop}
+    return entries
+
+
+def gateway_directory(run: Run, site: str) -> Path:
+    """Where a site's gateway keeps its files."""
+    return run.data / "gateways" / site
+
+
+def _measure(name: str, entry: dict[str, Any], lag_ms: float | None) -> ProcessStatus | None:
+    pid, started_at = int(entry["pid"]), float(entry.get("started_at") or 0.0)
+    if not is_process(pid, started_at):
+        return None
+    process = psutil.Process(pid)
+    uptime_s = max(time.time() - process.create_time(), 0.001)
+    cpu = process.cpu_times()
+    rss = process.memory_info().rss / 1e6
+    try:
+        memory = process.memory_full_info().pss / 1e6
+    except (psutil.Error, AttributeError, OSError):
+        memory = rss
+    return ProcessStatus(
+        name,
+        pid,
+        round(rss, 1),
+        round(memory, 1),
+        round(100 * (cpu.user + cpu.system) / uptime_s, 2),
+        round(uptime_s, 1),
+        int(entry.get("restarts", 0)),
+        lag_ms,
+    )
+
+
+def _lags(run: Run) -> dict[str, float | None]:
+    lags: dict[str, float | None] = {"telemetry": ingest_lag_ms(run)}
+    for site in run.sites:
+        lags |= {f"{site}/{name}": value for name, value in gateway_lag(gateway_directory(run, site)).items()}
+    return lags

@@ -1,0 +1,137 @@
+"""`spondyl up`: one machine's system from the first process to the last."""
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from deploy.local import Plan, addresses, make_run, programs
+from services.controller.clearance import ensure_keys
+from services.kit.errors import SpondylError
+from services.kit.runfile import Run, process_start, save
+from services.kit.supervise import Supervisor
+
+STOP_WITHIN_S = 4.7  # every child ends within 5 s of Ctrl-C
+READY_WITHIN_S = 180.0  # the first start on a machine compiles the control loop
+
+
+def up(plan: Plan, *, as_json: bool) -> None:
+    """Start everything, say where it is, run until Ctrl-C or SIGTERM.
+
+    Raises SpondylError for what cannot be started; nothing stays running then.
+    """
+    plan.check()
+    lock = _lock(plan.data)
+    run = make_run(
+        plan,
+        version=version("spondyl"),
+        pid=os.getpid(),
+        pid_started_at=process_start(os.getpid()) or 0.0,
+        started_at=datetime.now(UTC).isoformat(),
+    )
+    ensure_keys(plan.data)
+    supervisor = Supervisor(
+        programs(plan, run), log_directory=plan.data / "log", state_path=plan.data / "processes.json"
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, supervisor.request_stop)
+    save(run)
+    announce = _Announcer(run, as_json=as_json)
+    try:
+        supervisor.run(tick=announce)
+    finally:
+        _say("ending every process", quiet=as_json)
+        supervisor.stop(within_s=STOP_WITHIN_S)
+        (plan.data / "run.json").unlink(missing_ok=True)
+        os.close(lock)
+
+
+class _Announcer:
+    """Says once, when everything answers, where it is; until then what it waits for."""
+
+    def __init__(self, run: Run, *, as_json: bool) -> None:
+        self._run = run
+        self._as_json = as_json
+        self._began = time.monotonic()
+        self._next_look = 0.0
+        self._next_word = self._began + 5.0
+        self._said = False
+
+    def __call__(self) -> None:
+        """Look at most five times a second; raise SpondylError when the start takes too long."""
+        now = time.monotonic()
+        if self._said or now < self._next_look:
+            return
+        self._next_look = now + 0.2
+        waiting = [name for name, answered in self._services() if not answered()]
+        if not waiting:
+            self._said = True
+            self._announce()
+        elif now > self._began + READY_WITHIN_S:
+            raise SpondylError(
+                f"{', '.join(waiting)} did not answer within {READY_WITHIN_S:.0f} s: "
+                f"see {self._run.data / 'log'}"
+            )
+        elif now > self._next_word:
+            self._next_word = now + 10.0
+            _say(
+                f"waiting for {', '.join(waiting)} (a first start compiles the control loop, about a minute)",
+                quiet=False,
+            )
+
+    def _services(self) -> list[tuple[str, Callable[[], bool]]]:
+        run = self._run
+        wanted = [("telemetry", f"{run.telemetry}/readyz"), ("console", f"{run.console}/livez")]
+        wanted += [(f"gateway-{name}", f"{site.panel}/readyz") for name, site in run.sites.items()]
+        return [(name, lambda url=url: _ok(url)) for name, url in wanted]  # type: ignore[misc]
+
+    def _announce(self) -> None:
+        if self._as_json:
+            print(json.dumps(addresses(self._run)), flush=True)
+            return
+        run = self._run
+        print(f"\n  Spondyl is running: open {run.console}\n", flush=True)
+        for name, site in run.sites.items():
+            print(f"  {name}: {len(site.devices)} beds, bedside panels at {site.panel}")
+        print(f"  MQTT {run.mqtt} (user and password in {run.data / 'run.json'}), telemetry {run.telemetry}")
+        print("  Simulated beds. Not a certified medical device. Ctrl-C ends everything.\n", flush=True)
+
+
+def _say(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        print(f"spondyl: {text}", file=sys.stderr, flush=True)
+
+
+def _ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1.0) as response:  # noqa: S310  (our own http addresses)
+            return bool(response.status == 200)  # noqa: PLR2004  (HTTP's OK)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def _lock(data: Path) -> int:
+    """One system a data directory: held until this process ends."""
+    try:
+        (data / "log").mkdir(parents=True, exist_ok=True)
+        (data / "secrets").mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SpondylError(f"--data {data} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise SpondylError(
+            f"a system is already running in {data}: see `spondyl status --data {data}`, "
+            "or choose another --data"
+        ) from None
+    return descriptor
