@@ -1,0 +1,334 @@
+"""The alarm table, and the board that turns conditions into the alarms that are on now.
+
+A *condition* is a fact: a bit the kernel set in the sample (latched ones stay until the operator resets) or
+something the gateway knows about itself. An *alarm* is a condition that lasted its delay. Priority is decided
+here and nowhere else; recorder (stream `alarm`) and panel show the same board.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from broker.messages import ActiveAlarm, Priority
+from services.controller.kernel import layout
+
+Samples = npt.NDArray[np.int32]
+Times = npt.NDArray[np.int64]
+Conditions = Mapping[str, "Condition"]
+
+PRIORITIES: Final[tuple[Priority, ...]] = ("high", "medium", "low")  # worst first
+MARKS: Final[dict[Priority, str]] = {"high": "***", "medium": "**", "low": "*"}  # IEC 60601-1-8
+LATCHED: Final = True  # stays on until the operator resets at the bed
+LIVE: Final = False  # goes when its cause goes
+NS_PER_S: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A sample row shown in a text: its index and how many of its counts make one unit."""
+
+    index: int
+    per_unit: float = 1.0
+
+    def of(self, sample: Samples) -> float:
+        """The value in units; ``sample`` is int32[SAMPLES]."""
+        return float(sample[self.index]) / self.per_unit
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A limit that stands in the bed's compiled parameters, by its row."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A gateway condition that is on, with the value and the limit its text names."""
+
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One row of the table.
+
+    ``bit`` is the kernel's CONDITION bit, 0 for a condition the gateway finds; ``delay_s`` is how long it
+    must last; ``value`` and ``limit`` say where the numbers of the text come from (unknown ones read ``--``);
+    ``hazard`` is an id of docs/safety/hazards.toml.
+    """
+
+    condition: str
+    bit: int
+    delay_s: float
+    priority: Priority
+    latching: bool
+    en: str
+    de: str
+    reaction: str
+    hazard: str
+    value: Row | None = None
+    limit: Row | Parameter | None = None
+
+
+FORCE_N = Row(layout.S_FORCE, 10)
+TARGET_N = Row(layout.S_TARGET, 1000)
+CEILING_N = Row(layout.S_CEILING, 1000)
+POSITION_MM = Row(layout.S_POSITION, 100)
+TILT_DEG = Row(layout.S_TILT, 10)
+HEAT_C = Row(layout.S_HEAT, 10)
+AGE_MS = Row(layout.S_AGE)
+LATE_MS = Row(layout.S_LATE, 1000)
+GUARDINGS = Row(layout.S_GUARDINGS)
+
+# fmt: off
+# condition, bit, delay, priority, latching, en, de, reaction, hazard, value, limit
+ALARMS: Final[tuple[Alarm, ...]] = (
+    Alarm("over_force", layout.OVER_FORCE, 0, "high", LATCHED,
+          "TENSION {value:.0f} > {limit:.0f} N", "ZUGKRAFT {value:.0f} > {limit:.0f} N",
+          "The envelope stops the drive and lets the tension out under control.",
+          "over-force", FORCE_N, CEILING_N),
+    Alarm("patient_switch", layout.PATIENT_SWITCH, 0, "high", LATCHED,
+          "PATIENT SWITCH PRESSED AT {value:.0f} N", "PATIENTENTASTER GEDRÜCKT BEI {value:.0f} N",
+          "The pull stops at once and ramps to zero; drive power is cut after 5 s on a second channel.",
+          "patient-switch", FORCE_N),
+    Alarm("switch_unplugged", layout.SWITCH_UNPLUGGED, 0.5, "medium", LIVE,
+          "PATIENT SWITCH NOT CONNECTED", "PATIENTENTASTER NICHT VERBUNDEN",
+          "No start; a session under way is stopped.", "switch-untested"),
+    Alarm("load_cell_lost", layout.LOAD_CELL_LOST, 0, "high", LATCHED,
+          "LOAD CELL LOST: TENSION UNKNOWN", "KRAFTMESSUNG AUSGEFALLEN: ZUGKRAFT UNBEKANNT",
+          "Stop; release by position only.", "load-cell"),
+    Alarm("load_cell_frozen", layout.LOAD_CELL_FROZEN, 0, "high", LATCHED,
+          "LOAD CELL FROZEN AT {value:.1f} N", "KRAFTMESSUNG STEHT BEI {value:.1f} N",
+          "Stop; release by position only.", "load-cell", FORCE_N),
+    Alarm("load_cell_implausible", layout.LOAD_CELL_IMPLAUSIBLE, 0, "high", LATCHED,
+          "LOAD CELL IMPLAUSIBLE: {value:.0f} N", "KRAFTMESSUNG UNGLAUBHAFT: {value:.0f} N",
+          "Stop; release by position only.", "load-cell", FORCE_N),
+    Alarm("actuator_stuck", layout.ACTUATOR_STUCK, 0, "high", LATCHED,
+          "DRIVE STUCK AT {value:.1f} mm: RELEASE BY HAND",
+          "ANTRIEB STEHT BEI {value:.1f} mm: VON HAND LÖSEN",
+          "Drive power off; the page tells how to release by hand.", "actuator-stuck", POSITION_MM),
+    Alarm("sudden_drop", layout.SUDDEN_DROP, 0, "high", LATCHED,
+          "TENSION FELL TO {value:.0f} < {limit:.0f} N", "ZUGKRAFT FIEL AUF {value:.0f} < {limit:.0f} N",
+          "Stop; never tension again by itself.", "sudden-drop", FORCE_N, TARGET_N),
+    Alarm("link_lost", layout.LINK_LOST, 0, "high", LATCHED,
+          "BED SILENT FOR {value:.0f} ms", "LIEGE ANTWORTET SEIT {value:.0f} ms NICHT",
+          "No pull on an old reading: hold, then release; the drive's own watchdog releases too.",
+          "missed-deadline", AGE_MS),
+    Alarm("missed_deadline", layout.MISSED_DEADLINE, 0, "high", LIVE,
+          "CONTROL LATE BY {value:.1f} ms", "REGELUNG VERSPÄTET UM {value:.1f} ms",
+          "The late tick acts on its own reading only; the drive's own watchdog releases after 100 ms.",
+          "missed-deadline", LATE_MS),
+    Alarm("mains_lost", layout.MAINS_LOST, 1, "medium", LIVE,
+          "MAINS LOST: ON BATTERY", "NETZAUSFALL: AKKUBETRIEB",
+          "The session ends under control on the battery.", "mains-lost"),
+    Alarm("repeated_guarding", layout.REPEATED_GUARDING, 0, "medium", LATCHED,
+          "GUARDED {value:.0f} TIMES (LIMIT {limit:.0f}): SESSION ENDS",
+          "{value:.0f}-MAL GEGENSPANNUNG (GRENZE {limit:.0f}): SITZUNG ENDET",
+          "Each stop rebuilds to a lower peak; at the limit the session ends in its cooldown.",
+          "repeated-guarding", GUARDINGS, Parameter(layout.P_GUARDINGS_PER_SESSION)),
+    Alarm("tilt_mismatch", layout.TILT_MISMATCH, 1, "medium", LIVE,
+          "TILT {value:.1f}° (PRESCRIBED {limit:.1f}°)", "NEIGUNG {value:.1f}° (VERORDNET {limit:.1f}°)",
+          "No start until the support's tilt matches the prescription.",
+          "wrong-segment", TILT_DEG, Parameter(layout.P_TILT)),
+    Alarm("heat_over_temperature", layout.HEAT_OVER_TEMPERATURE, 0, "medium", LIVE,
+          "HEAT PAD {value:.1f} > {limit:.1f} °C", "WÄRMEKISSEN {value:.1f} > {limit:.1f} °C",
+          "The heat pad is switched off until it has cooled.", "burn", HEAT_C,
+          Parameter(layout.P_HEAT_CEILING)),
+    Alarm("drive_not_ready", layout.DRIVE_NOT_READY, 0.5, "medium", LIVE,
+          "DRIVE NOT READY AT {value:.1f} mm", "ANTRIEB NICHT BEREIT BEI {value:.1f} mm",
+          "No start; a session under way is stopped.", "actuator-stuck", POSITION_MM),
+    Alarm("network_lost", 0, 10, "low", LIVE,
+          "NETWORK LOST: THERAPY GOES ON HERE", "NETZWERK AUSGEFALLEN: THERAPIE LÄUFT HIER WEITER",
+          "Therapy goes on locally; samples wait on this machine's disk.", "network-lost"),
+    Alarm("loop_degraded", 0, 2, "low", LIVE,
+          "CONTROL WAKES {value:.1f} > {limit:.1f} ms LATE",
+          "REGELUNG ERWACHT {value:.1f} > {limit:.1f} ms ZU SPÄT",
+          "Therapy goes on; service should look at this machine's load.", "missed-deadline"),
+    Alarm("spool_full", 0, 0, "medium", LIVE,
+          "DISK FULL: NOTHING NEW IS RECORDED", "PLATTE VOLL: NICHTS NEUES WIRD AUFGEZEICHNET",
+          "Therapy goes on; samples wait in memory for as long as the ring lasts.", "record-lost"),
+    Alarm("storage_lag", 0, 5, "low", LIVE,
+          "RECORD {value:.0f} > {limit:.0f} s BEHIND",
+          "AUFZEICHNUNG {value:.0f} > {limit:.0f} s IM RÜCKSTAND",
+          "Therapy goes on; samples wait on this machine's disk.", "record-lost"),
+    Alarm("clock_stepped", 0, 0, "low", LIVE,
+          "CLOCK STEPPED BY {value:+.1f} s", "UHR SPRANG UM {value:+.1f} s",
+          "Therapy and order are not affected: durations are monotonic, records are ordered by seq.",
+          "record-lost"),
+)
+# fmt: on
+BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALARMS}
+GATEWAY_CONDITIONS: Final[tuple[str, ...]] = tuple(a.condition for a in ALARMS if not a.bit)
+LATCHING_BITS: Final = sum(alarm.bit for alarm in ALARMS if alarm.latching)
+
+STORAGE_LAG_LIMIT_S: Final = 60.0  # the ring holds at least this long
+LOOP_LATE_SHARE: Final = 0.5  # of the period; a wake-up later than this leaves too little time for the bed
+
+
+@dataclass(slots=True)
+class _Occurrence:
+    """A condition that is on: since when, with which numbers, and whether its delay is over."""
+
+    since_ns: int  # monotonic
+    at_ns: int  # wall clock
+    value: float | None
+    limit: float | None
+    active: bool = False
+
+
+@dataclass(slots=True)
+class AlarmBoard:
+    """The alarms of one bed, from its samples and from what the gateway knows of itself.
+
+    Pure bookkeeping: no clock of its own (delays are measured on the samples' monotonic times), no I/O.
+    ``parameters`` are the bed's compiled parameters, for the limits some texts name.
+    """
+
+    parameters: Sequence[float] | None = None
+    _bits: int = 0
+    _on: dict[str, _Occurrence] = field(default_factory=dict)
+    _last: Samples | None = None
+
+    def observe(self, times: Times, samples: Samples, gateway: Conditions | None = None) -> bool:
+        """Take the next samples (int64[n, 3], int32[n, SAMPLES], n >= 1); True when the board changed."""
+        before = self._signature()
+        bits = samples[:, layout.S_CONDITIONS]
+        previous = np.concatenate((np.array([self._bits], bits.dtype), bits[:-1]))
+        for i in np.flatnonzero(bits != previous).tolist():
+            limits_from = samples[i - 1] if i else (samples[0] if self._last is None else self._last)
+            self._take_bits(int(bits[i]), times[i], samples[i], limits_from)
+        self._take_gateway(gateway or {}, times[-1])
+        self._last = samples[-1].copy()
+        self._promote(int(times[-1, 1]))
+        return self._signature() != before
+
+    def active(self) -> tuple[ActiveAlarm, ...]:
+        """The alarms that are on now, worst first, older before newer."""
+        rows = [
+            (PRIORITIES.index(BY_CONDITION[name].priority), on.since_ns, BY_CONDITION[name], on)
+            for name, on in self._on.items()
+            if on.active
+        ]
+        return tuple(_message(alarm, on) for *_, alarm, on in sorted(rows, key=lambda row: row[:2]))
+
+    def dump(self) -> dict[str, Any]:
+        """What a restarted recorder needs to go on with the same occurrences; JSON-able."""
+        occurrences = {
+            name: [on.since_ns, on.at_ns, on.value, on.limit, on.active] for name, on in self._on.items()
+        }
+        return {"bits": self._bits, "on": occurrences}
+
+    @classmethod
+    def restore(cls, dumped: Mapping[str, Any], parameters: Sequence[float] | None = None) -> "AlarmBoard":
+        """The board that ``dump`` described; conditions the table no longer knows are dropped."""
+        occurrences = {name: _Occurrence(*row) for name, row in dumped["on"].items() if name in BY_CONDITION}
+        return cls(parameters, int(dumped["bits"]), occurrences)
+
+    def _take_bits(self, bits: int, time: Times, sample: Samples, before: Samples) -> None:
+        """Open and close the kernel's conditions that changed in one sample."""
+        for alarm in ALARMS:
+            if (bits ^ self._bits) & alarm.bit:
+                if bits & alarm.bit:
+                    value = alarm.value.of(sample) if alarm.value else None
+                    self._open(alarm.condition, time, value, self._limit(alarm, before))
+                else:
+                    self._on.pop(alarm.condition, None)
+        self._bits = bits
+
+    def _take_gateway(self, conditions: Conditions, time: Times) -> None:
+        """Open and close the gateway's own conditions."""
+        for name in GATEWAY_CONDITIONS:
+            if name not in conditions:
+                self._on.pop(name, None)
+            elif name not in self._on:
+                self._open(name, time, conditions[name].value, conditions[name].limit)
+            elif not self._on[name].active:  # the text names what it was when the delay was over
+                self._on[name].value, self._on[name].limit = conditions[name].value, conditions[name].limit
+
+    def _open(self, name: str, time: Times, value: float | None, limit: float | None) -> None:
+        self._on[name] = _Occurrence(int(time[1]), int(time[2]), value, limit)
+
+    def _limit(self, alarm: Alarm, before: Samples) -> float | None:
+        """The limit that was in force in the sample before the condition came on."""
+        if isinstance(alarm.limit, Row):
+            return alarm.limit.of(before)
+        if isinstance(alarm.limit, Parameter) and self.parameters is not None:
+            return float(self.parameters[alarm.limit.index])
+        return None
+
+    def _promote(self, now_ns: int) -> None:
+        """Conditions that lasted their delay become alarms."""
+        for name, on in self._on.items():
+            on.active = on.active or now_ns - on.since_ns >= BY_CONDITION[name].delay_s * NS_PER_S
+
+    def _signature(self) -> set[tuple[str, int]]:
+        return {(name, on.since_ns) for name, on in self._on.items() if on.active}
+
+
+def text(alarm: Alarm, language: Literal["de", "en"], value: float | None, limit: float | None) -> str:
+    """The alarm's line, e.g. ``*** TENSION 512 > 450 N``; numbers that are not known read ``--``."""
+    template = alarm.de if language == "de" else alarm.en
+    known = {"value": _OrDashes(value), "limit": _OrDashes(limit)}
+    return f"{MARKS[alarm.priority]} {template.format(**known)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _OrDashes:
+    """A number in a text, or ``--`` for one that is not known."""
+
+    number: float | None
+
+    def __format__(self, spec: str) -> str:
+        return "--" if self.number is None else format(self.number, spec)
+
+
+def _message(alarm: Alarm, on: _Occurrence) -> ActiveAlarm:
+    return ActiveAlarm(
+        condition=alarm.condition,
+        priority=alarm.priority,
+        since=datetime.fromtimestamp(on.at_ns / NS_PER_S, UTC),
+        latched=alarm.latching,
+        text={"de": text(alarm, "de", on.value, on.limit), "en": text(alarm, "en", on.value, on.limit)},
+        value=on.value,
+        limit=on.limit,
+        hazard=alarm.hazard,
+    )
+
+
+def gateway_conditions(health: Mapping[str, int], period_ms: float) -> dict[str, Condition]:
+    """The gateway's own conditions, from the health words the recorder keeps in shared memory.
+
+    Words (int64): mqtt_connected 0/1, disk_full 0/1, oldest_uncommitted_ms, clock_step_ms (0: none of late),
+    late_us (worst wake-up of the last second). A word that is missing raises nothing.
+    """
+    return {name: found for name, find in _FINDERS.items() if (found := find(health, period_ms)) is not None}
+
+
+def _storage_lag(health: Mapping[str, int], _period_ms: float) -> Condition | None:
+    lag_s = health.get("oldest_uncommitted_ms", 0) / 1000
+    return Condition(lag_s, STORAGE_LAG_LIMIT_S) if lag_s > STORAGE_LAG_LIMIT_S else None
+
+
+def _loop_degraded(health: Mapping[str, int], period_ms: float) -> Condition | None:
+    late_ms, limit_ms = health.get("late_us", 0) / 1000, period_ms * LOOP_LATE_SHARE
+    return Condition(late_ms, limit_ms) if late_ms > limit_ms else None
+
+
+def _clock_stepped(health: Mapping[str, int], _period_ms: float) -> Condition | None:
+    step_ms = health.get("clock_step_ms", 0)
+    return Condition(step_ms / 1000) if step_ms else None
+
+
+_FINDERS: Final[dict[str, Callable[[Mapping[str, int], float], Condition | None]]] = {
+    "network_lost": lambda health, _: None if health.get("mqtt_connected", 1) else Condition(),
+    "spool_full": lambda health, _: Condition() if health.get("disk_full", 0) else None,
+    "storage_lag": _storage_lag,
+    "clock_stepped": _clock_stepped,
+    "loop_degraded": _loop_degraded,
+}

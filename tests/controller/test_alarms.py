@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from services.controller.alarms import (
+    ALARMS,
+    BY_CONDITION,
+    GATEWAY_CONDITIONS,
+    MARKS,
+    AlarmBoard,
+    Condition,
+    Parameter,
+    gateway_conditions,
+    text,
+)
+from services.controller.kernel import layout
+
+PERIOD_NS = 20_000_000
+START_NS = 1_700_000_000_000_000_000
+
+
+def rows(count, first=0, **columns):
+    """Sample rows of one bed and their times; columns by name hold for every row."""
+    samples = np.zeros((count, len(layout.SAMPLES)), np.int32)
+    for name, value in columns.items():
+        samples[:, layout.SAMPLES.index(name)] = value
+    ticks = np.arange(first, first + count, dtype=np.int64)
+    return np.column_stack((ticks, 5_000 + ticks * PERIOD_NS, START_NS + ticks * PERIOD_NS)), samples
+
+
+def conditions(board):
+    return [alarm.condition for alarm in board.active()]
+
+
+def test_every_kernel_condition_has_exactly_one_alarm():
+    """A condition without a row would be silent; two rows would disagree about priority."""
+    bits = [alarm.bit for alarm in ALARMS if alarm.bit]
+    assert sorted(bits) == [1 << n for n in range(len(layout.CONDITIONS))]
+    assert [alarm.condition for alarm in sorted((a for a in ALARMS if a.bit), key=lambda a: a.bit)] == list(
+        layout.CONDITIONS
+    )
+    assert len(BY_CONDITION) == len(ALARMS)
+
+
+@pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.condition)
+def test_every_row_speaks_both_languages_with_the_same_numbers(alarm):
+    """Staff read either language: neither may leave out the value or the limit."""
+    for number in ("{value", "{limit"):
+        assert (number in alarm.en) == (number in alarm.de)
+    assert ("{limit" in alarm.en) <= ("{value" in alarm.en)
+    assert ("{value" in alarm.en) == (alarm.value is not None) or alarm.condition in GATEWAY_CONDITIONS
+    assert ("{limit" in alarm.en) == (alarm.limit is not None) or alarm.condition in GATEWAY_CONDITIONS
+    assert text(alarm, "de", None, None).startswith(MARKS[alarm.priority] + " ")
+    assert alarm.reaction.endswith(".")
+
+
+@pytest.mark.parametrize("alarm", [a for a in ALARMS if a.bit], ids=lambda alarm: alarm.condition)
+def test_every_kernel_bit_raises_its_alarm_after_its_delay_and_not_before(alarm):
+    """Walks every row: the bit comes on, the delay passes, the alarm is there; it goes with its bit."""
+    board = AlarmBoard([0.0] * len(layout.PARAMETERS))
+    delay_ticks = round(alarm.delay_s * 1e9 / PERIOD_NS)
+    if delay_ticks:
+        assert not board.observe(*rows(delay_ticks, conditions=alarm.bit))
+    assert board.observe(*rows(1, delay_ticks, conditions=alarm.bit))
+    assert conditions(board) == [alarm.condition]
+    assert board.active()[0].priority == alarm.priority
+    assert board.observe(*rows(1, delay_ticks + 1))
+    assert board.active() == ()
+
+
+def test_the_text_names_the_value_and_the_limit_that_was_in_force():
+    """`over limit` helps nobody: the line says 512 > 450 N, even when the ceiling falls in the same tick."""
+    board = AlarmBoard()
+    board.observe(*rows(1, force_dn=4400, ceiling_mn=450_000))
+    board.observe(*rows(1, 1, force_dn=5120, ceiling_mn=0, conditions=layout.OVER_FORCE))
+    (alarm,) = board.active()
+    assert alarm.text == {"en": "*** TENSION 512 > 450 N", "de": "*** ZUGKRAFT 512 > 450 N"}
+    assert (alarm.value, alarm.limit) == (512.0, 450.0)
+
+
+def test_a_limit_of_the_prescription_is_named_when_known_and_dashed_when_not():
+    """A board that has not seen the parameters still shows its alarm."""
+    parameters = [0.0] * len(layout.PARAMETERS)
+    parameters[layout.P_HEAT_CEILING] = 42.0
+    hot = rows(1, heat_dc=445, conditions=layout.HEAT_OVER_TEMPERATURE)
+    informed, uninformed = AlarmBoard(parameters), AlarmBoard()
+    informed.observe(*hot)
+    uninformed.observe(*hot)
+    assert informed.active()[0].text["en"] == "** HEAT PAD 44.5 > 42.0 °C"
+    assert uninformed.active()[0].text["en"] == "** HEAT PAD 44.5 > -- °C"
+    assert isinstance(BY_CONDITION["heat_over_temperature"].limit, Parameter)
+
+
+def test_worst_comes_first_and_older_before_newer():
+    """The wall sorts by this order and never computes a priority of its own."""
+    board = AlarmBoard()
+    board.observe(*rows(60, conditions=layout.MAINS_LOST))
+    board.observe(*rows(1, 60, conditions=layout.MAINS_LOST | layout.SUDDEN_DROP))
+    both = layout.MAINS_LOST | layout.SUDDEN_DROP | layout.OVER_FORCE
+    board.observe(*rows(1, 61, conditions=both))
+    assert conditions(board) == ["sudden_drop", "over_force", "mains_lost"]
+
+
+def test_a_condition_that_goes_and_comes_back_is_a_new_occurrence():
+    """Acknowledging silences one occurrence only, so the second must have its own `since`."""
+    board = AlarmBoard()
+    board.observe(*rows(1, conditions=layout.OVER_FORCE))
+    first = board.active()[0].since
+    times, samples = rows(3, 1)
+    samples[2, layout.S_CONDITIONS] = layout.OVER_FORCE
+    assert board.observe(times, samples)
+    assert board.active()[0].since > first
+
+
+def test_nothing_changes_while_conditions_stay():
+    """The alarm stream is published on change: a standing alarm must not publish with every block."""
+    board = AlarmBoard()
+    assert board.observe(*rows(10, conditions=layout.OVER_FORCE))
+    assert not board.observe(*rows(10, 10, conditions=layout.OVER_FORCE))
+
+
+def test_a_delay_is_measured_on_the_monotonic_clock():
+    """A wall clock stepped by an hour must not raise a delayed alarm early."""
+    board = AlarmBoard()
+    board.observe(*rows(1, conditions=layout.MAINS_LOST))
+    times, samples = rows(1, 1, conditions=layout.MAINS_LOST)
+    times[:, 2] += 3_600_000_000_000
+    assert not board.observe(times, samples)
+
+
+def test_a_restored_board_goes_on_with_the_same_occurrences():
+    """A recorder that was killed must not make an old alarm new."""
+    board = AlarmBoard()
+    board.observe(*rows(1, conditions=layout.OVER_FORCE | layout.MAINS_LOST))
+    again = AlarmBoard.restore(json.loads(json.dumps(board.dump())))
+    assert again.active() == board.active()
+    following = rows(60, 1, conditions=layout.OVER_FORCE | layout.MAINS_LOST)
+    board.observe(*following)
+    again.observe(*following)
+    assert again.active() == board.active()
+    assert conditions(again) == ["over_force", "mains_lost"]
+
+
+@pytest.mark.parametrize(
+    ("health", "expected"),
+    [
+        ({}, {}),
+        ({"mqtt_connected": 1, "late_us": 9_000}, {}),
+        ({"mqtt_connected": 0}, {"network_lost": Condition()}),
+        ({"disk_full": 1}, {"spool_full": Condition()}),
+        ({"oldest_uncommitted_ms": 90_000}, {"storage_lag": Condition(90.0, 60.0)}),
+        ({"clock_step_ms": -3_600_000}, {"clock_stepped": Condition(-3600.0)}),
+        ({"late_us": 12_000}, {"loop_degraded": Condition(12.0, 10.0)}),
+    ],
+)
+def test_health_words_become_gateway_conditions(health, expected):
+    """Recorder and panel read the same words and must come to the same alarms."""
+    assert gateway_conditions(health, 20.0) == expected
+
+
+@pytest.mark.parametrize("name", GATEWAY_CONDITIONS)
+def test_every_gateway_condition_raises_its_alarm(name):
+    """A gateway condition has its delay too, and its text takes the numbers of the moment it is over."""
+    board = AlarmBoard()
+    alarm = BY_CONDITION[name]
+    ticks = round(alarm.delay_s * 1e9 / PERIOD_NS)
+    board.observe(*rows(1), {name: Condition(1.0, 2.0)})
+    board.observe(*rows(1, ticks), {name: Condition(3.0, 2.0)})
+    assert conditions(board) == [name]
+    assert board.active()[0].value == (3.0 if ticks else 1.0)
+    assert board.observe(*rows(1, ticks + 1), {})
+    assert board.active() == ()
