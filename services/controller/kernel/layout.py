@@ -82,24 +82,28 @@ EVENT_GUARDING_DETECTED, EVENT_GUARDING_RELEASED, EVENT_CYCLE_COMPLETED, EVENT_S
 # --- actions: at most one a bed and tick -------------------------------------------------------------------
 ACTIONS = (
     "none",
-    "load",             # patient confirmed, clearance valid: take the staged parameters, all control state anew
+    "load",             # patient confirmed, clearance valid: take the staged parameters, control state anew
     "test_switch",      # ask the patient to press the switch
     "start", "pause", "resume", "stop",
     "reset",            # operator has dealt with a stop or fault: clear latched conditions
     "close",            # leave ready, done, stopped or fault for idle: the session is over
     "change",           # take the staged parameters at the next phase boundary
     "heat_on", "heat_off",
+    "remote_pause", "remote_stop",      # what the loop makes of pause and stop from the remote channel
 )
 (ACTION_NONE, ACTION_LOAD, ACTION_TEST_SWITCH, ACTION_START, ACTION_PAUSE, ACTION_RESUME, ACTION_STOP,
- ACTION_RESET, ACTION_CLOSE, ACTION_CHANGE, ACTION_HEAT_ON, ACTION_HEAT_OFF) = range(len(ACTIONS))
+ ACTION_RESET, ACTION_CLOSE, ACTION_CHANGE, ACTION_HEAT_ON, ACTION_HEAT_OFF,
+ ACTION_REMOTE_PAUSE, ACTION_REMOTE_STOP) = range(len(ACTIONS))
 REMOTE_ACTIONS = (ACTION_PAUSE, ACTION_STOP)    # the loop takes no other from the remote channel
 
 REFUSALS = (
     "none", "not_in_this_phase", "switch_not_tested", "switch_unplugged", "tilt_mismatch",
     "condition_active", "remote_not_permitted", "no_session", "heat_not_prescribed",
+    "overtaken_by_stop",        # a stop arrived while it was queued; never in a sample, only in its outcome
 )
 (REFUSAL_NONE, REFUSAL_PHASE, REFUSAL_SWITCH_UNTESTED, REFUSAL_SWITCH_UNPLUGGED, REFUSAL_TILT,
- REFUSAL_CONDITION, REFUSAL_REMOTE, REFUSAL_NO_SESSION, REFUSAL_HEAT) = range(len(REFUSALS))
+ REFUSAL_CONDITION, REFUSAL_REMOTE, REFUSAL_NO_SESSION, REFUSAL_HEAT,
+ REFUSAL_OVERTAKEN) = range(len(REFUSALS))
 
 REASONS = (
     "none", "completed", "operator_stop", "remote_stop", "patient_switch", "repeated_guarding", "fault",
