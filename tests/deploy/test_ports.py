@@ -1,0 +1,49 @@
+import socket
+
+import pytest
+
+from deploy.ports import Ports, is_free
+from services.kit.errors import SpondylError
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def taken():
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_port_in_use_is_avoided(tmp_path, taken):
+    """The machine's own broker or web server must not stop the demo."""
+    chosen = Ports(tmp_path / "ports.json", HOST).choose("mqtt", taken)
+    assert chosen != taken
+    assert is_free(HOST, chosen)
+
+
+def test_a_port_asked_for_and_taken_is_refused_with_the_option_s_name(tmp_path, taken):
+    """Silently listening elsewhere would send people to the wrong address."""
+    with pytest.raises(SpondylError, match=f"--port {taken} is taken"):
+        Ports(tmp_path / "ports.json", HOST).required("console", taken, "--port")
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_number_that_is_no_port_is_refused(tmp_path, port):
+    """What, the value, the limit."""
+    with pytest.raises(SpondylError, match="1 to 65535"):
+        Ports(tmp_path / "ports.json", HOST).required("console", port, "--port")
+
+
+def test_a_second_start_uses_the_same_ports(tmp_path):
+    """Bookmarks and integrators keep working."""
+    first = Ports(tmp_path / "ports.json", HOST)
+    mine = first.choose("mqtt")
+    first.save()
+    assert Ports(tmp_path / "ports.json", HOST).choose("mqtt", 1883) == mine
+
+
+def test_two_names_never_get_one_port(tmp_path):
+    """Chosen ports are free only until somebody listens there."""
+    ports = Ports(tmp_path / "ports.json", HOST)
+    chosen = [ports.choose(f"p{i}", 20000) for i in range(30)]
+    assert len(set(chosen)) == len(chosen)

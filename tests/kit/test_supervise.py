@@ -1,0 +1,124 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from services.kit.supervise import Program, Supervisor
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
+IGNORE_THE_REQUEST = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(600)
+"""
+STUBBORN = [sys.executable, "-c", IGNORE_THE_REQUEST]
+
+
+def until(condition, within_s=10.0):
+    """Wait for a condition, polling; fail the test when it does not come."""
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not come in time"
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture
+def supervise(tmp_path):
+    started = []
+
+    def start(*programs):
+        supervisor = Supervisor(programs, log_directory=tmp_path / "log", state_path=tmp_path / "state.json")
+        started.append(supervisor)
+        supervisor.poll()
+        return supervisor
+
+    yield start
+    for supervisor in started:
+        supervisor.stop()
+
+
+def test_a_killed_child_is_started_again(supervise):
+    """A crash of one service must not need a person."""
+    supervisor = supervise(Program("sleeper", SLEEPER))
+    first = supervisor.pid("sleeper")
+    os.kill(first, signal.SIGKILL)
+
+    def again():
+        supervisor.poll()
+        pid = supervisor.pid("sleeper")
+        return pid is not None and pid != first
+
+    assert until(again)
+
+
+def test_a_child_that_keeps_dying_is_started_ever_more_slowly(supervise, tmp_path):
+    """A service that cannot start must not burn the processor its neighbours need."""
+    count = tmp_path / "count"
+    supervisor = supervise(Program("dier", [sys.executable, "-c", f"open({str(count)!r}, 'a').write('x')"]))
+    ends = time.monotonic() + 2.0
+    while time.monotonic() < ends:
+        supervisor.poll()
+        time.sleep(0.02)
+    assert 2 <= len(count.read_text()) <= 4
+
+
+def test_a_child_waits_for_what_it_needs(supervise):
+    """Telemetry is not started before its broker answers."""
+    ready = []
+    supervisor = supervise(Program("sleeper", SLEEPER, needs=lambda: bool(ready)))
+    assert supervisor.pid("sleeper") is None
+    ready.append(True)
+    supervisor.poll()
+    assert supervisor.pid("sleeper") is not None
+
+
+def test_a_child_that_ignores_the_request_is_killed_within_the_time(supervise, tmp_path):
+    """Ctrl-C ends every child within 5 s, also a deaf one."""
+    supervisor = supervise(Program("deaf", STUBBORN), Program("sleeper", SLEEPER, stage=1))
+    until(lambda: "deaf" in (tmp_path / "log" / "deaf.log").read_text())
+    pids = [supervisor.pid("deaf"), supervisor.pid("sleeper")]
+    began = time.monotonic()
+    supervisor.stop(within_s=2.0)
+    assert time.monotonic() - began < 5.0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_children_end_with_a_killed_supervisor_and_detached_ones_stay(tmp_path):
+    """No orphan after a crash, but the loop goes on with the therapy."""
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from services.kit.supervise import Program, Supervisor\n"
+        f"argv = {SLEEPER!r}\n"
+        "s = Supervisor([Program('bound', argv), Program('free', argv, detached=True)],\n"
+        f"               state_path=Path({str(tmp_path / 'state.json')!r}))\n"
+        "s.run()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script])
+    state = until(
+        lambda: (tmp_path / "state.json").exists() and json.loads((tmp_path / "state.json").read_text())
+    )
+    bound, free = psutil.Process(state["bound"]["pid"]), psutil.Process(state["free"]["pid"])
+    try:
+        parent.kill()
+        parent.wait()
+        until(lambda: not bound.is_running() or bound.status() == psutil.STATUS_ZOMBIE)
+        assert free.is_running()
+    finally:
+        free.kill()
+
+
+def test_the_state_file_names_pids_and_restarts(supervise, tmp_path):
+    """`spondyl status` reads it."""
+    supervisor = supervise(Program("sleeper", SLEEPER))
+    entry = json.loads((tmp_path / "state.json").read_text())["sleeper"]
+    assert entry["pid"] == supervisor.pid("sleeper")
+    assert entry["restarts"] == 0
+    assert entry["started_at"] == pytest.approx(time.time(), abs=30)
