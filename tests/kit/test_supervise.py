@@ -7,6 +7,7 @@ import time
 
 import psutil
 import pytest
+from servers import eventually
 
 from services.kit.supervise import Program, Supervisor
 
@@ -18,15 +19,6 @@ print("deaf", flush=True)
 time.sleep(600)
 """
 STUBBORN = [sys.executable, "-c", IGNORE_THE_REQUEST]
-
-
-def until(condition, within_s=10.0):
-    """Wait for a condition, polling; fail the test when it does not come."""
-    deadline = time.monotonic() + within_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not come in time"
-        time.sleep(0.02)
-    return value
 
 
 @pytest.fixture
@@ -55,7 +47,7 @@ def test_a_killed_child_is_started_again(supervise):
         pid = supervisor.pid("sleeper")
         return pid is not None and pid != first
 
-    assert until(again)
+    assert eventually(again)
 
 
 def test_a_child_that_keeps_dying_is_started_ever_more_slowly(supervise, tmp_path):
@@ -82,7 +74,7 @@ def test_a_child_waits_for_what_it_needs(supervise):
 def test_a_child_that_ignores_the_request_is_killed_within_the_time(supervise, tmp_path):
     """Ctrl-C ends every child within 5 s, also a deaf one."""
     supervisor = supervise(Program("deaf", STUBBORN), Program("sleeper", SLEEPER, stage=1))
-    until(lambda: "deaf" in (tmp_path / "log" / "deaf.log").read_text())
+    eventually(lambda: "deaf" in (tmp_path / "log" / "deaf.log").read_text())
     pids = [supervisor.pid("deaf"), supervisor.pid("sleeper")]
     began = time.monotonic()
     supervisor.stop(within_s=2.0)
@@ -102,14 +94,14 @@ def test_children_end_with_a_killed_supervisor_and_detached_ones_stay(tmp_path):
         "s.run()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script])
-    state = until(
+    state = eventually(
         lambda: (tmp_path / "state.json").exists() and json.loads((tmp_path / "state.json").read_text())
     )
     bound, free = psutil.Process(state["bound"]["pid"]), psutil.Process(state["free"]["pid"])
     try:
         parent.kill()
         parent.wait()
-        until(lambda: not bound.is_running() or bound.status() == psutil.STATUS_ZOMBIE)
+        eventually(lambda: not bound.is_running() or bound.status() == psutil.STATUS_ZOMBIE)
         assert free.is_running()
     finally:
         free.kill()
