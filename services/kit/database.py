@@ -1,0 +1,87 @@
+"""SQLAlchemy engines by URL: SQLite on one machine, PostgreSQL for many, the same code above both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from services.kit.errors import SpondylError
+
+BUSY_TIMEOUT_MS = 5000
+# WAL: readers never wait for the writer; FULL: a commit is on disk when it returns, power cut included.
+_SQLITE_PRAGMAS = {
+    "busy_timeout": str(BUSY_TIMEOUT_MS),
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "foreign_keys": "ON",
+}
+
+
+def open_database(url: str) -> Engine:
+    """An engine for the URL; SQLite's directory is made and its connections are set to lose nothing.
+
+    Raises SpondylError when the URL is not one or the database cannot be opened.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        with engine.connect():
+            return engine
+    except ArgumentError:
+        raise SpondylError(
+            "the database URL is not one: sqlite:///FILE or postgresql+psycopg://..."
+        ) from None
+    except (DBAPIError, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise SpondylError(f"cannot open the database {_shown(url)}: {reason}") from None
+
+
+def create_schema(engine: Engine, metadata: MetaData) -> None:
+    """Create the tables and indices that are not there yet, in one transaction."""
+    with writing(engine) as connection:
+        metadata.create_all(connection)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that means to write: committed at the end, rolled back when anything is raised.
+
+    On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so that it waits its turn instead of failing
+    when a read would have to become a write.
+    """
+    with engine.connect().execution_options(spondyl_begin="IMMEDIATE") as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent view of the database."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        cursor = connection.cursor()
+        for name, value in _SQLITE_PRAGMAS.items():
+            cursor.execute(f"PRAGMA {name} = {value}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("spondyl_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,186 @@
+"""The HTTP application every service serves: health, metrics, errors in plain words, safe headers."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+
+from services.kit import metrics
+from services.kit.errors import SpondylError
+from services.kit.health import Check, readiness
+from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
+
+log = structlog.get_logger(__name__)
+
+STATIC_PATH = "/kit"
+STATIC_DIRECTORY = Path(__file__).parent / "static"
+GRACE_S = 2  # open streams and WebSockets get this long to end after SIGTERM; then they are cut
+Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    title: str,
+    version: str,
+    checks: Sequence[Check] = (),
+    routers: Sequence[APIRouter] = (),
+    *,
+    registry: CollectorRegistry | None = None,
+    lifespan: Lifespan | None = None,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    content_security_policy: str | None = None,
+) -> FastAPI:
+    """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
+
+    ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
+    it and finish by themselves. ``app.state.registry`` holds the metrics.
+    """
+    registry = registry or metrics.process_registry(title, version)
+    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None, lifespan=lifespan or _plain)
+    app.state.stopping = asyncio.Event()
+    app.state.registry = registry
+    app.add_middleware(
+        Gate,
+        registry=registry,
+        max_request_bytes=max_request_bytes,
+        content_security_policy=content_security_policy,
+    )
+    _answer_errors(app)
+    app.include_router(_watch_router(checks, registry))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the shared style sheet, scripts and vendored libraries under ``/kit/``."""
+    app.mount(STATIC_PATH, StaticFiles(directory=STATIC_DIRECTORY), name="kit")
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
+    """An error as problem+json (RFC 9457): ``detail`` is one line for a person."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def serve(app: FastAPI, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT, then return within 3 s, whatever is still open.
+
+    Raises SpondylError when the address cannot be had.
+    """
+    listener = listen(host, port)
+    log.info("listening", url=f"http://{host}:{listener.getsockname()[1]}")
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        ws_max_size=1 << 20,
+        lifespan="on",
+    )
+    _Server(config, app.state.stopping).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises SpondylError when it is taken or not ours to bind."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SpondylError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Ends on a signal by returning, so that the caller can close what it opened."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Like uvicorn's, without raising the signal once more at the end."""
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: end in order; a second one changes nothing, the grace is short."""
+        del sig, frame
+        self.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def _plain(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez", response_class=PlainTextResponse)
+    async def livez() -> str:
+        """Whether the process answers at all; asks nothing else, so that no outage restarts it."""
+        return "alive"
+
+    @router.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """Whether it can do its work: every dependency listed, 503 when one is unwell."""
+        found = await readiness(checks)
+        return JSONResponse(found.body(), status_code=200 if found.ready else 503)
+
+    @router.get("/metrics", include_in_schema=False)
+    def exposition() -> Response:
+        return Response(metrics.exposition(registry), media_type=metrics.CONTENT_TYPE)
+
+    return router
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Request, error: HTTPException) -> Response:
+        answer = problem(error.status_code, _title(error.status_code), str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        rows = [{"field": ".".join(map(str, row["loc"])), "problem": row["msg"]} for row in error.errors()]
+        words = "; ".join(f"{row['field']}: {row['problem']}" for row in rows)
+        return problem(422, _title(422), words, errors=rows)
+
+    @app.exception_handler(SpondylError)
+    async def ours(_request: Request, error: SpondylError) -> Response:
+        status = int(getattr(error, "status", 400))
+        return problem(status, _title(status), error.message)
+
+
+def _title(status: int) -> str:
+    return TITLES.get(status, "Refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else TITLES[500])

@@ -1,0 +1,141 @@
+"""What every request passes: size limit, same-origin guard, safe headers, a measured duration."""
+
+import time
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.kit import metrics
+
+MAX_REQUEST_BYTES = 1_000_000
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+FAULT = "something went wrong here; the log of this service tells what"
+TITLES = {
+    400: "Refused",
+    401: "Not signed in",
+    403: "Not permitted",
+    404: "Not found",
+    405: "No such method here",
+    409: "In conflict with the present state",
+    413: "Too large",
+    422: "Not valid",
+    500: "Fault of this service",
+    503: "Not available now",
+}
+_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+log = structlog.get_logger(__name__)
+
+
+class Gate:
+    """Plain ASGI, so that endless responses and WebSockets pass untouched."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        registry: CollectorRegistry,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+        content_security_policy: str | None = None,
+    ) -> None:
+        self._app = app
+        self._max_bytes = max_request_bytes
+        self._headers = {
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "x-frame-options": "DENY",
+            "cross-origin-opener-policy": "same-origin",
+            "content-security-policy": content_security_policy or CONTENT_SECURITY_POLICY,
+        }
+        self._duration = metrics.latency(
+            "spondyl_http_seconds", "Time to the first byte of an answer.", registry, ("route", "status")
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one connection on, or answer it here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if _is_foreign(scope, headers):
+            await _refuse(scope, receive, send, 403, "a page of another origin may not do this here")
+        elif scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+        elif _declared_bytes(headers) > self._max_bytes:
+            await _refuse(scope, receive, send, 413, self._too_large())
+        else:
+            await self._pass(scope, receive, send)
+
+    def _too_large(self) -> str:
+        return f"the request is larger than {self._max_bytes} bytes"
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        read = 0
+        answered = False
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._max_bytes:
+                raise HTTPException(413, self._too_large())
+            return message
+
+        async def headed(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                self._observe(scope, message["status"], time.perf_counter() - began)
+            await send(message)
+
+        try:
+            await self._app(scope, limited, headed)
+        except Exception:
+            log.exception("request failed", method=scope["method"], route=_route(scope))
+            if not answered:
+                await _refuse(scope, receive, headed, 500, FAULT)
+
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
+        self._duration.labels(_route(scope), str(status)).observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, never the path: one label a route, and no identifier in a label or a log."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+def _is_foreign(scope: Scope, headers: Headers) -> bool:
+    """A browser names the page's origin; where it is not ours, nothing may be changed and no socket opened.
+
+    Programs that are no browser send no origin and pass.
+    """
+    origin = headers.get("origin")
+    if origin is None or (scope["type"] == "http" and scope["method"] in _SAFE_METHODS):
+        return False
+    return urlsplit(origin).netloc != headers.get("host", "")
+
+
+def _declared_bytes(headers: Headers) -> int:
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isdigit() else 0
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": detail})
+        return
+    body = orjson.dumps({"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail})
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

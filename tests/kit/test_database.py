@@ -1,0 +1,76 @@
+import threading
+
+import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, select
+from sqlalchemy.exc import IntegrityError
+
+from services.kit.database import create_schema, open_database, reading, writing
+from services.kit.errors import SpondylError
+
+METADATA = MetaData()
+CURES = Table("cures", METADATA, Column("id", Integer, primary_key=True))
+SESSIONS = Table("sessions", METADATA, Column("cure", ForeignKey("cures.id")))
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/deep/down/data.db")
+    create_schema(engine, METADATA)
+    yield engine
+    engine.dispose()
+
+
+def test_what_is_committed_is_on_disk_and_readers_never_wait(engine):
+    """WAL with full synchronisation: a power cut after a commit loses nothing."""
+    with reading(engine) as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        ]
+    assert pragmas == ["wal", 2]
+
+
+def test_foreign_keys_are_enforced(engine):
+    """SQLite ignores them unless told; an orphaned row is a lost session."""
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(SESSIONS.insert().values(cure=7))
+
+
+def test_a_transaction_that_raises_leaves_nothing_behind(engine):
+    """Half-done is worse than not done."""
+
+    def half_done() -> None:
+        with writing(engine) as connection:
+            connection.execute(CURES.insert().values(id=1))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half_done()
+    with reading(engine) as connection:
+        assert connection.execute(select(CURES)).all() == []
+
+
+def test_two_writers_wait_for_each_other(engine):
+    """Read, then write, in two threads at once: one waits, none fails with `database is locked`."""
+    start = threading.Barrier(2)
+
+    def add() -> None:
+        start.wait()
+        for _ in range(20):
+            with writing(engine) as connection:
+                count = len(connection.execute(select(CURES)).all())
+                connection.execute(CURES.insert().values(id=count + 1))
+
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with reading(engine) as connection:
+        assert len(connection.execute(select(CURES)).all()) == 40
+
+
+@pytest.mark.parametrize("url", ["no url", "sqlite:////proc/none/data.db"])
+def test_a_database_that_cannot_be_opened_is_one_clear_line(url):
+    """Not a trace back of the driver."""
+    with pytest.raises(SpondylError, match="database"):
+        open_database(url)

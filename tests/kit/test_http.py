@@ -1,0 +1,194 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import httpx
+import pytest
+from fastapi import APIRouter, HTTPException, Request
+
+from services.kit.errors import SpondylError
+from services.kit.health import Check
+from services.kit.http import create_app, listen
+from asgi_client import Client
+
+router = APIRouter()
+
+
+@router.get("/missing")
+def missing() -> None:
+    raise HTTPException(404, "device bed-99 is not known here")
+
+
+@router.get("/refused")
+def refused() -> None:
+    raise SpondylError("peak_n is 620 N: the ceiling is 446 N")
+
+
+@router.get("/broken")
+def broken() -> None:
+    raise RuntimeError("a secret inside")
+
+
+@router.get("/number/{value}")
+def number(value: int) -> int:
+    return value
+
+
+@router.post("/echo")
+async def echo(request: Request) -> int:
+    return len(await request.body())
+
+
+@pytest.fixture
+def client():
+    app = create_app(
+        "test", "1.0", [Check("redis", lambda: "refused"), Check("broker", lambda: None)], [router],
+        max_request_bytes=1000,
+    )  # fmt: skip
+    return Client(app)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/missing", 404, "bed-99"),
+        ("/refused", 400, "ceiling is 446 N"),
+        ("/broken", 500, "the log of this service"),
+        ("/number/seven", 422, "path.value"),
+        ("/nowhere", 404, "Not Found"),
+    ],
+)
+def test_every_error_is_a_problem_in_plain_words(client, path, status, words):
+    """One form for every client, and never a trace back or an inner secret."""
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert words in answer.json()["detail"]
+    assert "secret" not in answer.text
+
+
+def test_readiness_names_every_dependency(client):
+    """503 alone does not tell whom to call."""
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "redis: refused"
+    assert answer.json()["checks"]["broker"]["ok"] is True
+
+
+def test_an_outage_elsewhere_does_not_make_the_process_look_dead(client):
+    """Liveness restarts processes: a Redis outage must not."""
+    assert client.get("/livez").text == "alive"
+
+
+def test_metrics_tell_the_processs_memory_and_each_route_by_its_template(client):
+    """A label a path would be a series a session, and would carry ids."""
+    client.get("/number/7")
+    text = client.get("/metrics").text
+    assert "process_resident_memory_bytes" in text
+    assert 'route="/number/{value}",status="200"' in text
+
+
+@pytest.mark.parametrize("path", ["/livez", "/missing", "/broken"])
+def test_every_answer_carries_the_safe_headers(client, path):
+    """A browser must not guess types nor frame a page with a STOP button."""
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+async def _in_pieces(piece, count):
+    for _ in range(count):
+        yield piece
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_request_over_the_limit_is_refused(client, declared):
+    """Declared or sent in pieces without a length: memory is bounded either way."""
+    content = b"x" * 2000 if declared else _in_pieces(b"x" * 600, 4)
+    answer = client.post("/echo", content=content)
+    assert answer.status_code == 413
+    assert "1000 bytes" in answer.json()["detail"]
+
+
+def test_a_page_of_another_origin_may_not_change_anything(client):
+    """Any web page can send a POST to loopback: the browser's Origin tells it apart from ours."""
+    assert client.post("/echo", headers={"origin": "https://elsewhere.example"}).status_code == 403
+    assert client.post("/echo", headers={"origin": "http://testserver"}).status_code == 200
+    assert client.post("/echo").status_code == 200
+
+
+def test_a_taken_port_is_one_clear_line():
+    """The usual mishap of a second start."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SpondylError, match=f"127.0.0.1:{port}"):
+            listen("127.0.0.1", port)
+
+
+ENDLESS = textwrap.dedent("""
+    import asyncio, sys
+    from fastapi import APIRouter, WebSocket
+    from fastapi.responses import StreamingResponse
+    from services.kit.http import create_app, serve
+    router = APIRouter()
+    async def forever():
+        while True:
+            yield b"data: 1\\n\\n"
+            await asyncio.sleep(0.05)
+    @router.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(forever(), media_type="text/event-stream")
+    @router.websocket("/socket")
+    async def websocket(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text("open")
+        await asyncio.sleep(600)
+    serve(create_app("endless", "1", routers=[router]), host="127.0.0.1", port=int(sys.argv[1]))
+    print("closed what it opened")
+""")
+
+
+def test_sigterm_ends_the_server_within_three_seconds_with_a_stream_and_a_socket_open():
+    """`spondyl up` ends every child within 5 s, and the code after serve() still runs."""
+    from websockets.sync.client import connect
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        _until_alive(f"http://127.0.0.1:{port}/livez")
+        with (
+            httpx.stream("GET", f"http://127.0.0.1:{port}/stream") as stream,
+            connect(f"ws://127.0.0.1:{port}/socket") as websocket,
+        ):
+            assert next(stream.iter_bytes())
+            assert websocket.recv() == "open"
+            began = time.monotonic()
+            os.kill(process.pid, signal.SIGTERM)
+            output, _ = process.communicate(timeout=10)
+        assert time.monotonic() - began < 3
+        assert process.returncode == 0
+        assert "closed what it opened" in output
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _until_alive(url: str, within_s: float = 20) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
