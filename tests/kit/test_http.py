@@ -8,12 +8,12 @@ import time
 
 import httpx
 import pytest
+from asgi_client import Client
 from fastapi import APIRouter, HTTPException, Request
 
 from services.kit.errors import SpondylError
 from services.kit.health import Check
 from services.kit.http import create_app, listen
-from asgi_client import Client
 
 router = APIRouter()
 
