@@ -121,7 +121,9 @@ PARAMETERS = (
     "hold_s", "rest_s", "rise_n_s", "fall_n_s", "rebuild_n_s", "rebuild_fast_n_s",
     "precondition_s", "precondition_cycles", "traction_s", "cooldown_s",
     "slack_n", "slack_mm_s",                                # take up slack to slack_n at slack_mm_s
-    "tilt_deg", "tilt_tolerance_deg", "heat_allowed", "heat_ceiling_c", "body_weight_kg",
+    "tilt_deg", "tilt_tolerance_deg",
+    "heat_allowed",                                         # seconds of heat prescribed; 0 is none
+    "heat_ceiling_c", "body_weight_kg",
     # guarding's consequences
     "ease_min_n", "ease_fraction", "quiet_s", "guardings_per_cycle", "guarding_peak_factor",
     "guardings_per_session",
