@@ -80,7 +80,7 @@ def _binding(bound: dict[str, str]) -> Processor:
 def _rendering(log_format: Literal["json", "console"]) -> list[Processor]:
     if log_format == "console":
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    transformer = ExceptionDictTransformer(show_locals=False)
     return [
         structlog.processors.ExceptionRenderer(transformer),
         structlog.processors.JSONRenderer(default=str),
