@@ -1,0 +1,113 @@
+"""A whole running system for tests: `spondyl up` as a person starts it, and the command beside it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+from servers import eventually
+
+SPONDYL = str(Path(sys.executable).with_name("spondyl"))
+
+
+class Machine:
+    """`spondyl up` on free ports with its own data directory."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data = data
+        self.options = options
+        self.addresses: dict[str, Any] = {}
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> "Machine":
+        """Start and wait for the first line on stdout."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [SPONDYL, "up", "--data", str(self.data), "--json", *self.options],
+            stdout=subprocess.PIPE, stderr=self.data.with_suffix(".stderr").open("w"), text=True,
+        )  # fmt: skip
+        line = self.process.stdout.readline()
+        assert line, f"`spondyl up` ended: {self.data.with_suffix('.stderr').read_text()}"
+        self.addresses = json.loads(line)
+        return self
+
+    def stop(self, within_s: float = 5.0) -> list[psutil.Process]:
+        """Ctrl-C; the processes that are still there afterwards (there must be none)."""
+        family = self.family()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(within_s)
+        self.process.stdout.close()
+        return psutil.wait_procs(family, timeout=0.2)[1]
+
+    def kill_everything(self) -> None:
+        """After a failed test: nothing of ours stays."""
+        for process in self.family():
+            process.kill()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def family(self) -> list[psutil.Process]:
+        """Every process whose environment or parents make it ours."""
+        ours = {process["pid"] for process in self.processes().values()} if self.running else set()
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.pid in ours or process.environ().get("SPONDYL_DATA") == str(self.data):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    @property
+    def running(self) -> bool:
+        """Whether `spondyl up` has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    def spondyl(self, *arguments: str, data: bool = True) -> subprocess.CompletedProcess[str]:
+        """Another `spondyl` command against this system."""
+        where = ["--data", str(self.data)] if data else []
+        return subprocess.run(
+            [SPONDYL, *arguments, *where], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """`spondyl status --json`: the processes by name."""
+        answer = self.spondyl("status", "--json")
+        assert answer.returncode == 0, answer.stderr
+        return {row["name"]: row for row in json.loads(answer.stdout)["processes"]}
+
+    def audit(self) -> dict[str, Any]:
+        """`spondyl audit --json`."""
+        answer = self.spondyl("audit", "--json")
+        assert answer.stdout, answer.stderr
+        return json.loads(answer.stdout) | {"status": answer.returncode}
+
+    def kill(self, name: str) -> int:
+        """SIGKILL one process by its name in `status`, wait until it is there again with another pid."""
+        pid = self.processes()[name]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: self.processes().get(name, {"pid": pid})["pid"] != pid, 20.0, f"{name} again")
+        return pid
+
+    def get(self, url: str) -> Any:
+        """One JSON answer of one of our addresses."""
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310  (our own address)
+            return json.load(response)
+
+    def subscribe(self, topic: str, count: int, timeout_s: float = 15.0) -> list[tuple[str, dict[str, Any]]]:
+        """(topic, message) pairs as mosquitto_sub prints them."""
+        port = self.addresses["mqtt"].rpartition(":")[2]
+        answer = subprocess.run(
+            ["mosquitto_sub", "-V", "5", "-h", "127.0.0.1", "-p", port, "-u", self.addresses["mqtt_user"],
+             "-P", self.addresses["mqtt_password"], "-t", topic, "-q", "1", "-C", str(count),
+             "-W", str(int(timeout_s)), "-F", "%t %p"],
+            capture_output=True, text=True, timeout=timeout_s + 5, check=False)  # fmt: skip
+        pairs = [line.split(" ", 1) for line in answer.stdout.splitlines()]
+        return [(name, json.loads(text)) for name, text in pairs]

@@ -1,0 +1,161 @@
+import json
+import socket
+import stat
+from datetime import datetime
+
+import pytest
+from jsonschema import Draft202012Validator
+from servers import eventually
+
+pytestmark = pytest.mark.system
+
+
+def test_the_first_line_names_every_address(shared_machine):
+    """Programs start the system and go on from this one line."""
+    addresses = shared_machine.addresses
+    assert addresses["console"].startswith("http://127.0.0.1:")
+    assert addresses["telemetry"].startswith("http://127.0.0.1:")
+    assert addresses["mqtt"].startswith("mqtt://127.0.0.1:")
+    assert sorted(addresses["panels"]) == ["bed-01", "bed-02", "bed-03", "bed-04"]
+    assert addresses["mqtt_user"] == "integrator"
+    assert addresses["mqtt_password"]
+
+
+def test_only_the_owner_reads_the_run_file(shared_machine):
+    """It holds the passwords of every broker user."""
+    assert stat.S_IMODE((shared_machine.data / "run.json").stat().st_mode) == 0o600
+
+
+def test_every_bed_publishes_consecutive_blocks_that_fit_the_schema(shared_machine, tmp_path):
+    """An integrator sees a gap by seq and length, and only by them."""
+    shared_machine.spondyl("contract", "export", str(tmp_path), data=False)
+    validator = Draft202012Validator(json.loads((tmp_path / "schemas" / "tension.json").read_text()))
+    blocks = shared_machine.subscribe("spondyl/v1/+/+/tension", 40)
+    assert len(blocks) == 40
+    wanted = {}
+    for topic, block in blocks:
+        validator.validate(block)
+        assert wanted.setdefault(topic, block["seq"]) == block["seq"]
+        wanted[topic] = block["seq"] + len(block["tension_n"])
+        assert datetime.fromisoformat(block["started_at"]).tzinfo is not None
+    assert len(wanted) == 4
+
+
+def test_gateways_are_announced_and_beds_have_a_state(shared_machine):
+    """A late joiner learns everything from retained messages."""
+    births = dict(shared_machine.subscribe("spondyl/v1/+/+/status", 2))
+    assert sorted(births) == ["spondyl/v1/north/gw-north/status", "spondyl/v1/south/gw-south/status"]
+    assert {birth["state"] for birth in births.values()} == {"online"}
+    states = dict(shared_machine.subscribe("spondyl/v1/+/+/state", 4))
+    assert len(states) == 4
+
+
+def test_the_simulated_therapist_brings_every_bed_under_tension(shared_machine):
+    """The demo shows beds at work without a person."""
+
+    def pulling():
+        states = [state for _, state in shared_machine.subscribe("spondyl/v1/+/+/state", 4)]
+        return all(state["phase"] not in ("idle", "ready") for state in states)
+
+    assert eventually(pulling, 60.0, "four beds in treatment")
+
+
+def test_status_names_every_process_with_memory_and_cpu(shared_machine):
+    """Six beds fit a small machine: `spondyl status` is how anyone can see it."""
+    names = set(shared_machine.processes())
+    assert {"up", "mosquitto", "redis", "telemetry", "console", "therapist", "north/loop", "north/recorder",
+            "north/panel", "south/loop"} <= names  # fmt: skip
+    report = json.loads(shared_machine.spondyl("status", "--json").stdout)
+    assert report["memory_mb"] < 1200
+    assert all(row["memory_mb"] > 0 and row["uptime_s"] > 0 for row in report["processes"])
+
+
+def test_every_service_is_ready_and_names_its_dependencies(shared_machine):
+    """A health check that returns a constant is none."""
+    ready = shared_machine.get(shared_machine.addresses["telemetry"] + "/readyz")
+    assert {"broker", "redis"} <= {check["name"] for check in ready["checks"]}
+
+
+def test_a_second_system_on_the_same_data_is_refused(shared_machine):
+    """Two recorders on one spool would publish twice."""
+    answer = shared_machine.spondyl("up")
+    assert answer.returncode == 1
+    assert "already running" in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_a_fault_of_a_bed_becomes_an_alarm_and_ends_with_it(shared_machine):
+    """Alarms can be seen and tried without hurting anybody."""
+    assert shared_machine.spondyl("bed", "fault", "bed-01", "switch-pressed").returncode == 0
+
+    def conditions():
+        [(_, alarm)] = shared_machine.subscribe("spondyl/v1/north/bed-01/alarm", 1)
+        return {entry["condition"]: entry["priority"] for entry in alarm["alarms"]}
+
+    found = eventually(lambda: "patient_switch" in conditions() and conditions(), 20.0, "the alarm")
+    assert found["patient_switch"] == "high"
+    assert shared_machine.spondyl("bed", "fault", "bed-01", "switch-pressed", "--clear").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("bed", "fault", "bed-99", "strap-slip"), "bed-99"),
+        (("bed", "fault", "bed-01", "earthquake"), "earthquake"),
+    ],
+)
+def test_a_wrong_fault_is_refused_in_words(shared_machine, arguments, words):
+    """Unknown device, unknown kind: what was said, and what there is."""
+    answer = shared_machine.spondyl(*arguments)
+    assert answer.returncode != 0
+    assert words in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_taken_port_is_refused_and_nothing_stays(machine, tmp_path):
+    """Bad input never half-applies."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        with pytest.raises(AssertionError, match=f"--port {port} is taken"):
+            machine("--port", port)
+    assert not (tmp_path / "data" / "run.json").exists()
+
+
+def test_everything_killed_under_load_loses_and_doubles_nothing(machine):
+    """Broker, store, ingest and recorder die and come back: no gap, no duplicate by sequence number."""
+    system = machine("--beds", "2", "--sites", "1")
+    for name in (
+        "north/recorder",
+        "telemetry",
+        "redis",
+        "mosquitto",
+        "north/panel",
+        "gateway-north",
+        "console",
+    ):
+        system.kill(name)
+
+    def settled():
+        report = system.audit()
+        return report if report["status"] == 0 and report["samples"] > 500 else None
+
+    report = eventually(settled, 60.0, "an audit without loss")
+    assert report["lost_samples"] == 0
+    assert report["duplicate_samples"] == 0
+    boots = {row["boot"] for row in report["devices"] if row["stream"] == "tension"}
+    assert len(boots) == 1, "the loop went on through all of it"
+
+
+def test_ctrl_c_leaves_no_process_and_a_second_start_resumes(machine):
+    """A ward that is switched off in the evening goes on with its data in the morning."""
+    system = machine("--beds", "2", "--sites", "1")
+    eventually(lambda: system.audit()["samples"] > 100, 30.0, "some samples")
+    before = system.audit()["samples"]
+    assert system.stop(within_s=5.0) == []
+    assert system.spondyl("status").returncode == 2
+
+    system.start()
+    eventually(lambda: system.audit()["samples"] > before + 100, 30.0, "more samples")
+    report = system.audit()
+    assert report["status"] == 0
+    assert len({row["boot"] for row in report["devices"] if row["stream"] == "tension"}) == 2
