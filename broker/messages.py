@@ -3,22 +3,65 @@
 Unknown fields are ignored on the way in, so that a field may be added without breaking an older consumer.
 """
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    PositiveFloat,
+    model_validator,
+)
 
 Phase = Literal[
-    "idle", "ready", "slack", "precondition", "ramp", "hold", "release", "rest",
-    "guarded", "rebuild", "cooldown", "done", "paused", "stopped", "fault",
+    "idle",
+    "ready",
+    "slack",
+    "precondition",
+    "ramp",
+    "hold",
+    "release",
+    "rest",
+    "guarded",
+    "rebuild",
+    "cooldown",
+    "done",
+    "paused",
+    "stopped",
+    "fault",
 ]
 Region = Literal["lumbar", "cervical"]
 Priority = Literal["high", "medium", "low"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 Newton = Annotated[float, Field(ge=-2000, le=2000)]
 Millimetre = Annotated[float, Field(ge=-2000, le=2000)]
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # exact in every JSON reader, and in 64 bits
+Int32 = Annotated[int, Field(ge=-(2**32), le=2**32)]  # a count of the bed's edge, or the difference of two
 MAX_BLOCK_SAMPLES = 5000
+MAX_DEPTH = 8
+
+
+def _plain(value: JsonValue, depth: int = 0) -> JsonValue:
+    """Free data that every JSON reader takes: finite, at most 64-bit, not nested without end."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("not a finite number")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError("an integer beyond 64 bits")
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        _plain(part, depth + 1)
+    return value
+
+
+Data = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 
 
 class Message(BaseModel):
@@ -41,7 +84,7 @@ class GatewayStatus(Message):
 
     state: Literal["online", "stopped", "lost"]
     gateway: Slug
-    boot: UUID                      # the loop's; a will of another boot than the last birth's ends nothing
+    boot: UUID  # the loop's; a will of another boot than the last birth's ends nothing
     at: AwareDatetime
     devices: list[DeviceInfo] = []
     versions: dict[str, str] = {}
@@ -54,38 +97,40 @@ class DeviceState(Message):
     """What a bed is doing, published on change and kept by the broker."""
 
     boot: UUID
-    seq: NonNegativeInt             # index of the sample that brought the change
+    seq: Count  # index of the sample that brought the change
     at: AwareDatetime
     phase: Phase
-    cycle: NonNegativeInt
+    cycle: Count
     target_n: Newton
     peak_n: Newton
     ceiling_n: Newton
     session: UUID | None
     region: Region | None = None
     remaining_s: float = Field(ge=0)
-    traction_s: float = Field(ge=0, description="prescribed traction time; progress is 1 - remaining_s / traction_s")
-    guardings: NonNegativeInt = 0
-    reason: str | None = None       # why it is paused, stopped or at fault
+    traction_s: float = Field(ge=0, description="prescribed; progress is 1 - remaining_s / traction_s")
+    guardings: Count = 0
+    reason: str | None = None  # why it is paused, stopped or at fault
 
 
 class TensionBlock(Message):
     """Consecutive samples of one device, exactly as the control loop saw them."""
 
-    boot: UUID                      # changes whenever the loop restarts; seq starts again at 0
-    seq: NonNegativeInt             # index of the first sample since boot: a gap is a loss
-    started_at: AwareDatetime       # wall-clock time of the first sample
+    boot: UUID  # changes whenever the loop restarts; seq starts again at 0
+    seq: Count  # index of the first sample since boot: a gap is a loss
+    started_at: AwareDatetime  # wall-clock time of the first sample
     period_ms: PositiveFloat
     tension_n: list[Newton] = Field(min_length=1, max_length=MAX_BLOCK_SAMPLES)
     target_n: list[Newton]
     position_mm: list[Millimetre]
-    residual_n: list[Newton]        # the counter-tension
+    residual_n: list[Newton]  # the counter-tension
     phase: list[Phase]
 
     @model_validator(mode="after")
     def _equally_long(self) -> "TensionBlock":
-        lengths = {name: len(getattr(self, name)) for name in
-                   ("tension_n", "target_n", "position_mm", "residual_n", "phase")}
+        lengths = {
+            name: len(getattr(self, name))
+            for name in ("tension_n", "target_n", "position_mm", "residual_n", "phase")
+        }
         if len(set(lengths.values())) > 1:
             raise ValueError(f"lists differ in length: {lengths}; every list has one entry a sample")
         return self
@@ -95,23 +140,32 @@ class BlackboxChunk(Message):
     """What a bit-for-bit replay needs beyond tension: one piece of one device's stream."""
 
     boot: UUID
-    seq: NonNegativeInt             # index of the first sample since boot, as in the tension stream
-    count: NonNegativeInt           # samples in this chunk
+    seq: Count  # index of the first sample since boot, as in the tension stream
+    count: Count  # samples in this chunk
     started_at: AwareDatetime
     period_ms: PositiveFloat
-    kernel_version: NonNegativeInt
-    session_no: NonNegativeInt
+    kernel_version: Count
+    session_no: Count
     session: UUID | None
-    columns: dict[str, list[int]]   # sample rows of the kernel as integer counts, first value then differences
-    actions: list[dict[str, int]]   # {seq, action, refusal}: operator actions with their tick
-    parameters: dict[str, float] | None = None     # compiled, on the chunk whose first tick took them
-    crc32: NonNegativeInt           # over the columns' int32 little-endian bytes, in the order of their names
+    columns: dict[str, list[Int32]]  # kernel sample rows as integer counts: first value, then differences
+    actions: list[dict[str, Count]]  # {seq, action, refusal}: operator actions with their tick
+    parameters: dict[str, FiniteFloat] | None = None  # compiled, on the chunk whose first tick took them
+    crc32: Count  # over the columns' int32 little-endian bytes, in the order of their names
 
 
 EventType = Literal[
-    "session.started", "session.paused", "session.resumed", "session.completed", "session.aborted",
-    "guarding.detected", "guarding.released", "phase.changed", "operator.action", "remote.refused",
-    "clock.stepped", "samples.lost",
+    "session.started",
+    "session.paused",
+    "session.resumed",
+    "session.completed",
+    "session.aborted",
+    "guarding.detected",
+    "guarding.released",
+    "phase.changed",
+    "operator.action",
+    "remote.refused",
+    "clock.stepped",
+    "samples.lost",
 ]
 
 
@@ -132,8 +186,8 @@ class SessionSummary(Message):
     peak_n: Newton
     hold_mean_n: Newton | None
     hold_rms_n: float | None = Field(ge=0)
-    cycles: NonNegativeInt
-    guardings: NonNegativeInt
+    cycles: Count
+    guardings: Count
     phase_s: dict[str, float]
     pain_before: int | None = Field(ge=0, le=10)
     pain_after: int | None = Field(ge=0, le=10)
@@ -146,16 +200,18 @@ class Event(Message):
     type: EventType
     at: AwareDatetime
     boot: UUID
-    seq: NonNegativeInt             # index of the sample in which it happened
-    index: NonNegativeInt           # of this event among the device's events since boot: a gap is a loss
+    seq: Count  # index of the sample in which it happened
+    index: Count  # of this event among the device's events since boot: a gap is a loss
     session: UUID | None = None
-    summary: SessionSummary | None = None           # with session.completed and session.aborted
-    data: dict[str, Any] = {}
+    summary: SessionSummary | None = None  # with session.completed and session.aborted
+    data: Data = {}
 
     @model_validator(mode="after")
     def _ended_with_summary(self) -> "Event":
         if (self.type in ("session.completed", "session.aborted")) != (self.summary is not None):
-            raise ValueError(f"{self.type}: a summary comes with session.completed and session.aborted, and only there")
+            raise ValueError(
+                f"{self.type}: a summary comes with session.completed and .aborted, and only there"
+            )
         return self
 
 
@@ -176,7 +232,7 @@ class AlarmState(Message):
     """All alarms of a bed that are on now; an empty list when none is."""
 
     boot: UUID
-    seq: NonNegativeInt
+    seq: Count
     at: AwareDatetime
     alarms: list[ActiveAlarm]
 
@@ -185,7 +241,7 @@ class Command(Message):
     """A request from remote: it may stop or pause, never start, resume or raise."""
 
     id: UUID
-    action: Annotated[str, Field(max_length=40)]    # free text on the wire so that a refusal can name it
+    action: Annotated[str, Field(max_length=40)]  # free text on the wire so that a refusal can name it
     sent_at: AwareDatetime
     by: Annotated[str, Field(max_length=80)]
 
@@ -197,7 +253,7 @@ class Reply(Message):
     action: Annotated[str, Field(max_length=40)]
     accepted: bool
     at: AwareDatetime
-    detail: str                     # a refusal says what, the value, the limit and where it comes from
+    detail: str  # a refusal says what, the value, the limit and where it comes from
 
 
 class WorklistEntry(Message):
@@ -207,9 +263,9 @@ class WorklistEntry(Message):
     patient: UUID
     cure: UUID | None
     starts_at: AwareDatetime
-    prescription: dict[str, Any]
-    clearance: str | None           # signed token
-    patient_sealed: str | None      # name and birth date, encrypted for the gateway's public key
+    prescription: Data
+    clearance: str | None  # signed token
+    patient_sealed: str | None  # name and birth date, encrypted for the gateway's public key
 
 
 class Worklist(Message):
@@ -223,7 +279,7 @@ class Committed(Message):
     """Stored durably: everything of this boot before the numbers here; only this trims a spool."""
 
     boot: UUID
-    next: dict[Literal["tension", "blackbox", "event"], NonNegativeInt]     # first seq (or event index) still wanted
+    next: dict[Literal["tension", "blackbox", "event"], Count]  # first seq (or event index) still wanted
     at: AwareDatetime
 
 
@@ -232,5 +288,5 @@ class ClinicEvent(Message):
 
     id: UUID
     type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=60)]
-    time: datetime
-    data: dict[str, Any]
+    time: AwareDatetime
+    data: Data

@@ -1,0 +1,476 @@
+"""The bus: publish and take messages of the contract over MQTT 5, at least once, through every reconnect.
+
+    bus = Bus("mqtt://127.0.0.1:1883", "telemetry", session_expiry_s=3600, receive_maximum=1000)
+    bus.subscribe(contract.TENSION)
+    bus.start()
+    while running:
+        batch = bus.take(500, timeout_s=0.2)
+        store.commit(batch)             # the effect is durable ...
+        bus.acknowledge(batch)          # ... and only now the broker may forget it
+
+Back-pressure: the broker never sends more than ``receive_maximum`` unacknowledged messages, so what waits
+here is bounded; keep it at two batches or more, or the throughput is one receive maximum a flush.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from paho.mqtt.client import MQTTMessage
+
+from broker import codec, topics
+from broker.backoff import full_jitter
+from broker.contract import REPLY, Stream
+from broker.inbox import Delivery, Inbox
+from broker.messages import Message
+from broker.publication import BusBusy, BusError, BusOffline, BusRefused, Publication
+from broker.wire import Connection, Endpoint, Occurrence, Packet, Tls
+
+__all__ = ["Bus", "BusBusy", "BusError", "BusOffline", "BusRefused", "Delivery", "Publication", "Tls", "Will"]
+
+log = structlog.get_logger(__name__)
+
+IN_FLIGHT = 100  # a PUBACK costs paho a look through the window: 1000 halve the speed
+CONNACK_S = 5.0
+STEADY_S = 10.0  # a connection that lasted so long makes the next failure a first one
+PUMP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we vanish; ``delay_s`` later, unless we are back by then."""
+
+    stream: Stream
+    message: Message
+    site: str
+    device: str | None = None
+    delay_s: int = 0
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counters since the bus was made."""
+
+    connects: int = 0
+    published: int = 0
+    acknowledged: int = 0  # by the broker
+    refused: int = 0  # by the broker
+    lost: int = 0  # unanswered when a connection ended
+    received: int = 0
+    waiting: int = 0  # taken from the network, not yet by a consumer
+    dropped: int = 0  # QoS 0 beyond the inbox
+    stale_acknowledgements: int = 0
+    malformed: dict[str, int] = field(default_factory=dict)
+
+
+class Bus:
+    """One MQTT connection and its own thread; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        site: str | None = None,
+        will: Will | None = None,
+        session_expiry_s: int = 0,
+        receive_maximum: int = 400,
+        in_flight: int = IN_FLIGHT,
+        keepalive_s: int = 15,
+        tls: Tls | None = None,
+    ) -> None:
+        self._endpoint = Endpoint(
+            url=url,
+            client_id=client_id,
+            username=username,
+            password=password,
+            session_expiry_s=session_expiry_s,
+            receive_maximum=receive_maximum,
+            keepalive_s=keepalive_s,
+            will=_will_packet(will),
+            tls=tls,
+        )
+        _ = self._endpoint.address  # a wrong address is the caller's error, now
+        self._site = site
+        self._in_flight = in_flight
+        self._inbox = Inbox(capacity=2 * receive_maximum)
+        self._lock = threading.Condition(threading.RLock())
+        self._connection: Connection | None = None
+        self._pending: dict[int, Publication] = {}
+        self._owed: dict[int, int] = {}  # packet id -> serial of what the broker waits to hear about
+        self._retained: dict[str, Packet] = {}
+        self._announcements: dict[str, None] = {}  # topics of _retained still to be sent, in order
+        self._filters: dict[str, int] = {}
+        self._subscribing: dict[int, tuple[str, ...]] = {}
+        self._refused_filters: dict[str, str] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._generation = 0
+        self._serial = 0
+        self._statistics = Statistics()
+        self._handlers: dict[str, Callable[[Connection, Occurrence], None]] = {
+            "CONNACK": self._on_connack,
+            "PUBACK": self._on_puback,
+            "SUBACK": self._on_suback,
+            "DISCONNECT": self._on_disconnect,
+        }
+        self.last_error: str | None = None
+
+    # --- life -----------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Connect in the background and stay connected; returns at once."""
+        self._thread = threading.Thread(target=self._run, name=f"bus-{self._endpoint.client_id}", daemon=True)
+        self._thread.start()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """Wait for what is in flight, then disconnect properly: the will stays unspoken."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._connection is None or not self._busy(), timeout_s)
+            self._closing.set()
+            if self._connection is not None:
+                self._connection.disconnect()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s + PUMP_S)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publication would go out now."""
+        return self._connection is not None
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Whether a connection stands within ``timeout_s``."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self._connection is not None, timeout_s)
+
+    def on_connected(self, callback: Callable[[], None]) -> None:
+        """Call after every connect, in the bus's thread: it must not wait; what it raises is logged."""
+        self._callbacks.append(callback)
+
+    @property
+    def statistics(self) -> Statistics:
+        """A copy of the counters."""
+        with self._lock:
+            counters = {name: getattr(self._statistics, name) for name in Statistics.__slots__}
+        return Statistics(**counters | {
+            "received": self._inbox.received, "waiting": len(self._inbox),
+            "dropped": self._inbox.dropped, "malformed": self._inbox.refusals.counts(),
+        })  # fmt: skip
+
+    # --- receiving ------------------------------------------------------------------------------------------
+    def subscribe(self, stream: Stream, site: str | None = None, device: str = topics.ANY) -> None:
+        """Take part in a stream, now and after every reconnect; ``site`` is the bus's own unless given.
+
+        BusRefused when the broker says no; while offline a later refusal is raised by ``take``.
+        """
+        wanted = topics.topic_filter(stream, site or self._site or topics.ANY, device)
+        with self._lock:
+            self._filters[wanted] = stream.qos
+            if self._connection is None:
+                return
+            mid = self._ask_for((wanted,))
+            if threading.current_thread() is not self._thread:
+                self._lock.wait_for(lambda: mid not in self._subscribing, CONNACK_S)
+            self._raise_refused(wanted)
+
+    def take(self, max_count: int, timeout_s: float) -> list[Delivery]:
+        """The next deliveries in order, at least one unless ``timeout_s`` passes first.
+
+        Malformed ones are counted, acknowledged and left out. BusRefused when a subscription was refused.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._raise_refused(*self._filters)
+            arrivals = self._inbox.take(max_count, max(0.0, deadline - time.monotonic()))
+            deliveries = []
+            for arrival in arrivals:
+                delivery = self._inbox.open(arrival)
+                if delivery is not None:
+                    deliveries.append(delivery)
+                else:
+                    self._settle_debt(arrival.generation, arrival.packet.mid, arrival.serial)
+            if deliveries or time.monotonic() >= deadline:
+                return deliveries
+
+    def acknowledge(self, deliveries: list[Delivery]) -> None:
+        """Tell the broker that these are safe; those of an earlier connection come again anyway."""
+        with self._lock:
+            for delivery in deliveries:
+                if delivery.mid:
+                    self._settle_debt(delivery.generation, delivery.mid, delivery.serial)
+
+    # --- publishing -----------------------------------------------------------------------------------------
+    def publish(
+        self,
+        stream: Stream,
+        message: Message | bytes,
+        site: str | None = None,
+        device: str | None = None,
+        *,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
+        timeout_s: float = 5.0,
+        on_acknowledged: Callable[[Publication], None] | None = None,
+    ) -> Publication:
+        """Hand a message to the network and answer its publication, waiting for a place in the window.
+
+        BusOffline when not connected (nothing is kept), BusBusy when no place came free, codec.Malformed when
+        the contract forbids the message. Retained ones are remembered and published again after a reconnect.
+        """
+        packet = self._packet(stream, message, site, device, response_topic, correlation)
+        with self._lock:
+            self._wait_for_window(timeout_s)
+            if packet.retain:
+                self._retained[packet.topic] = packet
+                self._announcements.pop(packet.topic, None)
+            return self._send(packet, on_acknowledged)
+
+    def announce(
+        self, stream: Stream, message: Message | bytes, site: str | None = None, device: str | None = None
+    ) -> None:
+        """Make this the retained message of its topic, now or when next connected; the newest counts."""
+        if not stream.retain:
+            raise ValueError(f"`{stream.name}` is not retained: publish it")
+        packet = self._packet(stream, message, site, device)
+        with self._lock:
+            self._retained[packet.topic] = packet
+            self._announcements[packet.topic] = None
+            self._send_announcements()
+
+    def reply(self, command: Delivery, message: Message, timeout_s: float = 5.0) -> Publication:
+        """Answer a command on its response topic, with its correlation data.
+
+        A response topic other than the reply stream of the commanded device is refused (topics.TopicError):
+        nobody makes a gateway write elsewhere.
+        """
+        wanted = topics.topic(REPLY, command.site, command.device)
+        if command.response_topic not in (None, wanted):
+            raise topics.TopicError(f"response topic {str(command.response_topic)[:200]!r} is not {wanted!r}")
+        return self.publish(REPLY, message, command.site, command.device,
+                            correlation=command.correlation, timeout_s=timeout_s)  # fmt: skip
+
+    # --- the bus's thread -----------------------------------------------------------------------------------
+    def _run(self) -> None:
+        attempt = 0
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
+                self._serve()
+            except Exception as error:  # (the thread outlives whatever a callback or a library raises)
+                log.exception("bus: connection ended by an error")
+                self._failed(f"{type(error).__name__}: {error}")
+            attempt = 0 if time.monotonic() - began > STEADY_S else attempt + 1
+            self._closing.wait(full_jitter(attempt))
+
+    def _serve(self) -> None:
+        """One connection from its beginning to its end."""
+        self._generation += 1
+        connection = Connection(
+            self._endpoint, self._generation, self._receive, self._connack, self._in_flight
+        )
+        try:
+            connection.open()
+        except OSError as error:
+            self._failed(f"cannot reach {self._endpoint.url}: {error.strerror or error}")
+            return
+        deadline = time.monotonic() + CONNACK_S
+        try:
+            alive = True
+            while alive:
+                alive = connection.pump(PUMP_S)
+                self._digest(connection)
+                alive = alive and (self.connected or time.monotonic() < deadline)
+                if alive and self._closing.is_set():
+                    connection.disconnect()
+        finally:
+            self._lose(connection)
+
+    def _connack(self, connection: Connection) -> None:
+        with self._lock:
+            self._connection = connection
+            self._owed.clear()
+
+    def _digest(self, connection: Connection) -> None:
+        while connection.occurrences:
+            occurrence = connection.occurrences.popleft()
+            with self._lock:
+                self._handlers[occurrence.kind](connection, occurrence)
+                self._lock.notify_all()
+        with self._lock:
+            self._send_announcements()
+
+    def _on_connack(self, connection: Connection, occurrence: Occurrence) -> None:
+        if occurrence.reasons[0].is_failure:
+            self._failed(f"{self._endpoint.url} refuses {self._who()}: {occurrence.reasons[0]}")
+            return
+        self._statistics.connects += 1
+        self.last_error = None
+        log.info("bus connected", url=self._endpoint.url, session_present=connection.session_present)
+        self._announcements = dict.fromkeys(self._retained)
+        if self._filters:
+            self._ask_for(tuple(self._filters))
+        self._send_announcements()
+        for callback in self._callbacks:
+            self._guarded(callback)
+
+    def _on_puback(self, _connection: Connection, occurrence: Occurrence) -> None:
+        publication = self._pending.pop(occurrence.mid, None)
+        if publication is None:
+            return
+        reason = occurrence.reasons[0]
+        if reason.is_failure:
+            self._statistics.refused += 1
+            log.error("broker refused a publication", topic=publication.topic, reason=str(reason))
+            publication.settle("refused", str(reason))
+            return
+        self._statistics.acknowledged += 1
+        self._guarded(lambda: publication.settle("acknowledged"))
+
+    def _on_suback(self, _connection: Connection, occurrence: Occurrence) -> None:
+        filters = self._subscribing.pop(occurrence.mid, ())
+        for text, reason in zip(filters, occurrence.reasons, strict=False):
+            self._refused_filters.pop(text, None)
+            if reason.is_failure:
+                self._refused_filters[text] = str(reason)
+                log.error("broker refused a subscription", filter=text, reason=str(reason))
+        self._inbox.wake()
+
+    def _on_disconnect(self, _connection: Connection, occurrence: Occurrence) -> None:
+        if not self._closing.is_set() and self.last_error is None:
+            self._failed(f"{self._endpoint.url} ended the connection: {occurrence.reasons[0]}")
+
+    def _receive(self, connection: Connection, packet: MQTTMessage) -> None:
+        with self._lock:
+            self._serial += 1
+            if packet.qos:
+                self._owed[packet.mid] = self._serial
+        if not self._inbox.put(packet, connection.generation, self._serial):
+            self._settle_debt(connection.generation, packet.mid, self._serial)
+
+    def _lose(self, connection: Connection) -> None:
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
+                log.info("bus disconnected", url=self._endpoint.url, unanswered=len(self._pending))
+            pending, self._pending = self._pending, {}
+            self._owed.clear()
+            self._subscribing.clear()
+            self._statistics.lost += len(pending)
+            self._inbox.clear()
+            self._lock.notify_all()
+        for publication in pending.values():
+            publication.settle("lost", "the connection ended before the broker's answer")
+
+    def _failed(self, why: str) -> None:
+        """Remember, and say it once until it changes or a connection stands."""
+        if why != self.last_error:
+            log.error("bus: not connected, trying again", why=why)
+        self.last_error = why
+
+    def _guarded(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:  # (a callback's error is its own, the thread goes on)
+            log.exception("bus: a callback raised")
+
+    # --- with the lock held ---------------------------------------------------------------------------------
+    def _busy(self) -> bool:
+        return bool(self._pending or self._announcements)
+
+    def _wait_for_window(self, timeout_s: float) -> None:
+        def free() -> bool:
+            return self._connection is None or len(self._pending) < self._connection.window
+
+        if not free() and threading.current_thread() is not self._thread:
+            self._lock.wait_for(free, timeout_s)
+        if self._connection is None:
+            raise BusOffline(self.last_error or f"not connected to {self._endpoint.url}")
+        if not free():
+            raise BusBusy(f"{len(self._pending)} publications wait for {self._endpoint.url}'s answer")
+
+    def _send(
+        self, packet: Packet, on_acknowledged: Callable[[Publication], None] | None = None
+    ) -> Publication:
+        if self._connection is None:
+            raise BusOffline(self.last_error or f"not connected to {self._endpoint.url}")
+        publication = Publication(packet.topic, on_acknowledged)
+        try:
+            mid = self._connection.send(packet)
+        except OSError as error:
+            raise BusOffline(str(error)) from error
+        self._statistics.published += 1
+        if packet.qos:
+            self._pending[mid] = publication
+        else:
+            publication.settle("acknowledged")
+        return publication
+
+    def _send_announcements(self) -> None:
+        while (
+            self._announcements
+            and self._connection is not None
+            and len(self._pending) < self._connection.window
+        ):
+            topic = next(iter(self._announcements))
+            try:
+                self._send(self._retained[topic])
+            except BusOffline:
+                return
+            del self._announcements[topic]
+
+    def _ask_for(self, filters: tuple[str, ...]) -> int:
+        if self._connection is None:
+            raise BusOffline(f"not connected to {self._endpoint.url}")
+        try:
+            mid = self._connection.subscribe([(text, self._filters[text]) for text in filters])
+        except OSError as error:
+            raise BusOffline(str(error)) from error
+        self._subscribing[mid] = filters
+        return mid
+
+    def _settle_debt(self, generation: int, mid: int, serial: int) -> None:
+        """Acknowledge packet ``mid`` if it is still the message of ``serial`` that the broker waits for."""
+        with self._lock:
+            connection = self._connection
+            if connection is None or connection.generation != generation or self._owed.get(mid) != serial:
+                self._statistics.stale_acknowledgements += 1
+                return
+            del self._owed[mid]
+            connection.acknowledge(mid)
+
+    # --- small things ---------------------------------------------------------------------------------------
+    def _packet(
+        self,
+        stream: Stream,
+        message: Message | bytes,
+        site: str | None,
+        device: str | None,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
+    ) -> Packet:
+        place = site or self._site
+        if place is None:
+            raise ValueError(f"`{stream.name}`: this bus has no site of its own, so every message names one")
+        topic = topics.topic(stream, place, device)
+        payload = codec.encode(stream, message)
+        return Packet(topic, payload, stream.qos, stream.retain, stream.expiry_s, response_topic, correlation)
+
+    def _raise_refused(self, *filters: str) -> None:
+        for text in filters:
+            if text in self._refused_filters:
+                raise BusRefused(f"{self._who()} may not subscribe to {text}: {self._refused_filters[text]}")
+
+    def _who(self) -> str:
+        return f"user {self._endpoint.username}" if self._endpoint.username else self._endpoint.client_id
+
+
+def _will_packet(will: Will | None) -> Packet | None:
+    if will is None:
+        return None
+    topic = topics.topic(will.stream, will.site, will.device)
+    payload = codec.encode(will.stream, will.message)
+    return Packet(topic, payload, will.stream.qos, will.stream.retain, delay_s=will.delay_s)

@@ -1,0 +1,221 @@
+"""One connection to the broker over paho-mqtt, used once and thrown away.
+
+A new client for every connection carries nothing over: paho keeps unacknowledged publications in memory and
+sends all of them again after a reconnect, past every window; here the caller's spool decides what goes again.
+Only the thread that pumps touches the socket; other threads queue packets and wake it.
+"""
+
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+CONNECT_TIMEOUT_S = 5.0
+MAX_PACKET_BYTES = (
+    16_777_216  # the broker drops what is larger instead of sending it; bounds a hostile message
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificates: the authority that signs the broker's, and our own with its key where the broker asks."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """A context that verifies the broker; OSError or ssl.SSLError when a file is missing or wrong."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A PUBLISH that is ready to go."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    expiry_s: int | None = None
+    response_topic: str | None = None
+    correlation: bytes | None = None
+    delay_s: int = 0  # of a will: how long the broker waits for us to come back
+
+    def properties(self, kind: int = PacketTypes.PUBLISH) -> Properties:
+        """The MQTT 5 properties, of a PUBLISH or of a will."""
+        values = {
+            "ContentType": "application/json",
+            "PayloadFormatIndicator": 1,
+            "MessageExpiryInterval": self.expiry_s,
+            "ResponseTopic": self.response_topic,
+            "CorrelationData": self.correlation,
+            "WillDelayInterval": self.delay_s or None,
+        }
+        properties = _properties(kind)
+        for name, value in values.items():
+            if value is not None:
+                setattr(properties, name, value)
+        return properties
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and as whom to connect."""
+
+    url: str  # mqtt://host:port or mqtts://host:port
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    session_expiry_s: int = 0  # 0: the broker forgets us when the connection ends
+    receive_maximum: int = 400
+    keepalive_s: int = 15
+    will: Packet | None = None
+    tls: Tls | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port; ValueError for anything but mqtt:// and mqtts:// with a host."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ValueError(f"{self.url!r} is no broker address: mqtt://host:port or mqtts://host:port")
+        return parts.hostname, parts.port or PORTS[parts.scheme]
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Something the broker told: CONNACK, PUBACK, SUBACK or DISCONNECT, to be handled after the pump."""
+
+    kind: str
+    reasons: tuple[ReasonCode, ...]
+    mid: int = 0
+
+
+class Connection:
+    """A connection from CONNECT to its end. ``pump`` and ``open`` belong to one thread, the rest to any."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        generation: int,
+        on_message: Callable[["Connection", MQTTMessage], None],
+        on_connack: Callable[["Connection"], None],
+        in_flight: int,
+    ) -> None:
+        self.generation = generation
+        self.window = in_flight
+        self.session_present = False
+        self.occurrences: deque[Occurrence] = deque()
+        self._endpoint = endpoint
+        self._on_message = on_message
+        self._on_connack = on_connack
+        self._client = self._build()
+
+    def open(self) -> None:
+        """Connect the socket and send CONNECT; OSError when nobody answers there or TLS fails."""
+        endpoint = self._endpoint
+        properties = _properties(PacketTypes.CONNECT)
+        properties.ReceiveMaximum = endpoint.receive_maximum
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        properties.SessionExpiryInterval = endpoint.session_expiry_s
+        self._client.connect(
+            *endpoint.address,
+            keepalive=endpoint.keepalive_s,
+            clean_start=endpoint.session_expiry_s == 0,
+            properties=properties,
+        )
+
+    def pump(self, timeout_s: float) -> bool:
+        """Read and write what can be read and written, waiting at most so long; False when it is over."""
+        return self._client.loop(timeout_s) == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def send(self, packet: Packet) -> int:
+        """Queue a PUBLISH, answer its packet id; OSError when paho does not take it."""
+        info = self._client.publish(
+            packet.topic, packet.payload, packet.qos, retain=packet.retain, properties=packet.properties()
+        )
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise OSError(f"not sent: {info.rc.name}")
+        return info.mid
+
+    def subscribe(self, filters: Sequence[tuple[str, int]]) -> int:
+        """Queue a SUBSCRIBE, answer its packet id; OSError when paho does not take it."""
+        wanted = [(text, SubscribeOptions(qos=qos)) for text, qos in filters]
+        code, mid = self._client.subscribe(wanted)
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            raise OSError(f"not sent: {code.name}")
+        return mid
+
+    def acknowledge(self, mid: int) -> None:
+        """Queue the PUBACK of a QoS 1 message of this connection."""
+        self._client.ack(mid, 1)
+
+    def disconnect(self) -> None:
+        """Queue a DISCONNECT: the broker forgets the will, and the pump ends."""
+        self._client.disconnect()
+
+    def _build(self) -> Client:
+        endpoint = self._endpoint
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=endpoint.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(self.window)
+        client.username_pw_set(endpoint.username, endpoint.password)
+        if endpoint.url.startswith("mqtts:"):
+            client.tls_set_context((endpoint.tls or Tls()).context())
+        if endpoint.will is not None:
+            will = endpoint.will
+            properties = will.properties(PacketTypes.WILLMESSAGE)
+            client.will_set(will.topic, will.payload, will.qos, retain=will.retain, properties=properties)
+        client.on_connect = self._connected
+        client.on_publish = lambda _client, _data, mid, reason, _properties: self._note(
+            "PUBACK", (reason,), mid
+        )
+        client.on_subscribe = lambda _client, _data, mid, reasons, _properties: self._note(
+            "SUBACK", tuple(reasons), mid
+        )
+        client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._note(
+            "DISCONNECT", (reason,)
+        )
+        client.on_message = lambda _client, _data, message: self._on_message(self, message)
+        client.on_socket_register_write = _leave_writing_to_the_pump
+        return client
+
+    def _connected(
+        self, _client: Client, _data: Any, flags: Any, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        """Before any message of the resumed session: what arrives must be acknowledgeable."""
+        self.session_present = flags.session_present
+        self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
+        if not reason.is_failure:
+            self._on_connack(self)
+        self._note("CONNACK", (reason,))
+
+    def _note(self, kind: str, reasons: tuple[ReasonCode, ...], mid: int = 0) -> None:
+        self.occurrences.append(Occurrence(kind, reasons, mid))
+
+
+def _properties(kind: int) -> Properties:
+    return Properties(kind)  # type: ignore[no-untyped-call]  # paho leaves its constructor untyped
+
+
+def _leave_writing_to_the_pump(*_: object) -> None:
+    """With this callback set paho does not write from the thread that publishes: two writers tear packets."""
