@@ -76,7 +76,7 @@ def _redis() -> Finding:
 
 def _realtime_class() -> Finding:
     do = (
-        "run as root, or give the user `rtprio 80` in /etc/security/limits.conf, the container --cap-add SYS_NICE;"
+        "run as root, or give the user `rtprio 80` in /etc/security/limits.conf, or --cap-add SYS_NICE;"
         " without it the loop runs in the normal class and is late more often"
     )
     if not hasattr(os, "sched_setscheduler"):

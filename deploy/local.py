@@ -49,7 +49,7 @@ class Plan:
                 ),
                 (
                     self.beds > self.sites * MAX_BEDS_PER_SITE,
-                    f"--beds is {self.beds} for {self.sites} sites: a loop serves at most {MAX_BEDS_PER_SITE}",
+                    f"--beds is {self.beds} for {self.sites} sites: a loop serves {MAX_BEDS_PER_SITE}",
                 ),
                 (
                     not 1 <= self.period_ms <= 20,  # noqa: PLR2004  (the loop's range)

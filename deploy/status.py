@@ -1,15 +1,17 @@
 """`spondyl status`: every process of a running system, its memory, CPU, uptime and lag."""
 
 import time
+import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from services.controller.shared import gateway_lag
+from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.kit.runfile import Run, is_process, read_json
-from services.telemetry.commands import ingest_lag_ms
+
+INGEST_LAG = "spondyl_ingest_lag_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,35 @@ def _measure(name: str, entry: dict[str, Any], lag_ms: float | None) -> ProcessS
 
 
 def _lags(run: Run) -> dict[str, float | None]:
-    lags: dict[str, float | None] = {"telemetry": ingest_lag_ms(run)}
+    lags: dict[str, float | None] = {"telemetry": _ingest_lag_ms(run)}
     for site in run.sites:
-        lags |= {f"{site}/{name}": value for name, value in gateway_lag(gateway_directory(run, site)).items()}
+        lags |= {
+            f"{site}/{name}": value for name, value in _gateway_lags(gateway_directory(run, site)).items()
+        }
     return lags
+
+
+def _gateway_lags(folder: Path) -> dict[str, float]:
+    """Loop: p99 lateness; recorder: age of the newest sample it has not stored yet."""
+    loop = LoopFile.load(folder)
+    try:
+        memory = GatewayMemory.attach(loop.path) if loop else None
+    except (OSError, ForeignMemory):
+        memory = None
+    if memory is None:
+        return {}
+    late_ms = memory.histograms()["late"].percentile_us(99) / 1000
+    behind_ms = (memory.head() - memory.health["recorder_tick"]) * memory.period_ns / 1e6
+    memory.close()
+    return {"loop": round(late_ms, 3), "recorder": round(behind_ms, 1)}
+
+
+def _ingest_lag_ms(run: Run) -> float | None:
+    """Age of the newest block when it was committed, by telemetry's own metric; None when it is down."""
+    try:
+        with urllib.request.urlopen(f"{run.telemetry}/metrics", timeout=2) as answer:  # noqa: S310  (our own)
+            lines = answer.read().decode().splitlines()
+    except (OSError, ValueError):
+        return None
+    values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(INGEST_LAG)]
+    return round(1000 * max(values), 1) if values else None
