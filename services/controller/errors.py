@@ -1,13 +1,17 @@
-"""Errors of the controller that a person is meant to read.
+"""Errors of the controller that a person is meant to read; ``status`` is what HTTP makes of them.
 
 SpondylError
-├── PrescriptionError       a file or document that is no prescription, or one beyond a limit
+├── PrescriptionError       a document that is no prescription, or one beyond a limit
 ├── ClearanceError          not signed by us, expired, or for another patient or region
-├── SessionRefused          the bed, the kernel or the session's state says no (409)
-├── UnknownDevice           no such bed at this gateway (404)
-├── UnknownSession          no such session at this gateway (404)
-└── BedUnavailable          the control loop does not answer (503)
+├── SessionRefused          the bed, the kernel or the session's state says no
+├── UnknownDevice           no such bed at this gateway
+├── UnknownSession          no such session at this gateway
+├── BedUnavailable          the control loop does not answer
+└── StoreUnavailable        the session log cannot be written or read
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 from services.kit.errors import SpondylError
 
@@ -15,26 +19,53 @@ from services.kit.errors import SpondylError
 class PrescriptionError(SpondylError):
     """No prescription, or one beyond a limit; ``refusals`` lists every reason."""
 
-    def __init__(self, message: str, refusals: tuple[object, ...] = ()) -> None:
+    status = 409
+
+    def __init__(self, message: str, german: str = "", refusals: Iterable[Any] = ()) -> None:
         super().__init__(message)
-        self.refusals = refusals
+        self.german = german or message
+        self.refusals = tuple(refusals)
 
 
 class ClearanceError(SpondylError):
     """A clearance that does not let this patient be treated here and now."""
 
+    status = 409
+
+    def __init__(self, message: str, german: str = "") -> None:
+        super().__init__(message)
+        self.german = german or message
+
 
 class SessionRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a fault)
     """The action is not possible now; the message says what, the value, the limit and its source."""
+
+    status = 409
+
+    def __init__(self, message: str, german: str = "") -> None:
+        super().__init__(message)
+        self.german = german or message
 
 
 class UnknownDevice(SpondylError):  # noqa: N818  (reads as the state)
     """No such bed at this gateway."""
 
+    status = 404
+
 
 class UnknownSession(SpondylError):  # noqa: N818  (reads as the state)
     """No such session at this gateway."""
 
+    status = 404
+
 
 class BedUnavailable(SpondylError):  # noqa: N818  (reads as the state)
     """The control loop does not answer, or its mailbox is full."""
+
+    status = 503
+
+
+class StoreUnavailable(SpondylError):  # noqa: N818  (reads as the state)
+    """The session log cannot be written or read: disk full, damaged, not permitted."""
+
+    status = 503

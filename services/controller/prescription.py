@@ -152,9 +152,11 @@ def check_document(document: Mapping[str, Any], table: Dosing | None = None) -> 
 
 
 def refused(refusals: Iterable[Refusal]) -> PrescriptionError:
-    """The error that lists all of them, in English."""
+    """The error that lists all of them."""
     rows = tuple(refusals)
-    return PrescriptionError("; ".join(row.text for row in rows), rows)
+    return PrescriptionError(
+        "; ".join(row.text for row in rows), "; ".join(row.text_de for row in rows), rows
+    )
 
 
 def compile_parameters(

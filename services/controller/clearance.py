@@ -1,0 +1,249 @@
+"""Clearance: a signed, expiring statement that this patient may be treated in this region.
+
+A JWT signed with Ed25519. The gateway holds the public key only. Its time limits are judged on two clocks at
+once (``Clocks``), so that a wall clock stepped by an hour lets no expired clearance pass.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.controller.errors import ClearanceError
+from services.kit.errors import SpondylError
+
+ALGORITHM = "EdDSA"
+AUDIENCE = "spondyl-gateway"
+MAX_TOKEN = 4096
+LONGEST = timedelta(days=366)
+STEP_S = 60.0  # clocks that differ by more did not drift: one was set
+REGIONS = ("lumbar", "cervical")
+_CLAIMS = ("iss", "sub", "aud", "jti", "nbf", "exp", "region")
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """A verified clearance."""
+
+    id: UUID
+    patient: UUID
+    region: str
+    issuer: str
+    valid_from: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where the two keys lie."""
+
+    private: Path
+    public: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One moment on both clocks, seconds: wall since the epoch, steady since the machine's start."""
+
+    wall_s: float
+    steady_s: float
+
+
+class Clocks:
+    """The time now as the wall clock says and as it should say, counted steadily from an anchor.
+
+    A limit is judged on the less favourable of the two: whoever sets the wall clock back revives nothing.
+    The anchor is kept across restarts of the process by whoever makes this (``anchor``), for as long as the
+    machine runs.
+    """
+
+    def __init__(
+        self,
+        anchor: Anchor | None = None,
+        *,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall, self._steady = wall, steady
+        self.anchor = anchor or Anchor(wall(), steady())
+
+    def span(self) -> tuple[float, float]:
+        """Earliest and latest plausible time now, seconds since the epoch."""
+        wall = self._wall()
+        counted = self.anchor.wall_s + self._steady() - self.anchor.steady_s
+        return min(wall, counted), max(wall, counted)
+
+    def stepped_s(self) -> float:
+        """How far the wall clock was set since the anchor, + is ahead; 0 within drift."""
+        wall = self._wall()
+        step = wall - (self.anchor.wall_s + self._steady() - self.anchor.steady_s)
+        return step if abs(step) > STEP_S else 0.0
+
+
+def ensure_keys(data_directory: Path) -> Keys:
+    """The clearance keys below the data directory, made when missing (private key mode 0600).
+
+    Raises SpondylError when they can neither be read nor made.
+    """
+    directory = data_directory / "secrets"
+    keys = Keys(directory / "clearance.key", directory / "clearance.pub")
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not keys.private.exists():
+            _publish(keys.private, _private_pem(), 0o600)
+        public = _load_private(keys.private).public_key()
+        pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        if not keys.public.exists() or keys.public.read_bytes() != pem:
+            _replace(keys.public, pem, 0o644)
+    except OSError as error:
+        raise SpondylError(f"the clearance keys in {directory} cannot be made: {error.strerror}") from None
+    return keys
+
+
+def issue(
+    private_key: Path,
+    patient: UUID,
+    region: str,
+    *,
+    valid_for: timedelta,
+    valid_from: datetime | None = None,
+    issuer: str = "spondyl-cli",
+) -> tuple[str, Clearance]:
+    """Sign a clearance; returns the token and what it says. Raises SpondylError on a wrong request."""
+    if region not in REGIONS:
+        raise SpondylError(f"the region is {region!r}: clearances are for {' or '.join(REGIONS)}")
+    if not timedelta(0) < valid_for <= LONGEST:
+        raise SpondylError(f"a clearance is valid for more than 0 and at most {LONGEST.days} days")
+    begins = (valid_from or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    clearance = Clearance(uuid4(), patient, region, issuer[:80], begins, begins + valid_for)
+    claims = {
+        "iss": clearance.issuer, "sub": str(patient), "aud": AUDIENCE, "jti": str(clearance.id),
+        "iat": begins, "nbf": begins, "exp": clearance.valid_until, "region": region,
+    }  # fmt: skip
+    return jwt.encode(claims, _load_private(private_key), algorithm=ALGORITHM), clearance
+
+
+def verify(token: str, public_key: bytes, patient: UUID, region: str, clocks: Clocks) -> Clearance:
+    """The clearance in the token, if it lets this patient be treated in this region now.
+
+    ``public_key`` is PEM. Raises ClearanceError with the reason.
+    """
+    clearance = _parse(_claims(token, public_key))
+    if clearance.patient != patient:
+        raise ClearanceError("clearance.patient is another patient: it does not clear this one")
+    if clearance.region != region:
+        raise ClearanceError(f"clearance.region is {clearance.region}: the prescription is {region}")
+    earliest, latest = clocks.span()
+    stepped = clocks.stepped_s()
+    step = f"; the clock was set by {stepped:+.0f} s since the machine started" if stepped else ""
+    if latest >= clearance.valid_until.timestamp():
+        raise ClearanceError(f"clearance.valid_until is {_told(clearance.valid_until)}: it has expired{step}")
+    if earliest < clearance.valid_from.timestamp():
+        raise ClearanceError(f"clearance.valid_from is {_told(clearance.valid_from)}: not valid yet{step}")
+    return clearance
+
+
+def read_public(path: Path) -> bytes:
+    """The public key's PEM; raises SpondylError when it is none."""
+    try:
+        pem = path.read_bytes()
+        serialization.load_pem_public_key(pem)
+    except OSError as error:
+        raise SpondylError(f"the clearance key {path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise SpondylError(f"{path} is no public key in PEM") from None
+    return pem
+
+
+def _claims(token: str, public_key: bytes) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN:
+        raise ClearanceError(f"the clearance has {len(token)} characters: a token has at most {MAX_TOKEN}")
+    try:
+        return dict(
+            jwt.decode(
+                token,
+                public_key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                # its times are judged here on both clocks
+                options={
+                    "require": list(_CLAIMS),
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
+        )
+    except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+        raise ClearanceError("the clearance is not signed by this clinic's issuer") from None
+    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+        raise ClearanceError(f"the clearance is no valid token: {str(error)[:120]}") from None
+
+
+def _parse(claims: dict[str, Any]) -> Clearance:
+    try:
+        return Clearance(
+            id=UUID(claims["jti"]),
+            patient=UUID(claims["sub"]),
+            region=str(claims["region"]),
+            issuer=str(claims["iss"]),
+            valid_from=datetime.fromtimestamp(claims["nbf"], UTC),
+            valid_until=datetime.fromtimestamp(claims["exp"], UTC),
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+        raise ClearanceError("the clearance's claims are malformed") from None
+
+
+def _private_pem() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _load_private(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise SpondylError(
+            f"the clearance key {path} cannot be read: {error.strerror}; `spondyl up` makes one"
+        ) from None
+    except (ValueError, TypeError):
+        raise SpondylError(f"{path} is no private key in PEM") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SpondylError(f"{path} is no Ed25519 key")
+    return key
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    _written(path, content, mode).replace(path)
+
+
+def _publish(path: Path, content: bytes, mode: int) -> None:
+    """Like ``_replace``, but the first of two processes wins: a key in use is never replaced."""
+    temporary = _written(path, content, mode)
+    with contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
+    temporary.unlink()
+
+
+def _written(path: Path, content: bytes, mode: int) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
+
+
+def _told(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,381 @@
+"""All SQL of the gateway's ``session.db``: sessions, operators' notes and actions.
+
+The panel writes, the recorder reads. A session's number counts up over the gateway's life and is never used
+again; the row is committed before the kernel hears of the session. Notes and actions only grow.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.controller.errors import StoreUnavailable, UnknownSession
+from services.controller.summary import SessionFacts
+from services.kit import database
+
+State = Literal["loading", "open", "closed", "refused"]
+METADATA = sa.MetaData()
+SESSIONS = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("session_no", sa.Integer, primary_key=True),
+    sa.Column("session", sa.Text, nullable=False, unique=True),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("boot", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("patient", sa.Text, nullable=False),
+    sa.Column("cure", sa.Text),
+    sa.Column("appointment", sa.Text),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("segment", sa.Text, nullable=False),
+    sa.Column("prescription", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text),
+    sa.Column("clearance", sa.Text, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("confirmed_at", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("pain_before", sa.Integer),
+    sa.Column("pain_after", sa.Integer),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+NOTES = sa.Table(
+    "notes",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session", sa.Text, sa.ForeignKey("sessions.session"), nullable=False, index=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+ACTIONS = sa.Table(
+    "actions",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session", sa.Text, index=True),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("accepted", sa.Boolean, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+CLOCK = sa.Table(
+    "clock",
+    METADATA,
+    sa.Column("machine_boot", sa.Text, primary_key=True),
+    sa.Column("wall_s", sa.Float, nullable=False),
+    sa.Column("steady_s", sa.Float, nullable=False),
+)
+# Notes and actions are a record: the database itself refuses to change or forget one.
+_APPEND_ONLY = tuple(
+    sa.text(
+        f"CREATE TRIGGER IF NOT EXISTS {table.name}_{verb} BEFORE {verb} ON {table.name} "
+        f"BEGIN SELECT RAISE(ABORT, '{table.name} only grow'); END"
+    )
+    for table in (NOTES, ACTIONS)
+    for verb in ("UPDATE", "DELETE")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What is known of a session when the patient has been confirmed."""
+
+    device: str
+    boot: UUID
+    patient: UUID
+    cure: UUID | None
+    appointment: UUID | None
+    region: Literal["lumbar", "cervical"]
+    segment: str
+    prescription: Mapping[str, Any]
+    clearance: UUID
+    operator: str
+    pain_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an operator wrote."""
+
+    at: datetime
+    operator: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session as the operator's side knows it."""
+
+    session: UUID
+    session_no: int
+    device: str
+    boot: UUID
+    state: State
+    patient: UUID
+    cure: UUID | None
+    appointment: UUID | None
+    region: Literal["lumbar", "cervical"]
+    segment: str
+    prescription: dict[str, Any]
+    parameters: tuple[float, ...]
+    clearance: UUID
+    operator: str
+    confirmed_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    pain_before: int | None
+    pain_after: int | None
+
+    def facts(self) -> SessionFacts:
+        """What a summary takes from here."""
+        return SessionFacts(
+            self.session,
+            self.patient,
+            self.cure,
+            self.appointment,
+            self.region,
+            self.segment,
+            self.pain_before,
+            self.pain_after,
+        )
+
+
+class Store:
+    """``session.db`` of one gateway. Every method is one transaction; failures raise StoreUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = database.open_database(f"sqlite:///{path}")
+        database.create_schema(self._engine, METADATA)
+        with self._writing() as connection:
+            for trigger in _APPEND_ONLY:
+                connection.execute(trigger)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable when nothing can be read."""
+        with self._reading() as connection:
+            connection.execute(sa.select(sa.literal(1)))
+
+    # --- a session's life --------------------------------------------------------------------------------
+
+    def add(self, new: NewSession) -> Session:
+        """Commit a session's row, state ``loading``, with its new number."""
+        row = {
+            "session": str(uuid4()),
+            "device": new.device,
+            "boot": str(new.boot),
+            "state": "loading",
+            "patient": str(new.patient),
+            "cure": _text(new.cure),
+            "appointment": _text(new.appointment),
+            "region": new.region,
+            "segment": new.segment,
+            "prescription": json.dumps(dict(new.prescription)),
+            "clearance": str(new.clearance),
+            "operator": new.operator,
+            "confirmed_at": _now(),
+            "pain_before": new.pain_before,
+        }
+        with self._writing() as connection:
+            connection.execute(SESSIONS.insert().values(row))
+            return _one(connection, SESSIONS.c.session == row["session"])
+
+    def set_parameters(
+        self, session: UUID, parameters: Sequence[float], prescription: Mapping[str, Any] | None = None
+    ) -> None:
+        """Keep what was compiled, and the prescription it came from when that has changed."""
+        values: dict[str, Any] = {"parameters": json.dumps([float(value) for value in parameters])}
+        if prescription is not None:
+            values["prescription"] = json.dumps(dict(prescription))
+        self._update(session, values)
+
+    def loaded(self, session: UUID) -> None:
+        """The kernel has taken it."""
+        self._update(session, {"state": "open"})
+
+    def refuse(self, session: UUID) -> None:
+        """The kernel has not taken it: nothing happened, the row says so."""
+        self._update(session, {"state": "refused", "ended_at": _now()})
+
+    def started(self, session: UUID) -> None:
+        """Traction was started for the first time."""
+        self._update(session, {"started_at": _now()}, SESSIONS.c.started_at.is_(None))
+
+    def ended(self, session: UUID) -> None:
+        """The kernel has left the session."""
+        self._update(session, {"state": "closed", "ended_at": _now()}, SESSIONS.c.ended_at.is_(None))
+
+    def set_pain(self, session: UUID, when: Literal["before", "after"], value: int) -> None:
+        """Pain by the numeric rating scale, 0 to 10."""
+        self._update(session, {f"pain_{when}": value})
+
+    def add_note(self, session: UUID, operator: str, text: str) -> None:
+        """Append a note."""
+        row = {"session": str(session), "at": _now(), "operator": operator, "text": text}
+        with self._writing() as connection:
+            connection.execute(NOTES.insert().values(row))
+
+    def add_action(
+        self,
+        device: str,
+        session: UUID | None,
+        operator: str,
+        action: str,
+        *,
+        accepted: bool,
+        detail: str,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append what an operator did and what came of it."""
+        row = {
+            "session": _text(session),
+            "device": device,
+            "at": _now(),
+            "operator": operator,
+            "action": action,
+            "accepted": accepted,
+            "detail": detail,
+            "data": json.dumps(dict(data or {})),
+        }
+        with self._writing() as connection:
+            connection.execute(ACTIONS.insert().values(row))
+
+    # --- looking up --------------------------------------------------------------------------------------
+
+    def by_number(self, session_no: int) -> Session | None:
+        """The session the kernel calls by this number."""
+        return self._find(SESSIONS.c.session_no == session_no)
+
+    def by_id(self, session: UUID) -> Session:
+        """One session; raises UnknownSession."""
+        found = self._find(SESSIONS.c.session == str(session))
+        if found is None:
+            raise UnknownSession(f"there is no session {session} at this gateway")
+        return found
+
+    def unfinished(self) -> list[Session]:
+        """Sessions that have not ended as far as is known here."""
+        with self._reading() as connection:
+            rows = connection.execute(SESSIONS.select().where(SESSIONS.c.ended_at.is_(None))).mappings()
+            return [_session(row) for row in rows]
+
+    def notes(self, session: UUID) -> list[Note]:
+        """The session's notes, oldest first."""
+        query = NOTES.select().where(NOTES.c.session == str(session)).order_by(NOTES.c.id)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings()
+            return [Note(datetime.fromisoformat(row["at"]), row["operator"], row["text"]) for row in rows]
+
+    def actions(self, session: UUID) -> list[dict[str, Any]]:
+        """What operators did in the session, oldest first."""
+        query = ACTIONS.select().where(ACTIONS.c.session == str(session)).order_by(ACTIONS.c.id)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings()
+            return [
+                {name: row[name] for name in ("at", "operator", "action", "accepted", "detail")}
+                | {"data": json.loads(row["data"])}
+                for row in rows
+            ]
+
+    def clock_anchor(self, machine_boot: str, wall_s: float, steady_s: float) -> tuple[float, float]:
+        """The first (wall, steady) seconds seen since the machine started; these, when none were."""
+        row = {"machine_boot": machine_boot, "wall_s": wall_s, "steady_s": steady_s}
+        with self._writing() as connection:
+            known = CLOCK.select().where(CLOCK.c.machine_boot == machine_boot)
+            found = connection.execute(known).mappings().first()
+            if found is not None:
+                return found["wall_s"], found["steady_s"]
+            connection.execute(CLOCK.delete())
+            connection.execute(CLOCK.insert().values(row))
+            return wall_s, steady_s
+
+    # --- plumbing ----------------------------------------------------------------------------------------
+
+    def _find(self, condition: sa.ColumnElement[bool]) -> Session | None:
+        with self._reading() as connection:
+            row = connection.execute(SESSIONS.select().where(condition)).mappings().first()
+            return _session(row) if row is not None else None
+
+    def _update(self, session: UUID, values: Mapping[str, Any], *conditions: sa.ColumnElement[bool]) -> None:
+        statement = SESSIONS.update().where(SESSIONS.c.session == str(session), *conditions).values(values)
+        with self._writing() as connection:
+            connection.execute(statement)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _plainly(), database.writing(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _plainly(), database.reading(self._engine) as connection:
+            yield connection
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """A database's failure in one line."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        raise StoreUnavailable(f"the session log cannot be used: {str(reason).splitlines()[0]}") from error
+
+
+def _one(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Session:
+    return _session(connection.execute(SESSIONS.select().where(condition)).mappings().one())
+
+
+def _session(row: sa.RowMapping) -> Session:
+    return Session(
+        session=UUID(row["session"]),
+        session_no=row["session_no"],
+        device=row["device"],
+        boot=UUID(row["boot"]),
+        state=row["state"],
+        patient=UUID(row["patient"]),
+        cure=_uuid(row["cure"]),
+        appointment=_uuid(row["appointment"]),
+        region=row["region"],
+        segment=row["segment"],
+        prescription=json.loads(row["prescription"]),
+        parameters=tuple(json.loads(row["parameters"] or "[]")),
+        clearance=UUID(row["clearance"]),
+        operator=row["operator"],
+        confirmed_at=datetime.fromisoformat(row["confirmed_at"]),
+        started_at=_moment(row["started_at"]),
+        ended_at=_moment(row["ended_at"]),
+        pain_before=row["pain_before"],
+        pain_after=row["pain_after"],
+    )
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _uuid(value: str | None) -> UUID | None:
+    return None if value is None else UUID(value)
+
+
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
