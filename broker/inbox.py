@@ -71,11 +71,10 @@ class Refusals:
 
 
 class Inbox:
-    """Arrivals in order; the receive maximum keeps QoS 1 below ``capacity``, QoS 0 is dropped above it."""
+    """Arrivals in order; from ``capacity`` on nothing more is to be read from the network."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.dropped = 0
         self.received = 0
         self.refusals = Refusals()
         self._changed = threading.Condition()
@@ -99,11 +98,8 @@ class Inbox:
             self.refusals.note(sender(topic), str(error))
             return False
         with self._changed:
-            if packet.qos == 0 and len(self._arrivals) >= self.capacity:
-                self.dropped += 1
-                return False
             self._arrivals.append(Arrival(address, packet, generation, serial))
-            self._changed.notify()
+            self._changed.notify_all()
         return True
 
     def take(self, max_count: int, timeout_s: float) -> list[Arrival]:
@@ -112,7 +108,14 @@ class Inbox:
         with self._changed:
             while not self._arrivals and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
-            return [self._arrivals.popleft() for _ in range(min(max_count, len(self._arrivals)))]
+            taken = [self._arrivals.popleft() for _ in range(min(max_count, len(self._arrivals)))]
+            self._changed.notify_all()
+            return taken
+
+    def wait_for_room(self, timeout_s: float) -> bool:
+        """Whether there is room, waiting for it at most ``timeout_s``."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._arrivals) < self.capacity, timeout_s)
 
     def wake(self) -> None:
         """Let whoever waits in ``take`` look again."""

@@ -142,6 +142,11 @@ class Connection:
         """Read and write what can be read and written, waiting at most so long; False when it is over."""
         return self._client.loop(timeout_s) == MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    def pump_out(self) -> bool:
+        """Write what waits and keep alive, but read nothing; False when it is over."""
+        codes = (self._client.loop_write(), self._client.loop_misc())
+        return all(code == MQTTErrorCode.MQTT_ERR_SUCCESS for code in codes)
+
     def send(self, packet: Packet) -> int:
         """Queue a PUBLISH, answer its packet id; OSError when paho does not take it."""
         info = self._client.publish(
