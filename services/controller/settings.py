@@ -1,0 +1,99 @@
+"""What the processes of a gateway are told: loop, recorder, panel and the supervisor above them."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from broker.contract import SLUG
+from services.kit.settings import Settings
+
+MAX_BEDS = 64  # one loop's
+SITE_PATTERN = rf"^{SLUG}$"
+
+
+class ControllerSettings(Settings):
+    """One gateway: its site, its beds, its clock."""
+
+    site: str = Field(
+        "north", pattern=SITE_PATTERN, max_length=40, description="The clinic this gateway stands in."
+    )
+    devices: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("bed-01",), description="Its beds, separated by commas; 1 to 64, each name once in the chain."
+    )
+    period_ms: float = Field(20.0, ge=1, le=20, description="The loop's period.")
+    block_ms: float = Field(200.0, ge=1, le=5000, description="Length of a published block of samples.")
+    seed: int = Field(1, ge=0, description="Of the simulated patients: the same seed, the same people.")
+    clearance_public_key: Path | None = Field(
+        None, description="Public key that clearances are checked with; default DATA/secrets/clearance.pub."
+    )
+    loop_priority: int = Field(
+        50, ge=0, le=99, description="SCHED_FIFO priority of the loop where permitted; 0: the normal class."
+    )
+    loop_cpus: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), description="Processors the loop may run on, separated by commas; none given: all."
+    )
+    loop_lock_memory: bool = Field(default=True, description="Lock the loop's memory where permitted.")
+    loop_wake_fast: bool = Field(
+        default=True,
+        description="Keep idle processors out of deep sleep while the loop runs, where permitted.",
+    )
+    loop_alone_s: float = Field(
+        600.0,
+        gt=0,
+        description="A loop without its supervisor for so long ends itself once all beds are idle.",
+    )
+
+    @field_validator("devices", "loop_cpus", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("devices")
+    @classmethod
+    def _device_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not 1 <= len(names) <= MAX_BEDS or len(set(names)) != len(names):
+            raise ValueError(f"{len(names)} devices: a gateway serves 1 to {MAX_BEDS}, each name once")
+        for name in names:
+            if not re.fullmatch(SITE_PATTERN, name) or len(name) > 40:  # noqa: PLR2004  (the contract's slug)
+                raise ValueError(f"{name!r} is not a device name: lower case, digits and dashes, at most 40")
+        return names
+
+    @field_validator("loop_cpus")
+    @classmethod
+    def _processors(cls, cpus: tuple[int, ...]) -> tuple[int, ...]:
+        absent = set(cpus) - set(range(os.cpu_count() or 1))
+        if absent:
+            raise ValueError(f"processors {sorted(absent)}: this machine has {os.cpu_count()}")
+        return cpus
+
+    @model_validator(mode="after")
+    def _blocks_hold_a_sample(self) -> Self:
+        if self.block_ms < self.period_ms:
+            raise ValueError(f"block_ms is {self.block_ms:g}: at least one period, {self.period_ms:g} ms")
+        return self
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's name in topics."""
+        return f"gw-{self.site}"
+
+    @property
+    def directory(self) -> Path:
+        """Everything this gateway keeps."""
+        return self.data / "gateways" / self.site
+
+    @property
+    def period_ns(self) -> int:
+        """The loop's period in nanoseconds."""
+        return round(self.period_ms * 1e6)
+
+    @property
+    def period_s(self) -> float:
+        """The loop's period in seconds."""
+        return self.period_ns / 1e9
