@@ -1,0 +1,76 @@
+"""What the panel's API takes."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Operator = Annotated[str, Field(max_length=80)]
+Pain = Annotated[int, Field(strict=True, ge=0, le=10, description="numeric rating scale")]
+NoteText = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Act(BaseModel):
+    """Any operator action: who does it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    operator: Operator = ""
+
+
+class Confirm(Act):
+    """This patient lies on this bed and gets this prescription."""
+
+    patient: UUID
+    prescription: dict[str, Any]
+    clearance: Annotated[str, Field(max_length=8192)]
+    cure: UUID | None = None
+    appointment: UUID | None = None
+    pain_before: Pain | None = None
+    note: NoteText | None = None
+
+
+class Close(Act):
+    """The session is over."""
+
+    pain_after: Pain | None = None
+
+
+class Change(Act):
+    """Another prescription from the next phase boundary on."""
+
+    prescription: dict[str, Any]
+
+
+class Heat(Act):
+    """Switch the heat pad."""
+
+    on: bool
+
+
+class PainScore(Act):
+    """Pain before or after the session."""
+
+    when: Literal["before", "after"]
+    value: Pain
+
+
+class NewNote(Act):
+    """What an operator wants remembered."""
+
+    text: NoteText
+
+
+class Fault(Act):
+    """Break or mend a simulated bed."""
+
+    kind: Annotated[str, Field(max_length=40)]
+    clear: bool = False
+
+
+class PrescriptionCheck(BaseModel):
+    """A prescription to look at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prescription: dict[str, Any]
