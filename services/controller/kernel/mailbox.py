@@ -4,8 +4,7 @@ A stop on any channel overtakes everything queued for its bed, and what it overt
 was asked before a stop may act after it. From remote only pause and stop are taken.
 """
 
-from numba import njit
-
+from services.controller.kernel.compiled import scalar
 from services.controller.kernel.layout import (
     ACTION_CHANGE,
     ACTION_HEAT_OFF,
@@ -49,12 +48,9 @@ PENDING_CHANNEL, PENDING_TICKET, PENDING_REFUSAL = range(len(PENDING))
 NOBODY = -1  # no action was taken for this bed
 
 
-@njit(nogil=True, cache=True)
-def take_actions(mail, slots, parameters, pending, staged, kept, action, now_ns):
-    """Take at most one action a bed from its mailboxes; parameters of load and change go to ``staged``.
-
-    ``kept`` receives what was staged before, for ``answer_actions`` to put back when the kernel refuses.
-    """
+@scalar
+def take_actions(mail, slots, parameters, pending, staged, action, now_ns):
+    """Take at most one action a bed from its mailboxes; parameters of load and change go to ``staged``."""
     beds = action.shape[0]
     for bed in range(beds):
         action[bed] = ACTION_NONE
@@ -72,11 +68,10 @@ def take_actions(mail, slots, parameters, pending, staged, kept, action, now_ns)
         if pending[bed, PENDING_REFUSAL] == REFUSAL_NONE:
             action[bed] = _named(channel, wanted)
         if action[bed] in _WITH_PARAMETERS:
-            kept[:, bed] = staged[:, bed]
             staged[:, bed] = parameters[channel, bed, slot, : staged.shape[0]]
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def _next(mail, slots, bed, beds):
     """Channel and ticket of what the bed takes now: the first stop of all channels, else the first action."""
     first_channel, first_ticket = NOBODY, 0
@@ -91,7 +86,7 @@ def _next(mail, slots, bed, beds):
     return first_channel, first_ticket
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def _refusal(channel, wanted, waited_ns):
     """The loop's own refusal: from remote only pause and stop, and after a long wait only what calms."""
     if channel == REMOTE and wanted not in REMOTE_ACTIONS:
@@ -101,7 +96,7 @@ def _refusal(channel, wanted, waited_ns):
     return REFUSAL_NONE
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def _named(channel, wanted):
     """What the kernel is told: it must know the remote's stop and pause from the bedside's."""
     if channel != REMOTE:
@@ -109,9 +104,9 @@ def _named(channel, wanted):
     return ACTION_REMOTE_STOP if wanted == ACTION_STOP else ACTION_REMOTE_PAUSE
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def answer_actions(
-    mail, slots, outcomes, pending, staged, kept, taken, taken_ticks, taken_parameters, action, sample, tick
+    mail, slots, outcomes, pending, staged, taken, taken_ticks, taken_parameters, action, sample, tick
 ):
     """After the step: the loop's own refusals to the sample, outcomes to whoever asked, slots free again."""
     beds = action.shape[0]
@@ -125,11 +120,8 @@ def answer_actions(
             sample[S_ACTION, bed] = wanted
             sample[S_REFUSAL, bed] = pending[bed, PENDING_REFUSAL]
         refusal = sample[S_REFUSAL, bed]
-        if action[bed] in _WITH_PARAMETERS:
-            if refusal == REFUSAL_NONE:
-                _keep(taken, taken_ticks[bed], taken_parameters[bed], staged[:, bed], bed, tick)
-            else:
-                staged[:, bed] = kept[:, bed]
+        if action[bed] in _WITH_PARAMETERS and refusal == REFUSAL_NONE:
+            _keep(taken, taken_ticks[bed], taken_parameters[bed], staged[:, bed], bed, tick)
         if wanted == ACTION_STOP:
             _answer_stopped(mail, slots, outcomes, bed, beds, channel, ticket, tick, refusal)
         else:
@@ -137,7 +129,7 @@ def answer_actions(
             store_release(mail, (channel * beds + bed) * MAIL_STRIDE + MAIL_TAIL, ticket + 1)
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def _keep(taken, ticks, parameters, staged, bed, tick):
     """Keep the parameters that were taken in this tick for the recorder."""
     entry = taken[bed * LINE_WORDS]
@@ -147,7 +139,7 @@ def _keep(taken, ticks, parameters, staged, bed, tick):
     fence_release()
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def _answer_stopped(mail, slots, outcomes, bed, beds, stop_channel, stop_ticket, tick, refusal):
     """Answer a stop and everything queued for the bed that it overtook, on every channel."""
     for channel in range(_CHANNELS):
@@ -159,7 +151,7 @@ def _answer_stopped(mail, slots, outcomes, bed, beds, stop_channel, stop_ticket,
         store_release(mail, base + MAIL_TAIL, end)
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def _answer(outcomes, ticket, tick, refusal):
     """Write one outcome row."""
     row = ticket % SLOTS

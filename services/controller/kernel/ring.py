@@ -5,10 +5,11 @@ nothing and to dmb. A reader that sees a count therefore sees what it counts.
 """
 # ruff: noqa: ARG001  (numba prescribes the parameters of an intrinsic and of its code generator)
 
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from services.controller.kernel.compiled import scalar
 from services.controller.kernel.memory import (
     BUCKET_BITS,
     BUCKETS,
@@ -76,7 +77,7 @@ def fence_acquire(typing_context):
     return types.void(), generate
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def push(words, times, samples, tick, monotonic_ns, realtime_ns, sample):
     """Write one tick (int32[SAMPLES, beds]) into the ring and publish it.
 
@@ -93,7 +94,7 @@ def push(words, times, samples, tick, monotonic_ns, realtime_ns, sample):
     store_release(words, W_HEAD, tick + 1)
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def bucket(duration_ns):
     """Histogram bucket of a duration: BUCKETS_PER_OCTAVE linear steps an octave."""
     value = max(duration_ns, 0)
@@ -105,7 +106,7 @@ def bucket(duration_ns):
     return min((octave << BUCKET_BITS) + (value >> octave), BUCKETS - 1)
 
 
-@njit(nogil=True, cache=True)
+@scalar
 def count(histogram, duration_ns):
     """Add one duration (ns) to a histogram row."""
     histogram[bucket(duration_ns)] += 1
