@@ -1,5 +1,6 @@
 """Recorded signals: reading a file of numbers, EMG to force, and cutting a force into its bursts."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from services.kit.errors import SpondylError
 
 Signal = NDArray[np.float64]
 
-MAX_BYTES = 64_000_000  # hours of a signal at 1000 Hz; more is a mistake
+MAX_BYTES = 32_000_000  # an hour of a signal at 1000 Hz; more is a mistake
+COLUMNS_MAX = 2  # time and value
+_SEPARATORS = re.compile(r"\s*[,;\t]\s*|\s+")
+_HEADER = re.compile(r"[A-Za-z]{2}")
 TWITCH_S = 0.05  # time constant of the twitch, rise to peak: 50-90 ms in trunk extensors
 ENTER, LEAVE = 0.25, 0.10  # hysteresis of a burst, of the signal's peak and of the burst's own
 MERGE_S = 0.15  # a dip shorter than this belongs to the burst
@@ -28,44 +32,66 @@ class Burst:
 
 
 def read_signal(path: Path) -> Signal:
-    """Numbers of a text file, one a line (the last column where there are several).
+    """Numbers of a text file: one a line, or time and value.
 
-    Lines that start with # are comments, and one header line is passed over.
-    Raises SpondylError naming file and line for whatever is not a finite number.
+    Lines that start with # are comments, and a header line may come first. Raises SpondylError naming file
+    and line for whatever is not a finite number.
     """
-    values: list[float] = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        cell = line.strip()
-        if not cell or cell.startswith("#"):
+    rows, places = _rows(path)
+    if len(rows) < 2:  # noqa: PLR2004  (a signal has at least two samples)
+        raise SpondylError(f"{path}: {len(rows)} numbers found, a signal has at least 2, one a line")
+    table = _table(path, rows, places)
+    broken = np.flatnonzero(~np.isfinite(table).all(axis=1))
+    if broken.size:
+        raise SpondylError(f"{path}:{places[int(broken[0])]}: not a finite number")
+    if table.shape[1] == COLUMNS_MAX and not (np.diff(table[:, 0]) > 0.0).all():
+        raise SpondylError(
+            f"{path}: two columns, and the first is no time that grows; give one number a line"
+        )
+    return np.ascontiguousarray(table[:, -1])
+
+
+def _table(path: Path, rows: list[list[float]], places: list[int]) -> Signal:
+    width = len(rows[0])
+    for row, place in zip(rows, places, strict=True):
+        if len(row) != width or width > COLUMNS_MAX:
+            raise SpondylError(
+                f"{path}:{place}: {len(row)} columns; give one number a line, or time and value"
+            )
+    return np.array(rows, dtype=np.float64)
+
+
+def _rows(path: Path) -> tuple[list[list[float]], list[int]]:
+    """The numbers of each line, and the line they stand in."""
+    rows: list[list[float]] = []
+    places: list[int] = []
+    headed = False
+    for place, line in enumerate(_text(path).splitlines(), start=1):
+        cells = line.strip()
+        if not cells or cells.startswith("#"):
             continue
-        field = cell.replace(";", ",").replace("\t", ",").rstrip(",").rsplit(",", 1)[-1].strip()
         try:
-            values.append(float(field))
+            rows.append([float(cell) for cell in _SEPARATORS.split(cells)])
+            places.append(place)
         except ValueError:
-            if values or _headed(field, number) is False:
-                raise SpondylError(f"{path}:{number}: {field[:40]!r} is not a number") from None
-    signal = np.array(values, dtype=np.float64)
-    if signal.size < 2:  # noqa: PLR2004  (a signal has at least two samples)
-        raise SpondylError(f"{path}: {signal.size} numbers found, a signal has at least 2, one a line")
-    if not np.isfinite(signal).all():
-        raise SpondylError(f"{path}: sample {int(np.flatnonzero(~np.isfinite(signal))[0])} is not finite")
-    return signal
-
-
-def _headed(field: str, number: int) -> bool:
-    return number <= 3 and any(letter.isalpha() for letter in field)  # noqa: PLR2004  (below a comment or two)
+            if rows or headed or not _HEADER.search(cells):
+                raise SpondylError(f"{path}:{place}: {cells[:40]!r} is not a number") from None
+            headed = True
+    return rows, places
 
 
 def _text(path: Path) -> str:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpondylError(f"{path}: {size} bytes, the limit for a signal file is {MAX_BYTES}")
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SpondylError(f"{path}: {error.strerror}") from error
+        raise SpondylError(f"{path}: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise SpondylError(f"{path}: larger than {MAX_BYTES} bytes, the limit for a signal file")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SpondylError(f"{path}: not text in UTF-8 (byte {error.start})") from error
+        raise SpondylError(f"{path}: not text in UTF-8 (byte {error.start})") from None
 
 
 @njit(cache=True)

@@ -71,12 +71,16 @@ class SimulatedBeds:
                          self.faults, self.tilt_deg, self.command, self.reading)  # fmt: skip
 
 
-def population(seed: int, beds: int, period_s: float) -> Floats:
+def population(seed: int, beds: int, period_s: float, weight_kg: float | None = None) -> Floats:
     """Draw patients and tables: float64[CONSTANTS, beds], for a control period of period_s seconds.
+
+    Given a weight, all weigh that.
 
     Bed n of a seed is the same person at whatever period and among however many others.
     """
     people = [_person(np.random.default_rng([seed, bed])) for bed in range(beds)]
+    if weight_kg is not None:
+        people = [{**person, "weight_kg": weight_kg} for person in people]
     return np.array([_constants(person, period_s) for person in people]).T.copy()
 
 
@@ -122,11 +126,11 @@ def calm(constants: Floats) -> Floats:
     return constants
 
 
-def simulated_beds(seed: int, beds: int, period_s: float) -> SimulatedBeds:
-    """Beds at rest with their people, deterministic from the seed."""
+def simulated_beds(seed: int, beds: int, period_s: float, weight_kg: float | None = None) -> SimulatedBeds:
+    """Beds at rest with their people, deterministic from the seed; given a weight, all weigh that."""
     return SimulatedBeds(
         plant=plant.new_plant(beds),
-        constants=population(seed, beds, period_s),
+        constants=population(seed, beds, period_s, weight_kg),
         random=random_states(seed, beds),
         library=recorded_contractions(),
         faults=np.zeros(beds, dtype=np.int64),
