@@ -1,0 +1,139 @@
+"""From the spool to the bus: what is new goes out at once, what is old follows in order and rate-limited.
+
+Two lanes. *Live*: rows appended since the connection stands. *Backlog*: everything uncommitted from before,
+oldest first, at most ``backlog_per_s`` rows a second and half of the window, so that live data stays live.
+Within a lane the order of the spool is kept; a consumer of a gateway that catches up sees both, told apart by
+seq.
+
+Nothing is forgotten here: only the spool's ``trim`` does that. After every reconnect, and when nothing was
+committed for long although all was sent, the drain begins again with the first uncommitted row.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from broker.bus import Bus, BusBusy, BusOffline
+from broker.codec import Malformed
+from broker.contract import STREAMS
+from broker.publication import Publication
+from broker.spool import Row, Spool
+
+log = structlog.get_logger(__name__)
+
+BACKLOG_PER_S = 200.0
+WINDOW = 80  # below the bus's own, which state, alarms and replies share
+PATIENCE_S = 30.0  # without a commit before all is sent again; doubled each time in vain
+MOST_PATIENCE_S = 600.0
+
+
+@dataclass(slots=True)
+class Lane:
+    """How far a lane has come, by row id."""
+
+    after: int = 0
+    until: int | None = None  # the last row of the backlog; the live lane has no end
+    sent: int = 0
+
+
+@dataclass(slots=True)
+class Drain:
+    """Publishes a spool's rows; one owner thread calls ``tick`` every few tens of milliseconds."""
+
+    spool: Spool
+    bus: Bus
+    site: str
+    backlog_per_s: float = BACKLOG_PER_S
+    window: int = WINDOW
+    patience_s: float = PATIENCE_S
+    live: Lane = field(default_factory=Lane)
+    backlog: Lane = field(default_factory=Lane)
+    unsendable: int = 0
+    _fresh: threading.Event = field(default_factory=threading.Event)
+    _open: list[Publication] = field(default_factory=list)
+    _allowance: float = 0.0
+    _ticked_at: float = 0.0
+    _first: int = 0  # the oldest uncommitted row when last looked at
+    _progress_at: float = 0.0
+    _patience: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._fresh.set()
+        self.bus.on_connected(self._fresh.set)
+
+    def tick(self, now: float | None = None) -> int:
+        """Publish what may go now, without waiting; how many rows went. ``now`` is monotonic seconds."""
+        now = time.monotonic() if now is None else now
+        elapsed, self._ticked_at = now - self._ticked_at, now
+        self._allowance = min(self._allowance + elapsed * self.backlog_per_s, self.backlog_per_s)
+        if not self.bus.connected:
+            self._fresh.set()
+            return 0
+        if self._fresh.is_set():
+            self._begin_again(now)
+        self._watch_progress(now)
+        self._open = [publication for publication in self._open if not publication.settled]
+        return self._push(self.live, self.window - len(self._open)) + self._push_backlog()
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether the backlog lane has not yet come to its end."""
+        return self.backlog.until is not None and self.backlog.after < self.backlog.until
+
+    def _push_backlog(self) -> int:
+        if not self.catching_up:
+            return 0
+        sent = self._push(self.backlog, min(int(self._allowance), self.window // 2 - len(self._open)))
+        self._allowance -= sent
+        return sent
+
+    def _push(self, lane: Lane, room: int) -> int:
+        if room <= 0:
+            return 0
+        rows = self.spool.pending(lane.after, room, lane.until)
+        if not rows and lane.until is not None:
+            lane.after = lane.until
+        for count, row in enumerate(rows):
+            if not self._publish(row):
+                return count
+            lane.after = row.id
+            lane.sent += 1
+        return len(rows)
+
+    def _publish(self, row: Row) -> bool:
+        """Whether the lane may go on: a row that the contract forbids is counted and passed over."""
+        try:
+            publication = self.bus.publish(
+                STREAMS[row.stream], row.payload, self.site, row.device, timeout_s=0.0
+            )
+        except (BusOffline, BusBusy):
+            return False
+        except (Malformed, KeyError) as error:
+            self.unsendable += 1
+            what = f"{row.stream} {row.device} {row.first}"
+            log.warning("a row of the spool cannot be sent", row=row.id, what=what, why=str(error))
+            return True
+        self._open.append(publication)
+        return True
+
+    def _begin_again(self, now: float) -> None:
+        self._fresh.clear()
+        self._open.clear()
+        last = self.spool.last_id()
+        self.live.after = last
+        self.backlog.after, self.backlog.until = 0, last
+        self._first, self._progress_at, self._patience = 0, now, self.patience_s
+
+    def _watch_progress(self, now: float) -> None:
+        """Send all again when everything went out and nothing was committed for longer than our patience."""
+        first = self.spool.first_id()
+        if first != self._first or not first:
+            self._first, self._progress_at, self._patience = first, now, self.patience_s
+        if self.catching_up or now - self._progress_at < self._patience:
+            return
+        log.warning("nothing committed for long: sending again", seconds=round(now - self._progress_at))
+        patience = min(2 * self._patience, MOST_PATIENCE_S)
+        self._begin_again(now)
+        self._first, self._patience = first, patience

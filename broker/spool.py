@@ -1,0 +1,264 @@
+"""The gateway's durable outbound queue: on disk before it is published, kept until stored at the far end.
+
+One SQLite file (WAL, flushed at every commit) holds the spool and whatever its owner keeps beside it, so that
+rows, cursor and accumulators change in one transaction:
+
+    spool = Spool(Spool.open(path))
+    with spool.transaction() as connection:
+        spool.append("tension", "bed-01", boot, first=500, next_=510, payload=block)
+        connection.execute("UPDATE cursor SET next = 510")
+
+Committed rows stay as long as there is room for them: they are the reserve that a full disk takes first.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+MAX_BYTES = 2 * 1024**3  # a day of six beds
+KEEP_BYTES = 16 * 1024**2  # of committed rows
+PRUNE_ROWS = 500
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS spool (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,    -- the order of appending; never used twice
+    committed INTEGER NOT NULL DEFAULT 0,
+    at        REAL    NOT NULL,                     -- wall clock, for people: nothing is decided by it
+    stream    TEXT    NOT NULL,
+    device    TEXT    NOT NULL,
+    boot      BLOB    NOT NULL,
+    first     INTEGER NOT NULL,
+    next      INTEGER NOT NULL,
+    payload   BLOB    NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS spool_once ON spool (device, stream, boot, first);
+CREATE INDEX IF NOT EXISTS spool_open ON spool (id) WHERE committed = 0;
+CREATE INDEX IF NOT EXISTS spool_reserve ON spool (id) WHERE committed = 1;
+"""
+_OLDEST = "SELECT id, at FROM spool WHERE committed = 0 ORDER BY id LIMIT 1"
+_NEWEST = "SELECT seq FROM sqlite_sequence WHERE name = 'spool'"
+_BEFORE = "WHERE device = ? AND stream = ? AND boot = ? AND first < ? AND next <= ? AND committed = 0"
+_MEASURE = f"SELECT count(*), coalesce(sum(length(payload)), 0) FROM spool {_BEFORE}"  # noqa: S608  (constants)
+_COMMIT = f"UPDATE spool SET committed = 1 {_BEFORE}"  # noqa: S608  (constants)
+_SHED = (
+    "DELETE FROM spool WHERE id IN (SELECT id FROM spool WHERE committed = 1 ORDER BY id"
+    " LIMIT (SELECT (count(*) + 1) / 2 FROM spool WHERE committed = 1))"
+)
+_NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+class SpoolError(Exception):
+    """The spool could not be read or written.
+
+    SpoolError
+    +- SpoolFull    no room, and nothing committed is left to make some
+    """
+
+
+class SpoolFull(SpoolError):  # noqa: N818  (a state of the disk, not a fault of the caller)
+    """No room on the disk or within ``max_bytes``: the transaction did nothing, try it again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message, covering ``first`` (included) to ``next`` (excluded) of its stream and boot."""
+
+    id: int
+    stream: str
+    device: str
+    boot: UUID
+    first: int
+    next: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What the spool holds; the reserve is what is committed and kept while there is room."""
+
+    rows: int
+    bytes: int
+    reserve_rows: int
+    reserve_bytes: int
+    oldest_at: float | None  # wall clock (s) of the oldest uncommitted row, None when there is none
+
+
+class Spool:
+    """The queue in a SQLite file; one object per thread, on a connection of ``open``."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, max_bytes: int = MAX_BYTES, keep_bytes: int = KEEP_BYTES
+    ) -> None:
+        self._connection = connection
+        self._max_bytes = max_bytes
+        self._keep_bytes = keep_bytes
+        with _mapped():
+            connection.executescript(_SCHEMA)
+            self._open_bytes, self._reserve_bytes = self._count()
+
+    @staticmethod
+    def open(path: Path | str) -> sqlite3.Connection:
+        """A connection that loses nothing committed: WAL, fully synchronous; SpoolError when it cannot be."""
+        with _mapped():
+            connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA journal_size_limit = 16777216")
+            return connection
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for the owner's own tables."""
+        return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, on disk when it returns.
+
+        SpoolFull when there is no room: then the oldest committed rows are dropped, so that the next try
+        may succeed. Any other error leaves everything as it was, too.
+        """
+        try:
+            with _mapped():
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, SpoolFull):
+                self._shed()
+            raise
+
+    def append(self, stream: str, device: str, boot: UUID, first: int, next_: int, payload: bytes) -> None:
+        """Add a message behind all others, within the caller's transaction.
+
+        SpoolFull when ``max_bytes`` are reached and nothing committed is left to drop; sqlite3.IntegrityError
+        when the range of this stream and boot was added before.
+        """
+        if not self._connection.in_transaction:
+            raise SpoolError("append belongs into `with spool.transaction()`")
+        while self._open_bytes + self._reserve_bytes + len(payload) > self._max_bytes:
+            if not self._drop_reserve():
+                raise SpoolFull(
+                    f"spool holds {self._open_bytes} uncommitted bytes of {self._max_bytes} allowed"
+                )
+        self._connection.execute(
+            "INSERT INTO spool (at, stream, device, boot, first, next, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (time.time(), stream, device, boot.bytes, first, next_, payload),
+        )
+        self._open_bytes += len(payload)
+
+    def pending(self, after: int = 0, limit: int = 100, until: int | None = None) -> list[Row]:
+        """The oldest uncommitted rows with an id above ``after`` and at most ``until``, in order."""
+        with _mapped():
+            found = self._connection.execute(
+                "SELECT id, stream, device, boot, first, next, payload FROM spool"
+                " WHERE committed = 0 AND id > ? AND id <= ? ORDER BY id LIMIT ?",
+                (after, 2**62 if until is None else until, limit),
+            ).fetchall()
+        return [Row(row[0], row[1], row[2], UUID(bytes=row[3]), *row[4:]) for row in found]
+
+    def trim(self, stream: str, device: str, boot: UUID, next_: int) -> int:
+        """Everything of this stream and boot before ``next_`` is stored elsewhere; how many rows it settles.
+
+        Opens its own transaction unless one is open.
+        """
+        if not self._connection.in_transaction:
+            with self.transaction():
+                return self.trim(stream, device, boot, next_)
+        key = (device, stream, boot.bytes, next_, next_)
+        settled, size = self._connection.execute(_MEASURE, key).fetchone()
+        if settled:
+            self._connection.execute(_COMMIT, key)
+            self._open_bytes -= size
+            self._reserve_bytes += size
+            while self._reserve_bytes > self._keep_bytes and self._drop_reserve():
+                pass
+        return int(settled)
+
+    def first_id(self) -> int:
+        """The id of the oldest uncommitted row; 0 when there is none."""
+        with _mapped():
+            found = self._connection.execute(_OLDEST).fetchone()
+        return int(found[0]) if found else 0
+
+    def last_id(self) -> int:
+        """The id of the newest row ever appended; 0 when there was none."""
+        with _mapped():
+            found = self._connection.execute(_NEWEST).fetchone()
+        return int(found[0]) if found else 0
+
+    def size(self) -> Size:
+        """Rows and bytes, uncommitted and in reserve."""
+        with _mapped():
+            counts = self._connection.execute("SELECT committed, count(*) FROM spool GROUP BY 1")
+            rows = dict(counts.fetchall())
+            oldest = self._connection.execute(_OLDEST).fetchone()
+        return Size(
+            rows=rows.get(0, 0),
+            bytes=self._open_bytes,
+            reserve_rows=rows.get(1, 0),
+            reserve_bytes=self._reserve_bytes,
+            oldest_at=oldest[1] if oldest else None,
+        )
+
+    def _drop_reserve(self) -> bool:
+        """Forget the oldest committed rows; False when there is none."""
+        found = self._connection.execute(
+            "SELECT id, length(payload) FROM spool WHERE committed = 1 ORDER BY id LIMIT ?", (PRUNE_ROWS,)
+        ).fetchall()
+        needed = min(self._reserve_bytes, max(1, self._reserve_bytes - self._keep_bytes))
+        dropped = []
+        for row_id, size in found:
+            if needed <= 0:
+                break
+            needed -= size
+            self._reserve_bytes -= size
+            dropped.append((row_id,))
+        self._connection.executemany("DELETE FROM spool WHERE id = ?", dropped)
+        return bool(dropped)
+
+    def _shed(self) -> None:
+        """After a full disk: drop half of the reserve, so that its pages can take new rows."""
+        try:
+            with _mapped():
+                dropped = self._connection.execute(_SHED).rowcount
+                self._open_bytes, self._reserve_bytes = self._count()
+        except SpoolError as error:
+            log.error("spool is full and cannot even drop what is committed", why=str(error))  # noqa: TRY400
+            return
+        log.error("spool is full", dropped_committed_rows=dropped, uncommitted_bytes=self._open_bytes)
+
+    def _roll_back(self) -> None:
+        with _mapped():
+            if self._connection.in_transaction:  # SQLite may have rolled back by itself
+                self._connection.execute("ROLLBACK")
+            self._open_bytes, self._reserve_bytes = self._count()
+
+    def _count(self) -> tuple[int, int]:
+        sums = self._connection.execute("SELECT committed, sum(length(payload)) FROM spool GROUP BY 1")
+        found = dict(sums.fetchall())
+        return found.get(0, 0), found.get(1, 0)
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """sqlite3's errors as ours: full when the disk or the file is, SpoolError otherwise."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        kind = SpoolFull if code in _NO_SPACE else SpoolError
+        raise kind(f"spool: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError):
+            raise
+        raise SpoolError(f"spool: {error}") from error
