@@ -126,9 +126,15 @@ def bursts(force: Signal, rate_hz: float, enter: float = ENTER) -> list[Burst]:
         top = float(force[first:last].max())
         if top < enter * peak:
             continue
-        inside = np.flatnonzero(force[first:last] > LEAVE * top)
-        if inside[-1] - inside[0] >= SHORTEST_S * rate_hz:
-            found.append(Burst(first + int(inside[0]), first + int(inside[-1]) + 1, top))
+        level = LEAVE * top
+        before = np.flatnonzero(force[:first] <= level)
+        after = np.flatnonzero(force[last:] <= level)
+        earliest = found[-1].last if found else 0
+        begin = max(earliest, int(before[-1]) + 1 if before.size else 0)
+        end = last + int(after[0]) if after.size else force.size
+        begin += int(np.argmax(force[begin:end] > level))
+        if end - begin >= SHORTEST_S * rate_hz:
+            found.append(Burst(begin, end, top))
     return found
 
 

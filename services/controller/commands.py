@@ -1,0 +1,59 @@
+"""What the controller adds to the `spondyl` command; imports what it needs when it runs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(root: typer.Typer) -> None:
+    """Add the controller's commands."""
+    root.command("simulate")(simulate)
+
+
+def simulate(
+    minutes: Annotated[
+        float | None, typer.Option(help="Traction time instead of the prescription's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which patient, and which noise.")] = 7,
+    counter_tension: Annotated[
+        Path | None, typer.Option(help="Recorded force, one number a line, injected as counter-tension.")
+    ] = None,
+    rate_hz: Annotated[float, typer.Option(help="Its sampling rate.")] = 1000.0,
+    scale_n: Annotated[
+        float, typer.Option(help="Its peak, in newtons at the load cell with the drive blocked.")
+    ] = 40.0,
+    at_s: Annotated[float, typer.Option(help="When it begins, seconds after the start.")] = 180.0,
+    emg: Annotated[bool, typer.Option("--emg", help="The file is a surface EMG, not a force.")] = False,
+    prescription: Annotated[
+        Path | None, typer.Option(help="YAML, JSON or TOML; lumbar, 80 kg, when not given.")
+    ] = None,
+    period_ms: Annotated[float, typer.Option(help="The loop's period, 1 to 20.")] = 20.0,
+    plot: Annotated[Path | None, typer.Option(help="Draw the session to this PNG.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write a recording for `spondyl replay`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run one session faster than real time, with any recorded force as the patient's counter-tension."""
+    from services.controller import outputs
+    from services.controller import simulate as simulation
+
+    options = {"--seed": seed, "--rate-hz": rate_hz, "--scale-n": scale_n, "--at-s": at_s,
+               "--period-ms": period_ms}  # fmt: skip
+    for option, value in {**options, **({} if minutes is None else {"--minutes": minutes})}.items():
+        simulation.require_within(option, value)
+    for path in filter(None, (plot, record)):
+        outputs.require_writable(path)
+    injection = None
+    if counter_tension is not None:
+        injection = simulation.read_injection(counter_tension, rate_hz, scale_n, at_s, emg=emg)
+    plan = simulation.Plan(simulation.prescribed(prescription), seed, minutes, period_ms / 1000.0, injection)
+    course = simulation.simulate(plan)
+    result = simulation.report(plan, course)
+    if record is not None:
+        outputs.write_whole(record, simulation.recording(plan, course))
+    if plot is not None:
+        from services.controller import plots
+
+        outputs.write_whole(plot, plots.picture(course, result["guarding"], simulation.title(plan)))
+    print(json.dumps(result) if as_json else simulation.tell(result))
