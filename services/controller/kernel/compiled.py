@@ -1,6 +1,6 @@
 """How the kernel's functions are compiled: cached, without the interpreter's lock, IEEE-exact.
 
-No fast-math anywhere: the same inputs give the same bits on every machine, compiled or not, for one bed or 64.
+No fast-math anywhere: the same inputs give the same bits on every machine, compiled or not, for 1 bed or 64.
 """
 
 from numba import njit

@@ -1,0 +1,125 @@
+"""The safety envelope: its own view of the bed, and a limit on velocity that can only lower tension.
+
+It shares no memory with the law: force, slope and travel are its own; target, base, ceiling are given to it.
+Units: N, mm, s. What each condition means to the session is decided in phases.py and alarms.py.
+"""
+
+from services.controller.kernel import layout
+from services.controller.kernel.compiled import stage
+
+STALE_MS, LOST_MS = 30, 100  # older readings: no pulling; controlled release
+RELEASE_MM_S = -3.0  # release by position only
+CEILING_STIFFNESS = 30.0  # N/mm
+APPROACH_PER_S, YIELD_PER_S = 2.0, 8.0  # below and above the ceiling
+RISE_LIMIT_N_S = 80.0  # faster by its own slope: no pulling
+IMPLAUSIBLE_N = 2000.0  # beyond the load cell's range
+JUMP_N = 400.0  # between two readings: no tissue does that
+OVER_N, OVER_S, FAR_OVER_N = 5.0, 0.5, 60.0
+TRAVEL_MM = 2.0  # commanded and measured travel part by more: the drive is stuck
+DROP_N, DROP_FRACTION, BASE_FRACTION, DROP_S = 40.0, 0.35, 0.5, 0.03
+
+OVER_FORCE = float(layout.OVER_FORCE)
+LOAD_CELL_LOST = float(layout.LOAD_CELL_LOST)
+LOAD_CELL_FROZEN = float(layout.LOAD_CELL_FROZEN)
+LOAD_CELL_IMPLAUSIBLE = float(layout.LOAD_CELL_IMPLAUSIBLE)
+ACTUATOR_STUCK = float(layout.ACTUATOR_STUCK)
+SUDDEN_DROP = float(layout.SUDDEN_DROP)
+LINK_LOST = float(layout.LINK_LOST)
+MAINS_LOST = float(layout.MAINS_LOST)
+DRIVE_NOT_READY = float(layout.DRIVE_NOT_READY)
+STATUS_DRIVE_READY, STATUS_MAINS = layout.STATUS_DRIVE_READY, layout.STATUS_MAINS
+STATUS_FORCE_VALID = layout.STATUS_FORCE_VALID
+
+
+@stage
+def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_gain, ceiling,
+                    own_force, own_slope, same, over_s, blind, live):  # fmt: skip
+    """Conditions of the load cell and the ceiling, as a sum of condition bits in `live`."""
+    for bed in range(period.shape[0]):
+        y = force_dn[bed] * 0.1
+        change = y - own_force[bed]
+        own_force[bed] = y
+        fresh = 1.0 if age_ms[bed] == 0 else 0.0
+        under = armed[bed]
+        dt = max(0.001, period[bed])
+        own_slope[bed] = own_slope[bed] + fresh * slope_gain[bed] * (change / dt - own_slope[bed])
+        repeated = same[bed] + fresh if change == 0.0 else 1.0
+        repeated = repeated * under
+        same[bed] = repeated
+        jump = change if change > 0.0 else -change
+        size = y if y > 0.0 else -y
+        lost = 0.0 if status[bed] & STATUS_FORCE_VALID else LOAD_CELL_LOST
+        frozen = LOAD_CELL_FROZEN if repeated >= same_limit[bed] else 0.0
+        frozen = frozen if under > 0.0 else 0.0
+        wild = LOAD_CELL_IMPLAUSIBLE if size > IMPLAUSIBLE_N else 0.0
+        wild = LOAD_CELL_IMPLAUSIBLE if jump * under > JUMP_N else wild
+        wild = wild if lost == 0.0 else 0.0
+        excess = y - ceiling[bed]
+        over = over_s[bed] + dt if excess > OVER_N else 0.0
+        over = over * under
+        over_s[bed] = over
+        high = OVER_FORCE if over > OVER_S else 0.0
+        high = OVER_FORCE if excess * under > FAR_OVER_N else high
+        blind[bed] = lost + frozen + wild
+        live[bed] = lost + frozen + wild + high
+
+
+@stage
+def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep, sent, base, keeps_base,
+                following, own_force, target, own_position, travel_error, drop_s, blind, live):  # fmt: skip
+    """Conditions of drive, link, mains and of a sudden loss of tension, added to `live`."""
+    for bed in range(period.shape[0]):
+        x = position_cmm[bed] * 0.01
+        under = armed[bed]
+        driven = under * power[bed]
+        dt = period[bed]
+        error = travel_keep[bed] * (travel_error[bed] + sent[bed] * dt - (x - own_position[bed]))
+        error = error * driven
+        own_position[bed] = x
+        travel_error[bed] = error
+        size = error if error > 0.0 else -error
+        age = age_ms[bed]
+        linked = 1.0 if age <= LOST_MS else 0.0
+        stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
+        stuck = stuck * linked
+        y = own_force[bed]
+        wanted = target[bed]
+        margin = DROP_FRACTION * wanted
+        margin = max(margin, DROP_N)
+        slack = 1.0 if y < wanted - margin else 0.0
+        slack = slack * following[bed]
+        bare = 1.0 if y < BASE_FRACTION * base[bed] else 0.0
+        bare = bare * keeps_base[bed]
+        lasted = drop_s[bed] + dt if slack + bare > 0.0 else 0.0
+        drop_s[bed] = lasted
+        drop = SUDDEN_DROP if lasted > DROP_S else 0.0
+        drop = drop if under > 0.0 else 0.0
+        valid = 1.0 if status[bed] & STATUS_FORCE_VALID else 0.0
+        drop = drop * valid * linked
+        unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY
+        unready = unready if driven * linked > 0.0 else 0.0
+        link = 0.0 if age <= LOST_MS else LINK_LOST
+        mains = 0.0 if status[bed] & STATUS_MAINS else MAINS_LOST
+        blind[bed] = blind[bed] + link
+        live[bed] = live[bed] + (stuck + drop + unready + link + mains)
+
+
+@stage
+def limit_velocity(age_ms, armed, ceiling, own_force, own_slope, blind, home, own_position, velocity):
+    """Lower the drive's velocity (mm/s) where the envelope demands it; never raise it.
+
+    Near the ceiling the approach is slowed and above it the table yields; nothing pulls while the reading is
+    stale or tension rises faster than 80 N/s; with link or load cell lost it is released by position.
+    """
+    for bed in range(armed.shape[0]):
+        v = velocity[bed]
+        room = ceiling[bed] - own_force[bed]
+        gain = APPROACH_PER_S if room > 0.0 else YIELD_PER_S
+        cap = gain * room / CEILING_STIFFNESS
+        cap = 0.0 if (cap > 0.0) & (own_slope[bed] > RISE_LIMIT_N_S) else cap
+        cap = 0.0 if (cap > 0.0) & (age_ms[bed] > STALE_MS) else cap
+        release = RELEASE_MM_S if own_position[bed] > home[bed] else 0.0
+        cap = release if blind[bed] > 0.0 else cap
+        limited = min(v, cap)
+        halted = min(v, 0.0)
+        velocity[bed] = limited if armed[bed] > 0.0 else halted
