@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 ANSWER_S = 2.5  # the loop refuses by itself what waited 2 s, so an answer comes or the loop is gone
 POLL_S = 0.002
+KEPT_RECORDS = 256  # sessions remembered; more than beds
 FIXED_IN_A_SESSION = ("region", "segment", "body_weight_kg", "age_years", "sex", "session_number")
 Sample = np.ndarray[tuple[int], np.dtype[np.int32]]
 
@@ -81,7 +82,7 @@ class Bedside:
         self._confirming: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    # --- looking ---------------------------------------------------------------------------------------------
+    # --- looking -------------------------------------------------------------------------------------------
 
     def bed(self, device: str) -> tuple[GatewayMemory, int]:
         """The memory and the bed's index in it; raises UnknownDevice, BedUnavailable."""
@@ -108,8 +109,12 @@ class Bedside:
             if session is None:
                 return None
             found = Record(session, tuple(self.store.notes(session.session)))
-            self._records[session_no] = found
+            self._remember(session_no, found)
         return found
+
+    def known(self, session_no: int) -> Record | None:
+        """Like ``record``, from memory only: never waits for the disk."""
+        return self._records.get(session_no)
 
     def current(self, device: str) -> Record:
         """The session on the bed now; raises SessionRefused when there is none."""
@@ -122,7 +127,7 @@ class Bedside:
             )
         return record
 
-    # --- confirming a patient --------------------------------------------------------------------------------
+    # --- confirming a patient ------------------------------------------------------------------------------
 
     def confirm(self, device: str, request: Confirm) -> Answer:
         """Check prescription and clearance, commit the row, load the kernel: all of it or nothing."""
@@ -191,7 +196,7 @@ class Bedside:
             raise ClearanceError("this gateway has no clearance key: set SPONDYL_CLEARANCE_PUBLIC_KEY")
         return self._public_key
 
-    # --- acting on a session ---------------------------------------------------------------------------------
+    # --- acting on a session -------------------------------------------------------------------------------
 
     def act(self, device: str, action: str, operator: str = "") -> Answer:
         """One of ``words.ACTIONS`` without parameters; raises SessionRefused with the kernel's reason."""
@@ -292,7 +297,7 @@ class Bedside:
         )
         return Answer("fault", words, None)
 
-    # --- keeping the log true --------------------------------------------------------------------------------
+    # --- keeping the log true ------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
         """End the rows of sessions that no bed is in any more: closed by the kernel, lost with its boot."""
@@ -328,7 +333,7 @@ class Bedside:
             return None
         return record.session if record else None
 
-    # --- plumbing --------------------------------------------------------------------------------------------
+    # --- plumbing ------------------------------------------------------------------------------------------
 
     def _post(
         self, memory: GatewayMemory, bed: int, device: str, action: str, parameters: Any | None = None
@@ -392,6 +397,11 @@ class Bedside:
             write()
         except (StoreUnavailable, UnknownSession) as error:
             log.warning("done, but not written into the session log", error=error.message)
+
+    def _remember(self, session_no: int, record: Record) -> None:
+        while len(self._records) >= KEPT_RECORDS:
+            self._records.pop(next(iter(self._records)), None)
+        self._records[session_no] = record
 
     def _forget(self, session: Session) -> None:
         self._records.pop(session.session_no, None)

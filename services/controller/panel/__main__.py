@@ -1,0 +1,72 @@
+"""``python -m services.controller.panel``: one gateway's bedside page, started and watched by its gateway."""
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from pydantic import Field
+
+from services.controller.clearance import Anchor, Clocks, read_public
+from services.controller.link import LoopLink
+from services.controller.panel import pages
+from services.controller.panel.api import create_panel
+from services.controller.session import Bedside
+from services.controller.settings import ControllerSettings
+from services.controller.store import Store
+from services.kit import http, logging
+from services.kit.errors import SpondylError
+
+log = structlog.get_logger(__name__)
+MACHINE_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class PanelSettings(ControllerSettings):
+    """What the panel is told beyond its gateway's settings."""
+
+    panel_hosts: str = Field(
+        "",
+        description="Host names the panel may be called by beside loopback and its own address, separated "
+        "by commas; * for any.",
+    )
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names, and the address it listens on."""
+        return [*self.panel_hosts.split(","), self.http_host]
+
+
+def main() -> None:
+    """Serve until told to end."""
+    settings = PanelSettings.load()
+    logging.configure("panel", settings.log_level, settings.log_format, settings.site)
+    store = Store(settings.directory / "session.db")
+    try:
+        bedside = Bedside(LoopLink(settings.directory), store, _public_key(settings), _clocks(store))
+        release = version("spondyl")
+        app = create_panel(bedside, release, hosts=settings.hosts, pages=pages.router)
+        http.serve(app, host=settings.http_host, port=settings.http_port)
+    finally:
+        store.close()
+
+
+def _public_key(settings: PanelSettings) -> bytes | None:
+    path = settings.clearance_public_key or settings.data / "secrets" / "clearance.pub"
+    try:
+        return read_public(path)
+    except SpondylError as error:
+        log.warning("no patient can be confirmed", error=error.message)
+        return None
+
+
+def _clocks(store: Store) -> Clocks:
+    """Both clocks, anchored at the first start since the machine came up."""
+    try:
+        boot = MACHINE_BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return Clocks()
+    return Clocks(Anchor(*store.clock_anchor(boot, time.time(), time.monotonic())))
+
+
+if __name__ == "__main__":
+    main()

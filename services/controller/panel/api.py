@@ -1,0 +1,347 @@
+"""The bedside API: README.md lists routes and payloads. STOP takes the shortest way and always works."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+import structlog
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.staticfiles import StaticFiles
+from starlette.websockets import WebSocketDisconnect
+
+from services.controller import dosing, models
+from services.controller import prescription as rx
+from services.controller.errors import BedUnavailable, ClearanceError, PrescriptionError, SessionRefused
+from services.controller.kernel import layout
+from services.controller.link import is_fresh
+from services.controller.panel.guard import KnownHosts, is_json
+from services.controller.panel.live import Listener, Live
+from services.controller.panel.view import Json, bed_state, row, session_view
+from services.controller.session import ANSWER_S, Answer, Bedside, Record
+from services.controller.shared import BEDSIDE, GatewayMemory
+from services.controller.words import ACTIONS, REFUSALS
+from services.kit import http
+from services.kit.errors import SpondylError
+from services.kit.health import Check
+
+log = structlog.get_logger(__name__)
+
+HERE = Path(__file__).parent
+SEND_S = 10.0  # a socket that takes nothing for so long is closed
+STOP_POLL_S = 0.002
+Optional = Annotated[models.Act | None, Body()]
+
+
+def create_panel(
+    bedside: Bedside,
+    version: str,
+    *,
+    hosts: Iterable[str] = (),
+    pages: Callable[["Panel"], APIRouter] | None = None,
+) -> FastAPI:
+    """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
+
+    ``hosts`` are names the panel may be called by beside loopback.
+    """
+    panel = Panel(bedside, version)
+    routers = [panel.router()] + ([pages(panel)] if pages else [])
+    app = http.create_app("panel", version, panel.checks(), routers, lifespan=panel.lifespan)
+    app.state.panel = panel
+    app.add_middleware(KnownHosts, names=list(hosts))
+    _answer_refusals(app)
+    if (HERE / "static").is_dir():
+        app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    http.mount_static(app)
+    return app
+
+
+class Panel:
+    """What the routes share."""
+
+    def __init__(self, bedside: Bedside, version: str) -> None:
+        self.bedside = bedside
+        self.version = version
+        self.live = Live(bedside)
+        self._background: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """Follow the ring while the server runs."""
+        reader = asyncio.create_task(self.live.run())
+        try:
+            yield
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    def checks(self) -> list[Check]:
+        """What /readyz asks."""
+        return [Check("session log", self.bedside.store.ping), Check("control loop", self._loop_trouble)]
+
+    def _loop_trouble(self) -> str | None:
+        memory = self.bedside.link.memory()
+        return None if is_fresh(memory) else f"no tick for {memory.heartbeat_age_s():.1f} s"
+
+    def router(self) -> APIRouter:
+        """All routes of the API."""
+        router = APIRouter(prefix="/api")
+        _looking(router, self)
+        _acting(router, self)
+        _stopping(router, self)
+        router.add_api_websocket_route("/devices/{device}/live", self.follow)
+        return router
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    def rows(self) -> list[Json]:
+        """One line a bed; raises BedUnavailable."""
+        memory = self.bedside.link.memory()
+        return [self._row(memory, bed) for bed in range(memory.beds)]
+
+    def _row(self, memory: GatewayMemory, bed: int) -> Json:
+        sample = self.bedside.sample(memory, bed)[2]
+        return row(memory, bed, sample, self.live.watch(memory.devices[bed]), self._record(sample))
+
+    def _record(self, sample: Any) -> Record | None:
+        try:
+            return self.bedside.record(int(sample[layout.S_SESSION]))
+        except SpondylError:
+            return None
+
+    def state(self, device: str) -> Json:
+        """Everything of one bed; raises UnknownDevice, BedUnavailable."""
+        self.bedside.bed(device)
+        return bed_state(self.bedside, device, self.live.watch(device))
+
+    def segments(self) -> Json:
+        """Segments and angles by region."""
+        table = dosing.load()
+        return {
+            region: [line.model_dump(exclude={"region"}) for line in table.segments(region).values()]
+            for region in ("lumbar", "cervical")
+        }
+
+    def done(self, device: str, answer: Answer) -> Json:
+        """What a POST answers."""
+        self.live.touch(device)
+        return {
+            "accepted": True,
+            "action": answer.action,
+            "detail": answer.done.en,
+            "detail_de": answer.done.de,
+            "session": str(answer.session) if answer.session else None,
+            "state": self.state(device),
+        }
+
+    # --- stop ------------------------------------------------------------------------------------------
+
+    async def stop(self, device: str, operator: str) -> Json:
+        """Post at once, wait for the kernel, write it down afterwards: no thread or disk in between."""
+        memory, bed, ticket = self.bedside.stop_now(device)
+        task = asyncio.create_task(asyncio.to_thread(self.bedside.stopped, device, operator))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        refusal = await _answer(memory, bed, ticket, device)
+        self.live.touch(device)
+        phase = layout.PHASES[self.bedside.sample(memory, bed)[2][layout.S_PHASE]]
+        accepted = refusal == layout.REFUSAL_NONE
+        words = ACTIONS["stop"].done if accepted else REFUSALS[refusal].format(action="stop", phase=phase)
+        return {
+            "accepted": accepted, "action": "stop", "detail": words.en, "detail_de": words.de, "phase": phase,
+        }  # fmt: skip
+
+    # --- live ------------------------------------------------------------------------------------------
+
+    async def follow(self, socket: WebSocket, device: str) -> None:
+        """One socket's life: hello, then frames as they come; ends with the server."""
+        try:
+            state = await asyncio.to_thread(self.state, device)
+        except SpondylError as error:
+            await socket.accept()
+            await socket.close(1008, error.message[:120])
+            return
+        await socket.accept()
+        with self.live.listening(device) as listener, contextlib.suppress(WebSocketDisconnect, TimeoutError):
+            await socket.send_text(orjson.dumps({"type": "hello", "state": state}).decode())
+            await _until_first(_send(socket, listener), _drain(socket), socket.app.state.stopping.wait())
+        with contextlib.suppress(RuntimeError):  # the client closed it first
+            await socket.close()
+
+
+async def _answer(memory: GatewayMemory, bed: int, ticket: int, device: str) -> int:
+    """The kernel's refusal of the action, 0 for none; raises BedUnavailable when there is no answer."""
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + ANSWER_S
+    while clock.time() < deadline:
+        with contextlib.suppress(LookupError):
+            outcome = memory.outcome(BEDSIDE, bed, ticket)
+            if outcome is not None and memory.head() > outcome.tick:
+                return outcome.refusal
+        await asyncio.sleep(STOP_POLL_S)
+    raise BedUnavailable(
+        f"{device}: stop was handed over, and the control loop has not answered within {ANSWER_S:g} s: "
+        "use the bed's own switch"
+    )
+
+
+async def _send(socket: WebSocket, listener: Listener) -> None:
+    while True:
+        await asyncio.wait_for(socket.send_text(await listener.queue.get()), SEND_S)
+
+
+async def _drain(socket: WebSocket) -> None:
+    """Clients have nothing to say; reading notices when they leave."""
+    while True:
+        await socket.receive_text()
+
+
+async def _until_first(*work: Any) -> None:
+    """Run until one ends, then end the others; what it raised is raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _answer_refusals(app: FastAPI) -> None:
+    """A refusal carries the German words too, and every reason against a prescription."""
+
+    @app.exception_handler(SessionRefused)
+    @app.exception_handler(ClearanceError)
+    @app.exception_handler(PrescriptionError)
+    async def refused(
+        _request: Request, error: SessionRefused | ClearanceError | PrescriptionError
+    ) -> Response:
+        rows = [refusal.as_json() for refusal in getattr(error, "refusals", ())]
+        return http.problem(
+            error.status, "Refused", error.message, accepted=False, detail_de=error.german, refusals=rows
+        )
+
+
+def _json_only(request: Request) -> None:
+    if not is_json(request):
+        raise HTTPException(415, "send application/json: a form of another page cannot")
+
+
+def _looking(router: APIRouter, panel: Panel) -> None:
+    @router.get("/devices")
+    def devices() -> Json:
+        """All beds of this gateway."""
+        memory = panel.bedside.link.memory()
+        return {
+            "gateway": memory.gateway,
+            "site": memory.site,
+            "boot": str(memory.boot),
+            "period_ms": memory.period_ns / 1e6,
+            "devices": panel.rows(),
+        }
+
+    @router.get("/devices/{device}")
+    def device_state(device: str) -> Json:
+        """Everything of one bed."""
+        return panel.state(device)
+
+    @router.get("/devices/{device}/sessions/{session}")
+    def one_session(device: str, session: UUID) -> Json:
+        """One session with notes and actions."""
+        panel.bedside.bed(device)
+        store = panel.bedside.store
+        found = store.by_id(session)
+        record = Record(found, tuple(store.notes(session)))
+        return session_view(record) | {"actions": store.actions(session)}
+
+    @router.get("/segments")
+    def segments() -> Json:
+        """Segments and angles: the clinic's convention."""
+        return panel.segments()
+
+    @router.post("/prescription/check", dependencies=[Depends(_json_only)])
+    def check(body: models.PrescriptionCheck) -> Json:
+        """Whether a prescription would be taken, with every reason against it."""
+        refusals = rx.check_document(body.prescription)
+        return {"ok": not refusals, "refusals": [refusal.as_json() for refusal in refusals]}
+
+
+def _acting(router: APIRouter, panel: Panel) -> None:
+    bedside, done = panel.bedside, panel.done
+    acting = APIRouter(prefix="/devices/{device}", dependencies=[Depends(_json_only)])
+
+    def plain(action: str) -> Callable[..., Json]:
+        def act(device: str, body: Optional = None) -> Json:
+            return done(device, bedside.act(device, action, body.operator if body else ""))
+
+        act.__doc__ = f"Operator action {action}."
+        return act
+
+    for action in ("switch-test", "start", "pause", "resume", "reset"):
+        acting.add_api_route(f"/{action}", plain(action), methods=["POST"], name=action)
+
+    @acting.post("/confirm")
+    def confirm(device: str, body: models.Confirm) -> Json:
+        """This patient lies here and gets this prescription."""
+        return done(device, bedside.confirm(device, body))
+
+    @acting.post("/close")
+    def close(device: str, body: Annotated[models.Close | None, Body()] = None) -> Json:
+        """The session is over."""
+        body = body or models.Close()
+        return done(device, bedside.close(device, body.operator, body.pain_after))
+
+    @acting.post("/change")
+    def change(device: str, body: models.Change) -> Json:
+        """Another prescription from the next phase boundary on."""
+        return done(device, bedside.change(device, body.prescription, body.operator))
+
+    @acting.post("/heat")
+    def heat(device: str, body: models.Heat) -> Json:
+        """Switch the heat pad."""
+        return done(device, bedside.act(device, "heat-on" if body.on else "heat-off", body.operator))
+
+    _keeping(acting, panel)
+    router.include_router(acting)
+
+
+def _keeping(acting: APIRouter, panel: Panel) -> None:
+    bedside, done = panel.bedside, panel.done
+
+    @acting.post("/pain")
+    def pain(device: str, body: models.PainScore) -> Json:
+        """Pain before or after."""
+        return done(device, bedside.pain(device, body.operator, body.when, body.value))
+
+    @acting.post("/note")
+    def note(device: str, body: models.NewNote) -> Json:
+        """Append a note."""
+        return done(device, bedside.note(device, body.operator, body.text))
+
+    @acting.post("/fault")
+    def fault(device: str, body: models.Fault) -> Json:
+        """Break or mend a simulated bed."""
+        return done(device, bedside.fault(device, body.kind, clear=body.clear))
+
+
+def _stopping(router: APIRouter, panel: Panel) -> None:
+    @router.post("/devices/{device}/stop")
+    async def stop(device: str, request: Request) -> Json:
+        """Stop, now: no sign-in, no body, no disk needed."""
+        return await panel.stop(device, await _operator_of(request))
+
+
+async def _operator_of(request: Request) -> str:
+    """Who stops, when the body says so; a body that says nothing sensible stops all the same."""
+    try:
+        async with asyncio.timeout(0.2):
+            body = orjson.loads(await request.body())
+        return str(body["operator"])[:80]
+    except (TimeoutError, ValueError, KeyError, TypeError, HTTPException):
+        return ""

@@ -1,0 +1,65 @@
+"""Who may talk to the panel: it has no sign-in, so a foreign web page must not reach it through a browser.
+
+The kit's gate refuses foreign origins. Here: only known host names (a name that an attacker points at
+loopback is none of them), no request that the browser itself calls cross-site, and JSON only, which a form
+cannot send.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.kit.http import problem
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_CROSS_SITE = frozenset({"cross-site", "same-site"})
+
+
+class KnownHosts:
+    """ASGI middleware; ``names`` are host names and addresses beside loopback, ``*`` allows any."""
+
+    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
+        self._app = app
+        self._names = LOOPBACK_NAMES | {name.strip().lower() for name in names if name.strip()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the connection on, or refuse it here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        reason = self._refusal(scope, headers)
+        if reason is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+        else:
+            await problem(403, "Not permitted", reason)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> str | None:
+        name = host_name(headers.get("host", ""))
+        if "*" not in self._names and name not in self._names:
+            return f"this panel is not called {name[:60]!r}: name it in SPONDYL_PANEL_HOSTS"
+        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+        if changes and headers.get("sec-fetch-site") in _CROSS_SITE:
+            return "a page of another origin may not do this here"
+        return None
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port; a bracketed IPv6 address without its brackets."""
+    name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower().rstrip(".")
+
+
+def is_json(request: Request) -> bool:
+    """Whether the request says that its body is JSON."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"

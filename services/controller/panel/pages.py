@@ -1,0 +1,45 @@
+"""The bedside pages: the list of beds, and one bed."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from services.controller.panel.texts import TEXTS
+from services.controller.panel.view import Json
+from services.kit.pages import Pages, preferences
+
+if TYPE_CHECKING:
+    from services.controller.panel.api import Panel
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def router(panel: "Panel") -> APIRouter:
+    """``GET /``, ``GET /{device}`` and ``GET /preferences``."""
+    pages = Pages([TEMPLATES], TEXTS)
+    routes = APIRouter(include_in_schema=False)
+    routes.include_router(preferences())
+
+    def common() -> Json:
+        memory = panel.bedside.link.memory()
+        return {
+            "site": memory.site,
+            "gateway": memory.gateway,
+            "version": panel.version,
+            "segments": panel.segments(),
+        }
+
+    @routes.get("/")
+    async def index(request: Request) -> HTMLResponse:
+        beds = await asyncio.to_thread(panel.rows)
+        return pages.render(request, "index.html", beds=beds, **common())
+
+    @routes.get("/{device}")
+    async def bed(request: Request, device: str) -> HTMLResponse:
+        state = await asyncio.to_thread(panel.state, device)
+        return pages.render(request, "device.html", device=device, state=state, **common())
+
+    return routes

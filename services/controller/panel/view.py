@@ -1,0 +1,181 @@
+"""What the bedside page is told about a bed: plain values, from one sample and the session's record."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.controller.alarms import AlarmBoard
+from services.controller.kernel import layout
+from services.controller.link import is_fresh
+from services.controller.session import Bedside, Record, Sample, moment
+from services.controller.shared import GatewayMemory
+from services.controller.words import ACTIONS_IN, PHASE_WORDS, YIELDING
+from services.kit.errors import SpondylError
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a sample alone does not tell of a bed: its alarms, and whether the switch has been tested."""
+
+    board: AlarmBoard = field(default_factory=AlarmBoard)
+    session_no: int = 0
+    switch_tested: bool = False
+
+
+def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
+    """Everything of one bed; raises SpondylError when it is unknown or its loop has not started."""
+    memory, bed = bedside.bed(device)
+    seq, at_ns, sample = bedside.sample(memory, bed)
+    record, trouble = _record(bedside, sample)
+    phase = layout.PHASES[sample[layout.S_PHASE]]
+    return {
+        "device": device,
+        "site": memory.site,
+        "gateway": memory.gateway,
+        "boot": str(memory.boot),
+        "seq": seq,
+        "at": moment(at_ns).isoformat(),
+        "period_ms": memory.period_ns / 1e6,
+        "simulated": bedside.simulated,
+        "fresh": is_fresh(memory),
+        "age_ms": round(memory.heartbeat_age_s() * 1000),
+        **measured(sample),
+        **scalars(sample),
+        **_prescribed(record),
+        "tilt_deg": sample[layout.S_TILT] / 10,
+        "switch": _switch(sample, watch),
+        "mains": bool(sample[layout.S_STATUS] & layout.STATUS_MAINS),
+        "heat": _heat(sample, record),
+        "conditions": conditions(sample),
+        "alarms": [alarm.model_dump(mode="json") for alarm in watch.board.active()],
+        "actions": list(ACTIONS_IN[phase]),
+        "log": trouble,
+        "session": session_view(record) if record else None,
+    }
+
+
+def row(memory: GatewayMemory, bed: int, sample: Sample, watch: Watch, record: Record | None) -> Json:
+    """One line of the list of beds."""
+    alarms = watch.board.active()
+    return {
+        "device": memory.devices[bed],
+        **measured(sample),
+        **{name: value for name, value in scalars(sample).items() if name in _ROW},
+        "session": str(record.session.session) if record else None,
+        "priority": alarms[0].priority if alarms else None,
+        "alarms": len(alarms),
+        "fresh": is_fresh(memory),
+    }
+
+
+_ROW = ("phase", "cycle", "remaining_s", "table_yields", "word", "guardings", "peak_n", "reason")
+
+
+def measured(sample: Sample) -> Json:
+    """The newest measured values, newtons and millimetres."""
+    return {
+        "tension_n": sample[layout.S_FORCE] / 10,
+        "target_n": sample[layout.S_TARGET] / 1000,
+        "residual_n": sample[layout.S_RESIDUAL] / 1000,
+        "position_mm": sample[layout.S_POSITION] / 100,
+    }
+
+
+def scalars(sample: Sample) -> Json:
+    """What a live frame says once, of its newest sample."""
+    phase = layout.PHASES[sample[layout.S_PHASE]]
+    reason = layout.REASONS[sample[layout.S_REASON]]
+    return {
+        "phase": phase,
+        "cycle": int(sample[layout.S_CYCLE]),
+        "peak_n": sample[layout.S_PEAK] / 1000,
+        "ceiling_n": sample[layout.S_CEILING] / 1000,
+        "remaining_s": sample[layout.S_REMAINING] / 1000,
+        "guardings": int(sample[layout.S_GUARDINGS]),
+        "reason": None if reason == "none" else reason,
+        "table_yields": phase in YIELDING,
+        "word": PHASE_WORDS[phase].as_json(),
+    }
+
+
+def conditions(sample: Sample) -> list[str]:
+    """The kernel's conditions that are on."""
+    bits = int(sample[layout.S_CONDITIONS])
+    return [name for index, name in enumerate(layout.CONDITIONS) if bits >> index & 1]
+
+
+def session_view(record: Record) -> Json:
+    """The operator's side of a session."""
+    session = record.session
+    return {
+        "session": str(session.session),
+        "session_no": session.session_no,
+        "device": session.device,
+        "state": session.state,
+        "patient": str(session.patient),
+        "cure": _text(session.cure),
+        "appointment": _text(session.appointment),
+        "region": session.region,
+        "segment": session.segment,
+        "prescription": session.prescription,
+        "clearance": str(session.clearance),
+        "operator": session.operator,
+        "pain_before": session.pain_before,
+        "pain_after": session.pain_after,
+        "confirmed_at": session.confirmed_at.isoformat(),
+        "started_at": _time(session.started_at),
+        "ended_at": _time(session.ended_at),
+        "notes": [
+            {"at": note.at.isoformat(), "operator": note.operator, "text": note.text} for note in record.notes
+        ],
+    }
+
+
+def parameter(record: Record | None, index: int) -> float:
+    """A compiled parameter of the session, 0 when there is none."""
+    return record.session.parameters[index] if record and record.session.parameters else 0.0
+
+
+def _record(bedside: Bedside, sample: Sample) -> tuple[Record | None, str | None]:
+    """The session's record, or what is wrong with the log: a page without it is better than none."""
+    try:
+        return bedside.record(int(sample[layout.S_SESSION])), None
+    except SpondylError as error:
+        return None, error.message
+
+
+def _prescribed(record: Record | None) -> Json:
+    return {
+        "base_n": parameter(record, layout.P_BASE),
+        "traction_s": parameter(record, layout.P_TRACTION_S),
+        "guardings_limit": int(parameter(record, layout.P_GUARDINGS_PER_SESSION)),
+        "tilt_prescribed_deg": parameter(record, layout.P_TILT) if record else None,
+        "tilt_tolerance_deg": parameter(record, layout.P_TILT_TOLERANCE) if record else None,
+    }
+
+
+def _switch(sample: Sample, watch: Watch) -> Json:
+    status = int(sample[layout.S_STATUS])
+    return {
+        "connected": bool(status & layout.STATUS_SWITCH_CONNECTED),
+        "pressed": bool(status & layout.STATUS_SWITCH_PRESSED),
+        "tested": watch.switch_tested,
+        "asking": bool(sample[layout.S_OUTPUTS] & layout.OUTPUT_SWITCH_TEST),
+    }
+
+
+def _heat(sample: Sample, record: Record | None) -> Json:
+    return {
+        "allowed": parameter(record, layout.P_HEAT_ALLOWED) > 0,
+        "on": bool(sample[layout.S_OUTPUTS] & layout.OUTPUT_HEAT),
+        "temperature_c": sample[layout.S_HEAT] / 10,
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _time(value: Any) -> str | None:
+    return None if value is None else value.isoformat()
