@@ -31,7 +31,7 @@ def fingerprint(sources: Iterable[Path]) -> str:
 
 
 def choose(package: Path, wanted: str | None) -> Path:
-    """The first that can be written: where wanted, beside the sources, the user's cache, a temporary place."""
+    """The first that can be written: where wanted, beside the sources, the user's cache, or temporary."""
     name = PREFIX + fingerprint(package.glob("*.py"))
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for base in (*_base(wanted), package / "__pycache__", user / "spondyl"):

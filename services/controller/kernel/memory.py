@@ -20,6 +20,7 @@ WORDS = (
     "stop",  # not 0: the loop returns after this tick
     "heartbeat_ns",  # CLOCK_MONOTONIC at the end of the last tick
     "missed",  # ticks that ended after the next one's start
+    "skipped",  # deadlines that passed meanwhile: no tick was run for them
     "pid",  # the loop's process
     "pid_started_ms",  # ... and when it started, since the epoch: a reused pid is another process
     "priority",  # SCHED_FIFO priority obtained, 0 for the normal class
@@ -32,6 +33,7 @@ WORDS = (
     W_STOP,
     W_HEARTBEAT,
     W_MISSED,
+    W_SKIPPED,
     W_PID,
     W_PID_STARTED,
     W_PRIORITY,
@@ -76,6 +78,8 @@ HEALTH = (
     "spool_rows",
     "oldest_uncommitted_ms",
     "disk_full",
+    "late_us",  # the worst wake-up of the last second
+    "clock_step_ms",  # the wall clock's last step, for a minute; 0 when there was none
 )
 HEALTH_CAPACITY = 64
 
