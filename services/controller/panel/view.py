@@ -43,7 +43,7 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         **measured(sample),
         **scalars(sample),
         **_prescribed(record),
-        "tilt_deg": sample[layout.S_TILT] / 10,
+        "tilt_deg": int(sample[layout.S_TILT]) / 10,
         "switch": _switch(sample, watch),
         "mains": bool(sample[layout.S_STATUS] & layout.STATUS_MAINS),
         "heat": _heat(sample, record),
@@ -75,10 +75,10 @@ _ROW = ("phase", "cycle", "remaining_s", "table_yields", "word", "guardings", "p
 def measured(sample: Sample) -> Json:
     """The newest measured values, newtons and millimetres."""
     return {
-        "tension_n": sample[layout.S_FORCE] / 10,
-        "target_n": sample[layout.S_TARGET] / 1000,
-        "residual_n": sample[layout.S_RESIDUAL] / 1000,
-        "position_mm": sample[layout.S_POSITION] / 100,
+        "tension_n": int(sample[layout.S_FORCE]) / 10,
+        "target_n": int(sample[layout.S_TARGET]) / 1000,
+        "residual_n": int(sample[layout.S_RESIDUAL]) / 1000,
+        "position_mm": int(sample[layout.S_POSITION]) / 100,
     }
 
 
@@ -89,9 +89,9 @@ def scalars(sample: Sample) -> Json:
     return {
         "phase": phase,
         "cycle": int(sample[layout.S_CYCLE]),
-        "peak_n": sample[layout.S_PEAK] / 1000,
-        "ceiling_n": sample[layout.S_CEILING] / 1000,
-        "remaining_s": sample[layout.S_REMAINING] / 1000,
+        "peak_n": int(sample[layout.S_PEAK]) / 1000,
+        "ceiling_n": int(sample[layout.S_CEILING]) / 1000,
+        "remaining_s": int(sample[layout.S_REMAINING]) / 1000,
         "guardings": int(sample[layout.S_GUARDINGS]),
         "reason": None if reason == "none" else reason,
         "table_yields": phase in YIELDING,
@@ -169,7 +169,7 @@ def _heat(sample: Sample, record: Record | None) -> Json:
     return {
         "allowed": parameter(record, layout.P_HEAT_ALLOWED) > 0,
         "on": bool(sample[layout.S_OUTPUTS] & layout.OUTPUT_HEAT),
-        "temperature_c": sample[layout.S_HEAT] / 10,
+        "temperature_c": int(sample[layout.S_HEAT]) / 10,
     }
 
 
