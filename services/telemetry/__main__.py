@@ -1,0 +1,58 @@
+"""`python -m services.telemetry`: ingest in a thread, the API in front."""
+
+import sys
+from importlib.metadata import version
+
+from services.kit import logging
+from services.kit.errors import SpondylError
+from services.kit.health import Check
+from services.kit.http import create_app, serve
+from services.kit.metrics import process_registry
+from services.telemetry.api import create_router
+from services.telemetry.hot import Hot
+from services.telemetry.ingest import Ingest, open_bus
+from services.telemetry.settings import TelemetrySettings
+from services.telemetry.store import Store
+from services.telemetry.watch import IngestMetrics, Malformed
+
+
+def main() -> int:
+    """Run until SIGTERM; a refusal is one line on stderr."""
+    try:
+        run(TelemetrySettings.load())
+    except SpondylError as error:
+        print(f"telemetry: {error.message}", file=sys.stderr)  # noqa: T201  (the last word of a process)
+        return error.exit_code
+    return 0
+
+
+def run(settings: TelemetrySettings) -> None:
+    """Everything in its order; closed in the reverse one."""
+    logging.configure("telemetry", settings.log_level, settings.log_format)
+    release = version("spondyl")
+    registry = process_registry("telemetry", release)
+    bus = open_bus(settings)
+    registry.register(Malformed(lambda: bus.statistics.malformed))
+    redis_url = settings.redis_url.get_secret_value()
+    store, hot = Store(redis_url), Hot(redis_url)
+    ingest = Ingest(bus, store, settings, IngestMetrics(registry))
+    app = create_app(
+        "telemetry",
+        release,
+        [Check("redis", ingest.store_trouble), Check("broker", ingest.broker_trouble)],
+        [create_router(hot, ingest.age_s)],
+        registry=registry,
+    )
+    bus.start()
+    ingest.start()
+    try:
+        serve(app, host=settings.http_host, port=settings.http_port)
+    finally:
+        ingest.stop()
+        bus.close(timeout_s=1.0)
+        hot.close()
+        store.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""`spondyl audit`."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SETTLE_S = 10.0
+_POLL_S = 0.5
+
+
+def register(root: typer.Typer) -> None:
+    """Add this room's commands."""
+    root.command("audit")(_audit)
+
+
+def _audit(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Data directory.", envvar="SPONDYL_DATA", show_default="./var"),
+    ] = None,
+    settle_s: Annotated[
+        float, typer.Option(help="Wait so long for blocks that a gateway is still sending again.")
+    ] = SETTLE_S,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Count gaps and duplicates of every device and boot; exit status 0 only when there are none."""
+    from services.kit import runfile
+    from services.telemetry.audit import is_clean
+
+    report = _settled(runfile.load(data).telemetry, settle_s)
+    print(json.dumps(report) if as_json else table(report))
+    if not is_clean(report):
+        raise typer.Exit(1)
+
+
+def _settled(address: str, settle_s: float) -> dict[str, Any]:
+    """The audit, taken again while something is missing that may still be under way."""
+    deadline = time.monotonic() + settle_s
+    while True:
+        report = _ask(address)
+        missing = report["lost_samples"] + report["lost_events"]
+        if not missing or time.monotonic() >= deadline:
+            return report
+        time.sleep(_POLL_S)
+
+
+def _ask(address: str) -> dict[str, Any]:
+    import urllib.error
+    import urllib.request
+
+    from services.kit.errors import SpondylError
+
+    try:
+        with urllib.request.urlopen(f"{address}/audit", timeout=300) as answer:  # noqa: S310  (our own address)
+            report: dict[str, Any] = json.load(answer)
+            return report
+    except urllib.error.HTTPError as error:
+        raise SpondylError(f"telemetry cannot audit now: {_detail(error.read())}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise SpondylError(f"telemetry does not answer at {address}: {reason}") from None
+
+
+def _detail(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")[:200]
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as lines for a person."""
+    lines = [
+        f"{'device':<22}{'boot':<10}{'stream':<10}{'first':>8}{'last':>10}{'lost':>8}{'twice':>8}{'late':>6}"
+    ]
+    for row in report["streams"]:
+        for kind in ("tension", "blackbox", "event"):
+            counted = row.get(kind, row)
+            if counted["first_seq"] is not None:
+                lines.append(
+                    f"{row['site'] + '/' + row['device']:<22}{row['boot'][:8]:<10}{kind:<10}"
+                    f"{counted['first_seq']:>8}{counted['last_seq']:>10}{counted['lost']:>8}"
+                    f"{counted['duplicates']:>8}{counted['late_blocks']:>6}"
+                )
+    lines.append(
+        f"{report['samples']} samples of {report['devices']} devices in {report['boots']} boots: "
+        f"{report['lost_samples']} lost, {report['duplicate_samples']} twice; "
+        f"events: {report['lost_events']} lost, {report['duplicate_events']} twice"
+    )
+    return "\n".join(lines)

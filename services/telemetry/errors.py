@@ -1,0 +1,41 @@
+"""What telemetry refuses or cannot do.
+
+SpondylError
+├── StoreUnavailable    Redis does not answer or refuses writes (503): nothing is acknowledged, all waits
+├── NotDurable          Redis answers but could forget what it took (503): it is not written to
+├── UnknownDevice       no such bed has ever sent anything (404)
+├── UnknownSession      no such session has ever been heard of (404)
+└── AmbiguousDevice     beds of several sites bear the name (409)
+"""
+
+from services.kit.errors import SpondylError
+
+
+class StoreUnavailable(SpondylError):  # noqa: N818  (the name is the state an operator meets)
+    """Redis does not answer or refuses writes."""
+
+    status = 503
+
+
+class NotDurable(SpondylError):  # noqa: N818  (the same)
+    """Redis could forget what it has taken."""
+
+    status = 503
+
+
+class UnknownDevice(SpondylError):  # noqa: N818  (the name is what a reader meets)
+    """No bed of this name has sent anything."""
+
+    status = 404
+
+
+class UnknownSession(SpondylError):  # noqa: N818  (the same)
+    """No session of this id has been heard of."""
+
+    status = 404
+
+
+class AmbiguousDevice(SpondylError):  # noqa: N818  (the same)
+    """More than one site has a bed of this name."""
+
+    status = 409

@@ -1,0 +1,168 @@
+"""The reading side of Redis: devices, sessions, blocks; many threads may ask at once."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from services.telemetry import keys
+from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
+from services.telemetry.models import Block, Gap, Kind, Place, Source
+from services.telemetry.packing import count_of, unpack_block, unpack_json
+from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, told
+
+BACKWARDS: Final = 100  # entries a page when reading from the end
+
+
+class Hot:
+    """What Redis holds, read only."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = connect(url)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._redis.close()
+
+    # --- who and what --------------------------------------------------------------------------------------
+    def place(self, device: str, site: str | None = None) -> Place:
+        """Where a device of this name stands. Raises UnknownDevice, AmbiguousDevice."""
+        found = [place for place in self.places() if place.device == device and site in (None, place.site)]
+        if not found:
+            raise UnknownDevice(f"device {device!r} is not known here: GET /devices lists those that are")
+        if len(found) > 1:
+            sites = " and ".join(place.site for place in found)
+            raise AmbiguousDevice(f"device {device!r} stands in {sites}: add ?site=")
+        return found[0]
+
+    def places(self) -> list[Place]:
+        """Every device that ever sent anything, in order."""
+        with told():
+            return sorted(Place.parse(text.decode()) for text in self._redis.smembers(keys.DEVICES))
+
+    def boots(self, place: Place) -> list[UUID]:
+        """A device's boots in the order in which they were first heard of."""
+        with told():
+            return [UUID(text.decode()) for text in self._redis.zrange(keys.boots(place), 0, -1)]
+
+    def latest(self, place: Place) -> dict[str, Any]:
+        """The last `state` and `alarm` of a device, as they were published."""
+        with told():
+            fields = self._redis.hgetall(keys.latest(place))
+        return {name.decode(): orjson.loads(payload) for name, payload in fields.items()}
+
+    def gateways(self) -> dict[Place, dict[str, Any]]:
+        """Every gateway's last word: its birth, or the end of that very boot."""
+        with told():
+            places = [Place.parse(text.decode()) for text in self._redis.smembers(keys.GATEWAYS)]
+            told_of = {place: self._redis.hgetall(keys.gateway(place)) for place in places}
+        return {place: _last_word(fields) for place, fields in told_of.items()}
+
+    # --- sessions -------------------------------------------------------------------------------------------
+    def sessions(self, limit: int) -> list[tuple[UUID, dict[str, str]]]:
+        """The sessions that started last, newest first."""
+        with told():
+            ids = [UUID(text.decode()) for text in self._redis.zrevrange(keys.SESSIONS, 0, limit - 1)]
+        return [(session_id, self.session(session_id)) for session_id in ids]
+
+    def session(self, session_id: UUID) -> dict[str, str]:
+        """What is known of a session. Raises UnknownSession."""
+        with told():
+            fields = self._redis.hgetall(keys.session(session_id))
+        if not fields:
+            raise UnknownSession(f"session {session_id} is not known here")
+        return {name.decode(): value.decode() for name, value in fields.items()}
+
+    def events(self, source: Source) -> list[dict[str, Any]]:
+        """Every event of a device and boot, in order."""
+        with told():
+            found = sorted(read_entries(self._redis, "event", source), key=lambda pair: pair[0])
+        return [orjson.loads(unpack_json(content)) for _, content in found]
+
+    # --- blocks ---------------------------------------------------------------------------------------------
+    def sources(self) -> Iterator[Source]:
+        """Every device and boot."""
+        for place in self.places():
+            for boot in self.boots(place):
+                yield Source(place, boot)
+
+    def spans(self, kind: Kind, source: Source) -> Iterator[tuple[int, int, bool]]:
+        """(first, after, late) of every stored entry, counted from its content."""
+        highest = -1
+        with told():
+            for first, content in read_entries(self._redis, kind, source):
+                yield first, first + count_of(content), first <= highest
+                highest = max(highest, first)
+
+    def gaps(self, source: Source) -> list[Gap]:
+        """Numbers that are known to come never, with the reason."""
+        with told():
+            return read_gaps(self._redis, source)
+
+    def newest(self, source: Source) -> Block | None:
+        """The last block of a device and boot."""
+        return next(iter(self._backwards(source)), None)
+
+    def last_blocks(self, source: Source, count: int) -> list[Block]:
+        """The last ``count`` blocks in order, late ones in their places."""
+        blocks = list(itertools.islice(self._backwards(source), count))
+        return self._with_late(source, blocks)
+
+    def last_seconds(self, source: Source, seconds: float) -> list[Block]:
+        """The blocks of the last ``seconds`` before the newest sample."""
+        blocks: list[Block] = []
+        wanted = 0
+        for block in self._backwards(source):
+            if not blocks:
+                wanted = block.after - int(seconds * 1000 / block.period_ms)
+            if block.after <= wanted:
+                break
+            blocks.append(block)
+        return self._with_late(source, blocks)
+
+    def blocks(self, source: Source, first: int, after: int | None) -> list[Block]:
+        """The blocks that hold samples ``first`` .. ``after - 1`` (None: up to now), late ones in place."""
+        key = keys.stream("tension", source)
+        with told():
+            before = self._redis.xrevrange(key, f"({first}-0", "-", count=1)
+            end = "+" if after is None else f"({after}-0"
+            found, at = [*before], f"{first}-0"
+            while page := self._redis.xrange(key, at, end, count=PAGE):
+                found += page
+                at = f"({page[-1][0].decode()}"
+        blocks = [unpack_block(fields[b"d"], number_of(entry_id)) for entry_id, fields in found]
+        blocks = [block for block in blocks if block.after > first]
+        return self._with_late(source, blocks, first, after)
+
+    def _backwards(self, source: Source) -> Iterator[Block]:
+        at = "+"
+        with told():
+            while page := self._redis.xrevrange(keys.stream("tension", source), at, "-", count=BACKWARDS):
+                for entry_id, fields in page:
+                    yield unpack_block(fields[b"d"], number_of(entry_id))
+                at = f"({page[-1][0].decode()}"
+
+    def _with_late(
+        self, source: Source, blocks: list[Block], first: int | None = None, after: int | None = None
+    ) -> list[Block]:
+        low = min((block.seq for block in blocks), default=first) if first is None else first
+        found = list(blocks)
+        with told():
+            fields = self._redis.hgetall(keys.late("tension", source))
+        for field, content in fields.items():
+            block = unpack_block(content, int(field.partition(b"/")[0]))
+            if low is not None and block.after > low and (after is None or block.seq < after):
+                found.append(block)
+        return sorted(found, key=lambda block: block.seq)
+
+
+def _last_word(fields: dict[bytes, bytes]) -> dict[str, Any]:
+    """A will of an earlier boot cannot end a later one."""
+    birth = orjson.loads(fields[b"birth"]) if b"birth" in fields else {}
+    end = orjson.loads(fields[b"end"]) if b"end" in fields else {}
+    if not birth:
+        return dict(end)
+    over = end.get("boot") == birth["boot"]
+    return {**birth, "state": end["state"], "at": end["at"]} if over else dict(birth)

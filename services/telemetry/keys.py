@@ -1,0 +1,54 @@
+"""The names of everything in Redis, in one place.
+
+All keys of a device carry it as their hash tag, so that a Redis Cluster keeps them on one node.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from services.telemetry.models import Kind, Place, Source
+
+DEVICES: Final = "devices"  # set of site/device
+GATEWAYS: Final = "gateways"  # set of site/gateway
+SESSIONS: Final = "sessions"  # sorted set of session ids by their start
+BATCHES: Final = "batches"  # counts transactions: each one writes, so that each one is flushed
+
+
+def stream(kind: Kind, source: Source) -> str:
+    """Stream of a device and boot; the id of an entry is ``{first number}-1``."""
+    return f"{kind}:{{{source.place}}}:{source.boot}"
+
+
+def late(kind: Kind, source: Source) -> str:
+    """Hash of what came behind its successors: ``first/checksum`` -> content."""
+    return f"late:{kind}:{{{source.place}}}:{source.boot}"
+
+
+def cursor(source: Source) -> str:
+    """Hash kind -> first number that is missing, a lower bound: what lies behind it is counted again."""
+    return f"cursor:{{{source.place}}}:{source.boot}"
+
+
+def gaps(source: Source) -> str:
+    """Hash ``kind/first/after`` -> why these numbers will never come."""
+    return f"gaps:{{{source.place}}}:{source.boot}"
+
+
+def boots(place: Place) -> str:
+    """Sorted set of a device's boots by first arrival."""
+    return f"boots:{{{place}}}"
+
+
+def latest(place: Place) -> str:
+    """Hash of a device's last retained messages: state, alarm."""
+    return f"latest:{{{place}}}"
+
+
+def gateway(place: Place) -> str:
+    """Hash of a gateway's last birth and of its last end."""
+    return f"gateway:{{{place}}}"
+
+
+def session(session_id: UUID) -> str:
+    """Hash of what is known of a session."""
+    return f"session:{{{session_id}}}"
