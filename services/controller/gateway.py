@@ -1,0 +1,188 @@
+"""Start and watch the loop and everything else of a gateway: `python -m services.controller`.
+
+The loop is no ordinary child: it goes on when this process dies, and is found again, not started twice.
+"""
+
+import os
+import signal
+import sys
+import time
+
+import structlog
+
+from services.controller.kernel import memory as m
+from services.controller.settings import ControllerSettings
+from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
+from services.kit.errors import SpondylError
+from services.kit.logging import configure
+from services.kit.runfile import is_process, process_start, read_json, write_private
+from services.kit.supervise import Program, Supervisor
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.5
+STALLED_S = 5.0  # a loop whose last tick ended so long ago hangs: end it, start another
+LOOP_STOP_S = 2.6  # its controlled release, see loop_process.RELEASE_S
+END_S = 3.4  # everything of the gateway
+
+
+class Gateway:
+    """One site's gateway: the loop found or started, recorder and panel kept running."""
+
+    def __init__(self, settings: ControllerSettings) -> None:
+        self._settings = settings
+        self._directory = settings.directory
+        self._memory: GatewayMemory | None = None
+        self._looked_at = 0.0
+        self._supervisor = Supervisor(self._programs(), state_path=self._directory / "processes.json")
+
+    def run(self) -> None:
+        """Keep it all running until SIGTERM or SIGINT, then end it in order."""
+        signal.signal(signal.SIGTERM, self._supervisor.request_stop)
+        signal.signal(signal.SIGINT, self._supervisor.request_stop)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with only_one(self._settings):
+            self._meet_running_loop()
+            self._supervisor.run(self._look)
+            self._end()
+
+    def _programs(self) -> list[Program]:
+        python = [sys.executable, "-m"]
+        return [
+            Program(
+                "loop",
+                [*python, "services.controller.loop_process"],
+                needs=self._no_loop,
+                stage=1,
+                stop_s=LOOP_STOP_S,
+                detached=True,
+            ),
+            Program("recorder", [*python, "services.controller.recorder"], needs=self._ticking, stop_s=0.8),
+            Program(
+                "panel", [*python, "services.controller.panel"], needs=self._ticking, stage=1, stop_s=1.0
+            ),
+        ]
+
+    # --- the loop ----------------------------------------------------------------------------------------
+
+    def _meet_running_loop(self) -> None:
+        """Take over a loop that an earlier supervisor left, unless it serves other beds or another period."""
+        file = LoopFile.load(self._directory)
+        if file is None or not file.alive():
+            return
+        different = difference(file, self._settings)
+        if different:
+            log.warning("the running loop is ended first", pid=file.pid, because=different)
+            end_process(file.pid, file.started_at, LOOP_STOP_S)
+            return
+        log.info("the running loop goes on under this supervisor", pid=file.pid, boot=file.boot)
+
+    def _no_loop(self) -> bool:
+        file = LoopFile.load(self._directory)
+        return file is None or not file.alive()
+
+    def _ticking(self) -> bool:
+        return self._memory is not None and self._memory.head() > 0
+
+    def _look(self) -> None:
+        """Tell the loop that somebody is there, follow it across restarts, end it when it hangs."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        self._follow()
+        if self._memory is None:
+            return
+        self._memory.set_word(m.W_GATEWAY, time.monotonic_ns())
+        age_s = self._memory.heartbeat_age_s()
+        if age_s > STALLED_S and self._memory.alive():
+            log.error("the loop hangs and is killed", last_tick_s_ago=round(age_s, 1))
+            os.kill(self._memory.word(m.W_PID), signal.SIGKILL)
+
+    def _follow(self) -> None:
+        file = LoopFile.load(self._directory)
+        if file is None or (self._memory is not None and str(self._memory.boot) == file.boot):
+            return
+        try:
+            found = GatewayMemory.attach(file.path)
+        except ForeignMemory:
+            return  # its loop is gone: the next one writes loop.json anew
+        if self._memory is not None:
+            self._memory.close()
+        self._memory = found
+
+    # --- the end -------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Let the loop release what is under way, then end recorder and panel; all within END_S."""
+        began = time.monotonic()
+        log.info("the gateway ends")
+        file = LoopFile.load(self._directory)
+        if file is not None and self._supervisor.pid("loop") != file.pid:
+            end_process(file.pid, file.started_at, LOOP_STOP_S)
+        self._supervisor.stop(max(0.3, END_S - (time.monotonic() - began)))
+        self._forget_stored_samples()
+
+    def _forget_stored_samples(self) -> None:
+        """Give the shared memory back when the recorder has stored all of it."""
+        memory = self._memory
+        if memory is None or memory.alive() or memory.health["recorder_tick"] < memory.head():
+            return
+        memory.unlink()
+        (self._directory / "loop.json").unlink(missing_ok=True)
+
+
+def difference(file: LoopFile, settings: ControllerSettings) -> str:
+    """Why a running loop does not serve these settings; empty when it does."""
+    try:
+        memory = GatewayMemory.attach(file.path)
+    except ForeignMemory as error:
+        return error.message
+    rows = (
+        ("site", memory.site, settings.site),
+        ("devices", memory.devices, settings.devices),
+        ("period_ns", memory.period_ns, settings.period_ns),
+        ("seed", memory.seed, settings.seed),
+    )
+    memory.close()
+    return "; ".join(f"{name} is {has}, wanted {wants}" for name, has, wants in rows if has != wants)
+
+
+def end_process(pid: int, started_at: float, within_s: float) -> None:
+    """SIGTERM, then SIGKILL; returns when the process is gone."""
+    deadline = time.monotonic() + within_s
+    number = signal.SIGTERM
+    while is_process(pid, started_at):
+        os.kill(pid, number)
+        while is_process(pid, started_at) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        number = signal.SIGKILL
+        deadline = time.monotonic() + 1.0
+
+
+class only_one:  # noqa: N801  (reads as what it does)
+    """Refuse a second supervisor over the same data."""
+
+    def __init__(self, settings: ControllerSettings) -> None:
+        self._path = settings.directory / "gateway.json"
+        self._gateway = settings.gateway
+
+    def __enter__(self) -> None:
+        other = read_json(self._path)
+        if other.get("pid") and is_process(int(other["pid"]), float(other.get("started_at", 0))):
+            raise SpondylError(f"{self._gateway} already runs on this data: process {other['pid']}")
+        write_private(self._path, f'{{"pid": {os.getpid()}, "started_at": {process_start(os.getpid())}}}')
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Run the gateway that the environment describes."""
+    try:
+        settings = ControllerSettings.load()
+        configure("gateway", settings.log_level, settings.log_format, settings.site)
+        Gateway(settings).run()
+    except SpondylError as error:
+        print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (a refusal is for a person)
+        sys.exit(error.exit_code)

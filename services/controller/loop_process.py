@@ -1,0 +1,205 @@
+"""The loop's own process: `python -m services.controller.loop_process`.
+
+One thread ticks; this one waits for the end. It outlives the gateway's supervisor and everything else of the
+gateway, so that those may be killed and restarted while a patient is under tension.
+"""
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.controller.kernel import cache, layout
+from services.controller.kernel import memory as m
+from services.controller.settings import ControllerSettings
+from services.controller.shared import GATEWAY, GatewayMemory, LoopFile, MailboxFull
+from services.kit.errors import SpondylError
+from services.kit.logging import configure
+from services.kit.runfile import process_start
+
+if TYPE_CHECKING:  # the compiler is loaded when the loop is
+    from services.controller.loop import LoopThread
+    from services.controller.realtime import Obtained
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 1.0
+RELEASE_S = 2.2  # an end waits this long for the tension; what is left then, the bed's own watchdog lets out
+RELEASED_DN = 80  # tenths of a newton
+ENDED = (layout.IDLE, layout.DONE, layout.STOPPED, layout.FAULT)
+_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main() -> None:
+    """Run the gateway's loop until SIGTERM, or until nobody looks after it any more and no bed is in use."""
+    try:
+        settings = ControllerSettings.load()
+        configure("loop", settings.log_level, settings.log_format, settings.site)
+        with exclusive(settings.directory):
+            run(settings)
+    except SpondylError as error:
+        print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (a refusal is for a person)
+        sys.exit(error.exit_code)
+
+
+class exclusive:  # noqa: N801  (reads as what it does)
+    """Hold the gateway's lock file; a second loop over the same beds must never start."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = directory / "loop.lock"
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SpondylError(f"another loop serves these beds: it holds {self._path}") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def run(settings: ControllerSettings) -> None:
+    """Load the compiled loop, make the shared memory, tick, end in order."""
+    for number in _END_SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))  # while compiling: nothing is under way yet
+    if not cache.kept():
+        log.warning("compiled code cannot be kept: no directory for it can be written, every start compiles")
+    memory = _create(settings)
+    try:
+        thread, obtained = _begin(settings, memory)
+    except BaseException:
+        memory.unlink()
+        raise
+    for refusal in obtained.refusals:
+        log.warning(refusal)
+    log.info(
+        "loop runs",
+        boot=str(memory.boot),
+        beds=memory.beds,
+        period_ms=settings.period_ms,
+        scheduling=obtained.scheduling,
+        memory_locked=obtained.locked,
+        cpus=obtained.cpus,
+        memory=str(memory.path),
+    )
+    try:
+        reason = wait_for_end(memory, thread.alive, settings.loop_alone_s)
+        release(memory)
+    finally:
+        thread.stop()
+    log.info("loop ended", reason=reason, ticks=memory.head(), missed=memory.word(m.W_MISSED))
+
+
+def _begin(settings: ControllerSettings, memory: GatewayMemory) -> "tuple[LoopThread, Obtained]":
+    from services.controller.loop import Loop, LoopThread
+    from services.controller.realtime import Wanted
+
+    loop = Loop(memory)
+    _load(loop.load)
+    wanted = Wanted(
+        priority=settings.loop_priority,
+        cpus=settings.loop_cpus,
+        lock_memory=settings.loop_lock_memory,
+        wake_fast=settings.loop_wake_fast,
+    )
+    signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)  # from now on wait_for_end takes them
+    memory.set_word(m.W_GATEWAY, time.monotonic_ns())
+    memory.enlist()
+    thread = LoopThread(loop, wanted)
+    obtained = thread.start()
+    publish(settings.directory, memory)
+    return thread, obtained
+
+
+def publish(directory: Path, memory: GatewayMemory) -> None:
+    """Name this memory in loop.json; the one before stays for a recorder that is behind, older ones go."""
+    before = LoopFile.load(directory)
+    if before is not None and before.previous is not None and before.previous != before.path:
+        before.previous.unlink(missing_ok=True)
+    started = process_start(os.getpid()) or 0.0
+    previous = before.path if before is not None and before.path.exists() else None
+    LoopFile(memory.path, os.getpid(), started, str(memory.boot), previous).save(directory)
+
+
+def wait_for_end(memory: GatewayMemory, ticking: Callable[[], bool], alone_s: float) -> str:
+    """Return why the loop ends: a signal, its own failure, or nobody there."""
+    while ticking():
+        received = signal.sigtimedwait(_END_SIGNALS, LOOK_S)
+        if received is not None:
+            return signal.Signals(received.si_signo).name
+        unseen_s = (time.monotonic_ns() - memory.word(m.W_GATEWAY)) / 1e9
+        if unseen_s > alone_s and _all_idle(memory):
+            return f"no supervisor for {unseen_s:.0f} s and no bed in use"
+    return "the loop's thread ended"
+
+
+def release(memory: GatewayMemory, within_s: float = RELEASE_S) -> bool:
+    """Stop what is under way and wait for the tension to go; False when some is left."""
+    phases, forces = _now(memory)
+    for bed, phase in enumerate(phases):
+        if phase not in ENDED:
+            log.warning("stopped: the loop is told to end", device=memory.devices[bed])
+            _post_stop(memory, bed)
+    deadline = time.monotonic() + within_s
+    while any(force > RELEASED_DN for force in forces) and time.monotonic() < deadline:
+        time.sleep(memory.period_ns / 1e9)
+        _, forces = _now(memory)
+    left = {memory.devices[bed]: force / 10 for bed, force in enumerate(forces) if force > RELEASED_DN}
+    if left:
+        log.warning("tension left to the beds' own watchdogs", tension_n=left)
+    return not left
+
+
+def _post_stop(memory: GatewayMemory, bed: int) -> None:
+    try:
+        memory.post(GATEWAY, bed, layout.ACTION_STOP)
+    except MailboxFull as full:
+        log.warning("not stopped", device=memory.devices[bed], why=str(full))
+
+
+def _now(memory: GatewayMemory) -> tuple[list[int], list[int]]:
+    """Phases and forces (tenths of a newton) of the last tick; none before the first."""
+    head = memory.head()
+    if head == 0:
+        return [], []
+    _, samples = memory.read(head - 1, head)
+    return samples[0, layout.S_PHASE].tolist(), samples[0, layout.S_FORCE].tolist()
+
+
+def _all_idle(memory: GatewayMemory) -> bool:
+    return all(phase == layout.IDLE for phase in _now(memory)[0])
+
+
+def _create(settings: ControllerSettings) -> GatewayMemory:
+    try:
+        return GatewayMemory.create(
+            site=settings.site,
+            gateway=settings.gateway,
+            devices=settings.devices,
+            period_ns=settings.period_ns,
+            seed=settings.seed,
+            directory=settings.directory,
+        )
+    except OSError as error:
+        raise SpondylError(f"the loop's shared memory cannot be made: {error}") from None
+
+
+def _load(load: Callable[[], None]) -> None:
+    """Load the compiled loop and say so when that took compiling."""
+    began = time.monotonic()
+    load()
+    took_s = time.monotonic() - began
+    if took_s > 2:  # noqa: PLR2004  (loading takes 0.03 s)
+        log.info("the loop was compiled", took_s=round(took_s, 1))
+
+
+if __name__ == "__main__":
+    main()
