@@ -138,7 +138,7 @@ COMMITTED = Stream(
     "device",
     messages.Committed,
     ("telemetry",),
-    ("gateway", "integrator"),
+    ("gateway", "integrator", "telemetry"),  # telemetry: its own promise, to see a store that forgot
     "Stored durably up to here; only this trims the gateway's spool.",
     retain=True,
 )

@@ -22,7 +22,7 @@ def _audit(
         typer.Option("--data", help="Data directory.", envvar="SPONDYL_DATA", show_default="./var"),
     ] = None,
     settle_s: Annotated[
-        float, typer.Option(help="Wait so long for blocks that a gateway is still sending again.")
+        float, typer.Option(help="Wait so long for what a gateway is still sending; longer while it comes.")
     ] = SETTLE_S,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -37,14 +37,23 @@ def _audit(
 
 
 def _settled(address: str, settle_s: float) -> dict[str, Any]:
-    """The audit, taken again while something is missing that may still be under way."""
-    deadline = time.monotonic() + settle_s
+    """The audit, taken again while something is missing that a gateway may still be sending."""
+    owed, deadline = None, 0.0
     while True:
         report = _ask(address)
-        missing = report["lost_samples"] + report["lost_events"]
-        if not missing or time.monotonic() >= deadline:
+        before, owed = owed, _owed(report)
+        if before is None or owed < before:
+            deadline = time.monotonic() + settle_s
+        if not owed or time.monotonic() >= deadline:
             return report
         time.sleep(_POLL_S)
+
+
+def _owed(report: dict[str, Any]) -> int:
+    """How many numbers are missing without anybody having said that they will never come."""
+    counts = [row.get(kind, row) for row in report["streams"] for kind in ("tension", "blackbox", "event")]
+    gaps = [gap for counted in counts for gap in counted["gaps"] if "reason" not in gap]
+    return sum(gap["last"] - gap["first"] + 1 for gap in gaps)
 
 
 def _ask(address: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Message)
 Handler = Callable[[Any, Delivery, Batch], None]
 HANDLERS: dict[str, Handler] = {}
+DECLARED_LOST = "declared lost by the gateway"
 _SAMPLED: tuple[Kind, ...] = ("tension", "blackbox")
 
 
@@ -118,8 +119,9 @@ def _declared_lost(event: Event, source: Source) -> list[Gap]:
     if not (isinstance(first, int) and isinstance(after, int) and 0 <= first < after <= MAX_SEQ):
         log.warning("samples.lost names no span of samples", place=str(source.place), first=first, next=after)
         return []
-    reason = str(event.data.get("reason", "declared lost by the gateway"))[:200]
-    return [Gap(kind, source, first, after, reason) for kind in _SAMPLED]
+    named = event.data.get("streams")
+    streams = named if isinstance(named, list) else _SAMPLED
+    return [Gap(kind, source, first, after, DECLARED_LOST) for kind in _SAMPLED if kind in streams]
 
 
 def _note_session(session: UUID, event: Event, source: Source, batch: Batch) -> None:

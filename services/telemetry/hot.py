@@ -11,7 +11,7 @@ from services.telemetry import keys
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
 from services.telemetry.models import Block, Gap, Kind, Place, Source
 from services.telemetry.packing import count_of, unpack_block, unpack_json
-from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, told
+from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, read_strays, told
 
 BACKWARDS: Final = 100  # entries a page when reading from the end
 
@@ -78,8 +78,8 @@ class Hot:
     def events(self, source: Source) -> list[dict[str, Any]]:
         """Every event of a device and boot, in order."""
         with told():
-            found = sorted(read_entries(self._redis, "event", source), key=lambda pair: pair[0])
-        return [orjson.loads(unpack_json(content)) for _, content in found]
+            found = sorted(read_entries(self._redis, "event", source), key=lambda row: row[0])
+        return [orjson.loads(unpack_json(content)) for _, content, _ in found]
 
     # --- blocks ---------------------------------------------------------------------------------------------
     def sources(self) -> Iterator[Source]:
@@ -90,11 +90,9 @@ class Hot:
 
     def spans(self, kind: Kind, source: Source) -> Iterator[tuple[int, int, bool]]:
         """(first, after, late) of every stored entry, counted from its content."""
-        highest = -1
         with told():
-            for first, content in read_entries(self._redis, kind, source):
-                yield first, first + count_of(content), first <= highest
-                highest = max(highest, first)
+            for first, content, late in read_entries(self._redis, kind, source):
+                yield first, first + count_of(content), late
 
     def gaps(self, source: Source) -> list[Gap]:
         """Numbers that are known to come never, with the reason."""
@@ -107,34 +105,40 @@ class Hot:
 
     def last_blocks(self, source: Source, count: int) -> list[Block]:
         """The last ``count`` blocks in order, late ones in their places."""
-        blocks = list(itertools.islice(self._backwards(source), count))
-        return self._with_late(source, blocks)
+        newest = list(itertools.islice(self._backwards(source), count))
+        return self.blocks(source, newest[-1].seq, None)[-count:] if newest else []
 
     def last_seconds(self, source: Source, seconds: float) -> list[Block]:
         """The blocks of the last ``seconds`` before the newest sample."""
-        blocks: list[Block] = []
-        wanted = 0
-        for block in self._backwards(source):
-            if not blocks:
-                wanted = block.after - int(seconds * 1000 / block.period_ms)
-            if block.after <= wanted:
-                break
-            blocks.append(block)
-        return self._with_late(source, blocks)
+        newest = self.newest(source)
+        if newest is None:
+            return []
+        return self.blocks(source, max(0, newest.after - int(seconds * 1000 / newest.period_ms)), None)
 
     def blocks(self, source: Source, first: int, after: int | None) -> list[Block]:
         """The blocks that hold samples ``first`` .. ``after - 1`` (None: up to now), late ones in place."""
-        key = keys.stream("tension", source)
         with told():
-            before = self._redis.xrevrange(key, f"({first}-0", "-", count=1)
-            end = "+" if after is None else f"({after}-0"
-            found, at = [*before], f"{first}-0"
-            while page := self._redis.xrange(key, at, end, count=PAGE):
-                found += page
-                at = f"({page[-1][0].decode()}"
-        blocks = [unpack_block(fields[b"d"], number_of(entry_id)) for entry_id, fields in found]
-        blocks = [block for block in blocks if block.after > first]
-        return self._with_late(source, blocks, first, after)
+            found = [
+                unpack_block(content, number)
+                for lane in keys.lanes("tension", source)
+                for number, content in self._between(lane, first, after)
+            ]
+            found += [
+                unpack_block(content, number)
+                for number, content in read_strays(self._redis, "tension", source)
+            ]
+        inside = (block for block in found if block.after > first and (after is None or block.seq < after))
+        return sorted(inside, key=lambda block: block.seq)
+
+    def _between(self, lane: str, first: int, after: int | None) -> Iterator[tuple[int, bytes]]:
+        """The entries that begin in ``first`` .. ``after - 1``, and the one before, which may reach in."""
+        for entry_id, fields in self._redis.xrevrange(lane, f"({first}-0", "-", count=1):
+            yield number_of(entry_id), fields[b"d"]
+        at, end = f"{first}-0", "+" if after is None else f"({after}-0"
+        while page := self._redis.xrange(lane, at, end, count=PAGE):
+            for entry_id, fields in page:
+                yield number_of(entry_id), fields[b"d"]
+            at = f"({page[-1][0].decode()}"
 
     def _backwards(self, source: Source) -> Iterator[Block]:
         at = "+"
@@ -143,19 +147,6 @@ class Hot:
                 for entry_id, fields in page:
                     yield unpack_block(fields[b"d"], number_of(entry_id))
                 at = f"({page[-1][0].decode()}"
-
-    def _with_late(
-        self, source: Source, blocks: list[Block], first: int | None = None, after: int | None = None
-    ) -> list[Block]:
-        low = min((block.seq for block in blocks), default=first) if first is None else first
-        found = list(blocks)
-        with told():
-            fields = self._redis.hgetall(keys.late("tension", source))
-        for field, content in fields.items():
-            block = unpack_block(content, int(field.partition(b"/")[0]))
-            if low is not None and block.after > low and (after is None or block.seq < after):
-                found.append(block)
-        return sorted(found, key=lambda block: block.seq)
 
 
 def _last_word(fields: dict[bytes, bytes]) -> dict[str, Any]:

@@ -20,8 +20,18 @@ def stream(kind: Kind, source: Source) -> str:
 
 
 def late(kind: Kind, source: Source) -> str:
-    """Hash of what came behind its successors: ``first/checksum`` -> content."""
+    """Stream of what came behind its successors, itself in order: the backlog after an outage."""
     return f"late:{kind}:{{{source.place}}}:{source.boot}"
+
+
+def lanes(kind: Kind, source: Source) -> tuple[str, str]:
+    """Both streams; what neither takes is in the hash of strays."""
+    return stream(kind, source), late(kind, source)
+
+
+def strays(kind: Kind, source: Source) -> str:
+    """Hash ``first/checksum`` -> content of what neither stream takes, or what differs from the stored."""
+    return f"strays:{kind}:{{{source.place}}}:{source.boot}"
 
 
 def cursor(source: Source) -> str:

@@ -20,6 +20,7 @@ class TelemetrySettings(Settings):
     )
     ingest_site: str = Field(
         "+",
+        pattern=rf"^(\+|{SLUG})$",
         description="Site whose devices this process ingests; + takes all. One process a site scales out.",
     )
     ingest_batch: int = Field(

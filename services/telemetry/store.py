@@ -1,9 +1,10 @@
 """The writing side of Redis: one transaction a batch, flushed to disk before it counts as stored."""
 
 import contextlib
+import itertools
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -80,7 +81,7 @@ class Store:
             for gap in read_gaps(self._redis, source):
                 spans[gap.kind].add(gap.first, gap.after)
             for kind in KINDS:
-                for first, content in read_entries(self._redis, kind, source, marks.get(kind, 0)):
+                for first, content, _ in read_entries(self._redis, kind, source, marks.get(kind, 0)):
                     spans[kind].add(first, first + count_of(content))
         return spans
 
@@ -94,40 +95,52 @@ class Store:
 
     def _write(self, batch: Batch, checkpoints: Checkpoints, flush: Flush) -> list[int]:
         """Everything in one transaction; the indices of entries that Redis refused because of their id."""
-        adding: list[Command] = [
-            ("XADD", keys.stream(entry.kind, entry.source), f"{entry.first}-1", "d", entry.content)
-            for entry in batch.entries
-        ]
-        results = self._transact([*adding, *_index(batch, checkpoints)], flush)
+        adding = [_add(keys.stream(entry.kind, entry.source), entry) for entry in batch.entries]
+        return self._refused([*adding, *_index(batch, checkpoints)], range(len(adding)), flush)
+
+    def _settle(self, entries: list[Entry], refused: list[int], flush: Flush) -> list[Fate]:
+        """A refused entry is there already with the same content, or it came late and takes its own path."""
+        fates: list[Fate] = ["stored"] * len(entries)
+        late = self._absent(entries, refused)
+        for index in refused:
+            fates[index] = "late" if index in late else "duplicate"
+        if late:
+            adding = [
+                _add(keys.late(entries[index].kind, entries[index].source), entries[index]) for index in late
+            ]
+            stray = self._refused(adding, late, flush)
+            if stray:
+                self._refused([_keep_stray(entries[index]) for index in stray], stray, flush)
+        return fates
+
+    def _absent(self, entries: list[Entry], refused: list[int]) -> list[int]:
+        """Which of the refused are nowhere with this content, each once."""
+        pipe = self._redis.pipeline(transaction=False)
+        for index in refused:
+            entry, at = entries[index], f"{entries[index].first}-1"
+            for lane in keys.lanes(entry.kind, entry.source):
+                pipe.xrange(lane, at, at)
+            pipe.hget(keys.strays(entry.kind, entry.source), _stray_field(entry))
+        answers = iter(pipe.execute())
+        absent: dict[Entry, int] = {}
+        for index in refused:
+            *found, stray = itertools.islice(answers, 3)
+            contents = [fields.get(b"d") for lane in found for _, fields in lane]
+            if entries[index].content not in (*contents, stray):
+                absent.setdefault(entries[index], index)
+        return list(absent.values())
+
+    def _refused(self, commands: list[Command], indices: Iterable[int], flush: Flush) -> list[int]:
+        """Run the commands; of the first ones, which ``indices`` stand for, those refused for their id."""
+        results = self._transact(commands, flush)
+        places = list(indices)
         refused = []
-        for index, result in enumerate(results):
-            if index < len(adding) and _is_refusal(result):
-                refused.append(index)
+        for place, result in enumerate(results):
+            if place < len(places) and _is_refusal(result):
+                refused.append(places[place])
             elif isinstance(result, Exception):
                 raise result
         return refused
-
-    def _settle(self, written: list[Entry], refused: list[int], flush: Flush) -> list[Fate]:
-        """A refused entry is there already with the same content, or it came late and takes its own path."""
-        fates: list[Fate] = ["stored"] * len(written)
-        late = [index for index in refused if not self._is_there(written[index])]
-        adding: list[Command] = [
-            ("HSETNX", keys.late(entry.kind, entry.source), _late_field(entry), entry.content)
-            for entry in (written[index] for index in late)
-        ]
-        for index in refused:
-            fates[index] = "duplicate"
-        if adding:
-            for index, is_new in zip(late, self._transact(adding, flush), strict=False):
-                if isinstance(is_new, Exception):
-                    raise is_new
-                fates[index] = "late" if is_new else "duplicate"
-        return fates
-
-    def _is_there(self, entry: Entry) -> bool:
-        at = f"{entry.first}-1"
-        found = self._redis.xrange(keys.stream(entry.kind, entry.source), at, at)
-        return bool(found) and found[0][1].get(b"d") == entry.content
 
     def _transact(self, commands: list[Command], flush: Flush) -> list[Any]:
         """MULTI, the commands, EXEC and, where asked for, the wait for the disk: one connection, one turn.
@@ -176,20 +189,28 @@ def told() -> Iterator[None]:
         raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
 
 
-def read_entries(client: Any, kind: Kind, source: Source, first: int = 0) -> Iterator[tuple[int, bytes]]:
-    """(number, content) of every stored entry from ``first`` on: those in order, then the late ones.
+def read_entries(
+    client: Any, kind: Kind, source: Source, first: int = 0
+) -> Iterator[tuple[int, bytes, bool]]:
+    """(number, content, late) of every stored entry from ``first`` on, lane by lane.
 
     The late ones are read last: one that arrives meanwhile is seen, none is missed.
     """
-    at = f"{first}-0"
-    while page := client.xrange(keys.stream(kind, source), at, "+", count=PAGE):
-        for entry_id, fields in page:
-            yield number_of(entry_id), fields[b"d"]
-        at = f"({page[-1][0].decode()}"
-    for field, content in client.hscan_iter(keys.late(kind, source), count=PAGE):
-        number = int(field.partition(b"/")[0])
+    for late, lane in enumerate(keys.lanes(kind, source)):
+        at = f"{first}-0"
+        while page := client.xrange(lane, at, "+", count=PAGE):
+            for entry_id, fields in page:
+                yield number_of(entry_id), fields[b"d"], bool(late)
+            at = f"({page[-1][0].decode()}"
+    for number, content in read_strays(client, kind, source):
         if number >= first:
-            yield number, content
+            yield number, content, True
+
+
+def read_strays(client: Any, kind: Kind, source: Source) -> Iterator[tuple[int, bytes]]:
+    """(number, content) of what is in neither stream."""
+    for field, content in client.hscan_iter(keys.strays(kind, source), count=PAGE):
+        yield int(field.partition(b"/")[0]), content
 
 
 def number_of(entry_id: bytes) -> int:
@@ -206,7 +227,15 @@ def read_gaps(client: Any, source: Source) -> list[Gap]:
     return found
 
 
-def _late_field(entry: Entry) -> str:
+def _add(lane: str, entry: Entry) -> Command:
+    return "XADD", lane, f"{entry.first}-1", "d", entry.content
+
+
+def _keep_stray(entry: Entry) -> Command:
+    return "HSET", keys.strays(entry.kind, entry.source), _stray_field(entry), entry.content
+
+
+def _stray_field(entry: Entry) -> str:
     """Two different contents under one number are both kept: the audit shows them."""
     return f"{entry.first}/{zlib.crc32(entry.content):08x}"
 
