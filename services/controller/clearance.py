@@ -152,6 +152,24 @@ def verify(token: str, public_key: bytes, patient: UUID, region: str, clocks: Cl
     return clearance
 
 
+def days(number: float) -> timedelta:
+    """So many days; raises SpondylError when they are no length of time."""
+    if not 0 < number <= LONGEST.days:
+        raise SpondylError(f"--days is {number:g}: more than 0 and at most {LONGEST.days}")
+    return timedelta(days=number)
+
+
+def moment(text: str | None) -> datetime | None:
+    """An ISO 8601 time, in UTC where it names no zone; raises SpondylError."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise SpondylError(f"--valid-from is {text[:40]!r}: a time like 2026-11-22T08:00 is needed") from None
+
+
 def read_public(path: Path) -> bytes:
     """The public key's PEM; raises SpondylError when it is none."""
     try:

@@ -9,7 +9,10 @@ import typer
 
 def register(root: typer.Typer) -> None:
     """Add the controller's commands."""
+    from services.controller.panel import commands as bedside
+
     root.command("simulate")(simulate)
+    bedside.register(root)
 
 
 def simulate(

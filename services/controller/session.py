@@ -33,7 +33,7 @@ from services.controller.models import Confirm
 from services.controller.prescription import Prescription
 from services.controller.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.store import NewSession, Note, Session, Store
-from services.controller.words import ACTIONS, REFUSALS, Words
+from services.controller.words import ACTIONS, BY_ACTION, REFUSALS, Words
 
 log = structlog.get_logger(__name__)
 
@@ -364,7 +364,11 @@ class Bedside:
         known = len(parameters) > layout.P_TILT_TOLERANCE
         bits = int(sample[layout.S_CONDITIONS])
         on = [name for index, name in enumerate(layout.CONDITIONS) if bits >> index & 1]
-        return REFUSALS.get(refusal, REFUSALS[layout.REFUSAL_PHASE]).format(
+        words = BY_ACTION.get((action, refusal)) or REFUSALS.get(refusal, REFUSALS[layout.REFUSAL_PHASE])
+        if sample[layout.S_STATUS] & layout.STATUS_SWITCH_PRESSED:
+            on.append("patient switch pressed")
+        return words.format(
+            tension=int(sample[layout.S_FORCE]) / 10,
             action=action,
             phase=layout.PHASES[sample[layout.S_PHASE]],
             tilt=sample[layout.S_TILT] / 10,

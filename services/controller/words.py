@@ -134,3 +134,14 @@ REFUSALS: Final[dict[int, Words]] = {
         "{action} wurde nicht getan: es wartete länger als 2 s auf die Regelung",
     ),
 }
+
+BY_ACTION: Final[dict[tuple[str, int], Words]] = {  # where the same refusal means something more exact
+    ("close", layout.REFUSAL_CONDITION): Words(
+        "close is not possible yet: the tension is being released, it is {tension:.0f} N",
+        "close geht noch nicht: die Zugkraft wird abgebaut, sie ist {tension:.0f} N",
+    ),
+    ("confirm", layout.REFUSAL_CONDITION): Words(
+        "confirm is not possible: the bed has not been reset after {conditions}",
+        "confirm geht nicht: die Liege wurde nicht zurückgesetzt nach {conditions}",
+    ),
+}
