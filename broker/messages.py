@@ -4,7 +4,7 @@ Unknown fields are ignored on the way in, so that a field may be added without b
 """
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -39,6 +39,7 @@ Phase = Literal[
 Region = Literal["lumbar", "cervical"]
 Priority = Literal["high", "medium", "low"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
+Text = Annotated[str, Field(max_length=500)]
 Newton = Annotated[float, Field(ge=-2000, le=2000)]
 Millimetre = Annotated[float, Field(ge=-2000, le=2000)]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # exact in every JSON reader, and in 64 bits
@@ -61,7 +62,19 @@ def _plain(value: JsonValue, depth: int = 0) -> JsonValue:
     return value
 
 
+def _said(text: str) -> Any:
+    """A field's description, for schemas, AsyncAPI and docs/topics.md."""
+    return Field(description=text)
+
+
 Data = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
+Boot = Annotated[UUID, _said("changes whenever the control loop restarts; seq starts again at 0")]
+FirstSeq = Annotated[Count, _said("index of the first sample since boot: a gap is a loss")]
+AtSeq = Annotated[Count, _said("index of the sample that brought it, since boot")]
+At = Annotated[AwareDatetime, _said("wall clock of the gateway; order is told by seq, never by this")]
+NotNegative = Annotated[float, Field(ge=0)]
+Seconds = NotNegative
+Pain = Annotated[int, Field(ge=0, le=10, description="numeric rating scale, 0 none to 10 worst")]
 
 
 class Message(BaseModel):
@@ -73,57 +86,62 @@ class Message(BaseModel):
 class DeviceInfo(Message):
     """One bed of a gateway, as its birth announces it."""
 
-    device: Slug
+    device: Annotated[Slug, _said("its name in topics")]
     kind: Literal["simulated", "modbus"]
-    regions: list[Region]
-    heat: bool
+    regions: Annotated[list[Region], _said("which pulls it is built for")]
+    heat: Annotated[bool, _said("it has a heat pad")]
 
 
 class GatewayStatus(Message):
     """Birth, normal end or loss of a gateway; speaks for all its devices."""
 
-    state: Literal["online", "stopped", "lost"]
-    gateway: Slug
-    boot: UUID  # the loop's; a will of another boot than the last birth's ends nothing
-    at: AwareDatetime
-    devices: list[DeviceInfo] = []
-    versions: dict[str, str] = {}
-    period_ms: PositiveFloat | None = None
-    block_ms: PositiveFloat | None = None
-    capabilities: list[str] = []
+    state: Annotated[
+        Literal["online", "stopped", "lost"],
+        _said("`online` at birth, `stopped` at a normal end, `lost` by the broker when the line breaks"),
+    ]
+    gateway: Annotated[Slug, _said("its name in topics")]
+    boot: Annotated[UUID, _said("the loop's; a will of another boot than the last birth's ends nothing")]
+    at: Annotated[AwareDatetime, _said("when it was said; of a will, when the will was made")]
+    devices: Annotated[list[DeviceInfo], _said("the beds it speaks for")] = []
+    versions: Annotated[dict[str, str], _said("of its software")] = {}
+    period_ms: Annotated[PositiveFloat | None, _said("of the control loop")] = None
+    block_ms: Annotated[PositiveFloat | None, _said("how much time a block of samples covers")] = None
+    capabilities: Annotated[list[str], _said("what it does beyond the contract's least")] = []
 
 
 class DeviceState(Message):
     """What a bed is doing, published on change and kept by the broker."""
 
-    boot: UUID
-    seq: Count  # index of the sample that brought the change
-    at: AwareDatetime
+    boot: Boot
+    seq: AtSeq
+    at: At
     phase: Phase
-    cycle: Count
-    target_n: Newton
-    peak_n: Newton
-    ceiling_n: Newton
-    session: UUID | None
+    cycle: Annotated[Count, _said("counts from 1; 0 before the first")]
+    target_n: Annotated[Newton, _said("target tension at the change")]
+    peak_n: Annotated[Newton, _said("the peak this cycle goes to")]
+    ceiling_n: Annotated[Newton, _said("the safety envelope's ceiling now")]
+    session: Annotated[UUID | None, _said("the treatment in progress, none when idle")]
     region: Region | None = None
-    remaining_s: float = Field(ge=0)
-    traction_s: float = Field(ge=0, description="prescribed; progress is 1 - remaining_s / traction_s")
-    guardings: Count = 0
-    reason: str | None = None  # why it is paused, stopped or at fault
+    remaining_s: Annotated[Seconds, _said("traction time still to come")]
+    traction_s: Annotated[Seconds, _said("prescribed; progress is 1 - remaining_s / traction_s")]
+    guardings: Annotated[Count, _said("counter-tension events in this session so far")] = 0
+    reason: Annotated[Text | None, _said("why it is paused, stopped or at fault")] = None
 
 
 class TensionBlock(Message):
-    """Consecutive samples of one device, exactly as the control loop saw them."""
+    """Consecutive samples of one device, exactly as the control loop saw them: five lists of equal length."""
 
-    boot: UUID  # changes whenever the loop restarts; seq starts again at 0
-    seq: Count  # index of the first sample since boot: a gap is a loss
-    started_at: AwareDatetime  # wall-clock time of the first sample
-    period_ms: PositiveFloat
-    tension_n: list[Newton] = Field(min_length=1, max_length=MAX_BLOCK_SAMPLES)
-    target_n: list[Newton]
-    position_mm: list[Millimetre]
-    residual_n: list[Newton]  # the counter-tension
-    phase: list[Phase]
+    boot: Boot
+    seq: FirstSeq
+    started_at: Annotated[AwareDatetime, _said("wall clock of the first sample")]
+    period_ms: Annotated[PositiveFloat, _said("from one sample to the next")]
+    tension_n: list[Newton] = Field(
+        min_length=1, max_length=MAX_BLOCK_SAMPLES, description="measured tension, one a sample"
+    )
+    target_n: Annotated[list[Newton], _said("what the law aims at, one a sample")]
+    position_mm: Annotated[list[Millimetre], _said("pull position, + is traction, one a sample")]
+    residual_n: Annotated[list[Newton], _said("the patient's counter-tension as estimated, one a sample")]
+    phase: Annotated[list[Phase], _said("the session's phase, one a sample")]
 
     @model_validator(mode="after")
     def _equally_long(self) -> "TensionBlock":
@@ -139,18 +157,25 @@ class TensionBlock(Message):
 class BlackboxChunk(Message):
     """What a bit-for-bit replay needs beyond tension: one piece of one device's stream."""
 
-    boot: UUID
-    seq: Count  # index of the first sample since boot, as in the tension stream
-    count: Count  # samples in this chunk
-    started_at: AwareDatetime
-    period_ms: PositiveFloat
-    kernel_version: Count
-    session_no: Count
+    boot: Boot
+    seq: FirstSeq
+    count: Annotated[Count, _said("samples in this chunk")]
+    started_at: Annotated[AwareDatetime, _said("wall clock of the first sample")]
+    period_ms: Annotated[PositiveFloat, _said("from one sample to the next")]
+    kernel_version: Annotated[Count, _said("raised whenever the same inputs may give other commands")]
+    session_no: Annotated[Count, _said("the gateway's own counter of sessions; 0 is none")]
     session: UUID | None
-    columns: dict[str, list[Int32]]  # kernel sample rows as integer counts: first value, then differences
-    actions: list[dict[str, Count]]  # {seq, action, refusal}: operator actions with their tick
-    parameters: dict[str, FiniteFloat] | None = None  # compiled, on the chunk whose first tick took them
-    crc32: Count  # over the columns' int32 little-endian bytes, in the order of their names
+    columns: Annotated[
+        dict[str, list[Int32]],
+        _said("sample rows of the kernel as integer counts: first the value, then differences"),
+    ]
+    actions: Annotated[
+        list[dict[str, Count]], _said("{seq, action, refusal}: operator actions with their tick")
+    ]
+    parameters: Annotated[
+        dict[str, FiniteFloat] | None, _said("compiled, on the chunk whose first tick took them")
+    ] = None
+    crc32: Annotated[Count, _said("over the columns' int32 little-endian bytes, in the order of their names")]
 
 
 EventType = Literal[
@@ -173,38 +198,40 @@ class SessionSummary(Message):
     """What a session came to: everything that billing, outcomes and the therapist need of it."""
 
     session: UUID
-    patient: UUID
-    cure: UUID | None
+    patient: Annotated[UUID, _said("a random id, nothing more")]
+    cure: Annotated[UUID | None, _said("the series it belongs to")]
     appointment: UUID | None
     region: Region
-    segment: str
+    segment: Annotated[Text, _said("spinal segment aimed at, by the clinic's table")]
     started_at: AwareDatetime
     ended_at: AwareDatetime
-    reason: str
-    traction_s: float = Field(ge=0)
-    heat_s: float = Field(ge=0)
-    peak_n: Newton
-    hold_mean_n: Newton | None
-    hold_rms_n: float | None = Field(ge=0)
+    reason: Annotated[Text, _said("`completed`, or what ended it early")]
+    traction_s: Annotated[Seconds, _said("time under traction")]
+    heat_s: Annotated[Seconds, _said("heat pad on")]
+    peak_n: Annotated[Newton, _said("highest tension reached")]
+    hold_mean_n: Annotated[Newton | None, _said("mean tension of all holds; none when there was no hold")]
+    hold_rms_n: Annotated[NotNegative | None, _said("root mean square of tension minus target in holds")]
     cycles: Count
     guardings: Count
-    phase_s: dict[str, float]
-    pain_before: int | None = Field(ge=0, le=10)
-    pain_after: int | None = Field(ge=0, le=10)
+    phase_s: Annotated[dict[str, FiniteFloat], _said("time spent in each phase")]
+    pain_before: Pain | None
+    pain_after: Pain | None
 
 
 class Event(Message):
     """Something that happened at a bed, once; its id is the same however often it is delivered."""
 
-    id: UUID
+    id: Annotated[UUID, _said("the same at every delivery: use it to ignore a second one")]
     type: EventType
-    at: AwareDatetime
-    boot: UUID
-    seq: Count  # index of the sample in which it happened
-    index: Count  # of this event among the device's events since boot: a gap is a loss
+    at: At
+    boot: Boot
+    seq: AtSeq
+    index: Annotated[Count, _said("counts this device's events since boot: a gap is a loss")]
     session: UUID | None = None
-    summary: SessionSummary | None = None  # with session.completed and session.aborted
-    data: Data = {}
+    summary: Annotated[
+        SessionSummary | None, _said("with session.completed and session.aborted, and only there")
+    ] = None
+    data: Annotated[Data, _said("particulars of the type, see docs/integrators.md")] = {}
 
     @model_validator(mode="after")
     def _ended_with_summary(self) -> "Event":
@@ -218,42 +245,44 @@ class Event(Message):
 class ActiveAlarm(Message):
     """One alarm that is on now."""
 
-    condition: str
+    condition: Annotated[Text, _said("its name in the alarm table")]
     priority: Priority
     since: AwareDatetime
-    latched: bool
-    text: dict[Literal["de", "en"], str]
-    value: float | None = None
-    limit: float | None = None
-    hazard: str
+    latched: Annotated[bool, _said("it stays until somebody at the bed has dealt with it")]
+    text: Annotated[dict[Literal["de", "en"], Text], _said("what to show people")]
+    value: FiniteFloat | None = None
+    limit: FiniteFloat | None = None
+    hazard: Annotated[Text, _said("id in docs/safety/hazards.toml")]
 
 
 class AlarmState(Message):
     """All alarms of a bed that are on now; an empty list when none is."""
 
-    boot: UUID
-    seq: Count
-    at: AwareDatetime
+    boot: Boot
+    seq: AtSeq
+    at: At
     alarms: list[ActiveAlarm]
 
 
 class Command(Message):
     """A request from remote: it may stop or pause, never start, resume or raise."""
 
-    id: UUID
-    action: Annotated[str, Field(max_length=40)]  # free text on the wire so that a refusal can name it
+    id: Annotated[UUID, _said("given back in the reply")]
+    action: Annotated[
+        str, Field(max_length=40, description="`stop` or `pause`; any other is refused and recorded")
+    ]
     sent_at: AwareDatetime
-    by: Annotated[str, Field(max_length=80)]
+    by: Annotated[str, Field(max_length=80, description="who asks: an account, not a name")]
 
 
 class Reply(Message):
     """The gateway's answer to a command."""
 
-    id: UUID
+    id: Annotated[UUID, _said("of the command")]
     action: Annotated[str, Field(max_length=40)]
     accepted: bool
-    at: AwareDatetime
-    detail: str  # a refusal says what, the value, the limit and where it comes from
+    at: At
+    detail: Annotated[Text, _said("a refusal says what, the value, the limit and where it comes from")]
 
 
 class WorklistEntry(Message):
@@ -264,8 +293,10 @@ class WorklistEntry(Message):
     cure: UUID | None
     starts_at: AwareDatetime
     prescription: Data
-    clearance: str | None  # signed token
-    patient_sealed: str | None  # name and birth date, encrypted for the gateway's public key
+    clearance: Annotated[str | None, _said("signed token")]
+    patient_sealed: Annotated[
+        str | None, _said("name and birth date, encrypted for the gateway's public key")
+    ]
 
 
 class Worklist(Message):
@@ -278,15 +309,18 @@ class Worklist(Message):
 class Committed(Message):
     """Stored durably: everything of this boot before the numbers here; only this trims a spool."""
 
-    boot: UUID
-    next: dict[Literal["tension", "blackbox", "event"], Count]  # first seq (or event index) still wanted
+    boot: Boot
+    next: Annotated[
+        dict[Literal["tension", "blackbox", "event"], Count],
+        _said("first seq (of `event`: first index) still wanted, by stream"),
+    ]
     at: AwareDatetime
 
 
 class ClinicEvent(Message):
     """A past-tense event of a business service; random ids only."""
 
-    id: UUID
+    id: Annotated[UUID, _said("the same at every delivery: use it to ignore a second one")]
     type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=60)]
     time: AwareDatetime
     data: Data

@@ -1,4 +1,4 @@
-"""Writes a broker's directory: mosquitto.conf, access list and hashed passwords, for their owner's eyes only."""
+"""Writes a broker's directory: mosquitto.conf, access list and hashed passwords, for its owner only."""
 
 import base64
 import getpass
