@@ -168,6 +168,7 @@ GATEWAY_CONDITIONS: Final[tuple[str, ...]] = tuple(a.condition for a in ALARMS i
 LATCHING_BITS: Final = sum(alarm.bit for alarm in ALARMS if alarm.latching)
 
 STORAGE_LAG_LIMIT_S: Final = 60.0  # the ring holds at least this long
+RECORDER_SILENT_S: Final = 5.0  # its words are not believed any longer than this
 LOOP_LATE_SHARE: Final = 0.5  # of the period; a wake-up later than this leaves too little time for the bed
 
 
@@ -301,12 +302,20 @@ def _message(alarm: Alarm, on: _Occurrence) -> ActiveAlarm:
     )
 
 
-def gateway_conditions(health: Mapping[str, int], period_ms: float) -> dict[str, Condition]:
+def gateway_conditions(
+    health: Mapping[str, int], period_ms: float, now_ns: int | None = None
+) -> dict[str, Condition]:
     """The gateway's own conditions, from the health words the recorder keeps in shared memory.
 
     Words (int64): mqtt_connected 0/1, disk_full 0/1, oldest_uncommitted_ms, clock_step_ms (0: none of late),
-    late_us (worst wake-up of the last second). A word that is missing raises nothing.
+    late_us (worst wake-up of the last second), recorder_ns. A word that is missing raises nothing. With
+    ``now_ns`` (CLOCK_MONOTONIC) a recorder that has gone silent is a record that falls behind, and what it
+    said last is not repeated.
     """
+    silent_ns = now_ns - health["recorder_ns"] if now_ns and health.get("recorder_ns") else 0
+    if silent_ns > RECORDER_SILENT_S * NS_PER_S:
+        lag_s = silent_ns / NS_PER_S
+        return {"storage_lag": Condition(lag_s, STORAGE_LAG_LIMIT_S)} if lag_s > STORAGE_LAG_LIMIT_S else {}
     return {name: found for name, find in _FINDERS.items() if (found := find(health, period_ms)) is not None}
 
 

@@ -4,7 +4,7 @@ Written straight from the arrays, column by column, because a gateway builds hun
 a second at 1 ms and 64 beds; tests hold every payload against the message models and their JSON Schemas.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 from zlib import crc32
@@ -21,8 +21,9 @@ Samples = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 
 # What a replay feeds in and compares, in the order of their names: the checksum runs in that order.
-BLACKBOX_COLUMNS: Final = tuple(sorted((*layout.READINGS, *layout.COMMANDS, "phase", "late_us")))
+BLACKBOX_COLUMNS: Final = tuple(sorted((*layout.READINGS, *layout.COMMANDS, "phase")))
 PARAMETER_ACTIONS: Final = (layout.ACTION_LOAD, layout.ACTION_CHANGE)  # they take the staged parameters
+CONTRACT_RANGE: Final = 2000.0  # N and mm, broker.messages
 _PHASE_NAMES: Final = np.array(layout.PHASES, dtype=object)
 _JSON: Final = orjson.OPT_SERIALIZE_NUMPY
 
@@ -30,20 +31,25 @@ _JSON: Final = orjson.OPT_SERIALIZE_NUMPY
 def tension_payload(boot: UUID, period_ms: float, times: Times, samples: Samples) -> bytes:
     """A TensionBlock of consecutive samples (int64[n, 3], int32[n, SAMPLES], n >= 1) as JSON.
 
-    Tension is the load cell's count, exact to its 0.1 N; target and residual are rounded to 0.01 N.
+    Tension is the load cell's count, exact to its 0.1 N; target and residual are rounded to 0.01 N. What a
+    broken sensor says beyond the contract's range is cut to it: the black box has the count itself.
     """
     block = {
         "boot": str(boot),
         "seq": int(times[0, 0]),
         "started_at": instant(int(times[0, 2])).isoformat(),
         "period_ms": period_ms,
-        "tension_n": samples[:, layout.S_FORCE] / 10,
-        "target_n": np.rint(samples[:, layout.S_TARGET] / 10) / 100,
-        "position_mm": samples[:, layout.S_POSITION] / 100,
-        "residual_n": np.rint(samples[:, layout.S_RESIDUAL] / 10) / 100,
+        "tension_n": _within(samples[:, layout.S_FORCE] / 10),
+        "target_n": _within(np.rint(samples[:, layout.S_TARGET] / 10) / 100),
+        "position_mm": _within(samples[:, layout.S_POSITION] / 100),
+        "residual_n": _within(np.rint(samples[:, layout.S_RESIDUAL] / 10) / 100),
         "phase": _PHASE_NAMES[samples[:, layout.S_PHASE]].tolist(),
     }
     return orjson.dumps(block, option=_JSON)
+
+
+def _within(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return values.clip(-CONTRACT_RANGE, CONTRACT_RANGE)
 
 
 def chunk_edges(samples: Samples, previous_session: int, previous_phase: int) -> list[int]:
@@ -87,7 +93,7 @@ def blackbox_payload(
     times: Times,
     samples: Samples,
     session: UUID | None,
-    parameters: Sequence[float] | None = None,
+    parameters: Iterable[float] | None = None,
 ) -> bytes:
     """A BlackboxChunk of consecutive samples (int64[n, 3], int32[n, SAMPLES], n >= 1) as JSON.
 
@@ -126,6 +132,6 @@ def column_from(values: Sequence[int]) -> npt.NDArray[np.int64]:
         raise ValueError(str(error)) from None
 
 
-def named_parameters(parameters: Sequence[float]) -> dict[str, float]:
+def named_parameters(parameters: Iterable[float]) -> dict[str, float]:
     """The kernel's parameters by name, in the order of their rows; rows beyond the kernel's are left out."""
     return {name: float(value) for name, value in zip(PARAMETER_NAMES, parameters, strict=False)}

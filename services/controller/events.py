@@ -154,9 +154,7 @@ class Diary:
         return events
 
     def _open(self, number: int, facts_of: FactsOf) -> OpenSession:
-        facts = facts_of(number) or SessionFacts(
-            uuid5(self.boot, f"{self.device}:session:{number}"), UNKNOWN, None, None, "lumbar", "unknown"
-        )
+        facts = facts_of(number) or unknown_session(self.boot, self.device, number)
         return OpenSession(number, facts, Tally(self.period_ns))
 
     def _actions(self, tick: int, at_ns: int, sample: Samples) -> list[Event]:
@@ -240,6 +238,12 @@ class Diary:
         self.last = Last(
             int(sample[layout.S_PHASE]), int(sample[layout.S_SESSION]), reason, int(time[0]), int(time[2])
         )
+
+
+def unknown_session(boot: UUID, device: str, number: int) -> SessionFacts:
+    """Stands in for a session that the operator's side knows nothing of: an id of its own, nobody's."""
+    session = uuid5(boot, f"{device}:session:{number}")
+    return SessionFacts(session, UNKNOWN, None, None, "lumbar", "unknown")
 
 
 def _marks(samples: Samples, last: Last) -> npt.NDArray[np.intp]:

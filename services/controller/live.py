@@ -1,0 +1,150 @@
+"""The live lane of the recorder: the newest samples -> what a bed is doing, and its alarms.
+
+It never waits for a disk: when nothing can be stored, state and alarms still go out, and say so.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from broker.messages import AlarmState, DeviceState, Message
+from services.controller.alarms import AlarmBoard, gateway_conditions
+from services.controller.events import unknown_session
+from services.controller.kernel import layout
+from services.controller.known_sessions import KnownSessions
+from services.controller.shared import GatewayMemory
+from services.controller.wallclock import ClockWatch, instant
+
+LATE_WINDOW_S: Final = 1.0
+STEP_SHOWN_S: Final = 60.0  # for so long a step of the clock stays an alarm
+PROGRESS_MS: Final = 5000  # a running session says at least so often how much is left
+READ_S: Final = 5.0  # after an absence only the newest samples matter here
+
+_KEY: Final = (
+    layout.S_PHASE, layout.S_CYCLE, layout.S_SESSION, layout.S_PEAK, layout.S_CEILING, layout.S_GUARDINGS,
+    layout.S_REASON,
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Bed:
+    """One bed's board and what was announced of it last."""
+
+    name: str
+    board: AlarmBoard
+    said: tuple[int, ...] | None = None
+    alarms_said: bool = False
+
+
+@dataclass(slots=True)
+class Live:
+    """Follows the ring's head; ``advance`` answers what has to be announced."""
+
+    memory: GatewayMemory
+    sessions: KnownSessions
+    next: int = 0
+    beds: list[Bed] = field(default_factory=list)
+    clock: ClockWatch = field(default_factory=ClockWatch)
+    _late: deque[tuple[int, int]] = field(default_factory=deque)  # monotonic ns, microseconds
+    _step: tuple[int, float] | None = None  # monotonic ns, seconds
+
+    @classmethod
+    def resume(
+        cls, memory: GatewayMemory, sessions: KnownSessions, next_: int, boards: Mapping[str, Any]
+    ) -> "Live":
+        """Go on where the stored lane is, with the boards it kept."""
+        beds = [
+            Bed(name, AlarmBoard.restore(boards[name]) if boards.get(name) else AlarmBoard())
+            for name in memory.devices
+        ]
+        return cls(memory, sessions, next_, beds)
+
+    def advance(self) -> list[tuple[str, str, Message]]:
+        """Read what is new: (stream, device, message) for every state and alarm that changed."""
+        head = self.memory.head()
+        window = min(round(READ_S * 1e9 / self.memory.period_ns), self.memory.capacity_ticks // 2)
+        first = max(self.next, head - window)
+        if first >= head:
+            return []
+        times, samples = self.memory.read(first, head)
+        self.next = head
+        self._watch(times, samples)
+        conditions = gateway_conditions(self.memory.health, self.memory.period_ns / 1e6)
+        announced: list[tuple[str, str, Message]] = []
+        for number, bed in enumerate(self.beds):
+            rows = samples[:, :, number]
+            changed = bed.board.observe(times, rows, conditions)
+            announced += self._state(bed, times[-1], rows[-1])
+            if changed or not bed.alarms_said:
+                announced.append(("alarm", bed.name, self._alarms(bed, times[-1])))
+                bed.alarms_said = True
+        return announced
+
+    def boards(self) -> dict[str, Any]:
+        """The boards as JSON-able values, by bed."""
+        return {bed.name: bed.board.dump() for bed in self.beds}
+
+    def _watch(self, times: npt.NDArray[np.int64], samples: npt.NDArray[np.int32]) -> None:
+        """Health words of loop and clock, for recorder and panel alike."""
+        now = int(times[-1, 1])
+        self._late.append((now, int(samples[:, layout.S_LATE].max())))
+        while now - self._late[0][0] > LATE_WINDOW_S * 1e9:
+            self._late.popleft()
+        for step in self.clock.observe(times):
+            self._step = (int(times[step.row, 1]), step.step_s)
+        recent = self._step is not None and now - self._step[0] < STEP_SHOWN_S * 1e9
+        self.memory.health["late_us"] = max(late for _, late in self._late)
+        self.memory.health["clock_step_ms"] = round(self._step[1] * 1000) if self._step and recent else 0
+
+    def _state(
+        self, bed: Bed, time: npt.NDArray[np.int64], sample: npt.NDArray[np.int32]
+    ) -> list[tuple[str, str, Message]]:
+        key = (*sample[list(_KEY)].tolist(), int(sample[layout.S_REMAINING]) // PROGRESS_MS)
+        if key == bed.said:
+            return []
+        bed.said = key
+        return [("state", bed.name, self._message(bed, time, sample))]
+
+    def _message(self, bed: Bed, time: npt.NDArray[np.int64], sample: npt.NDArray[np.int32]) -> DeviceState:
+        """The state; whose session it is comes from the operator's side."""
+        number, phase = int(sample[layout.S_SESSION]), int(sample[layout.S_PHASE])
+        under_way = number > 0 and phase != layout.IDLE
+        known = self.sessions.shown(bed.name, number) if under_way else None
+        bed.board.parameters = known.parameters or None if known else None
+        session = known.session if known else None
+        if under_way and session is None:
+            session = unknown_session(self.memory.boot, bed.name, number).session
+        reason = int(sample[layout.S_REASON])
+        return DeviceState(
+            boot=self.memory.boot,
+            seq=int(time[0]),
+            at=instant(int(time[2])),
+            phase=layout.PHASES[phase],
+            cycle=max(0, int(sample[layout.S_CYCLE])),
+            target_n=_newtons(sample[layout.S_TARGET]),
+            peak_n=_newtons(sample[layout.S_PEAK]),
+            ceiling_n=_newtons(sample[layout.S_CEILING]),
+            session=session,
+            region=known.region if known else None,
+            remaining_s=max(0, int(sample[layout.S_REMAINING])) / 1000,
+            traction_s=known.parameters[layout.P_TRACTION_S] if known and known.parameters else 0.0,
+            guardings=max(0, int(sample[layout.S_GUARDINGS])),
+            reason=layout.REASONS[reason] if reason else None,
+        )
+
+    def _alarms(self, bed: Bed, time: npt.NDArray[np.int64]) -> AlarmState:
+        return AlarmState(
+            boot=self.memory.boot,
+            seq=int(time[0]),
+            at=instant(int(time[2])),
+            alarms=list(bed.board.active()),
+        )
+
+
+def _newtons(millinewtons: np.int32) -> float:
+    """Newtons to the centinewton, within what the contract carries."""
+    return float(min(max(round(int(millinewtons) / 1000, 2), -2000.0), 2000.0))

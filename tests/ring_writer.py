@@ -1,0 +1,60 @@
+"""A stand-in for the loop's process: a real shared memory, written through the ring's own push."""
+
+import os
+
+import numpy as np
+import psutil
+from sample_streams import PERIOD_NS, rows
+
+from services.controller.kernel import layout
+from services.controller.kernel import memory as m
+from services.controller.kernel.ring import push
+from services.controller.shared import GatewayMemory, LoopFile
+
+
+class Ring:
+    """One boot of one gateway in ``directory`` (the gateway's own), with beds that all do the same."""
+
+    def __init__(self, directory, devices=("bed-01", "bed-02"), period_ns=PERIOD_NS, **options):
+        self.directory = directory
+        before = LoopFile.load(directory)
+        self.memory = GatewayMemory.create(
+            site="north", gateway="gw-north", devices=devices, period_ns=period_ns, **options
+        )
+        me = psutil.Process()
+        self.memory.set_word(m.W_PID, os.getpid())
+        self.memory.set_word(m.W_PID_STARTED, round(me.create_time() * 1000))
+        directory.mkdir(parents=True, exist_ok=True)
+        LoopFile(
+            self.memory.path,
+            os.getpid(),
+            me.create_time(),
+            str(self.memory.boot),
+            before.path if before else None,
+        ).save(directory)
+
+    def push(self, times, samples):
+        """Write ticks: times int64[n, 3], samples int32[n, SAMPLES] for every bed alike."""
+        for time, row in zip(times, samples, strict=True):
+            sample = np.repeat(row[:, None], self.memory.beds, axis=1)
+            arrays = self.memory.arrays
+            push(arrays["words"], arrays["times"], arrays["samples"], *time.tolist(), sample)
+
+    def run(self, *pieces):
+        """Push pieces as ``rows`` takes them, behind what is there."""
+        self.push(*rows(*pieces, first=self.memory.head()))
+
+    def idle(self, ticks):
+        """Push idle ticks whose force counts up, so that every sample differs."""
+        times, samples = rows((ticks, {}), first=self.memory.head())
+        samples[:, layout.S_FORCE] = times[:, 0] % 1000
+        self.push(times, samples)
+
+    def die(self):
+        """The process is gone, its memory stays."""
+        self.memory.set_word(m.W_PID, 0)
+
+    def close(self):
+        """Give the memory back."""
+        self.memory.unlink()
+        self.memory.close()
