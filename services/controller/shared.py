@@ -51,6 +51,9 @@ __all__ = [
 
 BEDSIDE, REMOTE, GATEWAY = m.BEDSIDE, m.REMOTE, m.GATEWAY
 MAX_BEDS = 64
+_POSTED = range(
+    layout.ACTION_LOAD, layout.ACTION_REMOTE_PAUSE
+)  # the remote's own names are the loop's to give
 _WITH_PARAMETERS = (layout.ACTION_LOAD, layout.ACTION_CHANGE)
 
 
@@ -214,7 +217,7 @@ class GatewayMemory:
         One process a channel: the panel posts on BEDSIDE, the recorder on REMOTE. ``parameters`` go with
         load and change. Raises MailboxFull when eight actions of this bed wait.
         """
-        if not (0 <= channel < len(m.CHANNELS) and 0 <= bed < self.beds and 0 < action < len(layout.ACTIONS)):
+        if not (0 <= channel < len(m.CHANNELS) and 0 <= bed < self.beds and action in _POSTED):
             raise ValueError(f"no such channel, bed or action: {channel}, {bed}, {action}")
         if (parameters is None) == (action in _WITH_PARAMETERS):
             raise ValueError(f"parameters go with load and change, and only there: {layout.ACTIONS[action]}")

@@ -149,6 +149,7 @@ def test_a_ninth_waiting_action_is_refused(memory):
         (BEDSIDE, 3, layout.ACTION_STOP, None),
         (BEDSIDE, 0, layout.ACTION_NONE, None),
         (BEDSIDE, 0, 99, None),
+        (BEDSIDE, 0, layout.ACTION_REMOTE_STOP, None),
         (BEDSIDE, 0, layout.ACTION_LOAD, None),
         (BEDSIDE, 0, layout.ACTION_STOP, np.ones(4)),
         (BEDSIDE, 0, layout.ACTION_LOAD, np.array([1.0, np.nan])),
