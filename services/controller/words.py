@@ -70,7 +70,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "heat-off": Action(layout.ACTION_HEAT_OFF, Words("heat off", "Wärme aus")),
 }
 
-_IDLE: Final = ("confirm",)
+_IDLE: Final = ("confirm", "reset")
 _TREATING: Final = ("pause", "stop", "change", "heat", "note", "pain")
 _ENDED: Final = ("close", "note", "pain")
 ACTIONS_IN: Final[dict[str, tuple[str, ...]]] = {  # what makes sense in a phase; the kernel has the last word

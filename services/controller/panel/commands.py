@@ -134,7 +134,7 @@ def _post(address: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     # The panel's address may carry the bed's page; the API stands at the server's root.
     url = httpx.URL(address).copy_with(raw_path=path.encode())
     try:
-        answer = httpx.post(url, json=body, timeout=ANSWER_S)
+        answer = httpx.post(url, json=body, timeout=ANSWER_S, trust_env=False)
         document: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise SpondylError(f"the panel at {address} does not answer: {error.__class__.__name__}") from None

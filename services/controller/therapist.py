@@ -1,0 +1,299 @@
+"""``python -m services.controller.therapist``: a simulated therapist who works through each panel's own API.
+
+One session after another at every bed: confirms a made-up patient, lets the switch be tested, starts, looks
+after stops and faults, asks for the pain, closes. Knows nothing but what the panel says: panels may restart.
+"""
+
+import asyncio
+import json
+import math
+import os
+import random
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import structlog
+
+from services.controller import clearance, dosing
+from services.controller import prescription as rx
+from services.controller.settings import ControllerSettings
+from services.kit import logging
+from services.kit.errors import SpondylError
+
+log = structlog.get_logger(__name__)
+
+PANELS_VARIABLE = "SPONDYL_PANELS"
+OPERATOR = "simulated therapist"
+LOOK_S = 1.0  # between two looks at a bed
+SOON_S = 0.2  # while a session is being prepared
+REQUEST_S = 5.0
+STAGGER_S = 2.0  # between the first patients of neighbouring beds
+BREAK_S = (15.0, 45.0)
+LOOKS_AFTER_S = {"stopped": 8.0, "fault": 12.0, "paused": 60.0, "done": 3.0}  # a person needs a moment
+GIVES_UP_S = 60.0  # with a bed that does not get ready
+AGAIN_S = 3.0  # after a refusal
+HARMLESS = frozenset({"tilt_mismatch"})  # goes when the next prescription's angle is set
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request to the panel: the route's last part and its body."""
+
+    action: str
+    body: Json = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Visit:
+    """What the therapist remembers of a bed."""
+
+    device: str
+    index: int
+    dice: random.Random
+    sessions: int = 0
+    next_patient_at: float = 0.0
+    phase: str = ""
+    phase_since: float = 0.0
+    session: str | None = None
+    pain_before: int = 5
+    heated: bool = False
+    reset: bool = False
+    not_before: float = 0.0
+
+    def see(self, state: Json, now: float) -> None:
+        """Notice a new phase or session."""
+        if state["phase"] != self.phase:
+            if state["phase"] == "idle" and self.phase:
+                self.next_patient_at = now + self.dice.uniform(*BREAK_S)
+            self.phase, self.phase_since, self.reset = state["phase"], now, False
+        session = (state["session"] or {}).get("session")
+        if session != self.session:
+            self.session, self.heated = session, False
+
+
+Clear = Callable[[UUID, str], str]
+
+
+def decide(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
+    """What a therapist would do next at this bed; ``clear`` issues a clearance for a patient and region."""
+    visit.see(state, now)
+    if now < visit.not_before or not state["fresh"]:
+        return None
+    act = _IN_PHASE.get(state["phase"], _treating)
+    return act(state, visit, now, clear)
+
+
+def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
+    if set(state["conditions"]) - HARMLESS:  # nobody is laid on a bed with an alarm
+        visit.not_before = now + AGAIN_S
+        return Step("reset")
+    if now < visit.next_patient_at:
+        return None
+    patient = UUID(int=visit.dice.getrandbits(128), version=4)
+    prescription = invent(visit.dice, visit.index, visit.sessions)
+    visit.pain_before = visit.dice.randint(3, 8)
+    return Step(
+        "confirm",
+        {
+            "patient": str(patient),
+            "prescription": prescription,
+            "clearance": clear(patient, prescription["region"]),
+            "cure": str(UUID(int=visit.dice.getrandbits(128), version=4)),
+            "appointment": str(UUID(int=visit.dice.getrandbits(128), version=4)),
+            "pain_before": visit.pain_before,
+        },
+    )
+
+
+def _ready(state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
+    switch = state["switch"]
+    if not switch["tested"]:
+        return None if switch["asking"] else Step("switch-test")
+    wanted, tolerance = state["tilt_prescribed_deg"], state["tilt_tolerance_deg"]
+    if wanted is not None and abs(state["tilt_deg"] - wanted) <= tolerance and not state["conditions"]:
+        return Step("start")
+    return Step("close") if now - visit.phase_since > GIVES_UP_S else None
+
+
+def _treating(state: Json, visit: Visit, _now: float, _clear: Clear) -> Step | None:
+    heat = state["heat"]
+    if heat["allowed"] and not heat["on"] and not visit.heated and state["phase"] in ("precondition", "hold"):
+        visit.heated = True
+        return Step("heat", {"on": True})
+    return None
+
+
+def _paused(_state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
+    return Step("resume") if _has_looked(visit, now) else None
+
+
+def _ended(state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
+    """Stopped, at fault or done: look, reset what was latched, ask for the pain, close."""
+    if not _has_looked(visit, now):
+        return None
+    if state["phase"] != "done" and not visit.reset:
+        visit.reset = True
+        return Step("reset")
+    relief = visit.dice.randint(-1, 3) if state["phase"] == "done" else visit.dice.randint(-2, 1)
+    return Step("close", {"pain_after": min(10, max(0, visit.pain_before - relief))})
+
+
+def _has_looked(visit: Visit, now: float) -> bool:
+    return now - visit.phase_since >= LOOKS_AFTER_S[visit.phase]
+
+
+_IN_PHASE = {
+    "idle": _idle,
+    "ready": _ready,
+    "paused": _paused,
+    "done": _ended,
+    "stopped": _ended,
+    "fault": _ended,
+    "cooldown": lambda *_: None,
+}
+
+# --- made-up patients ------------------------------------------------------------------------------------
+
+_SEGMENTS = {
+    "lumbar": (("L4/5", 45), ("L5/S1", 40), ("L3/4", 10), ("L2/3", 5)),
+    "cervical": (("C5-7", 70), ("C2-5", 25), ("C0-2", 5)),
+}
+FIRST_TRACTION_MIN = (12.0, 20.0, 30.0, 15.0, 25.0, 18.0)  # of the first patients: beds come apart
+FIRST_PRECONDITION_S = (15.0, 30.0, 20.0, 45.0, 15.0, 30.0)
+
+
+def invent(dice: random.Random, index: int, sessions: int) -> Json:
+    """A prescription within every limit; the first of a day start soon and differ from bed to bed."""
+    cervical = index % 4 == 3 if sessions == 0 else dice.random() < 0.3  # noqa: PLR2004  (three of ten)
+    region = "cervical" if cervical else "lumbar"
+    names, weights = zip(*_SEGMENTS[region], strict=True)
+    sex = dice.choice(("female", "male"))
+    body_weight_kg = round(min(130.0, max(48.0, dice.gauss(72.0 if sex == "female" else 84.0, 11.0))), 1)
+    document: Json = {
+        "region": region,
+        "segment": dice.choices(names, weights)[0],
+        "body_weight_kg": body_weight_kg,
+        "age_years": dice.randint(24, 78),
+        "sex": sex,
+        "session_number": dice.randint(3, 18),
+        "peak_n": 1000.0,
+        "hold_s": float(dice.choice((30, 40, 45, 60))),
+        "rest_s": float(dice.choice((15, 20, 30))),
+        "traction_min": float(dice.choice((20, 25, 30))),
+        "precondition_s": float(dice.choice((30, 45, 60))),
+    }
+    if sessions == 0:
+        document["traction_min"] = FIRST_TRACTION_MIN[index % len(FIRST_TRACTION_MIN)]
+        document["precondition_s"] = FIRST_PRECONDITION_S[index % len(FIRST_PRECONDITION_S)]
+        document["precondition_cycles"] = 1
+    if region == "lumbar" and dice.random() < 0.6:  # noqa: PLR2004  (most want it)
+        document["heat_min"] = min(15.0, document["traction_min"])
+    return _within_limits(document, dice.uniform(0.72, 0.95))
+
+
+def _within_limits(document: Json, share: float) -> Json:
+    """The document with its peak at a share of the lowest ceiling that holds for it."""
+    against = [row for row in rx.check_document(document) if row.field == "prescription.peak_n"]
+    ceiling = min(row.limit for row in against if row.limit is not None)
+    return {**document, "peak_n": float(math.floor(ceiling * share))}
+
+
+# --- at the beds -----------------------------------------------------------------------------------------
+
+
+class Therapist:
+    """Looks after every bed at once."""
+
+    def __init__(self, panels: Mapping[str, str], key: Path, seed: int) -> None:
+        self._panels = dict(panels)
+        self._key = key
+        self._seed = seed
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        limits = httpx.Limits(max_keepalive_connections=len(self._panels))
+        async with (
+            httpx.AsyncClient(timeout=REQUEST_S, limits=limits, trust_env=False) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for index, device in enumerate(sorted(self._panels)):
+                group.create_task(self._attend(client, device, index))
+
+    async def _attend(self, client: httpx.AsyncClient, device: str, index: int) -> None:
+        clock = asyncio.get_running_loop()
+        dice = random.Random(f"{self._seed} {device}")  # noqa: S311  (made-up patients, nothing secret)
+        visit = Visit(device, index, dice, next_patient_at=clock.time() + STAGGER_S * index)
+        while True:
+            try:
+                await self._look(client, visit, clock.time())
+            except (httpx.HTTPError, ValueError, KeyError, SpondylError) as error:
+                log.info("the panel does not answer", device=device, error=repr(error)[:200])
+            await asyncio.sleep(SOON_S if visit.phase in ("", "ready") else LOOK_S)
+
+    async def _look(self, client: httpx.AsyncClient, visit: Visit, now: float) -> None:
+        root = httpx.URL(self._panels[visit.device]).join(f"/api/devices/{visit.device}")
+        answer = await client.get(root)
+        if answer.is_error:
+            return
+        step = decide(answer.json(), visit, now, self._clear)
+        if step is not None:
+            await self._do(client, f"{root}/{step.action}", step, visit, now)
+
+    async def _do(self, client: httpx.AsyncClient, url: str, step: Step, visit: Visit, now: float) -> None:
+        answer = await client.post(url, json={"operator": OPERATOR, **step.body})
+        detail = answer.json().get("detail")
+        if answer.is_error:
+            visit.not_before = now + AGAIN_S
+            visit.reset = visit.reset and step.action != "close"
+            log.info("refused", device=visit.device, action=step.action, detail=detail)
+            return
+        visit.sessions += step.action == "confirm"
+        log.info("done", device=visit.device, action=step.action, detail=detail)
+
+    def _clear(self, patient: UUID, region: str) -> str:
+        token, _ = clearance.issue(
+            self._key, patient, region, valid_for=timedelta(days=1), issuer="spondyl-simulation"
+        )
+        return token
+
+
+def panels_from(text: str | None) -> dict[str, str]:
+    """The addresses in SPONDYL_PANELS; raises SpondylError when it is no JSON object of texts."""
+    try:
+        panels = json.loads(text or "")
+    except ValueError:
+        panels = None
+    if not isinstance(panels, dict) or not panels or not all(isinstance(row, str) for row in panels.values()):
+        raise SpondylError(f'setting {PANELS_VARIABLE} must be a JSON object {{"device": "address"}}')
+    return panels
+
+
+def main() -> None:
+    """Work until told to end."""
+    settings = ControllerSettings.load()
+    logging.configure("therapist", settings.log_level, settings.log_format)
+    dosing.load()
+    panels = panels_from(os.environ.get(PANELS_VARIABLE))
+    key = clearance.ensure_keys(settings.data).private
+    asyncio.run(_until_told(Therapist(panels, key, settings.seed)))
+
+
+async def _until_told(therapist: Therapist) -> None:
+    task = asyncio.create_task(therapist.run())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("ended")
+
+
+if __name__ == "__main__":
+    main()
