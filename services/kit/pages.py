@@ -1,0 +1,131 @@
+"""What every page stands on: language, theme, templates and the strict content security policy.
+
+Texts live in tables of German and English; a page is rendered on the server in the language that the reader
+chose (cookie) or that the browser asks for (Accept-Language).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import jinja2
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+Language = Literal["de", "en"]
+Theme = Literal["dark", "light"]
+Text = Mapping[Language, str]
+Table = Mapping[str, Text]
+
+LANGUAGES: tuple[Language, ...] = ("de", "en")
+THEMES: tuple[Theme, ...] = ("dark", "light")
+DEFAULT_LANGUAGE: Language = "en"
+COOKIE_S = 365 * 24 * 3600
+
+# Nothing inline, nothing from elsewhere: scripts, styles, fonts and connections are this server's own.
+STRICT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def language_of(request: Request) -> Language:
+    """The reader's language: ``?lang=``, else the cookie, else the best of Accept-Language, else English."""
+    for chosen in (request.query_params.get("lang"), request.cookies.get("language")):
+        if chosen in LANGUAGES:
+            return chosen
+    return accepted(request.headers.get("accept-language", ""))
+
+
+def accepted(header: str) -> Language:
+    """The language of ours that an Accept-Language header prefers most."""
+    ranked: list[tuple[float, Language]] = []
+    for item in header.split(","):
+        name, _, parameters = item.strip().partition(";")
+        code = name.strip().lower().split("-")[0]
+        if code in LANGUAGES:
+            ranked.append((_quality(parameters), code))
+    best = max(ranked, key=lambda row: row[0], default=(0.0, DEFAULT_LANGUAGE))
+    return best[1] if best[0] > 0 else DEFAULT_LANGUAGE
+
+
+def theme_of(request: Request) -> Theme:
+    """The reader's theme: the cookie, else dark."""
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in THEMES else "dark"
+
+
+def choose(texts: Table, language: Language) -> dict[str, str]:
+    """A table of texts in one language."""
+    return {key: text[language] for key, text in texts.items()}
+
+
+class Pages:
+    """Renders templates with the reader's language and theme in reach.
+
+    Templates see ``t`` (texts), ``language``, ``theme``, ``here`` (this page's path, for the switches) and
+    what the route passes.
+    """
+
+    def __init__(self, directories: Sequence[Path], texts: Table) -> None:
+        self._texts = {language: choose(texts, language) for language in LANGUAGES}
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader([*directories, TEMPLATES]),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def texts(self, language: Language) -> dict[str, str]:
+        """Every text in this language."""
+        return self._texts[language]
+
+    def render(self, request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """The page in the reader's language and theme."""
+        language = language_of(request)
+        html = self._environment.get_template(template).render(
+            t=self._texts[language],
+            language=language,
+            theme=theme_of(request),
+            here=request.url.path,
+            **context,
+        )
+        return HTMLResponse(
+            html, status_code=status, headers={"cache-control": "no-store", "vary": "accept-language"}
+        )
+
+
+def preferences() -> APIRouter:
+    """``/preferences?language=&theme=&next=``: keeps the choice in a cookie and goes back to the page."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/preferences")
+    def prefer(language: str = "", theme: str = "", next: str = "/") -> RedirectResponse:  # noqa: A002  (the query's name)
+        answer = RedirectResponse(own_path(next), status_code=303)
+        if language in LANGUAGES:
+            answer.set_cookie("language", language, max_age=COOKIE_S, samesite="lax", httponly=True)
+        if theme in THEMES:
+            answer.set_cookie("theme", theme, max_age=COOKIE_S, samesite="lax", httponly=True)
+        return answer
+
+    return router
+
+
+def own_path(address: str) -> str:
+    """The address when it is a path of this server, else the start page: a link must not lead elsewhere."""
+    parts = urlsplit(address)
+    safe = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
+    return address if safe and not address.startswith("//") else "/"
+
+
+def _quality(parameters: str) -> float:
+    name, _, value = parameters.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
