@@ -1,0 +1,57 @@
+"""From message to function: what the console does with each stream it reads."""
+
+from collections.abc import Callable
+from typing import cast
+
+from broker import contract
+from broker.bus import Delivery
+from broker.messages import AlarmState, DeviceState, Event, GatewayStatus, Reply, TensionBlock
+from services.console.live import Live
+from services.console.models import Key
+from services.console.remote import Remote
+
+Handler = Callable[[Live, Remote, Delivery], None]
+
+
+def _key(delivery: Delivery) -> Key:
+    return Key(delivery.site, delivery.device or "")
+
+
+def _status(live: Live, _remote: Remote, it: Delivery) -> None:
+    live.status(it.site, cast("GatewayStatus", it.message))
+
+
+def _state(live: Live, _remote: Remote, it: Delivery) -> None:
+    live.state(_key(it), cast("DeviceState", it.message))
+
+
+def _alarm(live: Live, _remote: Remote, it: Delivery) -> None:
+    live.alarm(_key(it), cast("AlarmState", it.message))
+
+
+def _event(live: Live, _remote: Remote, it: Delivery) -> None:
+    live.event(_key(it), cast("Event", it.message))
+
+
+def _tension(live: Live, _remote: Remote, it: Delivery) -> None:
+    live.tension(_key(it), cast("TensionBlock", it.message))
+
+
+def _reply(_live: Live, remote: Remote, it: Delivery) -> None:
+    remote.answered(cast("Reply", it.message))
+
+
+HANDLERS: dict[str, Handler] = {
+    contract.STATUS.name: _status,
+    contract.STATE.name: _state,
+    contract.ALARM.name: _alarm,
+    contract.EVENT.name: _event,
+    contract.TENSION.name: _tension,
+    contract.REPLY.name: _reply,
+}
+SUBSCRIPTIONS = tuple(contract.STREAMS[name] for name in HANDLERS)
+
+
+def handle(live: Live, remote: Remote, delivery: Delivery) -> None:
+    """Put one delivery where the pages find it."""
+    HANDLERS[delivery.stream.name](live, remote, delivery)

@@ -1,0 +1,114 @@
+"""The latest of every bed, fed by the bus thread and read by the pages: one lock, nothing stored."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from broker.messages import AlarmState, DeviceState, Event, GatewayStatus, TensionBlock
+from services.console.errors import UnknownDevice
+from services.console.models import STALE_S, Block, Device, Gateway, Key, Link
+
+UNSENT_BLOCKS = 20_000  # blocks waiting for the fan-out; beyond it the oldest go
+
+
+@dataclass(slots=True)
+class Live:
+    """Everything the console knows. Methods are safe from any thread."""
+
+    clock: Callable[[], float] = time.monotonic
+    devices: dict[Key, Device] = field(default_factory=dict)
+    gateways: dict[tuple[str, str], Gateway] = field(default_factory=dict)
+    broker_up: bool = False
+    broker_since: float = 0.0
+    revision: int = 0  # rises with every edge that a reader must see at once
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _unsent: deque[Block] = field(default_factory=lambda: deque(maxlen=UNSENT_BLOCKS))
+
+    def status(self, site: str, status: GatewayStatus) -> None:
+        """A gateway's birth, end or loss; an old boot's will does not end a newer boot."""
+        with self.lock:
+            name = (site, status.gateway)
+            known = self.gateways.get(name)
+            if known and status.state != "online" and status.boot != known.boot:
+                return
+            self.gateways[name] = Gateway(status.state, status.boot)
+            for info in status.devices:
+                self._device(Key(site, info.device)).gateway = status.gateway
+            self.revision += 1
+
+    def state(self, key: Key, state: DeviceState) -> None:
+        """What a bed is doing."""
+        with self.lock:
+            self._device(key).state = state
+
+    def alarm(self, key: Key, alarms: AlarmState) -> None:
+        """The alarms that are on at a bed now."""
+        with self.lock:
+            device = self._device(key)
+            before = device.alarms.alarms if device.alarms else []
+            device.alarms = alarms
+            if before != alarms.alarms:
+                self.revision += 1
+
+    def event(self, key: Key, event: Event) -> None:
+        """Something happened at a bed; a second delivery is the same event."""
+        with self.lock:
+            events = self._device(key).events
+            if not any(known.id == event.id for known in events):
+                events.append(event)
+
+    def tension(self, key: Key, block: TensionBlock) -> None:
+        """A block of samples."""
+        with self.lock:
+            kept = self._device(key).take(block, self.clock())
+            if kept:
+                self._unsent.append(kept)
+
+    def broker(self, *, up: bool) -> None:
+        """Whether the broker is connected."""
+        with self.lock:
+            if up != self.broker_up:
+                self.broker_up = up
+                self.broker_since = self.clock()
+                self.revision += 1
+
+    def drain(self) -> list[Block]:
+        """The blocks that came since the last call."""
+        with self.lock:
+            blocks = list(self._unsent)
+            self._unsent.clear()
+            return blocks
+
+    def backlog(self, keys: set[Key]) -> list[Block]:
+        """The last half minute of these beds, so that a page opens with a trace."""
+        with self.lock:
+            return [block for key in keys if key in self.devices for block in self.devices[key].backlog]
+
+    def find(self, device: str, site: str | None = None) -> Device:
+        """The bed of this name. Raises UnknownDevice when there is none, or several and no site was named."""
+        with self.lock:
+            found = [
+                one for key, one in self.devices.items() if key.device == device and site in (None, key.site)
+            ]
+        if not found:
+            where = f" at site {site}" if site else ""
+            raise UnknownDevice(f"no bed {device}{where} has been heard of since this console started")
+        if len(found) > 1:
+            sites = ", ".join(sorted(one.key.site for one in found))
+            raise UnknownDevice(f"bed {device} exists at {sites}: name one with ?site=")
+        return found[0]
+
+    def link(self, device: Device, now: float) -> Link:
+        """How the console reaches a bed: `stale` is older than 2 s, `lost` its gateway's will said."""
+        gateway = self.gateways.get((device.key.site, device.gateway or ""))
+        age_s = device.age_s(now)
+        if gateway and gateway.state != "online":
+            return gateway.state
+        if age_s is None:
+            return "waiting"
+        return "stale" if age_s > STALE_S else "live"
+
+    def _device(self, key: Key) -> Device:
+        return self.devices.setdefault(key, Device(key))

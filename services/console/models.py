@@ -1,0 +1,156 @@
+"""What the console keeps of a bed in memory, and its settings."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+import orjson
+from pydantic import Field
+
+from broker.messages import AlarmState, DeviceState, Event, Phase, TensionBlock
+from services.kit.settings import Settings
+from services.kit.words import PHASES
+
+Link = Literal["live", "stale", "waiting", "stopped", "lost"]
+
+STALE_S = 2.0  # research: a monitor blanks its number when it is older than this
+BACKLOG_S = 30.0  # samples kept for a page that opens
+EVENTS_KEPT = 60
+DRIFT = 200e-6  # two clocks part by less than this; lets the delay's floor creep up
+PHASE_INDEX = {name: index for index, name in enumerate(PHASES)}
+IN_SESSION: frozenset[str] = frozenset(
+    ("slack", "precondition", "ramp", "hold", "release", "rest", "guarded", "rebuild", "cooldown", "paused")
+)
+
+
+class ConsoleSettings(Settings):
+    """Settings of the console."""
+
+    telemetry_url: str = Field(
+        "", description="Address of telemetry's HTTP API; empty: no history on the bed page."
+    )
+    panels: dict[str, str] = Field(
+        default={}, description="Bedside panel of each device: JSON {device: address}."
+    )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """A bed among all sites."""
+
+    site: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.site}/{self.device}"
+
+
+@dataclass(slots=True)
+class Block:
+    """One tension block, ready for the browsers."""
+
+    key: Key
+    first: int
+    count: int
+    period_s: float
+    payload: bytes  # JSON object, see `encode`
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What a gateway last said of itself."""
+
+    state: Literal["online", "stopped", "lost"]
+    boot: UUID
+
+
+@dataclass(slots=True)
+class Device:
+    """The latest of one bed. Times are seconds of the console's monotonic clock."""
+
+    key: Key
+    gateway: str | None = None
+    state: DeviceState | None = None
+    alarms: AlarmState | None = None
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    backlog: deque[Block] = field(default_factory=deque)
+    boot: UUID | None = None
+    seq: int = -1  # newest sample
+    phase: Phase = "idle"
+    tension_n: float | None = None
+    target_n: float = 0.0
+    counter_n: float = 0.0
+    arrived: float | None = None
+    delay_floor: float = 0.0
+    lag_s: float = 0.0
+
+    def take(self, block: TensionBlock, now: float) -> Block | None:
+        """Keep a block's newest sample; None when it brings nothing newer (a spool's backlog)."""
+        last = block.seq + len(block.tension_n) - 1
+        if block.boot != self.boot:
+            self._begin(block, last, now)
+        elif last <= self.seq:
+            return None
+        self._time(last * block.period_ms / 1000, now)
+        self.seq = last
+        self.phase = block.phase[-1]
+        self.tension_n = block.tension_n[-1]
+        self.target_n = block.target_n[-1]
+        self.counter_n = block.residual_n[-1]
+        return self._keep(block)
+
+    def age_s(self, now: float) -> float | None:
+        """How old the newest sample is, its delay on the way counted; None before the first."""
+        return None if self.arrived is None else now - self.arrived + self.lag_s
+
+    def current_phase(self, now: float) -> Phase:
+        """The phase of the newest sample, or of the retained state where no samples come."""
+        age_s = self.age_s(now)
+        if age_s is None or (self.state and self.state.boot == self.boot and self.state.seq > self.seq):
+            return self.state.phase if self.state else "idle"
+        return self.phase
+
+    def _begin(self, block: TensionBlock, last: int, now: float) -> None:
+        self.boot = block.boot
+        self.seq = -1
+        self.backlog.clear()
+        self.delay_floor = now - last * block.period_ms / 1000
+        self.arrived = now
+
+    def _time(self, sample_s: float, now: float) -> None:
+        """How late this sample is against the quickest one of its boot.
+
+        Only the console's monotonic clock and the sample's index count, so a stepped wall clock changes
+        nothing; samples that waited in a spool are seen to be old.
+        """
+        delay = now - sample_s
+        since = now - self.arrived if self.arrived is not None else 0.0
+        self.delay_floor = min(delay, self.delay_floor + DRIFT * since)
+        self.lag_s = delay - self.delay_floor
+        self.arrived = now
+
+    def _keep(self, block: TensionBlock) -> Block:
+        period_s = block.period_ms / 1000
+        kept = Block(self.key, block.seq, len(block.tension_n), period_s, encode(self.key, block))
+        self.backlog.append(kept)
+        oldest = self.seq - BACKLOG_S / period_s
+        while self.backlog and self.backlog[0].first < oldest:
+            self.backlog.popleft()
+        return kept
+
+
+def encode(key: Key, block: TensionBlock) -> bytes:
+    """A block as the browsers get it: tenths of a newton, phases as indices into `words.PHASES`."""
+    return orjson.dumps(
+        {
+            "key": str(key),
+            "boot": str(block.boot),
+            "seq": block.seq,
+            "period_ms": block.period_ms,
+            "tension": [round(value, 1) for value in block.tension_n],
+            "target": [round(value, 1) for value in block.target_n],
+            "counter": [round(value, 1) for value in block.residual_n],
+            "phase": [PHASE_INDEX[phase] for phase in block.phase],
+        }
+    )

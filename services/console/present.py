@@ -1,0 +1,249 @@
+"""From what is known of a bed to what a page shows: the only place that puts values into words.
+
+The browser only puts these strings where they belong, so that a page reads the same before and after its
+scripts run, and every sentence can be tested without a browser.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from broker.messages import ActiveAlarm, Event, Priority
+from services.console.live import Live
+from services.console.models import IN_SESSION, Device, Link
+from services.console.texts import TEXTS
+from services.kit.pages import Language
+from services.kit.words import PHASES, PRIORITIES, PRIORITY_SYMBOLS, reason
+
+BLANK = "--"
+SEVERITY: dict[Priority | None, int] = {"high": 3, "medium": 2, "low": 1, None: 0}
+# The console's own condition: a bed in session that cannot be seen. At the bed the therapy goes on safely, so
+# it is not a high one; nobody watches, so it is more than the gateway's own `network_lost`.
+CONNECTION_PRIORITY: Priority = "medium"
+CONNECTION_ALARM_S = 3.0
+CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that the wall does not jump
+NOT_SEEN: tuple[Link, ...] = ("stale", "lost", "stopped", "waiting")
+EVENTS_SHOWN = 30
+UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
+
+
+@dataclass(slots=True)
+class Order:
+    """The wall's order: worst alarm first, then site and name. Up at once, down after some calm."""
+
+    held: dict[str, tuple[int, float]]
+
+    def arrange(self, severities: dict[str, int], now: float) -> list[str]:
+        """The keys in their order; ``severities`` is the present one of each key, ``now`` seconds."""
+        for key, severity in severities.items():
+            before, until = self.held.get(key, (0, 0.0))
+            if severity >= before or now >= until:
+                self.held[key] = (severity, now + CALM_S if severity else 0.0)
+        return sorted(severities, key=lambda key: (-self.held[key][0], key))
+
+
+def duration(seconds: float, language: Language) -> str:
+    """An age as a person says it: 4 s, 3 min, 2 h."""
+    unit, size = next((row for row in UNITS if seconds >= row[1]), UNITS[-1])
+    return TEXTS[unit][language].format(count=int(seconds // size))
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: 27:05."""
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def newtons(value: float | None) -> str:
+    """Whole newtons; `--` when unknown; never a minus zero."""
+    return BLANK if value is None else f"{round(value) + 0}"
+
+
+def alarm_row(alarm: ActiveAlarm, language: Language) -> dict[str, Any]:
+    """An alarm of the gateway as shown; its priority and text are the gateway's."""
+    return {
+        "condition": alarm.condition,
+        "priority": alarm.priority,
+        "symbol": PRIORITY_SYMBOLS[alarm.priority],
+        "spoken": PRIORITIES[alarm.priority][language],
+        "text": alarm.text.get(language) or alarm.text.get("en", alarm.condition),
+        "since": alarm.since.astimezone().strftime("%H:%M:%S"),
+        "latched": alarm.latched,
+    }
+
+
+def _connection_row(language: Language) -> dict[str, Any]:
+    return {
+        "condition": "connection_lost",
+        "priority": CONNECTION_PRIORITY,
+        "symbol": PRIORITY_SYMBOLS[CONNECTION_PRIORITY],
+        "spoken": PRIORITIES[CONNECTION_PRIORITY][language],
+        "text": TEXTS["session_lost"][language],
+        "since": "",
+        "latched": False,
+    }
+
+
+def in_session(device: Device, now: float) -> bool:
+    """Whether the bed was last seen treating someone."""
+    return device.current_phase(now) in IN_SESSION
+
+
+def alarms(live: Live, device: Device, now: float, language: Language) -> list[dict[str, Any]]:
+    """The bed's alarms, worst first, with the console's own `connection_lost` where it applies.
+
+    While the broker is away, one alarm of the console stands for all beds.
+    """
+    rows = [alarm_row(alarm, language) for alarm in (device.alarms.alarms if device.alarms else [])]
+    if live.broker_up and in_session(device, now) and _unseen(live, device, now):
+        rows.append(_connection_row(language))
+    return sorted(rows, key=lambda row: -SEVERITY[row["priority"]])
+
+
+def _unseen(live: Live, device: Device, now: float) -> bool:
+    link = live.link(device, now)
+    age_s = device.age_s(now)
+    return link in ("lost", "stopped") or (link == "stale" and (age_s or 0.0) > CONNECTION_ALARM_S)
+
+
+def tile(live: Live, device: Device, now: float, language: Language) -> dict[str, Any]:
+    """Everything that a tile shows, as strings."""
+    link = live.link(device, now)
+    fresh = link == "live"
+    phase = device.current_phase(now)
+    words = PHASES[phase]
+    state = device.state
+    rows = alarms(live, device, now, language)
+    session = in_session(device, now)
+    return {
+        "key": str(device.key),
+        "device": device.key.device,
+        "site": device.key.site,
+        "link": link,
+        "link_text": link_text(link, device, now, language),
+        "fresh": fresh,
+        "phase": phase,
+        "phase_name": words.name[language],
+        "tone": words.tone if fresh else "still",
+        "words": plain_words(link, device, phase, language),
+        "yields": fresh and phase == "guarded",
+        "tension": newtons(device.tension_n) if fresh else BLANK,
+        "target": newtons(device.target_n) if fresh else BLANK,
+        "counter": newtons(device.counter_n) if fresh else BLANK,
+        "peak": newtons(state.peak_n) if state else BLANK,
+        "peak_n": state.peak_n if state else 0.0,
+        "ceiling": newtons(state.ceiling_n) if state else BLANK,
+        "ceiling_n": state.ceiling_n if state else 0.0,
+        "in_session": session,
+        "remaining": remaining(device, session=session, fresh=fresh),
+        "progress": progress(device) if session else 0.0,
+        "cycle": str(state.cycle) if state and session else BLANK,
+        "guardings": str(state.guardings) if state and session else BLANK,
+        "region": TEXTS[f"region_{state.region}"][language] if state and state.region and session else "",
+        "priority": rows[0]["priority"] if rows else None,
+        "alarms": rows,
+    }
+
+
+def link_text(link: Link, device: Device, now: float, language: Language) -> str:
+    """How the bed is reached, with the age of what is shown."""
+    age_s = device.age_s(now)
+    age = BLANK if age_s is None else duration(age_s, language)
+    return TEXTS[f"link_{link}"][language].format(age=age)
+
+
+def plain_words(link: Link, device: Device, phase: str, language: Language) -> str:
+    """What goes on at the bed, in a sentence; what is not known is said not to be known."""
+    if link == "stopped":
+        return TEXTS["stopped_words"][language]
+    if link == "waiting":
+        return TEXTS["waiting_words"][language]
+    if link != "live":
+        return TEXTS["unknown_words"][language].format(phase=PHASES[phase].name[language])
+    state = device.state
+    return PHASES[phase].say(
+        language,
+        target=newtons(device.target_n),
+        tension=newtons(device.tension_n),
+        peak=newtons(state.peak_n if state else None),
+        reason=reason(state.reason if state else None, language),
+    )
+
+
+def remaining(device: Device, *, session: bool, fresh: bool) -> str:
+    """Traction time still to come; blank outside a session and when it is not known."""
+    return clock(remaining_s(device)) if session and fresh and device.state else BLANK
+
+
+def remaining_s(device: Device) -> float:
+    """The last published remaining time, counted on by the samples since (state comes on change only)."""
+    state = device.state
+    if state is None:
+        return 0.0
+    if state.phase in ("paused", "ready") or state.boot != device.boot or not device.backlog:
+        return state.remaining_s
+    since_s = max(0, device.seq - state.seq) * device.backlog[-1].period_s
+    return max(0.0, state.remaining_s - since_s)
+
+
+def progress(device: Device) -> float:
+    """Share of the prescribed traction time that is over, 0 to 1."""
+    state = device.state
+    if state is None or state.traction_s <= 0:
+        return 0.0
+    return round(min(1.0, max(0.0, 1 - remaining_s(device) / state.traction_s)), 4)
+
+
+def event_row(event: Event, language: Language) -> dict[str, str]:
+    """One line of a bed's events."""
+    return {
+        "id": str(event.id),
+        "time": event.at.astimezone().strftime("%H:%M:%S"),
+        "type": event.type,
+        "text": TEXTS[f"event_{event.type}"][language],
+        "detail": _event_detail(event, language),
+    }
+
+
+def _event_detail(event: Event, language: Language) -> str:
+    if event.type == "phase.changed":
+        phase = str(event.data.get("to") or event.data.get("phase") or "")
+        return PHASES[phase].name[language] if phase in PHASES else phase
+    if event.summary is not None:
+        summary = event.summary
+        return f"{reason(summary.reason, language)}, {clock(summary.traction_s)}, {newtons(summary.peak_n)} N"
+    if "reason" in event.data:
+        return reason(str(event.data["reason"]), language)
+    return str(event.data.get("action") or event.data.get("detail") or "").replace("_", " ")
+
+
+def events(device: Device, language: Language) -> list[dict[str, str]]:
+    """The newest events first."""
+    return [event_row(event, language) for event in list(device.events)[-EVENTS_SHOWN:][::-1]]
+
+
+def header(live: Live, tiles: list[dict[str, Any]], now: float, language: Language) -> dict[str, Any]:
+    """The alarm header that every page keeps: all active alarms, worst first, and the state of the whole."""
+    session = sum(tile["in_session"] for tile in tiles)
+    lost = sum(tile["link"] in NOT_SEEN for tile in tiles)
+    rows = [
+        {**row, "device": tile["device"], "site": tile["site"], "key": tile["key"]}
+        for tile in tiles
+        for row in tile["alarms"]
+    ]
+    if not live.broker_up:
+        rows.append(_broker_row(session, language))
+    rows.sort(key=lambda row: -SEVERITY[row["priority"]])
+    age = duration(max(0.0, now - live.broker_since), language)
+    return {
+        "alarms": rows,
+        "worst": rows[0]["priority"] if rows else None,
+        "beds": TEXTS["beds_line"][language].format(beds=len(tiles), session=session, lost=lost),
+        "broker_up": live.broker_up,
+        "broker_text": "" if live.broker_up else TEXTS["broker_down"][language].format(age=age),
+    }
+
+
+def _broker_row(session: int, language: Language) -> dict[str, Any]:
+    row = _connection_row(language)
+    text = TEXTS["broker_alarm"][language].format(session=session)
+    return {**row, "condition": "broker_lost", "text": text, "device": "", "site": "", "key": ""}

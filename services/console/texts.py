@@ -1,0 +1,130 @@
+"""Every text of the console, in German and English; a test holds the table complete."""
+
+from services.kit.pages import Table
+from services.kit.words import COMMON
+
+TEXTS: Table = {
+    **COMMON,
+    "wall": {"de": "Übersicht", "en": "Wall"},
+    "title_wall": {"de": "Alle Liegen", "en": "Every bed"},
+    "sites": {"de": "Klinik", "en": "Clinic"},
+    "all_sites": {"de": "Alle Kliniken", "en": "All clinics"},
+    "search": {"de": "Liege suchen", "en": "Find a bed"},
+    "show": {"de": "Zeigen", "en": "Show"},
+    "show_all": {"de": "Alle", "en": "All"},
+    "show_session": {"de": "In Sitzung", "en": "In session"},
+    "show_alarm": {"de": "Mit Alarm", "en": "With alarm"},
+    "nothing_found": {"de": "Keine Liege passt dazu.", "en": "No bed matches."},
+    "empty_title": {"de": "Noch keine Liege gemeldet", "en": "No bed has reported yet"},
+    "empty_text": {
+        "de": "Sobald ein Gateway an der Liege läuft und den Broker erreicht, steht es hier. "
+        "Nichts muss neu geladen werden.",
+        "en": "As soon as a bedside gateway runs and reaches the broker, its beds appear here. "
+        "There is no need to reload.",
+    },
+    "beds_line": {
+        "de": "{beds} Liegen · {session} in Sitzung · {lost} ohne Verbindung",
+        "en": "{beds} beds · {session} in session · {lost} not connected",
+    },
+    "link_live": {"de": "live", "en": "live"},
+    "link_stale": {"de": "keine Daten seit {age}", "en": "no data for {age}"},
+    "link_waiting": {"de": "wartet auf Daten", "en": "waiting for data"},
+    "link_stopped": {"de": "Gateway beendet", "en": "gateway stopped"},
+    "link_lost": {"de": "Gateway verloren seit {age}", "en": "gateway lost for {age}"},
+    "unknown_words": {
+        "de": "Was hier jetzt geschieht, ist nicht bekannt. Zuletzt: {phase}.",
+        "en": "What happens here now is not known. Last seen: {phase}.",
+    },
+    "stopped_words": {
+        "de": "Das Gateway dieser Liege wurde ordnungsgemäß beendet.",
+        "en": "This bed's gateway was shut down in order.",
+    },
+    "waiting_words": {
+        "de": "Das Gateway ist da, hat aber noch nichts gemessen.",
+        "en": "The gateway is there but has not measured anything yet.",
+    },
+    "session_lost": {
+        "de": "VERBINDUNG WÄHREND DER SITZUNG VERLOREN: an der Liege nachsehen",
+        "en": "CONNECTION LOST DURING SESSION: look at the bed",
+    },
+    "broker_down": {
+        "de": "Der Broker ist seit {age} nicht erreichbar. Alle Anzeigen stehen still.",
+        "en": "The broker has not been reachable for {age}. Every display stands still.",
+    },
+    "broker_alarm": {
+        "de": "BROKER NICHT ERREICHBAR: {session} Sitzungen werden von hier nicht gesehen",
+        "en": "BROKER UNREACHABLE: {session} sessions cannot be seen from here",
+    },
+    "console_down": {
+        "de": "Die Verbindung zur Konsole ist unterbrochen. Alle Anzeigen stehen still.",
+        "en": "The connection to the console is lost. Every display stands still.",
+    },
+    "no_script": {
+        "de": "Ohne JavaScript zeigt diese Seite keine laufenden Werte.",
+        "en": "Without JavaScript this page shows no live values.",
+    },
+    "no_session": {"de": "keine Sitzung", "en": "no session"},
+    "of_peak": {"de": "Spitze {peak} N", "en": "peak {peak} N"},
+    "progress": {"de": "Fortschritt der Sitzung", "en": "Session progress"},
+    "since": {"de": "seit {time}", "en": "since {time}"},
+    "latched": {"de": "bleibt bis zum Zurücksetzen an der Liege", "en": "stays until reset at the bed"},
+    "region_lumbar": {"de": "Lendenwirbelsäule", "en": "lumbar"},
+    "region_cervical": {"de": "Halswirbelsäule", "en": "cervical"},
+    "open_panel": {"de": "Bedienfeld der Liege", "en": "Bedside panel"},
+    "no_panel": {"de": "Bedienfeld nur an der Liege", "en": "Panel at the bed only"},
+    "back": {"de": "Zur Übersicht", "en": "Back to the wall"},
+    "live_view": {"de": "Live-Verlauf", "en": "Live trace"},
+    "live_hint": {"de": "die letzten 30 Sekunden", "en": "the last 30 seconds"},
+    "history": {"de": "Verlauf der letzten Minuten", "en": "The last minutes"},
+    "history_minutes": {"de": "{minutes} min", "en": "{minutes} min"},
+    "history_loading": {"de": "Wird geladen …", "en": "Loading …"},
+    "history_empty": {
+        "de": "Für diese Liege ist noch nichts gespeichert.",
+        "en": "Nothing has been stored for this bed yet.",
+    },
+    "history_down": {
+        "de": "Der Speicherdienst antwortet nicht; der Live-Verlauf ist davon nicht betroffen.",
+        "en": "The telemetry service does not answer; the live trace is not affected.",
+    },
+    "history_label": {
+        "de": "Gespeicherter Verlauf von Zug, Soll und Gegenspannung",
+        "en": "Stored history of tension, target and counter-tension",
+    },
+    "events": {"de": "Ereignisse", "en": "Events"},
+    "no_events": {"de": "Noch kein Ereignis.", "en": "No event yet."},
+    "stop": {"de": "STOPP", "en": "STOP"},
+    "stop_hint": {
+        "de": "Beendet den Zug an dieser Liege. Starten geht nur an der Liege.",
+        "en": "Ends the pull at this bed. Only the bedside can start again.",
+    },
+    "pause": {"de": "Pause", "en": "Pause"},
+    "command_sent": {"de": "Gesendet, wartet auf Antwort …", "en": "Sent, waiting for the answer …"},
+    "command_done": {"de": "Bestätigt: {detail}", "en": "Confirmed: {detail}"},
+    "command_failed": {"de": "NICHT AUSGEFÜHRT: {detail}", "en": "NOT DONE: {detail}"},
+    "not_found": {"de": "Diese Liege ist nicht bekannt", "en": "This bed is not known"},
+    "announce_worse": {
+        "de": "Alarm {priority} an {device}: {text}",
+        "en": "Alarm {priority} at {device}: {text}",
+    },
+    "announce_clear": {"de": "Keine Alarme mehr", "en": "No alarms any more"},
+    "more_alarms": {"de": "{count} weitere", "en": "{count} more"},
+    "time": {"de": "Zeit", "en": "Time"},
+    "seconds": {"de": "{count} s", "en": "{count} s"},
+    "minutes": {"de": "{count} min", "en": "{count} min"},
+    "hours": {"de": "{count} h", "en": "{count} h"},
+    "event_session.started": {"de": "Sitzung begonnen", "en": "Session started"},
+    "event_session.paused": {"de": "Sitzung angehalten", "en": "Session paused"},
+    "event_session.resumed": {"de": "Sitzung fortgesetzt", "en": "Session resumed"},
+    "event_session.completed": {"de": "Sitzung abgeschlossen", "en": "Session completed"},
+    "event_session.aborted": {"de": "Sitzung abgebrochen", "en": "Session aborted"},
+    "event_guarding.detected": {
+        "de": "Gegenspannung erkannt: Der Tisch gibt nach",
+        "en": "Guarding detected: the table yields",
+    },
+    "event_guarding.released": {"de": "Gegenspannung vorbei", "en": "Guarding over"},
+    "event_phase.changed": {"de": "Phase", "en": "Phase"},
+    "event_operator.action": {"de": "Bedienung", "en": "Operator"},
+    "event_remote.refused": {"de": "Fernbefehl abgelehnt", "en": "Remote command refused"},
+    "event_clock.stepped": {"de": "Uhr wurde gestellt", "en": "Clock was set"},
+    "event_samples.lost": {"de": "Messwerte verloren", "en": "Samples lost"},
+}
