@@ -35,7 +35,7 @@ def picture(course: scoring.Course, rows: list[dict[str, Any]], title: str) -> b
         heights = [3.2, 1.4, 2.2] if rows else [3.2, 1.4]
         figure = Figure(figsize=(13, 1.9 * len(heights) + 3), layout="constrained")
         axes = figure.subplots(len(heights), 1, height_ratios=heights)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.suptitle(title + "\n ", x=0.01, ha="left", fontsize=12, fontweight="bold")
         _session(axes[0], course, rows)
         _counter(axes[1], course)
         axes[1].sharex(axes[0])
@@ -48,7 +48,7 @@ def picture(course: scoring.Course, rows: list[dict[str, Any]], title: str) -> b
 
 def _session(axes: "Axes", course: scoring.Course, rows: list[dict[str, Any]]) -> None:
     time = course.time_s
-    _shade(axes, course)
+    _shade(axes, course, 0.0, float(time[-1]))
     axes.plot(time, course.row(layout.S_FORCE) / 10.0, color=TENSION, lw=0.7, label="tension (load cell)")
     axes.plot(time, course.target_n, color=INK, lw=1.3, label="target")
     _limits(axes, course)
@@ -67,7 +67,8 @@ def _note(
     offset: tuple[float, float],
     **style: Any,
 ) -> None:
-    axes.annotate(text, at, xycoords=coordinates, xytext=offset, textcoords="offset points", **style)
+    note = axes.annotate(text, at, xycoords=coordinates, xytext=offset, textcoords="offset points", **style)
+    note.set_in_layout(False)
 
 
 def _limits(axes: "Axes", course: scoring.Course) -> None:
@@ -96,16 +97,17 @@ def _mark(axes: "Axes", course: scoring.Course, row: dict[str, Any]) -> None:
     axes.plot([when], [level], marker=marker, color=ALERT, markerfacecolor=face, ms=7, ls="none", zorder=5)
 
 
-def _shade(axes: "Axes", course: scoring.Course) -> None:
+def _shade(axes: "Axes", course: scoring.Course, low: float, high: float) -> None:
+    """Colour and name the phases between two times."""
     time, phase = course.time_s, course.row(layout.S_PHASE)
     edges = [0, *(np.flatnonzero(np.diff(phase)) + 1).tolist(), len(phase)]
-    low, high = max(0.0, float(time[0])), float(time[-1])
     for first, last in pairwise(edges):
         name = layout.PHASES[int(phase[first])]
-        left, right = float(time[first]), float(time[last - 1]) + course.period_s
-        axes.axvspan(left, right, color=SHADES[name], lw=0, zorder=0)
-        if right - max(left, low) > LEAST_LABEL * (high - low):
-            middle = 0.5 * (max(left, low) + right)
+        left, right = max(low, float(time[first])), min(high, float(time[last - 1]) + course.period_s)
+        if right > left:
+            axes.axvspan(left, right, color=SHADES[name], lw=0, zorder=0)
+        if right - left > LEAST_LABEL * (high - low):
+            middle = 0.5 * (left + right)
             _note(axes, name, (middle, 1.0), ("data", "axes fraction"), (0, 2),
                   ha="center", fontsize=7.5, color=QUIET)  # fmt: skip
     axes.set_xlim(low, high)
@@ -116,6 +118,8 @@ def _counter(axes: "Axes", course: scoring.Course) -> None:
                       label="counter-tension given (drive blocked)")  # fmt: skip
     axes.plot(course.time_s, course.row(layout.S_RESIDUAL) / 1000.0, color=COUNTER, lw=0.7,
               label="as the controller estimates it")  # fmt: skip
+    most = max(10.0, float(course.counter_n.max()), float(course.row(layout.S_RESIDUAL).max()) / 1000.0)
+    axes.set_ylim(-0.4 * most, 1.25 * most)
     axes.set_ylabel("counter-tension, N")
     axes.set_xlabel("seconds since the start")
     axes.legend(loc="upper right", frameon=False, ncols=2)
@@ -124,7 +128,7 @@ def _counter(axes: "Axes", course: scoring.Course) -> None:
 def _close_up(axes: "Axes", course: scoring.Course, rows: list[dict[str, Any]]) -> None:
     row = next((row for row in rows if row["latency_ms"] is not None), rows[0])
     onset = row["detected_s"] if row["onset_s"] is None else row["onset_s"]
-    _shade(axes, course)
+    _shade(axes, course, onset - CLOSE_UP_S[0], onset + CLOSE_UP_S[1])
     time = course.time_s
     axes.plot(
         time, course.row(layout.S_FORCE) / 10.0, color=TENSION, lw=0.8, marker=".", ms=3, label="tension"
@@ -140,7 +144,6 @@ def _close_up(axes: "Axes", course: scoring.Course, rows: list[dict[str, Any]]) 
         told = "false stop" if row["latency_ms"] is None else f"found after {row['latency_ms']:.0f} ms"
         _note(axes, told, (row["detected_s"], 0.94), ("data", "axes fraction"), (6, 0),
               color=ALERT, fontweight="bold")  # fmt: skip
-    axes.set_xlim(onset - CLOSE_UP_S[0], onset + CLOSE_UP_S[1])
     near = (time > onset - CLOSE_UP_S[0]) & (time < onset + CLOSE_UP_S[1])
     force = course.row(layout.S_FORCE)[near] / 10.0
     axes.set_ylim(force.min() - 15.0, force.max() + 25.0)

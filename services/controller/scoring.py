@@ -31,7 +31,7 @@ SLACK_OFF = (layout.IDLE, layout.READY, layout.DONE, layout.STOPPED, layout.FAUL
 class Course:
     """One bed's course: what the loop recorded, and what only the simulation knows.
 
-    samples int32[ticks, SAMPLES]; tension_n, counter_n float64[ticks]; start is the tick of the start.
+    samples int32[ticks, SAMPLES]; tension_n, counter_n, left_s float64[ticks]; start is the start's tick.
     """
 
     period_s: float
@@ -39,6 +39,7 @@ class Course:
     samples: NDArray[np.int32]
     tension_n: Floats
     counter_n: Floats
+    left_s: Floats
     parameters: Floats
     finite: bool = True
 
@@ -74,34 +75,44 @@ def detections(course: Course) -> Floats:
     return times
 
 
+def noticed(course: Course) -> Floats:
+    """Times (s) at which a table that already yields took note: its wait for quiet began anew."""
+    guarded = course.row(layout.S_PHASE) == layout.GUARDED
+    anew = course.left_s >= course.parameters[layout.P_QUIET_S] - 0.5 * course.period_s
+    times: Floats = course.time_s[guarded & anew]
+    return times
+
+
 def guarding_rows(course: Course, contractions: Sequence[Contraction]) -> list[dict[str, Any]]:
     """One row a contraction, in time, and one a false stop.
 
     A missed contraction has ``detected_s`` null, a false stop ``onset_s`` null. A second detection while the
-    same contraction lasts is no false stop. ``phase`` is the one the contraction, or the false stop, met.
+    same contraction lasts is no false stop. ``phase`` is the one the contraction, or the false stop, met: a
+    table that is already yielding (guarded) does not stop again, it takes note and waits for quiet anew.
     """
-    found = detections(course)
+    found, seen = detections(course), noticed(course)
     taken = np.zeros(found.size, dtype=bool)
     rows = []
     for given in contractions:
         inside = (found >= given.first_s) & (found <= given.end_s + LATE_S)
-        fresh = np.flatnonzero(inside & ~taken)
-        rows.append(_row(course, given, float(found[fresh[0]]) if fresh.size else None))
+        noted = seen[(seen >= given.first_s) & (seen <= given.end_s + LATE_S)]
+        when = [*found[inside & ~taken][:1].tolist(), *noted[:1].tolist()]
+        rows.append(_row(course, given, min(when) if when else None))
         taken |= inside
     rows.extend(_false_stop(course, float(time)) for time in found[~taken])
     return sorted(rows, key=lambda row: row["detected_s"] if row["onset_s"] is None else row["onset_s"])
 
 
 def _row(course: Course, given: Contraction, detected_s: float | None) -> dict[str, Any]:
-    onset, end = _tick(course, given.onset_s), _tick(course, given.end_s)
-    target = course.target_n[max(onset - 1, 0)]
+    first, onset, end = (_tick(course, when) for when in (given.first_s, given.onset_s, given.end_s))
+    target = course.target_n[max(first - 1, 0)]
     over = float(course.tension_n[onset : end + 1].max(initial=target) - target)
     return {
         "onset_s": round(given.onset_s, 4),
         "detected_s": None if detected_s is None else round(detected_s, 4),
         "latency_ms": None if detected_s is None else round(1000.0 * (detected_s - given.onset_s), 1),
         "peak_over_target_n": round(over, 2),
-        "phase": layout.PHASES[course.row(layout.S_PHASE)[max(onset - 1, 0)]],
+        "phase": layout.PHASES[course.row(layout.S_PHASE)[max(first - 1, 0)]],
     }
 
 
@@ -199,9 +210,8 @@ def _target_above_peak(course: Course) -> Mask:
 def _target_too_fast(course: Course) -> Mask:
     """Target steeper than the prescription's rates, while the profile pulls (a stop may drop at once)."""
     rise = np.diff(course.row(layout.S_TARGET), prepend=0) / 1000.0 / course.period_s
-    return (rise > course.parameters[layout.P_RISE] * 1.02 + 0.2) & np.isin(
-        course.row(layout.S_PHASE), PULLED
-    )
+    steep: Mask = rise > course.parameters[layout.P_RISE] * 1.02 + 0.2
+    return steep & np.isin(course.row(layout.S_PHASE), PULLED)
 
 
 def _drive_too_fast(course: Course) -> Mask:

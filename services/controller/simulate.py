@@ -198,6 +198,7 @@ def run(
             trace[:done, :, bed],
             truth[:done, rehearse.T_TENSION, bed].astype(np.float64),
             truth[:done, rehearse.T_COUNTER, bed].astype(np.float64),
+            truth[:done, rehearse.T_LEFT, bed].astype(np.float64),
             staged[:, bed],
             bool(finite[bed]),
         )

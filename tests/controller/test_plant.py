@@ -202,8 +202,8 @@ def test_the_load_cell_is_noisy_and_quantised():
 def test_the_generator_draws_what_it_says():
     """Own random numbers must be as even and as normal as a library's."""
     state = simulated.random_states(1, 1)
-    even = [p.uniform(state, 0) for _ in range(20000)]
-    bell = [p.normal(state, 0) for _ in range(20000)]
+    even = [p.uniform(state, 0, 0) for _ in range(20000)]
+    bell = [p.normal(state, 1, 0) for _ in range(20000)]
     assert stats.kstest(even, "uniform").pvalue > 0.01
     assert stats.kstest(bell, "norm").pvalue > 0.01
     assert abs(np.corrcoef(even[:-1], even[1:])[0, 1]) < 0.02
@@ -212,7 +212,7 @@ def test_the_generator_draws_what_it_says():
 def test_the_generator_is_the_same_compiled_and_not():
     """Determinism from the seed must not depend on the compiler."""
     first, second = simulated.random_states(5, 1), simulated.random_states(5, 1)
-    assert [p.uniform(first, 0) for _ in range(50)] == [p.uniform.py_func(second, 0) for _ in range(50)]
+    assert [p.uniform(first, 0, 0) for _ in range(50)] == [p.uniform.py_func(second, 0, 0) for _ in range(50)]
 
 
 def test_the_same_seed_gives_the_same_readings_and_another_does_not():

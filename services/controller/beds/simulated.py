@@ -108,7 +108,7 @@ def _constants(person: dict[str, float], period_s: float) -> list[float]:
         "breath_n": person["breath_n"], "breath_s": person["breath_s"], "sigh_chance": 0.04,
         "cough_hz": 1 / 1200, "guard_early_hz": person["guard_early_hz"], "guard_late_hz": 1 / 900,
         "guard_settle_s": 150.0, "reflex_s": person["reflex_s"], "reflex_mm_s": 60.0,
-        "drive_gain": _gain(step_s, person["drive_lag_s"]), "drive_mm_s": 20.0, "drive_mm_s2": 600.0,
+        "drive_gain": _gain(step_s, person["drive_lag_s"]), "drive_mm_s": 20.0, "drive_mm_s2": 2000.0,
         "noise_n": 0.5, "ambient_c": 22.0, "heat_rise_c": person["heat_rise_c"],
         "heat_gain": _gain(period_s, 300.0),
     }  # fmt: skip
@@ -141,10 +141,10 @@ def simulated_beds(seed: int, beds: int, period_s: float, weight_kg: float | Non
 
 
 def random_states(seed: int, beds: int) -> NDArray[np.uint64]:
-    """A generator's state for each bed, never 0."""
-    states = [np.random.SeedSequence([seed, bed, 1]).generate_state(1, np.uint64)[0] | np.uint64(1)
+    """Generators' states, uint64[STREAMS, beds], never 0."""
+    states = [np.random.SeedSequence([seed, bed, 1]).generate_state(plant.STREAMS, np.uint64)
               for bed in range(beds)]  # fmt: skip
-    return np.array(states, dtype=np.uint64)
+    return np.stack(states, axis=1) | np.uint64(1)
 
 
 @cache

@@ -65,6 +65,8 @@ PLANT = (
  X_BURST_HZ, X_COUGH_AT, X_COUGH_N, X_COUGHS, X_LAMP, X_TILT, X_HEAT, X_AGE, X_HELD_SPEED,
  X_HELD_OUTPUTS, X_FORCE) = range(len(PLANT))  # fmt: skip
 
+STREAMS = 3  # of random numbers a bed: each cause its own, so that a finer period meets the same breaths
+NOISE, BREATH, WILL = range(STREAMS)
 FAR = 1e18  # a time that never comes: nothing is scheduled
 WATCHDOG_S = 0.1  # the bed's own: no command for this long is a controlled release
 RELEASE_S = 0.4  # mechanical release: time constant of the tension let out
@@ -90,21 +92,21 @@ def new_plant(beds: int) -> NDArray[np.float64]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def uniform(random, bed):
-    """The next number of a bed in [0, 1): xorshift64 (Marsaglia 2003), its upper 53 bits."""
-    x = random[bed]
+def uniform(random, stream, bed):
+    """The next number of a bed's stream in [0, 1): xorshift64 (Marsaglia 2003), its upper 53 bits."""
+    x = random[stream, bed]
     x ^= x << _SHIFT_A
     x ^= x >> _SHIFT_B
     x ^= x << _SHIFT_C
-    random[bed] = x
+    random[stream, bed] = x
     return float(x >> _TOP) * 1.1102230246251565e-16
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def normal(random, bed):
-    """The next standard normal number of a bed (Box and Muller)."""
-    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(random, bed)))
-    return radius * math.cos(6.283185307179586 * uniform(random, bed))
+def normal(random, stream, bed):
+    """The next standard normal number of a bed's stream (Box and Muller)."""
+    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(random, stream, bed)))
+    return radius * math.cos(6.283185307179586 * uniform(random, stream, bed))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -168,9 +170,9 @@ def _breathe(plant, constants, random, bed, period_s):
     phase += 6.283185307179586 * period_s * plant[X_BREATH_RATE, bed] / constants[K_BREATH_S, bed]
     if phase >= 6.283185307179586:
         phase -= 6.283185307179586
-        sigh = uniform(random, bed) < constants[K_SIGH, bed]
-        plant[X_BREATH_DEPTH, bed] = 2.2 if sigh else 0.85 + 0.3 * uniform(random, bed)
-        plant[X_BREATH_RATE, bed] = 0.6 if sigh else 0.85 + 0.3 * uniform(random, bed)
+        sigh = uniform(random, BREATH, bed) < constants[K_SIGH, bed]
+        plant[X_BREATH_DEPTH, bed] = 2.2 if sigh else 0.85 + 0.3 * uniform(random, BREATH, bed)
+        plant[X_BREATH_RATE, bed] = 0.6 if sigh else 0.85 + 0.3 * uniform(random, BREATH, bed)
     plant[X_BREATH_PHASE, bed] = phase
     depth = plant[X_BREATH_DEPTH, bed]
     return constants[K_BREATH, bed] * depth * (math.sin(phase) + 0.15 * math.sin(2.0 * phase))
@@ -179,12 +181,12 @@ def _breathe(plant, constants, random, bed, period_s):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _begin_contraction(plant, constants, random, bed, time_s, entries):
     """Schedule a recorded contraction one latency from now: 10-80 N, its own rise or one of 50-150 ms."""
-    index = int(uniform(random, bed) * entries.shape[0])
+    index = int(uniform(random, WILL, bed) * entries.shape[0])
     native_rise_s = entries[index, 2]
-    quickened = uniform(random, bed) < 0.5
-    rise_s = 0.05 + 0.1 * uniform(random, bed) if quickened else native_rise_s
+    quickened = uniform(random, WILL, bed) < 0.5
+    rise_s = 0.05 + 0.1 * uniform(random, WILL, bed) if quickened else native_rise_s
     plant[X_BURST, bed] = index
-    plant[X_BURST_N, bed] = 10.0 * math.exp(2.0794415416798357 * uniform(random, bed))
+    plant[X_BURST_N, bed] = 10.0 * math.exp(2.0794415416798357 * uniform(random, WILL, bed))
     plant[X_BURST_HZ, bed] = entries[index, 3] * native_rise_s / rise_s
     plant[X_BURST_AT, bed] = time_s + constants[K_REFLEX_S, bed]
 
@@ -205,15 +207,15 @@ def _schedule(plant, constants, random, bed, time_s, period_s, entries):
         settled = math.exp(-plant[X_LOADED, bed] / constants[K_GUARD_SETTLE, bed])
         hazard = constants[K_GUARD_EARLY, bed] * settled + constants[K_GUARD_LATE, bed]
         startled = plant[X_PELVIS_SPEED, bed] > constants[K_REFLEX_STRETCH, bed]
-        if hazard > 0.0 and (startled or uniform(random, bed) < hazard * period_s):
+        if hazard > 0.0 and (startled or uniform(random, WILL, bed) < hazard * period_s):
             _begin_contraction(plant, constants, random, bed, time_s, entries)
     if plant[X_COUGH_AT, bed] < FAR:
         if time_s - plant[X_COUGH_AT, bed] > 3.0 * COUGH_EVERY_S:
             plant[X_COUGH_AT, bed] = FAR
-    elif constants[K_COUGH, bed] > 0.0 and uniform(random, bed) < constants[K_COUGH, bed] * period_s:
+    elif constants[K_COUGH, bed] > 0.0 and uniform(random, WILL, bed) < constants[K_COUGH, bed] * period_s:
         plant[X_COUGH_AT, bed] = time_s
-        plant[X_COUGH_N, bed] = 10.0 + 30.0 * uniform(random, bed)
-        plant[X_COUGHS, bed] = 1.0 + int(3.0 * uniform(random, bed))
+        plant[X_COUGH_N, bed] = 10.0 + 30.0 * uniform(random, WILL, bed)
+        plant[X_COUGHS, bed] = 1.0 + int(3.0 * uniform(random, WILL, bed))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -317,7 +319,7 @@ def _status(plant, bed, fault):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _read(plant, constants, random, bed, fault, reading):
     """Write the bed's quantised reading: force 0.1 N, position 0.01 mm, tilt and heat 0.1 degrees."""
-    force = round(10.0 * (plant[X_TENSION, bed] + constants[K_NOISE, bed] * normal(random, bed)))
+    force = round(10.0 * (plant[X_TENSION, bed] + constants[K_NOISE, bed] * normal(random, NOISE, bed)))
     if fault & SENSOR_LOST:
         force = 0.0
     elif fault & SENSOR_STUCK:
@@ -335,10 +337,11 @@ def _read(plant, constants, random, bed, fault, reading):
 def plant_step(plant, constants, random, library, entries, faults, tilt_deg, command, reading):
     """Let every bed obey its command for one period and say what it then reads.
 
-    plant float64[PLANT, beds] and random uint64[beds] are advanced, reading int32[READINGS, beds] is written.
-    constants float64[CONSTANTS, beds]; library float64[n] and entries float64[m, 4] (first, length, rise_s,
-    sample_hz of each recorded contraction, peak 1) from beds/simulated.py; faults int64[beds], FAULT bits;
-    tilt_deg float64[beds] is where someone at the bed sets the pelvic support; command int32[COMMANDS, beds].
+    plant float64[PLANT, beds] and random uint64[STREAMS, beds] are advanced, reading int32[READINGS, beds] is
+    written. constants float64[CONSTANTS, beds]; library float64[n] and entries float64[m, 4] (first, length,
+    rise_s, sample_hz of each recorded contraction, peak 1) from beds/simulated.py; faults int64[beds], FAULT
+    bits; tilt_deg float64[beds] is where someone at the bed sets the pelvic support; command
+    int32[COMMANDS, beds].
     While LINK_LOST stands the command does not arrive and the reading only grows older.
     """
     for bed in range(plant.shape[1]):

@@ -6,12 +6,17 @@ The loop in loop.py waits, reads the bed, steps, writes the bed; here the bed is
 import numpy as np
 
 from services.controller.kernel import layout, plant
+from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar
 from services.controller.kernel.step import step
 
 TELL_ACTION, TELL_FAULTS = 0, 1
-TRUTHS = ("tension_n", "counter_n")  # what no sensor of the bed tells: true tension, counter-tension given
-T_TENSION, T_COUNTER = range(len(TRUTHS))
+TRUTHS = (
+    "tension_n",  # true tension, no noise
+    "counter_n",  # counter-tension given, as at a blocked drive
+    "left_s",  # the kernel's clock of its phase: while guarded, quiet still wanted before rebuilding
+)
+T_TENSION, T_COUNTER, T_LEFT = range(len(TRUTHS))
 
 
 @scalar
@@ -65,6 +70,7 @@ def rehearse(
         trace[tick] = sample
         truth[tick, T_TENSION] = beds[plant.X_TENSION]
         truth[tick, T_COUNTER] = beds[plant.X_COUNTER]
+        truth[tick, T_LEFT] = state[at.LEFT]
         if _over(sample[layout.S_PHASE]):
             left -= 1
             if left < 0:
