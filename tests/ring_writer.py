@@ -1,12 +1,13 @@
 """A stand-in for the loop's process: a real shared memory, written through the ring's own push."""
 
 import os
+import time
 
 import numpy as np
 import psutil
 from sample_streams import PERIOD_NS, rows
 
-from services.controller.kernel import layout
+from services.controller.kernel import layout, mailbox
 from services.controller.kernel import memory as m
 from services.controller.kernel.ring import push
 from services.controller.shared import GatewayMemory, LoopFile
@@ -35,10 +36,10 @@ class Ring:
 
     def push(self, times, samples):
         """Write ticks: times int64[n, 3], samples int32[n, SAMPLES] for every bed alike."""
-        for time, row in zip(times, samples, strict=True):
+        for stamps, row in zip(times, samples, strict=True):
             sample = np.repeat(row[:, None], self.memory.beds, axis=1)
             arrays = self.memory.arrays
-            push(arrays["words"], arrays["times"], arrays["samples"], *time.tolist(), sample)
+            push(arrays["words"], arrays["times"], arrays["samples"], *stamps.tolist(), sample)
 
     def run(self, *pieces):
         """Push pieces as ``rows`` takes them, behind what is there."""
@@ -58,3 +59,28 @@ class Ring:
         """Give the memory back."""
         self.memory.unlink()
         self.memory.close()
+
+
+class Mail:
+    """The loop's side of the mailboxes, through the loop's own functions; the kernel's verdict is given."""
+
+    def __init__(self, memory):
+        self.memory = memory
+        self.pending = np.zeros((memory.beds, 3), np.int64)
+        self.staged = np.zeros((40, memory.beds))
+        self.action = np.zeros(memory.beds, np.int32)
+
+    def answer(self, tick, refusal=layout.REFUSAL_NONE):
+        """Take at most one action a bed, answer it; what was taken, by bed."""
+        arrays = self.memory.arrays
+        sample = np.zeros((len(layout.SAMPLES), self.memory.beds), np.int32)
+        mailbox.take_actions(
+            arrays["mail"], arrays["mail_slots"], arrays["mail_parameters"], self.pending, self.staged,
+            self.action, time.monotonic_ns(),
+        )  # fmt: skip
+        sample[layout.S_REFUSAL] = refusal
+        mailbox.answer_actions(
+            arrays["mail"], arrays["mail_slots"], arrays["mail_outcomes"], self.pending, self.staged,
+            arrays["taken"], arrays["taken_ticks"], arrays["taken_parameters"], self.action, sample, tick,
+        )  # fmt: skip
+        return self.action.tolist()

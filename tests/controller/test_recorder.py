@@ -1,0 +1,386 @@
+"""The recorder as a process between a real ring and a real broker, killed and starved."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+from ring_writer import Mail, Ring
+from sample_streams import treated, whole_session
+from servers import eventually, free_port
+
+from broker import contract, topics
+from broker.bus import Bus
+from broker.messages import Command, Committed
+from broker.spool import SpoolFull
+from services.controller.kernel import layout
+from services.controller.recorder import Recorder
+from services.controller.settings import ControllerSettings
+
+pytestmark = pytest.mark.system
+STREAMS = (
+    contract.STATUS,
+    contract.STATE,
+    contract.TENSION,
+    contract.BLACKBOX,
+    contract.EVENT,
+    contract.ALARM,
+)
+
+
+class Far:
+    """The far end: takes every stream of the site, commits when told, sends commands."""
+
+    def __init__(self, url):
+        self.bus = Bus(url, "telemetry", site="north", session_expiry_s=600)
+        for stream in (*STREAMS, contract.REPLY):
+            self.bus.subscribe(stream)
+        self.bus.start()
+        assert self.bus.wait_connected(10)
+        self.deliveries = []
+
+    def look(self):
+        """Everything that has come so far."""
+        batch = self.bus.take(1000, 0.02)
+        self.bus.acknowledge(batch)
+        self.deliveries += batch
+        return self.deliveries
+
+    def messages(self, stream, device=None):
+        """Messages of a stream (of a device), in the order they came."""
+        return [d.message for d in self.look() if d.stream.name == stream and device in (None, d.device)]
+
+    def covered(self, boot, device="bed-01", stream="tension"):
+        """Samples that have arrived of a boot: seqs, sorted, each once however often it was delivered."""
+        seen = set()
+        for message in self.messages(stream, device):
+            if message.boot == boot:
+                count = len(message.tension_n) if stream == "tension" else message.count
+                seen |= set(range(message.seq, message.seq + count))
+        return sorted(seen)
+
+    def commit(self, boot, device, **next_):
+        """Say what is stored."""
+        message = Committed(boot=boot, next=next_, at=datetime.now(UTC))
+        self.bus.publish(contract.COMMITTED, message, "north", device).wait(5)
+
+    def command(self, action, device="bed-01"):
+        """Send a command and answer its reply."""
+        sent = Command(id=uuid4(), action=action, sent_at=datetime.now(UTC), by="console")
+        self.bus.publish(
+            contract.COMMAND, sent, "north", device,
+            response_topic=topics.topic(contract.REPLY, "north", device), correlation=sent.id.bytes,
+        )  # fmt: skip
+        return eventually(
+            lambda: [d for d in self.look() if d.stream is contract.REPLY and d.message.id == sent.id],
+            what="the reply",
+        )[0]
+
+
+class Process:
+    """``python -m services.controller.recorder`` on one data directory."""
+
+    def __init__(self, data, url):
+        self.data, self.url = data, url
+        self.directory = data / "gateways" / "north"
+        self.process = None
+
+    def start(self):
+        """Start it; the log goes to a file."""
+        environment = os.environ | {
+            "SPONDYL_DATA": str(self.data), "SPONDYL_MQTT_URL": self.url, "SPONDYL_SITE": "north",
+            "SPONDYL_DEVICES": "bed-01,bed-02",
+        }  # fmt: skip
+        with (self.data / "recorder.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "services.controller.recorder"],
+                env=environment,
+                stderr=log,
+                stdout=log,
+            )
+
+    def end(self, how=signal.SIGKILL):
+        """End it; its exit status."""
+        if self.process is None:
+            return None
+        self.process.send_signal(how)
+        status = self.process.wait(10)
+        self.process = None
+        return status
+
+    def spooled(self, stream, device, boot):
+        """(first, next) of every row of the spool, committed or not."""
+        with sqlite3.connect(f"file:{self.directory}/spool.db?mode=ro", uri=True) as connection:
+            return connection.execute(
+                "SELECT first, next FROM spool WHERE stream = ? AND device = ? AND boot = ? ORDER BY first",
+                (stream, device, boot.bytes),
+            ).fetchall()
+
+
+@pytest.fixture
+def site(tmp_path, mosquitto):
+    """Ring, recorder process and far end of one gateway."""
+    made = Process(tmp_path, mosquitto.url)
+    made.ring = Ring(made.directory)
+    made.far = Far(mosquitto.url)
+    yield made
+    made.end()
+    made.far.bus.close()
+    made.ring.close()
+
+
+def whole(pieces):
+    """First and last seq of pieces that follow each other without gap or overlap."""
+    assert all(before[1] == after[0] for before, after in pairwise(pieces))
+    return pieces[0][0], pieces[-1][1]
+
+
+def test_a_gateway_says_what_it_is_and_what_its_beds_do(site):
+    """A late joiner learns everything from retained messages; samples, events and alarms follow."""
+    site.ring.run(*whole_session()[:7])
+    site.start()
+    boot = site.ring.memory.boot
+    eventually(lambda: len(site.far.covered(boot)) == 140, what="140 samples")
+    (birth,) = site.far.messages("status")
+    assert (birth.state, birth.boot, birth.period_ms, birth.block_ms) == ("online", boot, 20.0, 200.0)
+    assert [device.device for device in birth.devices] == ["bed-01", "bed-02"]
+    eventually(lambda: site.far.messages("state", "bed-02"), what="a state")
+    state = site.far.messages("state", "bed-02")[-1]
+    assert (state.phase, state.seq, state.target_n) == ("hold", 144, 300.0)
+    events = eventually(lambda: site.far.messages("event", "bed-01"), what="events")
+    assert "session.started" in [event.type for event in events]
+    site.ring.run((1, treated(phase=layout.FAULT, conditions=layout.OVER_FORCE, force_dn=5120)))
+    alarms = eventually(lambda: site.far.messages("alarm", "bed-01")[1:], what="the alarm")
+    assert alarms[-1].alarms[0].text["en"].startswith("*** TENSION 512 >")
+    assert site.ring.memory.health["mqtt_connected"] == 1
+
+
+def test_only_a_commit_trims_the_spool(site):
+    """The broker's acknowledgement is not storage."""
+    site.ring.idle(100)
+    site.start()
+    boot = site.ring.memory.boot
+    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
+    eventually(lambda: site.ring.memory.health["spool_rows"] == 20, what="rows counted")
+    for device in ("bed-01", "bed-02"):
+        site.far.commit(boot, device, tension=50)
+    eventually(lambda: site.ring.memory.health["spool_rows"] == 10, what="half of them trimmed")
+    assert site.ring.memory.health["oldest_uncommitted_ms"] == 1000
+
+
+def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(site):
+    """SIGKILL between any two instructions, while samples flow and sessions come and go."""
+    boot, dice = site.ring.memory.boot, random.Random(5)  # noqa: S311  (when to kill is no secret)
+    done = threading.Event()
+
+    def treat():
+        for number in range(1, 9):
+            for piece in whole_session(number):
+                site.ring.run(piece)
+                time.sleep(0.02)
+        done.set()
+
+    writer = threading.Thread(target=treat)
+    writer.start()
+    kills = 0
+    while not done.is_set() or kills < 5:
+        site.start()
+        time.sleep(1.0 + dice.random() * 0.6)  # somewhere between start-up and steady state
+        site.end()
+        kills += 1
+    writer.join()
+    site.ring.idle(-site.ring.memory.head() % 250 or 250)
+    site.start()
+    end = site.ring.memory.head()
+    eventually(lambda: len(site.far.covered(boot)) == end, 30, "every sample at the far end")
+    for device in ("bed-01", "bed-02"):
+        assert whole(site.spooled("tension", device, boot)) == (0, end)
+        assert whole(site.spooled("blackbox", device, boot)) == (0, end)
+        first, last = whole(site.spooled("event", device, boot))
+        eventually(lambda d=device, n=last: len({e.index for e in site.far.messages("event", d)}) == n, 20)
+        told = {event.index: event for event in site.far.messages("event", device)}
+        assert (first, len(told)) == (0, last)
+        ends = [event for event in told.values() if event.type == "session.completed"]
+        assert len(ends) == 8
+        assert len({event.summary.model_copy(update={"session": None, "started_at": None, "ended_at": None})
+                    .model_dump_json() for event in ends}) == 1  # fmt: skip
+
+
+def test_an_outage_of_the_broker_is_caught_up(site, mosquitto):
+    """The spool keeps what the network cannot take; live samples go out again at once."""
+    boot = site.ring.memory.boot
+    site.start()
+    site.ring.idle(100)
+    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
+    mosquitto.kill()
+    eventually(lambda: site.ring.memory.health["mqtt_connected"] == 0, what="the loss noticed")
+    site.ring.idle(300)
+    eventually(lambda: site.ring.memory.health["recorder_tick"] == 400, what="stored meanwhile")
+    mosquitto.start()
+    site.ring.idle(50)
+    eventually(lambda: len(site.far.covered(boot)) == 450, 30, "everything caught up")
+
+
+def test_a_new_loop_ends_the_old_ones_session_and_is_announced(site):
+    """The loop's process died under a patient: the session is told to its end, a new boot begins at 0."""
+    site.ring.run(*whole_session()[:7])
+    site.start()
+    old = site.ring
+    eventually(lambda: len(site.far.covered(old.memory.boot)) == 140, what="the old boot's samples")
+    old.run((3, treated(phase=layout.HOLD)))
+    old.die()
+    site.ring = Ring(site.directory)
+    site.ring.idle(20)
+    eventually(lambda: len(site.far.covered(site.ring.memory.boot)) == 20, what="the new boot's samples")
+    assert site.far.covered(old.memory.boot) == list(range(148))
+    told = {e.id: e for e in site.far.messages("event", "bed-01") if e.type == "session.aborted"}
+    (aborted,) = told.values()  # however often it was delivered
+    assert (aborted.boot, aborted.summary.reason) == (old.memory.boot, "fault")
+    births = [s.boot for s in site.far.messages("status") if s.state == "online"]
+    assert births == [old.memory.boot, site.ring.memory.boot]
+    old.close()
+
+
+def test_a_loop_that_changed_while_the_recorder_was_away_leaves_its_samples(site):
+    """Its memory outlives it: the last samples and the session's end are fetched from there."""
+    site.ring.run(*whole_session()[:7])
+    site.start()
+    old = site.ring
+    eventually(lambda: len(site.far.covered(old.memory.boot)) == 140, what="the old boot's samples")
+    site.end()
+    old.run((42, treated(phase=layout.HOLD)))
+    old.die()
+    site.ring = Ring(site.directory)
+    site.start()
+    eventually(lambda: site.far.covered(old.memory.boot) == list(range(187)), what="the rest of the old boot")
+    eventually(
+        lambda: [e for e in site.far.messages("event", "bed-01") if e.type == "session.aborted"],
+        what="the session's end",
+    )
+    assert whole(site.spooled("blackbox", "bed-01", old.memory.boot)) == (0, 187)
+    old.close()
+
+
+def test_remote_stop_is_answered_and_remote_start_refused_and_recorded(site):
+    """From the network to the loop's verdict and back, with correlation data."""
+    site.ring.idle(20)
+    site.start()
+    eventually(lambda: site.ring.memory.health["mqtt_connected"] == 1, what="connected")
+    eventually(lambda: site.far.messages("status"), what="the birth")
+    mail, answered = Mail(site.ring.memory), threading.Event()
+
+    def loop():
+        while not answered.is_set():
+            if any(mail.answer(tick=19)):
+                answered.set()
+            answered.wait(0.01)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        stop = site.far.command("stop")
+    finally:
+        answered.set()
+        thread.join()
+    assert (stop.message.accepted, stop.message.detail) == (True, "stop: acted in tick 19")
+    assert stop.correlation == stop.message.id.bytes
+    start = site.far.command("start", "bed-02")
+    assert not start.message.accepted
+    (refused,) = eventually(lambda: site.far.messages("event", "bed-02"), what="the record of it")
+    assert (refused.type, refused.data["action"]) == ("remote.refused", "start")
+
+
+def test_a_normal_end_with_the_loop_gone_says_stopped_and_keeps_nothing_back(site):
+    """`spondyl up` was ended: the last half block is stored and published, no will is spoken."""
+    site.ring.idle(33)
+    site.start()
+    eventually(lambda: site.ring.memory.health["mqtt_connected"] == 1, what="connected")
+    eventually(lambda: len(site.far.covered(site.ring.memory.boot)) == 30, what="30 samples")
+    site.ring.die()
+    assert site.end(signal.SIGTERM) == 0
+    eventually(
+        lambda: [s.state for s in site.far.messages("status")] == ["online", "stopped"], what="stopped"
+    )
+    assert whole(site.spooled("tension", "bed-01", site.ring.memory.boot)) == (0, 33)
+    assert whole(site.spooled("blackbox", "bed-01", site.ring.memory.boot)) == (0, 33)
+    assert site.ring.memory.health["recorder_tick"] == 33
+
+
+def test_a_killed_recorder_is_reported_lost_by_its_will(site):
+    """Nobody is left to say it."""
+    site.ring.idle(10)
+    site.start()
+    eventually(lambda: site.far.messages("status"), what="the birth")
+    site.end()
+    eventually(lambda: site.far.messages("status")[-1].state == "lost", what="the will")
+    assert site.far.messages("status")[-1].boot == site.ring.memory.boot
+
+
+@pytest.fixture
+def offline(tmp_path):
+    """A recorder in this process, with no broker to reach."""
+    settings = ControllerSettings(
+        data=tmp_path, site="north", devices="bed-01,bed-02", mqtt_url=f"mqtt://127.0.0.1:{free_port()}"
+    )
+    ring = Ring(tmp_path / "gateways" / "north", capacity_ticks=1024)
+    recorder = Recorder.open(settings)
+    recorder._look()
+    yield recorder, ring
+    recorder.close()
+    ring.close()
+
+
+def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
+    """State and alarms go on, storing is tried again, and with room everything is caught up."""
+    recorder, ring = offline
+    recorder.spool._max_bytes = 2_000
+    ring.idle(200)
+    recorder.round(recorder.station)
+    assert ring.memory.health["disk_full"] == 1
+    assert ring.memory.health["recorder_tick"] == 0
+    ring.idle(1)
+    recorder.round(recorder.station)
+    (alarm,) = [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
+    assert alarm.priority == "medium"
+    recorder.spool._max_bytes = 10**9
+    eventually(
+        lambda: recorder.round(recorder.station) or not ring.memory.health["disk_full"], what="room again"
+    )
+    assert ring.memory.health["recorder_tick"] == 200
+    ring.idle(1)
+    recorder.round(recorder.station)
+    assert not [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
+
+
+def test_a_disk_full_for_longer_than_the_ring_names_what_was_lost(offline):
+    """It goes on when there is room, and says from where to where there is nothing."""
+    recorder, ring = offline
+    recorder.spool._max_bytes = 2_000
+    ring.idle(200)
+    with pytest.raises(SpoolFull):
+        recorder.station.writer.store()
+    ring.idle(3000)
+    recorder.spool._max_bytes = 10**9
+    while recorder.station.writer.store():
+        pass
+    events = [row for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
+    assert [row.device for row in events] == ["bed-01", "bed-02"]
+    assert b'"samples.lost"' in events[0].payload
+
+
+def test_a_lost_network_is_an_alarm_after_its_delay(offline):
+    """Low priority: therapy goes on here."""
+    recorder, ring = offline
+    ring.idle(10)
+    recorder.round(recorder.station)
+    ring.idle(510)
+    recorder.round(recorder.station)
+    assert [a.condition for a in recorder.station.live.beds[1].board.active()] == ["network_lost"]
