@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Number = Annotated[float, Field(strict=True, ge=-1e6, le=1e6)]
+LARGEST = 1e6  # no quantity of a session comes near
+Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Field(strict=True, ge=-1000, le=1000)]
 GIVEN = ("region", "segment", "body_weight_kg", "age_years", "sex", "session_number", "peak_n")  # no default
 GERMAN_UNITS = {"degrees": "Grad", "years": "Jahre"}
@@ -274,9 +275,11 @@ def _broken_limit(row: Limit, prescription: Prescription) -> Refusal | None:
 
 
 def _subject(row: Limit, prescription: Prescription) -> tuple[str, str]:
-    parts = [_told(prescription.body_weight_kg, "kg")] if "body_weight" in row.of else []
-    english = parts + [f"session {prescription.session_number}"] * ("session_number" in row.when)
-    german = parts + [f"Sitzung {prescription.session_number}"] * ("session_number" in row.when)
+    english = [_told(prescription.body_weight_kg, "kg")] if "body_weight" in row.of else []
+    german = list(english)
+    if "session_number" in row.when:
+        english.append(f"session {prescription.session_number}")
+        german.append(f"Sitzung {prescription.session_number}")
     return (f" for {', '.join(english)}" if english else "", f" für {', '.join(german)}" if german else "")
 
 
@@ -375,4 +378,4 @@ def unit_of(field: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

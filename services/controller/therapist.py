@@ -66,12 +66,14 @@ class Visit:
     heated: bool = False
     reset: bool = False
     not_before: float = 0.0
+    answers: bool = True
 
     def see(self, state: Json, now: float) -> None:
         """Notice a new phase or session."""
         if state["phase"] != self.phase:
-            if state["phase"] == "idle" and self.phase:
-                self.next_patient_at = now + self.dice.uniform(*BREAK_S)
+            if state["phase"] == "idle":
+                wait_s = self.dice.uniform(*BREAK_S) if self.phase else STAGGER_S * self.index
+                self.next_patient_at = now + wait_s
             self.phase, self.phase_since, self.reset = state["phase"], now, False
         session = (state["session"] or {}).get("session")
         if session != self.session:
@@ -229,12 +231,15 @@ class Therapist:
     async def _attend(self, client: httpx.AsyncClient, device: str, index: int) -> None:
         clock = asyncio.get_running_loop()
         dice = random.Random(f"{self._seed} {device}")  # noqa: S311  (made-up patients, nothing secret)
-        visit = Visit(device, index, dice, next_patient_at=clock.time() + STAGGER_S * index)
+        visit = Visit(device, index, dice)
         while True:
             try:
                 await self._look(client, visit, clock.time())
+                visit.answers = True
             except (httpx.HTTPError, ValueError, KeyError, SpondylError) as error:
-                log.info("the panel does not answer", device=device, error=repr(error)[:200])
+                if visit.answers:  # told once an outage
+                    log.info("the panel does not answer", device=device, error=repr(error)[:200])
+                visit.answers = False
             await asyncio.sleep(SOON_S if visit.phase in ("", "ready") else LOOK_S)
 
     async def _look(self, client: httpx.AsyncClient, visit: Visit, now: float) -> None:
