@@ -58,7 +58,7 @@ class Hot:
         with told():
             places = [Place.parse(text.decode()) for text in self._redis.smembers(keys.GATEWAYS)]
             told_of = {place: self._redis.hgetall(keys.gateway(place)) for place in places}
-        return {place: _last_word(fields) for place, fields in told_of.items()}
+        return {place: last_word(fields) for place, fields in told_of.items()}
 
     # --- sessions -------------------------------------------------------------------------------------------
     def sessions(self, limit: int) -> list[tuple[UUID, dict[str, str]]]:
@@ -131,10 +131,13 @@ class Hot:
         return sorted(inside, key=lambda block: block.seq)
 
     def _between(self, lane: str, first: int, after: int | None) -> Iterator[tuple[int, bytes]]:
-        """The entries that begin in ``first`` .. ``after - 1``, and the one before, which may reach in."""
-        for entry_id, fields in self._redis.xrevrange(lane, f"({first}-0", "-", count=1):
+        """The entries that begin in ``first`` .. ``after - 1``, and the one before, which may reach in.
+
+        Ids end in -1, so that ``{number}-0`` lies just before the entry of that number.
+        """
+        for entry_id, fields in self._redis.xrevrange(lane, f"{first}-0", "-", count=1):
             yield number_of(entry_id), fields[b"d"]
-        at, end = f"{first}-0", "+" if after is None else f"({after}-0"
+        at, end = f"{first}-0", "+" if after is None else f"{after}-0"
         while page := self._redis.xrange(lane, at, end, count=PAGE):
             for entry_id, fields in page:
                 yield number_of(entry_id), fields[b"d"]
@@ -149,7 +152,7 @@ class Hot:
                 at = f"({page[-1][0].decode()}"
 
 
-def _last_word(fields: dict[bytes, bytes]) -> dict[str, Any]:
+def last_word(fields: dict[bytes, bytes]) -> dict[str, Any]:
     """A will of an earlier boot cannot end a later one."""
     birth = orjson.loads(fields[b"birth"]) if b"birth" in fields else {}
     end = orjson.loads(fields[b"end"]) if b"end" in fields else {}

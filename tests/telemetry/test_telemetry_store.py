@@ -1,0 +1,181 @@
+import os
+from contextlib import ExitStack, closing
+from uuid import uuid4
+
+import pytest
+from gateway_stand_in import block
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from servers import Valkey
+
+from services.telemetry.errors import NotDurable, StoreUnavailable
+from services.telemetry.hot import Hot
+from services.telemetry.models import Batch, Entry, Place, Source
+from services.telemetry.packing import pack_block
+from services.telemetry.query import segments
+from services.telemetry.store import Store, connect
+
+pytestmark = pytest.mark.system
+
+
+def _source():
+    return Source(Place("north", "bed-01"), uuid4())
+
+
+def _entry(source, seq, samples=10, level=100.0):
+    message = block(source.boot, seq, samples, level)
+    return Entry("tension", source, seq, seq + samples, pack_block(message, b"{}"))
+
+
+def _commit(store, *entries):
+    return store.commit(Batch(entries=list(entries)), {})
+
+
+@pytest.fixture(params=["always", "everysec"])
+def store(request, tmp_path):
+    """A store on a server of each kind that can tell when a write is on disk."""
+    with (
+        Valkey(tmp_path, request.param) as server,
+        closing(Store(server.url)) as store,
+        closing(Hot(server.url)) as hot,
+    ):
+        store.valkey, store.hot = server, hot
+        yield store
+
+
+def test_a_second_delivery_is_known_as_such(store):
+    """At-least-once delivery must never become twice-stored samples."""
+    source = _source()
+    assert _commit(store, _entry(source, 0)) == ["stored"]
+    assert _commit(store, _entry(source, 0), _entry(source, 10), _entry(source, 10)) == [
+        "duplicate", "stored", "duplicate",
+    ]  # fmt: skip
+    assert len(store.hot.blocks(source, 0, None)) == 2
+
+
+def test_what_came_late_is_kept_and_read_in_its_place(store):
+    """Redis refuses it in the stream: that must never mean it is thrown away."""
+    source = _source()
+    order = [0, 50, 60, 10, 20, 70, 40, 30]  # 40 in order behind 10 and 20, 30 behind even that
+    fates = [fate for seq in order for fate in _commit(store, _entry(source, seq))]
+    assert fates == ["stored", "stored", "stored", "late", "late", "stored", "late", "late"]
+    assert [fate for seq in order for fate in _commit(store, _entry(source, seq))] == ["duplicate"] * 8
+    (whole,) = segments(store.hot.blocks(source, 0, None))
+    assert whole.values["tension_n"] == [100 + number / 10 for number in range(80)]
+
+
+def test_the_same_late_block_twice_in_one_batch_is_stored_once(store):
+    """A gateway sends all again after a reconnect: both may lie in one batch."""
+    source = _source()
+    _commit(store, _entry(source, 50))
+    assert sorted(_commit(store, _entry(source, 10), _entry(source, 10))) == ["duplicate", "late"]
+    assert [row.seq for row in store.hot.blocks(source, 0, None)] == [10, 50]
+
+
+def test_another_content_under_the_same_number_is_kept_too(store):
+    """Whatever went wrong there, the audit has to see it."""
+    source = _source()
+    assert _commit(store, _entry(source, 0), _entry(source, 0, level=200.0)) == ["stored", "late"]
+    assert len(list(store.hot.spans("tension", source))) == 2
+
+
+def test_what_was_stored_survives_the_servers_sudden_end(store):
+    """`committed` is a promise: the gateway deletes its copy."""
+    source = _source()
+    _commit(store, *(_entry(source, seq) for seq in range(0, 100, 10)))
+    store.valkey.restart()
+    assert len(store.hot.blocks(source, 0, None)) == 10
+
+
+def test_a_server_that_was_away_is_looked_at_anew(store):
+    """It may have come back empty, or with other settings."""
+    source = _source()
+    _commit(store, _entry(source, 0))
+    store.valkey.restart()
+    with pytest.raises(StoreUnavailable):
+        _commit(store, _entry(source, 10))
+    assert store.server is None
+    assert _commit(store, _entry(source, 10)) in (["stored"], ["duplicate"])
+
+
+def test_a_server_that_does_not_answer_is_an_outage_within_seconds(store):
+    """A frozen server must not hang ingest for ever."""
+    source = _source()
+    _commit(store, _entry(source, 0))
+    store.valkey.freeze()
+    with pytest.raises(StoreUnavailable, match="Redis"):
+        _commit(store, _entry(source, 10))
+    store.valkey.thaw()
+    assert _commit(store, _entry(source, 10)) in (["stored"], ["duplicate"])
+
+
+@pytest.mark.parametrize(
+    ("appendfsync", "options", "words"),
+    [
+        ("always", ("--appendonly", "no"), "append-only"),
+        ("no", (), "flushing"),
+        ("always", ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"), "evict"),
+        ("everysec", ("--rename-command", "WAITAOF", ""), "WAITAOF"),
+    ],
+)
+def test_a_server_that_could_forget_is_refused(tmp_path, appendfsync, options, words):
+    """Better no ingest than one that promises what its store does not keep."""
+    with (
+        Valkey(tmp_path, appendfsync, options) as server,
+        closing(Store(server.url)) as store,
+        closing(connect(server.url)) as client,
+    ):
+        with pytest.raises(NotDurable, match=words):
+            store.prepare()
+        with pytest.raises(NotDurable, match=words):
+            _commit(store, _entry(_source(), 0))
+        assert client.dbsize() == 0
+
+
+def test_a_server_that_hides_its_settings_is_asked_after_every_write(tmp_path):
+    """Hosted servers forbid CONFIG; WAITAOF is the truth all the same."""
+    options = ("--rename-command", "CONFIG", "")
+    with Valkey(tmp_path, "everysec", options) as server, closing(Store(server.url)) as store:
+        assert store.prepare().flush == "waitaof"
+
+
+def test_a_full_server_takes_nothing_of_a_batch_and_loses_nothing(tmp_path):
+    """Out of memory: nothing is evicted, the batch waits, and goes in when there is room."""
+    with (
+        Valkey(tmp_path, "always", ("--maxmemory", "3mb", "--maxmemory-policy", "noeviction")) as server,
+        ExitStack() as cleanup,
+    ):
+        store, source, client = Store(server.url), _source(), connect(server.url)
+        cleanup.callback(store.close)
+        cleanup.callback(client.close)
+        entries = [Entry("event", source, seq, seq + 1, os.urandom(20_000)) for seq in range(300)]
+
+        def fill():
+            for entry in entries:
+                _commit(store, entry)
+
+        with pytest.raises(StoreUnavailable, match="maxmemory"):
+            fill()
+        kept = client.xlen(f"event:{{north/bed-01}}:{source.boot}")
+        client.config_set("maxmemory", "100mb")
+        assert set(_commit(store, *entries[kept:])) == {"stored"}
+
+
+_orders = st.lists(st.integers(0, 11), min_size=1, max_size=40)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=_orders, cuts=st.integers(1, 5), checkpoint=st.booleans())
+def test_progress_read_from_the_store_never_goes_past_a_hole(valkey, order, cuts, checkpoint):
+    """After any restart, any order, any repetition: what is promised is what is there without a hole."""
+    store, source = Store(valkey.url), _source()
+    marks = {}
+    for start in range(0, len(order), cuts):
+        batch = Batch(entries=[_entry(source, 10 * number) for number in order[start : start + cuts]])
+        store.commit(batch, marks)
+        with closing(Store(valkey.url)) as restarted:
+            known = restarted.progress(source)
+        stored = set(order[: start + cuts])
+        assert known["tension"].next == 10 * next(number for number in range(20) if number not in stored)
+        marks = {source: {kind: spans.next for kind, spans in known.items()}} if checkpoint else {}
+    store.close()
