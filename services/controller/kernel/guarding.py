@@ -5,6 +5,8 @@ raises tension, artefacts go both ways: recent negative excursions scale the thr
 on a simulated population, see docs/control.md.
 """
 
+import math
+
 from services.controller.kernel import state as at
 from services.controller.kernel import tuning
 from services.controller.kernel.compiled import scalar, stage
@@ -131,6 +133,18 @@ def fill_response(state, params, bed):
         tension = ahead + alpha * nu
         slope = slope + beta * nu
         state[at.RESPONSE + index, 0] = nu
+    for window in range(BANK):
+        energy = 0.0
+        for index in range(int(params[P_WINDOW + window, bed])):
+            energy += state[at.RESPONSE + index, 0] * state[at.RESPONSE + index, 0]
+        state[at.BANK_GAIN + window, 0] = 1.0 / (params[P_THRESHOLD + window, bed] * math.sqrt(energy))
+
+
+@scalar
+def ring_at(row, lag, samples):
+    """Row of the state that holds the innovations of `lag` ticks ago."""
+    place = row - lag
+    return at.RING + (place + samples if place < 0 else place)
 
 
 @scalar
@@ -146,27 +160,23 @@ def run_bank(params, state, row):
     clear(high, low)
     for window in range(BANK):
         length = int(params[P_WINDOW + window, 0])
-        energy = 1e-12
-        for lag in range(length):
-            energy += state[at.RESPONSE + lag, 0] * state[at.RESPONSE + lag, 0]
-        gain = 1.0 / (params[P_THRESHOLD + window, 0] * energy**0.5)
         keep = 0.0
         lag = 0
         while lag + 4 <= length:
             first = at.RESPONSE + length - 1 - lag
             correlate_four(
                 total,
-                state[at.RING + (row + samples - lag) % samples],
-                state[at.RING + (row + samples - lag - 1) % samples],
-                state[at.RING + (row + samples - lag - 2) % samples],
-                state[at.RING + (row + samples - lag - 3) % samples],
+                state[ring_at(row, lag, samples)],
+                state[ring_at(row, lag + 1, samples)],
+                state[ring_at(row, lag + 2, samples)],
+                state[ring_at(row, lag + 3, samples)],
                 state[first, 0], state[first - 1, 0], state[first - 2, 0], state[first - 3, 0], keep,
             )  # fmt: skip
             keep = 1.0
             lag += 4
         while lag < length:
             weight = state[at.RESPONSE + length - 1 - lag, 0]
-            correlate_one(total, state[at.RING + (row + samples - lag) % samples], weight, keep)
+            correlate_one(total, state[ring_at(row, lag, samples)], weight, keep)
             keep = 1.0
             lag += 1
-        take_extremes(total, gain, high, low)
+        take_extremes(total, state[at.BANK_GAIN + window, 0], high, low)

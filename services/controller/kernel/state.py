@@ -4,7 +4,7 @@ Flags are 0.0 or 1.0 and bit sets are sums of powers of two, so that one type of
 """
 
 from services.controller.kernel.layout import PARAMETERS
-from services.controller.kernel.tuning import PARAMETER_COUNT, RESPONSE_MAX
+from services.controller.kernel.tuning import BANK, PARAMETER_COUNT, RESPONSE_MAX
 
 STATE_NAMES = (
     # this tick's reading in newtons, millimetres, and what the observer makes of it
@@ -207,7 +207,8 @@ OFF, TRACK, EASE, FIXED = 0.0, 1.0, 2.0, 3.0  # MODE: who commands the drive's v
 
 CHANGED = len(STATE_NAMES)  # a changed prescription waits here for the next phase boundary
 RESPONSE = CHANGED + PARAMETER_COUNT  # detector's matched response, column 0 only
-RING = RESPONSE + RESPONSE_MAX  # innovations, one row a tick, the oldest overwritten
+BANK_GAIN = RESPONSE + RESPONSE_MAX  # what makes each window's correlation count in thresholds, column 0 only
+RING = BANK_GAIN + BANK  # innovations, one row a tick, the oldest overwritten
 STATE = RING + RESPONSE_MAX
 
 assert len(PARAMETERS) <= PARAMETER_COUNT  # noqa: S101  (a layout error must not import)

@@ -1,0 +1,449 @@
+/* The kernel's tick in C: the same stages over the same arrays, so that the compiled Python has an equal to
+ * be measured against and an independent reading to be compared with. kernel_rows.h is generated from
+ * layout.py, tuning.py, state.py and the phase table when this is compiled; see bench_kernel.py. */
+#include <math.h>
+#include <stdint.h>
+#include "kernel_rows.h"
+
+typedef double *restrict row;
+typedef const double *restrict in;
+typedef const int32_t *restrict counts;
+typedef int32_t *restrict out;
+
+#define EACH_BED for (long b = 0; b < n; b++)
+#define S(name) (state + (long)(name) * n)
+#define P(name) (params + (long)(name) * n)
+#define R(name) (reading + (long)(name) * n)
+#define OUT(name) (sample + (long)(name) * n)
+#define SB(name) state[(long)(name) * n + b]
+#define PB(name) params[(long)(name) * n + b]
+#define RB(name) reading[(long)(name) * n + b]
+
+/* --- law ------------------------------------------------------------------------------------------------ */
+
+static void sense(long n, counts force_dn, counts position_cmm, counts age_ms, row force, row position, row moved,
+                  row fresh, row washed_position, row washed_force, in washout)
+{
+    EACH_BED {
+        double y = force_dn[b] * 0.1, x = position_cmm[b] * 0.01, dx = x - position[b];
+        washed_position[b] = washout[b] * (washed_position[b] + dx);
+        washed_force[b] = washout[b] * (washed_force[b] + (y - force[b]));
+        force[b] = y;
+        position[b] = x;
+        moved[b] = dx;
+        fresh[b] = age_ms[b] == 0 ? 1.0 : 0.0;
+    }
+}
+
+static void learn_stiffness(long n, in force, in rate, in fresh, in washed_position, in washed_force, in forget,
+                            row position_power, row cross_power, row stiffness)
+{
+    EACH_BED {
+        double speed = rate[b] > 0.0 ? rate[b] : -rate[b];
+        double moving = speed > 4.0 ? 1.0 : 0.0, loaded = force[b] > 30.0 ? 1.0 : 0.0;
+        double gain = (1.0 - forget[b]) * moving * loaded * fresh[b], x = washed_position[b];
+        double power = position_power[b] + gain * (x * x - position_power[b]);
+        double cross = cross_power[b] + gain * (x * washed_force[b] - cross_power[b]);
+        double k = (cross + 0.004 * 18.0) / (power + 0.004);
+        k = k < 6.0 ? 6.0 : k;
+        position_power[b] = power;
+        cross_power[b] = cross;
+        stiffness[b] = k > 45.0 ? 45.0 : k;
+    }
+}
+
+static void advance_target(long n, in period, in origin, in span, in inverse, row clock, row target, row rate,
+                           row curvature)
+{
+    EACH_BED {
+        double t = clock[b] + period[b], per_s = inverse[b], u = t * per_s;
+        clock[b] = t;
+        u = u > 1.0 ? 1.0 : u;
+        double rest = 1.0 - u;
+        target[b] = origin[b] + span[b] * (u * u * u * (10.0 + u * (6.0 * u - 15.0)));
+        rate[b] = span[b] * per_s * (30.0 * u * u * rest * rest);
+        curvature[b] = span[b] * per_s * per_s * (60.0 * u * rest * (1.0 - 2.0 * u));
+    }
+}
+
+static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate, in curvature, in force, in slope,
+                           in position, in stiffness, in mode, in fixed_velocity, in position_floor, row integral,
+                           row velocity)
+{
+    EACH_BED {
+        double error = target[b] - force[b], softness = 1.0 / stiffness[b];
+        double tracking = mode[b] == TRACK ? 1.0 : 0.0;
+        double summed = tracking * (integral[b] + 8.0 * period[b] * error);
+        summed = summed < -30.0 ? -30.0 : summed;
+        summed = summed > 30.0 ? 30.0 : summed;
+        integral[b] = summed;
+        double track = (rate[b] + 0.06 * curvature[b] + 8.0 * error + summed) * softness;
+        double ease = 12.0 * (error - 0.04 * slope[b]) * softness;
+        ease = ease > 0.0 ? 0.0 : ease;
+        double fixed = fixed_velocity[b], above = position[b] > position_floor[b] ? 1.0 : 0.0;
+        ease = ease * above;
+        fixed = fixed > 0.0 ? fixed : fixed * above;
+        double v = mode[b] == TRACK ? track : 0.0, limit = drive_mm_s[b];
+        v = mode[b] == EASE ? ease : v;
+        v = mode[b] == FIXED ? fixed : v;
+        v = v < -limit ? -limit : v;
+        velocity[b] = v > limit ? limit : v;
+    }
+}
+
+/* --- guarding ------------------------------------------------------------------------------------------- */
+
+static void observe(long n, in period, in alpha, in beta_per_s, in scale, in residual_keep, in force, in moved,
+                    in fresh, in stiffness, row tension, row slope, row innovation, row residual)
+{
+    EACH_BED {
+        double pulled = stiffness[b] * moved[b], before = tension[b];
+        double ahead = before + slope[b] * period[b] + pulled;
+        double nu = fresh[b] * (force[b] - ahead), now = ahead + alpha[b] * nu;
+        tension[b] = now;
+        slope[b] = slope[b] + beta_per_s[b] * nu;
+        innovation[b] = nu * scale[b];
+        residual[b] = residual_keep[b] * (residual[b] + (now - before - pulled));
+    }
+}
+
+static void remember(long n, in innovation, row ring)
+{
+    EACH_BED ring[b] = innovation[b];
+}
+
+static void clear(long n, row high, row low)
+{
+    EACH_BED { high[b] = 0.0; low[b] = 0.0; }
+}
+
+static void correlate_four(long n, row total, in first, in second, in third, in fourth, double w1, double w2,
+                           double w3, double w4, double keep)
+{
+    EACH_BED total[b] = keep * total[b] + w1 * first[b] + w2 * second[b] + w3 * third[b] + w4 * fourth[b];
+}
+
+static void correlate_one(long n, row total, in first, double weight, double keep)
+{
+    EACH_BED total[b] = keep * total[b] + weight * first[b];
+}
+
+static void take_extremes(long n, in total, double gain, row high, row low)
+{
+    EACH_BED {
+        double value = total[b] * gain;
+        high[b] = value > high[b] ? value : high[b];
+        low[b] = value < low[b] ? value : low[b];
+    }
+}
+
+static void detect(long n, in period, in variance_gain, in negative_keep, in watching, in innovation, in high,
+                   in low, in force, in target, row variance, row error_variance, row negative, row freeze,
+                   row blank, row detected)
+{
+    EACH_BED {
+        double v = variance[b], looking = blank[b] > 0.0 ? 0.0 : watching[b];
+        blank[b] = blank[b] - period[b];
+        double scale = 1.0 / sqrt(v < 0.6 ? 0.6 : v);
+        double above = high[b] * scale, below = -low[b] * scale * NEGATIVE_GAIN, artefact = negative[b];
+        double limit = artefact < 1.0 ? 1.0 : artefact, error = force[b] - target[b];
+        double spread = 25.0 * error_variance[b], lowest = 4.84 * 4.84;
+        spread = spread < lowest ? lowest : spread;
+        double beyond = error * error > spread ? 1.0 : 0.0;
+        beyond = error > 0.0 ? beyond : 0.0;
+        double found = above > limit ? 1.0 : beyond, frozen = freeze[b];
+        detected[b] = found * looking;
+        double gain = variance_gain[b] * looking, z2 = innovation[b] * innovation[b], e2 = error * error;
+        gain = frozen > 0.0 ? 0.0 : gain;
+        z2 = z2 > 9.0 ? 9.0 : z2;
+        e2 = e2 > 9.0 ? 9.0 : e2;
+        variance[b] = v + gain * (z2 - v);
+        error_variance[b] = error_variance[b] + gain * (e2 - error_variance[b]);
+        double faded = artefact * negative_keep[b], grown = below > faded ? below : faded;
+        grown = looking > 0.0 ? grown : faded;
+        negative[b] = frozen > 0.0 ? artefact : grown;
+        freeze[b] = frozen - period[b];
+    }
+}
+
+static void fill_response(long n, double *state, const double *params, long b)
+{
+    double alpha = PB(P_ALPHA), beta = PB(P_BETA) * PB(P_PERIOD), tension = 0.0, slope = 0.0;
+    for (long index = 0; index < (long)PB(P_BANK_SAMPLES); index++) {
+        double ahead = tension + slope, nu = (index + 1.0) - ahead;
+        tension = ahead + alpha * nu;
+        slope = slope + beta * nu;
+        state[(RESPONSE + index) * n] = nu;
+    }
+    for (long window = 0; window < BANK; window++) {
+        double energy = 0.0;
+        for (long index = 0; index < (long)PB(P_WINDOW + window); index++)
+            energy += state[(RESPONSE + index) * n] * state[(RESPONSE + index) * n];
+        state[(BANK_GAIN + window) * n] = 1.0 / (PB(P_THRESHOLD + window) * sqrt(energy));
+    }
+}
+
+#define RING_AT(lag) S(RING + (ring < (lag) ? ring - (lag) + samples : ring - (lag)))
+#define WEIGHT(lag) state[(RESPONSE + length - 1 - (lag)) * n]
+
+static void run_bank(long n, const double *params, double *state, long ring)
+{
+    long samples = (long)P(P_BANK_SAMPLES)[0];
+    clear(n, S(BANK_HIGH), S(BANK_LOW));
+    for (long window = 0; window < BANK; window++) {
+        long length = (long)P(P_WINDOW + window)[0], lag = 0;
+        double keep = 0.0;
+        for (; lag + 4 <= length; lag += 4, keep = 1.0)
+            correlate_four(n, S(SCRATCH), RING_AT(lag), RING_AT(lag + 1), RING_AT(lag + 2), RING_AT(lag + 3),
+                           WEIGHT(lag), WEIGHT(lag + 1), WEIGHT(lag + 2), WEIGHT(lag + 3), keep);
+        for (; lag < length; lag++, keep = 1.0)
+            correlate_one(n, S(SCRATCH), RING_AT(lag), WEIGHT(lag), keep);
+        take_extremes(n, S(SCRATCH), S(BANK_GAIN + window)[0], S(BANK_HIGH), S(BANK_LOW));
+    }
+}
+
+/* --- envelope ------------------------------------------------------------------------------------------- */
+
+static void watch_load_cell(long n, counts force_dn, counts age_ms, counts status, in period, in armed,
+                            in same_limit, in slope_gain, in ceiling, row own_force, row own_slope, row same,
+                            row over_s, row blind, row live)
+{
+    EACH_BED {
+        double y = force_dn[b] * 0.1, change = y - own_force[b], fresh = age_ms[b] == 0 ? 1.0 : 0.0;
+        own_force[b] = y;
+        double under = armed[b], dt = period[b] > 0.001 ? period[b] : 0.001;
+        own_slope[b] = own_slope[b] + fresh * slope_gain[b] * (change / dt - own_slope[b]);
+        double repeated = change == 0.0 ? same[b] + fresh : 1.0;
+        repeated = repeated * under;
+        same[b] = repeated;
+        double jump = change > 0.0 ? change : -change, size = y > 0.0 ? y : -y;
+        double lost = status[b] & STATUS_FORCE_VALID ? 0.0 : LOAD_CELL_LOST;
+        double frozen = repeated >= same_limit[b] ? LOAD_CELL_FROZEN : 0.0;
+        frozen = under > 0.0 ? frozen : 0.0;
+        double wild = size > 2000.0 ? LOAD_CELL_IMPLAUSIBLE : 0.0;
+        wild = jump * under > 400.0 ? LOAD_CELL_IMPLAUSIBLE : wild;
+        wild = lost == 0.0 ? wild : 0.0;
+        double excess = y - ceiling[b], over = excess > 5.0 ? over_s[b] + dt : 0.0;
+        over = over * under;
+        over_s[b] = over;
+        double high = over > 0.5 ? OVER_FORCE : 0.0;
+        high = excess * under > 60.0 ? OVER_FORCE : high;
+        blind[b] = lost + frozen + wild;
+        live[b] = lost + frozen + wild + high;
+    }
+}
+
+static void watch_drive(long n, counts position_cmm, counts age_ms, counts status, in period, in armed, in power,
+                        in travel_keep, in sent, in base, in keeps_base, in following, in own_force, in target,
+                        row own_position, row travel_error, row drop_s, row blind, row live)
+{
+    EACH_BED {
+        double x = position_cmm[b] * 0.01, under = armed[b], driven = under * power[b], dt = period[b];
+        double error = travel_keep[b] * (travel_error[b] + sent[b] * dt - (x - own_position[b]));
+        error = error * driven;
+        own_position[b] = x;
+        travel_error[b] = error;
+        double size = error > 0.0 ? error : -error, linked = age_ms[b] <= 100 ? 1.0 : 0.0;
+        double stuck = size > 2.0 ? ACTUATOR_STUCK : 0.0;
+        stuck = stuck * linked;
+        double y = own_force[b], wanted = target[b], margin = 0.35 * wanted;
+        margin = margin < 40.0 ? 40.0 : margin;
+        double slack = y < wanted - margin ? 1.0 : 0.0;
+        slack = slack * following[b];
+        double bare = y < 0.5 * base[b] ? 1.0 : 0.0;
+        bare = bare * keeps_base[b];
+        double lasted = slack + bare > 0.0 ? drop_s[b] + dt : 0.0;
+        drop_s[b] = lasted;
+        double drop = lasted > 0.03 ? SUDDEN_DROP : 0.0;
+        drop = under > 0.0 ? drop : 0.0;
+        double valid = status[b] & STATUS_FORCE_VALID ? 1.0 : 0.0;
+        drop = drop * valid * linked;
+        double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
+        unready = driven * linked > 0.0 ? unready : 0.0;
+        double link = age_ms[b] <= 100 ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;
+        blind[b] = blind[b] + link;
+        live[b] = live[b] + (stuck + drop + unready + link + mains);
+    }
+}
+
+static void limit_velocity(long n, counts age_ms, in armed, in ceiling, in own_force, in own_slope, in blind,
+                           in home, in own_position, row velocity)
+{
+    EACH_BED {
+        double v = velocity[b], room = ceiling[b] - own_force[b], gain = room > 0.0 ? 2.0 : 8.0;
+        double cap = gain * room / 30.0;
+        cap = (cap > 0.0) & (own_slope[b] > 80.0) ? 0.0 : cap;
+        cap = (cap > 0.0) & (age_ms[b] > 30) ? 0.0 : cap;
+        double release = own_position[b] > home[b] ? -3.0 : 0.0;
+        cap = blind[b] > 0.0 ? release : cap;
+        double limited = cap < v ? cap : v, halted = v > 0.0 ? 0.0 : v;
+        velocity[b] = armed[b] > 0.0 ? limited : halted;
+    }
+}
+
+/* --- step's own stages ---------------------------------------------------------------------------------- */
+
+static void watch_patient(long n, counts status, counts tilt_ddeg, counts heat_dc, in attended, in underway,
+                          in tilt_deg, in tolerance_deg, in heat_ceiling_c, row live)
+{
+    EACH_BED {
+        double unplugged = status[b] & STATUS_SWITCH_CONNECTED ? 0.0 : SWITCH_UNPLUGGED;
+        double pressed = status[b] & STATUS_SWITCH_PRESSED ? PATIENT_SWITCH : 0.0;
+        double away = tilt_ddeg[b] * 0.1 - tilt_deg[b];
+        away = away > 0.0 ? away : -away;
+        double tilted = away > tolerance_deg[b] + 1e-9 ? TILT_MISMATCH : 0.0;
+        double hot = heat_dc[b] * 0.1 > heat_ceiling_c[b] + 2.0 ? HEAT_OVER_TEMPERATURE : 0.0;
+        hot = heat_ceiling_c[b] > 0.0 ? hot : 0.0;
+        live[b] = live[b] + (attended[b] * (unplugged + tilted) + underway[b] * pressed + hot);
+    }
+}
+
+static void keep_time(long n, in period, in mode, in quiet_s, in force, in target, in slope, in counting,
+                      row left, row phase_clock, row traction, row disturbed_at)
+{
+    EACH_BED {
+        double dt = period[b], clock = phase_clock[b] + dt;
+        phase_clock[b] = clock;
+        traction[b] = traction[b] + dt * counting[b];
+        double speed = slope[b] > 0.0 ? slope[b] : -slope[b];
+        double pushing = force[b] > target[b] + 5.0 ? 1.0 : 0.0;
+        pushing = speed > 20.0 ? 1.0 : pushing;
+        pushing = mode[b] == EASE ? pushing : 0.0;
+        double remaining = left[b] - dt;
+        left[b] = pushing > 0.0 ? quiet_s[b] : remaining;
+        disturbed_at[b] = pushing > 0.0 ? clock : disturbed_at[b];
+    }
+}
+
+static void mark_pending(long n, counts action, counts status, in status_seen, in live, in live_seen, in detected,
+                         in left, in tension, in reach, in counting, in traction, in traction_s, in mode,
+                         in phase_clock, row events, row refusal, row taken, row pending)
+{
+    EACH_BED {
+        double wanted = action[b] != 0 ? 1.0 : 0.0;
+        wanted = status_seen[b] != status[b] * 1.0 ? 1.0 : wanted;
+        wanted = live[b] != live_seen[b] ? 1.0 : wanted;
+        wanted = detected[b] > 0.0 ? 1.0 : wanted;
+        wanted = left[b] <= 0.0 ? 1.0 : wanted;
+        wanted = tension[b] >= reach[b] ? 1.0 : wanted;
+        wanted = traction[b] * counting[b] > traction_s[b] * counting[b] ? 1.0 : wanted;
+        double endless = phase_clock[b] > PATIENCE_S ? 1.0 : 0.0;
+        wanted = (mode[b] == EASE) & (wanted == 0.0) ? endless : wanted;
+        events[b] = 0.0;
+        refusal[b] = 0.0;
+        taken[b] = 0.0;
+        pending[b] = wanted;
+    }
+}
+
+static void write_outputs(long n, in period, counts heat_dc, in heat_ceiling_c, in heat_allowed_s, in heat_wanted,
+                          in heated, in power, in freed, in testing, row heat_on, row heat_s, in velocity, row sent,
+                          out velocity_ums, out outputs)
+{
+    EACH_BED {
+        double v = velocity[b] * power[b];
+        int32_t ums = (int32_t)(v * 1000.0 + 1048576.0) - 1048576;
+        velocity_ums[b] = ums;
+        sent[b] = ums * 0.001;
+        double limit = heat_ceiling_c[b] - (heat_on[b] > 0.0 ? 0.0 : 1.0);
+        double warm = heat_wanted[b] * heated[b];
+        warm = heat_dc[b] * 0.1 < limit ? warm : 0.0;
+        warm = heat_s[b] < heat_allowed_s[b] ? warm : 0.0;
+        heat_on[b] = warm;
+        heat_s[b] = heat_s[b] + warm * period[b];
+        double bits = power[b] * OUTPUT_POWER + warm * OUTPUT_HEAT + testing[b] * OUTPUT_SWITCH_TEST;
+        outputs[b] = (int32_t)(bits + freed[b] * OUTPUT_FREE);
+    }
+}
+
+static void copy_counts(long n, counts source, out destination) { EACH_BED destination[b] = source[b]; }
+static void write_whole(long n, in source, out destination) { EACH_BED destination[b] = (int32_t)source[b]; }
+
+static void write_thousandths(long n, in source, out destination)
+{
+    EACH_BED destination[b] = (int32_t)(source[b] * 1000.0 + 8388608.5) - 8388608;
+}
+
+static void write_remaining(long n, in traction_s, in traction, in session, out remaining_ms)
+{
+    EACH_BED {
+        double ms = (traction_s[b] - traction[b]) * 1000.0;
+        ms = ms < 0.0 ? 0.0 : ms;
+        remaining_ms[b] = (int32_t)(session[b] > 0.0 ? ms : 0.0);
+    }
+}
+
+static void write_conditions(long n, in live, in latched, out conditions)
+{
+    EACH_BED conditions[b] = (int32_t)live[b] | (int32_t)latched[b];
+}
+
+#include "kernel_twin_cold.h"
+
+void kernel_step(long n, double *params, const double *staged, double *state, const int32_t *reading,
+          const int32_t *action, int32_t *sample, int32_t *command)
+{
+    sense(n, R(R_FORCE), R(R_POSITION), R(R_AGE), S(FORCE), S(POSITION), S(MOVED), S(FRESH), S(WASHED_POSITION),
+          S(WASHED_FORCE), P(P_WASHOUT));
+    learn_stiffness(n, S(FORCE), S(RATE), S(FRESH), S(WASHED_POSITION), S(WASHED_FORCE), P(P_FORGET),
+                    S(POSITION_POWER), S(CROSS_POWER), S(STIFFNESS));
+    observe(n, P(P_PERIOD), P(P_ALPHA), P(P_BETA), P(P_INNOVATION_SCALE), P(P_RESIDUAL_KEEP), S(FORCE), S(MOVED),
+            S(FRESH), S(STIFFNESS), S(TENSION), S(SLOPE), S(INNOVATION), S(RESIDUAL));
+    long ring = (long)state[RING_ROW * n] + 1;
+    if (ring >= (long)params[P_BANK_SAMPLES * n])
+        ring = 0;
+    state[RING_ROW * n] = (double)ring;
+    remember(n, S(INNOVATION), S(RING + ring));
+    run_bank(n, params, state, ring);
+    detect(n, P(P_PERIOD), P(P_VARIANCE_GAIN), P(P_NEGATIVE_KEEP), S(WATCHING), S(INNOVATION), S(BANK_HIGH),
+           S(BANK_LOW), S(FORCE), S(TARGET), S(VARIANCE), S(ERROR_VARIANCE), S(NEGATIVE), S(FREEZE), S(BLANK),
+           S(DETECTED));
+    watch_load_cell(n, R(R_FORCE), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), P(P_SAME_LIMIT), P(P_SLOPE_GAIN),
+                    P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(SAME), S(OVER_S), S(BLIND), S(LIVE));
+    watch_drive(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(POWER), P(P_TRAVEL_KEEP), S(SENT),
+                P(P_BASE), S(KEEPS_BASE), S(FOLLOWING), S(OWN_FORCE), S(TARGET), S(OWN_POSITION), S(TRAVEL_ERROR),
+                S(DROP_S), S(BLIND), S(LIVE));
+    watch_patient(n, R(R_STATUS), R(R_TILT), R(R_HEAT), S(ATTENDED), S(UNDERWAY), P(P_TILT), P(P_TILT_TOLERANCE),
+                  P(P_HEAT_CEILING), S(LIVE));
+    keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),
+              S(PHASE_CLOCK), S(TRACTION), S(DISTURBED_AT));
+    mark_pending(n, action, R(R_STATUS), S(STATUS), S(LIVE), S(LIVE_SEEN), S(DETECTED), S(LEFT), S(TENSION),
+                 S(REACH), S(COUNTING), S(TRACTION), P(P_TRACTION_S), S(MODE), S(PHASE_CLOCK), S(EVENTS),
+                 S(REFUSAL), S(TAKEN), S(PENDING));
+    EACH_BED if (SB(PENDING) > 0.0) decide(n, params, staged, state, reading, action, b);
+    advance_target(n, P(P_PERIOD), S(ORIGIN), S(SPAN), S(INVERSE), S(CLOCK), S(TARGET), S(RATE), S(CURVATURE));
+    drive_velocity(n, P(P_PERIOD), P(P_DRIVE_SPEED), S(TARGET), S(RATE), S(CURVATURE), S(FORCE), S(SLOPE),
+                   S(POSITION), S(STIFFNESS), S(MODE), S(FIXED_VELOCITY), S(POSITION_FLOOR), S(INTEGRAL),
+                   S(VELOCITY));
+    limit_velocity(n, R(R_AGE), S(ARMED), P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(BLIND), S(OWN_HOME),
+                   S(OWN_POSITION), S(VELOCITY));
+    write_outputs(n, P(P_PERIOD), R(R_HEAT), P(P_HEAT_CEILING), P(P_HEAT_ALLOWED), S(HEAT_WANTED), S(HEATED),
+                  S(POWER), S(FREE), S(TESTING), S(HEAT_ON), S(HEAT_S), S(VELOCITY), S(SENT),
+                  command + C_VELOCITY * n, command + C_OUTPUTS * n);
+    for (long index = 0; index < READING_ROWS; index++)
+        copy_counts(n, R(index), OUT(index));
+    copy_counts(n, command + C_VELOCITY * n, OUT(S_VELOCITY));
+    copy_counts(n, command + C_OUTPUTS * n, OUT(S_OUTPUTS));
+    write_thousandths(n, S(TARGET), OUT(S_TARGET));
+    write_thousandths(n, S(RESIDUAL), OUT(S_RESIDUAL));
+    write_thousandths(n, S(PEAK), OUT(S_PEAK));
+    write_thousandths(n, P(P_CEILING), OUT(S_CEILING));
+    write_whole(n, S(PHASE), OUT(S_PHASE));
+    write_whole(n, S(CYCLE), OUT(S_CYCLE));
+    write_whole(n, S(GUARDINGS), OUT(S_GUARDINGS));
+    write_whole(n, S(SESSION), OUT(S_SESSION));
+    write_remaining(n, P(P_TRACTION_S), S(TRACTION), S(SESSION), OUT(S_REMAINING));
+    write_conditions(n, S(LIVE), S(LATCHED), OUT(S_CONDITIONS));
+    write_whole(n, S(EVENTS), OUT(S_EVENTS));
+    write_whole(n, S(TAKEN), OUT(S_ACTION));
+    write_whole(n, S(REFUSAL), OUT(S_REFUSAL));
+    write_whole(n, S(REASON), OUT(S_REASON));
+}
+
+/* Ticks over recorded readings, as the benchmark runs both: reading [ticks, READINGS, n], action [ticks, n]. */
+void kernel_run(long ticks, long n, double *params, const double *staged, double *state, const int32_t *readings,
+         const int32_t *actions, int32_t *sample, int32_t *command)
+{
+    for (long tick = 0; tick < ticks; tick++)
+        kernel_step(n, params, staged, state, readings + tick * READING_ROWS * n, actions + tick * n, sample, command);
+}
