@@ -27,9 +27,9 @@ from services.kit.words import PHASES
 HERE = Path(__file__).parent
 SCRIPT_TEXTS = (
     "announce_worse", "announce_clear", "broker_down", "console_down", "ceiling", "peak", "counter", "target",
-    "tension", "time", "history_empty", "history_down", "command_sent", "command_done", "command_failed",
+    "tension", "time", "least", "history_empty", "history_down", "command_sent", "command_done",
+    "command_failed",
 )  # fmt: skip
-KEEPALIVE_S = 15.0
 
 
 def create(

@@ -1,4 +1,4 @@
-"""A bed's stored history, asked from telemetry and thinned for a screen."""
+"""A bed's stored history, asked from telemetry, which thins it and keeps every peak."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,43 +9,52 @@ import httpx
 from services.console.errors import HistoryUnavailable
 from services.console.models import Key
 
-BUCKETS = 450  # each gives its least and its greatest tension: two points, about one a pixel
+POINTS = 700  # buckets over the whole span: about one a pixel
 TIMEOUT_S = 4.0
-COLUMNS = ("tension", "target", "counter")
+COLUMNS = ("time", "least", "tension", "target", "counter")
+Row = tuple[float, float | None, float | None, float | None, float | None]
 
 
-async def read(address: str, key: Key, minutes: int) -> dict[str, list[float]]:
-    """Columns `time` (seconds since the epoch), `tension`, `target`, `counter` (N), oldest first.
+async def read(address: str, key: Key, minutes: int) -> dict[str, list[float | None]]:
+    """Columns `time` (seconds since the epoch), `least` and `tension` (a bucket's least and greatest),
+    `target`, `counter` (N), oldest first; None where samples are missing.
 
     Raises HistoryUnavailable when telemetry has no address or does not answer.
     """
     if not address:
         raise HistoryUnavailable("no history here: SPONDYL_TELEMETRY_URL is not set")
-    url = f"{address}/devices/{key.device}/blocks"
+    query: dict[str, str | int] = {"site": key.site, "seconds": minutes * 60, "points": POINTS}
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            answer = await client.get(url, params={"site": key.site, "seconds": minutes * 60})
+            answer = await client.get(f"{address}/devices/{key.device}/blocks", params=query)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return columns([])
             answer.raise_for_status()
-    except httpx.HTTPError as error:
+            return columns(answer.json()["segments"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
         raise HistoryUnavailable(f"telemetry at {address} does not answer: {error}") from None
-    return thin(answer.json()["blocks"])
 
 
-def thin(blocks: Iterable[dict[str, Any]], buckets: int = BUCKETS) -> dict[str, list[float]]:
-    """At most two samples a bucket: the least and the greatest tension, so that no peak is lost."""
-    rows = [row for block in blocks for row in _rows(block)]
-    size = max(1, -(-len(rows) // buckets))
-    kept: list[tuple[float, float, float, float]] = []
-    for start in range(0, len(rows), size):
-        bucket = rows[start : start + size]
-        least, greatest = min(bucket, key=lambda row: row[1]), max(bucket, key=lambda row: row[1])
-        kept.extend(sorted({least, greatest}))
-    columns = list(zip(*kept, strict=True)) or [(), (), (), ()]
-    return {name: list(column) for name, column in zip(("time", *COLUMNS), columns, strict=True)}
+def columns(segments: Iterable[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """Telemetry's thinned segments as columns; a row of None between two of them, so that a gap shows."""
+    rows: list[Row] = []
+    for segment in segments:
+        if rows:
+            rows.append((rows[-1][0] + 0.001, None, None, None, None))
+        rows.extend(_rows(segment))
+    turned = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    return {name: list(column) for name, column in zip(COLUMNS, turned, strict=True)}
 
 
-def _rows(block: dict[str, Any]) -> Iterable[tuple[float, float, float, float]]:
-    started = datetime.fromisoformat(block["started_at"]).timestamp()
-    period_s = block["period_ms"] / 1000
-    for index, row in enumerate(zip(block["tension_n"], block["target_n"], block["residual_n"], strict=True)):
-        yield (started + index * period_s, *row)
+def _rows(segment: dict[str, Any]) -> Iterable[Row]:
+    started = datetime.fromisoformat(segment["started_at"]).timestamp()
+    step_s = segment["period_ms"] * segment["stride"] / 1000
+    values = zip(
+        segment["tension_n"]["min"],
+        segment["tension_n"]["max"],
+        segment["target_n"]["max"],
+        segment["residual_n"]["max"],
+        strict=True,
+    )
+    for index, row in enumerate(values):
+        yield (started + index * step_s, *row)

@@ -108,6 +108,7 @@ TEXTS: Table = {
     },
     "announce_clear": {"de": "Keine Alarme mehr", "en": "No alarms any more"},
     "more_alarms": {"de": "{count} weitere", "en": "{count} more"},
+    "least": {"de": "Kleinster Zug", "en": "Least tension"},
     "time": {"de": "Zeit", "en": "Time"},
     "seconds": {"de": "{count} s", "en": "{count} s"},
     "minutes": {"de": "{count} min", "en": "{count} min"},

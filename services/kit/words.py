@@ -4,7 +4,7 @@ One table each. A test holds them complete against the contract's phases and pri
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from services.kit.pages import Language, Table, Text
 
@@ -183,3 +183,14 @@ def reason(code: str | None, language: Language) -> str:
     """Why a session stopped or paused; an unknown code is shown as it came."""
     text = REASONS.get(code or "none")
     return text[language] if text else str(code).replace("_", " ")
+
+
+def for_script(language: Language) -> dict[str, dict[str, Any]]:
+    """The tables as a page's scripts read them, in one language."""
+    return {
+        "phases": {
+            name: {"name": words.name[language], "meaning": words.meaning[language], "tone": words.tone}
+            for name, words in PHASES.items()
+        },
+        "reasons": {code: text[language] for code, text in REASONS.items()},
+    }

@@ -115,7 +115,7 @@ function drawHistory(body) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "13px Inter, sans-serif" };
-  const data = [body.time, body.target, body.tension, body.counter];
+  const data = [body.time, body.target, body.least, body.tension, body.counter];
   if (plot) return plot.setData(data);
   const value = (_, number) => (number == null ? "--" : `${Math.round(number)} N`);
   plot = new uPlot(
@@ -127,9 +127,11 @@ function drawHistory(body) {
       series: [
         { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: texts.time },
         { label: texts.target, stroke: colour("--target"), width: 1.5, dash: [6, 5], value },
+        { label: texts.least, stroke: colour("--tension"), width: 1, value, points: { show: false } },
         { label: texts.tension, stroke: colour("--tension"), width: 2, value },
         { label: texts.counter, stroke: colour("--counter"), width: 1.5, value },
       ],
+      bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
     },
     data,
     byId("history"),

@@ -27,6 +27,7 @@ from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http
 from services.kit.errors import SpondylError
 from services.kit.health import Check
+from services.kit.pages import STRICT_POLICY
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,14 @@ def create_panel(
     """
     panel = Panel(bedside, version)
     routers = [panel.router()] + ([pages(panel)] if pages else [])
-    app = http.create_app("panel", version, panel.checks(), routers, lifespan=panel.lifespan)
+    app = http.create_app(
+        "panel",
+        version,
+        panel.checks(),
+        routers,
+        lifespan=panel.lifespan,
+        content_security_policy=STRICT_POLICY,
+    )
     app.state.panel = panel
     app.add_middleware(KnownHosts, names=list(hosts))
     _answer_refusals(app)

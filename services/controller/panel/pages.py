@@ -9,7 +9,8 @@ from fastapi.responses import HTMLResponse
 
 from services.controller.panel.texts import TEXTS
 from services.controller.panel.view import Json
-from services.kit.pages import Pages, preferences
+from services.kit.pages import Pages, language_of, preferences
+from services.kit.words import for_script
 
 if TYPE_CHECKING:
     from services.controller.panel.api import Panel
@@ -40,6 +41,7 @@ def router(panel: "Panel") -> APIRouter:
     @routes.get("/{device}")
     async def bed(request: Request, device: str) -> HTMLResponse:
         state = await asyncio.to_thread(panel.state, device)
-        return pages.render(request, "device.html", device=device, state=state, **common())
+        words = for_script(language_of(request))
+        return pages.render(request, "device.html", device=device, state=state, words=words, **common())
 
     return routes

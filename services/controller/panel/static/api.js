@@ -1,0 +1,50 @@
+// The panel's own API: JSON in and out, errors as one line for a person.
+export const language = document.documentElement.lang;
+export const texts = JSON.parse(document.getElementById("texts").textContent);
+
+/** Fill a text with its values. */
+export function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** POST and answer the body; throws an Error whose `message` is for a person and `refusals` may hold the reasons. */
+export async function post(path, body, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      ...options,
+    });
+  } catch {
+    throw new Error(texts.no_answer);
+  }
+  const found = await answer.json().catch(() => ({}));
+  if (answer.ok) return found;
+  const error = new Error((language === "de" && found.detail_de) || found.detail || texts.no_answer);
+  error.refusals = found.refusals ?? [];
+  throw error;
+}
+
+/** What an answer says in the page's language. */
+export function said(answer) {
+  return (language === "de" && answer.detail_de) || answer.detail || "";
+}
+
+const RETRY_MS = [200, 500, 1000, 2000];
+
+/** The live socket of a bed, opened again for ever: `onMessage(message)` gets every frame. */
+export function follow(device, onMessage) {
+  let attempt = 0;
+  const open = () => {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/api/devices/${device}/live`);
+    socket.addEventListener("message", (event) => {
+      attempt = 0;
+      onMessage(JSON.parse(event.data));
+    });
+    socket.addEventListener("close", () => setTimeout(open, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)]));
+  };
+  open();
+}

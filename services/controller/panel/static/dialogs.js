@@ -1,0 +1,103 @@
+// Changes are asked once in a dialog; what the gateway refuses is shown in it, with value, limit and source.
+import { language, post, texts } from "./api.js";
+
+const GIVEN = ["body_weight_kg", "age_years", "session_number", "peak_n"];
+
+function showRefusals(form, error) {
+  const rows = error.refusals?.length ? error.refusals.map((row) => (language === "de" && row.text_de) || row.text) : [error.message];
+  form.querySelector("[data-refusals]").replaceChildren(
+    ...rows.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }),
+  );
+}
+
+/** Open a dialog; `act(form)` runs on its yes and throws what stands in the way, then it stays open. */
+export function ask(name, act, text = null) {
+  const dialog = document.getElementById(`dialog-${name}`);
+  const form = dialog.querySelector("form");
+  form.querySelector("[data-refusals]").replaceChildren();
+  if (text !== null) form.querySelector("[data-text]").textContent = text;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    const yes = form.querySelector("[data-yes]");
+    yes.disabled = true;
+    try {
+      await act(form);
+      dialog.close();
+    } catch (error) {
+      showRefusals(form, error);
+    } finally {
+      yes.disabled = false;
+    }
+  };
+  dialog.show();
+  (form.querySelector("input, select, textarea") ?? form.querySelector("[data-cancel]")).focus();
+}
+
+/** Close whatever is open. */
+export function dismiss() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
+/** A form's prescription: the fields, and what stands in the JSON of further values. */
+export function prescriptionOf(form) {
+  const fields = new FormData(form);
+  let more = {};
+  try {
+    more = JSON.parse(fields.get("more") || "{}");
+  } catch {
+    throw new Error(texts.json_wrong);
+  }
+  const numbers = Object.fromEntries(GIVEN.map((name) => [name, Number(fields.get(name))]));
+  return { region: fields.get("region"), segment: fields.get("segment"), sex: fields.get("sex"), ...numbers, ...more };
+}
+
+/** Show a prescription in a form: the given ones in their fields, the others as JSON. */
+export function fillPrescription(form, prescription) {
+  const rest = {};
+  for (const [name, value] of Object.entries(prescription ?? {})) {
+    const field = form.elements[name];
+    if (field && value !== null) field.value = value;
+    else if (value !== null) rest[name] = value;
+  }
+  form.elements.more.value = Object.keys(rest).length ? JSON.stringify(rest, null, 1) : "";
+  offerSegments(form);
+}
+
+function offerSegments(form) {
+  const { region, segment } = form.elements;
+  for (const option of segment.options) option.hidden = option.disabled = option.dataset.region !== region.value;
+  if (segment.selectedOptions[0]?.disabled ?? true) segment.value = [...segment.options].find((option) => !option.disabled)?.value;
+}
+
+/** A pain score of a form, null when it was not asked. */
+export function painOf(form, name) {
+  const value = new FormData(form).get(name);
+  return value === "" || value === null ? null : Number(value);
+}
+
+async function check(form) {
+  const said = form.querySelector("[data-checked]");
+  said.textContent = "";
+  form.querySelector("[data-refusals]").replaceChildren();
+  try {
+    const answer = await post("/api/prescription/check", { prescription: prescriptionOf(form) });
+    if (answer.ok) said.textContent = texts.check_ok;
+    else showRefusals(form, answer);
+  } catch (error) {
+    showRefusals(form, error);
+  }
+}
+
+/** Wire what every dialog has. */
+export function prepare() {
+  for (const form of document.querySelectorAll("dialog form")) {
+    form.querySelector("[data-cancel]").addEventListener("click", () => form.closest("dialog").close());
+    form.querySelector("[data-check]")?.addEventListener("click", () => check(form));
+    form.elements.region?.addEventListener("change", () => offerSegments(form));
+    if (form.elements.region) offerSegments(form);
+  }
+}

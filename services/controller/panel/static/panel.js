@@ -1,0 +1,347 @@
+// The bedside page: what the bed does, live at 50 Hz, and what a person at the bed may do.
+import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
+import { Sweep, scaleFor } from "/kit/sweep.js";
+import { fill, follow, language, post, said, texts } from "./api.js";
+import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
+import { words } from "./words.js";
+
+const SILENT_MS = 1000; // 50 frames a second come; after this nobody may trust a number
+const NUMBER_MS = 160; // a person cannot read faster
+const SECONDS = 30;
+const COUNTER_SPAN_N = 80;
+const STEP_OF = { idle: 0, ready: 1, done: 3, stopped: 3, fault: 3 };
+const SYMBOLS = { high: "***", medium: "**", low: "*" };
+const byId = (id) => document.getElementById(id);
+const panel = byId("panel");
+const { device } = panel.dataset;
+const path = `/api/devices/${device}`;
+let state = JSON.parse(byId("state").textContent);
+let newest = null; // the newest frame of samples
+let heard = -Infinity;
+let gone = false;
+let numberAt = 0;
+
+const sweep = new Sweep(panel.querySelector("canvas"), {
+  seconds: SECONDS,
+  delay_ms: 100,
+  labels: byId("labels"),
+  lanes: [
+    {
+      from: 0.02, to: 0.72, min: 0, max: 300, limits: [],
+      traces: [
+        { key: "target", color: "--target", width: 2 },
+        { key: "tension", color: "--tension", width: 3, fill: 0.14, dot: true },
+      ],
+    },
+    {
+      from: 0.77, to: 0.95, min: -10, max: COUNTER_SPAN_N, grid: 1000,
+      limits: [{ value: 0, label: texts.counter, kind: "target", side: "left", color: "--grid" }],
+      traces: [{ key: "counter", color: "--counter", width: 2.5, fill: 0.28 }],
+    },
+    { from: 0.975, to: 1, key: "phase", bands: (index) => words.colour(index) },
+  ],
+});
+
+// --- what comes ------------------------------------------------------------------------------------------------
+const TAKERS = {
+  hello: (message) => {
+    gone = false;
+    takeState(message.state);
+  },
+  state: (message) => takeState(message.state),
+  samples: takeSamples,
+  gone: () => {
+    gone = true;
+    showTrust();
+  },
+};
+
+function takeState(next) {
+  state = next;
+  gone = !state.fresh;
+  showState();
+}
+
+function takeSamples(frame) {
+  heard = performance.now();
+  newest = frame;
+  const count = frame.tension_n.length;
+  sweep.push({
+    boot: state.boot,
+    seq: Math.floor(frame.seq / frame.step),
+    period_ms: state.period_ms * frame.step,
+    tension: frame.tension_n,
+    target: frame.target_n,
+    counter: frame.residual_n,
+    phase: Array(count).fill(words.index(frame.phase)),
+  });
+  for (const mark of frame.marks) {
+    if (mark.kind === "guarding_detected") sweep.mark(Math.floor(mark.seq / frame.step), "--counter");
+  }
+  showFrame(frame);
+}
+
+// --- what is shown ---------------------------------------------------------------------------------------------
+function put(name, value) {
+  for (const element of panel.querySelectorAll(`[data-field="${name}"]`)) {
+    if (element.textContent !== value) element.textContent = value;
+  }
+}
+
+const whole = (value) => String(Math.round(value) + 0);
+const trusted = () => !gone && performance.now() - heard < SILENT_MS;
+
+function clock(seconds) {
+  const full = Math.max(0, Math.round(seconds));
+  return `${Math.floor(full / 60)}:${String(full % 60).padStart(2, "0")}`;
+}
+
+function showFrame(frame) {
+  const now = performance.now();
+  if (now - numberAt < NUMBER_MS) return;
+  numberAt = now;
+  put("tension", whole(frame.tension_n.at(-1)));
+  put("target", whole(frame.target_n.at(-1)));
+  put("counter", whole(frame.residual_n.at(-1)));
+  put("ceiling", frame.ceiling_n ? whole(frame.ceiling_n) : "--");
+  const treated = state.session !== null && frame.phase !== "idle";
+  put("remaining", treated ? clock(frame.remaining_s) : "--");
+  put("cycle", treated && frame.cycle ? cycles(frame) : "--");
+  put("guardings", treated ? (state.guardings_limit ? `${frame.guardings} / ${state.guardings_limit}` : String(frame.guardings)) : "--");
+  byId("progress").value = treated && state.traction_s ? 1 - frame.remaining_s / state.traction_s : 0;
+  byId("yields").hidden = !frame.table_yields;
+  showPhase(frame);
+  showLimits(frame);
+  showTrust();
+}
+
+function showPhase(frame) {
+  const phase = byId("phase");
+  phase.dataset.tone = words.tone(frame.phase);
+  phase.querySelector("use").setAttribute("href", `/kit/icons.svg#${frame.phase}`);
+  put("phase", words.name(frame.phase));
+  put("words", words.meaning(frame));
+}
+
+/** The cycles still to come follow from the prescription's own times; guarding and pauses make them fewer. */
+function cycles({ cycle, remaining_s, peak_n }) {
+  const rx = state.session?.prescription;
+  if (!rx?.rise_n_s) return String(cycle);
+  const swing = Math.max(0, peak_n - rx.base_n);
+  const length = swing / rx.rise_n_s + rx.hold_s + swing / rx.fall_n_s + rx.rest_s;
+  return fill(texts.cycle_of, { cycle, total: cycle + Math.max(0, Math.floor(remaining_s / length)) });
+}
+
+function showLimits({ ceiling_n, peak_n, base_n }) {
+  if (!ceiling_n) return;
+  const limits = [{ value: ceiling_n, label: `${texts.ceiling} ${whole(ceiling_n)} N`, color: "--limit" }];
+  if (peak_n) limits.push({ value: peak_n, label: `${texts.peak} ${whole(peak_n)} N`, kind: "target", side: "left", color: "--strong-line" });
+  if (base_n) limits.push({ value: base_n, label: `${texts.base} ${whole(base_n)} N`, kind: "target", side: "left", color: "--strong-line" });
+  sweep.set(0, { max: scaleFor(ceiling_n), limits });
+}
+
+/** Freeze, blank and say so as soon as the numbers are not the bed's present ones. */
+function showTrust() {
+  const sure = trusted();
+  panel.classList.toggle("frozen", !sure);
+  byId("lost").hidden = sure;
+  if (sure) return;
+  for (const name of ["tension", "target", "counter", "remaining"]) put(name, "--");
+  byId("yields").hidden = true;
+  byId("lost-title").textContent = gone ? texts.gone_title : texts.lost_title;
+  const age = Number.isFinite(heard) ? Math.round((performance.now() - heard) / 1000) : "--";
+  byId("lost-text").textContent = gone ? texts.gone_text : fill(texts.lost_text, { age });
+}
+
+function alarmItem(alarm) {
+  const item = document.createElement("li");
+  item.className = "alarm";
+  item.dataset.priority = alarm.priority;
+  const icon = document.createElement("span");
+  icon.className = "alarm-icon";
+  icon.append(byId("no-alarms").querySelector("svg").cloneNode(true));
+  icon.querySelector("use").setAttribute("href", "/kit/icons.svg#alarm");
+  const symbol = document.createElement("span");
+  symbol.className = "alarm-symbol";
+  symbol.textContent = SYMBOLS[alarm.priority];
+  const text = document.createElement("span");
+  text.className = "alarm-text";
+  text.textContent = alarm.text[language];
+  item.append(icon, symbol, text);
+  return item;
+}
+
+function showAlarms(alarms) {
+  const list = byId("alarms");
+  const now = JSON.stringify(alarms);
+  if (list.shown === now) return;
+  list.shown = now;
+  list.replaceChildren(...alarms.map(alarmItem));
+  byId("no-alarms").hidden = alarms.length > 0;
+  sound.set(alarms.map((alarm) => alarm.priority).reduce(worse, null));
+}
+
+function showState() {
+  panel.dataset.phase = state.phase;
+  showAlarms(state.alarms);
+  byId("mains").hidden = state.mains;
+  showSteps();
+  showActions();
+  showNotes();
+  showPhase(newest ?? state);
+}
+
+function step() {
+  const at = STEP_OF[state.phase] ?? 2;
+  return at === 1 && state.switch.tested ? 2 : at;
+}
+
+function showSteps() {
+  const now = step();
+  [...byId("steps").children].forEach((item, index) => {
+    item.dataset.state = index === now ? "now" : index < now ? "past" : "next";
+    if (index === now) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+  });
+  const { connected, tested, asking } = state.switch;
+  const hints = {
+    idle: texts.confirm_hint,
+    ready: !connected ? texts.switch_unplugged : asking ? texts.switch_asking : tested ? texts.switch_tested : texts.switch_hint,
+  };
+  byId("hint").textContent = hints[state.phase] ?? "";
+  byId("hint").toggleAttribute("data-asking", asking);
+}
+
+function showActions() {
+  const shown = new Set(state.actions);
+  if (!state.switch.tested) shown.delete("start");
+  else shown.delete("switch-test");
+  if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latched)) shown.delete("reset");
+  if (!state.heat.allowed) shown.delete("heat");
+  for (const button of byId("actions").children) button.hidden = !shown.has(button.dataset.action);
+  put("heat", state.heat.on ? texts.heat_off : texts.heat_on);
+}
+
+function showNotes() {
+  const rows = state.session?.notes ?? [];
+  const list = byId("notes");
+  if (list.shown === rows.length) return;
+  list.shown = rows.length;
+  list.replaceChildren(
+    ...rows.map((note) => {
+      const item = document.createElement("li");
+      item.textContent = `${new Date(note.at).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false })} ${note.operator} ${note.text}`;
+      return item;
+    }),
+  );
+}
+
+// --- what a person does ----------------------------------------------------------------------------------------
+const operator = () => byId("operator").value.trim();
+
+function answer(text, failed = false) {
+  byId("answer").textContent = text;
+  byId("answer").toggleAttribute("data-failed", failed);
+}
+
+async function act(action, body = {}) {
+  const done = await post(`${path}/${action}`, { operator: operator(), ...body });
+  if (done.state) takeState(done.state);
+  answer(said(done));
+}
+
+async function actNow(action, body) {
+  try {
+    await act(action, body);
+  } catch (error) {
+    answer(fill(texts.failed, { detail: error.message }), true);
+  }
+}
+
+function startText() {
+  const rx = state.session?.prescription ?? {};
+  const values = {
+    base: whole(state.base_n), peak: whole(rx.peak_n ?? state.peak_n), minutes: whole(state.traction_s / 60),
+    region: texts[`region_${state.session?.region}`], segment: state.session?.segment, ceiling: whole(state.ceiling_n),
+    tilt: state.tilt_deg, wanted: state.tilt_prescribed_deg,
+  };
+  return fill(texts.start_text, values);
+}
+
+function confirmBody(form) {
+  const fields = new FormData(form);
+  return {
+    patient: fields.get("patient").trim(),
+    appointment: fields.get("appointment").trim() || null,
+    clearance: fields.get("clearance").trim(),
+    prescription: prescriptionOf(form),
+    pain_before: painOf(form, "pain_before"),
+  };
+}
+
+function change() {
+  fillPrescription(byId("dialog-change").querySelector("form"), state.session?.prescription);
+  ask("change", (form) => act("change", { prescription: prescriptionOf(form) }));
+}
+
+const DO = {
+  confirm: () => ask("confirm", (form) => act("confirm", confirmBody(form))),
+  "switch-test": () => actNow("switch-test"),
+  start: () => ask("start", () => act("start"), startText()),
+  pause: () => actNow("pause"),
+  resume: () => ask("resume", () => act("resume"), fill(texts.resume_text, { peak: whole(state.peak_n) })),
+  reset: () => ask("reset", () => act("reset")),
+  close: () => ask("close", (form) => act("close", { pain_after: painOf(form, "pain_after") })),
+  change,
+  heat: () =>
+    state.heat.on
+      ? actNow("heat", { on: false })
+      : ask("heat", () => act("heat", { on: true }), fill(texts.heat_text, { temperature: state.heat.temperature_c })),
+  note: () => ask("note", async (form) => (await act("note", { text: new FormData(form).get("text") }), form.reset())),
+};
+
+const STOP_TRIES = 3;
+
+/** STOP needs no question, no sign-in and no session; it is tried again before it is said to have failed. */
+async function stop() {
+  const button = byId("stop");
+  dismiss();
+  button.removeAttribute("data-failed");
+  byId("stop-note").textContent = texts.stop_sent;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const done = await post(`${path}/stop`, { operator: operator() }, { keepalive: true });
+      byId("stop-note").textContent = said(done) || texts.stop_done;
+      return;
+    } catch (error) {
+      if (attempt < STOP_TRIES) continue;
+      button.dataset.failed = "";
+      byId("stop-note").textContent = texts.stop_failed;
+      answer(fill(texts.failed, { detail: error.message }), true);
+      return;
+    }
+  }
+}
+
+for (const button of byId("actions").children) button.addEventListener("click", () => DO[button.dataset.action]());
+byId("stop").addEventListener("click", stop);
+// Escape stops whenever there is something to stop, from a field or a dialog too; else it closes a dialog.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.repeat) return;
+  event.preventDefault();
+  if (state.actions.includes("stop")) stop();
+  else dismiss();
+});
+byId("faults")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  actNow("fault", { kind: event.target.elements.kind.value, clear: event.submitter?.value !== "1" });
+});
+byId("operator").value = localStorage.getItem("operator") ?? "";
+byId("operator").addEventListener("change", () => localStorage.setItem("operator", operator()));
+
+synchroniseFlash();
+const sound = new AlarmSound(byId("sound"));
+prepare();
+showState();
+follow(device, (message) => TAKERS[message.type]?.(message));
+setInterval(showTrust, 250);
