@@ -15,6 +15,7 @@ from services.controller.kernel import layout
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Row = dict[str, Any]
 
 LATE_S = 0.3  # a detection this long after a contraction ended still belongs to it
 OVERSHOOT_S = 5.0  # after a ramp
@@ -83,7 +84,7 @@ def noticed(course: Course) -> Floats:
     return times
 
 
-def guarding_rows(course: Course, contractions: Sequence[Contraction]) -> list[dict[str, Any]]:
+def guarding_rows(course: Course, contractions: Sequence[Contraction]) -> list[Row]:
     """One row a contraction, in time, and one a false stop.
 
     A missed contraction has ``detected_s`` null, a false stop ``onset_s`` null. A second detection while the
@@ -103,7 +104,7 @@ def guarding_rows(course: Course, contractions: Sequence[Contraction]) -> list[d
     return sorted(rows, key=lambda row: row["detected_s"] if row["onset_s"] is None else row["onset_s"])
 
 
-def _row(course: Course, given: Contraction, detected_s: float | None) -> dict[str, Any]:
+def _row(course: Course, given: Contraction, detected_s: float | None) -> Row:
     first, onset, end = (_tick(course, when) for when in (given.first_s, given.onset_s, given.end_s))
     target = course.target_n[max(first - 1, 0)]
     over = float(course.tension_n[onset : end + 1].max(initial=target) - target)
@@ -116,7 +117,7 @@ def _row(course: Course, given: Contraction, detected_s: float | None) -> dict[s
     }
 
 
-def _false_stop(course: Course, detected_s: float) -> dict[str, Any]:
+def _false_stop(course: Course, detected_s: float) -> Row:
     tick = _tick(course, detected_s)
     target = course.target_n[max(tick - 1, 0)]
     after = course.tension_n[tick : tick + round(1.0 / course.period_s)]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from services.controller.kernel.compiled import scalar
 from services.kit.errors import SpondylError
 
 Signal = NDArray[np.float64]
@@ -18,6 +18,7 @@ _SEPARATORS = re.compile(r"\s*[,;\t]\s*|\s+")
 _HEADER = re.compile(r"[A-Za-z]{2}")
 TWITCH_S = 0.05  # time constant of the twitch, rise to peak: 50-90 ms in trunk extensors
 ENTER, LEAVE = 0.25, 0.10  # hysteresis of a burst, of the signal's peak and of the burst's own
+TRACE = 0.01  # of a burst's peak: its very first sign
 MERGE_S = 0.15  # a dip shorter than this belongs to the burst
 SHORTEST_S = 0.05
 
@@ -94,7 +95,7 @@ def _text(path: Path) -> str:
         raise SpondylError(f"{path}: not text in UTF-8 (byte {error.start})") from None
 
 
-@njit(cache=True)
+@scalar
 def twitch(signal: Signal, step_s: float, constant_s: float) -> Signal:
     """Second-order critically damped low pass, a muscle's twitch: 1 / (1 + s constant_s)^2, causal."""
     gain = 1.0 - np.exp(-step_s / constant_s)

@@ -28,6 +28,7 @@ LINGER_S = 2.0  # after the end
 CHUNK_S = 30.0
 REST_SHARE = 0.05  # a recorded force that never falls below this share of its peak does not start from rest
 SESSION_NO = 1
+Script = NDArray[np.int64]  # rows of (tick, bed, what is told, its value), see rehearse.rehearse
 NAMESPACE = UUID("6d1f3a0e-54c0-4f0b-9a54-0c64d54f7a11")
 LIMITS = {
     "--minutes": (0.5, 60.0, "min"),
@@ -63,7 +64,7 @@ class Injection:
 def _first_trace(force: signals.Signal, burst: signals.Burst, rate_hz: float) -> int:
     """First sample, at most 0.5 s before the onset, from which the force stays above 1 % of the peak."""
     earliest = max(0, burst.first - round(0.5 * rate_hz))
-    below = np.flatnonzero(force[earliest : burst.first] <= 0.01 * burst.peak)
+    below = np.flatnonzero(force[earliest : burst.first] <= signals.TRACE * burst.peak)
     return earliest + (int(below[-1]) + 1 if below.size else 0)
 
 
@@ -120,11 +121,11 @@ def simulate(plan: Plan) -> scoring.Course:
     beds = simulated.simulated_beds(plan.seed, 1, plan.period_s, plan.prescription.body_weight_kg)
     simulated.calm(beds.constants)
     beds.plant[plant.X_TILT] = beds.tilt_deg[:] = parameters[layout.P_TILT]
-    start = round(START_S / plan.period_s)
+    start = ticks(START_S, plan.period_s)
     if plan.injection is not None:
         _inject(beds, plan.injection, (start + 1) * plan.period_s)
-    length = start + round((_planned_s(parameters) + ALLOWANCE_S) / plan.period_s)
-    course = run(beds, parameters[:, None], session_script(start, parameters), length, start)[0]
+    script = session_script(start, parameters)
+    course = run(beds, parameters[:, None], script, longest(parameters), start)[0]
     started = course.row(layout.S_PHASE)[start] not in (layout.IDLE, layout.READY)
     if not started:
         refusal = layout.REFUSALS[course.row(layout.S_REFUSAL)[start]]
@@ -144,6 +145,16 @@ def _parameters(plan: Plan) -> NDArray[np.float64]:
     return parameters
 
 
+def ticks(seconds: float, period_s: float) -> int:
+    """Periods in so many seconds."""
+    return round(seconds / period_s)
+
+
+def longest(parameters: NDArray[np.float64]) -> int:
+    """Ticks in which a session with these parameters must have ended."""
+    return ticks(START_S + _planned_s(parameters) + ALLOWANCE_S, float(parameters[layout.P_PERIOD]))
+
+
 def _planned_s(parameters: NDArray[np.float64]) -> float:
     rows = [layout.P_TRACTION_S, layout.P_PRECONDITION_S, layout.P_COOLDOWN_S]
     return float(parameters[rows].sum())
@@ -158,7 +169,7 @@ def _inject(beds: simulated.SimulatedBeds, injection: Injection, zero_s: float) 
     beds.plant[plant.X_BURST_AT] = zero_s + injection.at_s
 
 
-def session_script(start: int, parameters: NDArray[np.float64], beds: int = 1) -> NDArray[np.int64]:
+def session_script(start: int, parameters: NDArray[np.float64], beds: int = 1) -> Script:
     """What an operator does at each bed: load, switch test, start, heat where prescribed."""
     told = [(0, layout.ACTION_LOAD), (1, layout.ACTION_TEST_SWITCH), (start, layout.ACTION_START)]
     if parameters[layout.P_HEAT_ALLOWED] > 0.0:
@@ -170,8 +181,8 @@ def session_script(start: int, parameters: NDArray[np.float64], beds: int = 1) -
 def run(
     beds: simulated.SimulatedBeds,
     parameters: NDArray[np.float64],
-    script: NDArray[np.int64],
-    ticks: int,
+    script: Script,
+    length: int,
     start: int,
 ) -> list[scoring.Course]:
     """Rehearse beds (parameters float64[PARAMETER_COUNT, beds]) for so many ticks or to their end."""
@@ -182,8 +193,8 @@ def run(
         new_state(count),
     )
     sample = np.zeros((len(layout.SAMPLES), count), np.int32)
-    trace = np.zeros((ticks, *sample.shape), np.int32)
-    truth = np.zeros((ticks, len(rehearse.TRUTHS), count), np.float32)
+    trace = np.zeros((length, *sample.shape), np.int32)
+    truth = np.zeros((length, len(rehearse.TRUTHS), count), np.float32)
     period_s = float(staged[layout.P_PERIOD, 0])
     done = rehearse.rehearse(
         kernel, staged, state, beds.plant, beds.constants, beds.random, beds.library.samples,
@@ -268,11 +279,10 @@ def _row_told(row: dict[str, Any]) -> str:
 def recording(plan: Plan, course: scoring.Course) -> bytes:
     """The session as black-box chunks, one JSON object a line, for `spondyl replay`."""
     boot = uuid5(NAMESPACE, f"simulate {plan.seed}")
-    ticks = np.arange(len(course.samples), dtype=np.int64)
-    nanoseconds = ticks * round(1e9 * course.period_s)
-    times = np.stack([ticks, nanoseconds, nanoseconds], axis=1)
-    length = round(CHUNK_S / course.period_s)
-    edges = [*range(0, len(ticks), length), len(ticks)]
+    seq = np.arange(len(course.samples), dtype=np.int64)
+    nanoseconds = seq * round(1e9 * course.period_s)
+    times = np.stack([seq, nanoseconds, nanoseconds], axis=1)
+    edges = [*range(0, len(seq), ticks(CHUNK_S, course.period_s)), len(seq)]
     chunks = [
         blocks.blackbox_payload(
             boot,

@@ -9,10 +9,10 @@ The numbers, with their sources, are in beds/simulated.py.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from services.controller.kernel import layout
+from services.controller.kernel.compiled import scalar
 from services.controller.kernel.faults import (  # noqa: F401  (the plant's own names for them)
     DRIVE_STUCK,
     FAULT_KINDS,
@@ -91,7 +91,7 @@ def new_plant(beds: int) -> NDArray[np.float64]:
     return plant
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def uniform(random, stream, bed):
     """The next number of a bed's stream in [0, 1): xorshift64 (Marsaglia 2003), its upper 53 bits."""
     x = random[stream, bed]
@@ -102,14 +102,14 @@ def uniform(random, stream, bed):
     return float(x >> _TOP) * 1.1102230246251565e-16
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def normal(random, stream, bed):
     """The next standard normal number of a bed's stream (Box and Muller)."""
     radius = math.sqrt(-2.0 * math.log(1.0 - uniform(random, stream, bed)))
     return radius * math.cos(6.283185307179586 * uniform(random, stream, bed))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def harness_tension(stretch_mm, stiffness_n_mm, toe_mm):
     """Tension (N) of a webbing harness: a quadratic toe, then a line with the same slope at the join."""
     if stretch_mm <= 0.0:
@@ -119,7 +119,7 @@ def harness_tension(stretch_mm, stiffness_n_mm, toe_mm):
     return stiffness_n_mm * (stretch_mm - 0.5 * toe_mm)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def drive_speed(speed_mm_s, wanted_mm_s, gain, limit_mm_s, most_change_mm_s):
     """Speed (mm/s) one sub-step on: first-order lag towards the set-point, speed and acceleration limited."""
     wanted = min(max(wanted_mm_s, -limit_mm_s), limit_mm_s)
@@ -127,7 +127,7 @@ def drive_speed(speed_mm_s, wanted_mm_s, gain, limit_mm_s, most_change_mm_s):
     return speed_mm_s + min(max(change, -most_change_mm_s), most_change_mm_s)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def slide(speed_mm_s, force_n, damping, mass, stick_n, slide_n, step_s):
     """Speed (mm/s) of the sliding mass one sub-step on, Coulomb friction at velocity level: it truly sticks.
 
@@ -142,7 +142,7 @@ def slide(speed_mm_s, force_n, damping, mass, stick_n, slide_n, step_s):
     return free - loss if free > 0.0 else free + loss
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _contraction(time_s, at_s, amplitude_n, sample_hz, library, first, length):
     """Counter-tension (N) of a recorded contraction that began at at_s, linear between its samples."""
     place = (time_s - at_s) * sample_hz
@@ -153,7 +153,7 @@ def _contraction(time_s, at_s, amplitude_n, sample_hz, library, first, length):
     return amplitude_n * (before + (place - index) * (library[first + index + 1] - before))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _cough(time_s, at_s, amplitude_n, coughs):
     """Counter-tension (N) of a fit of coughs, each a short parabola."""
     since = time_s - at_s
@@ -163,7 +163,7 @@ def _cough(time_s, at_s, amplitude_n, coughs):
     return 4.0 * amplitude_n * part * (1.0 - part) if part < 1.0 else 0.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _breathe(plant, constants, random, bed, period_s):
     """Breathing's share of the tension (N): every breath its own depth and length, now and then a sigh."""
     phase = plant[X_BREATH_PHASE, bed]
@@ -178,7 +178,7 @@ def _breathe(plant, constants, random, bed, period_s):
     return constants[K_BREATH, bed] * depth * (math.sin(phase) + 0.15 * math.sin(2.0 * phase))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _begin_contraction(plant, constants, random, bed, time_s, entries):
     """Schedule a recorded contraction one latency from now: 10-80 N, its own rise or one of 50-150 ms."""
     index = int(uniform(random, WILL, bed) * entries.shape[0])
@@ -191,7 +191,7 @@ def _begin_contraction(plant, constants, random, bed, time_s, entries):
     plant[X_BURST_AT, bed] = time_s + constants[K_REFLEX_S, bed]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _schedule(plant, constants, random, bed, time_s, period_s, entries):
     """Decide whether a contraction or a fit of coughs begins in this period; forget those that are over."""
     tension = plant[X_TENSION, bed]
@@ -218,7 +218,7 @@ def _schedule(plant, constants, random, bed, time_s, period_s, entries):
         plant[X_COUGHS, bed] = 1.0 + int(3.0 * uniform(random, WILL, bed))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _wanted_speed(plant, constants, bed, fault, outputs):
     """Speed (mm/s) the drive is asked for: the watchdog's, none without power, else the set-point."""
     tension = plant[X_TENSION, bed]
@@ -229,7 +229,7 @@ def _wanted_speed(plant, constants, bed, fault, outputs):
     return plant[X_HELD_SPEED, bed]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _mechanics(plant, constants, library, entries, bed, fault, outputs, wanted_mm_s, breath_before_n, time_s):
     """Advance drive, harness, pelvis and spine of one bed by one period."""
     step_s = constants[K_STEP, bed]
@@ -288,7 +288,7 @@ def _mechanics(plant, constants, library, entries, bed, fault, outputs, wanted_m
     plant[X_TENSION, bed], plant[X_COUNTER, bed] = tension, counter
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _surroundings(plant, constants, bed, fault, outputs, wanted_tilt_deg, period_s):
     """Advance heat pad, tilt and the patient's answer to the switch-test lamp by one period."""
     on = outputs & layout.OUTPUT_HEAT != 0 or fault & HEAT_STUCK != 0
@@ -301,7 +301,7 @@ def _surroundings(plant, constants, bed, fault, outputs, wanted_tilt_deg, period
     plant[X_LAMP, bed] = lamp if lamp < PRESS_AGAIN_S else 0.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _status(plant, bed, fault):
     """Status bits the bed reports."""
     status = layout.STATUS_DRIVE_READY
@@ -316,7 +316,7 @@ def _status(plant, bed, fault):
     return status
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def _read(plant, constants, random, bed, fault, reading):
     """Write the bed's quantised reading: force 0.1 N, position 0.01 mm, tilt and heat 0.1 degrees."""
     force = round(10.0 * (plant[X_TENSION, bed] + constants[K_NOISE, bed] * normal(random, NOISE, bed)))
@@ -333,7 +333,7 @@ def _read(plant, constants, random, bed, fault, reading):
     reading[layout.R_STATUS, bed] = _status(plant, bed, fault)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@scalar
 def plant_step(plant, constants, random, library, entries, faults, tilt_deg, command, reading):
     """Let every bed obey its command for one period and say what it then reads.
 

@@ -1,0 +1,241 @@
+"""Many simulated patients at once: how soon contractions are found, how many stops are false, how well the
+target is kept. Goals: docs/control.md; tests hold small populations to them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.controller import prescription, scoring, signals, simulate
+from services.controller.beds import simulated
+from services.controller.kernel import layout, plant, rehearse
+from services.controller.kernel.faults import FAULT_KINDS
+
+Floats = simulated.Floats
+Shape = Callable[[np.random.Generator], Floats]
+
+SHAPE_HZ = 2000.0
+FIRST_S, SPREAD_S, AFTER_S = 70.0, 5.0, 8.0  # a contraction meets a hold that has settled
+RISE_S = (0.05, 0.15)  # 10 to 90 % of the peak
+SAMPLES_AT_ONCE = 4_000_000  # bed-ticks kept in memory at once
+
+
+def synthetic(generator: np.random.Generator) -> Floats:
+    """A raised-cosine rise of 50-150 ms (10 to 90 %), a plateau, a fall; peak 1."""
+    rise_s, plateau_s, fall_s = generator.uniform(*RISE_S) / 0.59, generator.uniform(0.3, 1.0), 0.25
+    time = np.arange(0.0, rise_s + plateau_s + fall_s, 1.0 / SHAPE_HZ)
+    up = 0.5 - 0.5 * np.cos(np.pi * np.minimum(time / rise_s, 1.0))
+    down = 0.5 + 0.5 * np.cos(np.pi * np.clip((time - rise_s - plateau_s) / fall_s, 0.0, 1.0))
+    return np.asarray(up * down)
+
+
+def recorded(generator: np.random.Generator) -> Floats:
+    """A recorded contraction as slow as it was."""
+    return _stretched(generator, None)
+
+
+def quickened(generator: np.random.Generator) -> Floats:
+    """A recorded contraction made to rise in 50-150 ms."""
+    return _stretched(generator, float(generator.uniform(*RISE_S)))
+
+
+def _stretched(generator: np.random.Generator, wanted_s: float | None) -> Floats:
+    library = simulated.recorded_contractions()
+    first, length, native_s, sample_hz = library.entries[generator.integers(len(library.entries))]
+    piece = library.samples[int(first) : int(first + length)]
+    pace = 1.0 if wanted_s is None else native_s / wanted_s
+    places = np.arange(0.0, piece.size - 1, pace * sample_hz / SHAPE_HZ)
+    shape = np.interp(places, np.arange(piece.size), piece)
+    return np.asarray(shape / shape.max())
+
+
+@dataclass(slots=True)
+class Detection:
+    """What became of one contraction a patient."""
+
+    latency_ms: list[float] = field(default_factory=list)
+    over_n: list[float] = field(default_factory=list)
+    missed: int = 0
+    false_stops: int = 0
+
+    @property
+    def missed_share(self) -> float:
+        """Share of contractions that were not found."""
+        return self.missed / max(1, self.missed + len(self.latency_ms))
+
+
+@dataclass(slots=True)
+class Calm:
+    """Sessions of people who only breathe."""
+
+    hours: float = 0.0
+    false_stops: int = 0
+    hold_rms_n: list[float] = field(default_factory=list)
+    ramp_rms_n: list[float] = field(default_factory=list)
+    overshoot_n: list[float] = field(default_factory=list)
+    violations: dict[str, int] = field(default_factory=dict)
+
+
+def detection(shape: Shape, scale_n: float, people: int, seed: int, period_s: float = 0.02) -> Detection:
+    """One contraction of a shape and size (N at a blocked drive) for each person, in a long hold."""
+    found = Detection()
+    ticks = simulate.ticks(simulate.START_S + FIRST_S + SPREAD_S + AFTER_S, period_s)
+    for part, beds in enumerate(_parts(people, ticks)):
+        generator = np.random.default_rng([seed, part])
+        _contract(found, generator, shape, scale_n, _people(seed, part, beds, period_s), period_s, ticks)
+    return found
+
+
+def _contract(
+    found: Detection,
+    generator: np.random.Generator,
+    shape: Shape,
+    scale_n: float,
+    beds: simulated.SimulatedBeds,
+    period_s: float,
+    ticks: int,
+) -> None:
+    count = beds.plant.shape[1]
+    parameters = _long_hold(period_s, count)
+    shapes = [shape(generator) for _ in range(count)]
+    at_s = generator.uniform(FIRST_S, FIRST_S + SPREAD_S, size=(count,))
+    start = simulate.ticks(simulate.START_S, period_s)
+    beds.library = simulated.library(shapes, SHAPE_HZ)
+    beds.plant[plant.X_BURST] = np.arange(count)
+    beds.plant[plant.X_BURST_N] = scale_n
+    beds.plant[plant.X_BURST_HZ] = SHAPE_HZ
+    beds.plant[plant.X_BURST_AT] = at_s + (start + 1) * period_s
+    script = simulate.session_script(start, parameters[:, 0], count)
+    for course, piece, begun_s in zip(
+        simulate.run(beds, parameters, script, ticks, start), shapes, at_s.tolist(), strict=True
+    ):
+        given = _given(piece, begun_s)
+        for row in scoring.guarding_rows(course, [given]):
+            _count(found, row)
+
+
+def _given(piece: Floats, begun_s: float) -> scoring.Contraction:
+    above = np.flatnonzero(piece > signals.LEAVE) / SHAPE_HZ + begun_s
+    trace = float(np.argmax(piece > signals.TRACE)) / SHAPE_HZ + begun_s
+    return scoring.Contraction(trace, float(above[0]), float(above[-1]))
+
+
+def _count(found: Detection, row: scoring.Row) -> None:
+    if row["onset_s"] is None:
+        found.false_stops += 1
+        return
+    found.over_n.append(row["peak_over_target_n"])
+    if row["latency_ms"] is None:
+        found.missed += 1
+    else:
+        found.latency_ms.append(row["latency_ms"])
+
+
+def calm(people: int, minutes: float, seed: int, period_s: float = 0.02) -> Calm:
+    """A whole session each of people who only breathe and sigh: every stop is a false one."""
+    result = Calm()
+    parameters = _default(period_s)
+    parameters[layout.P_TRACTION_S] = 60.0 * minutes
+    ticks = simulate.longest(parameters)
+    start = simulate.ticks(simulate.START_S, period_s)
+    for part, beds in enumerate(_parts(people, ticks)):
+        everybody = np.repeat(parameters[:, None], beds, axis=1)
+        script = simulate.session_script(start, parameters, beds)
+        for course in simulate.run(_people(seed, part, beds, period_s), everybody, script, ticks, start):
+            _weigh(result, course)
+    return result
+
+
+def _weigh(result: Calm, course: scoring.Course) -> None:
+    result.hours += float(course.time_s[-1]) / 3600.0
+    result.false_stops += len(scoring.detections(course))
+    tracked = scoring.tracking(course)
+    for name, kept in (("hold_rms_n", result.hold_rms_n), ("ramp_rms_n", result.ramp_rms_n),
+                       ("overshoot_n", result.overshoot_n)):  # fmt: skip
+        value = tracked[name]
+        if value is not None:
+            kept.append(value)
+    _add(result.violations, scoring.violations(course)[0])
+
+
+def _add(total: dict[str, int], more: dict[str, int]) -> None:
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count
+
+
+def trouble(
+    people: int, minutes: float, seed: int, period_s: float = 0.02
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Sessions of restless people on faulty beds: ticks that break an invariant, and those that are excused.
+
+    Everybody contracts and coughs of their own accord, and each bed has one or two faults at random times.
+    """
+    broken: dict[str, int] = {}
+    excused: dict[str, int] = {}
+    parameters = _default(period_s)
+    parameters[layout.P_TRACTION_S] = 60.0 * minutes
+    ticks = simulate.longest(parameters)
+    start = simulate.ticks(simulate.START_S, period_s)
+    for part, count in enumerate(_parts(people, ticks)):
+        generator = np.random.default_rng([seed, part])
+        beds = _people(seed, part, count, period_s)
+        beds.constants[:] = simulated.population(_seed(seed, part), count, period_s)
+        beds.constants[plant.K_GUARD_EARLY : plant.K_GUARD_LATE + 1] = 1 / 60
+        beds.constants[plant.K_COUGH] = 1 / 120
+        everybody = np.repeat(parameters[:, None], count, axis=1)
+        script = _with_faults(
+            generator, simulate.session_script(start, parameters, count), count, minutes, period_s
+        )
+        for course in simulate.run(beds, everybody, script, ticks, start):
+            one, two = scoring.violations(course)
+            _add(broken, one)
+            _add(excused, two)
+    return broken, excused
+
+
+def _with_faults(
+    generator: np.random.Generator, script: simulate.Script, beds: int, minutes: float, period_s: float
+) -> simulate.Script:
+    """The script with a fault set and cleared once or twice on each bed, in the order of ticks."""
+    rows = script.tolist()
+    for bed in range(beds):
+        for _ in range(generator.integers(1, 3)):
+            first = simulate.ticks(generator.uniform(20.0, 60.0 * minutes), period_s)
+            lasting = simulate.ticks(generator.uniform(0.05, 20.0), period_s)
+            kind = 1 << int(generator.integers(len(FAULT_KINDS)))
+            rows += [
+                [first, bed, rehearse.TELL_FAULTS, kind],
+                [first + lasting, bed, rehearse.TELL_FAULTS, 0],
+            ]
+    return np.array(sorted(rows), dtype=np.int64)
+
+
+def _parts(people: int, ticks: int) -> list[int]:
+    """So many people in parts that fit the memory."""
+    most = max(1, SAMPLES_AT_ONCE // ticks)
+    return [min(most, people - first) for first in range(0, people, most)]
+
+
+def _seed(seed: int, part: int) -> int:
+    return seed * 10_000 + part
+
+
+def _people(seed: int, part: int, beds: int, period_s: float) -> simulated.SimulatedBeds:
+    bundle = simulated.simulated_beds(_seed(seed, part), beds, period_s)
+    simulated.calm(bundle.constants)
+    bundle.plant[plant.X_TILT] = bundle.tilt_deg[:] = _default(period_s)[layout.P_TILT]
+    return bundle
+
+
+def _default(period_s: float) -> Floats:
+    return prescription.compile_parameters(prescription.default_prescription(), period_s, simulate.SESSION_NO)
+
+
+def _long_hold(period_s: float, beds: int) -> Floats:
+    """The default prescription at its peak from the first cycle on, without precondition."""
+    parameters = _default(period_s)
+    parameters[layout.P_FIRST_PEAK] = parameters[layout.P_PEAK]
+    parameters[[layout.P_PRECONDITION_S, layout.P_PRECONDITION_CYCLES, layout.P_HEAT_ALLOWED]] = 0.0
+    parameters[layout.P_HOLD_S] = 600.0
+    return np.repeat(parameters[:, None], beds, axis=1)
