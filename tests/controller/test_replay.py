@@ -1,0 +1,193 @@
+import json
+from types import SimpleNamespace
+from uuid import UUID
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from services.controller import commands
+from services.controller import simulate as simulation
+from services.controller.blocks import blackbox_payload, checksum, column_from, differences
+from services.controller.kernel import layout, step
+from services.controller.recording import Recordings, Unreadable, read
+from services.controller.replay import find, replay
+from services.kit.errors import SpondylError
+
+SESSION = UUID(int=3)
+
+
+@pytest.fixture
+def command():
+    """`spondyl` with the controller's commands."""
+    root = typer.Typer()
+    commands.register(root)
+    return lambda *arguments: CliRunner().invoke(root, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def course():
+    """A simulated session of one minute's traction, from its load on."""
+    plan = simulation.Plan(simulation.prescribed(None), 7, 1.0, 0.02, None)
+    return SimpleNamespace(plan=plan, course=simulation.simulate(plan))
+
+
+@pytest.fixture
+def recorded(course, tmp_path):
+    """What `spondyl simulate --record` writes."""
+    path = tmp_path / "session.jsonl"
+    path.write_bytes(simulation.recording(course.plan, course.course))
+    return path
+
+
+def edit(path, line, change, *, mend=True):
+    """Change one chunk's JSON; with ``mend`` its checksum is made right again."""
+    lines = path.read_bytes().splitlines()
+    chunk = json.loads(lines[line])
+    change(chunk)
+    if mend:
+        chunk["crc32"] = checksum(
+            {name: column_from(values).astype(np.int32) for name, values in chunk["columns"].items()}
+        )
+    lines[line] = json.dumps(chunk).encode()
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+def bump(name, row, by):
+    """Change one count of a column, and nothing else."""
+
+    def change(chunk):
+        column = column_from(chunk["columns"][name])
+        column[row] += by
+        chunk["columns"][name] = differences(column.astype(np.int32)).tolist()
+
+    return change
+
+
+def test_a_recorded_session_gives_the_same_commands_bit_for_bit(recorded, course):
+    """What the controller did can be shown, not only told."""
+    result = replay(recorded)
+    assert (result.equal, result.first_difference, result.complete) == (True, None, True)
+    assert result.samples == result.commands_compared == len(course.course.samples)
+
+
+def test_a_bed_among_others_and_long_idle_before_replays_alone(course, tmp_path):
+    """The load resets everything: neither neighbours nor what was before may matter."""
+    beds, before, bed = 3, 137, 1
+    noise = np.random.default_rng(5)
+    readings = course.course.samples[:, : len(layout.READINGS)]
+    params, state = step.new_parameters(beds), step.new_state(beds)
+    staged = np.repeat(course.course.parameters[:, None], beds, axis=1)
+    sample = np.zeros((len(layout.SAMPLES), beds), np.int32)
+    command, action = np.zeros((len(layout.COMMANDS), beds), np.int32), np.zeros(beds, np.int32)
+    samples = np.zeros((before + len(readings), len(layout.SAMPLES)), np.int32)
+    for tick in range(len(samples)):
+        reading = noise.integers(0, 3000, (len(layout.READINGS), beds), dtype=np.int32)
+        action[:] = noise.integers(0, len(layout.ACTIONS), beds)
+        action[bed] = layout.ACTION_NONE
+        if tick >= before:
+            reading[:, bed] = readings[tick - before]
+            action[bed] = course.course.samples[tick - before, layout.S_ACTION]
+        step.step(params, staged, state, reading, action, sample, command)
+        samples[tick] = sample[:, bed]
+    ticks = np.arange(len(samples), dtype=np.int64)
+    times = np.column_stack((ticks, ticks * 20_000_000, ticks * 20_000_000))
+    recordings = Recordings(tmp_path)
+    for first, last in ((0, before), (before, 500), (500, len(samples))):
+        parameters = course.course.parameters if first == before else None
+        recordings.append(
+            SESSION,
+            blackbox_payload(UUID(int=7), 20.0, times[first:last], samples[first:last], SESSION, parameters),
+        )
+    result = replay(recordings.path(SESSION))
+    assert (result.equal, result.first_seq, result.samples) == (True, before, len(readings))
+
+
+@pytest.mark.parametrize(
+    ("row", "by"), [("velocity_ums", 1), ("velocity_ums", -1), ("outputs", 2), ("outputs", 8)]
+)
+def test_one_bit_in_one_command_is_found_where_it_is(recorded, row, by):
+    """Whatever changed a recording, or a kernel: the first sample that differs is named."""
+    edit(recorded, 1, bump(row, 77, by))
+    result = replay(recorded)
+    first = read(recorded)[1].message.seq + 77
+    assert not result.equal
+    assert (result.first_difference.seq, result.first_difference.row) == (first, row)
+    assert result.first_difference.recorded - result.first_difference.recomputed == by
+    assert result.differing_samples == 1
+
+
+def test_another_reading_gives_other_commands(recorded):
+    """The comparison is no formality: one newton on the load cell changes what the drive is told."""
+    edit(recorded, 1, bump("force_dn", 77, 10))
+    result = replay(recorded)
+    assert result.first_difference.seq == read(recorded)[1].message.seq + 77
+
+
+def without(name):
+    return lambda chunk: chunk["columns"].pop(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "mend", "words"),
+    [
+        (bump("force_dn", 5, 1), False, "checksum"),
+        (bump("velocity_ums", 5, 1), False, "checksum"),
+        (lambda chunk: chunk.update(kernel_version=99), True, "recorded by kernel version 99, this"),
+        (lambda chunk: chunk.update(seq=chunk["seq"] + 5), True, "samples are missing"),
+        (lambda chunk: chunk.update(seq=-1), True, "no black-box chunk"),
+        (without("tilt_ddeg"), True, "columns tilt_ddeg are missing"),
+        (lambda chunk: chunk.update(parameters={"base_n": 1.0}), True, "parameters are not those"),
+        (lambda chunk: chunk.update(parameters={"base_n": float("nan")}), True, "no black-box chunk"),
+        (lambda chunk: chunk["actions"].append({"seq": chunk["seq"], "action": layout.ACTION_CHANGE,
+                                                "refusal": 0}), True, "and are not recorded"),
+    ],
+)  # fmt: skip
+def test_a_recording_that_cannot_be_trusted_is_refused_by_line_and_reason(recorded, change, mend, words):
+    """A damaged recording must never look like a kernel that changed."""
+    edit(recorded, 1, change, mend=mend)
+    with pytest.raises(Unreadable, match=words) as refused:
+        replay(recorded)
+    assert ".jsonl:2: " in str(refused.value)
+
+
+def test_a_recording_without_its_load_is_refused(recorded):
+    """There is no state to begin with."""
+    edit(recorded, 0, lambda chunk: chunk.update(parameters=None))
+    with pytest.raises(Unreadable, match="holds no load"):
+        replay(recorded)
+
+
+def test_a_recording_that_ends_early_says_so(recorded):
+    """Cut at a line's end nothing is damaged, and yet it is not the whole session."""
+    recorded.write_bytes(b"".join(recorded.read_bytes().splitlines(keepends=True)[:2]))
+    result = replay(recorded)
+    assert (result.equal, result.complete) == (True, False)
+
+
+def test_the_command_prints_json_and_exits_zero_only_when_equal(recorded, command):
+    """Scripts rely on the fields and on the exit status."""
+    fine = command("replay", recorded, "--json")
+    told = json.loads(fine.stdout)
+    assert (fine.exit_code, told["equal"], told["first_difference"]) == (0, True, None)
+    assert told["samples"] == told["commands_compared"] > 3000
+    edit(recorded, 1, bump("velocity_ums", 77, 1))
+    parted = command("replay", recorded, "--json")
+    told = json.loads(parted.stdout)
+    assert (parted.exit_code, told["equal"]) == (1, False)
+    assert set(told["first_difference"]) == {"seq", "row", "recorded", "recomputed"}
+    words = command("replay", recorded)
+    assert "they part at seq" in words.stdout
+
+
+def test_a_session_is_found_by_its_id_below_the_data_directory(recorded, tmp_path):
+    """The panel shows an id, not a path."""
+    place = tmp_path / "gateways" / "north" / "recordings" / f"{SESSION}.jsonl"
+    place.parent.mkdir(parents=True)
+    recorded.rename(place)
+    assert find(str(SESSION), tmp_path) == place
+    with pytest.raises(SpondylError, match="has no recording below"):
+        find(str(UUID(int=4)), tmp_path)
+    with pytest.raises(SpondylError, match="no such file, and not the id of a session"):
+        find("nonsense", tmp_path)
