@@ -327,6 +327,7 @@ class Bus:
         if reason.is_failure:
             self._statistics.refused += 1
             log.error("broker refused a publication", topic=publication.topic, reason=str(reason))
+            self._retained.pop(publication.topic, None)  # after the reconnect it would be refused again
             publication.settle("refused", str(reason))
             return
         self._statistics.acknowledged += 1

@@ -27,6 +27,9 @@ BACKLOG_PER_S = 200.0
 WINDOW = 80  # below the bus's own, which state, alarms and replies share
 PATIENCE_S = 30.0  # without a commit before all is sent again; doubled each time in vain
 MOST_PATIENCE_S = 600.0
+REFUSED_S = (
+    600.0  # a topic the broker refused is left alone so long: Mosquitto 2.0.11 hangs up after a refusal
+)
 
 
 @dataclass(slots=True)
@@ -52,7 +55,8 @@ class Drain:
     backlog: Lane = field(default_factory=Lane)
     unsendable: int = 0
     _fresh: threading.Event = field(default_factory=threading.Event)
-    _open: list[Publication] = field(default_factory=list)
+    _open: dict[Publication, tuple[str, str]] = field(default_factory=dict)  # with their stream and device
+    _refused: dict[tuple[str, str], float] = field(default_factory=dict)  # until when they are left alone
     _allowance: float = 0.0
     _ticked_at: float = 0.0
     _first: int = 0  # the oldest uncommitted row when last looked at
@@ -68,19 +72,27 @@ class Drain:
         now = time.monotonic() if now is None else now
         elapsed, self._ticked_at = now - self._ticked_at, now
         self._allowance = min(self._allowance + elapsed * self.backlog_per_s, self.backlog_per_s)
+        self._settle(now)
         if not self.bus.connected:
             self._fresh.set()
             return 0
         if self._fresh.is_set():
             self._begin_again(now)
         self._watch_progress(now)
-        self._open = [publication for publication in self._open if not publication.settled]
         return self._push(self.live, self.window - len(self._open)) + self._push_backlog()
 
     @property
     def catching_up(self) -> bool:
         """Whether the backlog lane has not yet come to its end."""
         return self.backlog.until is not None and self.backlog.after < self.backlog.until
+
+    def _settle(self, now: float) -> None:
+        """Let go of what was answered; remember what was refused."""
+        for publication in [one for one in self._open if one.settled]:
+            place = self._open.pop(publication)
+            if publication.outcome == "refused":
+                self._refused[place] = now + REFUSED_S
+        self._refused = {place: until for place, until in self._refused.items() if until > now}
 
     def _push_backlog(self) -> int:
         if not self.catching_up:
@@ -103,7 +115,9 @@ class Drain:
         return len(rows)
 
     def _publish(self, row: Row) -> bool:
-        """Whether the lane may go on: a row that the contract forbids is counted and passed over."""
+        """Whether the lane may go on: a row that contract or broker forbid is passed over."""
+        if (row.stream, row.device) in self._refused:
+            return True
         try:
             publication = self.bus.publish(
                 STREAMS[row.stream], row.payload, self.site, row.device, timeout_s=0.0
@@ -115,7 +129,7 @@ class Drain:
             what = f"{row.stream} {row.device} {row.first}"
             log.warning("a row of the spool cannot be sent", row=row.id, what=what, why=str(error))
             return True
-        self._open.append(publication)
+        self._open[publication] = (row.stream, row.device)
         return True
 
     def _begin_again(self, now: float) -> None:
