@@ -85,6 +85,7 @@ static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate,
         fixed = fixed > 0.0 ? fixed : fixed * above;
         double v = mode[b] == TRACK ? track : 0.0, limit = drive_mm_s[b];
         v = mode[b] == EASE ? ease : v;
+        v = mode[b] == LET_OUT ? (track < 0.0 ? track : 0.0) : v;
         v = mode[b] == FIXED ? fixed : v;
         v = v < -limit ? -limit : v;
         velocity[b] = v > limit ? limit : v;

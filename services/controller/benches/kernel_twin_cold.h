@@ -29,7 +29,7 @@ static void hold_at(long n, double *state, long b, double level)
 static void take_force(long n, double *state, long b)
 {
     double measured = MOST(SB(TENSION), 0.0);
-    int led = SB(MODE) == TRACK || SB(MODE) == EASE;
+    int led = SB(MODE) == TRACK || SB(MODE) == EASE || SB(MODE) == LET_OUT;
     SB(TARGET) = led ? LEAST(SB(TARGET), measured) : measured;
 }
 
@@ -152,7 +152,7 @@ static void enter_paused(long n, const double *params, double *state, long b, lo
 static void begin_release(long n, double *state, long b)
 {
     take_force(n, state, b);
-    SB(MODE) = TRACK;
+    SB(MODE) = LET_OUT;
     place_move(n, state, b, SB(TARGET), -SB(TARGET), RELEASE_S);
     SB(LEFT) = RELEASE_S;
 }
@@ -170,7 +170,7 @@ static void enter_fault(long n, double *state, long b)
         SB(MODE) = FIXED;
         SB(FIXED_VELOCITY) = -3.0;
         SB(POSITION_FLOOR) = SB(OWN_HOME);
-        SB(LEFT) = GIVE_UP_S;
+        SB(LEFT) = 0.0;
         hold_at(n, state, b, 0.0);
     } else {
         begin_release(n, state, b);

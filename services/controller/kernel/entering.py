@@ -54,7 +54,8 @@ def hold_at(state, bed, level):
 def take_force(state, bed):
     """Let the target begin at the measured tension, never above what it was when it led."""
     measured = max(state[at.TENSION, bed], 0.0)
-    led = (state[at.MODE, bed] == at.TRACK) | (state[at.MODE, bed] == at.EASE)
+    mode = state[at.MODE, bed]
+    led = (mode == at.TRACK) | (mode == at.EASE) | (mode == at.LET_OUT)
     state[at.TARGET, bed] = min(state[at.TARGET, bed], measured) if led else measured
 
 
@@ -220,9 +221,9 @@ def enter_cooldown(params, state, bed):
 
 @scalar
 def begin_release(state, bed):
-    """Ramp the tension to zero within 4.5 s by force."""
+    """Ramp the tension to zero within 4.5 s by force, without ever pulling."""
     take_force(state, bed)
-    state[at.MODE, bed] = at.TRACK
+    state[at.MODE, bed] = at.LET_OUT
     place_move(state, bed, state[at.TARGET, bed], -state[at.TARGET, bed], RELEASE_S)
     state[at.LEFT, bed] = RELEASE_S
 
@@ -250,7 +251,7 @@ def enter_fault(state, bed):
         state[at.MODE, bed] = at.FIXED
         state[at.FIXED_VELOCITY, bed] = -3.0
         state[at.POSITION_FLOOR, bed] = state[at.OWN_HOME, bed]
-        state[at.LEFT, bed] = GIVE_UP_S
+        state[at.LEFT, bed] = 0.0
         hold_at(state, bed, 0.0)
     else:
         begin_release(state, bed)

@@ -13,7 +13,7 @@ LEAD_S = 0.06  # the drive's lag, answered ahead
 PROPORTIONAL, INTEGRAL_GAIN = 8.0, 8.0  # 1/s, 1/s^2: tolerate three ticks of delay
 INTEGRAL_LIMIT_N_S = 30.0
 EASE_GAIN, EASE_LEAD_S = 12.0, 0.04
-OFF, TRACK, EASE, FIXED = 0.0, 1.0, 2.0, 3.0  # as in state.py: who commands the velocity
+OFF, TRACK, EASE, FIXED, LET_OUT = 0.0, 1.0, 2.0, 3.0, 4.0  # as in state.py: who commands the velocity
 
 
 @scalar
@@ -81,9 +81,10 @@ def drive_velocity(
     period, drive_mm_s, target, rate, curvature, force, slope, position,
     stiffness, mode, fixed_velocity, position_floor, integral, velocity,
 ):  # fmt: skip
-    """Wanted drive velocity (mm/s) of each bed by its mode: track the target, ease, a fixed speed, or none.
+    """Wanted drive velocity (mm/s) of each bed by its mode: track, ease, let out, a fixed speed, or none.
 
-    Easing only ever pays out, and not beyond the position that would cost the base tension.
+    Easing only ever pays out, and not beyond the position that would cost the base tension. Letting out
+    follows the target downwards and never pulls, whatever the tension has fallen to.
     """
     for bed in range(period.shape[0]):
         error = target[bed] - force[bed]
@@ -102,6 +103,7 @@ def drive_velocity(
         fixed = fixed if fixed > 0.0 else fixed * above
         v = track if mode[bed] == TRACK else 0.0
         v = ease if mode[bed] == EASE else v
+        v = min(track, 0.0) if mode[bed] == LET_OUT else v
         v = fixed if mode[bed] == FIXED else v
         limit = drive_mm_s[bed]
         v = max(v, -limit)

@@ -203,7 +203,7 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     RING_ROW,
 ) = range(len(STATE_NAMES))
 
-OFF, TRACK, EASE, FIXED = 0.0, 1.0, 2.0, 3.0  # MODE: who commands the drive's velocity
+OFF, TRACK, EASE, FIXED, LET_OUT = 0.0, 1.0, 2.0, 3.0, 4.0  # MODE: who commands the drive's velocity
 
 CHANGED = len(STATE_NAMES)  # a changed prescription waits here for the next phase boundary
 RESPONSE = CHANGED + PARAMETER_COUNT  # detector's matched response, column 0 only
