@@ -204,7 +204,8 @@ def _base_not_kept(course: Course) -> Mask:
 
 
 def _target_above_peak(course: Course) -> Mask:
-    above = course.row(layout.S_TARGET) > course.row(layout.S_PEAK) + 1
+    peak = course.row(layout.S_PEAK)
+    above = (peak > 0) & (course.row(layout.S_TARGET) > peak + 1)
     return above & np.isin(course.row(layout.S_PHASE), PULLED)
 
 

@@ -280,8 +280,8 @@ def _mechanics(plant, constants, library, entries, bed, fault, outputs, wanted_m
         fast += constants[K_CREEP_FAST_GAIN, bed] * (constants[K_CREEP_FAST, bed] * resistance - fast)
         slow += constants[K_CREEP_SLOW_GAIN, bed] * (constants[K_CREEP_SLOW, bed] * resistance - slow)
         tension = pull
-    if not fault & STRAP_SLIP and tension < 5.0:
-        slip = 0.0
+    if not fault & STRAP_SLIP and tension <= 0.0:  # fastened again: snug, never tight
+        slip = min(slip, max(0.0, drive - pelvis - constants[K_SLACK, bed]))
     plant[X_DRIVE, bed], plant[X_DRIVE_SPEED, bed] = drive, speed
     plant[X_PELVIS, bed], plant[X_PELVIS_SPEED, bed] = pelvis, pelvis_speed
     plant[X_CREEP_FAST, bed], plant[X_CREEP_SLOW, bed], plant[X_SLIP, bed] = fast, slow, slip
