@@ -9,6 +9,7 @@ import typer
 def register(bench: typer.Typer) -> None:
     """Add the controller's benchmarks to the `bench` group."""
     bench.command("kernel")(kernel)
+    bench.command("loop")(loop)
 
 
 def kernel(
@@ -32,4 +33,30 @@ def _kernel_words(result: dict[str, Any]) -> str:
         f"{result['c_ns_per_bed_tick']} ns (limit {result['ratio_limit']}); with the simulated bed "
         f"{result['with_plant_ns_per_bed_tick']} ns, {result['sessions_per_minute_per_core']} sessions a "
         f"minute and core"
+    )
+
+
+def loop(
+    beds: Annotated[int, typer.Option(min=1, max=64, help="Simulated beds in the loop.")] = 8,
+    period_ms: Annotated[float, typer.Option(min=1, max=20, help="The loop's period.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long each of the two runs.")] = 30.0,
+    hog: Annotated[bool, typer.Option("--hog", help="Hog the interpreter, burn every core.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """How late the loop wakes and how long a tick takes, in turns with rt-tests' cyclictest."""
+    from services.controller.benches import bench_loop
+
+    result = bench_loop.measure(beds, period_ms, seconds, hog=hog)
+    print(json.dumps(result) if json_ else _loop_words(result))
+    if result["missed_deadlines"] or result["p99_ratio"] > result["ratio_limit"]:
+        raise typer.Exit(1)
+
+
+def _loop_words(result: dict[str, Any]) -> str:
+    return (
+        f"{result['ticks']} ticks of {result['beds']} beds at {result['period_ms']:g} ms, "
+        f"{result['missed_deadlines']} missed, {result['scheduling']}; "
+        f"late p99 {result['late_us']['p99']} us, "
+        f"{result['p99_ratio']} of cyclictest's {result['cyclictest_us']['p99']} us "
+        f"(limit {result['ratio_limit']}); a tick computes p99 {result['compute_us']['p99']} us"
     )

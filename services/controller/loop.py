@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from services.controller.beds.simulated import simulated_beds
-from services.controller.kernel import layout, loop
+from services.controller.kernel import cache, layout, loop
 from services.controller.kernel import memory as m
 from services.controller.kernel.mailbox import PENDING
 from services.controller.kernel.step import new_parameters, new_state
@@ -51,7 +51,8 @@ class Loop:
 
     def load(self) -> None:
         """Load the compiled code, or compile it, without running a tick."""
-        self.run(0)
+        with cache.one_at_a_time():
+            self.run(0)
 
     def stop(self) -> None:
         """Let ``run`` return after the tick it is in."""

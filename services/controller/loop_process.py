@@ -46,6 +46,8 @@ def main() -> None:
     except SpondylError as error:
         print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (a refusal is for a person)
         sys.exit(error.exit_code)
+    sys.stderr.flush()
+    os._exit(0)  # at once: the interpreter would tidy up behind the compiler for seconds
 
 
 class exclusive:  # noqa: N801  (reads as what it does)
@@ -68,10 +70,9 @@ class exclusive:  # noqa: N801  (reads as what it does)
 
 def run(settings: ControllerSettings) -> None:
     """Load the compiled loop, make the shared memory, tick, end in order."""
-    for number in _END_SIGNALS:
-        signal.signal(number, lambda *_: sys.exit(0))  # while compiling: nothing is under way yet
     if not cache.kept():
         log.warning("compiled code cannot be kept: no directory for it can be written, every start compiles")
+    _compile(settings)
     memory = _create(settings)
     try:
         thread, obtained = _begin(settings, memory)
@@ -103,7 +104,7 @@ def _begin(settings: ControllerSettings, memory: GatewayMemory) -> "tuple[LoopTh
     from services.controller.realtime import Wanted
 
     loop = Loop(memory)
-    _load(loop.load)
+    loop.load()
     wanted = Wanted(
         priority=settings.loop_priority,
         cpus=settings.loop_cpus,
@@ -178,7 +179,7 @@ def _all_idle(memory: GatewayMemory) -> bool:
     return all(phase == layout.IDLE for phase in _now(memory)[0])
 
 
-def _create(settings: ControllerSettings) -> GatewayMemory:
+def _create(settings: ControllerSettings, capacity_ticks: int | None = None) -> GatewayMemory:
     try:
         return GatewayMemory.create(
             site=settings.site,
@@ -187,17 +188,22 @@ def _create(settings: ControllerSettings) -> GatewayMemory:
             period_ns=settings.period_ns,
             seed=settings.seed,
             directory=settings.directory,
+            capacity_ticks=capacity_ticks,
         )
     except OSError as error:
         raise SpondylError(f"the loop's shared memory cannot be made: {error}") from None
 
 
-def _load(load: Callable[[], None]) -> None:
-    """Load the compiled loop and say so when that took compiling."""
+def _compile(settings: ControllerSettings) -> None:
+    """Compile the loop, or find it compiled, over a memory without a name: a signal may end this any time."""
+    from services.controller.loop import Loop
+
     began = time.monotonic()
-    load()
+    scratch = _create(settings, capacity_ticks=2)
+    scratch.unlink()
+    Loop(scratch).load()
     took_s = time.monotonic() - began
-    if took_s > 2:  # noqa: PLR2004  (loading takes 0.03 s)
+    if took_s > 2:  # noqa: PLR2004  (loading what is compiled takes 0.1 s)
         log.info("the loop was compiled", took_s=round(took_s, 1))
 
 

@@ -5,14 +5,15 @@ from another file would outlive a change there. So the directory's name is the c
 sources, and a changed kernel is compiled anew, whole.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
@@ -47,6 +48,16 @@ def use() -> Path:
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = str(directory)
     return directory
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one process compile and the others find what it compiled."""
+    directory = Path(os.environ[VARIABLE])
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, or its process dies
+        yield
 
 
 def kept() -> bool:
