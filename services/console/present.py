@@ -21,6 +21,9 @@ SEVERITY: dict[Priority | None, int] = {"high": 3, "medium": 2, "low": 1, None: 
 CONNECTION_PRIORITY: Priority = "medium"
 CONNECTION_ALARM_S = 3.0
 CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that the wall does not jump
+# With these on, the load cell says nothing: a zero in large type would be a lie.
+UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
+NOISE_N = 5.0  # a slack load cell reads a little below zero; more than this below it is shown as it is
 NOT_SEEN: tuple[Link, ...] = ("stale", "lost", "stopped", "waiting")
 EVENTS_SHOWN = 30
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
@@ -58,6 +61,11 @@ def newtons(value: float | None) -> str:
     return BLANK if value is None else f"{round(value) + 0}"
 
 
+def tension(value: float | None) -> str:
+    """Measured tension in whole newtons; the load cell's noise around zero is zero."""
+    return newtons(0.0 if value is not None and -NOISE_N < value < 0 else value)
+
+
 def alarm_row(alarm: ActiveAlarm, language: Language) -> dict[str, Any]:
     """An alarm of the gateway as shown; its priority and text are the gateway's."""
     return {
@@ -65,7 +73,7 @@ def alarm_row(alarm: ActiveAlarm, language: Language) -> dict[str, Any]:
         "priority": alarm.priority,
         "symbol": PRIORITY_SYMBOLS[alarm.priority],
         "spoken": PRIORITIES[alarm.priority][language],
-        "text": alarm.text.get(language) or alarm.text.get("en", alarm.condition),
+        "text": (alarm.text.get(language) or alarm.text.get("en", alarm.condition)).lstrip("* "),
         "since": alarm.since.astimezone().strftime("%H:%M:%S"),
         "latched": alarm.latched,
     }
@@ -114,6 +122,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
     state = device.state
     rows = alarms(live, device, now, language)
     session = in_session(device, now)
+    known = fresh and not UNKNOWN_TENSION.intersection(row["condition"] for row in rows)
     return {
         "key": str(device.key),
         "device": device.key.device,
@@ -126,7 +135,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "tone": words.tone if fresh else "still",
         "words": plain_words(link, device, phase, language),
         "yields": fresh and phase == "guarded",
-        "tension": newtons(device.tension_n) if fresh else BLANK,
+        "tension": tension(device.tension_n) if known else BLANK,
         "target": newtons(device.target_n) if fresh else BLANK,
         "counter": newtons(device.counter_n) if fresh else BLANK,
         "peak": newtons(state.peak_n) if state else BLANK,
@@ -136,7 +145,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "in_session": session,
         "remaining": remaining(device, session=session, fresh=fresh),
         "progress": progress(device) if session else 0.0,
-        "cycle": str(state.cycle) if state and session else BLANK,
+        "cycle": str(state.cycle) if state and state.cycle and session else BLANK,
         "guardings": str(state.guardings) if state and session else BLANK,
         "region": TEXTS[f"region_{state.region}"][language] if state and state.region and session else "",
         "priority": rows[0]["priority"] if rows else None,
@@ -163,7 +172,7 @@ def plain_words(link: Link, device: Device, phase: str, language: Language) -> s
     return PHASES[phase].say(
         language,
         target=newtons(device.target_n),
-        tension=newtons(device.tension_n),
+        tension=tension(device.tension_n),
         peak=newtons(state.peak_n if state else None),
         reason=reason(state.reason if state else None, language),
     )

@@ -131,7 +131,7 @@ REASONS: Table = {
     "completed": {"de": "vollständig", "en": "completed"},
     "operator_stop": {"de": "Stopp an der Liege", "en": "stop at the bed"},
     "remote_stop": {"de": "Stopp aus der Ferne", "en": "stop from remote"},
-    "patient_switch": {"de": "Patientenschalter gedrückt", "en": "patient switch pressed"},
+    "patient_switch": {"de": "Patiententaster gedrückt", "en": "patient switch pressed"},
     "repeated_guarding": {"de": "wiederholte Gegenspannung", "en": "repeated guarding"},
     "fault": {"de": "Störung", "en": "fault"},
     "operator_pause": {"de": "Pause an der Liege", "en": "pause at the bed"},

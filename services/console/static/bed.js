@@ -1,6 +1,6 @@
 // One bed: live trace with its limits, events, stored history, and the two commands that a remote may give.
 import { Sweep, scaleFor } from "/kit/sweep.js";
-import { fill, put, showAlarms, start, texts } from "./page.js";
+import { fill, put, showAlarms, start, tensionText, texts } from "./page.js";
 import { waveforms } from "./stream.js";
 
 const SECONDS = 30;
@@ -12,7 +12,7 @@ const byId = (id) => document.getElementById(id);
 const bed = byId("bed");
 const { key, site, device } = bed.dataset;
 const phases = texts.phases;
-let fresh = !bed.classList.contains("frozen");
+let known = false;
 let lastPhase = null;
 
 const sweep = new Sweep(bed.querySelector("canvas"), {
@@ -41,13 +41,13 @@ function take(block) {
     if (phases[index].name === "guarded" && lastPhase !== index && lastPhase !== null) sweep.mark(block.seq + i, "--yield");
     lastPhase = index;
   });
-  if (fresh) put(bed, "tension", String(Math.round(block.tension.at(-1)) + 0));
+  if (known) put(bed, "tension", tensionText(block.tension.at(-1)));
 }
 
 function show({ tile, events }) {
   if (!tile) return;
-  fresh = tile.fresh;
-  bed.classList.toggle("frozen", !fresh);
+  known = tile.tension !== "--";
+  bed.classList.toggle("frozen", !tile.fresh);
   Object.assign(bed.dataset, { link: tile.link, phase: tile.phase, priority: tile.priority ?? "" });
   for (const name of FIELDS) put(bed, name, tile[name]);
   put(bed, "tension", tile.tension);
@@ -117,19 +117,20 @@ function drawHistory(body) {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "13px Inter, sans-serif" };
   const data = [body.time, body.target, body.least, body.tension, body.counter];
   if (plot) return plot.setData(data);
+  const points = { show: false };
   const value = (_, number) => (number == null ? "--" : `${Math.round(number)} N`);
   plot = new uPlot(
     {
       width: byId("history").clientWidth,
       height: 280,
       cursor: { y: false },
-      axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => clockOf(tick)) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) }],
+      axes: [{ ...axis, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) }],
       series: [
         { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: texts.time },
-        { label: texts.target, stroke: colour("--target"), width: 1.5, dash: [6, 5], value },
-        { label: texts.least, stroke: colour("--tension"), width: 1, value, points: { show: false } },
-        { label: texts.tension, stroke: colour("--tension"), width: 2, value },
-        { label: texts.counter, stroke: colour("--counter"), width: 1.5, value },
+        { label: texts.target, stroke: colour("--target"), width: 1.5, value, points },
+        { label: texts.least, stroke: colour("--tension"), width: 1, value, points },
+        { label: texts.tension, stroke: colour("--tension"), width: 2, value, points },
+        { label: texts.counter, stroke: colour("--counter"), width: 1.5, value, points },
       ],
       bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
     },
@@ -174,7 +175,7 @@ start({
   onSummary: show,
   onSilence: (silent) => {
     if (!silent) return;
-    fresh = false;
+    known = false;
     bed.classList.add("frozen");
     for (const name of ["tension", "target", "counter", "remaining"]) put(bed, name, "--");
   },

@@ -13,6 +13,11 @@ export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
+/** Measured tension as text: the load cell's noise around zero is zero. */
+export function tensionText(value) {
+  return String(Math.round(value > -5 && value < 0 ? 0 : value) + 0);
+}
+
 /** Put a value into every element of that field; touches the page only when it differs. */
 export function put(root, name, value) {
   for (const element of root.querySelectorAll(`[data-field="${name}"]`)) {

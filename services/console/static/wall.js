@@ -1,6 +1,6 @@
 // The wall: one tile a bed, in the server's order; waveforms only for tiles that are on the screen.
 import { Sweep, scaleFor } from "/kit/sweep.js";
-import { put, showAlarms, start } from "./page.js";
+import { put, showAlarms, start, tensionText } from "./page.js";
 import { waveforms } from "./stream.js";
 
 const SECONDS = 14;
@@ -27,7 +27,7 @@ const watcher = new IntersectionObserver(
 class Tile {
   constructor(element) {
     this.element = element;
-    this.fresh = !element.classList.contains("frozen");
+    this.known = false;
     this.sweep = new Sweep(element.querySelector("canvas"), {
       seconds: SECONDS,
       lanes: [
@@ -46,12 +46,12 @@ class Tile {
 
   take(block) {
     this.sweep.push(block);
-    if (this.fresh) put(this.element, "tension", String(Math.round(block.tension.at(-1)) + 0));
+    if (this.known) put(this.element, "tension", tensionText(block.tension.at(-1)));
   }
 
   show(data) {
     const { element } = this;
-    this.fresh = data.fresh;
+    this.known = data.tension !== "--";
     element.classList.toggle("frozen", !data.fresh);
     Object.assign(element.dataset, {
       priority: data.priority ?? "",
@@ -67,11 +67,18 @@ class Tile {
     showAlarms(element.querySelector('[data-part="alarms"]'), data.alarms);
     const progress = element.querySelector("progress");
     if (progress.value !== data.progress) progress.value = data.progress;
-    if (data.ceiling_n) this.sweep.set(0, { max: scaleFor(data.ceiling_n), limits: [{ value: data.ceiling_n, color: "--limit" }] });
+    if (data.ceiling_n) this.scale(data);
+  }
+
+  /** A small trace needs its height: the limit comes into sight when the tension goes beyond the peak. */
+  scale({ peak_n, ceiling_n, tension }) {
+    const beyond = Number(tension) > peak_n * 1.1;
+    const max = scaleFor(beyond ? ceiling_n : Math.min(ceiling_n, peak_n * 1.1));
+    this.sweep.set(0, { max, limits: ceiling_n <= max ? [{ value: ceiling_n, color: "--limit" }] : [] });
   }
 
   blank() {
-    this.fresh = false;
+    this.known = false;
     this.element.classList.add("frozen");
     for (const name of ["tension", "target", "counter", "remaining"]) put(this.element, name, "--");
   }

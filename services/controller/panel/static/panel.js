@@ -89,6 +89,14 @@ function put(name, value) {
 }
 
 const whole = (value) => String(Math.round(value) + 0);
+const UNKNOWN = ["load_cell_lost", "link_lost"]; // with these on, a zero in large type would be a lie
+const NOISE_N = 5;
+
+function tensionText(value) {
+  if (state.conditions.some((name) => UNKNOWN.includes(name))) return "--";
+  return whole(value > -NOISE_N && value < 0 ? 0 : value);
+}
+
 const trusted = () => !gone && performance.now() - heard < SILENT_MS;
 
 function clock(seconds) {
@@ -100,7 +108,7 @@ function showFrame(frame) {
   const now = performance.now();
   if (now - numberAt < NUMBER_MS) return;
   numberAt = now;
-  put("tension", whole(frame.tension_n.at(-1)));
+  put("tension", tensionText(frame.tension_n.at(-1)));
   put("target", whole(frame.target_n.at(-1)));
   put("counter", whole(frame.residual_n.at(-1)));
   put("ceiling", frame.ceiling_n ? whole(frame.ceiling_n) : "--");
@@ -166,7 +174,7 @@ function alarmItem(alarm) {
   symbol.textContent = SYMBOLS[alarm.priority];
   const text = document.createElement("span");
   text.className = "alarm-text";
-  text.textContent = alarm.text[language];
+  text.textContent = alarm.text[language].replace(/^[* ]+/, "");
   item.append(icon, symbol, text);
   return item;
 }
