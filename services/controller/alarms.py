@@ -60,7 +60,7 @@ class Alarm:
 
     ``bit`` is the kernel's CONDITION bit, 0 for a condition the gateway finds; ``delay_s`` is how long it
     must last; ``value`` and ``limit`` say where the numbers of the text come from (unknown ones read ``--``);
-    ``hazard`` is an id of docs/safety/hazards.toml.
+    ``hazard`` is an id of docs/safety/hazards.toml; ``hold_s`` keeps one tick on for people.
     """
 
     condition: str
@@ -74,6 +74,7 @@ class Alarm:
     hazard: str
     value: Row | None = None
     limit: Row | Parameter | None = None
+    hold_s: float = 0
 
 
 FORCE_N = Row(layout.S_FORCE, 10)
@@ -123,7 +124,7 @@ ALARMS: Final[tuple[Alarm, ...]] = (
     Alarm("missed_deadline", layout.MISSED_DEADLINE, 0, "high", LIVE,
           "CONTROL LATE BY {value:.1f} ms", "REGELUNG VERSPÄTET UM {value:.1f} ms",
           "The late tick acts on its own reading only; the drive's own watchdog releases after 100 ms.",
-          "missed-deadline", LATE_MS),
+          "missed-deadline", LATE_MS, hold_s=10),
     Alarm("mains_lost", layout.MAINS_LOST, 1, "medium", LIVE,
           "MAINS LOST: ON BATTERY", "NETZAUSFALL: AKKUBETRIEB",
           "The session ends under control on the battery.", "mains-lost"),
@@ -136,7 +137,7 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "TILT {value:.1f}° (PRESCRIBED {limit:.1f}°)", "NEIGUNG {value:.1f}° (VERORDNET {limit:.1f}°)",
           "No start until the support's tilt matches the prescription.",
           "wrong-segment", TILT_DEG, Parameter(layout.P_TILT)),
-    Alarm("heat_over_temperature", layout.HEAT_OVER_TEMPERATURE, 0, "medium", LIVE,
+    Alarm("heat_over_temperature", layout.HEAT_OVER_TEMPERATURE, 0, "medium", LATCHED,
           "HEAT PAD {value:.1f} > {limit:.1f} °C", "WÄRMEKISSEN {value:.1f} > {limit:.1f} °C",
           "The heat pad is switched off until it has cooled.", "burn", HEAT_C,
           Parameter(layout.P_HEAT_CEILING)),
@@ -181,6 +182,7 @@ class _Occurrence:
     value: float | None
     limit: float | None
     active: bool = False
+    gone_ns: int | None = None  # monotonic: the condition went, the alarm is held a while longer
 
 
 @dataclass(slots=True)
@@ -221,7 +223,8 @@ class AlarmBoard:
     def dump(self) -> dict[str, Any]:
         """What a restarted recorder needs to go on with the same occurrences; JSON-able."""
         occurrences = {
-            name: [on.since_ns, on.at_ns, on.value, on.limit, on.active] for name, on in self._on.items()
+            name: [on.since_ns, on.at_ns, on.value, on.limit, on.active, on.gone_ns]
+            for name, on in self._on.items()
         }
         return {"bits": self._bits, "on": occurrences}
 
@@ -239,7 +242,7 @@ class AlarmBoard:
                     value = alarm.value.of(sample) if alarm.value else None
                     self._open(alarm.condition, time, value, self._limit(alarm, before))
                 else:
-                    self._on.pop(alarm.condition, None)
+                    self._close(alarm, int(time[1]))
         self._bits = bits
 
     def _take_gateway(self, conditions: Conditions, time: Times) -> None:
@@ -252,7 +255,16 @@ class AlarmBoard:
             elif not self._on[name].active:  # the text names what it was when the delay was over
                 self._on[name].value, self._on[name].limit = conditions[name].value, conditions[name].limit
 
+    def _close(self, alarm: Alarm, now_ns: int) -> None:
+        if alarm.hold_s and alarm.condition in self._on:
+            self._on[alarm.condition].gone_ns = now_ns
+        else:
+            self._on.pop(alarm.condition, None)
+
     def _open(self, name: str, time: Times, value: float | None, limit: float | None) -> None:
+        if name in self._on and self._on[name].gone_ns is not None:  # still held: the same occurrence goes on
+            self._on[name].gone_ns = None
+            return
         self._on[name] = _Occurrence(int(time[1]), int(time[2]), value, limit)
 
     def _limit(self, alarm: Alarm, before: Samples) -> float | None:
@@ -264,7 +276,10 @@ class AlarmBoard:
         return None
 
     def _promote(self, now_ns: int) -> None:
-        """Conditions that lasted their delay become alarms."""
+        """Conditions that lasted their delay become alarms; those held long enough after their end go."""
+        for name, on in list(self._on.items()):
+            if on.gone_ns is not None and now_ns - on.gone_ns >= BY_CONDITION[name].hold_s * NS_PER_S:
+                del self._on[name]
         for name, on in self._on.items():
             on.active = on.active or now_ns - on.since_ns >= BY_CONDITION[name].delay_s * NS_PER_S
 

@@ -17,10 +17,11 @@ import numpy.typing as npt
 from broker.messages import SessionSummary
 from services.controller.kernel import layout
 
-# What counts as traction (billed, compared with the prescription): under the profile or interrupted by
-# guarding, from the first ramp on. Slack, precondition, cooldown and pauses do not count.
+# What counts as traction (billed, compared with the prescription): the phases in which the kernel's traction
+# clock runs, precondition included, guarding too. Slack, cooldown and pauses do not count.
 TRACTION_PHASES: Final = (
-    layout.RAMP, layout.HOLD, layout.RELEASE, layout.REST, layout.GUARDED, layout.REBUILD,
+    layout.PRECONDITION, layout.RAMP, layout.HOLD, layout.RELEASE, layout.REST, layout.GUARDED,
+    layout.REBUILD,
 )  # fmt: skip
 OUTSIDE_PHASES: Final = (layout.IDLE, layout.READY)  # a patient may be confirmed, nothing is being done yet
 ENDED_PHASES: Final = (layout.DONE, layout.STOPPED, layout.FAULT)

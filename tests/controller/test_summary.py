@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.controller.kernel import layout
-from services.controller.summary import SessionFacts, Tally, facts_from, plain
+from services.controller.kernel import layout, phases
+from services.controller.summary import TRACTION_PHASES, SessionFacts, Tally, facts_from, plain
 
 PERIOD_NS = 20_000_000
 START_NS = 1_760_000_000_000_000_000
@@ -115,6 +115,11 @@ def test_ready_alone_is_not_a_started_session():
     assert not tally.started
     tally.add(*stream((1, {"phase": layout.SLACK})))
     assert tally.started
+
+
+def test_traction_is_what_the_kernels_clock_counts():
+    """Billed minutes and the minutes left on the page must come from the same phases."""
+    assert set(TRACTION_PHASES) == set(np.flatnonzero(phases.IS_COUNTING).tolist())
 
 
 def test_facts_survive_storage():
