@@ -22,7 +22,7 @@ def identity(row):
 
 
 @functools.cache
-def tests_of(path):
+def functions_in(path):
     """Names of the test functions in a file."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -58,7 +58,7 @@ def test_every_requirement_is_shown_by_tests_that_exist(requirement):
     for node in requirement["tests"]:
         path, _, name = node.partition("::")
         assert (ROOT / path).exists(), node
-        assert name in tests_of(path), node
+        assert name in functions_in(path), node
 
 
 @pytest.mark.parametrize("alarm", ALARMS, ids=identity)
