@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-SETTLE_S = 10.0
+SETTLE_S = 60.0  # a gateway that hears no promise sends all again after 30 s, and reconnects within 15 s
 _POLL_S = 0.5
 
 

@@ -106,7 +106,8 @@ class Hot:
     def last_blocks(self, source: Source, count: int) -> list[Block]:
         """The last ``count`` blocks in order, late ones in their places."""
         newest = list(itertools.islice(self._backwards(source), count))
-        return self.blocks(source, newest[-1].seq, None)[-count:] if newest else []
+        first = newest[-1].seq if len(newest) == count else 0
+        return self.blocks(source, first, None)[-count:]
 
     def last_seconds(self, source: Source, seconds: float) -> list[Block]:
         """The blocks of the last ``seconds`` before the newest sample."""
