@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.polynomial import Polynomial
+
+from services.controller.kernel import law
+
+FORMS = ["compiled", "interpreted"]
+
+
+def form(function, which):
+    return function if which == "compiled" else function.py_func
+
+
+def rows(*values):
+    return [np.array([value], dtype=float) for value in values]
+
+
+@pytest.mark.parametrize("which", FORMS)
+@settings(deadline=None)  # the first call may compile
+@given(
+    origin=st.floats(0, 400), span=st.floats(-400, 400), duration=st.floats(0.5, 60), part=st.floats(0, 1.2)
+)
+def test_the_target_is_the_quintic_and_its_derivatives(which, origin, span, duration, part):
+    """Jerk-limited means that rate and curvature are the derivatives of what is tracked, and end at zero."""
+    shape = Polynomial([0, 0, 0, 10, -15, 6])
+    target, rate, curvature = rows(0, 0, 0)
+    period, clock = 0.02, part * duration
+    form(law.advance_target, which)(*rows(period, origin, span, 1 / duration, clock), target, rate, curvature)
+    u = min(1.0, (clock + period) / duration)
+    scale = abs(span) + 1
+    assert target[0] == pytest.approx(origin + span * shape(u), abs=1e-9 * scale)
+    assert rate[0] == pytest.approx(span / duration * shape.deriv()(u), abs=1e-9 * scale)
+    assert curvature[0] == pytest.approx(span / duration**2 * shape.deriv(2)(u), abs=1e-8 * scale)
+    assert abs(rate[0]) <= 1.875 * abs(span) / duration * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("which", FORMS)
+@settings(deadline=None)  # the first call may compile
+@given(
+    target=st.floats(0, 400), rate=st.floats(-50, 50), force=st.floats(-5, 500), k=st.floats(6, 45),
+    integral=st.floats(-30, 30), limit=st.floats(1, 40),
+)  # fmt: skip
+def test_tracking_is_feedforward_plus_proportional_plus_integral(
+    which, target, rate, force, k, integral, limit
+):
+    """The law as docs/control.md writes it, within the drive's speed."""
+    summed, velocity = rows(integral, 0)
+    form(law.drive_velocity, which)(
+        *rows(0.02, limit, target, rate, 7.0, force, 0.0, 0.0, k, law.TRACK, 0.0, 0.0), summed, velocity
+    )
+    error = target - force
+    expected = float(np.clip(integral + 8 * 0.02 * error, -30, 30))
+    assert summed[0] == pytest.approx(expected)
+    wanted = (rate + 0.06 * 7.0 + 8 * error + expected) / k
+    assert velocity[0] == pytest.approx(np.clip(wanted, -limit, limit))
+
+
+@pytest.mark.parametrize("which", FORMS)
+@settings(deadline=None)  # the first call may compile
+@given(target=st.floats(0, 400), force=st.floats(0, 500), slope=st.floats(-400, 400), floor=st.floats(-5, 5))
+def test_easing_never_pulls_and_stops_at_its_floor(which, target, force, slope, floor):
+    """While a patient guards, the table only yields, and keeps what base tension needs."""
+    integral, velocity = rows(0, 0)
+    form(law.drive_velocity, which)(
+        *rows(0.02, 20, target, 0, 0, force, slope, 0.0, 18, law.EASE, 0, floor), integral, velocity
+    )
+    assert velocity[0] <= 0.0
+    assert velocity[0] == 0.0 or floor < 0.0
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_the_stiffness_of_a_spring_is_learnt_within_a_ramp(which):
+    """Feedforward is only as good as the stiffness it divides by."""
+    learn, sense = form(law.learn_stiffness, which), form(law.sense, which)
+    true_k, dt = 30.0, 0.02
+    k, power, cross, washed_x, washed_f, force, position, moved, fresh = rows(18, 0, 0, 0, 0, 50, 0, 0, 0)
+    for tick in range(250):
+        x = tick * dt * 1.0
+        counts = [np.array([round(v)], dtype=np.int32) for v in ((50 + true_k * x) * 10, x * 100, 0)]
+        sense(*counts, force, position, moved, fresh, washed_x, washed_f, np.array([1 / 1.04]))
+        learn(force, np.array([30.0]), fresh, washed_x, washed_f, np.array([1 - dt / 3]), power, cross, k)
+    assert k[0] == pytest.approx(true_k, rel=0.05)
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_nothing_is_learnt_while_the_target_stands_still(which):
+    """Breathing moves force without travel: learning from it would ruin the stiffness."""
+    k, power, cross = rows(22, 1.0, 22.0)
+    form(law.learn_stiffness, which)(*rows(200, 0.0, 1, 0.5, 40, 0.99), power, cross, k)
+    assert (power[0], cross[0]) == (1.0, 22.0)
