@@ -27,11 +27,15 @@ class Machine:
     def start(self) -> "Machine":
         """Start and wait for the first line on stdout."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(
-            [SPONDYL, "up", "--data", str(self.data), "--json", *self.options],
-            stdout=subprocess.PIPE, stderr=self.data.with_suffix(".stderr").open("w"), text=True,
-        )  # fmt: skip
+        with self.data.with_suffix(".stderr").open("w") as stderr:
+            self.process = subprocess.Popen(
+                [SPONDYL, "up", "--data", str(self.data), "--json", *self.options],
+                stdout=subprocess.PIPE, stderr=stderr, text=True,
+            )  # fmt: skip
         line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.process.stdout.close()
         assert line, f"`spondyl up` ended: {self.data.with_suffix('.stderr').read_text()}"
         self.addresses = json.loads(line)
         return self
