@@ -72,6 +72,7 @@ def run(settings: ControllerSettings) -> None:
     """Load the compiled loop, make the shared memory, tick, end in order."""
     if not cache.kept():
         log.warning("compiled code cannot be kept: no directory for it can be written, every start compiles")
+    _forget_stale(settings)
     _compile(settings)
     memory = _create(settings)
     try:
@@ -177,6 +178,13 @@ def _now(memory: GatewayMemory) -> tuple[list[int], list[int]]:
 
 def _all_idle(memory: GatewayMemory) -> bool:
     return all(phase == layout.IDLE for phase in _now(memory)[0])
+
+
+def _forget_stale(settings: ControllerSettings) -> None:
+    before = LoopFile.load(settings.directory)
+    keep = {path for path in (before.path, before.previous) if path is not None} if before else set()
+    for path in GatewayMemory.forget_stale(settings.gateway, settings.directory, keep):
+        log.info("shared memory of a killed loop removed", memory=str(path))
 
 
 def _create(settings: ControllerSettings, capacity_ticks: int | None = None) -> GatewayMemory:

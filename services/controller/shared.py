@@ -148,7 +148,8 @@ class GatewayMemory:
     ) -> "GatewayMemory":
         """Make a new file, all zero, with a new boot id.
 
-        ``directory`` is for machines without /dev/shm; ``capacity_ticks`` (a power of two) is for tests.
+        ``directory`` is the gateway's own: it owns the memory, and holds it on machines without /dev/shm.
+        ``capacity_ticks`` (a power of two) is for tests.
         """
         capacity = capacity_ticks or m.ring_ticks(period_ns)
         if not 1 <= len(devices) <= MAX_BEDS or len(set(devices)) != len(devices):
@@ -164,6 +165,7 @@ class GatewayMemory:
             "capacity_ticks": capacity,
             "seed": seed,
             "created_ns": time.monotonic_ns(),
+            "owner": str(directory.absolute()) if directory else None,
         }
         path = shared_directory(directory) / f"spondyl-{gateway}-{description['boot']}.memory"
         buffer = create_file(path, description)
@@ -307,6 +309,25 @@ class GatewayMemory:
             name: Histogram.from_row(row)
             for name, row in zip(m.HISTOGRAMS, self.arrays["histograms"], strict=True)
         }
+
+    @classmethod
+    def forget_stale(cls, gateway: str, directory: Path, keep: set[Path]) -> list[Path]:
+        """Remove what killed loops left: memories of this directory but those to keep, and of vanished ones.
+
+        To be called by who holds the directory's loop lock; a living loop's memory is never touched.
+        """
+        removed = []
+        for path in shared_directory(directory).glob(f"spondyl-{gateway}-*.memory"):
+            with contextlib.suppress(ForeignMemory):
+                description, buffer = open_file(path)
+                memory = cls(path, description, buffer)
+                owner = Path(description.get("owner") or path.parent)
+                ours = owner == directory.absolute() and path not in keep
+                if (ours or not owner.exists()) and not memory.alive():
+                    memory.unlink()
+                    removed.append(path)
+                memory.close()
+        return removed
 
     def close(self) -> None:
         """Let go of the file; it stays."""

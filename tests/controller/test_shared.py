@@ -226,3 +226,26 @@ def test_a_file_without_a_living_writer_shows_its_age(memory):
     """A loop that stands still is seen by its heartbeat."""
     memory.set_word(m.W_HEARTBEAT, time.monotonic_ns() - 2_000_000_000)
     assert 2 <= memory.heartbeat_age_s() < 60
+
+
+def test_memories_that_killed_loops_left_are_removed_and_no_others(tmp_path):
+    """Shared memory outlives its process: what nobody will read again must not pile up."""
+    mine, gone, other = (tmp_path / name for name in ("mine", "gone", "other"))
+
+    def left_by(directory):
+        directory.mkdir(exist_ok=True)
+        return GatewayMemory.create(
+            site="stale", gateway="gw-stale", devices=DEVICES, period_ns=10**7, capacity_ticks=2,
+            directory=directory,
+        )  # fmt: skip
+
+    kept, stale, orphan, foreign, living = (left_by(d) for d in (mine, mine, gone, other, gone))
+    living.enlist()
+    gone.rmdir()
+    try:
+        removed = GatewayMemory.forget_stale("gw-stale", mine, {kept.path})
+        assert set(removed) == {stale.path, orphan.path}
+        assert [m.path.exists() for m in (kept, stale, orphan, foreign, living)] == [1, 0, 0, 1, 1]
+    finally:
+        for memory in (kept, stale, orphan, foreign, living):
+            memory.unlink()
