@@ -21,13 +21,15 @@ from dataclasses import dataclass, field
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from broker import codec, topics
+from broker import topics
 from broker.backoff import full_jitter
 from broker.contract import REPLY, Stream
 from broker.inbox import Delivery, Inbox
 from broker.messages import Message
+from broker.outbox import Outbox
+from broker.packets import Will, packet_of
 from broker.publication import BusBusy, BusError, BusOffline, BusRefused, Publication
-from broker.wire import Connection, Endpoint, Occurrence, Packet, Tls
+from broker.wire import Connection, Endpoint, Occurrence, Tls
 
 __all__ = ["Bus", "BusBusy", "BusError", "BusOffline", "BusRefused", "Delivery", "Publication", "Tls", "Will"]
 
@@ -38,17 +40,6 @@ CONNACK_S = 5.0
 STEADY_S = 10.0  # a connection that lasted so long makes the next failure a first one
 PUMP_S = 0.5
 PAUSE_S = 0.05  # how long acknowledgements may wait while the socket is left unread
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker says for us when we vanish; ``delay_s`` later, unless we are back by then."""
-
-    stream: Stream
-    message: Message
-    site: str
-    device: str | None = None
-    delay_s: int = 0
 
 
 @dataclass(slots=True)
@@ -92,7 +83,7 @@ class Bus:
             session_expiry_s=session_expiry_s,
             receive_maximum=receive_maximum,
             keepalive_s=keepalive_s,
-            will=_will_packet(will),
+            will=None if will is None else will.packet(),
             tls=tls,
         )
         _ = self._endpoint.address  # a wrong address is the caller's error, now
@@ -101,10 +92,8 @@ class Bus:
         self._inbox = Inbox(capacity=2 * receive_maximum)
         self._lock = threading.Condition(threading.RLock())
         self._connection: Connection | None = None
-        self._pending: dict[int, Publication] = {}
+        self._outbox = Outbox()
         self._owed: dict[int, int] = {}  # packet id -> serial of what the broker waits to hear about
-        self._retained: dict[str, Packet] = {}
-        self._announcements: dict[str, None] = {}  # topics of _retained still to be sent, in order
         self._filters: dict[str, int] = {}
         self._subscribing: dict[int, tuple[str, ...]] = {}
         self._refused_filters: dict[str, str] = {}
@@ -113,8 +102,9 @@ class Bus:
         self._thread: threading.Thread | None = None
         self._generation = 0
         self._serial = 0
-        self._statistics = Statistics()
-        self._handlers: dict[str, Callable[[Connection, Occurrence], None]] = {
+        self._connects = 0
+        self._stale = 0
+        self._handlers: dict[str, Callable[[Connection, Occurrence], list[Callable[[], None]]]] = {
             "CONNACK": self._on_connack,
             "PUBACK": self._on_puback,
             "SUBACK": self._on_suback,
@@ -131,7 +121,7 @@ class Bus:
     def close(self, timeout_s: float = 3.0) -> None:
         """Wait for what is in flight, then disconnect properly: the will stays unspoken."""
         with self._lock:
-            self._lock.wait_for(lambda: self._connection is None or not self._busy(), timeout_s)
+            self._lock.wait_for(lambda: self._connection is None or not self._outbox.busy, timeout_s)
             self._closing.set()
             if self._connection is not None:
                 self._connection.disconnect()
@@ -156,11 +146,17 @@ class Bus:
     def statistics(self) -> Statistics:
         """A copy of the counters."""
         with self._lock:
-            counters = {name: getattr(self._statistics, name) for name in Statistics.__slots__}
-        return Statistics(**counters | {
-            "received": self._inbox.received, "waiting": len(self._inbox),
-            "malformed": self._inbox.refusals.counts(),
-        })  # fmt: skip
+            return Statistics(
+                connects=self._connects,
+                published=self._outbox.published,
+                acknowledged=self._outbox.acknowledged,
+                refused=self._outbox.refused,
+                lost=self._outbox.lost,
+                received=self._inbox.received,
+                waiting=len(self._inbox),
+                stale_acknowledgements=self._stale,
+                malformed=self._inbox.refusals.counts(),
+            )
 
     # --- receiving ------------------------------------------------------------------------------------------
     def subscribe(self, stream: Stream, site: str | None = None, device: str = topics.ANY) -> None:
@@ -222,13 +218,11 @@ class Bus:
         BusOffline when not connected (nothing is kept), BusBusy when no place came free, codec.Malformed when
         the contract forbids the message. Retained ones are remembered and published again after a reconnect.
         """
-        packet = self._packet(stream, message, site, device, response_topic, correlation)
+        place = self._place(stream, site)
+        packet = packet_of(stream, message, place, device, response_topic, correlation)
         with self._lock:
             self._wait_for_window(timeout_s)
-            if packet.retain:
-                self._retained[packet.topic] = packet
-                self._announcements.pop(packet.topic, None)
-            return self._send(packet, on_acknowledged)
+            return self._outbox.send(packet, on_acknowledged)
 
     def announce(
         self, stream: Stream, message: Message | bytes, site: str | None = None, device: str | None = None
@@ -236,11 +230,9 @@ class Bus:
         """Make this the retained message of its topic, now or when next connected; the newest counts."""
         if not stream.retain:
             raise ValueError(f"`{stream.name}` is not retained: publish it")
-        packet = self._packet(stream, message, site, device)
+        packet = packet_of(stream, message, self._place(stream, site), device)
         with self._lock:
-            self._retained[packet.topic] = packet
-            self._announcements[packet.topic] = None
-            self._send_announcements()
+            self._outbox.announce(packet)
 
     def reply(self, command: Delivery, message: Message, timeout_s: float = 5.0) -> Publication:
         """Answer a command on its response topic, with its correlation data.
@@ -278,73 +270,71 @@ class Bus:
         except OSError as error:
             self._failed(f"cannot reach {self._endpoint.url}: {error.strerror or error}")
             return
-        deadline = time.monotonic() + CONNACK_S
         try:
-            alive = True
-            while alive:
-                roomy = self._inbox.wait_for_room(PAUSE_S)
-                alive = connection.pump(PUMP_S) if roomy else connection.pump_out()
-                self._digest(connection)
-                alive = alive and (self.connected or time.monotonic() < deadline)
-                if alive and self._closing.is_set():
-                    connection.disconnect()
+            self._pump(connection)
         finally:
             self._lose(connection)
+
+    def _pump(self, connection: Connection) -> None:
+        """Until the connection ends, or the broker keeps silent where it must not."""
+        deadline = time.monotonic() + CONNACK_S
+        alive = True
+        while alive:
+            roomy = self._inbox.wait_for_room(PAUSE_S)
+            alive = connection.pump(PUMP_S) if roomy else connection.pump_out()
+            self._digest(connection)
+            if self.connected and not self._closing.is_set():
+                deadline = time.monotonic() + CONNACK_S
+            elif alive and time.monotonic() > deadline:
+                self._failed(f"{self._endpoint.url} does not answer")
+                return
 
     def _connack(self, connection: Connection) -> None:
         with self._lock:
             self._connection = connection
+            self._outbox.connected(connection)
             self._owed.clear()
 
     def _digest(self, connection: Connection) -> None:
+        """Handle what the broker told; callbacks run without the lock: they may wait for who holds it."""
         while connection.occurrences:
             occurrence = connection.occurrences.popleft()
             with self._lock:
-                self._handlers[occurrence.kind](connection, occurrence)
+                callbacks = self._handlers[occurrence.kind](connection, occurrence)
                 self._lock.notify_all()
+            for callback in callbacks:
+                self._guarded(callback)
         with self._lock:
-            self._send_announcements()
+            self._outbox.send_due()
 
-    def _on_connack(self, connection: Connection, occurrence: Occurrence) -> None:
+    def _on_connack(self, connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
         if occurrence.reasons[0].is_failure:
             self._failed(f"{self._endpoint.url} refuses {self._who()}: {occurrence.reasons[0]}")
-            return
-        self._statistics.connects += 1
+            return []
+        self._connects += 1
         self.last_error = None
         log.info("bus connected", url=self._endpoint.url, session_present=connection.session_present)
-        self._announcements = dict.fromkeys(self._retained)
         if self._filters:
             self._ask_for(tuple(self._filters))
-        self._send_announcements()
-        for callback in self._callbacks:
-            self._guarded(callback)
+        return list(self._callbacks)
 
-    def _on_puback(self, _connection: Connection, occurrence: Occurrence) -> None:
-        publication = self._pending.pop(occurrence.mid, None)
-        if publication is None:
-            return
-        reason = occurrence.reasons[0]
-        if reason.is_failure:
-            self._statistics.refused += 1
-            log.error("broker refused a publication", topic=publication.topic, reason=str(reason))
-            self._retained.pop(publication.topic, None)  # after the reconnect it would be refused again
-            publication.settle("refused", str(reason))
-            return
-        self._statistics.acknowledged += 1
-        self._guarded(lambda: publication.settle("acknowledged"))
+    def _on_puback(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
+        callback = self._outbox.answered(occurrence.mid, occurrence.reasons[0])
+        return [] if callback is None else [callback]
 
-    def _on_suback(self, _connection: Connection, occurrence: Occurrence) -> None:
+    def _on_suback(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
         filters = self._subscribing.pop(occurrence.mid, ())
         for text, reason in zip(filters, occurrence.reasons, strict=False):
             self._refused_filters.pop(text, None)
             if reason.is_failure:
                 self._refused_filters[text] = str(reason)
                 log.error("broker refused a subscription", filter=text, reason=str(reason))
-        self._inbox.wake()
+        return []
 
-    def _on_disconnect(self, _connection: Connection, occurrence: Occurrence) -> None:
+    def _on_disconnect(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
         if not self._closing.is_set() and self.last_error is None:
             self._failed(f"{self._endpoint.url} ended the connection: {occurrence.reasons[0]}")
+        return []
 
     def _receive(self, connection: Connection, packet: MQTTMessage) -> None:
         with self._lock:
@@ -355,17 +345,17 @@ class Bus:
             self._settle_debt(connection.generation, packet.mid, self._serial)
 
     def _lose(self, connection: Connection) -> None:
+        connection.drop()
         with self._lock:
+            lost = self._outbox.disconnected()
             if self._connection is connection:
                 self._connection = None
-                log.info("bus disconnected", url=self._endpoint.url, unanswered=len(self._pending))
-            pending, self._pending = self._pending, {}
+                log.info("bus disconnected", url=self._endpoint.url, unanswered=len(lost))
             self._owed.clear()
             self._subscribing.clear()
-            self._statistics.lost += len(pending)
             self._inbox.clear()
             self._lock.notify_all()
-        for publication in pending.values():
+        for publication in lost:
             publication.settle("lost", "the connection ended before the broker's answer")
 
     def _failed(self, why: str) -> None:
@@ -381,49 +371,13 @@ class Bus:
             log.exception("bus: a callback raised")
 
     # --- with the lock held ---------------------------------------------------------------------------------
-    def _busy(self) -> bool:
-        return bool(self._pending or self._announcements)
-
     def _wait_for_window(self, timeout_s: float) -> None:
-        def free() -> bool:
-            return self._connection is None or len(self._pending) < self._connection.window
-
-        if not free() and threading.current_thread() is not self._thread:
-            self._lock.wait_for(free, timeout_s)
+        if not self._outbox.roomy and threading.current_thread() is not self._thread:
+            self._lock.wait_for(lambda: self._outbox.roomy, timeout_s)
         if self._connection is None:
             raise BusOffline(self.last_error or f"not connected to {self._endpoint.url}")
-        if not free():
-            raise BusBusy(f"{len(self._pending)} publications wait for {self._endpoint.url}'s answer")
-
-    def _send(
-        self, packet: Packet, on_acknowledged: Callable[[Publication], None] | None = None
-    ) -> Publication:
-        if self._connection is None:
-            raise BusOffline(self.last_error or f"not connected to {self._endpoint.url}")
-        publication = Publication(packet.topic, on_acknowledged)
-        try:
-            mid = self._connection.send(packet)
-        except OSError as error:
-            raise BusOffline(str(error)) from error
-        self._statistics.published += 1
-        if packet.qos:
-            self._pending[mid] = publication
-        else:
-            publication.settle("acknowledged")
-        return publication
-
-    def _send_announcements(self) -> None:
-        while (
-            self._announcements
-            and self._connection is not None
-            and len(self._pending) < self._connection.window
-        ):
-            topic = next(iter(self._announcements))
-            try:
-                self._send(self._retained[topic])
-            except BusOffline:
-                return
-            del self._announcements[topic]
+        if not self._outbox.roomy:
+            raise BusBusy(f"{self._outbox.unanswered} publications wait for {self._endpoint.url}'s answer")
 
     def _ask_for(self, filters: tuple[str, ...]) -> int:
         if self._connection is None:
@@ -440,27 +394,17 @@ class Bus:
         with self._lock:
             connection = self._connection
             if connection is None or connection.generation != generation or self._owed.get(mid) != serial:
-                self._statistics.stale_acknowledgements += 1
+                self._stale += 1
                 return
             del self._owed[mid]
             connection.acknowledge(mid)
 
     # --- small things ---------------------------------------------------------------------------------------
-    def _packet(
-        self,
-        stream: Stream,
-        message: Message | bytes,
-        site: str | None,
-        device: str | None,
-        response_topic: str | None = None,
-        correlation: bytes | None = None,
-    ) -> Packet:
+    def _place(self, stream: Stream, site: str | None) -> str:
         place = site or self._site
         if place is None:
             raise ValueError(f"`{stream.name}`: this bus has no site of its own, so every message names one")
-        topic = topics.topic(stream, place, device)
-        payload = codec.encode(stream, message)
-        return Packet(topic, payload, stream.qos, stream.retain, stream.expiry_s, response_topic, correlation)
+        return place
 
     def _raise_refused(self, *filters: str) -> None:
         for text in filters:
@@ -469,11 +413,3 @@ class Bus:
 
     def _who(self) -> str:
         return f"user {self._endpoint.username}" if self._endpoint.username else self._endpoint.client_id
-
-
-def _will_packet(will: Will | None) -> Packet | None:
-    if will is None:
-        return None
-    topic = topics.topic(will.stream, will.site, will.device)
-    payload = codec.encode(will.stream, will.message)
-    return Packet(topic, payload, will.stream.qos, will.stream.retain, delay_s=will.delay_s)

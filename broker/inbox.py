@@ -117,11 +117,6 @@ class Inbox:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._arrivals) < self.capacity, timeout_s)
 
-    def wake(self) -> None:
-        """Let whoever waits in ``take`` look again."""
-        with self._changed:
-            self._changed.notify_all()
-
     def clear(self) -> None:
         """Forget what the broker will deliver again, now that the connection is gone."""
         with self._changed:

@@ -173,6 +173,12 @@ class Connection:
         """Queue a DISCONNECT: the broker forgets the will, and the pump ends."""
         self._client.disconnect()
 
+    def drop(self) -> None:
+        """Close the socket if it is still open: whatever the other side thinks, this is over."""
+        open_socket = self._client.socket()
+        if open_socket is not None:
+            open_socket.close()
+
     def _build(self) -> Client:
         endpoint = self._endpoint
         client = Client(

@@ -1,15 +1,18 @@
+import json
+import socket
 import threading
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import made
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
-from servers import eventually, free_port
+from servers import Mosquitto, eventually, free_port
 
 from broker import topics
-from broker.bus import Bus, BusOffline, Will
+from broker.bus import Bus, BusOffline, BusRefused, Will
 from broker.codec import Malformed
 from broker.contract import ALARM, COMMAND, STATUS, TENSION
 
@@ -313,3 +316,71 @@ def test_a_wrong_address_is_told_at_once_and_a_wrong_port_is_retried():
     eventually(lambda: bus.last_error)
     assert "refused" in bus.last_error
     bus.close()
+
+
+def test_a_callback_may_wait_for_somebody_who_publishes(bus):
+    """A callback that runs under the bus's own lock would lock the gateway up for good."""
+    gateway, mine, waited = bus("gateway"), threading.Lock(), threading.Event()
+
+    def wait_for_mine(_publication):
+        with mine:
+            waited.set()
+
+    with mine:
+        first = gateway.publish(TENSION, made.block(0), device="bed-01", on_acknowledged=wait_for_mine)
+        assert first.wait(5)
+        gateway.publish(TENSION, made.block(1), device="bed-01")
+    assert waited.wait(5)
+
+
+def test_a_broker_that_never_answers_is_told_as_such():
+    """Something else listens on the port, or the broker hangs: say so, and go on trying."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        bus = Bus(f"mqtt://127.0.0.1:{silent.getsockname()[1]}", "gateway", site="north")
+        bus.start()
+        assert eventually(lambda: bus.last_error, 15).endswith("does not answer")
+        assert not bus.connected
+        bus.close()
+
+
+def test_closing_does_not_wait_for_a_frozen_broker(mosquitto, bus):
+    """Ctrl-C ends every process within seconds, whatever the network does."""
+    gateway = bus("gateway")
+    mosquitto.freeze()
+    gateway.publish(TENSION, made.block(), device="bed-01")
+    began = time.monotonic()
+    gateway.close(1.0)
+    assert time.monotonic() - began < 3.0
+    mosquitto.thaw()
+
+
+GUARDED = """
+listener {port} 127.0.0.1
+allow_anonymous true
+plugin {plugin}
+plugin_opt_config_file {directory}/rules.json
+"""
+
+
+def test_a_refused_subscription_is_an_error_of_the_consumer(tmp_path):
+    """A consumer that hears nothing must know that it never will."""
+    plugin = next(Path("/usr/lib").rglob("mosquitto_dynamic_security.so"), None)
+    if plugin is None:
+        pytest.skip("needs Mosquitto's dynamic security plugin")
+    allowed = dict.fromkeys(("publishClientSend", "publishClientReceive", "unsubscribe"), True)
+    rules = {
+        "defaultACLAccess": allowed | {"subscribe": False},
+        "anonymousGroup": "all",
+        "groups": [{"groupname": "all", "roles": []}],
+    }
+    server = Mosquitto(tmp_path, GUARDED.replace("{plugin}", str(plugin)))
+    (server.directory / "rules.json").write_text(json.dumps(rules))
+    with server:
+        bus = Bus(server.url, "consumer")
+        bus.start()
+        assert bus.wait_connected(10)
+        with pytest.raises(BusRefused, match=r"consumer may not subscribe to spondyl/v1/\+/\+/tension"):
+            bus.subscribe(TENSION)
+        with pytest.raises(BusRefused):
+            bus.take(1, 0.0)
+        bus.close()

@@ -1,0 +1,97 @@
+import gc
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+
+import made
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from servers import Mosquitto, eventually, free_port
+
+from broker.acl import User
+from broker.bus import Bus, BusRefused, Tls
+from broker.contract import TENSION
+from broker.mosquitto import render_central
+from broker.mosquitto.render import Certificates
+
+pytestmark = pytest.mark.system
+GATEWAY = User("gateway", "gw-north", "", "north", "gw-north", ("bed-01",))
+
+
+class Authority:
+    """A certificate authority for a test, with the certificates it signed."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.ca = directory / "ca.pem"
+        self._write(self.ca, self._certificate(self.name, self.key.public_key(), authority=True))
+
+    def issue(self, name):
+        """(ca, certificate, key) of somebody called ``name``, good for 127.0.0.1."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate, private = self.directory / f"{name}.pem", self.directory / f"{name}.key"
+        self._write(certificate, self._certificate(subject, key.public_key(), authority=False))
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return self.ca, certificate, private
+
+    def _certificate(self, subject, public_key, *, authority):
+        now = datetime.now(UTC)
+        here = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(here, critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+
+    def _write(self, path, certificate):
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+# paho leaves the socket of a failed handshake to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_certificate_is_identity_and_permission(tmp_path):
+    """Between clinic and centre nobody needs a password, and nobody speaks for another clinic."""
+    authority, port = Authority(tmp_path), free_port()
+    conf = render_central(
+        tmp_path / "conf",
+        host="127.0.0.1",
+        port=port,
+        users=[GATEWAY],
+        certificates=Certificates(*authority.issue("broker")),
+    )
+    server = Mosquitto(tmp_path, conf, port)
+    with server:
+        ca, certificate, key = (str(path) for path in authority.issue("gw-north"))
+        gateway = Bus(f"mqtts://127.0.0.1:{port}", "gw", site="north", tls=Tls(ca, certificate, key))
+        gateway.start()
+        assert gateway.wait_connected(10), gateway.last_error
+        assert gateway.publish(TENSION, made.block(), device="bed-01").wait(5)
+        with pytest.raises(BusRefused):
+            gateway.publish(TENSION, made.block(), site="south", device="bed-03").wait(5)
+        gateway.close()
+        nobody = Bus(f"mqtts://127.0.0.1:{port}", "x", tls=Tls(ca))
+        nobody.start()
+        eventually(lambda: nobody.last_error, 15)
+        assert not nobody.connected
+        nobody.close()
+        deceived = Bus(f"mqtts://127.0.0.1:{port}", "y")
+        deceived.start()
+        assert "certificate" in eventually(lambda: deceived.last_error, 15).lower()
+        deceived.close()
+        gc.collect()
