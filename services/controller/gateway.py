@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 LOOK_S = 0.5
 STALLED_S = 5.0  # a loop whose last tick ended so long ago hangs: end it, start another
 LOOP_STOP_S = 2.6  # its controlled release, see loop_process.RELEASE_S
-END_S = 3.4  # everything of the gateway
+END_S = 3.4  # everything of the gateway: no child's own patience counts beyond it
 
 
 class Gateway:
@@ -57,9 +57,9 @@ class Gateway:
                 stop_s=LOOP_STOP_S,
                 detached=True,
             ),
-            Program("recorder", [*python, "services.controller.recorder"], needs=self._ticking, stop_s=0.8),
+            Program("recorder", [*python, "services.controller.recorder"], needs=self._ticking, stop_s=2.5),
             Program(
-                "panel", [*python, "services.controller.panel"], needs=self._ticking, stage=1, stop_s=1.0
+                "panel", [*python, "services.controller.panel"], needs=self._ticking, stage=1, stop_s=1.5
             ),
         ]
 

@@ -1,0 +1,47 @@
+"""`spondyl bench loop`: what it reports and how it refuses; never how fast this machine is."""
+
+import json
+import shutil
+from collections import Counter
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import build
+from services.controller.benches.bench_loop import _summary_us
+from services.kit.errors import SpondylError
+
+needs_peer = pytest.mark.skipif(shutil.which("cyclictest") is None, reason="cyclictest (rt-tests) is needed")
+
+
+@needs_peer
+def test_a_run_reports_loop_and_peer_side_by_side():
+    """The fields that others rely on, from a real run of a second."""
+    result = CliRunner().invoke(
+        build(), ["bench", "loop", "--beds", "2", "--period-ms", "5", "--seconds", "1", "--hog", "--json"]
+    )
+    report = json.loads(result.stdout)
+    assert report["ticks"] >= 200
+    assert report["hog"] is True
+    for name in ("late_us", "compute_us", "link_us", "cyclictest_us"):
+        assert set(report[name]) == {"p50", "p99", "p999", "max"}
+        assert 0 < report[name]["p50"] <= report[name]["p99"] <= report[name]["p999"] <= report[name]["max"]
+    assert report["p99_ratio"] == pytest.approx(
+        report["late_us"]["p99"] / report["cyclictest_us"]["p99"], abs=0.001
+    )
+    failed = report["missed_deadlines"] > 0 or report["p99_ratio"] > report["ratio_limit"]
+    assert result.exit_code == int(failed)
+    assert report["scheduling"].startswith(("SCHED_FIFO", "normal"))
+
+
+def test_without_cyclictest_it_says_what_to_install(monkeypatch):
+    """A figure without its peer says nothing: the bench refuses."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SpondylError, match="apt-get install rt-tests"):
+        CliRunner().invoke(build(), ["bench", "loop", "--seconds", "1"], catch_exceptions=False)
+
+
+def test_percentiles_of_the_peer_are_those_of_its_histogram():
+    """Both sides are counted by the same rule, or the ratio lies."""
+    summary = _summary_us(Counter({10: 500, 20: 490, 30: 9, 400: 1}))
+    assert summary == {"p50": 10.5, "p99": 20.5, "p999": 30.5, "max": 400.0}
