@@ -28,7 +28,9 @@ log = structlog.get_logger(__name__)
 
 STATIC_PATH = "/kit"
 STATIC_DIRECTORY = Path(__file__).parent / "static"
-GRACE_S = 2  # open streams and WebSockets get this long to end after SIGTERM; then they are cut
+GRACE_S = (
+    1  # after SIGTERM, for streams and WebSockets that do not heed `app.state.stopping`; then they are cut
+)
 Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 
 

@@ -1,5 +1,6 @@
 """What every request passes: size limit, same-origin guard, safe headers, a measured duration."""
 
+import asyncio
 import time
 from urllib.parse import urlsplit
 
@@ -62,6 +63,13 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        try:
+            await self._admit(scope, receive, send)
+        except asyncio.CancelledError:
+            if not scope["app"].state.stopping.is_set():  # else cut at the server's end: no error
+                raise
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         if _is_foreign(scope, headers):
             await _refuse(scope, receive, send, 403, "a page of another origin may not do this here")
