@@ -1,13 +1,15 @@
-"""A bed that is nothing but a spring, for tests that want the kernel alone: sessions by script, faults by hand."""
+"""A bed that is nothing but a spring, for tests that want the kernel alone."""
 
 import numpy as np
 
 from services.controller.kernel import layout, step, tuning
 
 PRESCRIBED = {
-    "session_no": 7, "base_n": 100, "first_peak_n": 200, "peak_n": 260, "peak_step_n": 30, "hold_s": 6, "rest_s": 4,
+    "session_no": 7, "base_n": 100, "first_peak_n": 200, "peak_n": 260, "peak_step_n": 30,
+    "hold_s": 6, "rest_s": 4,
     "rise_n_s": 60, "fall_n_s": 80, "rebuild_n_s": 20, "rebuild_fast_n_s": 50, "precondition_s": 4,
-    "precondition_cycles": 1, "traction_s": 90, "cooldown_s": 4, "slack_n": 20, "slack_mm_s": 8, "tilt_deg": 15,
+    "precondition_cycles": 1, "traction_s": 90, "cooldown_s": 4, "slack_n": 20, "slack_mm_s": 8,
+    "tilt_deg": 15,
     "tilt_tolerance_deg": 1, "heat_allowed": 30, "heat_ceiling_c": 42, "body_weight_kg": 80, "ease_min_n": 25,
     "ease_fraction": 0.15, "quiet_s": 2, "guardings_per_cycle": 3, "guarding_peak_factor": 0.85,
     "guardings_per_session": 12, "ceiling_n": 400, "drive_mm_s": 20, "close_after_s": 30,
@@ -28,7 +30,7 @@ def prescribed(period_s: float = 0.02, **changes: float) -> np.ndarray:
 
 
 class Spring:
-    """One bed: drive with a 15 ms lag, 10 mm of slack, a linear spring, 0.5 N noise; everything can be broken."""
+    """One bed: drive with a 15 ms lag, 10 mm of slack, a linear spring, 0.5 N noise; all can be broken."""
 
     def __init__(
         self, period_s: float = 0.02, seed: int = 1, stiffness: float = 18.0, **changes: float

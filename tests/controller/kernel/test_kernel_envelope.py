@@ -21,9 +21,9 @@ def limited(
 @pytest.mark.parametrize("which", FORMS)
 @settings(deadline=None)  # the first call may compile
 @given(
-    velocity=st.floats(-40, 40), force=st.floats(-50, 2500), ceiling=st.floats(0, 800), slope=st.floats(-900, 900),
-    age=st.integers(0, 5000), blind=st.sampled_from([0.0, 8.0, 256.0]), x=st.floats(-10, 300),
-    armed=st.sampled_from([0.0, 1.0]),
+    velocity=st.floats(-40, 40), force=st.floats(-50, 2500), ceiling=st.floats(0, 800),
+    slope=st.floats(-900, 900), age=st.integers(0, 5000), x=st.floats(-10, 300),
+    blind=st.sampled_from([0.0, 8.0, 256.0]), armed=st.sampled_from([0.0, 1.0]),
 )  # fmt: skip
 def test_the_envelope_never_raises(which, velocity, force, ceiling, slope, age, blind, x, armed):
     """Whatever the law wants, behind the envelope it is at most that: the one property safety rests on."""
