@@ -19,7 +19,7 @@ from services.kit.errors import SpondylError
 from services.kit.runfile import Run, process_start, save
 from services.kit.supervise import Supervisor
 
-STOP_WITHIN_S = 4.7  # every child ends within 5 s of Ctrl-C
+STOP_WITHIN_S = 4.5  # every child ends within 5 s of Ctrl-C
 READY_WITHIN_S = 180.0  # the first start on a machine compiles the control loop
 
 
