@@ -1,0 +1,290 @@
+import asyncio
+import json
+import re
+import sqlite3
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bedside_rig import NECK, PATIENT, Clinic, Served, Ticking
+from hypothesis import given
+from hypothesis import strategies as st
+from servers import eventually
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from services.controller.kernel import layout
+from services.controller.link import LoopLink
+from services.controller.panel import live, pages
+from services.controller.panel.api import create_panel
+from services.controller.panel.guard import host_name
+from services.controller.shared import GatewayMemory, LoopFile
+
+README = Path(__file__).parents[2] / "services/controller/panel/README.md"
+ACTIONS = (
+    "confirm",
+    "switch-test",
+    "start",
+    "pause",
+    "resume",
+    "reset",
+    "close",
+    "change",
+    "heat",
+    "pain",
+    "note",
+)
+
+
+@pytest.fixture(scope="module")
+def ticking():
+    """Two simulated beds under the compiled kernel."""
+    beds = Ticking()
+    yield beds
+    beds.close()
+
+
+@pytest.fixture
+def clinic(tmp_path, ticking):
+    """A bedside over them; the beds are brought back to idle."""
+    clinic = Clinic(tmp_path, ticking)
+    yield clinic
+    clinic.clear_up()
+    clinic.store.close()
+
+
+@pytest.fixture
+def panel(clinic):
+    """The panel behind a real server."""
+    served = Served(create_panel(clinic.bedside, "0.1", pages=pages.router))
+    yield served
+    served.close()
+
+
+def frames(socket, seconds_of_frames=50):
+    """The next messages of a live socket."""
+    return [json.loads(socket.recv(timeout=5)) for _ in range(seconds_of_frames)]
+
+
+def live_socket(panel, device="bed-01", **options):
+    """A live socket."""
+    return connect(f"ws://127.0.0.1:{panel.port}/api/devices/{device}/live", proxy=None, **options)
+
+
+def test_the_readme_lists_every_route_and_no_other(panel):
+    """The page and integrators are written against that list."""
+    text = README.read_text(encoding="utf-8").replace("`POST .../", "`POST /api/devices/{d}/")
+    text = text.replace("`, `/resume`", "`, `POST /api/devices/{d}/resume`")
+    listed = {
+        (verb, path.replace("{d}", "{device}").replace("{id}", "{session}"))
+        for verb, path in re.findall(r"`(GET|POST|WS) (/api/[^`]*)`", text)
+    }
+    document = panel.http.get("/openapi.json").json()["paths"]
+    served = {
+        (verb.upper(), path) for path, verbs in document.items() for verb in verbs if path.startswith("/api")
+    }
+    assert listed - {("WS", "/api/devices/{device}/live")} == served
+
+
+def test_a_session_through_the_api(panel, clinic):
+    """What the page does, answered by the kernel, with the state that follows."""
+    rows = panel.get()["devices"]
+    assert [(row["device"], row["phase"], row["fresh"]) for row in rows] == [
+        ("bed-01", "idle", True), ("bed-02", "idle", True),
+    ]  # fmt: skip
+    answer = panel.post("bed-01/confirm", clinic.request(pain_before=4)).json()
+    assert answer["accepted"]
+    assert answer["state"]["phase"] == "ready"
+    assert answer["state"]["session"]["patient"] == str(PATIENT)
+    panel.post("bed-01/switch-test").raise_for_status()
+    eventually(lambda: panel.get("/bed-01")["switch"]["tested"], 20, "switch test")
+    assert panel.post("bed-01/start").json()["state"]["phase"] == "slack"
+    panel.post("bed-01/note", {"text": "slight pull", "operator": "mk"}).raise_for_status()
+    assert panel.post("bed-01/stop").json()["accepted"]
+    panel.post("bed-01/pain", {"when": "after", "value": 3}).raise_for_status()
+    detail = panel.get(f"/bed-01/sessions/{answer['session']}")
+    assert detail["pain_after"] == 3
+    assert [note["text"] for note in detail["notes"]] == ["slight pull"]
+    assert "stop" in {row["action"] for row in detail["actions"]}
+
+
+def test_a_refusal_says_why_in_both_languages(panel, clinic):
+    """problem+json with the kernel's reason, and every reason against a prescription."""
+    answer = panel.post("bed-01/start")
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "no patient has been confirmed" in answer.json()["detail"]
+    assert "kein Patient" in answer.json()["detail_de"]
+    answer = panel.post("bed-01/confirm", clinic.request() | {"prescription": {**NECK, "peak_n": 500.0}})
+    assert answer.status_code == 409
+    assert {row["limit"] for row in answer.json()["refusals"]} == {78.0, 133.0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"content": b"\xff\xfe"},
+        {"content": b"[1"},
+        {"data": {"a": "b"}},
+        {"json": {"operator": 7}},
+        {"json": None},
+    ],
+)
+def test_stop_needs_nothing_but_the_request(panel, clinic, options):
+    """No body, a wrong body, a form: a stop is a stop."""
+    clinic.started()
+    answer = panel.http.post("/api/devices/bed-01/stop", **options)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, True)
+    assert clinic.phase() == "stopped"
+
+
+def test_stop_works_when_the_log_cannot_be_written(panel, clinic):
+    """A full disk must never keep a patient under tension."""
+    clinic.started()
+    with sqlite3.connect(clinic.directory / "session.db") as raw:
+        raw.executescript("DROP TABLE actions; DROP TABLE notes; DROP TABLE sessions;")
+    assert panel.post("bed-01/stop").json()["accepted"]
+    assert panel.get("/bed-01")["phase"] == "stopped"
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_foreign_page_can_do_nothing_here(panel, action):
+    """No sign-in at the bedside: so no form, no foreign origin, no unknown name reaches a bed."""
+    path = f"/api/devices/bed-01/{action}"
+    assert panel.http.post(path, data={"a": "b"}).status_code == 415
+    assert panel.http.post(path, content=b"{}", headers={"content-type": "text/plain"}).status_code == 415
+    for headers in (
+        {"origin": "http://evil.example"},
+        {"host": "evil.example"},
+        {"sec-fetch-site": "cross-site"},
+    ):
+        assert panel.http.post(path, json={}, headers=headers).status_code == 403
+
+
+def test_a_foreign_page_sees_nothing_either(panel):
+    """A name pointed at loopback is not ours; nor is a socket from another page."""
+    assert panel.http.get("/api/devices", headers={"host": "evil.example"}).status_code == 403
+    with pytest.raises(InvalidStatus), live_socket(panel, origin="http://evil.example") as socket:
+        socket.recv()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("127.0.0.1:80", "127.0.0.1"),
+        ("[::1]:80", "::1"),
+        ("LocalHost", "localhost"),
+        ("a.b:1", "a.b"),
+        ("", ""),
+    ],
+)
+def test_a_host_header_is_taken_apart(host, name):
+    """With a port, without, in brackets, in capitals."""
+    assert host_name(host) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        ("bed-01/confirm", b'{"patient": "\xff"}', 400),
+        ("bed-01/confirm", b'{"patient": NaN}', 422),
+        ("bed-01/confirm", b"{" * 5000, 422),
+        ("bed-01/confirm", b"x" * 10_000_000, 413),
+        ("bed-01/pain", b'{"when": "after", "value": 11}', 422),
+        ("bed-01/pain", b'{"when": "after", "value": true}', 422),
+        ("bed-01/note", b'{"text": ""}', 422),
+        ("bed-01/fault", b'{"kind": "cosmic-ray"}', 409),
+        ("bed-99/start", b"{}", 404),
+        ("bed-01/nonsense", b"{}", 404),
+    ],
+)
+def test_bad_input_is_a_clear_answer(panel, path, content, status):
+    """Never a trace back, never half done."""
+    answer = panel.http.post(
+        f"/api/devices/{path}", content=content, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+
+
+# --- live ------------------------------------------------------------------------------------
+
+
+def test_the_live_trace_misses_no_sample(panel, clinic):
+    """Hello, then every sample once and in order, with the note that was added meanwhile."""
+    clinic.started()
+    with live_socket(panel) as socket:
+        first = json.loads(socket.recv(timeout=5))
+        assert first["type"] == "hello"
+        assert first["state"]["session"]["region"] == "cervical"
+        panel.post("bed-01/note", {"text": "hello"}).raise_for_status()
+        seen = frames(socket, 60)
+    samples = [frame for frame in seen if frame["type"] == "samples"]
+    for before, after in pairwise(samples):
+        assert after["seq"] == before["seq"] + before["step"] * before["count"]
+    for frame in samples:
+        assert len(frame["tension_n"]) == len(frame["target_n"]) == len(frame["residual_n"]) == frame["count"]
+    noted = [frame["state"]["session"]["notes"] for frame in seen if frame["type"] == "state"]
+    assert any(notes and notes[0]["text"] == "hello" for notes in noted)
+
+
+def test_an_unknown_bed_has_no_live_trace(panel):
+    """Closed with the reason."""
+    with live_socket(panel, "bed-99") as socket, pytest.raises(ConnectionClosed, match="no bed 'bed-99'"):
+        socket.recv(timeout=5)
+
+
+def test_a_client_that_does_not_read_costs_frames_not_memory():
+    """One stuck browser must not fill the gateway."""
+
+    async def fill():
+        listener = live.Listener("bed-01")
+        for number in range(live.QUEUE_FRAMES * 3):
+            listener.put(str(number))
+        return listener.queue.qsize(), listener.dropped, listener.queue.get_nowait()
+
+    kept, dropped, oldest = asyncio.run(fill())
+    assert (kept, dropped) == (live.QUEUE_FRAMES, live.QUEUE_FRAMES * 2)
+    assert oldest == str(live.QUEUE_FRAMES * 2)
+
+
+@given(st.lists(st.integers(-20_000, 20_000), min_size=40, max_size=40))
+def test_a_decimated_frame_keeps_every_peak(values):
+    """At a 1 ms period the page gets 50 entries a second, and no twitch between them is hidden."""
+    column = np.zeros((40, len(layout.SAMPLES)), np.int32)
+    column[:, layout.S_FORCE] = values
+    column[7, layout.S_EVENTS] = layout.EVENT_GUARDING_DETECTED
+    frame = live.frame(100, column, live.samples_an_entry(1_000_000), 0.0, 90.0)
+    assert (frame["step"], frame["count"]) == (20, 2)
+    for entry, part in enumerate((values[:20], values[20:])):
+        assert frame["tension_n"][entry] == part[-1] / 10
+        assert frame["tension_min_n"][entry] == min(part) / 10
+        assert frame["tension_max_n"][entry] == max(part) / 10
+    assert frame["marks"] == [{"seq": 107, "kind": "guarding_detected"}]
+
+
+def test_a_new_boot_of_the_loop_is_followed(tmp_path, clinic):
+    """The loop may be restarted under the panel: it finds the new memory by itself."""
+    directory = tmp_path / "gateway"
+    directory.mkdir()
+    link = LoopLink(directory)
+    boots = []
+    for _ in range(2):
+        memory = GatewayMemory.create(
+            site="north", gateway="gw-north", devices=("bed-01",), period_ns=20_000_000, capacity_ticks=64,
+        )  # fmt: skip
+        LoopFile(memory.path, 1, 0.0, str(memory.boot)).save(directory)
+        eventually(lambda boot=memory.boot: _boot(link) == boot, 5, "new boot")
+        boots.append(memory.boot)
+        memory.unlink()
+    assert len(set(boots)) == 2
+
+
+def _boot(link):
+    try:
+        return link.memory().boot
+    except Exception:  # noqa: BLE001  (nothing there yet)
+        return None

@@ -1,0 +1,135 @@
+import random
+import time
+
+import httpx
+import pytest
+from bedside_rig import Clinic, Served, Ticking
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.controller import prescription as rx
+from services.controller import therapist
+from services.controller.panel.api import create_panel
+from services.kit.errors import SpondylError
+
+
+def dice(seed):
+    """Made-up patients, nothing secret."""
+    return random.Random(seed)  # noqa: S311  (the same)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 63), st.integers(0, 3))
+def test_every_made_up_prescription_is_within_every_limit(seed, index, sessions):
+    """A demonstration must not stall on a refusal."""
+    assert rx.check_document(therapist.invent(dice(seed), index, sessions)) == []
+
+
+def test_neighbouring_beds_come_apart():
+    """Six beds in the same phase show one thing six times."""
+    first = [therapist.invent(dice(index), index, 0) for index in range(6)]
+    assert len({(row["traction_min"], row["precondition_s"]) for row in first}) == 6
+    assert {row["region"] for row in first} == {"lumbar", "cervical"}
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"bed-01": 3}', "nonsense"])
+def test_wrong_addresses_are_one_clear_line(text):
+    """Started by hand without its setting, it says what is missing."""
+    with pytest.raises(SpondylError, match="SPONDYL_PANELS"):
+        therapist.panels_from(text)
+
+
+class Working:
+    """The therapist's decisions carried out at one bed, faster than a person."""
+
+    def __init__(self, clinic, panel):
+        self.clinic, self.panel, self.done = clinic, panel, []
+        self.visit = therapist.Visit("bed-01", 0, dice(1))
+
+    def until(self, condition, within_s=90.0):
+        """Look and act, on the bed's own clock, until the condition holds."""
+        deadline = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < deadline, self.done
+            self.look()
+            time.sleep(0.01)
+
+    def look(self):
+        """One look at the bed."""
+        state = self.panel.get("/bed-01")
+        now = state["seq"] * state["period_ms"] / 1000
+        step = therapist.decide(state, self.visit, now, self.clinic.clearance)
+        if step is None:
+            return
+        body = dict(step.body)
+        if step.action == "confirm":
+            body["prescription"] = body["prescription"] | {
+                "traction_min": 1.0,
+                "precondition_s": 10.0,
+                "heat_min": 0.0,
+            }
+        answer = self.panel.post(f"bed-01/{step.action}", body)
+        self.done.append((step.action, answer.status_code))
+        if answer.is_error:
+            self.visit.not_before = now + therapist.AGAIN_S
+            self.visit.reset = self.visit.reset and step.action != "close"
+
+
+@pytest.fixture(scope="module")
+def ticking():
+    """Simulated beds under the compiled kernel."""
+    beds = Ticking()
+    yield beds
+    beds.close()
+
+
+@pytest.fixture
+def working(tmp_path, ticking):
+    """A therapist at a real panel."""
+    clinic = Clinic(tmp_path, ticking)
+    panel = Served(create_panel(clinic.bedside, "0.1"))
+    yield Working(clinic, panel)
+    panel.close()
+    clinic.clear_up()
+    clinic.store.close()
+
+
+def closed(clinic, number):
+    """Whether the session of this number has been closed."""
+    row = clinic.store.by_number(number)
+    return row is not None and row.state == "closed"
+
+
+def test_one_session_after_another_from_confirmation_to_pain(working):
+    """What the demonstration lives from, through nothing but the panel's API."""
+    working.until(lambda: closed(working.clinic, 1))
+    session = working.clinic.store.by_number(1)
+    assert session.started_at is not None
+    assert session.pain_before is not None
+    assert session.pain_after is not None
+    working.until(lambda: working.clinic.store.by_number(2) is not None)
+    assert working.clinic.store.by_number(2).patient != session.patient
+
+
+def test_after_a_fault_it_looks_resets_closes_and_goes_on_when_it_is_mended(working):
+    """Nobody is laid on a bed that is broken."""
+    working.until(lambda: working.clinic.phase() == "precondition")
+    working.clinic.bedside.fault("bed-01", "drive-stuck", clear=False)
+    working.until(lambda: working.clinic.phase() == "fault")
+    working.clinic.bedside.fault("bed-01", "drive-stuck", clear=True)
+    working.until(lambda: closed(working.clinic, 1))
+    assert ("reset", 200) in working.done
+    working.until(lambda: working.clinic.store.by_number(2) is not None)
+
+
+def test_a_panel_that_does_not_answer_ends_nothing(tmp_path):
+    """Panels restart; the therapist waits."""
+    import asyncio
+
+    async def work():
+        worker = therapist.Therapist({"bed-01": "http://127.0.0.1:9"}, tmp_path / "key", 1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(worker.run(), 0.7)
+
+    asyncio.run(work())
+    with pytest.raises(httpx.ConnectError):
+        httpx.get("http://127.0.0.1:9", trust_env=False)
