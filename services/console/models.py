@@ -17,6 +17,8 @@ Link = Literal["live", "stale", "waiting", "stopped", "lost"]
 STALE_S = 2.0  # research: a monitor blanks its number when it is older than this
 BACKLOG_S = 30.0  # samples kept for a page that opens
 EVENTS_KEPT = 60
+STEADY_S = 20.0  # samples that come this long with one delay are as quick as they get
+STEADY_BAND_S = 0.7
 DRIFT = 200e-6  # two clocks part by less than this; lets the delay's floor creep up
 PHASE_INDEX = {name: index for index, name in enumerate(PHASES)}
 IN_SESSION: frozenset[str] = frozenset(
@@ -83,6 +85,7 @@ class Device:
     counter_n: float = 0.0
     arrived: float | None = None
     delay_floor: float = 0.0
+    steady: tuple[float, float] = (0.0, 0.0)  # a delay, and since when it has been about that
     lag_s: float = 0.0
 
     def take(self, block: TensionBlock, now: float) -> Block | None:
@@ -116,17 +119,23 @@ class Device:
         self.seq = -1
         self.backlog.clear()
         self.delay_floor = now - last * block.period_ms / 1000
+        self.steady = (self.delay_floor, now)
         self.arrived = now
 
     def _time(self, sample_s: float, now: float) -> None:
         """How late this sample is against the quickest one of its boot.
 
         Only the console's monotonic clock and the sample's index count, so a stepped wall clock changes
-        nothing; samples that waited in a spool are seen to be old.
+        nothing; samples that waited on the way are seen to be old. A loop that stood still for a while
+        counts no ticks: once its samples come steadily again, that delay is the new floor.
         """
         delay = now - sample_s
         since = now - self.arrived if self.arrived is not None else 0.0
         self.delay_floor = min(delay, self.delay_floor + DRIFT * since)
+        if abs(delay - self.steady[0]) > STEADY_BAND_S:
+            self.steady = (delay, now)
+        elif now - self.steady[1] > STEADY_S:
+            self.delay_floor, self.steady = delay, (delay, now)
         self.lag_s = delay - self.delay_floor
         self.arrived = now
 

@@ -168,7 +168,7 @@ COMMON: Table = {
     "phase": {"de": "Phase", "en": "Phase"},
     "cycle": {"de": "Zyklus", "en": "Cycle"},
     "remaining": {"de": "Restzeit", "en": "Remaining"},
-    "guardings": {"de": "Gegenspannungen", "en": "Guardings"},
+    "guardings": {"de": "Abwehr", "en": "Guardings"},
     "bed": {"de": "Liege", "en": "Bed"},
     "newton": {"de": "N", "en": "N"},
     "yields": {"de": "Der Tisch gibt nach", "en": "The table yields"},

@@ -9,7 +9,7 @@ from console.samples import BOOT, NEXT_BOOT, NORTH, Clock, block, status
 from broker.messages import DeviceState, Event
 from services.console.errors import UnknownDevice
 from services.console.live import Live
-from services.console.models import BACKLOG_S, STALE_S, Key
+from services.console.models import BACKLOG_S, STALE_S, STEADY_S, Key
 
 
 @pytest.fixture
@@ -67,6 +67,19 @@ def test_samples_that_waited_on_the_way_are_seen_to_be_old(live, clock):
     live.tension(NORTH, block(10))
     assert live.devices[NORTH].age_s(clock.now) == pytest.approx(11.8, abs=0.1)
     assert link(live) == "stale"
+
+
+def test_a_loop_that_stood_still_is_live_again_after_a_while(live, clock):
+    """A gateway that was asleep counts no ticks meanwhile: its delay must not be held against it for ever."""
+    live.tension(NORTH, block(0))
+    clock.now += 60.0
+    links = {}
+    for seq in range(10, 1500, 10):
+        live.tension(NORTH, block(seq))
+        links[seq * 0.02] = link(live)
+        clock.now += 0.2
+    assert {found for at_s, found in links.items() if at_s < STEADY_S - 1} == {"stale"}
+    assert {found for at_s, found in links.items() if at_s > STEADY_S + 1} == {"live"}
 
 
 def test_a_stepped_wall_clock_changes_nothing(live, clock):

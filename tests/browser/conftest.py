@@ -1,0 +1,134 @@
+"""A real Chromium, pages that collect every error they make, and a console on a real broker."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from console.clinic import Bed, Clinic
+from playwright.sync_api import sync_playwright
+from servers import Mosquitto, answers, eventually, free_port
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "test-output"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+WATCH_POLICY = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+def pytest_collection_modifyitems(items):
+    """Everything here needs Chromium."""
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for all tests."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no Chromium on this machine: `make setup` installs it")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address; at the end no page may have made an error or met its own security policy."""
+    opened = []
+
+    def open_at(address, *, width=1440, height=900, locale="en-GB", may_fail=(), **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale, **options)
+        page = context.new_page()
+        page.add_init_script(WATCH_POLICY)
+        errors = []
+        page.on("console", lambda it: errors.append(it.text) if it.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        opened.append((context, page, errors, may_fail))
+        return page
+
+    yield open_at
+    for context, page, errors, may_fail in opened:
+        violations = page.evaluate("window.violations")
+        context.close()
+        assert violations == []
+        assert [text for text in errors if not any(word in text for word in may_fail)] == []
+
+
+def shot(page, name):
+    """Keep a screenshot for people to look at."""
+    page.screenshot(path=str(SCREENSHOTS / f"{name}.png"))
+
+
+def sideways(page):
+    """How far the page scrolls sideways (pixels)."""
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+class Wall:
+    """A console on a real broker, with two clinics that publish."""
+
+    def __init__(self, directory):
+        self.broker = Mosquitto(directory).start()
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SPONDYL_")},
+            "SPONDYL_MQTT_URL": self.broker.url,
+            "SPONDYL_HTTP_PORT": str(self.port),
+            "SPONDYL_PANELS": '{"bed-01": "http://127.0.0.1:9/bed-01"}',
+        }
+        with (directory / "console.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "services.console"], env=environment, cwd=ROOT, stdout=log, stderr=log
+            )
+        self.clinics = []
+        eventually(lambda: answers(self.port), 30.0, "the console's answer")
+
+    def clinic(self, site, *beds):
+        """A clinic whose beds have half a minute behind them and go on."""
+        clinic = Clinic(self.broker.url, site, list(beds))
+        self.clinics.append(clinic)
+        clinic.birth()
+        clinic.history(28)
+        clinic.run()
+        return clinic
+
+    def end(self):
+        """Everything of it ends."""
+        for clinic in self.clinics:
+            clinic.close()
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        self.process.kill()
+        self.process.wait()
+        self.broker.stop()
+
+
+@pytest.fixture
+def wall(tmp_path):
+    """An empty console."""
+    made = Wall(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def north(wall):
+    """A clinic with a pulling, a guarding and a free bed."""
+    return wall.clinic("north", Bed("bed-01"), Bed("bed-02", phase="guarded"), Bed("bed-03", phase="idle"))

@@ -1,0 +1,198 @@
+"""The bedside page against a real gateway: a session by hand, stopped by hand."""
+
+import os
+import re
+import signal
+import uuid
+
+import pytest
+from browser.conftest import shot, sideways
+from machine import Machine
+from playwright.sync_api import expect
+
+from services.controller import clearance
+
+PULLING = re.compile("slack|precondition|ramp|hold|release|rest|guarded|rebuild")
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """A whole system without a therapist: what happens at its beds happens in this file."""
+    options = ("--beds", "2", "--sites", "1", "--no-therapist")
+    system = Machine(tmp_path_factory.mktemp("panel") / "data", *options).start()
+    yield system
+    if system.running:
+        system.stop(10.0)
+
+
+@pytest.fixture
+def panel(clinic, open_page):
+    """The panel of a bed that is live."""
+
+    def open_panel(device="bed-01", **options):
+        page = open_page(clinic.addresses["panels"][device], **options)
+        expect(page.locator("#lost")).to_be_hidden(timeout=15_000)
+        return page
+
+    return open_panel
+
+
+def phase_is(page, phase, timeout_s=20):
+    expect(page.locator("#panel")).to_have_attribute("data-phase", phase, timeout=timeout_s * 1000)
+
+
+def confirm(page, clinic):
+    """Fill the form as a person would, with a clearance that is valid."""
+    patient = uuid.uuid4()
+    token = clearance.issue(clinic.data / "secrets/clearance.key", patient, "lumbar")[0]
+    page.get_by_role("button", name="Confirm patient").first.click()
+    dialog = page.locator("#dialog-confirm")
+    dialog.get_by_label("Patient (id)").fill(str(patient))
+    dialog.get_by_label("Segment").select_option("L4/5")
+    for label, value in (
+        ("Body weight (kg)", "80"), ("Age (years)", "45"),
+        ("Session no. of the cure", "3"), ("Peak (N)", "200"),
+    ):  # fmt: skip
+        dialog.get_by_label(label).fill(value)
+    dialog.get_by_label("Clearance (token)").fill(token)
+    return dialog
+
+
+def start_session(page, clinic):
+    """From a free bed to one that pulls."""
+    phase_is(page, "idle")
+    confirm(page, clinic).locator("[data-yes]").click()
+    phase_is(page, "ready")
+    page.get_by_role("button", name="Test switch").click()
+    start = page.get_by_role("button", name="Start", exact=True)
+    start.click(timeout=20_000)
+    dialog = page.locator("#dialog-start")
+    expect(dialog).to_contain_text("to at most 200 N")
+    shot(page, "panel-start")
+    dialog.locator("[data-yes]").click()
+    phase_is(page, PULLING)
+
+
+def end_session(page):
+    """From stopped to free again."""
+    phase_is(page, "stopped")
+    close = page.get_by_role("button", name="Close session").first
+    close.click()
+    dialog = page.locator("#dialog-close")
+    dialog.locator('label:has(input[value="2"])').click()
+    expect_closed(page, dialog)
+
+
+def expect_closed(page, dialog):
+    """Close as soon as the gateway lets: the tension has to be let out first."""
+    for _ in range(60):
+        if page.locator("#panel").get_attribute("data-phase") == "idle":
+            break
+        if dialog.is_visible():
+            dialog.locator("[data-yes]").click()
+        page.wait_for_timeout(500)
+    phase_is(page, "idle")
+
+
+def test_a_session_by_hand_from_confirmation_to_stop_and_close(clinic, panel):
+    """The whole flow at the bed, every step in the order the page shows it."""
+    page = panel()
+    start_session(page, clinic)
+    expect(page.locator('#steps li[data-state="now"]')).to_contain_text("Treat")
+    expect(page.locator('[data-field="tension"]')).to_have_text(re.compile(r"^\d+$"))
+    expect(page.locator("#labels")).to_contain_text("Limit")
+    shot(page, "panel")
+    page.locator("#stop").click()
+    phase_is(page, "stopped")
+    expect(page.locator("#stop-note")).to_have_text("stopped")
+    end_session(page)
+
+
+def test_escape_stops_even_from_within_a_dialog(clinic, panel):
+    """The fastest key must work whatever is open."""
+    page = panel("bed-02")
+    start_session(page, clinic)
+    page.get_by_role("button", name="Add note").first.click()
+    page.locator("#f-note").type("tingling in the l")
+    page.keyboard.press("Escape")
+    phase_is(page, "stopped")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    end_session(page)
+
+
+def test_a_refusal_is_shown_with_value_limit_and_source(clinic, panel):
+    """Who is refused must learn what would be taken."""
+    page = panel(may_fail=("409", "422"))
+    phase_is(page, "idle")
+    dialog = confirm(page, clinic)
+    dialog.get_by_label("Peak (N)").fill("900")
+    dialog.get_by_role("button", name="Check prescription").click()
+    expect(dialog.locator("[data-refusals]")).to_contain_text("900 N")
+    dialog.locator("[data-yes]").click()
+    expect(dialog.locator("[data-refusals]")).to_contain_text("900 N")
+    expect(dialog).to_be_visible()
+    shot(page, "panel-refused")
+    dialog.get_by_role("button", name="Back").click()
+    expect(dialog).to_be_hidden()
+    phase_is(page, "idle")
+
+
+def test_a_panel_that_hears_nothing_blanks_and_says_so_in_large_letters(clinic, panel):
+    """A frozen gateway must not leave a believable number on the screen."""
+    page = panel(may_fail=("WebSocket", "Failed to load", "ERR_"))
+    expect(page.locator('[data-field="tension"]')).to_have_text(re.compile(r"^\d+$"))
+    pid = panel_pid(clinic)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        expect(page.locator("#lost")).to_be_visible(timeout=5000)
+        expect(page.locator('[data-field="tension"]')).to_have_text("--")
+        expect(page.locator("#lost")).to_contain_text("No connection to the controller")
+        shot(page, "panel-lost")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    expect(page.locator("#lost")).to_be_hidden(timeout=15_000)
+
+
+def panel_pid(clinic):
+    """The panel's process: the one that listens on its port."""
+    port = int(clinic.addresses["panels"]["bed-01"].split(":")[2].split("/")[0])
+    listening = [
+        process.pid
+        for process in clinic.family()
+        if any(it.status == "LISTEN" and it.laddr.port == port for it in process.net_connections("tcp"))
+    ]
+    assert len(listening) == 1
+    return listening[0]
+
+
+def test_the_panel_speaks_german_and_fits_a_phone(clinic, panel):
+    """STOP stays in reach on the smallest screen."""
+    page = panel(width=390, height=844, locale="de-DE")
+    stop = page.locator("#stop")
+    expect(stop).to_contain_text("STOPP")
+    assert sideways(page) <= 0
+    box = stop.bounding_box()
+    assert box["y"] + box["height"] <= 844
+    assert box["width"] > 300
+    shot(page, "panel-390")
+
+
+def test_stop_and_the_steps_are_reached_with_the_keyboard_alone(clinic, panel):
+    """A mouse can fall off the bed."""
+    page = panel()
+    reached = set()
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.action || ''"))
+    assert {"stop", "operator", "confirm"} <= reached
+
+
+def test_the_wall_of_the_whole_system_is_live(clinic, open_page):
+    """Panel, recorder, broker, console and browser, all real."""
+    page = open_page(clinic.addresses["console"])
+    for device in ("bed-01", "bed-02"):
+        number = page.locator(f'.tile[data-device="{device}"] [data-field="tension"]')
+        expect(number).to_have_text(re.compile(r"^\d+$"), timeout=15_000)
+    page.locator(".tile-link").first.click()
+    expect(page.locator("#history .uplot")).to_be_visible(timeout=20_000)
+    shot(page, "bed-real")
