@@ -37,9 +37,13 @@ bench: setup ## every benchmark as JSON, each with its peer in the same run
 	@.venv/bin/spondyl bench kernel --json | tee test-output/bench-kernel.json
 	@.venv/bin/spondyl bench loop --beds 8 --period-ms 20 --seconds 30 --hog --json | tee test-output/bench-loop.json
 
+docs: setup ## write the generated pages anew: topics, AsyncAPI, schemas, access rules, settings
+	@.venv/bin/spondyl contract check --write
+	@.venv/bin/python -m deploy.reference
+
 lock: ## resolve dependencies anew (needs uv); hashes only, no download addresses
 	@for extra in $(EXTRAS); do \
 	  uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml \
 	    --extra $$extra -o requirements/$$extra.lock --custom-compile-command "make lock" || exit 1; done
 
-.PHONY: help setup demo test lint verify chaos bench lock
+.PHONY: help setup demo test lint verify chaos bench docs lock

@@ -1,6 +1,5 @@
 """The documentation says what the program does."""
 
-import importlib
 import re
 import subprocess
 import sys
@@ -9,14 +8,16 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from deploy import reference
 from services.cli import build
-from services.kit.settings import Settings, described
 
 ROOT = Path(__file__).parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/README.md")})
-SETTINGS_MODULES = ("services.kit.settings", "services.controller.settings", "services.telemetry.settings",
-                    "services.console.settings", "services.controller.panel.__main__")  # fmt: skip
+METRIC = re.compile(r"\"(spondyl_(?!begin)[a-z0-9_]+)\"")
+METRICS = sorted(
+    {name for path in ROOT.glob("services/**/*.py") for name in METRIC.findall(path.read_text())}
+)
 
 
 def commands(command, prefix=()):
@@ -29,24 +30,6 @@ def commands(command, prefix=()):
         yield from commands(child, (*prefix, name))
 
 
-def settings_classes():
-    """Every settings class of the services."""
-    classes = {}
-    for name in SETTINGS_MODULES:
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            continue
-        classes |= {
-            value.__qualname__: value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Settings)
-        }
-    return list(classes.values())
-
-
 @pytest.mark.parametrize("words", sorted(commands(typer.main.get_command(build()))), ids=" ".join)
 def test_every_command_is_on_the_operations_page(words):
     """A command nobody can find does not exist."""
@@ -56,13 +39,15 @@ def test_every_command_is_on_the_operations_page(words):
     )
 
 
-@pytest.mark.parametrize("row", described(*settings_classes()), ids=lambda row: row.variable)
-def test_every_setting_is_on_the_operations_page_with_its_default(row):
-    """Ops configure by the page, not by the source."""
-    line = next((line for line in OPERATIONS.splitlines() if f"`{row.variable}`" in line), None)
-    assert line is not None, f"{row.variable} is missing"
-    assert row.default in line
-    assert row.description in line
+def test_the_settings_on_the_operations_page_are_those_the_services_read():
+    """Ops configure by the page, not by the source; `python -m deploy.reference` writes it."""
+    assert reference.current(OPERATIONS) == OPERATIONS
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_on_the_operations_page(name):
+    """A number without a meaning cannot be watched."""
+    assert f"`{name}`" in OPERATIONS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -88,7 +73,8 @@ def test_every_make_target_of_the_readme_exists():
     """`make help` and the README agree."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]+)", text)) <= targets
+    named = {"".join(pair) for pair in re.findall(r"^make ([a-z]+)|`make ([a-z]+)", text, re.MULTILINE)}
+    assert named <= targets
     assert {"setup", "demo", "test", "lint", "bench", "verify", "chaos"} <= targets
 
 
