@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from broker.contract import Role
 from broker.mosquitto import User, render_local
 from deploy import engines
 from deploy.ports import Ports, answers
@@ -17,7 +19,7 @@ SITE_NAMES = ("north", "south", "east", "west")
 MAX_BEDS_PER_SITE = 64
 MAX_SITES = 64
 CONSOLE_PORT = 8080
-INTEGRATOR = "integrator"
+INTEGRATOR: Final = "integrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,8 @@ def _answers(url: str) -> Callable[[], bool]:
 
 
 def _render_mosquitto(plan: Plan, run: Run) -> Path:
-    users = [User(role=INTEGRATOR, username=INTEGRATOR, password=run.users[INTEGRATOR].password)]
-    users += [
-        User(role=role, username=role, password=run.users[role].password) for role in ("telemetry", "console")
-    ]
+    services: tuple[Role, ...] = ("telemetry", "console", INTEGRATOR)
+    users = [User(role=role, username=role, password=run.users[role].password) for role in services]
     users += [
         User(
             role="gateway",

@@ -38,7 +38,8 @@ def settings_table() -> str:
 def with_part(text: str, name: str, part: str) -> str:
     """The page with the lines between its two marks replaced."""
     pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    replaced, count = re.subn(pattern, lambda found: f"{found[1]}\n{part}\n\n{found[2]}", text, flags=re.DOTALL)
+    filled = rf"\g<1>\n{part.replace(chr(92), chr(92) * 2)}\n\n\g<2>"
+    replaced, count = re.subn(pattern, filled, text, flags=re.DOTALL)
     if count != 1:
         raise ValueError(f"docs/operations.md has {count} parts between the marks of {name!r}: one is needed")
     return replaced
