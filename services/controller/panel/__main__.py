@@ -9,6 +9,7 @@ from pydantic import Field
 
 from services.controller.clearance import Anchor, Clocks, read_public
 from services.controller.link import LoopLink
+from services.controller.loop_metrics import LoopMetrics
 from services.controller.panel import pages
 from services.controller.panel.api import create_panel
 from services.controller.session import Bedside
@@ -42,9 +43,11 @@ def main() -> None:
     logging.configure("panel", settings.log_level, settings.log_format, settings.site)
     store = Store(settings.directory / "session.db")
     try:
-        bedside = Bedside(LoopLink(settings.directory), store, _public_key(settings), _clocks(store))
+        link = LoopLink(settings.directory)
+        bedside = Bedside(link, store, _public_key(settings), _clocks(store))
         release = version("spondyl")
         app = create_panel(bedside, release, hosts=settings.hosts, pages=pages.router)
+        app.state.registry.register(LoopMetrics(link))
         http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
         store.close()

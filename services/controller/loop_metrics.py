@@ -1,0 +1,58 @@
+"""The loop's own histograms as Prometheus metrics: the panel's process reads them from shared memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.controller.errors import BedUnavailable
+from services.controller.histograms import Histogram, bucket_start_ns
+from services.controller.kernel import memory as m
+from services.controller.link import LoopLink
+
+# name in shared memory, metric, meaning
+EXPOSED = (
+    ("late", "spondyl_loop_late_seconds", "How late the loop woke for a tick."),
+    ("compute", "spondyl_loop_compute_seconds", "How long a tick took, the beds' answers included."),
+    ("link", "spondyl_loop_link_seconds", "How long the beds took to answer."),
+)
+MISSED = "spondyl_loop_missed_deadlines"
+# Upper edges in seconds; the 3 % buckets of shared memory are summed into them.
+EDGES_S = (10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 0.1)
+
+
+class LoopMetrics(Collector):
+    """Lateness, compute and link time of the living loop, and its missed deadlines."""
+
+    def __init__(self, link: LoopLink) -> None:
+        self._link = link
+
+    def collect(self) -> Iterator[Metric]:
+        """Nothing while no loop has started."""
+        try:
+            memory = self._link.memory()
+        except BedUnavailable:
+            return
+        histograms = memory.histograms()
+        for name, metric, text in EXPOSED:
+            family = HistogramMetricFamily(metric, text)
+            family.add_metric([], buckets=_buckets(histograms[name]), sum_value=histograms[name].sum_ns / 1e9)
+            yield family
+        missed = CounterMetricFamily(MISSED, "Ticks that ended after the next one's start.")
+        missed.add_metric([], memory.word(m.W_MISSED))
+        yield missed
+
+    def describe(self) -> list[Metric]:
+        """Nothing is known before a loop runs."""
+        return []
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Cumulative counts at EDGES_S and at infinity."""
+    ends_s = np.array([bucket_start_ns(bucket + 1) for bucket in range(len(histogram.counts))]) / 1e9
+    cumulative = np.cumsum(histogram.counts)
+    places = np.searchsorted(ends_s, EDGES_S, side="right")
+    counts = [int(cumulative[place - 1]) if place else 0 for place in places]
+    return [*((f"{edge:g}", float(n)) for edge, n in zip(EDGES_S, counts, strict=True)),
+            ("+Inf", float(histogram.total))]  # fmt: skip
