@@ -11,6 +11,7 @@ from services.controller.errors import StoreUnavailable
 from services.controller.events import unknown_session
 from services.controller.store import Session, Store
 from services.controller.summary import SessionFacts
+from services.kit.errors import SpondylError
 
 log = structlog.get_logger(__name__)
 
@@ -74,5 +75,8 @@ class KnownSessions:
 
     def _look(self, number: int) -> Session | None:
         if self._store is None:
-            self._store = Store(self._path)
+            try:
+                self._store = Store(self._path)
+            except SpondylError as error:
+                raise StoreUnavailable(str(error)) from error
         return self._store.by_number(number)

@@ -104,6 +104,38 @@ def test_a_bed_among_others_and_long_idle_before_replays_alone(course, tmp_path)
     assert (result.equal, result.first_seq, result.samples) == (True, before, len(readings))
 
 
+def test_a_prescription_changed_under_way_replays_too(course, tmp_path):
+    """The change waits for the next phase boundary; what is staged afterwards must not matter."""
+    length, change = len(course.course.samples), 1700
+    readings = course.course.samples[:, : len(layout.READINGS)]
+    params, state = step.new_parameters(1), step.new_state(1)
+    changed = course.course.parameters.copy()
+    changed[layout.P_HOLD_S] /= 2
+    staged = course.course.parameters[:, None].copy()
+    sample, command = np.zeros((len(layout.SAMPLES), 1), np.int32), np.zeros((2, 1), np.int32)
+    samples = np.zeros((length, len(layout.SAMPLES)), np.int32)
+    for tick in range(length):
+        action = course.course.samples[tick, layout.S_ACTION]
+        if tick == change:
+            staged[:, 0], action = changed, layout.ACTION_CHANGE
+        reading = np.ascontiguousarray(readings[tick][:, None])
+        step.step(params, staged, state, reading, np.array([action], np.int32), sample, command)
+        samples[tick] = sample[:, 0]
+        staged[:, 0] = staged[:, 0] if tick < change else -1.0
+    assert samples[change, layout.S_REFUSAL] == layout.REFUSAL_NONE
+    ticks = np.arange(length, dtype=np.int64)
+    times = np.column_stack((ticks, ticks * 20_000_000, ticks * 20_000_000))
+    recordings = Recordings(tmp_path)
+    pieces = ((0, change, course.course.parameters), (change, length, changed))
+    for first, last, parameters in pieces:
+        payload = blackbox_payload(
+            UUID(int=7), 20.0, times[first:last], samples[first:last], SESSION, parameters
+        )
+        recordings.append(SESSION, payload)
+    result = replay(recordings.path(SESSION))
+    assert (result.equal, result.samples) == (True, length)
+
+
 @pytest.mark.parametrize(
     ("row", "by"), [("velocity_ums", 1), ("velocity_ums", -1), ("outputs", 2), ("outputs", 8)]
 )

@@ -1,0 +1,124 @@
+import time
+from uuid import uuid4
+
+import pytest
+from ring_writer import Ring
+from sample_streams import rows, treated
+
+from services.controller.errors import StoreUnavailable
+from services.controller.kernel import layout
+from services.controller.known_sessions import PATIENCE_S, KnownSessions
+from services.controller.live import Live
+from services.controller.store import NewSession, Store
+
+HOUR_NS = 3_600_000_000_000
+
+
+@pytest.fixture
+def ring(tmp_path):
+    made = Ring(tmp_path, devices=("bed-01",))
+    made.memory.health["mqtt_connected"] = 1
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def live(ring, tmp_path):
+    sessions = KnownSessions(tmp_path / "session.db")
+    yield Live.resume(ring.memory, sessions, 0, {})
+    sessions.close()
+
+
+def said(live, stream):
+    """What is announced now on a stream."""
+    return [message for name, _, message in live.advance() if name == stream]
+
+
+def alarms(live):
+    return [alarm.condition for alarm in live.beds[0].board.active()]
+
+
+def test_a_state_is_announced_on_change_and_as_a_session_goes_on(ring, live):
+    """Retained messages are for changes; what is left of a session is told every few seconds."""
+    ring.idle(10)
+    assert [state.phase for state in said(live, "state")] == ["idle"]
+    ring.idle(10)
+    assert said(live, "state") == []
+    ring.run((5, treated(phase=layout.HOLD, remaining_ms=60_000, target_mn=300_000, cycle=1)))
+    (state,) = said(live, "state")
+    assert (state.phase, state.target_n, state.remaining_s, state.cycle) == ("hold", 300.0, 60.0, 1)
+    ring.run((5, treated(phase=layout.HOLD, remaining_ms=59_000, target_mn=300_000, cycle=1)))
+    assert [state.remaining_s for state in said(live, "state")] == [59.0]
+    ring.run((5, treated(phase=layout.HOLD, remaining_ms=58_900, target_mn=300_000, cycle=1)))
+    assert said(live, "state") == []
+
+
+def test_a_session_is_shown_with_what_the_panel_knows_of_it(ring, live, tmp_path):
+    """Id, region and prescribed minutes come from the operator's side."""
+    store = Store(tmp_path / "session.db")
+    new = NewSession("bed-01", ring.memory.boot, uuid4(), None, None, "cervical", "C5/6", {}, uuid4(), "anna")
+    session = store.add(new)
+    parameters = [0.0] * len(layout.PARAMETERS)
+    parameters[layout.P_TRACTION_S] = 900.0
+    store.set_parameters(session.session, parameters)
+    ring.run((5, treated(session.session_no, phase=layout.HOLD)))
+    (state,) = said(live, "state")
+    assert (state.session, state.region, state.traction_s) == (session.session, "cervical", 900.0)
+    ring.run((5, {"session_no": session.session_no, "phase": layout.IDLE}))
+    assert said(live, "state")[0].session is None
+    store.close()
+
+
+def test_a_step_of_the_clock_is_an_alarm_for_a_minute(ring, live):
+    """It changes no order and no duration, and somebody should know."""
+    ring.idle(10)
+    live.advance()
+    times, samples = rows((3010, {}), first=10)
+    times[:, 2] -= HOUR_NS
+    ring.push(times[:10], samples[:10])
+    live.advance()
+    assert ring.memory.health["clock_step_ms"] == -3_600_000
+    ring.push(times[10:11], samples[10:11])
+    live.advance()
+    assert alarms(live) == ["clock_stepped"]
+    assert live.beds[0].board.active()[0].text["en"] == "* CLOCK STEPPED BY -3600.0 s"
+    ring.push(times[11:], samples[11:])
+    live.advance()
+    assert ring.memory.health["clock_step_ms"] == 0
+
+
+def test_a_loop_that_wakes_late_for_seconds_is_an_alarm(ring, live):
+    """One late wake-up is noise, two seconds of them are a machine that is too small."""
+    for _ in range(30):
+        ring.run((5, {"late_us": 12_000}))
+        live.advance()
+    assert ring.memory.health["late_us"] == 12_000
+    assert alarms(live) == ["loop_degraded"]
+    ring.idle(60)
+    live.advance()
+    ring.idle(60)
+    live.advance()
+    assert alarms(live) == []
+
+
+def test_after_an_absence_only_the_newest_samples_are_looked_at(ring, live):
+    """What is live now matters; what was is the stored lane's."""
+    ring.idle(10)
+    live.advance()
+    ring.run((1000, {"conditions": layout.OVER_FORCE}))
+    ring.idle(400)
+    live.advance()
+    assert alarms(live) == []
+    assert live.next == 1410
+
+
+def test_a_database_that_cannot_be_read_holds_the_record_up_only_for_a_while(tmp_path, monkeypatch):
+    """A locked file passes; a broken one must not cost samples."""
+    (tmp_path / "session.db").mkdir()
+    sessions = KnownSessions(tmp_path / "session.db")
+    with pytest.raises(StoreUnavailable):
+        sessions.facts("bed-01", 1)
+    assert sessions.shown("bed-01", 1) is None
+    later = time.monotonic() + PATIENCE_S + 1
+    monkeypatch.setattr("services.controller.known_sessions.time.monotonic", lambda: later)
+    assert sessions.facts("bed-01", 1) is None
