@@ -79,6 +79,7 @@ class Bedside:
         self._public_key = public_key
         self._clocks = clocks
         self._records: dict[int, Record] = {}
+        self._written = 0
         self._confirming: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -105,11 +106,13 @@ class Bedside:
             return None
         found = self._records.get(session_no)
         if found is None:
+            written = self._written
             session = self.store.by_number(session_no)
             if session is None:
                 return None
             found = Record(session, tuple(self.store.notes(session.session)))
-            self._remember(session_no, found)
+            if written == self._written:  # else somebody wrote while this was read
+                self._remember(session_no, found)
         return found
 
     def known(self, session_no: int) -> Record | None:
@@ -408,6 +411,7 @@ class Bedside:
         self._records[session_no] = record
 
     def _forget(self, session: Session) -> None:
+        self._written += 1
         self._records.pop(session.session_no, None)
 
     def _serial(self, device: str) -> threading.Lock:
