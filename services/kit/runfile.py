@@ -94,7 +94,8 @@ def load(option: Path | str | None = None) -> Run:
     """
     data = data_directory(option)
     path = data / "run.json"
-    start = "start it with `spondyl up`" + ("" if data.name == DEFAULT_DATA else f" --data {data}")
+    where = "" if data == Path(DEFAULT_DATA).absolute() else f" --data {data}"
+    start = f"start it with `spondyl up{where}`"
     try:
         run = Run.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
