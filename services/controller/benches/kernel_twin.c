@@ -220,7 +220,7 @@ static void watch_load_cell(long n, counts force_dn, counts age_ms, counts statu
         double jump = change > 0.0 ? change : -change, size = y > 0.0 ? y : -y;
         double lost = status[b] & STATUS_FORCE_VALID ? 0.0 : LOAD_CELL_LOST;
         double frozen = repeated >= same_limit[b] ? LOAD_CELL_FROZEN : 0.0;
-        frozen = under > 0.0 ? frozen : 0.0;
+        frozen = (under > 0.0) & (lost == 0.0) ? frozen : 0.0;
         double wild = size > 2000.0 ? LOAD_CELL_IMPLAUSIBLE : 0.0;
         wild = jump * under > 400.0 ? LOAD_CELL_IMPLAUSIBLE : wild;
         wild = lost == 0.0 ? wild : 0.0;

@@ -50,7 +50,7 @@ def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_g
         size = y if y > 0.0 else -y
         lost = 0.0 if status[bed] & STATUS_FORCE_VALID else LOAD_CELL_LOST
         frozen = LOAD_CELL_FROZEN if repeated >= same_limit[bed] else 0.0
-        frozen = frozen if under > 0.0 else 0.0
+        frozen = frozen if (under > 0.0) & (lost == 0.0) else 0.0
         wild = LOAD_CELL_IMPLAUSIBLE if size > IMPLAUSIBLE_N else 0.0
         wild = LOAD_CELL_IMPLAUSIBLE if jump * under > JUMP_N else wild
         wild = wild if lost == 0.0 else 0.0

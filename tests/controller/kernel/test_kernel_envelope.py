@@ -108,4 +108,4 @@ def test_force_conditions(which, forces, condition):
 @pytest.mark.parametrize("which", FORMS)
 def test_a_load_cell_that_does_not_answer_is_lost_and_nothing_else(which):
     """A lost cell reads zero: neither a drop nor a jump may hide which fault it is."""
-    assert watch(which, [1000, 0], status=0)[-1] == layout.LOAD_CELL_LOST
+    assert watch(which, [1000, *[0] * 20], status=0)[-1] == layout.LOAD_CELL_LOST

@@ -179,6 +179,15 @@ def test_latched_conditions_stay_until_reset_and_forbid_the_next_session():
     assert refusal(bed.tick(layout.ACTION_LOAD)) == "none"
 
 
+def test_a_switch_pulled_out_during_treatment_is_a_stop_that_latches():
+    """A patient who cannot stop is stopped, and the reason stays on the screen."""
+    bed = bed_in(layout.HOLD)
+    bed.status &= ~layout.STATUS_SWITCH_CONNECTED
+    assert bed.tick()[layout.S_PHASE] == layout.STOPPED
+    bed.status = WELL
+    assert bed.run(1.0)[-1, layout.S_CONDITIONS] == layout.SWITCH_UNPLUGGED
+
+
 def test_mains_lost_ends_the_session_gently():
     """On its UPS the bed has time for a controlled ending."""
     bed = bed_in(layout.HOLD)
