@@ -124,11 +124,12 @@ def test_creep_follows_its_two_time_constants():
 @pytest.mark.parametrize("slide", [p.slide, p.slide.py_func], ids=["compiled", "python"])
 def test_friction_sticks_then_slides_and_never_turns_a_motion(slide):
     """Coulomb friction opposes motion; a scheme that pushes would make energy."""
-    assert slide(0.0, 11.9, 0.0, 0.015, 12.0, 10.0, 0.0025) == 0.0
-    assert slide(0.0, 12.1, 0.0, 0.015, 12.0, 10.0, 0.0025) == pytest.approx(2.1 * 0.0025 / 0.015)
-    assert slide(1.0, 0.0, 0.0, 0.015, 12.0, 10.0, 0.0025) == 0.0
-    assert slide(-5.0, 0.0, 0.0, 0.015, 12.0, 10.0, 0.0025) == pytest.approx(-5.0 + 10.0 * 0.0025 / 0.015)
-    assert slide(5.0, 0.0, 3.0, 0.015, 0.0, 0.0, 0.0025) == pytest.approx(5.0 / (1 + 0.0025 * 3.0 / 0.015))
+    rate = 0.0025 / 0.015
+    assert slide(0.0, 11.9, rate, 1.0, 12.0, 10.0 * rate) == 0.0
+    assert slide(0.0, 12.1, rate, 1.0, 12.0, 10.0 * rate) == pytest.approx(2.1 * rate)
+    assert slide(1.0, 0.0, rate, 1.0, 12.0, 10.0 * rate) == 0.0
+    assert slide(-5.0, 0.0, rate, 1.0, 12.0, 10.0 * rate) == pytest.approx(-5.0 + 10.0 * rate)
+    assert slide(5.0, 0.0, rate, 1 / (1 + 3.0 * rate), 0.0, 0.0) == pytest.approx(5.0 / (1 + 3.0 * rate))
 
 
 def test_a_slow_pull_over_a_rough_table_goes_in_jumps():

@@ -128,15 +128,15 @@ def drive_speed(speed_mm_s, wanted_mm_s, gain, limit_mm_s, most_change_mm_s):
 
 
 @scalar
-def slide(speed_mm_s, force_n, damping, mass, stick_n, slide_n, step_s):
+def slide(speed_mm_s, force_n, step_per_mass, damped, stick_n, loss):
     """Speed (mm/s) of the sliding mass one sub-step on, Coulomb friction at velocity level: it truly sticks.
 
     At rest the static friction must be overcome; sliding, the kinetic one takes speed off but never turns it.
+    step_per_mass is step / mass, damped 1 / (1 + step damping / mass), loss the speed that sliding costs.
     """
     if speed_mm_s == 0.0 and abs(force_n) <= stick_n:
         return 0.0
-    free = (speed_mm_s + step_s * force_n / mass) / (1.0 + step_s * damping / mass)
-    loss = step_s * slide_n / mass
+    free = (speed_mm_s + step_per_mass * force_n) * damped
     if abs(free) <= loss:
         return 0.0
     return free - loss if free > 0.0 else free + loss
@@ -175,7 +175,8 @@ def _breathe(plant, constants, random, bed, period_s):
         plant[X_BREATH_RATE, bed] = 0.6 if sigh else 0.85 + 0.3 * uniform(random, BREATH, bed)
     plant[X_BREATH_PHASE, bed] = phase
     depth = plant[X_BREATH_DEPTH, bed]
-    return constants[K_BREATH, bed] * depth * (math.sin(phase) + 0.15 * math.sin(2.0 * phase))
+    wave = math.sin(phase)
+    return constants[K_BREATH, bed] * depth * wave * (1.0 + 0.3 * math.cos(phase))
 
 
 @scalar
@@ -203,11 +204,11 @@ def _schedule(plant, constants, random, bed, time_s, period_s, entries):
         length = entries[int(plant[X_BURST, bed]), 1]
         if (time_s - plant[X_BURST_AT, bed]) * plant[X_BURST_HZ, bed] >= length:
             plant[X_BURST_AT, bed] = FAR
-    elif tension > 20.0:
+    elif tension > 20.0 and constants[K_GUARD_EARLY, bed] + constants[K_GUARD_LATE, bed] > 0.0:
         settled = math.exp(-plant[X_LOADED, bed] / constants[K_GUARD_SETTLE, bed])
         hazard = constants[K_GUARD_EARLY, bed] * settled + constants[K_GUARD_LATE, bed]
         startled = plant[X_PELVIS_SPEED, bed] > constants[K_REFLEX_STRETCH, bed]
-        if hazard > 0.0 and (startled or uniform(random, WILL, bed) < hazard * period_s):
+        if startled or (uniform(random, WILL, bed) < hazard * period_s):
             _begin_contraction(plant, constants, random, bed, time_s, entries)
     if plant[X_COUGH_AT, bed] < FAR:
         if time_s - plant[X_COUGH_AT, bed] > 3.0 * COUGH_EVERY_S:
@@ -235,7 +236,7 @@ def _mechanics(plant, constants, library, entries, bed, fault, outputs, wanted_m
     step_s = constants[K_STEP, bed]
     harness, toe, harness_damping = (
         constants[K_HARNESS, bed], constants[K_TOE, bed], constants[K_HARNESS_DAMPING, bed])  # fmt: skip
-    spine, damping, mass = constants[K_SPINE, bed], constants[K_SPINE_DAMPING, bed], constants[K_MASS, bed]
+    spine = constants[K_SPINE, bed]
     drive, speed = plant[X_DRIVE, bed], plant[X_DRIVE_SPEED, bed]
     pelvis, pelvis_speed = plant[X_PELVIS, bed], plant[X_PELVIS_SPEED, bed]
     fast, slow, slip = plant[X_CREEP_FAST, bed], plant[X_CREEP_SLOW, bed], plant[X_SLIP, bed]
@@ -244,7 +245,9 @@ def _mechanics(plant, constants, library, entries, bed, fault, outputs, wanted_m
     index = int(plant[X_BURST, bed])
     first, length = int(entries[index, 0]), int(entries[index, 1])
     muscle_per_counter = (spine + harness) / harness
-    stick, sliding = constants[K_STICK, bed], constants[K_SLIDE, bed]
+    step_per_mass = step_s / constants[K_MASS, bed]
+    damped = 1.0 / (1.0 + step_per_mass * constants[K_SPINE_DAMPING, bed])
+    stick, loss = constants[K_STICK, bed], step_per_mass * constants[K_SLIDE, bed]
     drive_gain, most_mm_s = constants[K_DRIVE_GAIN, bed], constants[K_DRIVE_SPEED, bed]
     most_change = constants[K_DRIVE_ACC, bed] * step_s
     steps = int(constants[K_STEPS, bed])
@@ -275,7 +278,7 @@ def _mechanics(plant, constants, library, entries, bed, fault, outputs, wanted_m
             pull = max(0.0, tension + harness_damping * (speed - pelvis_speed))
         resistance = spine * (pelvis - fast - slow)
         net = pull - resistance - muscle_per_counter * (counter + breath)
-        pelvis_speed = slide(pelvis_speed, net, damping, mass, stick, sliding, step_s)
+        pelvis_speed = slide(pelvis_speed, net, step_per_mass, damped, stick, loss)
         pelvis += step_s * pelvis_speed
         fast += constants[K_CREEP_FAST_GAIN, bed] * (constants[K_CREEP_FAST, bed] * resistance - fast)
         slow += constants[K_CREEP_SLOW_GAIN, bed] * (constants[K_CREEP_SLOW, bed] * resistance - slow)
