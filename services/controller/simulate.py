@@ -218,7 +218,7 @@ def run(
 
 
 def report(plan: Plan, course: scoring.Course) -> dict[str, Any]:
-    """The simulation's result as plain values, see docs/operations.md."""
+    """The simulation's result as plain values, see docs/simulation.md."""
     given = [] if plan.injection is None else plan.injection.contractions()
     last_s = float(course.time_s[-1])
     met = [one for one in given if one.onset_s <= last_s]
