@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from servers import Mosquitto, Valkey
 
-# A property is tried on fixed examples in CI, so that a red run can be repeated; `make verify` draws many new ones.
+# CI tries fixed examples, so that a red run can be repeated; `make verify` draws many new ones.
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "verify", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
