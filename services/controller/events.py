@@ -114,10 +114,13 @@ class Diary:
         return event
 
     def interrupt(self, facts_of: FactsOf) -> list[Event]:
-        """The boot is over (the loop died): a session under way ends here as aborted."""
-        if self.session is None:
-            return []
-        return self._end(self.last.tick, self.last.realtime_ns, layout.REASON_FAULT, facts_of)
+        """The boot is over (the loop died): a session under way ends here as aborted.
+
+        One that had come to its end and was only not closed yet keeps its own reason.
+        """
+        ended = self.last.phase in ENDED_PHASES and self.last.reason != layout.REASON_NONE
+        reason = self.last.reason if ended else layout.REASON_FAULT
+        return self._end(self.last.tick, self.last.realtime_ns, reason, facts_of)
 
     def dump(self) -> dict[str, Any]:
         """As JSON-able values."""

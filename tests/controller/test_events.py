@@ -122,6 +122,21 @@ def test_a_session_cut_off_by_the_loops_death_is_aborted_with_what_was_seen():
     assert book.interrupt(known) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "ended", "kind"),
+    [
+        (layout.REASON_COMPLETED, layout.DONE, "session.completed"),
+        (layout.REASON_OPERATOR_STOP, layout.STOPPED, "session.aborted"),
+    ],
+)
+def test_a_session_that_was_only_not_closed_yet_keeps_its_own_ending(reason, ended, kind):
+    """The machine was switched off before the pain score: the treatment was completed all the same."""
+    book = diary()
+    book.observe(*rows(*whole_session(1, reason, ended)[:-2]), known)
+    (event,) = book.interrupt(known)
+    assert (event.type, event.summary.reason) == (kind, layout.REASONS[reason])
+
+
 def test_a_session_replaced_by_the_next_is_ended_first():
     """After a gap in the samples the close may never have been seen."""
     book = diary()
