@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import uuid
+from datetime import timedelta
 
 import pytest
 from browser.conftest import shot, sideways
@@ -44,7 +45,9 @@ def phase_is(page, phase, timeout_s=20):
 def confirm(page, clinic):
     """Fill the form as a person would, with a clearance that is valid."""
     patient = uuid.uuid4()
-    token = clearance.issue(clinic.data / "secrets/clearance.key", patient, "lumbar")[0]
+    token = clearance.issue(
+        clinic.data / "secrets/clearance.key", patient, "lumbar", valid_for=timedelta(hours=1)
+    )[0]
     page.get_by_role("button", name="Confirm patient").first.click()
     dialog = page.locator("#dialog-confirm")
     dialog.get_by_label("Patient (id)").fill(str(patient))
@@ -65,7 +68,8 @@ def start_session(page, clinic):
     phase_is(page, "ready")
     page.get_by_role("button", name="Test switch").click()
     start = page.get_by_role("button", name="Start", exact=True)
-    start.click(timeout=20_000)
+    expect(start).to_be_enabled(timeout=60_000)  # the support moves to its angle first
+    start.click()
     dialog = page.locator("#dialog-start")
     expect(dialog).to_contain_text("to at most 200 N")
     shot(page, "panel-start")
@@ -96,7 +100,7 @@ def expect_closed(page, dialog):
 
 def test_a_session_by_hand_from_confirmation_to_stop_and_close(clinic, panel):
     """The whole flow at the bed, every step in the order the page shows it."""
-    page = panel()
+    page = panel(may_fail=("409",))  # closing is refused until the tension is out
     start_session(page, clinic)
     expect(page.locator('#steps li[data-state="now"]')).to_contain_text("Treat")
     expect(page.locator('[data-field="tension"]')).to_have_text(re.compile(r"^\d+$"))
@@ -110,7 +114,7 @@ def test_a_session_by_hand_from_confirmation_to_stop_and_close(clinic, panel):
 
 def test_escape_stops_even_from_within_a_dialog(clinic, panel):
     """The fastest key must work whatever is open."""
-    page = panel("bed-02")
+    page = panel("bed-02", may_fail=("409",))
     start_session(page, clinic)
     page.get_by_role("button", name="Add note").first.click()
     page.locator("#f-note").type("tingling in the l")

@@ -54,6 +54,10 @@ TEXTS: Table = {
         "de": "Der Patiententaster ist nicht eingesteckt.",
         "en": "The patient switch is not plugged in.",
     },
+    "tilt_waiting": {
+        "de": "Die Stütze steht auf {tilt}°, verordnet sind {wanted}°. Start, sobald sie stimmt.",
+        "en": "The support stands at {tilt}°, {wanted}° are prescribed. Start as soon as it fits.",
+    },
     "start": {"de": "Start", "en": "Start"},
     "start_title": {"de": "Zug starten?", "en": "Start the pull?"},
     "start_text": {

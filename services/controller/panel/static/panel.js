@@ -212,12 +212,21 @@ function showSteps() {
     else item.removeAttribute("aria-current");
   });
   const { connected, tested, asking } = state.switch;
+  const prepared = !tested ? texts.switch_hint : tilted() ? texts.switch_tested : tiltText();
   const hints = {
     idle: texts.confirm_hint,
-    ready: !connected ? texts.switch_unplugged : asking ? texts.switch_asking : tested ? texts.switch_tested : texts.switch_hint,
+    ready: !connected ? texts.switch_unplugged : asking ? texts.switch_asking : prepared,
   };
   byId("hint").textContent = hints[state.phase] ?? "";
   byId("hint").toggleAttribute("data-asking", asking);
+}
+
+function tilted() {
+  return state.tilt_prescribed_deg === null || Math.abs(state.tilt_deg - state.tilt_prescribed_deg) <= state.tilt_tolerance_deg;
+}
+
+function tiltText() {
+  return fill(texts.tilt_waiting, { tilt: state.tilt_deg, wanted: state.tilt_prescribed_deg });
 }
 
 function showActions() {
@@ -227,6 +236,7 @@ function showActions() {
   if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latched)) shown.delete("reset");
   if (!state.heat.allowed) shown.delete("heat");
   for (const button of byId("actions").children) button.hidden = !shown.has(button.dataset.action);
+  byId("actions").querySelector('[data-action="start"]').disabled = !tilted();
   put("heat", state.heat.on ? texts.heat_off : texts.heat_on);
 }
 

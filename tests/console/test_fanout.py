@@ -1,0 +1,65 @@
+"""Many browsers, some of them slow."""
+
+import asyncio
+import json
+
+from console.samples import NORTH, Clock, block
+
+from services.console.fanout import FRAMES_WAITING, SUMMARIES_WAITING, Fanout, Viewer
+from services.console.live import Live
+from services.console.models import Key
+
+
+def fed(blocks=40):
+    live = Live(Clock())
+    for seq in range(0, blocks * 10, 10):
+        live.tension(NORTH, block(seq))
+        live.clock.now += 0.2
+    return live
+
+
+def test_a_slow_browser_loses_the_oldest_frames_and_no_memory():
+    """One forgotten tab on a bad line must not bring the console down."""
+    live = fed(1)
+    viewer = Viewer({NORTH})
+    for _ in range(10 * FRAMES_WAITING):
+        viewer.offer(list(live.devices[NORTH].backlog))
+    assert viewer.queue.qsize() == FRAMES_WAITING
+    assert viewer.dropped == 9 * FRAMES_WAITING
+
+
+def test_a_newly_visible_bed_comes_with_its_last_half_minute():
+    """A page opens with a trace, not with an empty field."""
+    fanout = Fanout(fed(40))
+    viewer = Viewer()
+    fanout.look(viewer, {NORTH, Key("nowhere", "bed-99")})
+    blocks = json.loads(viewer.queue.get_nowait())
+    assert [one["seq"] for one in blocks] == list(range(0, 400, 10))
+    assert blocks[0]["tension"] == [200.0] * 10
+    fanout.look(viewer, {NORTH})
+    assert viewer.queue.empty()
+
+
+def test_an_alarms_edge_and_a_new_bed_reach_a_reader_at_once_and_nobody_waits_for_a_slow_one():
+    """An alarm must not wait for the next second."""
+
+    async def story():
+        live = fed(1)
+        fanout = Fanout(live)
+        pump = asyncio.create_task(fanout.run())
+        async with fanout.reading("en", None) as reader, fanout.reading("de", NORTH) as slow:
+            first = json.loads(await reader.queue.get())
+            live.broker(up=True)
+            edge = json.loads(await asyncio.wait_for(reader.queue.get(), 0.9))
+            for _ in range(3 * SUMMARIES_WAITING):
+                fanout.summarise()
+            assert slow.queue.qsize() == SUMMARIES_WAITING
+            assert json.loads(slow.queue.get_nowait())["tile"]["device"] == "bed-01"
+        pump.cancel()
+        return first, edge, fanout
+
+    first, edge, fanout = asyncio.run(story())
+    assert first["header"]["broker_up"] is False
+    assert list(first["tiles"]) == first["order"] == ["north/bed-01"]
+    assert edge["header"]["broker_up"] is True
+    assert not fanout.readers
