@@ -24,6 +24,7 @@ CEILING_SLACK_N = 0.5
 BASE_SHARE = 0.9  # of the base that the pay-out keeps after a contraction
 EXCUSE_S = 1.0  # a contraction explains what the tension does for this long after it
 CONTRACTING_N = 1.0
+NOTICE_S = 0.1
 PULLED = (layout.RAMP, layout.HOLD, layout.RELEASE, layout.REST, layout.GUARDED, layout.REBUILD)
 SLACK_OFF = (layout.IDLE, layout.READY, layout.DONE, layout.STOPPED, layout.FAULT)
 
@@ -254,24 +255,37 @@ INVARIANTS: dict[str, Callable[[Course], Mask]] = {
     "remaining_grew": _remaining_grew,
     "not_finite": lambda course: np.array([not course.finite]),
 }
-# The ceiling outranks the base, and a contraction can be faster than any drive: these ticks are counted by
-# themselves when a contraction (or the stop that answers it) explains them.
-EXCUSED = {
-    "ceiling_exceeded": "contraction_faster_than_drive",
-    "base_not_kept": "base_dipped_after_contraction",
-}
+
+
+def _contracting(course: Course) -> Mask:
+    return _lasting(course.counter_n > CONTRACTING_N, round(EXCUSE_S / course.period_s))
+
+
+def _eased(course: Course) -> Mask:
+    return _contracting(course) | np.isin(course.row(layout.S_PHASE), (layout.GUARDED, layout.REBUILD))
+
+
+def _about_to_fault(course: Course) -> Mask:
+    """The last tenth of a second before a fault: a strap that slips has let go before it is noticed."""
+    faulted = course.row(layout.S_PHASE) == layout.FAULT
+    return _lasting(faulted[::-1], round(NOTICE_S / course.period_s))[::-1]
+
+
+# The ceiling outranks the base, a contraction can be faster than any drive, and a strap may slip: such ticks
+# are counted by themselves, under the name of what explains them, each by the first that does.
+EXCUSED: tuple[tuple[str, str, Callable[[Course], Mask]], ...] = (
+    ("ceiling_exceeded", "contraction_faster_than_drive", _contracting),
+    ("base_not_kept", "base_dipped_after_contraction", _eased),
+    ("base_not_kept", "base_lost_by_fault", _about_to_fault),
+)
 
 
 def violations(course: Course) -> tuple[dict[str, int], dict[str, int]]:
-    """Ticks in which each invariant was broken, and those that a contraction excuses."""
-    contracting = _lasting(course.counter_n > CONTRACTING_N, round(EXCUSE_S / course.period_s))
-    eased = contracting | np.isin(course.row(layout.S_PHASE), (layout.GUARDED, layout.REBUILD))
-    broken, excused = {}, {}
-    for name, invariant in INVARIANTS.items():
-        mask = invariant(course)
-        if name in EXCUSED:
-            cause = eased if name == "base_not_kept" else contracting
-            excused[EXCUSED[name]] = int((mask & cause).sum())
-            mask &= ~cause
-        broken[name] = int(mask.sum())
-    return broken, excused
+    """Ticks in which each invariant was broken, and those that something beyond the control excuses."""
+    masks = {name: invariant(course) for name, invariant in INVARIANTS.items()}
+    excused = {}
+    for name, excuse, cause in EXCUSED:
+        explained = masks[name] & cause(course)
+        excused[excuse] = int(explained.sum())
+        masks[name] &= ~explained
+    return {name: int(mask.sum()) for name, mask in masks.items()}, excused

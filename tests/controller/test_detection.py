@@ -161,3 +161,15 @@ def test_only_a_contraction_excuses_the_ceiling():
     broken, excused = scoring.violations(course)
     assert broken["ceiling_exceeded"] == 1
     assert excused["contraction_faster_than_drive"] == 1
+
+
+def test_a_strap_that_slips_excuses_the_base_only_until_it_is_noticed():
+    """The tension is gone before any controller can know; after a tenth of a second it must know."""
+    course = course_of()
+    course.parameters[layout.P_BASE] = 90.0
+    course.samples[:, layout.S_CEILING] = 200_000
+    course.samples[200:, layout.S_PHASE] = layout.FAULT
+    course.tension_n[[190, 198, 199]] = 10.0
+    broken, excused = scoring.violations(course)
+    assert broken["base_not_kept"] == 1
+    assert excused["base_lost_by_fault"] == 2
