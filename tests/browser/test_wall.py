@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from browser.conftest import shot, sideways
 from console.clinic import Bed, alarm
 from playwright.sync_api import expect
+from servers import eventually
 
 from broker.bus import Bus
 from broker.contract import COMMAND
@@ -104,17 +105,21 @@ def test_all_alarms_flash_as_one_and_no_text_flashes(wall, north, open_page):
     expect(page.locator("#alarms .alarm")).to_be_visible()
     north.alarm("bed-02", over_force())
     expect(page.locator("#alarms .alarm")).to_have_count(2)
-    page.wait_for_function(  # a new animation is set to the common start in its first frame
-        """document.getAnimations().every((it) => it.animationName !== "alarm-flash" || it.startTime === 0)"""
+    eventually(  # a new animation is set to the common start in its first frame
+        lambda: {start for start, *_ in flashes(page)} == {0}, 3.0, "one flash for the page"
     )
-    flashes = page.evaluate(
+    found = flashes(page)
+    assert {duration for _, duration, *_ in found} == {500}
+    assert all(pseudo == "::before" or name == "alarm-icon" for _, _, name, pseudo in found)
+
+
+def flashes(page):
+    """Start, duration (ms) and place of every flash."""
+    return page.evaluate(
         """() => document.getAnimations().filter((it) => it.animationName === "alarm-flash").map((it) => [
              it.startTime, it.effect.getTiming().duration,
              it.effect.target.className, it.effect.pseudoElement])"""
     )
-    assert {start for start, *_ in flashes} == {0}
-    assert {duration for _, duration, *_ in flashes} == {500}
-    assert all(pseudo == "::before" or name == "alarm-icon" for _, _, name, pseudo in flashes)
 
 
 def test_who_wants_less_motion_gets_a_thick_border(wall, north, open_page):
