@@ -10,10 +10,11 @@ const RANK = { high: 3, medium: 2, low: 1 };
 
 /** Every alarm animation shares one beginning, so that the page flashes as one, whenever an alarm came. */
 export function synchroniseFlash() {
-  document.addEventListener("animationstart", (event) => {
-    if (event.animationName !== "alarm-flash") return;
-    for (const animation of event.target.getAnimations({ subtree: true })) animation.startTime = 0;
-  });
+  const align = (animations) => {
+    for (const animation of animations) if (animation.animationName === "alarm-flash") animation.startTime = 0;
+  };
+  document.addEventListener("animationstart", (event) => align(event.target.getAnimations({ subtree: true })));
+  align(document.getAnimations()); // those that came with the page began before this ran
 }
 
 /** The worse of two priorities; null is none. */

@@ -155,6 +155,7 @@ function showTrust() {
   byId("lost").hidden = sure;
   if (sure) return;
   for (const name of ["tension", "target", "counter", "remaining"]) put(name, "--");
+  put("words", "");
   byId("yields").hidden = true;
   byId("lost-title").textContent = gone ? texts.gone_title : texts.lost_title;
   const age = Number.isFinite(heard) ? Math.round((performance.now() - heard) / 1000) : "--";
