@@ -4,13 +4,13 @@ import os
 import time
 
 import numpy as np
-import psutil
 from sample_streams import PERIOD_NS, rows
 
 from services.controller.kernel import layout, mailbox
 from services.controller.kernel import memory as m
 from services.controller.kernel.ring import push
 from services.controller.shared import GatewayMemory, LoopFile
+from services.kit.runfile import process_start
 
 
 class Ring:
@@ -22,14 +22,14 @@ class Ring:
         self.memory = GatewayMemory.create(
             site="north", gateway="gw-north", devices=devices, period_ns=period_ns, **options
         )
-        me = psutil.Process()
+        started = process_start(os.getpid())
         self.memory.set_word(m.W_PID, os.getpid())
-        self.memory.set_word(m.W_PID_STARTED, round(me.create_time() * 1000))
+        self.memory.set_word(m.W_PID_STARTED, round(started * 1000))
         directory.mkdir(parents=True, exist_ok=True)
         LoopFile(
             self.memory.path,
             os.getpid(),
-            me.create_time(),
+            started,
             str(self.memory.boot),
             before.path if before else None,
         ).save(directory)

@@ -1,8 +1,12 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
+import psutil
 import pytest
+from servers import eventually
 
 from services.kit import runfile
 from services.kit.errors import NotRunning, SpondylError
@@ -46,6 +50,32 @@ def test_an_ended_system_is_not_running_even_if_its_pid_was_given_again(run, tmp
     runfile.save(run.model_copy(update={"pid_started_at": 1.0}))
     with pytest.raises(NotRunning, match="has ended"):
         runfile.load(tmp_path)
+
+
+def test_a_clock_set_by_an_hour_ends_nobody(monkeypatch):
+    """The kernel tells starts in wall-clock time; a loop found "dead" after a step would get a rival."""
+    ours = runfile.process_start(os.getpid())
+    before = psutil.Process().create_time()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: before + 3600.0)
+    assert psutil.Process().create_time() > before + 3500  # what a step does to psutil's own answer
+    assert runfile.is_process(os.getpid(), ours)
+
+
+def test_a_process_is_told_from_one_before_it_and_from_one_of_the_machine_s_last_start(monkeypatch):
+    """A pid comes back; after a reboot even at the same second."""
+    ours = runfile.process_start(os.getpid())
+    assert not runfile.is_process(os.getpid(), ours - 1.0)
+    monkeypatch.setattr(runfile, "_machine_start", lambda: int(ours // 1e8) + 1)
+    assert not runfile.is_process(os.getpid(), ours)
+
+
+def test_a_process_that_is_gone_or_only_waits_to_be_reaped_does_not_run():
+    """A zombie serves nobody."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, 10, "zombie")
+    assert runfile.process_start(child.pid) is None
+    child.wait()
+    assert runfile.process_start(child.pid) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', "\x00\xff"])
