@@ -89,11 +89,6 @@ class Live:
         finally:
             self._listeners.discard(listener)
 
-    @property
-    def listeners(self) -> int:
-        """Open sockets."""
-        return len(self._listeners)
-
     def touch(self, device: str) -> None:
         """Something beside the samples changed (a note, a pain score): tell the page soon."""
         self._tell.add(device)
@@ -233,8 +228,12 @@ class Live:
 
     async def _remember_sessions(self) -> None:
         if self._reconcile:
-            await asyncio.to_thread(self._bedside.reconcile)
-            self._reconcile = False
+            self._reconcile = False  # before the work: a session that ends meanwhile asks for it again
+            try:
+                await asyncio.to_thread(self._bedside.reconcile)
+            except SpondylError:
+                self._reconcile = True
+                raise
         for watch in self._watches.values():
             if watch.session_no and self._known(watch) is None:
                 await asyncio.to_thread(self._bedside.record, watch.session_no)
