@@ -3,6 +3,7 @@
 The loop is no ordinary child: it goes on when this process dies, and is found again, not started twice.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -97,7 +98,7 @@ class Gateway:
         age_s = self._memory.heartbeat_age_s()
         if age_s > STALLED_S and self._memory.alive():
             log.error("the loop hangs and is killed", last_tick_s_ago=round(age_s, 1))
-            os.kill(self._memory.word(m.W_PID), signal.SIGKILL)
+            _signal(self._memory.word(m.W_PID), signal.SIGKILL)
 
     def _follow(self) -> None:
         file = LoopFile.load(self._directory)
@@ -153,11 +154,16 @@ def end_process(pid: int, started_at: float, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     number = signal.SIGTERM
     while is_process(pid, started_at):
-        os.kill(pid, number)
+        _signal(pid, number)
         while is_process(pid, started_at) and time.monotonic() < deadline:
             time.sleep(0.02)
         number = signal.SIGKILL
         deadline = time.monotonic() + 1.0
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(pid, number)
 
 
 class only_one:  # noqa: N801  (reads as what it does)
