@@ -233,7 +233,7 @@ class Spool:
                 dropped = self._connection.execute(_SHED).rowcount
                 self._open_bytes, self._reserve_bytes = self._count()
         except SpoolError as error:
-            log.error("spool is full and cannot even drop what is committed", why=str(error))  # noqa: TRY400
+            log.error("spool is full and cannot even drop what is committed", why=str(error))  # noqa: TRY400  (told in full)
             return
         log.error("spool is full", dropped_committed_rows=dropped, uncommitted_bytes=self._open_bytes)
 
