@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,11 +14,12 @@ from pathlib import Path
 from deploy.local import Plan, addresses, make_run, programs
 from services.controller.clearance import ensure_keys
 from services.kit.errors import SpondylError
+from services.kit.fetch import fetch
 from services.kit.runfile import Run, process_start, save
 from services.kit.supervise import Supervisor
 
 STOP_WITHIN_S = 4.5  # every child ends within 5 s of Ctrl-C
-READY_WITHIN_S = 180.0  # the first start on a machine compiles the control loop
+READY_WITHIN_S = 600.0  # the first start on a small machine compiles the control loop for minutes
 
 
 def up(plan: Plan, *, as_json: bool) -> None:
@@ -112,10 +111,10 @@ def _say(text: str, *, quiet: bool) -> None:
 
 def _ok(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1.0) as response:  # noqa: S310  (our own http addresses)
-            return bool(response.status == 200)  # noqa: PLR2004  (HTTP's OK)
-    except (urllib.error.URLError, OSError, ValueError):
+        fetch(url, timeout_s=1.0)
+    except (OSError, ValueError):
         return False
+    return True
 
 
 def _lock(data: Path) -> int:
