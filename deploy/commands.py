@@ -1,15 +1,11 @@
 """`spondyl up`, `status` and `doctor`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data directory.", envvar="SPONDYL_DATA", show_default="./var")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+from services.kit.options import AsJson, Data
 
 
 def register(root: typer.Typer) -> None:
@@ -35,7 +31,7 @@ def _up(
     therapist: Annotated[
         bool, typer.Option(help="A simulated therapist gives the beds their sessions.")
     ] = True,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Start broker, Redis, services, gateways and console on this machine; Ctrl-C ends them."""
     from deploy.local import Plan
@@ -48,7 +44,7 @@ def _up(
     )
 
 
-def _status(data: Data = None, as_json: Json = False) -> None:
+def _status(data: Data = None, as_json: AsJson = False) -> None:
     """Every process of the running system: memory, CPU, uptime, lag."""
     from deploy.status import status, table
     from services.kit import runfile
@@ -57,7 +53,7 @@ def _status(data: Data = None, as_json: Json = False) -> None:
     print(json.dumps(report) if as_json else table(report))
 
 
-def _doctor(data: Data = None, as_json: Json = False) -> None:
+def _doctor(data: Data = None, as_json: AsJson = False) -> None:
     """What is installed, permitted and reachable, and what to do about what is not."""
     from deploy.doctor import examine, lines, report
     from services.kit.runfile import data_directory

@@ -1,7 +1,6 @@
 """`spondyl status`: every process of a running system, its memory, CPU, uptime and lag."""
 
 import time
-import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import psutil
 
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
+from services.kit.fetch import fetch
 from services.kit.runfile import Run, is_process, read_json
 
 INGEST_LAG = "spondyl_ingest_lag_seconds"
@@ -78,10 +78,17 @@ def gateway_directory(run: Run, site: str) -> Path:
 
 
 def _measure(name: str, entry: dict[str, Any], lag_ms: float | None) -> ProcessStatus | None:
+    """One living process; None when it is gone, or goes while it is looked at."""
     pid, started_at = int(entry["pid"]), float(entry.get("started_at") or 0.0)
     if not is_process(pid, started_at):
         return None
-    process = psutil.Process(pid)
+    try:
+        return _measured(name, psutil.Process(pid), int(entry.get("restarts", 0)), lag_ms)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _measured(name: str, process: psutil.Process, restarts: int, lag_ms: float | None) -> ProcessStatus:
     uptime_s = max(time.time() - process.create_time(), 0.001)
     cpu = process.cpu_times()
     rss = process.memory_info().rss / 1e6
@@ -91,12 +98,12 @@ def _measure(name: str, entry: dict[str, Any], lag_ms: float | None) -> ProcessS
         memory = rss
     return ProcessStatus(
         name,
-        pid,
+        process.pid,
         round(rss, 1),
         round(memory, 1),
         round(100 * (cpu.user + cpu.system) / uptime_s, 2),
         round(uptime_s, 1),
-        int(entry.get("restarts", 0)),
+        restarts,
         lag_ms,
     )
 
@@ -128,8 +135,7 @@ def _gateway_lags(folder: Path) -> dict[str, float]:
 def _ingest_lag_ms(run: Run) -> float | None:
     """Age of the newest block when it was committed, by telemetry's own metric; None when it is down."""
     try:
-        with urllib.request.urlopen(f"{run.telemetry}/metrics", timeout=2) as answer:  # noqa: S310  (our own)
-            lines = answer.read().decode().splitlines()
+        lines = fetch(f"{run.telemetry}/metrics", timeout_s=2.0).decode().splitlines()
     except (OSError, ValueError):
         return None
     values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(INGEST_LAG)]

@@ -12,6 +12,7 @@ from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.kit import http, logging
+from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
 
 log = structlog.get_logger(__name__)
@@ -19,11 +20,17 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 TAKE_S = 0.1
 PROBE_S = 1.5
+REFUSED_S = 2.0
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = ConsoleSettings.load()
+    with refusals_in_one_line():
+        run(ConsoleSettings.load())
+
+
+def run(settings: ConsoleSettings) -> None:
+    """Everything in its order; closed in the reverse one."""
     logging.configure("console", settings.log_level, settings.log_format)
     bus = Bus(
         settings.mqtt_url,
@@ -61,7 +68,7 @@ def read(bus: Bus, live: Live, remote: Remote, stop: threading.Event) -> None:
             deliveries = bus.take(BATCH, TAKE_S)
         except BusRefused as error:
             log.error("broker refuses a subscription", detail=str(error))  # noqa: TRY400  (no fault of ours: no trace)
-            stop.wait(2.0)
+            stop.wait(REFUSED_S)
             continue
         for delivery in deliveries:
             try:
@@ -81,7 +88,7 @@ def checks(bus: Bus, settings: ConsoleSettings) -> list[Check]:
         if not settings.telemetry_url:
             return "no address: set SPONDYL_TELEMETRY_URL"
         try:
-            answer = httpx.get(f"{settings.telemetry_url}/livez", timeout=PROBE_S)
+            answer = httpx.get(f"{settings.telemetry_url}/livez", timeout=PROBE_S, trust_env=False)
         except httpx.HTTPError as error:
             return f"{settings.telemetry_url} does not answer: {error}"
         return None if answer.is_success else f"{settings.telemetry_url}/livez answers {answer.status_code}"

@@ -4,6 +4,10 @@ SpondylError            anything a user can mend: one line, no trace back
 └── NotRunning          no running system under the data directory (exit status 2)
 """
 
+import contextlib
+import sys
+from collections.abc import Iterator
+
 
 class SpondylError(Exception):
     """A refusal in one line: what, the value, the limit and where the limit comes from."""
@@ -19,3 +23,13 @@ class NotRunning(SpondylError):  # noqa: N818  (the name is the state a user mee
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=2)
+
+
+@contextlib.contextmanager
+def refusals_in_one_line() -> Iterator[None]:
+    """Around a process's work: a refusal ends it with one line on stderr and its exit status."""
+    try:
+        yield
+    except SpondylError as error:
+        print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (for a person, also without a log)
+        sys.exit(error.exit_code)

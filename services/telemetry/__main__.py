@@ -1,10 +1,9 @@
 """`python -m services.telemetry`: ingest in a thread, the API in front."""
 
-import sys
 from importlib.metadata import version
 
 from services.kit import logging
-from services.kit.errors import SpondylError
+from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
@@ -16,14 +15,10 @@ from services.telemetry.store import Store
 from services.telemetry.watch import IngestMetrics, Malformed
 
 
-def main() -> int:
-    """Run until SIGTERM; a refusal is one line on stderr."""
-    try:
+def main() -> None:
+    """Run until SIGTERM."""
+    with refusals_in_one_line():
         run(TelemetrySettings.load())
-    except SpondylError as error:
-        print(f"telemetry: {error.message}", file=sys.stderr)  # noqa: T201  (the last word of a process)
-        return error.exit_code
-    return 0
 
 
 def run(settings: TelemetrySettings) -> None:
@@ -55,4 +50,4 @@ def run(settings: TelemetrySettings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,12 +2,14 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from services.kit.options import AsJson, Data
+
 SETTLE_S = 60.0  # a gateway that hears no promise sends all again after 30 s, and reconnects within 15 s
+AUDIT_S = 300.0  # it counts every sample that is stored
 _POLL_S = 0.5
 
 
@@ -17,14 +19,11 @@ def register(root: typer.Typer) -> None:
 
 
 def _audit(
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Data directory.", envvar="SPONDYL_DATA", show_default="./var"),
-    ] = None,
+    data: Data = None,
     settle_s: Annotated[
         float, typer.Option(help="Wait so long for what a gateway is still sending; longer while it comes.")
     ] = SETTLE_S,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count gaps and duplicates of every device and boot; exit status 0 only when there are none."""
     from services.kit import runfile
@@ -58,19 +57,19 @@ def _owed(report: dict[str, Any]) -> int:
 
 def _ask(address: str) -> dict[str, Any]:
     import urllib.error
-    import urllib.request
 
     from services.kit.errors import SpondylError
+    from services.kit.fetch import fetch
 
     try:
-        with urllib.request.urlopen(f"{address}/audit", timeout=300) as answer:  # noqa: S310  (our own address)
-            report: dict[str, Any] = json.load(answer)
-            return report
+        report: dict[str, Any] = json.loads(fetch(f"{address}/audit", AUDIT_S))
     except urllib.error.HTTPError as error:
         raise SpondylError(f"telemetry cannot audit now: {_detail(error.read())}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SpondylError(f"telemetry does not answer at {address}: {reason}") from None
+    else:
+        return report
 
 
 def _detail(body: bytes) -> str:
