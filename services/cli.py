@@ -1,12 +1,11 @@
 """The `spondyl` command: gathers what every room adds to it and turns refusals into one line."""
 
 import importlib
-import sys
 from collections.abc import Sequence
 
 import typer
 
-from services.kit.errors import SpondylError
+from services.kit.errors import refusals_in_one_line
 
 COMMAND_ROOMS = (
     "deploy.commands",
@@ -40,11 +39,8 @@ def build() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is one line on stderr, never a trace back."""
-    try:
+    with refusals_in_one_line():
         build()(args=None if arguments is None else list(arguments))
-    except SpondylError as error:
-        print(f"spondyl: {error.message}", file=sys.stderr)
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

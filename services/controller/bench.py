@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from services.kit.options import AsJson
+
 
 def register(bench: typer.Typer) -> None:
     """Add the controller's benchmarks to the `bench` group."""
@@ -16,13 +18,13 @@ def kernel(
     beds: Annotated[int, typer.Option(min=1, max=1024, help="Beds stepped together.")] = 64,
     ticks: Annotated[int, typer.Option(min=100, max=100_000, help="Ticks in a round.")] = 2000,
     rounds: Annotated[int, typer.Option(min=2, max=1000, help="Rounds; the two kernels take turns.")] = 40,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Nanoseconds a bed and tick, with and without the simulated bed, against the same kernel in C."""
     from services.controller.benches import bench_kernel
 
     result = bench_kernel.measure(beds, ticks, rounds)
-    print(json.dumps(result) if json_ else _kernel_words(result))
+    print(json.dumps(result) if as_json else _kernel_words(result))
     if result["ratio_to_c"] > result["ratio_limit"]:
         raise typer.Exit(1)
 
@@ -41,13 +43,13 @@ def loop(
     period_ms: Annotated[float, typer.Option(min=1, max=20, help="The loop's period.")] = 20.0,
     seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long each of the two runs.")] = 30.0,
     hog: Annotated[bool, typer.Option("--hog", help="Hog the interpreter, burn every core.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """How late the loop wakes and how long a tick takes, in turns with rt-tests' cyclictest."""
     from services.controller.benches import bench_loop
 
     result = bench_loop.measure(beds, period_ms, seconds, hog=hog)
-    print(json.dumps(result) if json_ else _loop_words(result))
+    print(json.dumps(result) if as_json else _loop_words(result))
     if result["missed_deadlines"] or result["p99_ratio"] > result["ratio_limit"]:
         raise typer.Exit(1)
 

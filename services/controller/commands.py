@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from services.kit.options import AsJson
+
 
 def register(root: typer.Typer) -> None:
     """Add the controller's commands."""
@@ -37,7 +39,7 @@ def simulate(
     period_ms: Annotated[float, typer.Option(help="The loop's period, 1 to 20.")] = 20.0,
     plot: Annotated[Path | None, typer.Option(help="Draw the session to this PNG.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write a recording for `spondyl replay`.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run one session faster than real time, with any recorded force as the patient's counter-tension."""
     from services.controller import outputs

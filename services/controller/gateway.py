@@ -14,7 +14,7 @@ import structlog
 from services.controller.kernel import memory as m
 from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
-from services.kit.errors import SpondylError
+from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.logging import configure
 from services.kit.runfile import is_process, process_start, read_json, write_private
 from services.kit.supervise import Program, Supervisor
@@ -185,10 +185,7 @@ class only_one:  # noqa: N801  (reads as what it does)
 
 def main() -> None:
     """Run the gateway that the environment describes."""
-    try:
+    with refusals_in_one_line():
         settings = ControllerSettings.load()
         configure("gateway", settings.log_level, settings.log_format, settings.site)
         Gateway(settings).run()
-    except SpondylError as error:
-        print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (a refusal is for a person)
-        sys.exit(error.exit_code)

@@ -19,7 +19,7 @@ from services.controller.kernel import cache, layout
 from services.controller.kernel import memory as m
 from services.controller.settings import ControllerSettings
 from services.controller.shared import GATEWAY, GatewayMemory, LoopFile, MailboxFull
-from services.kit.errors import SpondylError
+from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.logging import configure
 from services.kit.runfile import process_start
 
@@ -38,14 +38,11 @@ _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def main() -> None:
     """Run the gateway's loop until SIGTERM, or until nobody looks after it any more and no bed is in use."""
-    try:
+    with refusals_in_one_line():
         settings = ControllerSettings.load()
         configure("loop", settings.log_level, settings.log_format, settings.site)
         with exclusive(settings.directory):
             run(settings)
-    except SpondylError as error:
-        print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (a refusal is for a person)
-        sys.exit(error.exit_code)
     sys.stderr.flush()
     os._exit(0)  # at once: the interpreter would tidy up behind the compiler for seconds
 

@@ -37,6 +37,7 @@ from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.controller.writer import Note, Writer, end_boot
 from services.kit import logging
+from services.kit.errors import refusals_in_one_line
 
 log = structlog.get_logger(__name__)
 
@@ -340,12 +341,13 @@ def _attach_if(path: Path | None, wanted: Callable[[GatewayMemory], bool]) -> Ga
 
 def main() -> None:
     """Run the recorder of the gateway that the environment describes."""
-    settings = ControllerSettings.load()
-    logging.configure("recorder", settings.log_level, settings.log_format, settings.site)
-    recorder = Recorder.open(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: recorder.stopping.set())
-    recorder.run()
+    with refusals_in_one_line():
+        settings = ControllerSettings.load()
+        logging.configure("recorder", settings.log_level, settings.log_format, settings.site)
+        recorder = Recorder.open(settings)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: recorder.stopping.set())
+        recorder.run()
 
 
 if __name__ == "__main__":

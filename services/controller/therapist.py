@@ -24,7 +24,7 @@ from services.controller import clearance, dosing
 from services.controller import prescription as rx
 from services.controller.settings import ControllerSettings
 from services.kit import logging
-from services.kit.errors import SpondylError
+from services.kit.errors import SpondylError, refusals_in_one_line
 
 log = structlog.get_logger(__name__)
 
@@ -282,12 +282,13 @@ def panels_from(text: str | None) -> dict[str, str]:
 
 def main() -> None:
     """Work until told to end."""
-    settings = ControllerSettings.load()
-    logging.configure("therapist", settings.log_level, settings.log_format)
-    dosing.load()
-    panels = panels_from(os.environ.get(PANELS_VARIABLE))
-    key = clearance.ensure_keys(settings.data).private
-    asyncio.run(_until_told(Therapist(panels, key, settings.seed)))
+    with refusals_in_one_line():
+        settings = ControllerSettings.load()
+        logging.configure("therapist", settings.log_level, settings.log_format)
+        dosing.load()
+        panels = panels_from(os.environ.get(PANELS_VARIABLE))
+        key = clearance.ensure_keys(settings.data).private
+        asyncio.run(_until_told(Therapist(panels, key, settings.seed)))
 
 
 async def _until_told(therapist: Therapist) -> None:

@@ -16,7 +16,7 @@ from services.controller.session import Bedside
 from services.controller.settings import ControllerSettings
 from services.controller.store import Store
 from services.kit import http, logging
-from services.kit.errors import SpondylError
+from services.kit.errors import SpondylError, refusals_in_one_line
 
 log = structlog.get_logger(__name__)
 MACHINE_BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -39,7 +39,12 @@ class PanelSettings(ControllerSettings):
 
 def main() -> None:
     """Serve until told to end."""
-    settings = PanelSettings.load()
+    with refusals_in_one_line():
+        run(PanelSettings.load())
+
+
+def run(settings: PanelSettings) -> None:
+    """Everything in its order; closed in the reverse one."""
     logging.configure("panel", settings.log_level, settings.log_format, settings.site)
     store = Store(settings.directory / "session.db")
     try:

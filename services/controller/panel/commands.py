@@ -8,9 +8,8 @@ from uuid import UUID
 import typer
 
 from services.kit.errors import SpondylError
+from services.kit.options import AsJson, Data
 
-Data = Annotated[Path | None, typer.Option(help="Data directory; SPONDYL_DATA or ./var when not given.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 File = Annotated[Path, typer.Argument(help="YAML, JSON or TOML file.")]
 ANSWER_S = 10.0
 
