@@ -10,7 +10,7 @@ from typing import Final
 from broker.contract import Role
 from broker.mosquitto import User, render_local
 from deploy import engines
-from deploy.ports import Ports, answers
+from deploy.ports import Ports, answers, is_free
 from services.kit.errors import SpondylError
 from services.kit.runfile import Credential, Run, Site
 from services.kit.supervise import Program
@@ -41,6 +41,10 @@ class Plan:
         refusals = [
             text
             for wrong, text in (
+                (
+                    ":" in self.host or not is_free(self.host, 0),
+                    f"--host is {self.host!r}: an IPv4 address or name of this machine is needed",
+                ),
                 (
                     not 1 <= self.sites <= MAX_SITES,
                     f"--sites is {self.sites}: 1 to {MAX_SITES} on one machine",

@@ -31,6 +31,10 @@ def test_every_bed_is_dealt_to_one_site_and_sites_differ_by_at_most_one(sites, m
         ({"period_ms": 0.5}, "1 to 20 ms"),
         ({"period_ms": float("nan")}, "1 to 20 ms"),
         ({"block_ms": 10.0}, "--block-ms is 10"),
+        ({"host": "203.0.113.9"}, "--host is '203.0.113.9'"),
+        ({"host": "no.such.host.invalid"}, "--host is"),
+        ({"host": "a..b"}, "--host is 'a..b'"),
+        ({"host": "::1"}, "an IPv4 address or name"),
     ],
 )
 def test_a_plan_that_cannot_be_started_is_refused_with_value_and_limit(tmp_path, change, words):
