@@ -49,7 +49,7 @@ def run(words, directory, capsys):
     return ended.value.code, written.out, written.err
 
 
-@pytest.mark.parametrize(("words", "command"), every_command())
+@pytest.mark.parametrize(("words", "command"), list(every_command()))
 def test_every_command_explains_itself(words, command):
     """--help is the first thing anybody tries, and it must not need anything that runs."""
     answer = CliRunner().invoke(build(), [*words, "--help"])
