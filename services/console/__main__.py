@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 TAKE_S = 0.1
 PROBE_S = 1.5
-REFUSED_S = 2.0
+AGAIN_S = 2.0
 
 
 def main() -> None:
@@ -65,17 +65,23 @@ def read(bus: Bus, live: Live, remote: Remote, stop: threading.Event) -> None:
     while not stop.is_set():
         live.broker(up=bus.connected)
         try:
-            deliveries = bus.take(BATCH, TAKE_S)
+            _read_some(bus, live, remote)
         except BusRefused as error:
             log.error("broker refuses a subscription", detail=str(error))  # noqa: TRY400  (no fault of ours: no trace)
-            stop.wait(REFUSED_S)
-            continue
-        for delivery in deliveries:
-            try:
-                handlers.handle(live, remote, delivery)
-            except Exception:
-                log.exception("message passed over", stream=delivery.stream.name, site=delivery.site)
-        bus.acknowledge(deliveries)
+            stop.wait(AGAIN_S)
+        except Exception:
+            log.exception("reading failed; trying again")
+            stop.wait(AGAIN_S)
+
+
+def _read_some(bus: Bus, live: Live, remote: Remote) -> None:
+    deliveries = bus.take(BATCH, TAKE_S)
+    for delivery in deliveries:
+        try:
+            handlers.handle(live, remote, delivery)
+        except Exception:
+            log.exception("message passed over", stream=delivery.stream.name, site=delivery.site)
+    bus.acknowledge(deliveries)
 
 
 def checks(bus: Bus, settings: ConsoleSettings) -> list[Check]:

@@ -85,7 +85,7 @@ def _pages(live: Live, fanout: Fanout, settings: ConsoleSettings) -> APIRouter:
             page="wall",
             title=TEXTS["title_wall"][language],
             tiles=[tiles[key] for key in order],
-            sites=sorted({key.site for key in live.devices}),
+            sites=live.sites(),
             query={"q": q, "site": site, "show": show if show in ("session", "alarm") else "all"},
             blank=present.tile(live, Device(Key("", "")), live.clock(), language),
         )

@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import orjson
+import structlog
 
 from services.console import present
 from services.console.live import Live
 from services.console.models import Block, Device, Key
 from services.kit.pages import LANGUAGES, Language
 
+log = structlog.get_logger(__name__)
+
 SUMMARY_S = 1.0
 PUMP_S = 0.1  # blocks are gathered this long before they are sent
 SUMMARIES_WAITING = 2
 FRAMES_WAITING = 20  # two seconds of pumps
+BACKLOG_FRAMES = 10  # of a page that opens: all of them fit the queue
 MAX_VISIBLE = 256  # beds whose waveforms one page may ask for
 
 
@@ -62,18 +66,27 @@ class Fanout:
     order: present.Order = field(default_factory=lambda: present.Order({}))
 
     async def run(self) -> None:
-        """Pump until cancelled: waveforms every 100 ms, summaries every second and at an alarm's edge."""
+        """Pump until cancelled: waveforms every 100 ms, summaries every second and at an alarm's edge.
+
+        What goes wrong in one round is logged and does not end the next: a wall that stands still is blind.
+        """
         due = revision = -1.0
         loop = asyncio.get_running_loop()
         while True:
-            blocks = self.live.drain()
-            for viewer in self.viewers:
-                viewer.offer([block for block in blocks if block.key in viewer.wanted])
-            if loop.time() >= due or self.live.revision != revision:
-                due = loop.time() + SUMMARY_S
-                revision = self.live.revision
-                self.summarise()
+            try:
+                self._send_blocks()
+                if loop.time() >= due or self.live.revision != revision:
+                    due = loop.time() + SUMMARY_S
+                    revision = self.live.revision
+                    self.summarise()
+            except Exception:
+                log.exception("a round of the fan-out failed")
             await asyncio.sleep(PUMP_S)
+
+    def _send_blocks(self) -> None:
+        blocks = self.live.drain()
+        for viewer in self.viewers:
+            viewer.offer([block for block in blocks if block.key in viewer.wanted])
 
     def summarise(self) -> None:
         """Queue a summary for every reader; each language is put into words once."""
@@ -131,10 +144,11 @@ class Fanout:
 
     def look(self, viewer: Viewer, keys: set[Key]) -> None:
         """The beds that are visible now; newly visible ones get their last half minute first."""
-        fresh = keys - viewer.wanted
+        fresh = sorted(keys - viewer.wanted)
         viewer.wanted = keys
-        for key in sorted(fresh):
-            viewer.offer(self.live.backlog({key}))
+        a_frame = max(1, -(-len(fresh) // BACKLOG_FRAMES))
+        for first in range(0, len(fresh), a_frame):
+            viewer.offer(self.live.backlog(fresh[first : first + a_frame]))
 
     def _for(self, reader: Reader, summary: dict[str, object], whole: bytes) -> bytes:
         if reader.device is None:

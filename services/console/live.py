@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from broker.messages import AlarmState, DeviceState, Event, GatewayStatus, TensionBlock
@@ -81,10 +81,15 @@ class Live:
             self._unsent.clear()
             return blocks
 
-    def backlog(self, keys: set[Key]) -> list[Block]:
+    def backlog(self, keys: Iterable[Key]) -> list[Block]:
         """The last half minute of these beds, so that a page opens with a trace."""
         with self.lock:
             return [block for key in keys if key in self.devices for block in self.devices[key].backlog]
+
+    def sites(self) -> list[str]:
+        """Every site that a bed has been heard of at, in order."""
+        with self.lock:
+            return sorted({key.site for key in self.devices})
 
     def find(self, device: str, site: str | None = None) -> Device:
         """The bed of this name. Raises UnknownDevice when there is none, or several and no site was named."""

@@ -5,7 +5,7 @@ import json
 
 from console.samples import NORTH, Clock, block
 
-from services.console.fanout import FRAMES_WAITING, SUMMARIES_WAITING, Fanout, Viewer
+from services.console.fanout import FRAMES_WAITING, MAX_VISIBLE, SUMMARIES_WAITING, Fanout, Viewer
 from services.console.live import Live
 from services.console.models import Key
 
@@ -38,6 +38,45 @@ def test_a_newly_visible_bed_comes_with_its_last_half_minute():
     assert blocks[0]["tension"] == [200.0] * 10
     fanout.look(viewer, {NORTH})
     assert viewer.queue.empty()
+
+
+def test_every_bed_of_a_large_wall_comes_with_its_trace():
+    """A queue of twenty frames must not cost the twenty-first bed its half minute."""
+    live = Live(Clock())
+    keys = {Key("north", f"bed-{number:03}") for number in range(MAX_VISIBLE)}
+    for key in keys:
+        live.tension(key, block(0))
+    viewer = Viewer()
+    Fanout(live).look(viewer, keys)
+    frames = [json.loads(viewer.queue.get_nowait()) for _ in range(viewer.queue.qsize())]
+    assert {one["key"] for blocks in frames for one in blocks} == {str(key) for key in keys}
+    assert viewer.dropped == 0
+
+
+def test_one_round_that_fails_does_not_blind_the_wall(monkeypatch):
+    """Nobody restarts a console at night."""
+    fanout = Fanout(fed(1))
+    rounds = []
+
+    def summarise(_fanout):
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            raise RuntimeError("a fault of ours")
+        fanout.live.revision += 1
+
+    monkeypatch.setattr(Fanout, "summarise", summarise)
+
+    async def pump():
+        task = asyncio.create_task(fanout.run())
+        fanout.live.revision += 1
+        async with asyncio.timeout(10):
+            while len(rounds) < 3:
+                fanout.live.revision += 1
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(pump())
+    assert len(rounds) >= 3
 
 
 def test_an_alarms_edge_and_a_new_bed_reach_a_reader_at_once_and_nobody_waits_for_a_slow_one():
