@@ -166,7 +166,6 @@ ALARMS: Final[tuple[Alarm, ...]] = (
 # fmt: on
 BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALARMS}
 GATEWAY_CONDITIONS: Final[tuple[str, ...]] = tuple(a.condition for a in ALARMS if not a.bit)
-LATCHING_BITS: Final = sum(alarm.bit for alarm in ALARMS if alarm.latching)
 
 STORAGE_LAG_LIMIT_S: Final = 60.0  # the ring holds at least this long
 RECORDER_SILENT_S: Final = 5.0  # its words are not believed any longer than this

@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Final
 
-import orjson
-
 from broker.messages import TensionBlock
 from services.telemetry.models import Block
 
@@ -79,12 +77,6 @@ def count_of(content: bytes) -> int:
     """How many numbers of its stream a stored entry stands for, read from the content itself."""
     count: int = _FRAME.unpack_from(content)[1]
     return count
-
-
-def as_event(content: bytes) -> dict[str, object]:
-    """A stored event as JSON values."""
-    value: dict[str, object] = orjson.loads(unpack_json(content))
-    return value
 
 
 def _block_of(message: TensionBlock) -> Block:
