@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bedside_rig import NECK, PATIENT, Clinic, Served, Ticking
+from bedside_rig import NECK, PATIENT, Served
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import eventually
@@ -35,23 +35,6 @@ ACTIONS = (
     "pain",
     "note",
 )
-
-
-@pytest.fixture(scope="module")
-def ticking():
-    """Two simulated beds under the compiled kernel."""
-    beds = Ticking()
-    yield beds
-    beds.close()
-
-
-@pytest.fixture
-def clinic(tmp_path, ticking):
-    """A bedside over them; the beds are brought back to idle."""
-    clinic = Clinic(tmp_path, ticking)
-    yield clinic
-    clinic.clear_up()
-    clinic.store.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import threading
 from uuid import uuid4
 
 import pytest
-from bedside_rig import BACK, DEVICES, NECK, PATIENT, Clinic, Ticking
+from bedside_rig import BACK, DEVICES, NECK, PATIENT
 from servers import eventually
 
 from services.controller import session as session_module
@@ -20,23 +20,6 @@ from services.controller.kernel import faults, layout
 from services.controller.models import Confirm
 from services.controller.store import NewSession, Store
 from services.controller.words import ACTIONS, ACTIONS_IN, BY_ACTION, PHASE_WORDS, REFUSALS
-
-
-@pytest.fixture(scope="module")
-def ticking():
-    """Two simulated beds under the compiled kernel."""
-    beds = Ticking()
-    yield beds
-    beds.close()
-
-
-@pytest.fixture
-def clinic(tmp_path, ticking):
-    """A bedside over them with a new session.db; the beds are brought back to idle."""
-    clinic = Clinic(tmp_path, ticking)
-    yield clinic
-    clinic.clear_up()
-    clinic.store.close()
 
 
 def new_session(**change):

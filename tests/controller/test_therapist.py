@@ -3,7 +3,7 @@ import time
 
 import httpx
 import pytest
-from bedside_rig import Clinic, Served, Ticking
+from bedside_rig import Served
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,23 +74,12 @@ class Working:
             self.visit.reset = self.visit.reset and step.action != "close"
 
 
-@pytest.fixture(scope="module")
-def ticking():
-    """Simulated beds under the compiled kernel."""
-    beds = Ticking()
-    yield beds
-    beds.close()
-
-
 @pytest.fixture
-def working(tmp_path, ticking):
+def working(clinic):
     """A therapist at a real panel."""
-    clinic = Clinic(tmp_path, ticking)
     panel = Served(create_panel(clinic.bedside, "0.1"))
     yield Working(clinic, panel)
     panel.close()
-    clinic.clear_up()
-    clinic.store.close()
 
 
 def closed(clinic, number):
