@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-import numpy as np
 import structlog
 
 from services.controller import prescription as rx
@@ -24,24 +23,22 @@ from services.controller.errors import (
     SessionRefused,
     StoreUnavailable,
     UnknownDevice,
-    UnknownSession,
 )
 from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
 from services.controller.link import LoopLink, is_fresh
 from services.controller.models import Confirm
 from services.controller.prescription import Prescription
+from services.controller.records import Record, Records, best_effort
 from services.controller.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
-from services.controller.store import NewSession, Note, Session, Store
-from services.controller.words import ACTIONS, BY_ACTION, REFUSALS, Words
+from services.controller.store import NewSession, Session, Store
+from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
 
 log = structlog.get_logger(__name__)
 
 ANSWER_S = 2.5  # the loop refuses by itself what waited 2 s, so an answer comes or the loop is gone
 POLL_S = 0.002
-KEPT_RECORDS = 256  # sessions remembered; more than beds
 FIXED_IN_A_SESSION = ("region", "segment", "body_weight_kg", "age_years", "sex", "session_number")
-Sample = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +48,6 @@ class Answer:
     action: str
     done: Words
     session: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A session with its notes."""
-
-    session: Session
-    notes: tuple[Note, ...]
 
 
 class Bedside:
@@ -78,8 +67,7 @@ class Bedside:
         self.simulated = simulated
         self._public_key = public_key
         self._clocks = clocks
-        self._records: dict[int, Record] = {}
-        self._written = 0
+        self._records = Records(store)
         self._confirming: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -102,22 +90,11 @@ class Bedside:
 
     def record(self, session_no: int) -> Record | None:
         """The session of this number with its notes, from memory where nothing has changed."""
-        if session_no <= 0:
-            return None
-        found = self._records.get(session_no)
-        if found is None:
-            written = self._written
-            session = self.store.by_number(session_no)
-            if session is None:
-                return None
-            found = Record(session, tuple(self.store.notes(session.session)))
-            if written == self._written:  # else somebody wrote while this was read
-                self._remember(session_no, found)
-        return found
+        return self._records.find(session_no)
 
     def known(self, session_no: int) -> Record | None:
         """Like ``record``, from memory only: never waits for the disk."""
-        return self._records.get(session_no)
+        return self._records.known(session_no)
 
     def current(self, device: str) -> Record:
         """The session on the bed now; raises SessionRefused when there is none."""
@@ -139,13 +116,13 @@ class Bedside:
             try:
                 session = self._load(memory, bed, device, request)
             except (PrescriptionError, ClearanceError, SessionRefused, BedUnavailable) as error:
-                self._note_action(device, None, request.operator, "confirm", error.message, accepted=False)
+                self._records.note(device, None, request.operator, "confirm", error.message, accepted=False)
                 raise
         done = ACTIONS["confirm"].done
-        self._note_action(device, session.session, request.operator, "confirm", done.en, accepted=True)
+        self._records.note(device, session.session, request.operator, "confirm", done.en, accepted=True)
         if request.note:
             self.store.add_note(session.session, request.operator, request.note)
-        self._forget(session)
+        self._records.forget(session)
         return Answer("confirm", done, session.session)
 
     def _load(self, memory: GatewayMemory, bed: int, device: str, request: Confirm) -> Session:
@@ -208,7 +185,8 @@ class Bedside:
         try:
             self._post(memory, bed, device, action)
         except (SessionRefused, BedUnavailable) as error:
-            self._note_action(device, session, operator, action, error.message, accepted=False)
+            identity = session.session if session else None
+            self._records.note(device, identity, operator, action, error.message, accepted=False)
             raise
         return self._acted(device, session, operator, action)
 
@@ -222,11 +200,11 @@ class Bedside:
     ) -> Answer:
         if session is not None:
             after = {"start": self.store.started, "close": self.store.ended}.get(action)
-            self._best_effort(lambda: after and after(session.session))
-            self._forget(session)
+            best_effort(lambda: after and after(session.session))
+            self._records.forget(session)
         done = ACTIONS[action].done
         identity = session.session if session else None
-        self._note_action(device, identity, operator, action, done.en, accepted=True, data=data)
+        self._records.note(device, identity, operator, action, done.en, accepted=True, data=data)
         return Answer(action, done, identity)
 
     def stop_now(self, device: str) -> tuple[GatewayMemory, int, int]:
@@ -242,7 +220,7 @@ class Bedside:
     def stopped(self, device: str, operator: str) -> None:
         """Write a stop into the log, afterwards."""
         memory, bed = self.bed(device)
-        self._best_effort(lambda: self._acted(device, self.session_of(memory, bed), operator, "stop"))
+        best_effort(lambda: self._acted(device, self.session_of(memory, bed), operator, "stop"))
 
     def change(self, device: str, document: Mapping[str, Any], operator: str) -> Answer:
         """Another prescription for the same patient, from the next phase boundary on."""
@@ -254,7 +232,7 @@ class Bedside:
         try:
             self._post(memory, bed, device, "change", parameters)
         except (SessionRefused, BedUnavailable) as error:
-            self._note_action(device, session.session, operator, "change", error.message, accepted=False)
+            self._records.note(device, session.session, operator, "change", error.message, accepted=False)
             raise
         self.store.set_parameters(session.session, parameters.tolist(), prescription.model_dump())
         return self._acted(device, session, operator, "change", prescription.model_dump())
@@ -269,8 +247,8 @@ class Bedside:
         """Keep a pain score of the current session."""
         session = self.current(device).session
         self.store.set_pain(session.session, when, value)
-        self._forget(session)
-        self._note_action(
+        self._records.forget(session)
+        self._records.note(
             device, session.session, operator, "pain", f"{when}: {value}", accepted=True, data={when: value}
         )
         return Answer("pain", Words(f"pain {when}: {value}", f"Schmerz: {value}"), session.session)
@@ -279,7 +257,7 @@ class Bedside:
         """Append a note to the current session."""
         session = self.current(device).session
         self.store.add_note(session.session, operator, text)
-        self._forget(session)
+        self._records.forget(session)
         return Answer("note", Words("noted", "notiert"), session.session)
 
     def fault(self, device: str, kind: str, *, clear: bool) -> Answer:
@@ -295,7 +273,7 @@ class Bedside:
         words = Words(
             f"{kind} {'cleared' if clear else 'set'}", f"{kind} {'behoben' if clear else 'gesetzt'}"
         )
-        self._note_action(
+        self._records.note(
             device, None, "", "fault", words.en, accepted=True, data={"kind": kind, "clear": clear}
         )
         return Answer("fault", words, None)
@@ -311,7 +289,7 @@ class Bedside:
                 self._settle(memory, session)
             elif session.boot != memory.boot or session.session_no not in _numbers(memory):
                 self.store.ended(session.session)
-                self._forget(session)
+                self._records.forget(session)
 
     def _settle(self, memory: GatewayMemory, session: Session) -> None:
         """Decide a row that somebody was about to load when the process ended."""
@@ -323,7 +301,7 @@ class Bedside:
                 return
             taken = session.boot == memory.boot and session.session_no in _numbers(memory)
             (self.store.loaded if taken else self.store.refuse)(session.session)
-            self._forget(session)
+            self._records.forget(session)
         finally:
             serial.release()
 
@@ -361,58 +339,8 @@ class Bedside:
 
     def refusal(self, memory: GatewayMemory, bed: int, action: str, refusal: int) -> Words:
         """The kernel's reason in words, with the values of now."""
-        sample = self.sample(memory, bed)[2]
         session = self.session_of(memory, bed)
-        parameters = session.parameters if session else ()
-        known = len(parameters) > layout.P_TILT_TOLERANCE
-        bits = int(sample[layout.S_CONDITIONS])
-        on = [name for index, name in enumerate(layout.CONDITIONS) if bits >> index & 1]
-        words = BY_ACTION.get((action, refusal)) or REFUSALS.get(refusal, REFUSALS[layout.REFUSAL_PHASE])
-        if sample[layout.S_STATUS] & layout.STATUS_SWITCH_PRESSED:
-            on.append("patient switch pressed")
-        return words.format(
-            tension=int(sample[layout.S_FORCE]) / 10,
-            action=action,
-            phase=layout.PHASES[sample[layout.S_PHASE]],
-            tilt=sample[layout.S_TILT] / 10,
-            wanted=parameters[layout.P_TILT] if known else float("nan"),
-            tolerance=parameters[layout.P_TILT_TOLERANCE] if known else float("nan"),
-            conditions=", ".join(on) or "none",
-        )
-
-    def _note_action(
-        self,
-        device: str,
-        session: Session | UUID | None,
-        operator: str,
-        action: str,
-        detail: str,
-        *,
-        accepted: bool,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
-        identity = session.session if isinstance(session, Session) else session
-        self._best_effort(
-            lambda: self.store.add_action(
-                device, identity, operator, action, accepted=accepted, detail=detail, data=data
-            )
-        )
-
-    def _best_effort(self, write: Any) -> None:
-        """What was done is done: a log that cannot be written must not turn it into an error."""
-        try:
-            write()
-        except (StoreUnavailable, UnknownSession) as error:
-            log.warning("done, but not written into the session log", error=error.message)
-
-    def _remember(self, session_no: int, record: Record) -> None:
-        while len(self._records) >= KEPT_RECORDS:
-            self._records.pop(next(iter(self._records)), None)
-        self._records[session_no] = record
-
-    def _forget(self, session: Session) -> None:
-        self._written += 1
-        self._records.pop(session.session_no, None)
+        return reason(action, refusal, self.sample(memory, bed)[2], session.parameters if session else ())
 
     def _serial(self, device: str) -> threading.Lock:
         with self._lock:

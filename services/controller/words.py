@@ -1,9 +1,14 @@
 """What the bedside says, in English and German: phases in a plain word, what was done, why it was refused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from services.controller.kernel import layout
+
+Sample = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +150,25 @@ BY_ACTION: Final[dict[tuple[str, int], Words]] = {  # where the same refusal mea
         "confirm geht nicht: die Liege wurde nicht zurückgesetzt nach {conditions}",
     ),
 }
+
+
+def reason(action: str, refusal: int, sample: Sample, parameters: Sequence[float]) -> Words:
+    """The kernel's refusal (REFUSAL_*) in words, with the values of the bed's sample.
+
+    ``parameters`` are those of the session on the bed, empty when there is none.
+    """
+    known = len(parameters) > layout.P_TILT_TOLERANCE
+    bits = int(sample[layout.S_CONDITIONS])
+    on = [name for index, name in enumerate(layout.CONDITIONS) if bits >> index & 1]
+    if sample[layout.S_STATUS] & layout.STATUS_SWITCH_PRESSED:
+        on.append("patient switch pressed")
+    words = BY_ACTION.get((action, refusal)) or REFUSALS.get(refusal, REFUSALS[layout.REFUSAL_PHASE])
+    return words.format(
+        tension=int(sample[layout.S_FORCE]) / 10,
+        action=action,
+        phase=layout.PHASES[sample[layout.S_PHASE]],
+        tilt=sample[layout.S_TILT] / 10,
+        wanted=parameters[layout.P_TILT] if known else float("nan"),
+        tolerance=parameters[layout.P_TILT_TOLERANCE] if known else float("nan"),
+        conditions=", ".join(on) or "none",
+    )

@@ -21,7 +21,8 @@ from services.controller.link import is_fresh
 from services.controller.panel.guard import KnownHosts, is_json
 from services.controller.panel.live import Listener, Live
 from services.controller.panel.view import Json, bed_state, row, session_view
-from services.controller.session import ANSWER_S, Answer, Bedside, Record
+from services.controller.records import Record
+from services.controller.session import ANSWER_S, Answer, Bedside
 from services.controller.shared import BEDSIDE, GatewayMemory
 from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http

@@ -20,7 +20,8 @@ from services.controller.errors import BedUnavailable
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.panel.view import Json, Watch, bed_state, parameter, scalars
-from services.controller.session import Bedside, Record
+from services.controller.records import Record
+from services.controller.session import Bedside
 from services.controller.shared import GatewayMemory, Overrun
 from services.kit.errors import SpondylError
 

@@ -6,9 +6,10 @@ from typing import Any
 from services.controller.alarms import AlarmBoard
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
-from services.controller.session import Bedside, Record, Sample, moment
+from services.controller.records import Record
+from services.controller.session import Bedside, moment
 from services.controller.shared import GatewayMemory
-from services.controller.words import ACTIONS_IN, PHASE_WORDS, YIELDING
+from services.controller.words import ACTIONS_IN, PHASE_WORDS, YIELDING, Sample
 from services.kit.errors import SpondylError
 
 Json = dict[str, Any]
