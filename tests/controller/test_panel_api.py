@@ -2,6 +2,7 @@ import asyncio
 import json
 import re
 import sqlite3
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -123,6 +124,23 @@ def test_stop_needs_nothing_but_the_request(panel, clinic, options):
     assert clinic.phase() == "stopped"
 
 
+def test_a_recorder_that_has_gone_silent_is_told_at_the_bed(panel, clinic):
+    """What it said last was that all is well; only its silence tells that nothing is kept any more."""
+    clinic.memory.health["mqtt_connected"] = 1
+    clinic.memory.health["recorder_ns"] = time.monotonic_ns() - 120 * 10**9
+    try:
+        assert eventually(lambda: "storage_lag" in alarms_of(panel), 20, "the alarm")
+        clinic.memory.health["recorder_ns"] = time.monotonic_ns()
+        assert eventually(lambda: "storage_lag" not in alarms_of(panel), 20, "its end")
+    finally:
+        clinic.memory.health["recorder_ns"] = 0
+
+
+def alarms_of(panel, device="bed-01"):
+    """The conditions of a bed's alarms."""
+    return {alarm["condition"] for alarm in panel.get(f"/{device}")["alarms"]}
+
+
 def test_stop_works_when_the_log_cannot_be_written(panel, clinic):
     """A full disk must never keep a patient under tension."""
     clinic.started()
@@ -212,6 +230,21 @@ def test_the_live_trace_misses_no_sample(panel, clinic):
         assert len(frame["tension_n"]) == len(frame["target_n"]) == len(frame["residual_n"]) == frame["count"]
     noted = [frame["state"]["session"]["notes"] for frame in seen if frame["type"] == "state"]
     assert any(notes and notes[0]["text"] == "hello" for notes in noted)
+
+
+def test_an_opened_trace_begins_with_what_just_happened(panel, clinic):
+    """Who opens the page in the middle of a session sees the last half minute at once."""
+    clinic.started()
+    with live_socket(panel) as socket:
+        assert json.loads(socket.recv(timeout=5))["type"] == "hello"
+        frames = [
+            frame for _ in range(4) if (frame := json.loads(socket.recv(timeout=5)))["type"] == "samples"
+        ]
+    per_second = round(1000 / frames[0]["step"] / (clinic.memory.period_ns / 1e6))
+    assert frames[0]["count"] == per_second
+    assert frames[0]["seq"] < clinic.memory.head() - 2 * per_second
+    for one, two in pairwise(frames):
+        assert two["seq"] == one["seq"] + one["step"] * one["count"]
 
 
 def test_an_unknown_bed_has_no_live_trace(panel):

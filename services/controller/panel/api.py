@@ -176,7 +176,10 @@ class Panel:
             return
         await socket.accept()
         with self.live.listening(device) as listener, contextlib.suppress(WebSocketDisconnect, TimeoutError):
+            recent = self.live.recent(device)  # before the first await: the queue goes on where it ends
             await socket.send_text(orjson.dumps({"type": "hello", "state": state}).decode())
+            for text in recent:
+                await asyncio.wait_for(socket.send_text(text), SEND_S)
             await _until_first(_send(socket, listener), _drain(socket), socket.app.state.stopping.wait())
         with contextlib.suppress(RuntimeError):  # the client closed it first
             await socket.close()

@@ -5,6 +5,7 @@ A client that does not keep up loses frames, never memory; ``seq`` shows it what
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ QUIET_S = 0.1  # nobody looks: alarms are still kept
 STATE_S = 1.0
 QUEUE_FRAMES = 50  # one second
 MOST_TICKS = 4096  # read at once
+RECENT_S = 30  # what a trace shows as soon as it is opened: one sweep
 _MARKS = tuple((1 << bit, name) for bit, name in enumerate(layout.EVENT_NAMES))
 _STATE_ROWS = (
     layout.S_PHASE,
@@ -89,6 +91,26 @@ class Live:
             yield listener
         finally:
             self._listeners.discard(listener)
+
+    def recent(self, device: str) -> list[str]:
+        """Frames of the last RECENT_S, one a second, up to where a listener's own frames begin."""
+        try:
+            memory = self._bedside.link.memory()
+            bed, step = memory.devices.index(device), samples_an_entry(memory.period_ns)
+        except (BedUnavailable, ValueError):
+            return []
+        if memory.boot != self._boot:
+            return []
+        second = max(1, round(1e9 / memory.period_ns / step)) * step
+        first = max(self._cursor - RECENT_S * second, memory.oldest(), 0)
+        first += (self._cursor - first) % second  # whole seconds back from the cursor
+        base_n = parameter(self._known(self.watch(device)), layout.P_BASE)
+        frames = []
+        for begin in range(first, self._cursor, second):
+            with contextlib.suppress(Overrun):
+                _, samples = memory.read(begin, begin + second)
+                frames.append(_text(frame(begin, samples[:, :, bed], step, memory.heartbeat_age_s(), base_n)))
+        return frames
 
     def touch(self, device: str) -> None:
         """Something beside the samples changed (a note, a pain score): tell the page soon."""
@@ -160,7 +182,7 @@ class Live:
     def _take(
         self, memory: GatewayMemory, first: int, times: NDArray[np.int64], samples: Samples, step: int
     ) -> None:
-        health = gateway_conditions(memory.health, memory.period_ns / 1e6)
+        health = gateway_conditions(memory.health, memory.period_ns / 1e6, time.monotonic_ns())
         caught_up = memory.head() - first <= MOST_TICKS
         wanted = {listener.device for listener in self._listeners} if caught_up else set()
         for bed, device in enumerate(memory.devices):
@@ -200,7 +222,7 @@ class Live:
         return bool(np.any(column[-1, _STATE_ROWS] != before[_STATE_ROWS,]))
 
     def _hand_out(self, device: str, message: Json) -> None:
-        text = orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        text = _text(message)
         for listener in self._listeners:
             if listener.device == device:
                 listener.put(text)
@@ -245,6 +267,10 @@ class Live:
             kind = "hello" if device in self._hello else "state"
             self._hello.discard(device)
             self._hand_out(device, {"type": kind, "state": state})
+
+
+def _text(message: Json) -> str:
+    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def samples_an_entry(period_ns: int) -> int:
