@@ -151,7 +151,8 @@ class RemoteDesk:
 
     def _refuse(self, delivery: Delivery, command: Command, why: str, *, record: bool) -> Answer:
         log.warning("remote command refused", device=delivery.device, action=command.action, why=why)
-        data = {"action": command.action, "by": command.by, "command": str(command.id), "why": why}
+        data = {"action": command.action, "from": "remote", "accepted": False, "why": why,
+                "by": command.by, "command": str(command.id)}  # fmt: skip
         note = None
         if record:
             bed = self.memory.devices.index(delivery.device or "")

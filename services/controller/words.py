@@ -93,8 +93,8 @@ ACTIONS_IN: Final[dict[str, tuple[str, ...]]] = {  # what makes sense in a phase
 
 REFUSALS: Final[dict[int, Words]] = {
     layout.REFUSAL_PHASE: Words(
-        "{action} is not possible: the bed is in phase {phase} (docs/operations.md)",
-        "{action} geht nicht: die Liege ist in Phase {phase} (docs/operations.md)",
+        "{action} is not possible: the bed is in phase {phase}",
+        "{action} geht nicht: die Liege ist in Phase {phase}",
     ),
     layout.REFUSAL_SWITCH_UNTESTED: Words(
         "{action} is not possible: the patient switch has not been tested in this session; "
