@@ -28,6 +28,7 @@ def up(plan: Plan, *, as_json: bool) -> None:
     Raises SpondylError for what cannot be started; nothing stays running then.
     """
     plan.check()
+    os.umask(0o077)  # for every process below: notes, sessions and samples are nobody else's on this machine
     lock = _lock(plan.data)
     run = make_run(
         plan,

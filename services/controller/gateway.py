@@ -188,4 +188,5 @@ def main() -> None:
     with refusals_in_one_line():
         settings = ControllerSettings.load()
         configure("gateway", settings.log_level, settings.log_format, settings.site)
+        os.umask(0o077)  # sessions, notes and recordings are nobody else's on this machine
         Gateway(settings).run()

@@ -26,6 +26,16 @@ def test_only_the_owner_reads_the_run_file(shared_machine):
     assert stat.S_IMODE((shared_machine.data / "run.json").stat().st_mode) == 0o600
 
 
+def test_nobody_else_on_the_machine_reads_what_is_kept(shared_machine):
+    """Operators' notes and pain scores lie in a database file, not behind a sign-in."""
+    open_to_others = [
+        str(path.relative_to(shared_machine.data))
+        for path in shared_machine.data.rglob("*")
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    assert open_to_others == []
+
+
 def test_every_bed_publishes_consecutive_blocks_that_fit_the_schema(shared_machine, tmp_path):
     """An integrator sees a gap by seq and length, and only by them."""
     shared_machine.spondyl("contract", "export", str(tmp_path), data=False)
