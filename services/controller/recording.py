@@ -4,11 +4,12 @@ A chunk is written before it is committed to the spool: a recorder killed in bet
 therefore takes a repeated chunk once and refuses two that differ.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import UUID
 
 import numpy as np
@@ -22,6 +23,7 @@ from services.kit.errors import SpondylError
 MAX_BYTES: Final = 500_000_000  # of all recordings of a gateway: about 100 hours of treatment
 MAX_AGE_S: Final = 30 * 86_400.0
 MAX_LINE_BYTES: Final = 2_000_000
+LOOK_BACK_BYTES: Final = 65_536
 _INT32: Final = np.iinfo(np.int32)
 
 
@@ -51,7 +53,8 @@ class Recordings:
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.path(session)
         is_new = not path.exists()
-        with path.open("ab") as file:
+        with path.open("a+b") as file:
+            _cut_unfinished_line(file)
             file.write(payload + b"\n")
         if is_new:
             self.rotate()
@@ -80,6 +83,22 @@ class Recordings:
     def _newest_first(self) -> list[tuple[float, int, Path]]:
         rows = [(path.stat(), path) for path in self.directory.glob("*.jsonl")]
         return sorted(((stat.st_mtime, stat.st_size, path) for stat, path in rows), reverse=True)
+
+
+def _cut_unfinished_line(file: BinaryIO) -> None:
+    """Drop what a full disk or a crash cut short: behind it, every later chunk would be unreadable."""
+    size = end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - LOOK_BACK_BYTES)
+        file.seek(begin)
+        whole = begin + file.read(end - begin).rfind(b"\n") + 1
+        if whole > begin:
+            break
+        end = begin
+    else:
+        whole = 0
+    if whole < size:
+        file.truncate(whole)
 
 
 def read(path: Path) -> list[Chunk]:

@@ -34,6 +34,17 @@ def test_a_recording_reads_back_in_order_with_repeated_chunks_once(tmp_path):
     assert [chunk.message.seq for chunk in chunks] == [0, 100, 200]
 
 
+@pytest.mark.parametrize("cut", [1, 150, 100_000], ids=["newline", "end", "all but a little"])
+def test_a_chunk_cut_short_by_a_full_disk_costs_only_itself(tmp_path, cut):
+    """Half an hour of a treatment must not become unreadable by one line of it."""
+    first, second, third = (chunk + b" " * 150_000 for chunk in lines())  # longer than one look back
+    path = written(tmp_path, [first, second])
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - cut)
+    Recordings(tmp_path).append(UUID(int=3), third)
+    assert [chunk.message.seq for chunk in read(path)] == [0, 200]
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
