@@ -20,22 +20,6 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def bus(mosquitto):
-    """A function that makes started buses and closes them at the end."""
-    made_here = []
-
-    def make(name, **options):
-        made_here.append(Bus(mosquitto.url, name, **{"site": "north"} | options))
-        made_here[-1].start()
-        assert made_here[-1].wait_connected(10)
-        return made_here[-1]
-
-    yield make
-    for one in made_here:
-        one.close(0.5)
-
-
-@pytest.fixture
 def foreign(mosquitto):
     """A client that knows nothing of the contract."""
     client = Client(CallbackAPIVersion.VERSION2)

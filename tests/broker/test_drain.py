@@ -4,7 +4,6 @@ import made
 import pytest
 from servers import eventually
 
-from broker.bus import Bus
 from broker.contract import TENSION
 from broker.drain import Drain
 from broker.spool import Spool
@@ -16,22 +15,6 @@ SAMPLES = 10
 @pytest.fixture
 def spool(tmp_path):
     return Spool(Spool.open(tmp_path / "spool.db"), keep_bytes=0)
-
-
-@pytest.fixture
-def bus(mosquitto):
-    """A function that makes a started bus of the site."""
-    made_here = []
-
-    def make(name, **options):
-        made_here.append(Bus(mosquitto.url, name, site="north", **options))
-        made_here[-1].start()
-        assert made_here[-1].wait_connected(10)
-        return made_here[-1]
-
-    yield make
-    for one in made_here:
-        one.close(0.5)
 
 
 def spooled(spool, blocks, device="bed-01"):

@@ -6,33 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_streams import PERIOD_NS, rows
 
 from services.controller.kernel import layout, phases
 from services.controller.summary import TRACTION_PHASES, SessionFacts, Tally, facts_from, plain
 
-PERIOD_NS = 20_000_000
-START_NS = 1_760_000_000_000_000_000
 FACTS = SessionFacts(
     UUID(int=1), UUID(int=2), UUID(int=3), None, "lumbar", "L4/5", pain_before=6, pain_after=3
 )
 
 
-def stream(*pieces):
-    """Samples of one bed from pieces (ticks, {column: value}), and their times."""
-    blocks = []
-    for ticks, columns in pieces:
-        block = np.zeros((ticks, len(layout.SAMPLES)), np.int32)
-        for name, value in columns.items():
-            block[:, layout.SAMPLES.index(name)] = value
-        blocks.append(block)
-    samples = np.concatenate(blocks)
-    ticks = np.arange(len(samples), dtype=np.int64)
-    return np.column_stack((ticks, ticks * PERIOD_NS, START_NS + ticks * PERIOD_NS)), samples
-
-
 def session():
     """A short session: 1 s ready, 1 s slack, 2 s ramp, 10 s hold 1 N over target, 1 s guarded, done."""
-    return stream(
+    return rows(
         (50, {"phase": layout.READY, "force_dn": 9000}),
         (50, {"phase": layout.SLACK, "force_dn": 100}),
         (100, {"phase": layout.RAMP, "force_dn": 2000, "outputs": layout.OUTPUT_HEAT}),
@@ -87,11 +73,11 @@ counts = st.integers(-20_000, 20_000)
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 14), counts, counts, st.integers(0, 15)), min_size=1, max_size=60),
        st.integers(0, 60))  # fmt: skip
-def test_any_two_parts_of_any_stream_add_up(rows, cut):
+def test_any_two_parts_of_any_stream_add_up(pieces, cut):
     """The same for samples no session would have: extremes of every column the summary reads."""
-    times, samples = stream(*[
+    times, samples = rows(*[
         (1, {"phase": phase, "force_dn": force, "target_mn": target * 100, "events": events})
-        for phase, force, target, events in rows
+        for phase, force, target, events in pieces
     ])  # fmt: skip
     whole, parts = Tally(PERIOD_NS), Tally(PERIOD_NS)
     whole.add(times, samples)
@@ -103,7 +89,7 @@ def test_any_two_parts_of_any_stream_add_up(rows, cut):
 def test_a_session_that_never_pulled_has_no_hold_figures():
     """A mean over nothing is not zero newtons."""
     tally = Tally(PERIOD_NS)
-    tally.add(*stream((10, {"phase": layout.READY}), (10, {"phase": layout.SLACK})))
+    tally.add(*rows((10, {"phase": layout.READY}), (10, {"phase": layout.SLACK})))
     summary = tally.summary(FACTS, "operator_stop", 0)
     assert (summary.hold_mean_n, summary.hold_rms_n, summary.traction_s) == (None, None, 0.0)
 
@@ -111,9 +97,9 @@ def test_a_session_that_never_pulled_has_no_hold_figures():
 def test_ready_alone_is_not_a_started_session():
     """A patient confirmed and sent home again was not treated."""
     tally = Tally(PERIOD_NS)
-    tally.add(*stream((10, {"phase": layout.READY})))
+    tally.add(*rows((10, {"phase": layout.READY})))
     assert not tally.started
-    tally.add(*stream((1, {"phase": layout.SLACK})))
+    tally.add(*rows((1, {"phase": layout.SLACK})))
     assert tally.started
 
 
