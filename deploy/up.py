@@ -30,6 +30,24 @@ def up(plan: Plan, *, as_json: bool) -> None:
     plan.check()
     os.umask(0o077)  # for every process below: notes, sessions and samples are nobody else's on this machine
     lock = _lock(plan.data)
+    try:
+        run, supervisor = _prepare(plan)
+    except OSError as error:
+        raise SpondylError(f"--data {plan.data} cannot be written: {error.strerror}") from None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, supervisor.request_stop)
+    announce = _Announcer(run, as_json=as_json)
+    try:
+        supervisor.run(tick=announce)
+    finally:
+        _say("ending every process", quiet=as_json)
+        supervisor.stop(within_s=STOP_WITHIN_S)
+        (plan.data / "run.json").unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _prepare(plan: Plan) -> tuple[Run, Supervisor]:
+    """Everything written that the processes are started from; none is started yet."""
     run = make_run(
         plan,
         version=version("spondyl"),
@@ -41,17 +59,8 @@ def up(plan: Plan, *, as_json: bool) -> None:
     supervisor = Supervisor(
         programs(plan, run), log_directory=plan.data / "log", state_path=plan.data / "processes.json"
     )
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, supervisor.request_stop)
     save(run)
-    announce = _Announcer(run, as_json=as_json)
-    try:
-        supervisor.run(tick=announce)
-    finally:
-        _say("ending every process", quiet=as_json)
-        supervisor.stop(within_s=STOP_WITHIN_S)
-        (plan.data / "run.json").unlink(missing_ok=True)
-        os.close(lock)
+    return run, supervisor
 
 
 class _Announcer:

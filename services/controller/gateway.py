@@ -177,7 +177,10 @@ class only_one:  # noqa: N801  (reads as what it does)
         other = read_json(self._path)
         if other.get("pid") and is_process(int(other["pid"]), float(other.get("started_at", 0))):
             raise SpondylError(f"{self._gateway} already runs on this data: process {other['pid']}")
-        write_private(self._path, f'{{"pid": {os.getpid()}, "started_at": {process_start(os.getpid())}}}')
+        try:
+            write_private(self._path, f'{{"pid": {os.getpid()}, "started_at": {process_start(os.getpid())}}}')
+        except OSError as error:  # on a full disk, too, a bed needs its panel
+            log.warning("gateway not written down", path=str(self._path), why=error.strerror)
 
     def __exit__(self, *_: object) -> None:
         self._path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -110,7 +111,8 @@ class Supervisor:
             members = [child for child in self._children if child.program.stage == stage]
             _end(members, deadline - below * STAGE_RESERVE_S)
         if self._state_path:
-            self._state_path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._state_path.unlink()
 
     def _keep(self, child: _Child) -> bool:
         now = time.monotonic()
@@ -121,12 +123,16 @@ class Supervisor:
             self._note_end(child, status, now)
         if now < child.not_before or not child.program.needs():
             return False
-        child.process = self._spawn(child.program)
         child.started_at = now
+        try:
+            child.process = self._spawn(child.program)
+        except OSError as error:  # a full disk, a program that is being replaced: tried again like any end
+            self._note_end(child, str(error), now)
+            return False
         child.starts += 1
         return True
 
-    def _note_end(self, child: _Child, status: int, now: float) -> None:
+    def _note_end(self, child: _Child, status: int | str, now: float) -> None:
         lived_s = now - child.started_at
         child.process = None
         child.delay_s = (
@@ -151,7 +157,7 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT if output is not None else None,
                 start_new_session=True,
-                preexec_fn=None if program.detached else _die_with_parent,  # noqa: PLW1509  (one prctl, no locks)
+                preexec_fn=None if program.detached else partial(die_with, os.getpid()),  # noqa: PLW1509  (no locks)
             )
         finally:
             if output is not None:
@@ -179,12 +185,17 @@ class Supervisor:
             for child in self._children
             if child.process is not None
         }
-        write_private(self._state_path, json.dumps(state, indent=2))
+        try:
+            write_private(self._state_path, json.dumps(state, indent=2))
+        except OSError as error:  # only `spondyl status` misses it: no reason to end anybody
+            log.warning("processes not written down", path=str(self._state_path), why=error.strerror)
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the supervisor is killed, so that no orphan stays."""
+def die_with(parent: int) -> None:
+    """Ask the kernel for SIGTERM when the parent is killed, so that no orphan stays; end if it was already."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _end(children: Sequence[_Child], deadline: float) -> None:

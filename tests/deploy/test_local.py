@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from deploy.engines import password_store, redis_server, render_redis
 from deploy.local import Plan, site_devices
+from deploy.up import up
 from services.kit.errors import SpondylError
 
 
@@ -70,3 +71,15 @@ def test_a_server_with_waitaof_is_found():
     path, version = redis_server()
     assert os.access(path, os.X_OK)
     assert tuple(int(part) for part in version.split(".")[:2]) >= (7, 2)
+
+
+def test_a_directory_that_takes_no_file_is_refused_in_one_line(tmp_path):
+    """A full disk, a read-only one: said at once, with nothing started."""
+    (tmp_path / "ports.json").mkdir()
+    before = os.umask(0o022)
+    try:
+        with pytest.raises(SpondylError, match=rf"--data {tmp_path} cannot be written: "):
+            up(Plan(tmp_path), as_json=True)
+    finally:
+        os.umask(before)
+    assert not (tmp_path / "run.json").exists()

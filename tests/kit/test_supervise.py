@@ -10,7 +10,7 @@ import pytest
 from servers import eventually
 
 from services.kit.runfile import is_process
-from services.kit.supervise import Program, Supervisor
+from services.kit.supervise import Program, Supervisor, die_with
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 IGNORE_THE_REQUEST = """
@@ -88,7 +88,7 @@ def test_children_end_with_a_killed_supervisor_and_detached_ones_stay(tmp_path):
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from services.kit.supervise import Program, Supervisor\n"
+        "from services.kit.supervise import Program, Supervisor, die_with\n"
         f"argv = {SLEEPER!r}\n"
         "s = Supervisor([Program('bound', argv), Program('free', argv, detached=True)],\n"
         f"               state_path=Path({str(tmp_path / 'state.json')!r}))\n"
@@ -108,6 +108,14 @@ def test_children_end_with_a_killed_supervisor_and_detached_ones_stay(tmp_path):
         free.kill()
 
 
+def test_a_child_whose_supervisor_died_before_it_could_ask_ends_at_once(tmp_path):
+    """Between fork and request there is a moment; a supervisor killed in it left an orphan for ever."""
+    mark = tmp_path / "ran"
+    late = subprocess.Popen(["touch", str(mark)], preexec_fn=lambda: die_with(os.getpid()))
+    assert late.wait(10) == 1
+    assert not mark.exists()
+
+
 def test_the_state_file_names_pids_and_restarts(supervise, tmp_path):
     """`spondyl status` reads it."""
     supervisor = supervise(Program("sleeper", SLEEPER))
@@ -115,3 +123,28 @@ def test_the_state_file_names_pids_and_restarts(supervise, tmp_path):
     assert entry["pid"] == supervisor.pid("sleeper")
     assert entry["restarts"] == 0
     assert is_process(entry["pid"], entry["started_at"])
+
+
+def test_a_program_that_cannot_be_started_is_tried_again_and_ends_nobody_else(supervise, tmp_path):
+    """An upgrade replaces programs while others run."""
+    late = tmp_path / "late"
+    supervisor = supervise(Program("late", [str(late)]), Program("sleeper", SLEEPER))
+    assert supervisor.pid("late") is None
+    sleeper = supervisor.pid("sleeper")
+    late.write_text("#!/bin/sh\nexec sleep 600\n")
+    late.chmod(0o755)
+    eventually(lambda: supervisor.poll() or supervisor.pid("late"), 10, "the late program")
+    assert supervisor.pid("sleeper") == sleeper
+
+
+def test_a_disk_that_takes_nothing_ends_nobody(tmp_path):
+    """Of all moments, a full disk is the wrong one to lose the bedside panel."""
+    no_directory = tmp_path / "file"
+    no_directory.write_text("")
+    supervisor = Supervisor([Program("sleeper", SLEEPER)], state_path=no_directory / "state.json")
+    try:
+        supervisor.poll()
+        assert psutil.pid_exists(supervisor.pid("sleeper"))
+    finally:
+        supervisor.stop(2.0)
+    assert supervisor.pid("sleeper") is None
