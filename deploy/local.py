@@ -260,6 +260,6 @@ def _therapist(plan: Plan, run: Run) -> Program:
             "SPONDYL_SEED": str(plan.seed),
         },
         needs=lambda: all(panel() for panel in panels),
-        stage=3,
+        stage=2,  # with the gateways: they need all the time there is
         stop_s=0.5,
     )
