@@ -192,7 +192,7 @@ class Supervisor:
 
 
 def die_with(parent: int) -> None:
-    """Ask the kernel for SIGTERM when the parent is killed, so that no orphan stays; end if it was already."""
+    """Ask the kernel for SIGTERM when the parent is killed, so that no orphan stays; end when it is gone."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
