@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -52,6 +52,8 @@ _SHED = (
     "DELETE FROM spool WHERE id IN (SELECT id FROM spool WHERE committed = 1 ORDER BY id"
     " LIMIT (SELECT (count(*) + 1) / 2 FROM spool WHERE committed = 1))"
 )
+_ALL = "SELECT committed, count(*), sum(length(payload)) FROM spool GROUP BY committed"
+_RESERVE = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM spool WHERE committed = 1"
 _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -91,6 +93,31 @@ class Size:
     oldest_at: float | None  # wall clock (s) of the oldest uncommitted row, None when there is none
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Rows and bytes, uncommitted and in reserve: counted once, then kept up with every change.
+
+    Counting a day of six beds takes a second, and the owner asks twice a second.
+    """
+
+    rows: int = 0
+    bytes: int = 0
+    reserve_rows: int = 0
+    reserve_bytes: int = 0
+
+    def appended(self, size: int) -> "_Held":
+        """One more uncommitted row."""
+        return replace(self, rows=self.rows + 1, bytes=self.bytes + size)
+
+    def committed(self, rows: int, size: int) -> "_Held":
+        """Uncommitted rows that are in reserve now."""
+        return _Held(self.rows - rows, self.bytes - size, self.reserve_rows + rows, self.reserve_bytes + size)
+
+    def dropped(self, rows: int, size: int) -> "_Held":
+        """So much less in reserve."""
+        return replace(self, reserve_rows=self.reserve_rows - rows, reserve_bytes=self.reserve_bytes - size)
+
+
 class Spool:
     """The queue in a SQLite file; one object per thread, on a connection of ``open``."""
 
@@ -102,7 +129,8 @@ class Spool:
         self._keep_bytes = keep_bytes
         with _mapped():
             connection.executescript(_SCHEMA)
-            self._open_bytes, self._reserve_bytes = self._count()
+            self._held = self._count()
+        self._before = self._held  # the transaction under way
 
     @staticmethod
     def open(path: Path | str) -> sqlite3.Connection:
@@ -126,6 +154,7 @@ class Spool:
         SpoolFull when there is no room: then the oldest committed rows are dropped, so that the next try
         may succeed. Any other error leaves everything as it was, too.
         """
+        self._before = self._held
         try:
             with _mapped():
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -145,16 +174,16 @@ class Spool:
         """
         if not self._connection.in_transaction:
             raise SpoolError("append belongs into `with spool.transaction()`")
-        while self._open_bytes + self._reserve_bytes + len(payload) > self._max_bytes:
+        while self._held.bytes + self._held.reserve_bytes + len(payload) > self._max_bytes:
             if not self._drop_reserve():
                 raise SpoolFull(
-                    f"spool holds {self._open_bytes} uncommitted bytes of {self._max_bytes} allowed"
+                    f"spool holds {self._held.bytes} uncommitted bytes of {self._max_bytes} allowed"
                 )
         self._connection.execute(
             "INSERT INTO spool (at, stream, device, boot, first, next, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (time.time(), stream, device, boot.bytes, first, next_, payload),
         )
-        self._open_bytes += len(payload)
+        self._held = self._held.appended(len(payload))
 
     def pending(self, after: int = 0, limit: int = 100, until: int | None = None) -> list[Row]:
         """The oldest uncommitted rows with an id above ``after`` and at most ``until``, in order."""
@@ -178,9 +207,8 @@ class Spool:
         settled, size = self._connection.execute(_MEASURE, key).fetchone()
         if settled:
             self._connection.execute(_COMMIT, key)
-            self._open_bytes -= size
-            self._reserve_bytes += size
-            while self._reserve_bytes > self._keep_bytes and self._drop_reserve():
+            self._held = self._held.committed(settled, size)
+            while self._held.reserve_bytes > self._keep_bytes and self._drop_reserve():
                 pass
         return int(settled)
 
@@ -199,15 +227,10 @@ class Spool:
     def size(self) -> Size:
         """Rows and bytes, uncommitted and in reserve."""
         with _mapped():
-            counts = self._connection.execute("SELECT committed, count(*) FROM spool GROUP BY 1")
-            rows = dict(counts.fetchall())
             oldest = self._connection.execute(_OLDEST).fetchone()
+        held = self._held
         return Size(
-            rows=rows.get(0, 0),
-            bytes=self._open_bytes,
-            reserve_rows=rows.get(1, 0),
-            reserve_bytes=self._reserve_bytes,
-            oldest_at=oldest[1] if oldest else None,
+            held.rows, held.bytes, held.reserve_rows, held.reserve_bytes, oldest[1] if oldest else None
         )
 
     def _drop_reserve(self) -> bool:
@@ -215,13 +238,14 @@ class Spool:
         found = self._connection.execute(
             "SELECT id, length(payload) FROM spool WHERE committed = 1 ORDER BY id LIMIT ?", (PRUNE_ROWS,)
         ).fetchall()
-        needed = min(self._reserve_bytes, max(1, self._reserve_bytes - self._keep_bytes))
+        reserve = self._held.reserve_bytes
+        needed = min(reserve, max(1, reserve - self._keep_bytes))
         dropped = []
         for row_id, size in found:
             if needed <= 0:
                 break
             needed -= size
-            self._reserve_bytes -= size
+            self._held = self._held.dropped(1, size)
             dropped.append((row_id,))
         self._connection.executemany("DELETE FROM spool WHERE id = ?", dropped)
         return bool(dropped)
@@ -231,22 +255,22 @@ class Spool:
         try:
             with _mapped():
                 dropped = self._connection.execute(_SHED).rowcount
-                self._open_bytes, self._reserve_bytes = self._count()
+                left = self._connection.execute(_RESERVE).fetchone()
+                self._held = replace(self._held, reserve_rows=left[0], reserve_bytes=left[1])
         except SpoolError as error:
             log.error("spool is full and cannot even drop what is committed", why=str(error))  # noqa: TRY400  (told in full)
             return
-        log.error("spool is full", dropped_committed_rows=dropped, uncommitted_bytes=self._open_bytes)
+        log.error("spool is full", dropped_committed_rows=dropped, uncommitted_bytes=self._held.bytes)
 
     def _roll_back(self) -> None:
         with _mapped():
             if self._connection.in_transaction:  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
-            self._open_bytes, self._reserve_bytes = self._count()
+        self._held = self._before
 
-    def _count(self) -> tuple[int, int]:
-        sums = self._connection.execute("SELECT committed, sum(length(payload)) FROM spool GROUP BY 1")
-        found = dict(sums.fetchall())
-        return found.get(0, 0), found.get(1, 0)
+    def _count(self) -> _Held:
+        counts = {row[0]: row[1:] for row in self._connection.execute(_ALL)}
+        return _Held(*counts.get(0, (0, 0)), *counts.get(1, (0, 0)))
 
 
 @contextmanager

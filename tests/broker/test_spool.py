@@ -191,8 +191,18 @@ def test_a_file_that_is_no_database_is_one_clear_error(path):
         Spool(Spool.open(path))
 
 
+def add_and_trim_in_vain(spool, device, first, trimmed):
+    """A transaction that fails at its end."""
+    with spool.transaction():
+        spool.append("tension", device, BOOT, first, first + 10, b"x" * 100)
+        spool.trim("tension", device, BOOT, trimmed)
+        raise RuntimeError("nothing of this happened")
+
+
 @given(
-    st.lists(st.tuples(st.sampled_from(["add", "trim"]), st.sampled_from(["a", "b"]), st.integers(0, 200)))
+    st.lists(
+        st.tuples(st.sampled_from(["add", "trim", "fail"]), st.sampled_from(["a", "b"]), st.integers(0, 200))
+    )
 )
 def test_only_what_was_committed_ever_leaves_the_pending_rows(steps):
     """Whatever the order of appends and commits, pending is exactly the uncommitted rest, in order."""
@@ -204,10 +214,31 @@ def test_only_what_was_committed_ever_leaves_the_pending_rows(steps):
                 spool.append("tension", device, BOOT, nexts[device], nexts[device] + 10, b"x" * 100)
             added.append((device, nexts[device]))
             nexts[device] += 10
+        elif what == "fail":
+            with pytest.raises(RuntimeError):
+                add_and_trim_in_vain(spool, device, nexts[device], number)
         else:
             spool.trim("tension", device, BOOT, number)
             committed[device] = max(committed[device], min(number, nexts[device]) // 10 * 10)
     expected = [(device, first) for device, first in added if first >= committed[device]]
     assert [(row.device, row.first) for row in spool.pending(limit=1000)] == expected
+    assert spool.size().rows == len(expected)
     assert spool.size().bytes == 100 * len(expected)
+    assert spool.size() == Spool(spool.connection).size(), "what is kept up is what is counted anew"
     assert spool.size().reserve_bytes <= 300
+
+
+def test_a_transaction_that_could_not_begin_changes_no_count(tmp_path):
+    """Another connection may hold the file; what was stored before is still there."""
+    spool = Spool(Spool.open(tmp_path / "spool.db"))
+    with spool.transaction():
+        spool.append("tension", "a", BOOT, 0, 10, b"x" * 100)
+    spool.connection.execute("PRAGMA busy_timeout = 1")
+    other = Spool.open(tmp_path / "spool.db")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SpoolError, match="locked"), spool.transaction():
+        pass
+    other.execute("ROLLBACK")
+    assert (spool.size().rows, spool.size().bytes) == (1, 100)
+    other.close()
+    spool.connection.close()
