@@ -29,6 +29,7 @@ from broker.messages import Message
 from broker.outbox import Outbox
 from broker.packets import Will, packet_of
 from broker.publication import BusBusy, BusError, BusOffline, BusRefused, Publication
+from broker.subscriptions import Subscriptions
 from broker.wire import Connection, Endpoint, Occurrence, Tls
 
 __all__ = ["Bus", "BusBusy", "BusError", "BusOffline", "BusRefused", "Delivery", "Publication", "Tls", "Will"]
@@ -94,9 +95,7 @@ class Bus:
         self._connection: Connection | None = None
         self._outbox = Outbox()
         self._owed: dict[int, int] = {}  # packet id -> serial of what the broker waits to hear about
-        self._filters: dict[str, int] = {}
-        self._subscribing: dict[int, tuple[str, ...]] = {}
-        self._refused_filters: dict[str, str] = {}
+        self._subscriptions = Subscriptions()
         self._callbacks: list[Callable[[], None]] = []
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -166,12 +165,12 @@ class Bus:
         """
         wanted = topics.topic_filter(stream, site or self._site or topics.ANY, device)
         with self._lock:
-            self._filters[wanted] = stream.qos
+            self._subscriptions.want(wanted, stream.qos)
             if self._connection is None:
                 return
-            mid = self._ask_for((wanted,))
+            mid = self._ask_for(self._connection, wanted)
             if threading.current_thread() is not self._thread:
-                self._lock.wait_for(lambda: mid not in self._subscribing, CONNACK_S)
+                self._lock.wait_for(lambda: not self._subscriptions.waits(mid), CONNACK_S)
             self._raise_refused(wanted)
 
     def take(self, max_count: int, timeout_s: float) -> list[Delivery]:
@@ -181,7 +180,7 @@ class Bus:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            self._raise_refused(*self._filters)
+            self._raise_refused()
             arrivals = self._inbox.take(max_count, max(0.0, deadline - time.monotonic()))
             deliveries = []
             for arrival in arrivals:
@@ -314,8 +313,7 @@ class Bus:
         self._connects += 1
         self.last_error = None
         log.info("bus connected", url=self._endpoint.url, session_present=connection.session_present)
-        if self._filters:
-            self._ask_for(tuple(self._filters))
+        self._ask_for(connection)
         return list(self._callbacks)
 
     def _on_puback(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
@@ -323,12 +321,7 @@ class Bus:
         return [] if callback is None else [callback]
 
     def _on_suback(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
-        filters = self._subscribing.pop(occurrence.mid, ())
-        for text, reason in zip(filters, occurrence.reasons, strict=False):
-            self._refused_filters.pop(text, None)
-            if reason.is_failure:
-                self._refused_filters[text] = str(reason)
-                log.error("broker refused a subscription", filter=text, reason=str(reason))
+        self._subscriptions.answered(occurrence.mid, occurrence.reasons)
         return []
 
     def _on_disconnect(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
@@ -352,7 +345,7 @@ class Bus:
                 self._connection = None
                 log.info("bus disconnected", url=self._endpoint.url, unanswered=len(lost))
             self._owed.clear()
-            self._subscribing.clear()
+            self._subscriptions.disconnected()
             self._inbox.clear()
             self._lock.notify_all()
         for publication in lost:
@@ -379,15 +372,11 @@ class Bus:
         if not self._outbox.roomy:
             raise BusBusy(f"{self._outbox.unanswered} publications wait for {self._endpoint.url}'s answer")
 
-    def _ask_for(self, filters: tuple[str, ...]) -> int:
-        if self._connection is None:
-            raise BusOffline(f"not connected to {self._endpoint.url}")
+    def _ask_for(self, connection: Connection, *filters: str) -> int:
         try:
-            mid = self._connection.subscribe([(text, self._filters[text]) for text in filters])
+            return self._subscriptions.ask(connection, *filters)
         except OSError as error:
             raise BusOffline(str(error)) from error
-        self._subscribing[mid] = filters
-        return mid
 
     def _settle_debt(self, generation: int, mid: int, serial: int) -> None:
         """Acknowledge packet ``mid`` if it is still the message of ``serial`` that the broker waits for."""
@@ -407,9 +396,8 @@ class Bus:
         return place
 
     def _raise_refused(self, *filters: str) -> None:
-        for text in filters:
-            if text in self._refused_filters:
-                raise BusRefused(f"{self._who()} may not subscribe to {text}: {self._refused_filters[text]}")
+        if (refusal := self._subscriptions.refusal(*filters)) is not None:
+            raise BusRefused(f"{self._who()} may not subscribe to {refusal[0]}: {refusal[1]}")
 
     def _who(self) -> str:
         return f"user {self._endpoint.username}" if self._endpoint.username else self._endpoint.client_id
