@@ -42,6 +42,10 @@ class Plan:
             text
             for wrong, text in (
                 (
+                    self.port is not None and not 0 < self.port < 65536,  # noqa: PLR2004  (TCP's port numbers)
+                    f"--port is {self.port}: a port is 1 to 65535",
+                ),
+                (
                     ":" in self.host or not is_free(self.host, 0),
                     f"--host is {self.host!r}: an IPv4 address or name of this machine is needed",
                 ),

@@ -40,8 +40,6 @@ class Ports:
 
     def required(self, name: str, port: int, option: str) -> int:
         """The port a person asked for, refused when something else has it."""
-        if not 0 < port < 65536:  # noqa: PLR2004  (TCP's port numbers)
-            raise SpondylError(f"{option} is {port}: a port is 1 to 65535")
         if not is_free(self._host, port):
             raise SpondylError(
                 f"{option} {port} is taken on {self._host} by another program: "

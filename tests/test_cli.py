@@ -23,9 +23,12 @@ REFUSED = (
     ("up", "--beds", "0"),
     ("up", "--host", "203.0.113.9"),
     ("up", "--port", "70000"),
+    ("up", "--port", "0"),
     ("prescription", "check", "missing.yaml"),
     ("prescription", "plot", "missing.toml"),
     ("clearance", "issue", "--patient", "nobody"),
+    ("clearance", "issue", "--patient", "61be3477-fedc-489b-bf10-c54df806912d", "--region", "knee"),
+    ("clearance", "issue", "--patient", "61be3477-fedc-489b-bf10-c54df806912d", "--days", "0"),
     ("bed", "fault", "bed-01", "no-such-kind"),
     ("replay", "missing.jsonl"),
     ("simulate", "--minutes", "1000"),
@@ -77,7 +80,7 @@ def test_a_wrong_request_is_one_line_and_leaves_nothing_behind(words, tmp_path, 
     assert err.startswith("spondyl: ")
     assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert not (tmp_path / "data" / "run.json").exists()
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_a_refusal_ends_a_process_with_its_own_status(capsys):

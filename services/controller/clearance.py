@@ -119,8 +119,7 @@ def issue(
     issuer: str = "spondyl-cli",
 ) -> tuple[str, Clearance]:
     """Sign a clearance; returns the token and what it says. Raises SpondylError on a wrong request."""
-    if region not in REGIONS:
-        raise SpondylError(f"the region is {region!r}: clearances are for {' or '.join(REGIONS)}")
+    require_region(region)
     if not timedelta(0) < valid_for <= LONGEST:
         raise SpondylError(f"a clearance is valid for more than 0 and at most {LONGEST.days} days")
     begins = (valid_from or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
@@ -150,6 +149,12 @@ def verify(token: str, public_key: bytes, patient: UUID, region: str, clocks: Cl
     if earliest < clearance.valid_from.timestamp():
         raise ClearanceError(f"clearance.valid_from is {_told(clearance.valid_from)}: not valid yet{step}")
     return clearance
+
+
+def require_region(region: str) -> None:
+    """Raise SpondylError for a region that nobody is treated in."""
+    if region not in REGIONS:
+        raise SpondylError(f"the region is {region!r}: clearances are for {' or '.join(REGIONS)}")
 
 
 def days(number: float) -> timedelta:

@@ -83,11 +83,12 @@ def issue(
     from services.controller import clearance
     from services.kit.runfile import data_directory
 
-    keys = clearance.ensure_keys(data_directory(data))
+    who, valid_for, begins = _uuid(patient), clearance.days(days), clearance.moment(valid_from)
+    clearance.require_region(region)
+    keys = clearance.ensure_keys(data_directory(data))  # made where there are none: only for a right request
     token, given = clearance.issue(
-        keys.private, _uuid(patient), region,
-        valid_for=clearance.days(days), valid_from=clearance.moment(valid_from), issuer=issuer,
-    )  # fmt: skip
+        keys.private, who, region, valid_for=valid_for, valid_from=begins, issuer=issuer
+    )
     if not as_json:
         print(token)
         return
