@@ -120,8 +120,8 @@ class Bedside:
                 raise
         done = ACTIONS["confirm"].done
         self._records.note(device, session.session, request.operator, "confirm", done.en, accepted=True)
-        if request.note:
-            self.store.add_note(session.session, request.operator, request.note)
+        if note := request.note:
+            best_effort(lambda: self.store.add_note(session.session, request.operator, note))
         self._records.forget(session)
         return Answer("confirm", done, session.session)
 
@@ -234,8 +234,9 @@ class Bedside:
         except (SessionRefused, BedUnavailable) as error:
             self._records.note(device, session.session, operator, "change", error.message, accepted=False)
             raise
-        self.store.set_parameters(session.session, parameters.tolist(), prescription.model_dump())
-        return self._acted(device, session, operator, "change", prescription.model_dump())
+        document = prescription.model_dump()
+        best_effort(lambda: self.store.set_parameters(session.session, parameters.tolist(), document))
+        return self._acted(device, session, operator, "change", document)
 
     def close(self, device: str, operator: str, pain_after: int | None) -> Answer:
         """End the session; the pain score is written first, because the summary takes it with it."""

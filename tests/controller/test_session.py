@@ -239,6 +239,18 @@ def test_a_change_is_for_the_same_patient_and_within_the_limits(clinic):
     assert clinic.store.by_number(session.session_no) == stored
 
 
+def test_what_the_kernel_took_is_no_error_when_it_cannot_be_written(clinic):
+    """A refusal on the screen and a higher peak at the patient would be the worst of both."""
+    with sqlite3.connect(clinic.directory / "session.db") as raw:
+        raw.execute("CREATE TRIGGER no_note BEFORE INSERT ON notes BEGIN SELECT RAISE(ABORT, 'full'); END")
+    assert clinic.bedside.confirm("bed-02", Confirm(**clinic.request(BACK, note="calm"))).action == "confirm"
+    clinic.until("ready", device="bed-02")
+    with sqlite3.connect(clinic.directory / "session.db") as raw:
+        raw.execute("CREATE TRIGGER no_row BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END")
+    answer = clinic.bedside.change("bed-02", {**BACK, "peak_n": 340.0}, "mk")
+    assert answer.done == ACTIONS["change"].done
+
+
 def test_heat_is_for_prescriptions_that_have_it(clinic):
     """Infrared heat for the lumbar spine only, and only where prescribed."""
     clinic.started()
