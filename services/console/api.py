@@ -60,17 +60,29 @@ def create(
     return app
 
 
-def _pages(live: Live, fanout: Fanout, settings: ConsoleSettings) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-    pages = Pages([HERE / "templates"], TEXTS)
+class _Renderer:
+    """Pages in the reader's language, with the alarm header and what the scripts need."""
 
-    def render(
-        request: Request, template: str, header: Any, *, status: int = 200, **context: Any
+    def __init__(self) -> None:
+        self._pages = Pages([HERE / "templates"], TEXTS)
+
+    def __call__(
+        self, request: Request, template: str, header: Any, *, status: int = 200, **context: Any
     ) -> Response:
         language = language_of(request)
-        texts = script_texts(pages.texts(language), language)
-        return pages.render(request, template, status=status, header=header, texts=texts, **context)
+        texts = script_texts(self._pages.texts(language), language)
+        return self._pages.render(request, template, status=status, header=header, texts=texts, **context)
 
+
+def _pages(live: Live, fanout: Fanout, settings: ConsoleSettings) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    render = _Renderer()
+    _add_wall(router, live, fanout, render)
+    _add_bed(router, live, fanout, settings, render)
+    return router
+
+
+def _add_wall(router: APIRouter, live: Live, fanout: Fanout, render: _Renderer) -> None:
     @router.get("/")
     async def wall(request: Request, q: str = "", site: str = "", show: str = "all") -> Response:
         """Every bed of every site, worst alarm first."""
@@ -90,6 +102,10 @@ def _pages(live: Live, fanout: Fanout, settings: ConsoleSettings) -> APIRouter:
             blank=present.tile(live, Device(Key("", "")), live.clock(), language),
         )
 
+
+def _add_bed(
+    router: APIRouter, live: Live, fanout: Fanout, settings: ConsoleSettings, render: _Renderer
+) -> None:
     @router.get("/beds/{device}")
     async def bed(request: Request, device: str, site: str | None = None) -> Response:
         """One bed: its trace, its session, its events, its history."""
@@ -103,7 +119,6 @@ def _pages(live: Live, fanout: Fanout, settings: ConsoleSettings) -> APIRouter:
                 request, "error.html", header, status=404, page="error", title=title, detail=error.message
             )
         shown = fanout.bed(found, language)
-        panel = settings.panels.get(device)
         return render(
             request,
             "bed.html",
@@ -112,10 +127,8 @@ def _pages(live: Live, fanout: Fanout, settings: ConsoleSettings) -> APIRouter:
             title=device,
             it=shown["tile"],
             events=shown["events"],
-            panel=panel,
+            panel=settings.panels.get(device),
         )
-
-    return router
 
 
 def script_texts(texts: dict[str, str], language: Language) -> dict[str, Any]:
