@@ -40,6 +40,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """The time (ms) since the tick before: how long nothing was controlled."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A limit that stands in the bed's compiled parameters, by its row."""
 
@@ -72,7 +77,7 @@ class Alarm:
     de: str
     reaction: str
     hazard: str
-    value: Row | None = None
+    value: Row | Gap | None = None
     limit: Row | Parameter | None = None
     hold_s: float = 0
 
@@ -84,7 +89,6 @@ POSITION_MM = Row(layout.S_POSITION, 100)
 TILT_DEG = Row(layout.S_TILT, 10)
 HEAT_C = Row(layout.S_HEAT, 10)
 AGE_MS = Row(layout.S_AGE)
-LATE_MS = Row(layout.S_LATE, 1000)
 GUARDINGS = Row(layout.S_GUARDINGS)
 
 # fmt: off
@@ -122,9 +126,9 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "No pull on an old reading: hold, then release; the drive's own watchdog releases too.",
           "missed-deadline", AGE_MS),
     Alarm("missed_deadline", layout.MISSED_DEADLINE, 0, "high", LIVE,
-          "CONTROL LATE BY {value:.1f} ms", "REGELUNG VERSPÄTET UM {value:.1f} ms",
+          "NO CONTROL FOR {value:.0f} ms", "KEINE REGELUNG FÜR {value:.0f} ms",
           "The late tick acts on its own reading only; the drive's own watchdog releases after 100 ms.",
-          "missed-deadline", LATE_MS, hold_s=10),
+          "missed-deadline", Gap(), hold_s=10),
     Alarm("mains_lost", layout.MAINS_LOST, 1, "medium", LIVE,
           "MAINS LOST: ON BATTERY", "NETZAUSFALL: AKKUBETRIEB",
           "The session ends under control on the battery.", "mains-lost"),
@@ -196,6 +200,7 @@ class AlarmBoard:
     _bits: int = 0
     _on: dict[str, _Occurrence] = field(default_factory=dict)
     _last: Samples | None = None
+    _last_ns: int = 0  # monotonic, of that sample
 
     def observe(self, times: Times, samples: Samples, gateway: Conditions | None = None) -> bool:
         """Take the next samples (int64[n, 3], int32[n, SAMPLES], n >= 1); True when the board changed."""
@@ -204,9 +209,10 @@ class AlarmBoard:
         previous = np.concatenate((np.array([self._bits], bits.dtype), bits[:-1]))
         for i in np.flatnonzero(bits != previous).tolist():
             limits_from = samples[i - 1] if i else (samples[0] if self._last is None else self._last)
-            self._take_bits(int(bits[i]), times[i], samples[i], limits_from)
+            before_ns = int(times[i - 1, 1]) if i else self._last_ns
+            self._take_bits(int(bits[i]), times[i], samples[i], limits_from, before_ns)
         self._take_gateway(gateway or {}, times[-1])
-        self._last = samples[-1].copy()
+        self._last, self._last_ns = samples[-1].copy(), int(times[-1, 1])
         self._promote(int(times[-1, 1]))
         return self._signature() != before
 
@@ -233,12 +239,13 @@ class AlarmBoard:
         occurrences = {name: _Occurrence(*row) for name, row in dumped["on"].items() if name in BY_CONDITION}
         return cls(parameters, int(dumped["bits"]), occurrences)
 
-    def _take_bits(self, bits: int, time: Times, sample: Samples, before: Samples) -> None:
-        """Open and close the kernel's conditions that changed in one sample."""
+    def _take_bits(self, bits: int, time: Times, sample: Samples, before: Samples, before_ns: int) -> None:
+        """Open and close the kernel's conditions that changed in one sample; the one before it came when."""
         for alarm in ALARMS:
             if (bits ^ self._bits) & alarm.bit:
                 if bits & alarm.bit:
-                    value = alarm.value.of(sample) if alarm.value else None
+                    gap_ms = (int(time[1]) - before_ns) / 1e6 if before_ns else None
+                    value = alarm.value.of(sample) if isinstance(alarm.value, Row) else gap_ms
                     self._open(alarm.condition, time, value, self._limit(alarm, before))
                 else:
                     self._close(alarm, int(time[1]))

@@ -89,6 +89,20 @@ def test_an_alarm_of_a_single_tick_is_held_for_people_and_repeats_are_one():
     assert board.observe(*rows(9, 500))
 
 
+@pytest.mark.parametrize("cut", [2, 3, 4])
+def test_a_missed_deadline_names_how_long_nothing_was_controlled(cut):
+    """The tick after it woke in time: its own lateness, a tenth of a millisecond, says nothing."""
+    board = AlarmBoard()
+    times, samples = rows(6)
+    times[3:, 1:] += 2 * PERIOD_NS  # the third tick took so long that two were left out
+    samples[3, layout.S_CONDITIONS] = layout.MISSED_DEADLINE
+    board.observe(times[:cut], samples[:cut])
+    board.observe(times[cut:], samples[cut:])
+    (alarm,) = board.active()
+    assert alarm.text["en"] == "*** NO CONTROL FOR 60 ms"
+    assert alarm.text["de"] == "*** KEINE REGELUNG FÜR 60 ms"
+
+
 def test_the_text_names_the_value_and_the_limit_that_was_in_force():
     """`over limit` helps nobody: the line says 512 > 450 N, even when the ceiling falls in the same tick."""
     board = AlarmBoard()
