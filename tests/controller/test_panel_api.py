@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from services.controller.kernel import layout
 from services.controller.link import LoopLink
+from services.controller.kernel.faults import FAULT_KINDS
 from services.controller.panel import live, pages
 from services.controller.panel.api import create_panel
 from services.controller.panel.guard import host_name
@@ -69,6 +70,12 @@ def test_the_readme_lists_every_route_and_no_other(panel):
         (verb.upper(), path) for path, verbs in document.items() for verb in verbs if path.startswith("/api")
     }
     assert listed - {("WS", "/api/devices/{device}/live")} == served
+
+
+def test_the_page_offers_every_fault_a_simulated_bed_can_have(panel):
+    """An alarm that can be raised by the command only would not be seen in a demonstration."""
+    page = panel.http.get("/bed-01").text
+    assert [kind for kind in FAULT_KINDS if f"<option>{kind}</option>" not in page] == []
 
 
 def test_a_session_through_the_api(panel, clinic):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from services.controller.kernel.faults import FAULT_KINDS
 from services.controller.panel.texts import TEXTS
 from services.controller.panel.view import Json
 from services.kit.pages import Pages, language_of, preferences
@@ -31,6 +32,7 @@ def router(panel: "Panel") -> APIRouter:
             "gateway": memory.gateway,
             "version": panel.version,
             "segments": panel.segments(),
+            "fault_kinds": FAULT_KINDS,
         }
 
     @routes.get("/")
