@@ -15,6 +15,7 @@ from deploy.local import Plan, addresses, make_run, programs
 from services.controller.clearance import ensure_keys
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
+from services.kit.logging import configure
 from services.kit.runfile import Run, process_start, save
 from services.kit.supervise import Supervisor
 
@@ -28,6 +29,7 @@ def up(plan: Plan, *, as_json: bool) -> None:
     Raises SpondylError for what cannot be started; nothing stays running then.
     """
     plan.check()
+    configure("up", log_format="console")  # to stderr: stdout has the addresses and nothing else
     os.umask(0o077)  # for every process below: notes, sessions and samples are nobody else's on this machine
     lock = _lock(plan.data)
     try:

@@ -45,7 +45,9 @@ class Machine:
         family = self.family()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(within_s)
+        further = self.process.stdout.read()
         self.process.stdout.close()
+        assert further == "", "stdout has one JSON object and nothing else"
         return psutil.wait_procs(family, timeout=0.2)[1]
 
     def kill_everything(self) -> None:
