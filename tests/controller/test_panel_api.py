@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from services.controller.kernel import layout
-from services.controller.link import LoopLink
 from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.link import LoopLink
 from services.controller.panel import live, pages
 from services.controller.panel.api import create_panel
 from services.controller.panel.guard import host_name
