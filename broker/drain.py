@@ -23,13 +23,18 @@ from broker.spool import Row, Spool
 
 log = structlog.get_logger(__name__)
 
-BACKLOG_PER_S = 200.0
+BACKLOG_PER_S = 200.0  # the least; see backlog_rate
 WINDOW = 80  # below the bus's own, which state, alarms and replies share
 PATIENCE_S = 30.0  # without a commit before all is sent again; doubled each time in vain
 MOST_PATIENCE_S = 600.0
 REFUSED_S = (
     600.0  # a topic the broker refused is left alone so long: Mosquitto 2.0.11 hangs up after a refusal
 )
+
+
+def backlog_rate(live_per_s: float) -> float:
+    """Rows a second for the backlog of a gateway that makes so many: an outage drains in half its length."""
+    return max(BACKLOG_PER_S, 2.0 * live_per_s)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import threading
 from importlib.metadata import version
+from uuid import uuid4
 
 import httpx
 import structlog
@@ -34,7 +35,7 @@ def run(settings: ConsoleSettings) -> None:
     logging.configure("console", settings.log_level, settings.log_format)
     bus = Bus(
         settings.mqtt_url,
-        "console",
+        f"console-{uuid4().hex[:8]}",  # two consoles on one broker do not throw each other out
         username=settings.mqtt_username,
         password=settings.mqtt_secret,
         receive_maximum=2 * BATCH,

@@ -22,7 +22,7 @@ import structlog
 
 from broker.bus import Bus, BusError, Delivery, Will
 from broker.contract import COMMAND, COMMITTED, STATUS, STREAMS
-from broker.drain import Drain
+from broker.drain import Drain, backlog_rate
 from broker.messages import Committed, DeviceInfo, GatewayStatus
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
@@ -186,7 +186,12 @@ class Recorder:
             bus,
             Live.resume(memory, self.sessions, writer.next, boards),
             writer,
-            Drain(self.spool, bus, self.settings.site),
+            Drain(
+                self.spool,
+                bus,
+                self.settings.site,
+                backlog_rate(len(memory.devices) * 1000 / self.settings.block_ms),
+            ),
             RemoteDesk(memory),
         )
         bus.announce(STATUS, self._status(memory, "online"), self.settings.site, memory.gateway)

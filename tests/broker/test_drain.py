@@ -5,7 +5,7 @@ import pytest
 from servers import eventually
 
 from broker.contract import TENSION
-from broker.drain import Drain
+from broker.drain import Drain, backlog_rate
 from broker.spool import Spool
 
 pytestmark = pytest.mark.system
@@ -121,3 +121,9 @@ def test_a_row_the_contract_forbids_is_passed_over(spool, bus):
     drain.tick()
     assert drain.unsendable == 2
     assert gateway.statistics.published == 1
+
+
+@pytest.mark.parametrize(("live_per_s", "rows_per_s"), [(5.0, 200.0), (100.0, 200.0), (320.0, 640.0)])
+def test_a_large_gateway_drains_an_outage_in_half_its_length(live_per_s, rows_per_s):
+    """Sixty-four beds make more than a fixed rate would ever drain."""
+    assert backlog_rate(live_per_s) == rows_per_s
