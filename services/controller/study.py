@@ -2,7 +2,7 @@
 target is kept. Goals: docs/control.md; tests hold small populations to them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from services.controller import prescription, scoring, signals, simulate
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant, rehearse
-from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.kernel.faults import FAULT_KINDS, STRAP_SLIP
 
 Floats = simulated.Floats
 Shape = Callable[[np.random.Generator], Floats]
@@ -18,6 +18,7 @@ Shape = Callable[[np.random.Generator], Floats]
 SHAPE_HZ = 2000.0
 FIRST_S, SPREAD_S, AFTER_S = 70.0, 5.0, 8.0  # a contraction meets a hold that has settled
 RISE_S = (0.05, 0.15)  # 10 to 90 % of the peak
+NEVER_S = 1e6
 SAMPLES_AT_ONCE = 4_000_000  # bed-ticks kept in memory at once
 
 
@@ -192,6 +193,30 @@ def trouble(
             _add(broken, one)
             _add(excused, two)
     return broken, excused
+
+
+def restless(
+    parameters: Floats, people: int, seed: int, slips_s: tuple[float, float] | None = None
+) -> Iterator[tuple[scoring.Course, int]]:
+    """Sessions of people who contract once a minute and cough every other, each as hard as its pull allows.
+
+    A strap of each bed slips at a random second of the span given; with each course comes the tick of it.
+    """
+    period_s, ticks = float(parameters[layout.P_PERIOD]), simulate.longest(parameters)
+    start = simulate.ticks(simulate.START_S, period_s)
+    for part, count in enumerate(_parts(people, ticks)):
+        beds = simulated.simulated_beds(_seed(seed, part), count, period_s)
+        beds.plant[plant.X_TILT] = beds.tilt_deg[:] = parameters[layout.P_TILT]
+        beds.constants[plant.K_GUARD_EARLY : plant.K_GUARD_LATE + 1] = 1 / 60
+        beds.constants[plant.K_COUGH] = 1 / 120
+        span = slips_s or (NEVER_S, NEVER_S)
+        seconds = np.random.default_rng([seed, part]).uniform(*span, size=(count,))
+        slipped = start + np.round(seconds / period_s).astype(np.int64)
+        rows = simulate.session_script(start, parameters, count).tolist()
+        rows += [[int(tick), bed, rehearse.TELL_FAULTS, STRAP_SLIP] for bed, tick in enumerate(slipped)]
+        everybody = np.repeat(parameters[:, None], count, axis=1)
+        script = np.array(sorted(rows), dtype=np.int64)
+        yield from zip(simulate.run(beds, everybody, script, ticks, start), slipped.tolist(), strict=True)
 
 
 def _with_faults(

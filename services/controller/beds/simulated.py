@@ -23,6 +23,11 @@ LEAD_S = 0.2  # a contraction is cut this long before its onset
 CREEP_PROMPT, CREEP_FAST, CREEP_SLOW = 0.50, 0.20, 0.30
 CREEP_FAST_S, CREEP_SLOW_S = 24.0, 580.0
 GRAVITY = 9.81
+# A stretched muscle answers the load it is given: contractions of 10-80 N, which belong to a lumbar pull, are
+# scaled with the tension, full from the usual lumbar start on (30 % of body weight, kdttechnique.com). A neck
+# under 30-50 N so gives 1-16 N, a fifth and less: what the moment of its extensors is to that of the trunk's
+# (some 50 to 250 N m). Amplitudes and moments are from memory.
+FULL_PULL_SHARE = 0.30
 
 Floats = NDArray[np.float64]
 
@@ -108,6 +113,7 @@ def _constants(person: dict[str, float], period_s: float) -> list[float]:
         "breath_n": person["breath_n"], "breath_s": person["breath_s"], "sigh_chance": 0.04,
         "cough_hz": 1 / 1200, "guard_early_hz": person["guard_early_hz"], "guard_late_hz": 1 / 900,
         "guard_settle_s": 150.0, "reflex_s": person["reflex_s"], "reflex_mm_s": 60.0,
+        "full_pull_n": FULL_PULL_SHARE * person["weight_kg"] * GRAVITY,
         "drive_gain": _gain(step_s, person["drive_lag_s"]), "drive_mm_s": 20.0, "drive_mm_s2": 2000.0,
         "noise_n": 0.5, "ambient_c": 22.0, "heat_rise_c": person["heat_rise_c"],
         "heat_gain": _gain(period_s, 300.0),

@@ -26,6 +26,8 @@ static void sense(long n, counts force_dn, counts position_cmm, counts age_ms, r
 {
     EACH_BED {
         double y = force_dn[b] * 0.1, x = position_cmm[b] * 0.01, dx = x - position[b];
+        y = y > 2000.0 ? 2000.0 : y;
+        y = y < -2000.0 ? -2000.0 : y;
         washed_position[b] = washout[b] * (washed_position[b] + dx);
         washed_force[b] = washout[b] * (washed_force[b] + (y - force[b]));
         force[b] = y;
@@ -79,9 +81,11 @@ static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate,
         integral[b] = summed;
         double track = (rate[b] + 0.06 * curvature[b] + 8.0 * error + summed) * softness;
         double ease = 12.0 * (error - 0.04 * slope[b]) * softness;
+        double left = position[b] - position_floor[b];
+        left = left < 0.0 ? 0.0 : left;
+        ease = ease < -16.0 * left ? -16.0 * left : ease;
         ease = ease > 0.0 ? 0.0 : ease;
-        double fixed = fixed_velocity[b], above = position[b] > position_floor[b] ? 1.0 : 0.0;
-        ease = ease * above;
+        double fixed = fixed_velocity[b], above = left > 0.0 ? 1.0 : 0.0;
         fixed = fixed > 0.0 ? fixed : fixed * above;
         double v = mode[b] == TRACK ? track : 0.0, limit = drive_mm_s[b];
         v = mode[b] == EASE ? ease : v;
@@ -234,41 +238,66 @@ static void watch_load_cell(long n, counts force_dn, counts age_ms, counts statu
     }
 }
 
-static void watch_drive(long n, counts position_cmm, counts age_ms, counts status, in period, in armed, in power,
-                        in travel_keep, in sent, in base, in keeps_base, in following, in own_force, in target,
-                        row own_position, row travel_error, row drop_s, row blind, row live)
+static void watch_tension(long n, counts position_cmm, counts age_ms, counts status, in period, in armed,
+                          in stiffness, in base, in bearing, in following, in mode, in counter_keep, in lost_keep,
+                          in own_force, in target, in own_position, row seen_force, row countered, row lost,
+                          row drop_s, row live)
 {
     EACH_BED {
-        double x = position_cmm[b] * 0.01, under = armed[b], driven = under * power[b], dt = period[b];
-        double error = travel_keep[b] * (travel_error[b] + sent[b] * dt - (x - own_position[b]));
-        error = error * driven;
-        own_position[b] = x;
-        travel_error[b] = error;
-        double size = error > 0.0 ? error : -error, linked = age_ms[b] <= 100 ? 1.0 : 0.0;
-        double stuck = size > 2.0 ? ACTUATOR_STUCK : 0.0;
-        stuck = stuck * linked;
-        double y = own_force[b], wanted = target[b], margin = 0.35 * wanted;
+        double y = own_force[b], here = bearing[b];
+        double pulled = stiffness[b] * (position_cmm[b] * 0.01 - own_position[b]);
+        double counter = counter_keep[b] * countered[b] + (y - seen_force[b] - pulled);
+        seen_force[b] = y;
+        double beyond = counter < 0.0 ? -counter : 0.0;
+        countered[b] = (counter < 0.0 ? 0.0 : counter) * here;
+        double gone_n = (lost_keep[b] * lost[b] + beyond) * here;
+        lost[b] = gone_n;
+        double wanted = target[b], margin = 0.35 * wanted;
         margin = margin < 40.0 ? 40.0 : margin;
         double slack = y < wanted - margin ? 1.0 : 0.0;
         slack = slack * following[b];
-        double bare = y < 0.5 * base[b] ? 1.0 : 0.0;
-        bare = bare * keeps_base[b];
-        double lasted = slack + bare > 0.0 ? drop_s[b] + dt : 0.0;
+        double least = base[b] < wanted ? base[b] : wanted;
+        double bare = y < 0.5 * least ? 1.0 : 0.0;
+        bare = least >= 10.0 ? bare * here : 0.0;
+        double lasted = slack + bare > 0.0 ? drop_s[b] + period[b] : 0.0;
+        double missing = wanted - y, unexplained = gone_n > 0.7 * missing ? 1.0 : 0.0;
+        double gone = (gone_n > 0.4 * missing) & (y < 2.0) ? 1.0 : 0.0;
+        double eased = mode[b] == EASE ? 1.0 : 0.0;
+        lasted = eased > 0.0 ? lasted * gone : lasted;
         drop_s[b] = lasted;
-        double drop = lasted > 0.03 ? SUDDEN_DROP : 0.0;
-        drop = under > 0.0 ? drop : 0.0;
-        double valid = status[b] & STATUS_FORCE_VALID ? 1.0 : 0.0;
-        drop = drop * valid * linked;
-        double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
-        unready = driven * linked > 0.0 ? unready : 0.0;
-        double link = age_ms[b] <= 100 ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;
-        blind[b] = blind[b] + link;
-        live[b] = live[b] + (stuck + drop + unready + link + mains);
+        double sudden = lasted > 0.03 ? unexplained * (1.0 - eased) : 0.0;
+        sudden = wanted > 0.9 * base[b] ? sudden : 0.0;
+        double stayed = lasted > 0.5 ? 1.0 : 0.0;
+        double drop = sudden + stayed > 0.0 ? SUDDEN_DROP : 0.0;
+        drop = armed[b] > 0.0 ? drop : 0.0;
+        drop = status[b] & STATUS_FORCE_VALID ? drop : 0.0;
+        live[b] = live[b] + ((age_ms[b] >= 0) & (age_ms[b] <= 100) ? drop : 0.0);
     }
 }
 
-static void limit_velocity(long n, counts age_ms, in armed, in ceiling, in own_force, in own_slope, in blind,
-                           in home, in own_position, row velocity)
+static void watch_drive(long n, counts position_cmm, counts age_ms, counts status, in period, in armed, in power,
+                        in travel_keep, in sent, row own_position, row travel_error, row blind, row live)
+{
+    EACH_BED {
+        double x = position_cmm[b] * 0.01, driven = armed[b] * power[b];
+        double error = travel_keep[b] * (travel_error[b] + sent[b] * period[b] - (x - own_position[b]));
+        error = error * driven;
+        own_position[b] = x;
+        travel_error[b] = error;
+        double size = error > 0.0 ? error : -error;
+        double linked = (age_ms[b] >= 0) & (age_ms[b] <= 100) ? 1.0 : 0.0;
+        double stuck = size > 2.0 ? ACTUATOR_STUCK : 0.0;
+        stuck = stuck * linked;
+        double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
+        unready = driven * linked > 0.0 ? unready : 0.0;
+        double link = linked > 0.0 ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;
+        blind[b] = blind[b] + link;
+        live[b] = live[b] + (stuck + unready + link + mains);
+    }
+}
+
+static void limit_velocity(long n, counts age_ms, in armed, in drive_mm_s, in ceiling, in own_force, in own_slope,
+                           in blind, in home, in own_position, row velocity)
 {
     EACH_BED {
         double v = velocity[b], room = ceiling[b] - own_force[b], gain = room > 0.0 ? 2.0 : 8.0;
@@ -277,6 +306,7 @@ static void limit_velocity(long n, counts age_ms, in armed, in ceiling, in own_f
         cap = (cap > 0.0) & (age_ms[b] > 30) ? 0.0 : cap;
         double release = own_position[b] > home[b] ? -3.0 : 0.0;
         cap = blind[b] > 0.0 ? release : cap;
+        cap = cap < -drive_mm_s[b] ? -drive_mm_s[b] : cap;
         double limited = cap < v ? cap : v, halted = v > 0.0 ? 0.0 : v;
         velocity[b] = armed[b] > 0.0 ? limited : halted;
     }
@@ -349,6 +379,7 @@ static void write_outputs(long n, in period, counts heat_dc, in heat_ceiling_c, 
         double limit = heat_ceiling_c[b] - (heat_on[b] > 0.0 ? 0.0 : 1.0);
         double warm = heat_wanted[b] * heated[b];
         warm = heat_dc[b] * 0.1 < limit ? warm : 0.0;
+        warm = heat_dc[b] * 0.1 > 5.0 ? warm : 0.0;
         warm = heat_s[b] < heat_allowed_s[b] ? warm : 0.0;
         heat_on[b] = warm;
         heat_s[b] = heat_s[b] + warm * period[b];
@@ -362,7 +393,11 @@ static void write_whole(long n, in source, out destination) { EACH_BED destinati
 
 static void write_thousandths(long n, in source, out destination)
 {
-    EACH_BED destination[b] = (int32_t)(source[b] * 1000.0 + 8388608.5) - 8388608;
+    EACH_BED {
+        double value = source[b] > 2e6 ? 2e6 : source[b];
+        value = value < -2e6 ? -2e6 : value;
+        destination[b] = (int32_t)floor(value * 1000.0 + 0.5);
+    }
 }
 
 static void write_remaining(long n, in traction_s, in traction, in session, out remaining_ms)
@@ -401,9 +436,11 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
            S(DETECTED));
     watch_load_cell(n, R(R_FORCE), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), P(P_SAME_LIMIT), P(P_SLOPE_GAIN),
                     P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(SAME), S(OVER_S), S(BLIND), S(LIVE));
+    watch_tension(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(STIFFNESS), P(P_BASE), S(BEARING),
+                  S(FOLLOWING), S(MODE), P(P_COUNTER_KEEP), P(P_LOST_KEEP), S(OWN_FORCE), S(TARGET), S(OWN_POSITION),
+                  S(SEEN_FORCE), S(COUNTERED), S(LOST), S(DROP_S), S(LIVE));
     watch_drive(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(POWER), P(P_TRAVEL_KEEP), S(SENT),
-                P(P_BASE), S(KEEPS_BASE), S(FOLLOWING), S(OWN_FORCE), S(TARGET), S(OWN_POSITION), S(TRAVEL_ERROR),
-                S(DROP_S), S(BLIND), S(LIVE));
+                S(OWN_POSITION), S(TRAVEL_ERROR), S(BLIND), S(LIVE));
     watch_patient(n, R(R_STATUS), R(R_TILT), R(R_HEAT), S(ATTENDED), S(UNDERWAY), P(P_TILT), P(P_TILT_TOLERANCE),
                   P(P_HEAT_CEILING), S(LIVE));
     keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),
@@ -416,8 +453,8 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
     drive_velocity(n, P(P_PERIOD), P(P_DRIVE_SPEED), S(TARGET), S(RATE), S(CURVATURE), S(FORCE), S(SLOPE),
                    S(POSITION), S(STIFFNESS), S(MODE), S(FIXED_VELOCITY), S(POSITION_FLOOR), S(INTEGRAL),
                    S(VELOCITY));
-    limit_velocity(n, R(R_AGE), S(ARMED), P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(BLIND), S(OWN_HOME),
-                   S(OWN_POSITION), S(VELOCITY));
+    limit_velocity(n, R(R_AGE), S(ARMED), P(P_DRIVE_SPEED), P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(BLIND),
+                   S(OWN_HOME), S(OWN_POSITION), S(VELOCITY));
     write_outputs(n, P(P_PERIOD), R(R_HEAT), P(P_HEAT_CEILING), P(P_HEAT_ALLOWED), S(HEAT_WANTED), S(HEATED),
                   S(POWER), S(FREE), S(TESTING), S(HEAT_ON), S(HEAT_S), S(VELOCITY), S(SENT),
                   command + C_VELOCITY * n, command + C_OUTPUTS * n);

@@ -29,8 +29,8 @@ static void hold_at(long n, double *state, long b, double level)
 static void take_force(long n, double *state, long b)
 {
     double measured = MOST(SB(TENSION), 0.0);
-    int led = SB(MODE) == TRACK || SB(MODE) == EASE || SB(MODE) == LET_OUT;
-    SB(TARGET) = led ? LEAST(SB(TARGET), measured) : measured;
+    int let_go = (SB(MODE) == FIXED && SB(FIXED_VELOCITY) < 0.0) || SB(RELEASED) == 1.0;
+    SB(TARGET) = let_go ? measured : LEAST(SB(TARGET), measured);
 }
 
 static double precondition_moves(long n, const double *params, long b)
@@ -101,7 +101,7 @@ static void enter_guarded(long n, const double *params, double *state, long b, l
         SB(REST_LEFT) = PB(P_REST_S);
     double level = SB(TARGET), base = LEAST(PB(P_BASE), level);
     double yielded = MOST(PB(P_EASE_MIN), PB(P_EASE_FRACTION) * level);
-    double room = MOST(level - KEEP_FRACTION * base, 0.0);
+    double without = LEAST(level, SB(FORCE) - SB(RESIDUAL)), room = MOST(without - KEEP_FRACTION * base, 0.0);
     SB(POSITION_FLOOR) = SB(POSITION) - room / SB(STIFFNESS);
     hold_at(n, state, b, MOST(base, level - yielded));
     SB(INTEGRAL) = 0.0;
@@ -159,13 +159,13 @@ static void begin_release(long n, double *state, long b)
 
 static void enter_fault(long n, double *state, long b)
 {
-    SB(RELEASED) = 0.0;
     SB(PATIENT_STOP) = 0.0;
     if (AS_INT(LIVE) & FREE_AT_ONCE) {
         SB(MODE) = OFF;
         SB(POWER) = 0.0;
         SB(FREE) = 1.0;
         SB(LEFT) = POWER_CUT_S;
+        hold_at(n, state, b, 0.0);
     } else if (AS_INT(LIVE) & BY_POSITION) {
         SB(MODE) = FIXED;
         SB(FIXED_VELOCITY) = -3.0;
@@ -175,6 +175,7 @@ static void enter_fault(long n, double *state, long b)
     } else {
         begin_release(n, state, b);
     }
+    SB(RELEASED) = 0.0;
 }
 
 static void end_release(long n, const double *params, double *state, long b)
@@ -217,7 +218,7 @@ static void set_marks(long n, double *state, long b, long phase)
     SB(ATTENDED) = IS_ATTENDED[phase];
     SB(UNDERWAY) = IS_UNDERWAY[phase];
     SB(HEATED) = IS_HEATED[phase];
-    SB(KEEPS_BASE) = KEEPS_BASE_IN[phase] * SB(BASED);
+    SB(BEARING) = BEARS[phase];
     SB(FOLLOWING) = FOLLOWS[phase];
 }
 
@@ -230,8 +231,6 @@ static void enter(long n, double *params, double *state, long b, long phase, lon
         SB(REST_LEFT) = MOST(SB(LEFT), 0.0);
     if (SB(CHANGE_PENDING) == 1.0)
         apply_change(n, params, state, b);
-    if (phase == RAMP)
-        SB(BASED) = 1.0;
     set_marks(n, state, b, phase);
     if (IS_WATCHING[phase] == 1.0 || phase == PAUSED)
         SB(MODE) = TRACK;
@@ -248,7 +247,7 @@ static void enter(long n, double *params, double *state, long b, long phase, lon
         break;
     case PRECONDITION:
         if (previous == SLACK) {
-            SB(TARGET) = MOST(SB(TENSION), 0.0);
+            SB(TARGET) = LEAST(MOST(SB(TENSION), 0.0), PB(P_BASE));
             SB(STEP) = 0.0;
             SB(BLANK) = SETTLE_S;
         }
@@ -283,9 +282,9 @@ static void enter(long n, double *params, double *state, long b, long phase, lon
         SB(LEFT) = begin_move(n, state, b, 0.0, PB(P_FALL), PB(P_COOLDOWN_S));
         break;
     case STOPPED:
+        begin_release(n, state, b);
         SB(RELEASED) = 0.0;
         SB(PATIENT_STOP) = trigger == ON_PATIENT_STOP ? 1.0 : 0.0;
-        begin_release(n, state, b);
         break;
     case FAULT:
         enter_fault(n, state, b);
@@ -559,7 +558,7 @@ static void mind_clock(long n, double *params, double *state, long b)
     if (SB(COUNTING) == 1.0 && SB(TRACTION) >= PB(P_TRACTION_S) && go(n, params, state, b, ON_TIME_UP, 0))
         return;
     if (phase == SLACK) {
-        if (SB(TENSION) >= SB(REACH)) {
+        if (SB(TENSION) >= SB(REACH) && SB(FORCE) >= 0.5 * SB(REACH)) {
             go(n, params, state, b, ON_REACHED, 0);
         } else if (SB(LEFT) <= 0.0) {
             SB(LATCHED) = (double)(AS_INT(LATCHED) | LOAD_CELL_IMPLAUSIBLE);

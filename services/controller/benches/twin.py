@@ -41,8 +41,8 @@ def header() -> str:
         *(f"#define {name} {value}" for name, value in names.items()),
         f"static const int8_t TRANSITIONS[][{triggers}] = {{{table}}};",
         *(_marks(name, getattr(phases, name)) for name in
-          ("IS_WATCHING", "IS_COUNTING", "IS_ARMED", "IS_ATTENDED", "IS_UNDERWAY", "IS_HEATED", "FOLLOWS")),
-        _marks("KEEPS_BASE_IN", phases.KEEPS_BASE),
+          ("IS_WATCHING", "IS_COUNTING", "IS_ARMED", "IS_ATTENDED", "IS_UNDERWAY", "IS_HEATED", "FOLLOWS",
+           "BEARS")),
         "",
     ])  # fmt: skip
 

@@ -16,6 +16,7 @@ LATCHING = (
 )  # fmt: skip
 PATIENT = layout.PATIENT_SWITCH | layout.SWITCH_UNPLUGGED
 FORBIDS_START = FAULTS | layout.MAINS_LOST | layout.PATIENT_SWITCH | layout.HEAT_OVER_TEMPERATURE
+SLACK_SHARE = 0.5
 CONNECTED, PRESSED = layout.STATUS_SWITCH_CONNECTED, layout.STATUS_SWITCH_PRESSED
 
 
@@ -312,6 +313,13 @@ def mind_release(params, state, bed):
 
 
 @scalar
+def taken_up(state, bed):
+    """Whether the slack is out: the observer's tension is there, and the load cell does not deny it."""
+    reach = state[at.REACH, bed]
+    return state[at.TENSION, bed] >= reach and state[at.FORCE, bed] >= SLACK_SHARE * reach
+
+
+@scalar
 def mind_clock(params, state, bed):
     """The phase's own time is up, or what it waited for has come."""
     phase = int(state[at.PHASE, bed])
@@ -319,7 +327,7 @@ def mind_clock(params, state, bed):
     if used_up and go(params, state, bed, phases.ON_TIME_UP, False):
         return
     if phase == layout.SLACK:
-        if state[at.TENSION, bed] >= state[at.REACH, bed]:
+        if taken_up(state, bed):
             go(params, state, bed, phases.ON_REACHED, False)
         elif state[at.LEFT, bed] <= 0.0:
             fault = layout.LOAD_CELL_IMPLAUSIBLE

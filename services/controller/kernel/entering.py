@@ -52,11 +52,14 @@ def hold_at(state, bed, level):
 
 @scalar
 def take_force(state, bed):
-    """Let the target begin at the measured tension, never above what it was when it led."""
+    """Let the target begin at the measured tension, never above what it was.
+
+    Only after a release that followed no target (by position, or given up) it is the tension itself.
+    """
     measured = max(state[at.TENSION, bed], 0.0)
-    mode = state[at.MODE, bed]
-    led = (mode == at.TRACK) | (mode == at.EASE) | (mode == at.LET_OUT)
-    state[at.TARGET, bed] = min(state[at.TARGET, bed], measured) if led else measured
+    by_position = (state[at.MODE, bed] == at.FIXED) & (state[at.FIXED_VELOCITY, bed] < 0.0)
+    let_go = by_position | (state[at.RELEASED, bed] == 1.0)
+    state[at.TARGET, bed] = measured if let_go else min(state[at.TARGET, bed], measured)
 
 
 @scalar
@@ -154,7 +157,8 @@ def enter_guarded(params, state, bed, previous):
     level = state[at.TARGET, bed]
     base = min(params[layout.P_BASE, bed], level)
     yielded = max(params[layout.P_EASE_MIN, bed], params[layout.P_EASE_FRACTION, bed] * level)
-    room = max(level - KEEP_FRACTION * base, 0.0)
+    without = min(level, state[at.FORCE, bed] - state[at.RESIDUAL, bed])  # the tension once it is over
+    room = max(without - KEEP_FRACTION * base, 0.0)
     state[at.POSITION_FLOOR, bed] = state[at.POSITION, bed] - room / state[at.STIFFNESS, bed]
     hold_at(state, bed, max(base, level - yielded))
     state[at.INTEGRAL, bed] = 0.0
@@ -231,15 +235,14 @@ def begin_release(state, bed):
 @scalar
 def enter_stopped(state, bed, trigger):
     """Release; after a patient stop the drive's power will be cut."""
+    begin_release(state, bed)
     state[at.RELEASED, bed] = 0.0
     state[at.PATIENT_STOP, bed] = 1.0 if trigger == phases.ON_PATIENT_STOP else 0.0
-    begin_release(state, bed)
 
 
 @scalar
 def enter_fault(state, bed):
     """Release by what can still be trusted: force, else position, else the mechanical release."""
-    state[at.RELEASED, bed] = 0.0
     state[at.PATIENT_STOP, bed] = 0.0
     live = int(state[at.LIVE, bed])
     if live & FREE_AT_ONCE:
@@ -247,6 +250,7 @@ def enter_fault(state, bed):
         state[at.POWER, bed] = 0.0
         state[at.FREE, bed] = 1.0
         state[at.LEFT, bed] = POWER_CUT_S
+        hold_at(state, bed, 0.0)
     elif live & BY_POSITION:
         state[at.MODE, bed] = at.FIXED
         state[at.FIXED_VELOCITY, bed] = -3.0
@@ -255,6 +259,7 @@ def enter_fault(state, bed):
         hold_at(state, bed, 0.0)
     else:
         begin_release(state, bed)
+    state[at.RELEASED, bed] = 0.0
 
 
 @scalar
@@ -301,7 +306,7 @@ def set_marks(state, bed, phase):
     state[at.ATTENDED, bed] = phases.IS_ATTENDED[phase]
     state[at.UNDERWAY, bed] = phases.IS_UNDERWAY[phase]
     state[at.HEATED, bed] = phases.IS_HEATED[phase]
-    state[at.KEEPS_BASE, bed] = phases.KEEPS_BASE[phase] * state[at.BASED, bed]
+    state[at.BEARING, bed] = phases.BEARS[phase]
     state[at.FOLLOWING, bed] = phases.FOLLOWS[phase]
 
 
@@ -315,8 +320,6 @@ def enter(params, state, bed, phase, trigger):
         state[at.REST_LEFT, bed] = max(state[at.LEFT, bed], 0.0)
     if state[at.CHANGE_PENDING, bed] == 1.0:
         apply_change(params, state, bed)
-    if phase == layout.RAMP:
-        state[at.BASED, bed] = 1.0
     set_marks(state, bed, phase)
     if phases.IS_WATCHING[phase] == 1.0 or phase == layout.PAUSED:
         state[at.MODE, bed] = at.TRACK
@@ -326,7 +329,7 @@ def enter(params, state, bed, phase, trigger):
         enter_slack(params, state, bed)
     elif phase == layout.PRECONDITION:
         if previous == layout.SLACK:
-            state[at.TARGET, bed] = max(state[at.TENSION, bed], 0.0)
+            state[at.TARGET, bed] = min(max(state[at.TENSION, bed], 0.0), params[layout.P_BASE, bed])
             state[at.STEP, bed] = 0.0
             state[at.BLANK, bed] = SETTLE_S
         precondition_move(params, state, bed)

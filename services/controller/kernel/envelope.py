@@ -16,7 +16,13 @@ IMPLAUSIBLE_N = 2000.0  # beyond the load cell's range
 JUMP_N = 400.0  # between two readings: no tissue does that
 OVER_N, OVER_S, FAR_OVER_N = 5.0, 0.5, 60.0
 TRAVEL_MM = 2.0  # commanded and measured travel part by more: the drive is stuck
-DROP_N, DROP_FRACTION, BASE_FRACTION, DROP_S = 40.0, 0.35, 0.5, 0.03
+DROP_N, DROP_FRACTION = 40.0, 0.35  # below the target by more than both: tension is missing
+BARE_FRACTION, BARE_N = 0.5, 10.0  # below this share of base (or of a lower target of at least so much): bare
+LOST_FRACTION, DROP_S = 0.7, 0.03  # no ending contraction explains this share of what is missing
+LOADED_FRACTION = 0.9  # of base: below it the harness is soft, and its stiffness is not the one learnt
+STAYED_S = 0.5  # explained or not, a strap that holds has its tension back by then
+GONE_FRACTION = 0.4  # as LOST_FRACTION, while easing: some was missing before
+GONE_N = 2.0  # four sigmas of the load cell: no tension at all
 
 OVER_FORCE = float(layout.OVER_FORCE)
 LOAD_CELL_LOST = float(layout.LOAD_CELL_LOST)
@@ -29,6 +35,7 @@ MAINS_LOST = float(layout.MAINS_LOST)
 DRIVE_NOT_READY = float(layout.DRIVE_NOT_READY)
 STATUS_DRIVE_READY, STATUS_MAINS = layout.STATUS_DRIVE_READY, layout.STATUS_MAINS
 STATUS_FORCE_VALID = layout.STATUS_FORCE_VALID
+EASE = 2.0  # as in state.py
 
 
 @stage
@@ -65,48 +72,80 @@ def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_g
 
 
 @stage
-def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep, sent, base, keeps_base,
-                following, own_force, target, own_position, travel_error, drop_s, blind, live):  # fmt: skip
-    """Conditions of drive, link, mains and of a sudden loss of tension, added to `live`."""
+def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, bearing, following, mode,
+                  counter_keep, lost_keep, own_force, target, own_position,
+                  seen_force, countered, lost, drop_s, live):  # fmt: skip
+    """A sudden loss of tension, added to `live`: the strap has slipped.
+
+    What the drive's travel does not explain is booked: a rise as counter-tension, a fall first against the
+    counter-tension that is there and beyond it as lost. Tension that is missing with most of it lost is a
+    fault at once; where a contraction has ended that was eased, only if it does not come back. While the
+    table eases nothing pulls it back: then it must be gone, unexplained, and waits for the rebuild otherwise.
+    """
     for bed in range(period.shape[0]):
-        x = position_cmm[bed] * 0.01
-        under = armed[bed]
-        driven = under * power[bed]
-        dt = period[bed]
-        error = travel_keep[bed] * (travel_error[bed] + sent[bed] * dt - (x - own_position[bed]))
-        error = error * driven
-        own_position[bed] = x
-        travel_error[bed] = error
-        size = error if error > 0.0 else -error
-        age = age_ms[bed]
-        linked = 1.0 if age <= LOST_MS else 0.0
-        stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
-        stuck = stuck * linked
         y = own_force[bed]
+        here = bearing[bed]
+        pulled = stiffness[bed] * (position_cmm[bed] * 0.01 - own_position[bed])
+        counter = counter_keep[bed] * countered[bed] + (y - seen_force[bed] - pulled)
+        seen_force[bed] = y
+        beyond = -counter if counter < 0.0 else 0.0
+        countered[bed] = max(counter, 0.0) * here
+        gone_n = (lost_keep[bed] * lost[bed] + beyond) * here
+        lost[bed] = gone_n
         wanted = target[bed]
         margin = DROP_FRACTION * wanted
         margin = max(margin, DROP_N)
         slack = 1.0 if y < wanted - margin else 0.0
         slack = slack * following[bed]
-        bare = 1.0 if y < BASE_FRACTION * base[bed] else 0.0
-        bare = bare * keeps_base[bed]
-        lasted = drop_s[bed] + dt if slack + bare > 0.0 else 0.0
+        least = base[bed]
+        least = min(least, wanted)
+        bare = 1.0 if y < BARE_FRACTION * least else 0.0
+        bare = bare * here if least >= BARE_N else 0.0
+        lasted = drop_s[bed] + period[bed] if slack + bare > 0.0 else 0.0
+        missing = wanted - y
+        unexplained = 1.0 if gone_n > LOST_FRACTION * missing else 0.0
+        gone = 1.0 if (gone_n > GONE_FRACTION * missing) & (y < GONE_N) else 0.0
+        eased = 1.0 if mode[bed] == EASE else 0.0
+        lasted = lasted * gone if eased > 0.0 else lasted
         drop_s[bed] = lasted
-        drop = SUDDEN_DROP if lasted > DROP_S else 0.0
-        drop = drop if under > 0.0 else 0.0
-        valid = 1.0 if status[bed] & STATUS_FORCE_VALID else 0.0
-        drop = drop * valid * linked
-        unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY
-        unready = unready if driven * linked > 0.0 else 0.0
-        link = 0.0 if age <= LOST_MS else LINK_LOST
-        mains = 0.0 if status[bed] & STATUS_MAINS else MAINS_LOST
-        blind[bed] = blind[bed] + link
-        live[bed] = live[bed] + (stuck + drop + unready + link + mains)
+        sudden = unexplained * (1.0 - eased) if lasted > DROP_S else 0.0
+        sudden = sudden if wanted > LOADED_FRACTION * base[bed] else 0.0
+        stayed = 1.0 if lasted > STAYED_S else 0.0
+        drop = SUDDEN_DROP if sudden + stayed > 0.0 else 0.0
+        drop = drop if armed[bed] > 0.0 else 0.0
+        drop = drop if status[bed] & STATUS_FORCE_VALID else 0.0
+        age = age_ms[bed]
+        live[bed] = live[bed] + (drop if (age >= 0) & (age <= LOST_MS) else 0.0)
 
 
 @stage
-def limit_velocity(age_ms, armed, ceiling, own_force, own_slope, blind, home, own_position, velocity):
-    """Lower the drive's velocity (mm/s) where the envelope demands it; never raise it.
+def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep, sent,
+                own_position, travel_error, blind, live):  # fmt: skip
+    """Conditions of drive, link and mains, added to `live`; an age below zero is no age."""
+    for bed in range(period.shape[0]):
+        x = position_cmm[bed] * 0.01
+        driven = armed[bed] * power[bed]
+        error = travel_keep[bed] * (travel_error[bed] + sent[bed] * period[bed] - (x - own_position[bed]))
+        error = error * driven
+        own_position[bed] = x
+        travel_error[bed] = error
+        size = error if error > 0.0 else -error
+        age = age_ms[bed]
+        linked = 1.0 if (age >= 0) & (age <= LOST_MS) else 0.0
+        stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
+        stuck = stuck * linked
+        unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY
+        unready = unready if driven * linked > 0.0 else 0.0
+        link = 0.0 if linked > 0.0 else LINK_LOST
+        mains = 0.0 if status[bed] & STATUS_MAINS else MAINS_LOST
+        blind[bed] = blind[bed] + link
+        live[bed] = live[bed] + (stuck + unready + link + mains)
+
+
+@stage
+def limit_velocity(age_ms, armed, drive_mm_s, ceiling, own_force, own_slope, blind, home, own_position,
+                   velocity):  # fmt: skip
+    """Lower the drive's velocity (mm/s) where the envelope demands it; never raise it, nor ask too much.
 
     Near the ceiling the approach is slowed and above it the table yields; nothing pulls while the reading is
     stale or tension rises faster than 80 N/s; with link or load cell lost it is released by position.
@@ -120,6 +159,8 @@ def limit_velocity(age_ms, armed, ceiling, own_force, own_slope, blind, home, ow
         cap = 0.0 if (cap > 0.0) & (age_ms[bed] > STALE_MS) else cap
         release = RELEASE_MM_S if own_position[bed] > home[bed] else 0.0
         cap = release if blind[bed] > 0.0 else cap
+        fastest = -drive_mm_s[bed]
+        cap = max(cap, fastest)
         limited = min(v, cap)
         halted = min(v, 0.0)
         velocity[bed] = limited if armed[bed] > 0.0 else halted

@@ -13,6 +13,8 @@ LEAD_S = 0.06  # the drive's lag, answered ahead
 PROPORTIONAL, INTEGRAL_GAIN = 8.0, 8.0  # 1/s, 1/s^2: tolerate three ticks of delay
 INTEGRAL_LIMIT_N_S = 30.0
 EASE_GAIN, EASE_LEAD_S = 12.0, 0.04
+ARRIVE_PER_S = 16.0  # the drive lags: towards the least position it slows down, not to run past it
+RANGE_N = 2000.0  # the load cell's: what it says beyond must not spoil the observer for seconds
 OFF, TRACK, EASE, FIXED, LET_OUT = 0.0, 1.0, 2.0, 3.0, 4.0  # as in state.py: who commands the velocity
 
 
@@ -30,6 +32,8 @@ def sense(
     """Counts of the bed's edge -> N and mm, and their changes washed out at 2 rad/s."""
     for bed in range(force.shape[0]):
         y = force_dn[bed] * 0.1
+        y = min(y, RANGE_N)
+        y = max(y, -RANGE_N)
         x = position_cmm[bed] * 0.01
         dx = x - position[bed]
         washed_position[bed] = washout[bed] * (washed_position[bed] + dx)
@@ -96,10 +100,12 @@ def drive_velocity(
         integral[bed] = summed
         track = (rate[bed] + LEAD_S * curvature[bed] + PROPORTIONAL * error + summed) * softness
         ease = EASE_GAIN * (error - EASE_LEAD_S * slope[bed]) * softness
+        left = position[bed] - position_floor[bed]
+        left = max(left, 0.0)
+        ease = max(ease, -ARRIVE_PER_S * left)
         ease = min(ease, 0.0)
         fixed = fixed_velocity[bed]
-        above = 1.0 if position[bed] > position_floor[bed] else 0.0
-        ease = ease * above
+        above = 1.0 if left > 0.0 else 0.0
         fixed = fixed if fixed > 0.0 else fixed * above
         v = track if mode[bed] == TRACK else 0.0
         v = ease if mode[bed] == EASE else v

@@ -87,8 +87,8 @@ IS_ARMED = marks((*MOVING, "stopped", "fault"))
 IS_UNDERWAY = marks(UNDERWAY)
 IS_HEATED = marks(MOVING)
 IS_ATTENDED = marks(("ready", *MOVING))  # the patient switch must be plugged in
-KEEPS_BASE = marks(("ramp", "hold", "release", "rest", "rebuild", "guarded"))
 FOLLOWS = marks((*PULLING, "paused", "cooldown"))  # tension should be near the target
+BEARS = marks((*TREATING, "paused", "cooldown"))  # ... or eased below it, but there
 
 
 @scalar

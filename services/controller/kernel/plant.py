@@ -38,12 +38,14 @@ CONSTANTS = (
     "breath_n", "breath_s", "sigh_chance",              # half amplitude at the load cell, period, per breath
     "cough_hz", "guard_early_hz", "guard_late_hz", "guard_settle_s",    # mean rates; early decays into late
     "reflex_s", "reflex_mm_s",                          # latency; a faster stretch is answered at once
+    "full_pull_n",                                      # tension from which contractions are at full strength
     "drive_gain", "drive_mm_s", "drive_mm_s2",          # 1 - exp(-step / lag); most speed, acceleration
     "noise_n", "ambient_c", "heat_rise_c", "heat_gain", # steady rise of the pad, 1 - exp(-period / lag)
 )  # fmt: skip
 (K_STEP, K_STEPS, K_HARNESS, K_TOE, K_HARNESS_DAMPING, K_SLACK, K_SPINE, K_SPINE_DAMPING, K_MASS,
  K_CREEP_FAST, K_CREEP_SLOW, K_CREEP_FAST_GAIN, K_CREEP_SLOW_GAIN, K_STICK, K_SLIDE, K_BREATH, K_BREATH_S,
- K_SIGH, K_COUGH, K_GUARD_EARLY, K_GUARD_LATE, K_GUARD_SETTLE, K_REFLEX_S, K_REFLEX_STRETCH, K_DRIVE_GAIN,
+ K_SIGH, K_COUGH, K_GUARD_EARLY, K_GUARD_LATE, K_GUARD_SETTLE, K_REFLEX_S, K_REFLEX_STRETCH,
+ K_FULL_PULL, K_DRIVE_GAIN,
  K_DRIVE_SPEED, K_DRIVE_ACC, K_NOISE, K_AMBIENT, K_HEAT_RISE,
  K_HEAT_GAIN) = range(len(CONSTANTS))  # fmt: skip
 
@@ -180,14 +182,24 @@ def _breathe(plant, constants, random, bed, period_s):
 
 
 @scalar
+def _answer(plant, constants, bed):
+    """Share of their full strength with which muscles answer the pull there is."""
+    return min(1.0, plant[X_TENSION, bed] / constants[K_FULL_PULL, bed])
+
+
+@scalar
 def _begin_contraction(plant, constants, random, bed, time_s, entries):
-    """Schedule a recorded contraction one latency from now: 10-80 N, its own rise or one of 50-150 ms."""
+    """Schedule a recorded contraction one latency from now, with its own rise or one of 50-150 ms.
+
+    10-80 N under a full pull, in proportion under a smaller one.
+    """
     index = int(uniform(random, WILL, bed) * entries.shape[0])
     native_rise_s = entries[index, 2]
     quickened = uniform(random, WILL, bed) < 0.5
     rise_s = 0.05 + 0.1 * uniform(random, WILL, bed) if quickened else native_rise_s
     plant[X_BURST, bed] = index
-    plant[X_BURST_N, bed] = 10.0 * math.exp(2.0794415416798357 * uniform(random, WILL, bed))
+    plant[X_BURST_N, bed] = _answer(plant, constants, bed) * 10.0 * math.exp(
+        2.0794415416798357 * uniform(random, WILL, bed))  # fmt: skip
     plant[X_BURST_HZ, bed] = entries[index, 3] * native_rise_s / rise_s
     plant[X_BURST_AT, bed] = time_s + constants[K_REFLEX_S, bed]
 
@@ -215,7 +227,7 @@ def _schedule(plant, constants, random, bed, time_s, period_s, entries):
             plant[X_COUGH_AT, bed] = FAR
     elif constants[K_COUGH, bed] > 0.0 and uniform(random, WILL, bed) < constants[K_COUGH, bed] * period_s:
         plant[X_COUGH_AT, bed] = time_s
-        plant[X_COUGH_N, bed] = 10.0 + 30.0 * uniform(random, WILL, bed)
+        plant[X_COUGH_N, bed] = _answer(plant, constants, bed) * (10.0 + 30.0 * uniform(random, WILL, bed))
         plant[X_COUGHS, bed] = 1.0 + int(3.0 * uniform(random, WILL, bed))
 
 

@@ -16,6 +16,8 @@ SWITCH_UNPLUGGED, PATIENT_SWITCH = float(layout.SWITCH_UNPLUGGED), float(layout.
 TILT_MISMATCH, HEAT_OVER = float(layout.TILT_MISMATCH), float(layout.HEAT_OVER_TEMPERATURE)
 HEAT_MARGIN_C = 2.0  # above its ceiling: the pad does not obey
 HEAT_HYSTERESIS_C = 1.0
+HEAT_LEAST_C = 5.0  # colder no pad is in a clinic: its thermometer is broken
+LARGEST_N = 2e6  # what an int32 of millinewtons can tell
 UNQUIET_N, UNQUIET_N_S = 5.0, 20.0  # above the eased level, or moving: still guarding
 OUTPUT_POWER, OUTPUT_HEAT = float(layout.OUTPUT_POWER), float(layout.OUTPUT_HEAT)
 OUTPUT_SWITCH_TEST, OUTPUT_FREE = float(layout.OUTPUT_SWITCH_TEST), float(layout.OUTPUT_FREE)
@@ -104,6 +106,7 @@ def write_outputs(period, heat_dc, heat_ceiling_c, heat_allowed_s, heat_wanted, 
         limit = heat_ceiling_c[bed] - (0.0 if heat_on[bed] > 0.0 else HEAT_HYSTERESIS_C)
         warm = heat_wanted[bed] * heated[bed]
         warm = warm if heat_dc[bed] * 0.1 < limit else 0.0
+        warm = warm if heat_dc[bed] * 0.1 > HEAT_LEAST_C else 0.0
         warm = warm if heat_s[bed] < heat_allowed_s[bed] else 0.0
         heat_on[bed] = warm
         heat_s[bed] = heat_s[bed] + warm * period[bed]
@@ -127,9 +130,12 @@ def write_whole(source, destination):
 
 @stage
 def write_thousandths(source, destination):
-    """Write one row of newtons as millinewtons, rounded to nearest."""
+    """Write one row of newtons as millinewtons, rounded to nearest, as far as they go."""
     for bed in range(source.shape[0]):
-        destination[bed] = np.int32(source[bed] * 1000.0 + 8388608.5) - 8388608
+        value = source[bed]
+        value = min(value, LARGEST_N)
+        value = max(value, -LARGEST_N)
+        destination[bed] = np.int32(np.floor(value * 1000.0 + 0.5))
 
 
 @stage
@@ -189,11 +195,17 @@ def watch(params, state, reading):
         state[at.OWN_FORCE], state[at.OWN_SLOPE], state[at.SAME], state[at.OVER_S], state[at.BLIND],
         state[at.LIVE],
     )  # fmt: skip
+    envelope.watch_tension(
+        reading[layout.R_POSITION], reading[layout.R_AGE], reading[layout.R_STATUS], params[layout.P_PERIOD],
+        state[at.ARMED], state[at.STIFFNESS], params[layout.P_BASE], state[at.BEARING], state[at.FOLLOWING],
+        state[at.MODE], params[tuning.P_COUNTER_KEEP], params[tuning.P_LOST_KEEP], state[at.OWN_FORCE],
+        state[at.TARGET], state[at.OWN_POSITION], state[at.SEEN_FORCE], state[at.COUNTERED], state[at.LOST],
+        state[at.DROP_S], state[at.LIVE],
+    )  # fmt: skip
     envelope.watch_drive(
         reading[layout.R_POSITION], reading[layout.R_AGE], reading[layout.R_STATUS], params[layout.P_PERIOD],
-        state[at.ARMED], state[at.POWER], params[tuning.P_TRAVEL_KEEP], state[at.SENT], params[layout.P_BASE],
-        state[at.KEEPS_BASE], state[at.FOLLOWING], state[at.OWN_FORCE], state[at.TARGET],
-        state[at.OWN_POSITION], state[at.TRAVEL_ERROR], state[at.DROP_S], state[at.BLIND], state[at.LIVE],
+        state[at.ARMED], state[at.POWER], params[tuning.P_TRAVEL_KEEP], state[at.SENT],
+        state[at.OWN_POSITION], state[at.TRAVEL_ERROR], state[at.BLIND], state[at.LIVE],
     )  # fmt: skip
     watch_patient(
         reading[layout.R_STATUS], reading[layout.R_TILT], reading[layout.R_HEAT], state[at.ATTENDED],
@@ -235,8 +247,9 @@ def follow(params, state, reading, command):
         state[at.VELOCITY],
     )  # fmt: skip
     envelope.limit_velocity(
-        reading[layout.R_AGE], state[at.ARMED], params[layout.P_CEILING], state[at.OWN_FORCE],
-        state[at.OWN_SLOPE], state[at.BLIND], state[at.OWN_HOME], state[at.OWN_POSITION], state[at.VELOCITY],
+        reading[layout.R_AGE], state[at.ARMED], params[layout.P_DRIVE_SPEED], params[layout.P_CEILING],
+        state[at.OWN_FORCE], state[at.OWN_SLOPE], state[at.BLIND], state[at.OWN_HOME],
+        state[at.OWN_POSITION], state[at.VELOCITY],
     )  # fmt: skip
     write_outputs(
         params[layout.P_PERIOD], reading[layout.R_HEAT], params[layout.P_HEAT_CEILING],

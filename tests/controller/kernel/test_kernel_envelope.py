@@ -4,16 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.controller.kernel import envelope, layout
+from services.controller.kernel import state as at
 
 FORMS = ["compiled", "interpreted"]
 
 
 def limited(
-    which, velocity, force=100.0, ceiling=300.0, slope=0.0, age=0, blind=0.0, home=0.0, x=20.0, armed=1.0
-):
+    which, velocity, force=100.0, ceiling=300.0, slope=0.0, age=0, blind=0.0, home=0.0, x=20.0, armed=1.0,
+    drive=20.0,
+):  # fmt: skip
     row = np.array([velocity])
     stage = envelope.limit_velocity if which == "compiled" else envelope.limit_velocity.py_func
-    values = [np.array([float(value)]) for value in (armed, ceiling, force, slope, blind, home, x)]
+    values = [np.array([float(value)]) for value in (armed, drive, ceiling, force, slope, blind, home, x)]
     stage(np.array([age], dtype=np.int32), *values, row)
     return row[0]
 
@@ -32,6 +34,7 @@ def test_the_envelope_never_raises(which, velocity, force, ceiling, slope, age, 
     assert not (armed == 1.0 and force > ceiling and out > 0.0)
     assert not (age > envelope.STALE_MS and out > 0.0)
     assert not (armed == 0.0 and out > 0.0)
+    assert out >= min(velocity, -20.0)
 
 
 @pytest.mark.parametrize("which", FORMS)
@@ -42,6 +45,8 @@ def test_the_envelope_never_raises(which, velocity, force, ceiling, slope, age, 
         ({"velocity": 15.0, "force": 270.0}, 2.0),  # 2 (300 - 270) / 30
         ({"velocity": 5.0, "force": 315.0}, -4.0),  # 8 (300 - 315) / 30
         ({"velocity": -6.0, "force": 315.0}, -6.0),
+        ({"velocity": 5.0, "force": 400.0}, -20.0),  # 8 (300 - 400) / 30 is more than the drive's
+        ({"velocity": 5.0, "blind": float(layout.LINK_LOST), "drive": 2.0}, -2.0),
         ({"velocity": 5.0, "slope": 81.0}, 0.0),
         ({"velocity": 5.0, "age": 31}, 0.0),
         ({"velocity": -5.0, "age": 31}, -5.0),
@@ -109,3 +114,79 @@ def test_force_conditions(which, forces, condition):
 def test_a_load_cell_that_does_not_answer_is_lost_and_nothing_else(which):
     """A lost cell reads zero: neither a drop nor a jump may hide which fault it is."""
     assert watch(which, [1000, *[0] * 20], status=0)[-1] == layout.LOAD_CELL_LOST
+
+
+def tension(which, forces_n, positions_mm=None, *, target=40.0, base=25.0, mode=at.TRACK, stiffness=18.0):
+    """Sudden drops that `watch_tension` tells of a course of tension, from a settled start at 20 ms."""
+    stage = envelope.watch_tension if which == "compiled" else envelope.watch_tension.py_func
+    positions_mm = np.zeros(len(forces_n)) if positions_mm is None else positions_mm
+    row = {name: np.array([0.0]) for name in ("countered", "lost", "drop_s")}
+    own_position, seen = np.array([positions_mm[0]]), np.array([forces_n[0]])
+    told = []
+    for force, position in zip(forces_n, positions_mm, strict=True):
+        live = np.zeros(1)
+        values = (0.02, 1.0, stiffness, base, 1.0, 1.0, mode, 1 - 0.02 / 30, 1 - 0.02 / 2, force, target)
+        floats = [np.array([value]) for value in values]
+        stage(
+            np.array([round(100 * position)], np.int32), np.zeros(1, np.int32),
+            np.array([layout.STATUS_FORCE_VALID], np.int32), *floats, own_position, seen,
+            row["countered"], row["lost"], row["drop_s"], live,
+        )  # fmt: skip
+        own_position[0] = position
+        told.append(int(live[0]))
+    return told
+
+
+def sudden(told):
+    """The first tick of a sudden drop, or None."""
+    return told.index(layout.SUDDEN_DROP) if layout.SUDDEN_DROP in told else None
+
+
+@pytest.mark.parametrize("which", FORMS)
+@pytest.mark.parametrize(("mode", "found"), [(at.TRACK, 22), (at.EASE, 45)])
+def test_tension_that_vanishes_without_a_contraction_is_a_drop(which, mode, found):
+    """A strap that slips takes all of it: the bed knows within 30 ms, half a second while it yields."""
+    assert sudden(tension(which, [40.0] * 20 + [20.0, 0.2] + [0.1, 0.0] * 20, mode=mode)) == found
+
+
+EASED = {  # a contraction of 60 N, the table eased by 2 mm until it is over: force and position by readings
+    "force": [40.0] * 10 + [60.0, 80.0, 100.0] + list(np.linspace(98.0, 64.0, 20)) + [40.0, 20.0],
+    "position": [10.0] * 13 + list(np.linspace(10.0, 8.0, 20)) + [8.0, 8.0],
+}
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_the_end_of_a_contraction_that_was_eased_is_no_drop(which):
+    """What falls is what the muscle had added; at 5.8 N of a 25 N base nothing has slipped."""
+    force, position = EASED["force"] + [5.8] * 100, EASED["position"] + [8.0] * 100
+    assert sudden(tension(which, force, position, mode=at.EASE)) is None
+    back = [*np.linspace(5.8, 40.0, 20), *[40.0] * 80]
+    assert (
+        sudden(tension(which, EASED["force"] + back, [*EASED["position"], *np.linspace(8.0, 10.0, 100)]))
+        is None
+    )
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_a_strap_that_slips_while_a_contraction_hides_it_is_found_within_half_a_second(which):
+    """Explained or not: a strap that holds has its tension back by then, as soon as the table pulls again."""
+    told = tension(which, EASED["force"] + [0.0] * 100, EASED["position"] + [8.0] * 100)
+    assert 20 < sudden(told) - len(EASED["force"]) <= 26
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_missing_tension_below_base_is_found_too(which):
+    """In the precondition of a neck the whole pull is less than the 40 N that were once waited for."""
+    assert sudden(tension(which, [15.0] * 20 + [0.0] * 40, target=15.0)) == 44
+
+
+@pytest.mark.parametrize("which", FORMS)
+@pytest.mark.parametrize("age_ms", [-(2**31), -1, 101, 2**31 - 1])
+def test_a_reading_of_no_possible_age_is_a_lost_link(which, age_ms):
+    """A negative age is nonsense, not freshness."""
+    stage = envelope.watch_drive if which == "compiled" else envelope.watch_drive.py_func
+    live, blind = np.zeros(1), np.zeros(1)
+    ready = np.array([layout.STATUS_DRIVE_READY | layout.STATUS_MAINS], np.int32)
+    stage(np.zeros(1, np.int32), np.array([age_ms]).astype(np.int32), ready,
+          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, 0.0, 0.0, 0.0)), blind, live)  # fmt: skip
+    assert live[0] == blind[0] == layout.LINK_LOST
