@@ -72,13 +72,21 @@ def _rows(path: Path) -> tuple[list[list[float]], list[int]]:
         if not cells or cells.startswith("#"):
             continue
         try:
-            rows.append([float(cell) for cell in _SEPARATORS.split(cells)])
+            rows.append([float(cell) for cell in _cells(cells)])
             places.append(place)
         except ValueError:
             if rows or headed or not _HEADER.search(cells):
                 raise SpondylError(f"{path}:{place}: {cells[:40]!r} is not a number") from None
             headed = True
     return rows, places
+
+
+def _cells(line: str) -> list[str]:
+    """A line's columns; where semicolons or tabs part them, a comma is a decimal one."""
+    line = line.rstrip(";,\t ")
+    if ";" in line or "\t" in line:
+        line = line.replace(",", ".")
+    return _SEPARATORS.split(line)
 
 
 def _text(path: Path) -> str:

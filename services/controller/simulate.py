@@ -27,6 +27,7 @@ ALLOWANCE_S = 300.0  # beyond traction, precondition and cooldown: slack, stops
 LINGER_S = 2.0  # after the end
 CHUNK_S = 30.0
 REST_SHARE = 0.05  # a recorded force that never falls below this share of its peak does not start from rest
+SWINGS_MAX = 20  # of a recorded force; a burst of EMG has hundreds
 SESSION_NO = 1
 Script = NDArray[np.int64]  # rows of (tick, bed, what is told, its value), see rehearse.rehearse
 NAMESPACE = UUID("6d1f3a0e-54c0-4f0b-9a54-0c64d54f7a11")
@@ -92,12 +93,24 @@ def read_injection(path: Path, rate_hz: float, scale_n: float, at_s: float, *, e
     Raises SpondylError when the file is no signal or holds no contraction.
     """
     recorded = signals.read_signal(path)
+    if not emg and _swings(recorded) > SWINGS_MAX:
+        raise SpondylError(
+            f"{path}: swings to and fro about its middle, as no force does: give --emg for an EMG"
+        )
     force = signals.force_of_emg(recorded, rate_hz) if emg else _from_rest(recorded)
     found = signals.bursts(force, rate_hz)
     if not found:
         raise SpondylError(f"{path}: no contraction in it: nothing lasts above 10 % of its peak for 50 ms")
     scaled = force * (scale_n / force.max())
     return Injection(scaled, rate_hz, at_s, tuple(found))
+
+
+def _swings(recorded: signals.Signal) -> int:
+    """How often a signal goes from one side of its middle to the other, a quarter of its reach beyond it."""
+    away = recorded - np.median(recorded)
+    reach = 0.25 * float(np.abs(away).max())
+    sides = np.sign(away[np.abs(away) > reach])
+    return int(np.count_nonzero(np.diff(sides)))
 
 
 def _from_rest(force: signals.Signal) -> signals.Signal:

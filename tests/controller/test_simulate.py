@@ -1,16 +1,18 @@
 import json
 import time
+from uuid import UUID
 
 import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.controller import commands, prescription, simulate
+from services.controller import commands, prescription, simulate, summary
 from services.controller.beds.simulated import SIGNALS
 from services.controller.kernel import layout
 from services.kit.errors import SpondylError
 
+FACTS = summary.SessionFacts(UUID(int=1), UUID(int=2), None, None, "lumbar", "L4/5")
 ROW = {"onset_s", "detected_s", "latency_ms", "peak_over_target_n", "phase"}
 
 
@@ -118,6 +120,46 @@ def test_a_force_recorded_downwards_or_over_an_offset_is_the_same_contraction(tm
         injections.append(simulate.read_injection(path, 500.0, 40.0, 0.0, emg=False))
     for other in injections[1:]:
         assert other.force_n == pytest.approx(injections[0].force_n, abs=0.01)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ";\n"])
+@pytest.mark.parametrize("header", ["", "force_n", "Zeit (s);Kraft (N)"])
+@pytest.mark.parametrize("mark", [".", ","])
+def test_a_file_is_read_in_the_ways_people_write_one(tmp_path, force_csv, header, end, mark):
+    """Spreadsheets write semicolons, decimal commas and carriage returns."""
+    force = np.loadtxt(force_csv)
+    path = tmp_path / "force.csv"
+    lines = [f"{index / 500:.3f};{value:.5f}".replace(".", mark) for index, value in enumerate(force)]
+    path.write_bytes(end.join([*filter(None, [header]), *lines, ""]).encode())
+    assert simulate.signals.read_signal(path) == pytest.approx(force, abs=1e-5)
+
+
+def test_a_raw_emg_taken_for_a_force_is_refused(tmp_path):
+    """Its offset and its oscillation would give a contraction that nobody made."""
+    path = tmp_path / "adc.csv"
+    noise = np.random.default_rng(1).normal(0.0, 1.0, 2000)
+    np.savetxt(path, np.round(2048 + 5 * noise + 800 * noise * (np.arange(2000) > 1500)), fmt="%d")
+    error = spondyl("--counter-tension", path).exception
+    assert isinstance(error, SpondylError)
+    assert "--emg" in error.message
+    assert simulated("--minutes", 3, "--at-s", 100, "--emg", "--counter-tension", path)["guarding"]
+
+
+@pytest.mark.parametrize("period_ms", [20.0, 5.0])
+def test_a_completed_session_has_the_prescribed_minutes_under_traction(force_csv, period_ms):
+    """Prescribed, shown as remaining and billed are one number: contractions do not stretch or shorten it."""
+    injected = simulate.read_injection(force_csv, 500.0, 40.0, 100.0, emg=False)
+    plan = simulate.Plan(prescription.default_prescription(), 7, 4.0, period_ms / 1000.0, injected)
+    course = simulate.simulate(plan)
+    counted = np.isin(course.row(layout.S_PHASE), summary.TRACTION_PHASES)
+    tally = summary.Tally(round(1e6 * period_ms))
+    tally.add(np.zeros((len(course.samples), 3), np.int64), course.samples)
+    told = tally.summary(FACTS, "completed", 0)
+    assert told.guardings > 0
+    assert told.traction_s == pytest.approx(240.0, abs=plan.period_s + 1e-6)
+    remaining_s = course.row(layout.S_REMAINING)[course.start :] / 1000.0
+    spent_s = np.cumsum(counted[course.start :]) * plan.period_s
+    assert np.abs(240.0 - remaining_s - spent_s).max() <= plan.period_s + 0.002
 
 
 @pytest.mark.parametrize(
