@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the compiler is loaded when the loop is
 
 log = structlog.get_logger(__name__)
 
+COMPILED = "SPONDYL_LOOP_COMPILED"  # in the environment of a loop that has compiled: it does so once
 LOOK_S = 1.0
 RELEASE_S = 2.2  # an end waits this long for the tension; what is left then, the bed's own watchdog lets out
 RELEASED_DN = 80  # tenths of a newton
@@ -201,15 +202,24 @@ def _create(settings: ControllerSettings, capacity_ticks: int | None = None) -> 
 
 def _compile(settings: ControllerSettings) -> None:
     """Compile the loop, or find it compiled, over a memory without a name: a signal may end this any time."""
+    from services.controller.kernel import loop
     from services.controller.loop import Loop
 
     began = time.monotonic()
     scratch = _create(settings, capacity_ticks=2)
     scratch.unlink()
     Loop(scratch).load()
-    took_s = time.monotonic() - began
-    if took_s > 2:  # noqa: PLR2004  (loading what is compiled takes 0.1 s)
-        log.info("the loop was compiled", took_s=round(took_s, 1))
+    if loop.run.stats.cache_misses:
+        log.info("the loop was compiled", took_s=round(time.monotonic() - began, 1))
+        begin_anew()
+
+
+def begin_anew() -> None:
+    """Become a fresh process of the same id: the compiler's 300 MB would stay, and be locked, for ever."""
+    if cache.kept() and COMPILED not in os.environ:
+        os.environ[COMPILED] = "1"
+        program = [sys.executable, "-m", "services.controller.loop_process"]
+        os.execv(sys.executable, program)  # noqa: S606  (ourselves, by full path)
 
 
 if __name__ == "__main__":

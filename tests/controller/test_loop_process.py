@@ -1,0 +1,35 @@
+import os
+import sys
+
+from services.controller import loop_process
+from services.controller.kernel import cache
+
+
+def starts_again(monkeypatch, cache_directory, compiled_before):
+    """What the process is replaced by after compiling, if by anything."""
+    calls = []
+    monkeypatch.setattr(os, "execv", lambda path, argv: calls.append((path, argv)))
+    monkeypatch.setenv(cache.VARIABLE, str(cache_directory))
+    monkeypatch.setenv(loop_process.COMPILED, "1")
+    if not compiled_before:
+        monkeypatch.delenv(loop_process.COMPILED)
+    loop_process.begin_anew()
+    return calls
+
+
+def test_a_loop_that_compiled_gives_the_compilers_memory_back(monkeypatch, tmp_path):
+    """300 MB, locked, for a minute's work at the first start; the process id stays."""
+    calls = starts_again(monkeypatch, tmp_path / "numba-1", compiled_before=False)
+    assert calls == [(sys.executable, [sys.executable, "-m", "services.controller.loop_process"])]
+    assert os.environ[loop_process.COMPILED] == "1"
+
+
+def test_a_loop_begins_anew_once_at_most(monkeypatch, tmp_path):
+    """A cache that keeps nothing after all must not make a bed's loop start for ever."""
+    assert starts_again(monkeypatch, tmp_path / "numba-1", compiled_before=True) == []
+
+
+def test_a_loop_whose_code_cannot_be_kept_goes_on(monkeypatch, tmp_path):
+    """It would compile again."""
+    directory = tmp_path / f"{cache.TEMPORARY}x" / "numba-1"
+    assert starts_again(monkeypatch, directory, compiled_before=False) == []
