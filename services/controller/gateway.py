@@ -130,6 +130,9 @@ class Gateway:
         if memory is None or memory.alive() or memory.health["recorder_tick"] < memory.head():
             return
         memory.unlink()
+        file = LoopFile.load(self._directory)
+        if file is not None and file.previous is not None:
+            file.previous.unlink(missing_ok=True)  # the recorder stored it before it began with this one
         (self._directory / "loop.json").unlink(missing_ok=True)
 
 

@@ -144,6 +144,20 @@ def test_a_killed_loop_is_replaced_and_its_last_samples_stay_readable(clinic):
     assert not left.alive()
 
 
+def test_an_orderly_end_leaves_no_shared_memory_not_even_a_killed_loops(clinic):
+    """All is stored: what stayed in /dev/shm would stay until the next start, or for ever."""
+    gateway = clinic.start()
+    before = clinic.loop()
+    os.kill(before.pid, signal.SIGKILL)
+    after = clinic.loop(other_than=before.boot)
+    memory = GatewayMemory.attach(after.path)
+    wait_for("the recorder at the new loop", lambda: memory.health["recorder_tick"] > 0)
+    gateway.terminate()
+    gateway.wait(10)
+    assert [path for path in (before.path, after.path) if path.exists()] == []
+    assert not (clinic.directory / "loop.json").exists()
+
+
 def test_a_loop_that_hangs_is_replaced(clinic):
     """A process that exists but does not tick is worse than none: no drive watchdog sees it."""
     clinic.start()
