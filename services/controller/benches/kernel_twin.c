@@ -395,8 +395,8 @@ static void write_thousandths(long n, in source, out destination)
 {
     EACH_BED {
         double value = source[b] > 2e6 ? 2e6 : source[b];
-        value = value < -2e6 ? -2e6 : value;
-        destination[b] = (int32_t)floor(value * 1000.0 + 0.5);
+        value = value < -8000.0 ? -8000.0 : value;
+        destination[b] = (int32_t)(value * 1000.0 + 8388608.5) - 8388608;
     }
 }
 

@@ -17,7 +17,7 @@ TILT_MISMATCH, HEAT_OVER = float(layout.TILT_MISMATCH), float(layout.HEAT_OVER_T
 HEAT_MARGIN_C = 2.0  # above its ceiling: the pad does not obey
 HEAT_HYSTERESIS_C = 1.0
 HEAT_LEAST_C = 5.0  # colder no pad is in a clinic: its thermometer is broken
-LARGEST_N = 2e6  # what an int32 of millinewtons can tell
+LEAST_N, LARGEST_N = -8000.0, 2e6  # what a row of millinewtons can tell
 UNQUIET_N, UNQUIET_N_S = 5.0, 20.0  # above the eased level, or moving: still guarding
 OUTPUT_POWER, OUTPUT_HEAT = float(layout.OUTPUT_POWER), float(layout.OUTPUT_HEAT)
 OUTPUT_SWITCH_TEST, OUTPUT_FREE = float(layout.OUTPUT_SWITCH_TEST), float(layout.OUTPUT_FREE)
@@ -134,8 +134,8 @@ def write_thousandths(source, destination):
     for bed in range(source.shape[0]):
         value = source[bed]
         value = min(value, LARGEST_N)
-        value = max(value, -LARGEST_N)
-        destination[bed] = np.int32(np.floor(value * 1000.0 + 0.5))
+        value = max(value, LEAST_N)
+        destination[bed] = np.int32(value * 1000.0 + 8388608.5) - 8388608
 
 
 @stage
