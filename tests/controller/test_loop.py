@@ -100,6 +100,14 @@ def test_every_tick_wakes_on_one_grid_while_python_hogs_the_interpreter(made, pe
     assert loop.memory.histograms()["late"].total == head
 
 
+@pytest.mark.parametrize("wait", [compiled.sleep_until, compiled.wait_out])
+def test_no_tick_starts_before_its_deadline(wait):
+    """Each tick is one period of therapy: a sleep that fails must not let them run unpaced."""
+    deadline_ns = time.monotonic_ns() + 30_000_000
+    wait(deadline_ns, np.zeros(2, np.int64))
+    assert time.monotonic_ns() >= deadline_ns
+
+
 @pytest.mark.parametrize(
     ("ended_ns", "following_ns"),
     [(1000, 1100), (1099, 1100), (1100, 1100), (1101, 1200), (1200, 1300), (5050, 5100), (990, 1100)],

@@ -27,6 +27,7 @@ from services.controller.kernel.step import step
 CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
 TIMER_ABSTIME = 1
 EINTR = 4
+NAP_US = 100
 SECOND_NS = 1_000_000_000
 LONGEST_US = 2_000_000_000  # what an int32 row can tell
 
@@ -34,6 +35,7 @@ _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32
 _clock_nanosleep = types.ExternalFunction(
     "clock_nanosleep", types.int32(types.int32, types.int32, types.uintp, types.uintp)
 )
+_usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 
 
 class Shared(NamedTuple):
@@ -85,14 +87,25 @@ def clock_ns(clock, timespec):
 
 
 @scalar
+def wait_out(deadline_ns, timespec):
+    """Come back once CLOCK_MONOTONIC shows the deadline (ns), whatever the sleep before it did.
+
+    Should clock_nanosleep ever fail, ticks must not run unpaced: each is taken for one period of therapy.
+    """
+    while clock_ns(CLOCK_MONOTONIC, timespec) < deadline_ns:
+        _usleep(np.uint32(NAP_US))
+
+
+@scalar
 def sleep_until(deadline_ns, timespec):
-    """Sleep until CLOCK_MONOTONIC shows the deadline (ns); a signal does not shorten it."""
+    """Sleep until CLOCK_MONOTONIC shows the deadline (ns); neither signal nor failure shortens it."""
     timespec[0] = deadline_ns // SECOND_NS
     timespec[1] = deadline_ns % SECOND_NS
     while (
         _clock_nanosleep(np.int32(CLOCK_MONOTONIC), np.int32(TIMER_ABSTIME), timespec.ctypes.data, 0) == EINTR
     ):
         pass
+    wait_out(deadline_ns, timespec)
 
 
 @scalar
