@@ -1,11 +1,15 @@
 import json
 import socket
 import stat
+import time
 from datetime import datetime
 
 import pytest
 from jsonschema import Draft202012Validator
 from servers import eventually
+
+from services.controller.kernel.memory import W_CLOCK_OFFSET
+from services.controller.shared import GatewayMemory, LoopFile
 
 pytestmark = pytest.mark.system
 
@@ -153,6 +157,30 @@ def test_everything_killed_under_load_loses_and_doubles_nothing(machine):
     assert report["lost_samples"] == 0
     assert report["duplicate_samples"] == 0
     assert report["boots"] == 1, "the loop went on through all of it"
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_a_clock_stepped_by_an_hour_loses_nothing_and_is_on_record(machine, step_s):
+    """Order, gaps and audit live by sequence numbers; the wall clock only dates them."""
+    system = machine("--beds", "1", "--sites", "1")
+    eventually(lambda: system.audit()["samples"] > 100, 30.0, "some samples")
+    before = system.audit()["samples"]
+    memory = GatewayMemory.attach(LoopFile.load(system.data / "gateways" / "north").path)
+    memory.set_word(W_CLOCK_OFFSET, step_s * 10**9)
+
+    def dated():
+        [(_, block)] = system.subscribe("spondyl/v1/north/bed-01/tension", 1)
+        return abs(datetime.fromisoformat(block["started_at"]).timestamp() - time.time() - step_s) < 60
+
+    eventually(dated, 20.0, "blocks dated by the new clock")
+    eventually(lambda: system.audit()["samples"] > before + 200, 30.0, "more samples")
+    memory.close()
+    report = system.audit()
+    assert report["status"] == 0
+    assert report["boots"] == 1
+    alarms = dict(system.subscribe("spondyl/v1/north/bed-01/alarm", 1))
+    conditions = {entry["condition"] for entry in alarms["spondyl/v1/north/bed-01/alarm"]["alarms"]}
+    assert "clock_stepped" in conditions
 
 
 def test_ctrl_c_leaves_no_process_and_a_second_start_resumes(machine):

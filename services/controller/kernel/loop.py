@@ -16,6 +16,7 @@ from services.controller.kernel.memory import (
     HISTOGRAM_COMPUTE,
     HISTOGRAM_LATE,
     HISTOGRAM_LINK,
+    W_CLOCK_OFFSET,
     W_HEAD,
     W_HEARTBEAT,
     W_MISSED,
@@ -166,7 +167,7 @@ def run(ticks, period_ns, shared, kernel, bed):
             return done
         sleep_until(deadline_ns, kernel.timespec)
         woke_ns = clock_ns(CLOCK_MONOTONIC, kernel.timespec)
-        realtime_ns = clock_ns(CLOCK_REALTIME, kernel.timespec)
+        realtime_ns = clock_ns(CLOCK_REALTIME, kernel.timespec) + words[W_CLOCK_OFFSET]
         late_ns = woke_ns - deadline_ns
         link_ns = tick(shared, kernel, bed, words[W_HEAD], woke_ns, realtime_ns, late_ns, missed)
         ended_ns = clock_ns(CLOCK_MONOTONIC, kernel.timespec)

@@ -7,7 +7,7 @@ and another reads has a cache line of its own.
 from services.controller.kernel.layout import SAMPLES
 
 MAGIC = b"SPONDYL\x00"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 16_384  # magic, version, size, checksum, then the description as JSON
 LINE_BYTES = 64
 LINE_WORDS = LINE_BYTES // 8
@@ -26,6 +26,7 @@ WORDS = (
     "priority",  # SCHED_FIFO priority obtained, 0 for the normal class
     "locked",  # 1 when its memory is locked
     "gateway_ns",  # CLOCK_MONOTONIC of the supervisor's last look: a loop nobody looks after ends itself
+    "clock_offset_ns",  # added to CLOCK_REALTIME: tests step this gateway's wall clock, never the machine's
 )
 (
     W_HEAD,
@@ -39,6 +40,7 @@ WORDS = (
     W_PRIORITY,
     W_LOCKED,
     W_GATEWAY,
+    W_CLOCK_OFFSET,
 ) = (LINE_WORDS * index for index in range(len(WORDS)))
 
 # --- a tick's times ----------------------------------------------------------------------------------------
