@@ -1,11 +1,12 @@
 """Clearance: a signed, expiring statement that this patient may be treated in this region.
 
-A JWT signed with Ed25519. The gateway holds the public key only. Its time limits are judged on two clocks at
-once (``Clocks``), so that a wall clock stepped by an hour lets no expired clearance pass.
+A JWT signed with Ed25519. The gateway holds the public key only. Its time limits are judged on the later of
+two clocks (``Clocks``): a wall clock set back revives nothing, one set right ahead locks nobody out.
 """
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +16,22 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.controller.errors import ClearanceError
 from services.kit.errors import SpondylError
 
+log = structlog.get_logger(__name__)
+
 ALGORITHM = "EdDSA"
 AUDIENCE = "spondyl-gateway"
 MAX_TOKEN = 4096
 LONGEST = timedelta(days=366)
 STEP_S = 60.0  # clocks that differ by more did not drift: one was set
+DRIFT_S = 1.0  # ahead by less moves nothing
+SETTLE_S = 600.0  # a wall clock that has been ahead for so long was set right, not wrong
 REGIONS = ("lumbar", "cervical")
 _CLAIMS = ("iss", "sub", "aud", "jti", "nbf", "exp", "region")
 
@@ -57,36 +63,79 @@ class Anchor:
     wall_s: float
     steady_s: float
 
+    @property
+    def offset_s(self) -> float:
+        """The wall clock ahead of the steady one."""
+        return self.wall_s - self.steady_s
+
 
 class Clocks:
-    """The time now as the wall clock says and as it should say, counted steadily from an anchor.
+    """The time now: the later of the wall clock and the time counted steadily from an anchor.
 
-    A limit is judged on the less favourable of the two: whoever sets the wall clock back revives nothing.
-    The anchor is kept across restarts of the process by whoever makes this (``anchor``), for as long as the
-    machine runs.
+    Both limits of a clearance are judged by this later time, so a wall clock set back revives nothing that
+    had expired. A wall clock set ahead counts at once, and when it has been ahead for SETTLE_S without a
+    break the anchor moves to the least it was ahead by. A wall clock set back never moves the anchor: the
+    counted time stays the judge, and refusals and the log say so, until the wall clock catches up or the
+    machine restarts.
+
+    ``anchor`` is from an earlier process on the same run of the machine, ``keep`` is called with a moved one.
+    Safe from any thread.
     """
 
     def __init__(
         self,
         anchor: Anchor | None = None,
         *,
+        keep: Callable[[Anchor], None] | None = None,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wall, self._steady = wall, steady
+        self._wall, self._steady, self._keep = wall, steady, keep
         self.anchor = anchor or Anchor(wall(), steady())
+        self._kept = self.anchor
+        self._lock = threading.Lock()
+        self._ahead: Anchor | None = None  # since when the wall clock is ahead, and the least it was ahead by
+        self._behind = False
 
-    def span(self) -> tuple[float, float]:
-        """Earliest and latest plausible time now, seconds since the epoch."""
-        wall = self._wall()
-        counted = self.anchor.wall_s + self._steady() - self.anchor.steady_s
-        return min(wall, counted), max(wall, counted)
+    def now(self) -> tuple[float, float]:
+        """The time to judge by, seconds since the epoch, and how far the wall clock is set from what was
+        counted: + is ahead, 0 within drift.
+        """
+        with self._lock:
+            wall, steady = self._wall(), self._steady()
+            counted = steady + self.anchor.offset_s
+            step = wall - counted
+            self._look(Anchor(wall, steady))
+            return max(wall, counted), step if abs(step) > STEP_S else 0.0
 
-    def stepped_s(self) -> float:
-        """How far the wall clock was set since the anchor, + is ahead; 0 within drift."""
-        wall = self._wall()
-        step = wall - (self.anchor.wall_s + self._steady() - self.anchor.steady_s)
-        return step if abs(step) > STEP_S else 0.0
+    def observe(self) -> None:
+        """Look at the clocks and keep a moved anchor; to be called every few seconds."""
+        self.now()
+        moved = self.anchor
+        if self._keep is None or moved == self._kept:
+            return
+        try:
+            self._keep(moved)
+        except SpondylError as error:  # tried again next time; until then this process knows it
+            log.warning("the clock's anchor could not be kept", why=error.message)
+            return
+        self._kept = moved
+
+    def _look(self, seen: Anchor) -> None:
+        step = seen.offset_s - self.anchor.offset_s
+        if step < -STEP_S and not self._behind:
+            log.warning("the clock was set back: clearances are judged by the time counted on", step_s=step)
+        self._behind = step < -STEP_S
+        if step <= DRIFT_S:
+            self._ahead = None
+            return
+        since = self._ahead.steady_s if self._ahead else seen.steady_s
+        least = min(seen.offset_s, self._ahead.offset_s if self._ahead else seen.offset_s)
+        self._ahead = Anchor(since + least, since)
+        if seen.steady_s - since >= SETTLE_S:
+            if least - self.anchor.offset_s > STEP_S:
+                log.info("the clock was set ahead: trusted from now on", step_s=least - self.anchor.offset_s)
+            self.anchor, self._ahead = self._ahead, None
 
 
 def ensure_keys(data_directory: Path) -> Keys:
@@ -141,12 +190,11 @@ def verify(token: str, public_key: bytes, patient: UUID, region: str, clocks: Cl
         raise ClearanceError("clearance.patient is another patient: it does not clear this one")
     if clearance.region != region:
         raise ClearanceError(f"clearance.region is {clearance.region}: the prescription is {region}")
-    earliest, latest = clocks.span()
-    stepped = clocks.stepped_s()
-    step = f"; the clock was set by {stepped:+.0f} s since the machine started" if stepped else ""
-    if latest >= clearance.valid_until.timestamp():
+    now, step_s = clocks.now()
+    step = _step(now, step_s)
+    if now >= clearance.valid_until.timestamp():
         raise ClearanceError(f"clearance.valid_until is {_told(clearance.valid_until)}: it has expired{step}")
-    if earliest < clearance.valid_from.timestamp():
+    if now < clearance.valid_from.timestamp():
         raise ClearanceError(f"clearance.valid_from is {_told(clearance.valid_from)}: not valid yet{step}")
     return clearance
 
@@ -266,6 +314,16 @@ def _written(path: Path, content: bytes, mode: int) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return temporary
+
+
+def _step(now: float, step_s: float) -> str:
+    """What a set clock has to do with a refusal."""
+    if step_s < 0:
+        counted = _told(datetime.fromtimestamp(now, UTC))
+        return (
+            f"; the clock was set back by {-step_s:.0f} s, it counts as {counted} until the machine restarts"
+        )
+    return f"; the clock was set ahead by {step_s:.0f} s" if step_s else ""
 
 
 def _told(moment: datetime) -> str:

@@ -293,7 +293,7 @@ class Store:
             ]
 
     def clock_anchor(self, machine_boot: str, wall_s: float, steady_s: float) -> tuple[float, float]:
-        """The first (wall, steady) seconds seen since the machine started; these, when none were."""
+        """The (wall, steady) seconds to count from since the machine started; these, when there are none."""
         row = {"machine_boot": machine_boot, "wall_s": wall_s, "steady_s": steady_s}
         with self._writing() as connection:
             known = CLOCK.select().where(CLOCK.c.machine_boot == machine_boot)
@@ -303,6 +303,13 @@ class Store:
             connection.execute(CLOCK.delete())
             connection.execute(CLOCK.insert().values(row))
             return wall_s, steady_s
+
+    def move_clock_anchor(self, machine_boot: str, wall_s: float, steady_s: float) -> None:
+        """The anchor is this one from now on; only ever to a later time."""
+        later = CLOCK.c.wall_s - CLOCK.c.steady_s < wall_s - steady_s
+        moved = CLOCK.update().where(CLOCK.c.machine_boot == machine_boot, later)
+        with self._writing() as connection:
+            connection.execute(moved.values(wall_s=wall_s, steady_s=steady_s))
 
     # --- plumbing ----------------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.controller import clearance
 from services.controller.clearance import Anchor, Clocks
-from services.controller.errors import ClearanceError
+from services.controller.errors import ClearanceError, StoreUnavailable
 from services.controller.store import Store
 from services.kit.errors import SpondylError
 
@@ -81,26 +83,115 @@ def test_a_clock_set_back_revives_no_expired_clearance(keys):
     clocks = time.clocks()
     time.passes(2.5 * HOUR)
     time.wall -= HOUR
-    with pytest.raises(ClearanceError, match="has expired; the clock was set by -3600 s"):
+    with pytest.raises(
+        ClearanceError, match=r"has expired; the clock was set back by 3600 s, it counts as 2026-11-22 14:30"
+    ):
         verified(keys, token(keys), clocks)
 
 
-def test_a_clock_set_ahead_lets_no_early_clearance_pass(keys):
-    """The other direction: tomorrow's clearance is not today's."""
-    time = Time(NOON_S - 1.5 * HOUR)
+def test_a_clock_set_right_ahead_locks_nobody_out(keys):
+    """A dead battery, then NTP: who is cleared by the right clock is treated, at once and on."""
+    time = Time(wall=0.0)
     clocks = time.clocks()
-    time.wall += 2 * HOUR
-    with pytest.raises(ClearanceError, match=r"not valid yet; the clock was set by \+7200 s"):
-        verified(keys, token(keys), clocks)
-
-
-def test_drift_is_no_step(keys):
-    """A clock disciplined by a second must not be reported."""
-    time = Time()
-    clocks = time.clocks()
-    time.wall += 1.0
-    assert clocks.stepped_s() == 0.0
+    time.wall = NOON_S
     assert verified(keys, token(keys), clocks).patient == PATIENT
+    settle(time, clocks)
+    assert verified(keys, token(keys), clocks).patient == PATIENT
+
+
+def test_a_clock_set_ahead_for_long_is_trusted_then_setting_it_back_revives_nothing(keys):
+    """Otherwise the correction of a dead battery would open the old door again."""
+    time = Time(wall=0.0)
+    clocks = time.clocks()
+    time.wall = NOON_S + 2 * HOUR
+    settle(time, clocks)
+    time.wall -= HOUR
+    with pytest.raises(ClearanceError, match="it has expired; the clock was set back by 3600 s"):
+        verified(keys, token(keys), clocks)
+
+
+@pytest.mark.parametrize("corrected_s", [0.0, 0.5 * HOUR])
+def test_a_clock_wrongly_set_ahead_for_a_moment_locks_nobody_out(keys, corrected_s):
+    """Whoever mistypes the date and mends it within ten minutes must be able to go on."""
+    time = Time(NOON_S - corrected_s)
+    clocks = time.clocks()
+    time.wall += corrected_s
+    clocks.observe()
+    time.wall += 24 * HOUR
+    with pytest.raises(
+        ClearanceError, match=f"it has expired; the clock was set ahead by {86400 + corrected_s:.0f} s"
+    ):
+        verified(keys, token(keys), clocks)
+    settle(time, clocks, clearance.SETTLE_S - 60.0)
+    time.wall -= 24 * HOUR
+    settle(time, clocks)
+    assert verified(keys, token(keys), clocks).patient == PATIENT
+
+
+STEPS_S = st.one_of(st.floats(-10 * HOUR, 10 * HOUR), st.floats(-1e9, 1e9))
+WAITS_S = st.sampled_from([0.0, 0.4 * clearance.SETTLE_S, 3 * clearance.SETTLE_S])
+LEGS = st.lists(st.tuples(STEPS_S, WAITS_S), max_size=8)
+
+
+@given(legs=LEGS, early_s=st.sampled_from([0.0, 1.0, 1e6]))
+def test_no_steps_of_the_clock_revive_an_expired_clearance(signed, legs, early_s):
+    """What had expired by a clock that stood long enough to be trusted is refused from then on."""
+    time = Time(wall=1e10)
+    clocks = time.clocks()
+    trusted = time.wall - time.steady
+    for step_s, wait_s in legs:
+        time.wall += step_s
+        settle(time, clocks, wait_s)
+        if wait_s >= 2 * clearance.SETTLE_S:
+            trusted = max(trusted, time.wall - time.steady)
+        assert "has expired" in refused(
+            signed, clocks, until=trusted + time.steady - clearance.DRIFT_S - early_s
+        )
+
+
+@given(legs=LEGS, ahead_s=st.floats(0.0, 1e9))
+def test_after_any_step_ahead_a_fresh_clearance_passes(signed, legs, ahead_s):
+    """Issued by the corrected clock it is valid, whatever that did before, unless it was later still."""
+    time = Time(wall=1e10)
+    clocks = time.clocks()
+    latest = time.wall - time.steady
+    for step_s, wait_s in legs:
+        time.wall += step_s
+        settle(time, clocks, wait_s)
+        latest = max(latest, time.wall - time.steady)
+    time.wall = time.steady + latest + ahead_s + 1.0
+    assert refused(signed, clocks, until=time.wall + HOUR) == ""
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory):
+    """Signs a clearance that ends when told, an hour after it began; gives the token and the key."""
+    keys = clearance.ensure_keys(tmp_path_factory.mktemp("keys"))
+
+    def sign(until):
+        ends = datetime.fromtimestamp(int(until), UTC)
+        hour = timedelta(hours=1)
+        text, _ = clearance.issue(keys.private, PATIENT, "lumbar", valid_for=hour, valid_from=ends - hour)
+        return text, keys.public.read_bytes()
+
+    return sign
+
+
+def refused(signed, clocks, until):
+    """Why a clearance of an hour that ends then (rounded down) is refused now; empty: it is not."""
+    text, public = signed(until)
+    try:
+        clearance.verify(text, public, PATIENT, "lumbar", clocks)
+    except ClearanceError as refusal:
+        return refusal.message
+    return ""
+
+
+def settle(time, clocks, seconds=2 * clearance.SETTLE_S):
+    """Time goes on, observed ten times."""
+    for _ in range(10):
+        time.passes(seconds / 10)
+        clocks.observe()
 
 
 def test_the_anchor_outlives_the_process(keys, tmp_path):
@@ -116,6 +207,34 @@ def test_the_anchor_outlives_the_process(keys, tmp_path):
         verified(keys, token(keys), time.clocks(again))
     fresh = store.clock_anchor("machine-boot-2", time.wall, time.steady)
     assert fresh == (time.wall, time.steady)
+    store.close()
+
+
+def test_a_moved_anchor_outlives_the_process_once_it_could_be_kept(keys, tmp_path):
+    """A panel restarted after the correction must not fall back to the clock of a dead battery."""
+    time = Time(wall=0.0)
+    store = Store(tmp_path / "session.db")
+    first = Anchor(*store.clock_anchor("boot", time.wall, time.steady))
+    full = [True]
+
+    def keep(moved):
+        if full[0]:
+            raise StoreUnavailable("the disk is full")
+        store.move_clock_anchor("boot", moved.wall_s, moved.steady_s)
+
+    clocks = Clocks(first, keep=keep, wall=lambda: time.wall, steady=lambda: time.steady)
+    time.wall = NOON_S + 2 * HOUR
+    settle(time, clocks)
+    assert Anchor(*store.clock_anchor("boot", 0.0, 0.0)) == first
+    full[0] = False
+    clocks.observe()
+    kept = Anchor(*store.clock_anchor("boot", 0.0, 0.0))
+    assert kept == clocks.anchor != first
+    store.move_clock_anchor("boot", first.wall_s, first.steady_s)
+    assert Anchor(*store.clock_anchor("boot", 0.0, 0.0)) == kept  # never to an earlier time
+    time.wall -= HOUR
+    with pytest.raises(ClearanceError, match="has expired"):
+        verified(keys, token(keys), time.clocks(kept))
     store.close()
 
 

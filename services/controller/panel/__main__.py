@@ -1,6 +1,9 @@
 """``python -m services.controller.panel``: one gateway's bedside page, started and watched by its gateway."""
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from services.kit.errors import SpondylError, refusals_in_one_line
 
 log = structlog.get_logger(__name__)
 MACHINE_BOOT = Path("/proc/sys/kernel/random/boot_id")
+WATCH_S = 5.0  # between two looks at the clocks
 
 
 class PanelSettings(ControllerSettings):
@@ -49,11 +53,13 @@ def run(settings: PanelSettings) -> None:
     store = Store(settings.directory / "session.db")
     try:
         link = LoopLink(settings.directory)
-        bedside = Bedside(link, store, _public_key(settings), _clocks(store))
+        clocks = _clocks(store)
+        bedside = Bedside(link, store, _public_key(settings), clocks)
         release = version("spondyl")
         app = create_panel(bedside, release, hosts=settings.hosts, pages=pages.router)
         app.state.registry.register(LoopMetrics(link))
-        http.serve(app, host=settings.http_host, port=settings.http_port)
+        with _watched(clocks):
+            http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
         store.close()
 
@@ -68,12 +74,32 @@ def _public_key(settings: PanelSettings) -> bytes | None:
 
 
 def _clocks(store: Store) -> Clocks:
-    """Both clocks, anchored at the first start since the machine came up."""
+    """Both clocks, anchored at the first start since the machine came up or where the anchor has moved to."""
     try:
         boot = MACHINE_BOOT.read_text(encoding="ascii").strip()
     except OSError:
         return Clocks()
-    return Clocks(Anchor(*store.clock_anchor(boot, time.time(), time.monotonic())))
+    anchor = Anchor(*store.clock_anchor(boot, time.time(), time.monotonic()))
+    return Clocks(anchor, keep=lambda moved: store.move_clock_anchor(boot, moved.wall_s, moved.steady_s))
+
+
+@contextmanager
+def _watched(clocks: Clocks) -> Iterator[None]:
+    """Looks at the clocks every WATCH_S, so that a step is seen though nobody is being confirmed."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        clocks.observe()
+        while not ended.wait(WATCH_S):
+            clocks.observe()
+
+    thread = threading.Thread(target=watch, name="clocks", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 if __name__ == "__main__":
