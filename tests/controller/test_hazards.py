@@ -1,11 +1,15 @@
 """Every hazard that the controller answers by itself, in closed loop with the simulated bed."""
 
+import random
+
 import numpy as np
 import pytest
 
 from services.controller import simulate as simulation
+from services.controller import therapist
 from services.controller.beds import simulated
 from services.controller.kernel import faults, layout, plant, rehearse
+from services.controller.prescription import Prescription
 
 PERIOD_S = 0.02
 AT_S = 80.0  # in the first ramp or hold of the default prescription
@@ -33,6 +37,15 @@ def treat(*told, minutes=2.0, injection=None, script=None, parameters=None, seed
     rows = [*lines.tolist(), *((tick(seconds), 0, kind, value) for seconds, kind, value in told)]
     ordered = np.array(sorted(rows, key=lambda row: row[0]), dtype=np.int64)
     return simulation.run(beds, compiled[:, None], ordered, simulation.longest(compiled), START)[0]
+
+
+def calm_session(region, seed):
+    """A short session of a patient who never contracts."""
+    document = simulation.prescribed(None)
+    if region == "cervical":
+        documents = (therapist.invent(random.Random(index), 3, 0) for index in range(50))  # noqa: S311  (made up)
+        document = Prescription.model_validate(next(row for row in documents if row["region"] == region))
+    return simulation.simulate(simulation.Plan(document, seed, 1.0, PERIOD_S, None))
 
 
 def bursts(force_n, count=1, every_s=12.0, at_s=AT_S):
@@ -133,6 +146,45 @@ def test_without_a_trustworthy_load_cell_it_stops_and_releases_by_position(fault
     assert phase(course)[found] == layout.FAULT
     never_pulls_after(course, found)
     assert course.tension_n[-1] < 20
+
+
+def test_a_frozen_load_cell_cannot_be_reset_away_nor_be_given_the_next_session(monkeypatch):
+    """The cause is still there: reset is refused, the alarm stays after closing, nobody else is loaded."""
+    monkeypatch.setattr(simulation, "LINGER_S", 60.0)
+    course = treat(
+        (AT_S, FAULT, faults.SENSOR_STUCK),
+        *((AT_S + seconds, ACTION, layout.ACTION_RESET) for seconds in (1.0, 34.0, 38.0)),
+        (AT_S + 36.0, ACTION, layout.ACTION_CLOSE),
+        (AT_S + 40.0, ACTION, layout.ACTION_LOAD),
+        (AT_S + 42.0, FAULT, 0),
+        (AT_S + 43.0, ACTION, layout.ACTION_RESET),
+        (AT_S + 44.0, ACTION, layout.ACTION_LOAD),
+    )
+    told = (34, 36, 38, 40, 43, 44)
+    refusal = {seconds: course.row(layout.S_REFUSAL)[tick(AT_S + seconds)] for seconds in told}
+    assert refusal == dict.fromkeys((34, 38, 40), layout.REFUSAL_CONDITION) | dict.fromkeys((36, 43, 44), 0)
+    found = first(course, condition(course, layout.LOAD_CELL_FROZEN))
+    assert condition(course, layout.LOAD_CELL_FROZEN)[found : tick(AT_S + 43.0)].all()
+    assert phase(course)[tick(AT_S + 41.0)] == layout.IDLE
+    assert phase(course)[tick(AT_S + 44.5)] == layout.READY
+    assert not condition(course, layout.LOAD_CELL_FROZEN)[tick(AT_S + 43.0) :].any()
+
+
+@pytest.mark.parametrize("region", ["lumbar", "cervical"])
+def test_a_calm_patient_shows_no_counter_tension_while_the_strap_is_taken_up(region):
+    """It goes into the tension stream: slack and a soft harness must not be told as muscle."""
+    for seed in (2, 7):
+        course = calm_session(region, seed)
+        early = first(course, phase(course) == layout.PRECONDITION) + simulation.ticks(15.0, PERIOD_S)
+        assert np.abs(course.row(layout.S_RESIDUAL)[:early]).max() <= 5_000
+        assert course.row(layout.S_RESIDUAL)[-1] == 0
+
+
+def test_a_contraction_in_the_hold_shows_with_its_size():
+    """What the table's yielding takes from the tension is added again."""
+    course = treat(injection=bursts(60.0, every_s=20.0))
+    burst = course.row(layout.S_RESIDUAL)[tick(AT_S) : tick(AT_S + 1.0)]
+    assert burst.max() == pytest.approx(course.counter_n[tick(AT_S) : tick(AT_S + 1.0)].max() * 1000, rel=0.3)
 
 
 def test_a_drive_that_does_not_move_loses_its_power_and_is_released_mechanically():

@@ -110,6 +110,18 @@ def test_after_a_fault_it_looks_resets_closes_and_goes_on_when_it_is_mended(work
     working.until(lambda: working.clinic.store.by_number(2) is not None)
 
 
+def test_a_frozen_load_cell_keeps_patients_off_the_bed_until_it_is_mended(working):
+    """It may reset as often as it likes while the cell stands still; afterwards it is not stuck."""
+    working.until(lambda: working.clinic.phase() == "precondition")
+    working.clinic.bedside.fault("bed-01", "sensor-stuck", clear=False)
+    working.until(lambda: closed(working.clinic, 1) and working.done[-1][0] == "reset")
+    assert working.done[-1][1] >= 400
+    assert working.clinic.store.by_number(2) is None
+    working.clinic.bedside.fault("bed-01", "sensor-stuck", clear=True)
+    working.until(lambda: working.clinic.store.by_number(2) is not None)
+    assert ("reset", 200) in working.done
+
+
 def test_a_panel_that_does_not_answer_ends_nothing(tmp_path):
     """Panels restart; the therapist waits."""
     import asyncio

@@ -98,8 +98,8 @@ static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate,
 
 /* --- guarding ------------------------------------------------------------------------------------------- */
 
-static void observe(long n, in period, in alpha, in beta_per_s, in scale, in residual_keep, in force, in moved,
-                    in fresh, in stiffness, row tension, row slope, row innovation, row residual)
+static void observe(long n, in period, in alpha, in beta_per_s, in scale, in residual_keep, in base, in armed,
+                    in bearing, in target, in force, in moved, in fresh, in stiffness, row tension, row slope, row innovation, row residual)
 {
     EACH_BED {
         double pulled = stiffness[b] * moved[b], before = tension[b];
@@ -108,7 +108,9 @@ static void observe(long n, in period, in alpha, in beta_per_s, in scale, in res
         tension[b] = now;
         slope[b] = slope[b] + beta_per_s[b] * nu;
         innovation[b] = nu * scale[b];
-        residual[b] = residual_keep[b] * (residual[b] + (now - before - pulled));
+        double taut = target[b] >= TAUT_FRACTION * base[b] ? bearing[b] : 0.0;
+        double unexplained = taut * (now - before - pulled);
+        residual[b] = armed[b] * residual_keep[b] * (residual[b] + unexplained);
     }
 }
 
@@ -219,12 +221,14 @@ static void watch_load_cell(long n, counts force_dn, counts age_ms, counts statu
         double under = armed[b], dt = period[b] > 0.001 ? period[b] : 0.001;
         own_slope[b] = own_slope[b] + fresh * slope_gain[b] * (change / dt - own_slope[b]);
         double repeated = change == 0.0 ? same[b] + fresh : 1.0;
-        repeated = repeated * under;
-        same[b] = repeated;
         double jump = change > 0.0 ? change : -change, size = y > 0.0 ? y : -y;
         double lost = status[b] & STATUS_FORCE_VALID ? 0.0 : LOAD_CELL_LOST;
-        double frozen = repeated >= same_limit[b] ? LOAD_CELL_FROZEN : 0.0;
-        frozen = (under > 0.0) & (lost == 0.0) ? frozen : 0.0;
+        repeated = lost == 0.0 ? repeated : 0.0;
+        double lasting = (repeated * dt >= 1.0) & (size > 5.0) ? 1.0 : 0.0;
+        double stands = repeated >= same_limit[b] ? under : 0.0;
+        stands = (lasting > 0.0) | (repeated >= 1e12) ? 1.0 : stands;
+        double frozen = stands > 0.0 ? LOAD_CELL_FROZEN : 0.0;
+        same[b] = (stands > 0.0) & (repeated < 1e12) ? repeated + 1e12 : repeated;
         double wild = size > 2000.0 ? LOAD_CELL_IMPLAUSIBLE : 0.0;
         wild = jump * under > 400.0 ? LOAD_CELL_IMPLAUSIBLE : wild;
         wild = lost == 0.0 ? wild : 0.0;
@@ -423,8 +427,8 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
           S(WASHED_FORCE), P(P_WASHOUT));
     learn_stiffness(n, S(FORCE), S(RATE), S(FRESH), S(WASHED_POSITION), S(WASHED_FORCE), P(P_FORGET),
                     S(POSITION_POWER), S(CROSS_POWER), S(STIFFNESS));
-    observe(n, P(P_PERIOD), P(P_ALPHA), P(P_BETA), P(P_INNOVATION_SCALE), P(P_RESIDUAL_KEEP), S(FORCE), S(MOVED),
-            S(FRESH), S(STIFFNESS), S(TENSION), S(SLOPE), S(INNOVATION), S(RESIDUAL));
+    observe(n, P(P_PERIOD), P(P_ALPHA), P(P_BETA), P(P_INNOVATION_SCALE), P(P_RESIDUAL_KEEP), P(P_BASE),
+            S(ARMED), S(BEARING), S(TARGET), S(FORCE), S(MOVED), S(FRESH), S(STIFFNESS), S(TENSION), S(SLOPE), S(INNOVATION), S(RESIDUAL));
     long ring = (long)state[RING_ROW * n] + 1;
     if (ring >= (long)params[P_BANK_SAMPLES * n])
         ring = 0;

@@ -499,7 +499,7 @@ static int64_t order(long n, double *params, const double *staged, double *state
     case ACTION_LOAD:
         if (phase != IDLE)
             return REFUSAL_PHASE;
-        if (SB(LATCHED) != 0.0)
+        if (SB(LATCHED) != 0.0 || (AS_INT(LIVE) & LOAD_CELL_FROZEN))
             return REFUSAL_CONDITION;
         load(n, params, staged, state, reading, b);
         return REFUSAL_NONE;
@@ -513,6 +513,8 @@ static int64_t order(long n, double *params, const double *staged, double *state
     case ACTION_RESET:
         if (IS_HEATED[phase] == 1.0)
             return REFUSAL_PHASE;
+        if (AS_INT(LIVE) & LOAD_CELL_FROZEN)
+            return REFUSAL_CONDITION;
         SB(LATCHED) = (double)(AS_INT(LATCHED) & AS_INT(LIVE));
         return REFUSAL_NONE;
     case ACTION_CLOSE:

@@ -211,9 +211,11 @@ def order_resume(params, state, bed):
 
 @scalar
 def order_reset(state, bed):
-    """Clear the latched conditions whose cause is gone; not while the drive may move."""
+    """Clear the latched conditions whose cause is gone; never with the drive in use or a frozen cell."""
     if phases.IS_HEATED[int(state[at.PHASE, bed])] == 1.0:
         return layout.REFUSAL_PHASE
+    if int(state[at.LIVE, bed]) & layout.LOAD_CELL_FROZEN:
+        return layout.REFUSAL_CONDITION
     state[at.LATCHED, bed] = float(int(state[at.LATCHED, bed]) & int(state[at.LIVE, bed]))
     return layout.REFUSAL_NONE
 
@@ -260,7 +262,7 @@ def order(params, staged, state, reading, bed, kind):
     if kind == layout.ACTION_LOAD:
         if int(state[at.PHASE, bed]) != layout.IDLE:
             return layout.REFUSAL_PHASE
-        if state[at.LATCHED, bed] != 0.0:
+        if state[at.LATCHED, bed] != 0.0 or int(state[at.LIVE, bed]) & layout.LOAD_CELL_FROZEN:
             return layout.REFUSAL_CONDITION
         load(params, staged, state, reading, bed)
         return layout.REFUSAL_NONE

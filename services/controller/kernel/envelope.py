@@ -14,6 +14,8 @@ APPROACH_PER_S, YIELD_PER_S = 2.0, 8.0  # below and above the ceiling
 RISE_LIMIT_N_S = 80.0  # faster by its own slope: no pulling
 IMPLAUSIBLE_N = 2000.0  # beyond the load cell's range
 JUMP_N = 400.0  # between two readings: no tissue does that
+REST_N, REST_S = 5.0, 1.0  # identical readings above it, for so long: frozen although nothing moves
+FOUND = 1e12  # added to the count: a frozen cell stays one until its reading changes
 OVER_N, OVER_S, FAR_OVER_N = 5.0, 0.5, 60.0
 TRAVEL_MM = 2.0  # commanded and measured travel part by more: the drive is stuck
 DROP_N, DROP_FRACTION = 40.0, 0.35  # below the target by more than both: tension is missing
@@ -41,7 +43,11 @@ EASE = 2.0  # as in state.py
 @stage
 def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_gain, ceiling,
                     own_force, own_slope, same, over_s, blind, live):  # fmt: skip
-    """Conditions of the load cell and the ceiling, as a sum of condition bits in `live`."""
+    """Conditions of the load cell and the ceiling, as a sum of condition bits in `live`.
+
+    A frozen cell is found by identical readings: soon while the drive may move, after a second of clear
+    tension at rest. Once found it is frozen until a reading differs, whatever the phase.
+    """
     for bed in range(period.shape[0]):
         y = force_dn[bed] * 0.1
         change = y - own_force[bed]
@@ -51,13 +57,15 @@ def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_g
         dt = max(0.001, period[bed])
         own_slope[bed] = own_slope[bed] + fresh * slope_gain[bed] * (change / dt - own_slope[bed])
         repeated = same[bed] + fresh if change == 0.0 else 1.0
-        repeated = repeated * under
-        same[bed] = repeated
         jump = change if change > 0.0 else -change
         size = y if y > 0.0 else -y
         lost = 0.0 if status[bed] & STATUS_FORCE_VALID else LOAD_CELL_LOST
-        frozen = LOAD_CELL_FROZEN if repeated >= same_limit[bed] else 0.0
-        frozen = frozen if (under > 0.0) & (lost == 0.0) else 0.0
+        repeated = repeated if lost == 0.0 else 0.0
+        lasting = 1.0 if (repeated * dt >= REST_S) & (size > REST_N) else 0.0
+        stands = under if repeated >= same_limit[bed] else 0.0
+        stands = 1.0 if (lasting > 0.0) | (repeated >= FOUND) else stands
+        frozen = LOAD_CELL_FROZEN if stands > 0.0 else 0.0
+        same[bed] = repeated + FOUND if (stands > 0.0) & (repeated < FOUND) else repeated
         wild = LOAD_CELL_IMPLAUSIBLE if size > IMPLAUSIBLE_N else 0.0
         wild = LOAD_CELL_IMPLAUSIBLE if jump * under > JUMP_N else wild
         wild = wild if lost == 0.0 else 0.0

@@ -21,14 +21,17 @@ ERROR_SIGMAS_SQUARED = 25.0  # 5 sigma
 ERROR_CLIP_N2 = 9.0
 FREEZE_S = 8.0  # statistics rest after an alarm
 NEGATIVE_GAIN = 1.1
+TAUT_FRACTION = 0.9  # of base: below it the harness is soft, travel tells nothing about tension
 
 
 @stage
-def observe(period, alpha, beta_per_s, scale, residual_keep, force, moved, fresh, stiffness,
-            tension, slope, innovation, residual):  # fmt: skip
+def observe(period, alpha, beta_per_s, scale, residual_keep, base, armed, bearing, target, force, moved,
+            fresh, stiffness, tension, slope, innovation, residual):  # fmt: skip
     """Alpha-beta observer: what the drive's own travel does not explain is the innovation (in sigmas).
 
     The residual is the counter-tension estimate: tension less stiffness times travel, washed out over 2 s.
+    It takes in nothing while the strap is loose or soft (target below nine tenths of base, or not bearing at
+    all) and fades; with the drive at rest it is zero.
     """
     for bed in range(period.shape[0]):
         pulled = stiffness[bed] * moved[bed]
@@ -39,7 +42,9 @@ def observe(period, alpha, beta_per_s, scale, residual_keep, force, moved, fresh
         tension[bed] = now
         slope[bed] = slope[bed] + beta_per_s[bed] * nu
         innovation[bed] = nu * scale[bed]
-        residual[bed] = residual_keep[bed] * (residual[bed] + (now - before - pulled))
+        taut = bearing[bed] if target[bed] >= TAUT_FRACTION * base[bed] else 0.0
+        unexplained = taut * (now - before - pulled)
+        residual[bed] = armed[bed] * residual_keep[bed] * (residual[bed] + unexplained)
 
 
 @stage

@@ -168,7 +168,8 @@ def perceive(params, state, reading):
     )  # fmt: skip
     guarding.observe(
         params[layout.P_PERIOD], params[tuning.P_ALPHA], params[tuning.P_BETA],
-        params[tuning.P_INNOVATION_SCALE], params[tuning.P_RESIDUAL_KEEP], state[at.FORCE], state[at.MOVED],
+        params[tuning.P_INNOVATION_SCALE], params[tuning.P_RESIDUAL_KEEP], params[layout.P_BASE],
+        state[at.ARMED], state[at.BEARING], state[at.TARGET], state[at.FORCE], state[at.MOVED],
         state[at.FRESH], state[at.STIFFNESS], state[at.TENSION], state[at.SLOPE], state[at.INNOVATION],
         state[at.RESIDUAL],
     )  # fmt: skip

@@ -51,7 +51,8 @@ def test_innovations_of_pure_noise_have_unit_variance():
     told = []
     for force in noise:
         rows = [params[row] for row in (layout.P_PERIOD, tuning.P_ALPHA, tuning.P_BETA)]
-        rows += [params[tuning.P_INNOVATION_SCALE], params[tuning.P_RESIDUAL_KEEP], np.array([force])]
+        rows += [params[tuning.P_INNOVATION_SCALE], params[tuning.P_RESIDUAL_KEEP]]
+        rows += [*np.zeros((4, 1)), np.array([force])]
         guarding.observe(*rows, np.zeros(1), np.ones(1), np.ones(1), tension, slope, innovation, residual)
         told.append(innovation[0])
     assert np.std(told) == pytest.approx(1.0, abs=0.08)
@@ -102,3 +103,17 @@ def test_the_residual_shows_the_contraction_although_the_table_yields():
     shown = bed.run(0.4)[-1]
     assert shown[layout.S_FORCE] / 10 < 200
     assert shown[layout.S_RESIDUAL] / 1000 == pytest.approx(40, abs=12)
+
+
+def test_the_residual_is_nothing_until_the_strap_is_taut_and_nothing_once_it_is_let_go():
+    """Slack that is taken up is travel without tension: no counter-tension may be told from it."""
+    bed = Spring(stiffness=9.0)
+    bed.begin()
+    early = bed.run(4.0)
+    assert set(early[:, layout.S_PHASE]) == {layout.SLACK, layout.PRECONDITION}
+    assert (early[early[:, layout.S_TARGET] < 90_000][:, layout.S_RESIDUAL] == 0).all()
+    bed.until(layout.HOLD)
+    bed.tick(layout.ACTION_STOP)
+    released = bed.run(20.0)
+    assert np.abs(released[:, layout.S_RESIDUAL]).max() < 8_000
+    assert released[-1, layout.S_RESIDUAL] == 0

@@ -179,6 +179,36 @@ def test_latched_conditions_stay_until_reset_and_forbid_the_next_session():
     assert refusal(bed.tick(layout.ACTION_LOAD)) == "none"
 
 
+@pytest.mark.parametrize(("stuck_n", "found"), [(0.0, False), (4.9, False), (7.0, True), (-7.0, True)])
+def test_a_frozen_load_cell_shows_on_a_bed_at_rest_only_at_a_clear_tension(stuck_n, found):
+    """Nobody is laid on it; but a cell that quietly shows nothing is no alarm."""
+    bed = bed_in(layout.IDLE)
+    bed.stuck_n = stuck_n
+    assert bed.run(5.0)[-1, layout.S_CONDITIONS] == (layout.LOAD_CELL_FROZEN if found else 0)
+    assert refusal(bed.tick(layout.ACTION_RESET)) == ("condition_active" if found else "none")
+    assert refusal(bed.tick(layout.ACTION_LOAD)) == ("condition_active" if found else "none")
+    bed.stuck_n = None
+    assert (bed.run(20.0)[1:, layout.S_CONDITIONS] == 0).all()
+
+
+@pytest.mark.parametrize("stuck_n", [0.0, 150.0])
+def test_a_load_cell_found_frozen_stays_so_until_it_reads_something_else(stuck_n):
+    """At whatever tension it stands: reset is refused while nothing has changed."""
+    bed = bed_in(layout.HOLD)
+    bed.stuck_n = stuck_n
+    bed.until(layout.FAULT, 1.0)
+    bed.run(25.0)
+    assert refusal(bed.tick(layout.ACTION_RESET)) == "condition_active"
+    assert refusal(bed.tick(layout.ACTION_CLOSE)) == "none"
+    assert refusal(bed.tick(layout.ACTION_RESET)) == "condition_active"
+    assert bed.run(5.0)[-1, layout.S_CONDITIONS] & layout.LOAD_CELL_FROZEN
+    bed.stuck_n = None
+    bed.run(0.2)
+    assert refusal(bed.tick(layout.ACTION_RESET)) == "none"
+    assert bed.sample[layout.S_CONDITIONS, 0] == 0
+    assert refusal(bed.tick(layout.ACTION_LOAD)) == "none"
+
+
 def test_a_switch_pulled_out_during_treatment_is_a_stop_that_latches():
     """A patient who cannot stop is stopped, and the reason stays on the screen."""
     bed = bed_in(layout.HOLD)

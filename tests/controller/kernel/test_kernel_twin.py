@@ -42,7 +42,7 @@ def _invent(  # noqa: C901  (one list of everything that can go wrong, compiled 
             position[bed] = slip[bed] = 0.0
         stretch = max(0.0, position[bed] - slip[bed] - 5.0)
         force = 18.0 * stretch + contraction[bed] * (stretch > 0.0) + r[2] - 0.5
-        stuck[bed] = 20.0 if r[10] < 0.00004 else stuck[bed] - 1.0
+        stuck[bed] = 20.0 + 100.0 * r[5] if r[10] < 0.00004 else stuck[bed] - 1.0
         if stuck[bed] < 0.0:
             reading[layout.R_FORCE, bed] = round(10.0 * force)
         if r[4] < 0.0001:
