@@ -20,7 +20,7 @@ REFRESH_S: Final = 1.0  # of what is only shown
 
 
 class KnownSessions:
-    """Looks sessions up by their number; one thread."""
+    """Looks sessions up by their number; one thread. Only reads, and never waits for the panel's writing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -75,8 +75,10 @@ class KnownSessions:
 
     def _look(self, number: int) -> Session | None:
         if self._store is None:
+            if not self._path.exists():
+                return None  # no panel has ever run: there are no sessions
             try:
-                self._store = Store(self._path)
+                self._store = Store(self._path, read_only=True)
             except SpondylError as error:
                 raise StoreUnavailable(str(error)) from error
         return self._store.by_number(number)

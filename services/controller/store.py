@@ -153,10 +153,17 @@ class Session:
 
 
 class Store:
-    """``session.db`` of one gateway. Every method is one transaction; failures raise StoreUnavailable."""
+    """``session.db`` of one gateway. Every method is one transaction; failures raise StoreUnavailable.
 
-    def __init__(self, path: Path) -> None:
+    ``read_only`` neither makes nor changes anything, and so never waits for whoever writes.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._engine = database.open_database(f"sqlite:///{path}")
+        if read_only:
+            sa.event.listen(self._engine, "connect", _query_only)
+            self._engine.dispose()  # the connection it was tried with
+            return
         database.create_schema(self._engine, METADATA)
         with self._writing() as connection:
             for trigger in _APPEND_ONLY:
@@ -332,6 +339,10 @@ class Store:
     def _reading(self) -> Iterator[sa.Connection]:
         with _plainly(), database.reading(self._engine) as connection:
             yield connection
+
+
+def _query_only(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ are taken: whoever cuts the same samples again gets the same pieces. The newest 
 a piece is complete; the cursor moves with the piece, in one transaction.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -252,12 +253,12 @@ class Writer:
             payload = tension_payload(
                 self.memory.boot, self.period_ms, batch.times[rows], batch.samples[rows, :, bed]
             )
-            self.spool.append("tension", book.diary.device, self.memory.boot, first, last, payload)
+            _append(self.spool, "tension", book.diary.device, self.memory.boot, first, last, payload)
 
     def _events(self, book: Books, events: Sequence[Event]) -> None:
         for event in events:
             payload = event.model_dump_json().encode()
-            self.spool.append("event", book.diary.device, event.boot, event.index, event.index + 1, payload)
+            _append(self.spool, "event", book.diary.device, event.boot, event.index, event.index + 1, payload)
 
     def _chunks(self, book: Books, bed: int, box: tuple[int, Times, Samples], *, final: bool) -> None:
         begin, times, samples = box
@@ -289,7 +290,7 @@ class Writer:
         )
         if session is not None:
             self._record(session, payload)
-        self.spool.append("blackbox", device, boot, first, first + len(times), payload)
+        _append(self.spool, "blackbox", device, boot, first, first + len(times), payload)
 
     def _taken(self, bed: int, tick: int, sample: Samples) -> npt.NDArray[np.float64] | None:
         """The parameters this tick took, if it took any."""
@@ -344,9 +345,27 @@ def end_boot(spool: Spool, sessions: KnownSessions) -> None:
             diary = Diary.restore(row["diary"])
             for event in diary.interrupt(partial(sessions.facts, device)):
                 payload = event.model_dump_json().encode()
-                spool.append("event", device, event.boot, event.index, event.index + 1, payload)
+                _append(spool, "event", device, event.boot, event.index, event.index + 1, payload)
             beds[device] = {**row, "diary": diary.dump()}
         ledger.save(connection, replace(saved, beds=beds))
+
+
+_repeated: set[tuple[UUID, str]] = set()  # what has been told of already
+
+
+def _append(
+    spool: Spool, stream: str, device: str, boot: UUID, first: int, next_: int, payload: bytes
+) -> None:
+    """Append, unless the stream has a row there: a cursor behind its spool must not stop the record."""
+    try:
+        spool.append(stream, device, boot, first, next_, payload)
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            raise
+        if (boot, stream) not in _repeated:
+            _repeated.add((boot, stream))
+            why = f"{error}: the row that was stored first is kept"
+            log.error("the cursor is behind the spool", stream=stream, device=device, first=first, why=why)  # noqa: TRY400  (told in full)
 
 
 def _above(tick: int, step: int) -> int:

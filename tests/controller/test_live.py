@@ -1,3 +1,4 @@
+import sqlite3
 import time
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from services.controller.kernel import layout
 from services.controller.known_sessions import PATIENCE_S, KnownSessions
 from services.controller.live import Live
 from services.controller.store import NewSession, Store
+from services.kit.database import BUSY_TIMEOUT_MS
 
 HOUR_NS = 3_600_000_000_000
 
@@ -122,3 +124,30 @@ def test_a_database_that_cannot_be_read_holds_the_record_up_only_for_a_while(tmp
     later = time.monotonic() + PATIENCE_S + 1
     monkeypatch.setattr("services.controller.known_sessions.time.monotonic", lambda: later)
     assert sessions.facts("bed-01", 1) is None
+
+
+def test_a_panel_that_is_writing_is_not_waited_for(tmp_path):
+    """The live lane looks sessions up, and the write lock may be held for seconds."""
+    path = tmp_path / "session.db"
+    sessions = KnownSessions(path)
+    assert sessions.facts("bed-01", 1) is None
+    assert not path.exists()
+    Store(path).close()
+    writing = sqlite3.connect(path, isolation_level=None)
+    writing.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    assert sessions.facts("bed-01", 1) is None
+    assert time.monotonic() - began < BUSY_TIMEOUT_MS / 2000
+    writing.execute("ROLLBACK")
+    writing.close()
+    sessions.close()
+
+
+def test_a_store_opened_to_read_changes_nothing(tmp_path):
+    """Only the panel writes session.db."""
+    path = tmp_path / "session.db"
+    Store(path).close()
+    store = Store(path, read_only=True)
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        store.clock_anchor("boot", 1.0, 1.0)
+    store.close()

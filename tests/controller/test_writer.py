@@ -211,3 +211,21 @@ def test_the_ledger_keeps_what_it_was_given(gateway):
         for device in ("bed-01", "bed-02")
     ]
     assert all(first <= second for first, second in pairwise([book.box_next for book in again.books]))
+
+
+def test_a_cursor_behind_its_spool_stops_nothing_and_stores_nothing_twice(gateway):
+    """A recorder that ends at every start would lose what the ring holds; what was stored first stays."""
+    gateway.ring.run(*whole_session())
+    gateway.writer.store()
+    before = gateway.spool.pending(0, 1_000_000)
+    with gateway.spool.transaction() as connection:
+        ledger.save(connection, ledger.Position(gateway.ring.memory.boot, 0, None, {}))
+    gateway.again()
+    gateway.ring.idle(1000)
+    while gateway.writer.store():
+        pass
+    after = gateway.spool.pending(0, 1_000_000)
+    assert after[: len(before)] == before
+    contiguous(tension(gateway), 0, gateway.writer.next)
+    assert gateway.writer.next > max(row.next for row in before)
+    assert kinds(gateway).count("session.completed") == 1
