@@ -226,7 +226,8 @@ def test_an_outage_of_the_broker_is_caught_up(site, mosquitto):
     eventually(lambda: site.ring.memory.health["recorder_tick"] == 400, what="stored meanwhile")
     mosquitto.start()
     site.ring.idle(50)
-    eventually(lambda: len(site.far.covered(boot)) == 450, 30, "everything caught up")
+    # What went out before the far side was back there is sent again after 30 s without a commit.
+    eventually(lambda: len(site.far.covered(boot)) == 450, 90, "everything caught up")
 
 
 def test_a_new_loop_ends_the_old_ones_session_and_is_announced(site):
