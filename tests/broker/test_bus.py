@@ -74,10 +74,10 @@ def test_an_unacknowledged_message_comes_again_after_the_consumer_died(bus):
         assert gateway.publish(TENSION, made.block(seq), device="bed-01").wait(5)
     first = take_all(consumer, 3)
     consumer.acknowledge(first[:1])
-    consumer.publish(TENSION, made.block(99), device="bed-99").wait(
-        5
-    )  # the acknowledgement is out before this
-    consumer._connection._client.socket().close()  # as a killed process would
+    last = consumer.publish(TENSION, made.block(99), device="bed-99")
+    assert last.wait(5)  # the acknowledgement is out before this
+    consumer._closing.set()  # a killed process does not connect again,
+    consumer._connection._client.socket().close()  # nor does it say goodbye
     again = bus("telemetry", session_expiry_s=60)
     assert [d.message.seq for d in take_all(again, 3)] == [10, 20, 99]
     assert all(d.duplicate for d in take_all(again, 0))
