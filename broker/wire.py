@@ -174,10 +174,8 @@ class Connection:
         self._client.disconnect()
 
     def drop(self) -> None:
-        """Close the socket if it is still open: whatever the other side thinks, this is over."""
-        open_socket = self._client.socket()
-        if open_socket is not None:
-            open_socket.close()
+        """Close every socket that is still open: whatever the other side thinks, this is over."""
+        self._client._reset_sockets()  # noqa: SLF001  (paho leaves its wake-up pair to the garbage collector)
 
     def _build(self) -> Client:
         endpoint = self._endpoint
