@@ -1,11 +1,13 @@
 """SQLAlchemy engines by URL: SQLite on one machine, PostgreSQL for many, the same code above both."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -48,6 +50,45 @@ def create_schema(engine: Engine, metadata: MetaData) -> None:
     """Create the tables and indices that are not there yet, in one transaction."""
     with writing(engine) as connection:
         metadata.create_all(connection)
+
+
+def migrate(engine: Engine, package: str) -> None:
+    """Bring a service's tables to the newest of the migrations in ``{package}.migrations``.
+
+    ``package`` is the service's, as ``services.telemetry``. Any number of processes may start at once: one
+    migrates, the others wait and find nothing to do. Raises SpondylError when the database is of a newer
+    release or a migration fails; then nothing is changed.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    with as_file(files("services.kit") / "alembic") as home, as_file(files(package) / "migrations") as own:
+        config.set_main_option("script_location", str(home).replace("%", "%%"))
+        config.set_main_option("version_locations", str(own / "versions").replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["version_table"] = f"{package.rpartition('.')[2]}_version"
+        try:
+            with writing(engine) as connection:
+                _wait_turn(connection, package)
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise SpondylError(
+                f"the database {_shown(str(engine.url))} cannot be brought up to date ({error}): "
+                "it may have been used by a newer release"
+            ) from None
+        except DBAPIError as error:
+            raise SpondylError(
+                f"the database {_shown(str(engine.url))} cannot be brought up to date: {error.orig}"
+            ) from None
+
+
+def _wait_turn(connection: Connection, package: str) -> None:
+    """One migration at a time; SQLite's BEGIN IMMEDIATE has seen to that already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(package.encode())})
 
 
 @contextmanager

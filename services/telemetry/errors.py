@@ -5,7 +5,11 @@ SpondylError
 ├── NotDurable          Redis answers but could forget what it took (503): it is not written to
 ├── UnknownDevice       no such bed has ever sent anything (404)
 ├── UnknownSession      no such session has ever been heard of (404)
-└── AmbiguousDevice     beds of several sites bear the name (409)
+├── AmbiguousDevice     beds of several sites bear the name (409)
+├── BadCursor           a page's cursor that no page gave (422)
+├── ArchiveUnavailable  the archive's store or index does not answer or refuses (503): hot telemetry waits
+│   └── ObjectMissing   an object that the index knows is not in the store
+└── CorruptObject       an object's bytes are not those that were archived (500): named, never used
 """
 
 from services.kit.errors import SpondylError
@@ -39,3 +43,25 @@ class AmbiguousDevice(SpondylError):  # noqa: N818  (the same)
     """More than one site has a bed of this name."""
 
     status = 409
+
+
+class BadCursor(SpondylError):  # noqa: N818  (the same)
+    """A cursor that no page has given."""
+
+    status = 422
+
+
+class ArchiveUnavailable(SpondylError):  # noqa: N818  (the name is the state an operator meets)
+    """The archive's store or index does not answer or refuses."""
+
+    status = 503
+
+
+class ObjectMissing(ArchiveUnavailable):
+    """An object that should be in the store is not."""
+
+
+class CorruptObject(SpondylError):  # noqa: N818  (the same)
+    """An object's bytes are not those that were archived."""
+
+    status = 500

@@ -1,0 +1,274 @@
+"""The SQL index of the archive: what lies where; SQLite on one machine, PostgreSQL by URL for many."""
+
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from services.kit.database import migrate, open_database, reading, writing
+from services.telemetry.archive.rows import (
+    NOTHING,
+    Commit,
+    Marks,
+    ObjectRow,
+    SessionRow,
+    Span,
+    gap_values,
+    object_of,
+    object_values,
+    parse_cursor,
+    session_of,
+    session_values,
+    source_of,
+    spans_of,
+)
+from services.telemetry.archive.tables import BOOTS, GAPS, OBJECTS, SESSIONS, TOMBSTONES
+from services.telemetry.errors import ArchiveUnavailable, UnknownSession
+from services.telemetry.models import KINDS, Gap, Kind, Source
+
+PACKAGE: Final = "services.telemetry"
+_STATE: Final = "session."
+_Limit = ColumnElement[bool]
+
+
+class Index:
+    """Many threads may use it at once. Every method raises ArchiveUnavailable when the database is away."""
+
+    def __init__(self, url: str) -> None:
+        """Opens the database and brings its tables up to date. Raises SpondylError."""
+        self.engine = open_database(url)
+        try:
+            migrate(self.engine, PACKAGE)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.engine.dispose()
+
+    # --- writing --------------------------------------------------------------------------------------------
+    def commit(self, step: Commit) -> bool:
+        """Make a step of the archive known; False, and nothing done, when the marks are not ``before``."""
+        now_us = time.time_ns() // 1000
+        with self.write() as connection:
+            boot_id = _boot_id(connection, step.source)
+            moved = connection.execute(
+                update(BOOTS)
+                .where(BOOTS.c.id == boot_id, *(_mark(kind) == step.before[kind] for kind in KINDS))
+                .values({_mark(kind).name: step.after[kind] for kind in KINDS} | {"archived_at_us": now_us})
+            )
+            if not moved.rowcount:
+                return False
+            objects = [object_values(new, boot_id, now_us) for new in step.objects]
+            sessions = [session_values(session, now_us) for session in step.sessions]
+            gaps = [gap_values(gap, boot_id, now_us) for gap in step.gaps]
+            for table, rows in ((OBJECTS, objects), (SESSIONS, sessions), (GAPS, gaps)):
+                _add_new(connection, table, rows)
+            return True
+
+    # --- boots ----------------------------------------------------------------------------------------------
+    def sources(self) -> list[Source]:
+        """Every device and boot that the archive has anything of."""
+        with self.read() as connection:
+            query = select(BOOTS).order_by(BOOTS.c.site, BOOTS.c.device, BOOTS.c.id)
+            return [source_of(row) for row in connection.execute(query).mappings()]
+
+    def marks(self, source: Source) -> Marks:
+        """Below these numbers everything is archived or named as a gap."""
+        return self.all_marks([source]).get(source, dict(NOTHING))
+
+    def all_marks(self, sources: Iterable[Source]) -> dict[Source, Marks]:
+        """The marks of those sources of which anything is archived."""
+        boots = [str(source.boot) for source in sources]
+        with self.read() as connection:
+            rows = connection.execute(select(BOOTS).where(BOOTS.c.boot.in_(boots))).mappings()
+            return {source_of(row): {kind: row[_mark(kind)] for kind in KINDS} for row in rows}
+
+    def gaps(self, source: Source) -> list[Gap]:
+        """The numbers that are known to come never, as far as the archive goes."""
+        with self.read() as connection:
+            rows = connection.execute(
+                select(GAPS).join(BOOTS).where(_is(source)).order_by(GAPS.c.kind, GAPS.c.first)
+            )
+            return [Gap(row.kind, source, row.first, row.after, row.reason) for row in rows]
+
+    # --- objects --------------------------------------------------------------------------------------------
+    def spans(self, kind: Kind, source: Source) -> list[Span]:
+        """(first, after) of every stretch that was archived, what has expired since included; in order.
+
+        A number that lies in two of them was archived twice.
+        """
+        found: list[Span] = []
+        with self.read() as connection:
+            for table in (OBJECTS, TOMBSTONES):
+                for (spans,) in connection.execute(select(table.c.spans).join(BOOTS).where(_is(source))):
+                    found += spans_of(spans)[kind]
+        return sorted(found)
+
+    def is_archived(self, source: Source, kind: Kind, first: int, after: int) -> bool:
+        """Whether every number ``first`` .. ``after - 1`` lies in an object (or did, until it expired)."""
+        reached = first
+        for begin, end in self.spans(kind, source):
+            if begin <= reached < end:
+                reached = end
+            if reached >= after:
+                return True
+        return False
+
+    def objects(
+        self, source: Source, kind: Kind, first: int = 0, after: int | None = None
+    ) -> list[ObjectRow]:
+        """The objects that hold any of the numbers ``first`` .. ``after - 1`` (None: all), in order."""
+        begins, ends = OBJECTS.c[f"{kind}_first"], OBJECTS.c[f"{kind}_after"]
+        within = ends > first if after is None else and_(begins < after, ends > first)
+        return self._objects(_is(source), within, order=begins)
+
+    def session_objects(self, session: UUID) -> list[ObjectRow]:
+        """The objects that were made for a session."""
+        return self._objects(OBJECTS.c.session == str(session), order=OBJECTS.c.id)
+
+    def all_objects(
+        self, *, since_us: int | None = None, before_us: int | None = None, behind: int = 0, limit: int = 1000
+    ) -> list[ObjectRow]:
+        """A page of the objects that end in this time, by id from behind ``behind`` on."""
+        limits: list[_Limit] = [OBJECTS.c.id > behind]
+        if since_us is not None:
+            limits.append(OBJECTS.c.ended_at_us >= since_us)
+        if before_us is not None:
+            limits.append(OBJECTS.c.ended_at_us < before_us)
+        return self._objects(*limits, order=OBJECTS.c.id, limit=limit)
+
+    def directory(self, object_id: int) -> bytes:
+        """An object's directory, kept here so that a window costs no look into the store for it."""
+        with self.read() as connection:
+            found: bytes = connection.execute(
+                select(OBJECTS.c.directory).where(OBJECTS.c.id == object_id)
+            ).scalar_one()
+            return found
+
+    # --- sessions -------------------------------------------------------------------------------------------
+    def session(self, session: UUID) -> SessionRow:
+        """One session. Raises UnknownSession."""
+        with self.read() as connection:
+            found = connection.execute(select(SESSIONS).where(SESSIONS.c.id == str(session)))
+            row = found.mappings().one_or_none()
+        if row is None:
+            raise UnknownSession(f"session {session} is not in the archive")
+        return session_of(row)
+
+    def sessions(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        cure: UUID | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        state: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> tuple[list[SessionRow], str | None]:
+        """A page of the sessions that started in this time, newest first, and the cursor of the next page.
+
+        ``state`` is completed, aborted or lost (its end was never heard of). Raises BadCursor.
+        """
+        equal = {"site": site, "device": device, "cure": None if cure is None else str(cure)}
+        limits = [SESSIONS.c[name] == value for name, value in equal.items() if value is not None]
+        if since_us is not None:
+            limits.append(SESSIONS.c.started_at_us >= since_us)
+        if until_us is not None:
+            limits.append(SESSIONS.c.started_at_us < until_us)
+        if state is not None:
+            limits.append(SESSIONS.c.ended_by == (None if state == "lost" else f"{_STATE}{state}"))
+        if cursor is not None:
+            limits.append(tuple_(SESSIONS.c.started_at_us, SESSIONS.c.id) < parse_cursor(cursor))
+        newest_first = (SESSIONS.c.started_at_us.desc(), SESSIONS.c.id.desc())
+        with self.read() as connection:
+            query = select(SESSIONS).where(*limits).order_by(*newest_first).limit(limit + 1)
+            rows = [session_of(row) for row in connection.execute(query).mappings()]
+        page = rows[:limit]
+        return page, f"{page[-1].started_at_us}.{page[-1].id}" if len(rows) > limit else None
+
+    def known_sessions(self, sessions: Iterable[UUID]) -> set[UUID]:
+        """Which of these are in the archive."""
+        ids = [str(session) for session in sessions]
+        with self.read() as connection:
+            found = connection.execute(select(SESSIONS.c.id).where(SESSIONS.c.id.in_(ids)))
+            return {UUID(session) for (session,) in found}
+
+    # --- connections ----------------------------------------------------------------------------------------
+    def read(self) -> "Guarded":
+        """A consistent view of the database; its own errors become ArchiveUnavailable."""
+        return Guarded(reading(self.engine))
+
+    def write(self) -> "Guarded":
+        """A transaction that writes; its own errors become ArchiveUnavailable."""
+        return Guarded(writing(self.engine))
+
+    def _objects(
+        self, *limits: _Limit, order: ColumnElement[Any], limit: int | None = None
+    ) -> list[ObjectRow]:
+        columns = [column for column in OBJECTS.c if column is not OBJECTS.c.directory]
+        query = select(*columns, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS)
+        with self.read() as connection:
+            found = connection.execute(query.where(*limits).order_by(order, OBJECTS.c.id).limit(limit))
+            return [object_of(row) for row in found.mappings()]
+
+
+class Guarded:
+    """A transaction whose database errors are told in the house's words."""
+
+    def __init__(self, transaction: Any) -> None:
+        self._transaction = transaction
+
+    def __enter__(self) -> Connection:
+        try:
+            connection: Connection = self._transaction.__enter__()
+        except DBAPIError as error:
+            raise ArchiveUnavailable(_words(error)) from None
+        else:
+            return connection
+
+    def __exit__(self, *failure: object) -> None:
+        try:
+            self._transaction.__exit__(*failure)
+        except DBAPIError as error:
+            raise ArchiveUnavailable(_words(error)) from None
+
+
+def _words(error: DBAPIError) -> str:
+    return f"the archive's index does not answer: {str(error.orig).strip().splitlines()[0]}"
+
+
+def _boot_id(connection: Connection, source: Source) -> int:
+    """The row of a device's boot, made when it is the first of it."""
+    place = {"site": source.place.site, "device": source.place.device, "boot": str(source.boot)}
+    nothing = {_mark(kind).name: 0 for kind in KINDS}
+    _add_new(connection, BOOTS, [place | nothing | {"archived_at_us": 0}])
+    return int(connection.execute(select(BOOTS.c.id).where(_is(source))).scalar_one())
+
+
+def _add_new(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    """Add the rows that are not there yet."""
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = insert(table) if table is OBJECTS else dialect.insert(table).on_conflict_do_nothing()
+    connection.execute(statement, rows)
+
+
+def _mark(kind: Kind) -> Any:
+    return BOOTS.c[f"{kind}_after"]
+
+
+def _is(source: Source) -> _Limit:
+    return and_(
+        BOOTS.c.site == source.place.site,
+        BOOTS.c.device == source.place.device,
+        BOOTS.c.boot == str(source.boot),
+    )

@@ -1,0 +1,116 @@
+"""A bucket of an S3-compatible service, by pyarrow's client (the AWS SDK for C++)."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pyarrow import fs
+
+from services.telemetry.archive.stores import (
+    CONNECT_TIMEOUT_S,
+    REQUEST_TIMEOUT_S,
+    Credentials,
+    StoredObject,
+    checked,
+)
+from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
+
+ATTEMPTS: Final = 3
+_KEYS: Final = "SPONDYL_ARCHIVE_S3_ACCESS_KEY and SPONDYL_ARCHIVE_S3_SECRET_KEY"
+# What the service (or the client) says, and what it means; the first that is found counts.
+_MEANINGS: Final = (
+    ("InvalidAccessKeyId|INVALID_ACCESS_KEY_ID", f"it does not know the access key: see {_KEYS}"),
+    ("SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH", f"the secret key is wrong: see {_KEYS}"),
+    ("NoSuchBucket|NO_SUCH_BUCKET|Bucket .* not found", "there is no such bucket: see SPONDYL_ARCHIVE_URL"),
+    (
+        "AccessDenied|ACCESS_DENIED|HTTP status 403|code 403",
+        f"it refuses access: the key lacks the right to this bucket, or is wrong: see {_KEYS}",
+    ),
+    (
+        "QuotaExceeded|XMinioStorageFull|InsufficientStorage|HTTP status 507",
+        "it is full: nothing is lost, Redis keeps what is not archived; make room",
+    ),
+    (
+        r"curlCode|NETWORK_CONNECTION|[Tt]imeout|timed out|HTTP status 5\d\d",
+        "it does not answer: see SPONDYL_ARCHIVE_URL and the network; nothing is lost meanwhile",
+    ),
+)
+
+
+class S3Store:
+    """Objects below a prefix of one bucket."""
+
+    def __init__(
+        self, url: str, bucket: str, prefix: str, credentials: Credentials, endpoint: str | None
+    ) -> None:
+        self.url = url
+        self._base = f"{bucket}/{prefix}".rstrip("/")
+        parts = urlsplit(endpoint or "")
+        self._files = fs.S3FileSystem(
+            access_key=credentials.access_key,
+            secret_key=credentials.secret_key,
+            region=credentials.region or "us-east-1",
+            endpoint_override=parts.netloc or endpoint or None,
+            scheme=parts.scheme or "https",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            request_timeout=REQUEST_TIMEOUT_S,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        )
+
+    def put(self, path: str, data: bytes) -> None:
+        """One upload; the object is there when the service has confirmed all of it."""
+        with self._told("write", path), self._files.open_output_stream(self._at(path)) as stream:
+            stream.write(data)
+
+    def get(self, path: str) -> bytes:
+        """All of the object."""
+        with self._told("read", path), self._files.open_input_stream(self._at(path)) as stream:
+            return bytes(stream.read())
+
+    def get_range(self, path: str, offset: int, length: int) -> bytes:
+        """One ranged read."""
+        with self._told("read", path), self._files.open_input_file(self._at(path)) as file:
+            return bytes(file.read_at(length, offset))
+
+    def exists(self, path: str) -> bool:
+        """Whether the object is there."""
+        with self._told("look for", path):
+            return bool(self._files.get_file_info(self._at(path)).type == fs.FileType.File)
+
+    def delete(self, path: str) -> None:
+        """Let it go; one that is not there is no mistake."""
+        with contextlib.suppress(ObjectMissing), self._told("delete", path):
+            self._files.delete_file(self._at(path))
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects below the prefix."""
+        below = f"{self._base}/{checked(prefix)}" if prefix else self._base
+        with self._told("list", prefix):
+            found = self._files.get_file_info(
+                fs.FileSelector(below, recursive=True, allow_not_found=bool("/" in below))
+            )
+            files = [row for row in found if row.type == fs.FileType.File]
+            for row in sorted(files, key=lambda row: row.path):
+                yield StoredObject(row.path.removeprefix(f"{self._base}/"), int(row.size))
+
+    def _at(self, path: str) -> str:
+        return f"{self._base}/{checked(path)}"
+
+    @contextlib.contextmanager
+    def _told(self, what: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise ObjectMissing(f"the archive {self.url} has no object {path}") from None
+        except OSError as error:
+            raise ArchiveUnavailable(f"cannot {what} {path} in {self.url}: {_meaning(error)}") from None
+
+
+def _meaning(error: Any) -> str:
+    text = str(error)
+    for pattern, meaning in _MEANINGS:
+        if re.search(pattern, text):
+            return meaning
+    return text

@@ -1,0 +1,207 @@
+"""Where objects lie: a directory of this machine or a bucket of an S3-compatible service, by URL.
+
+file:///DIRECTORY or a plain path             the local disk
+s3://BUCKET/PREFIX[?endpoint=http://HOST]     anything that speaks S3; credentials come from settings
+
+An object is whole or not there: it becomes visible in one step, after its bytes are on disk (or the service
+has confirmed them). Paths are made of slugs, so that none leads out of the store.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import uuid4
+
+from services.kit.errors import SpondylError
+from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
+
+UNFINISHED: Final = ".unfinished"  # where local objects are written before they have their name
+CONNECT_TIMEOUT_S: Final = 5.0
+REQUEST_TIMEOUT_S: Final = 30.0
+_PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Of an S3-compatible service."""
+
+    access_key: str | None = None
+    secret_key: str | None = None
+    region: str | None = None
+    endpoint: str | None = None  # the URL's own endpoint comes first
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a listing tells of an object."""
+
+    path: str
+    size: int
+
+
+class ObjectStore(Protocol):
+    """Immutable objects by path. All methods raise ArchiveUnavailable in words for a person."""
+
+    url: str
+
+    def put(self, path: str, data: bytes) -> None:
+        """Keep an object; when this returns it is durable. The same path is the same content."""
+
+    def get(self, path: str) -> bytes:
+        """All of an object. Raises ObjectMissing."""
+
+    def get_range(self, path: str, offset: int, length: int) -> bytes:
+        """A piece of an object, shorter when the object ends before. Raises ObjectMissing."""
+
+    def exists(self, path: str) -> bool:
+        """Whether the object is there."""
+
+    def delete(self, path: str) -> None:
+        """Let an object go; one that is not there is no mistake."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Every object below a folder, in order of path."""
+
+
+def open_store(url: str, credentials: Credentials | None = None) -> ObjectStore:
+    """The store at the URL. Raises SpondylError when the URL is not one, ArchiveUnavailable."""
+    parts = urlsplit(url)
+    if parts.scheme == "s3":
+        return _open_s3(url, credentials or Credentials())
+    if parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"}:
+        return LocalStore(Path(unquote(parts.path) if parts.scheme else url))
+    raise SpondylError(
+        f"SPONDYL_ARCHIVE_URL is {url!r}: it is a directory, file:///DIRECTORY or s3://BUCKET/PREFIX"
+    )
+
+
+def checked(path: str) -> str:
+    """The path, when every part of it is a plain name. Raises SpondylError."""
+    if not all(_PART.fullmatch(part) for part in path.split("/")):
+        raise SpondylError(f"{path!r} is no path of an object: plain names of letters, digits, dashes, dots")
+    return path
+
+
+class LocalStore:
+    """A directory: temporary file, fsync, rename, fsync of the directories."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.url = self.root.as_uri()
+        with self._told("make", self.root):
+            (self.root / UNFINISHED).mkdir(parents=True, exist_ok=True)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write aside, flush, then give it its name."""
+        target = self.root / checked(path)
+        aside = self.root / UNFINISHED / uuid4().hex
+        with self._told("write", target):
+            try:
+                _write_flushed(aside, data)
+                _make_directories(target.parent, self.root)
+                aside.replace(target)
+            except BaseException:
+                aside.unlink(missing_ok=True)
+                raise
+            _flush_directory(target.parent)
+
+    def get(self, path: str) -> bytes:
+        """All of the file."""
+        with self._told("read", self.root / checked(path)):
+            return (self.root / path).read_bytes()
+
+    def get_range(self, path: str, offset: int, length: int) -> bytes:
+        """Seek and read."""
+        with self._told("read", self.root / checked(path)), (self.root / path).open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    def exists(self, path: str) -> bool:
+        """Whether the file is there."""
+        with self._told("look for", self.root / checked(path)):
+            return (self.root / path).is_file()
+
+    def delete(self, path: str) -> None:
+        """Remove the file, flushed."""
+        target = self.root / checked(path)
+        with self._told("delete", target):
+            target.unlink(missing_ok=True)
+            if target.parent.exists():
+                _flush_directory(target.parent)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Walk the directories; what is being written is not listed."""
+        start = self.root / checked(prefix) if prefix else self.root
+        with self._told("list", start):
+            for folder, folders, files in os.walk(start):
+                folders[:] = sorted(name for name in folders if name != UNFINISHED)
+                for name in sorted(files):
+                    path = Path(folder, name)
+                    yield StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
+
+    @contextlib.contextmanager
+    def _told(self, what: str, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise ObjectMissing(
+                f"the archive has no object {path}: it is gone, or another store is meant"
+            ) from None
+        except OSError as error:
+            advice = _LOCAL_ADVICE.get(error.errno or 0, "see to the disk of SPONDYL_ARCHIVE_URL")
+            raise ArchiveUnavailable(f"cannot {what} {path}: {error.strerror or error}; {advice}") from None
+
+
+_LOCAL_ADVICE: Final = {
+    13: "give the user that runs Spondyl the right to it",
+    20: "SPONDYL_ARCHIVE_URL must name a directory",
+    28: "the disk is full: nothing is lost, Redis keeps what is not archived; make room",
+    30: "the file system is read-only",
+    122: "the quota is used up: nothing is lost, Redis keeps what is not archived; make room",
+}
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_directories(directory: Path, root: Path) -> None:
+    """Make what is missing below the root, each entry flushed in the directory above it."""
+    missing = [
+        step for step in (directory, *directory.parents) if step.is_relative_to(root) and not step.exists()
+    ]
+    for step in reversed(missing):
+        step.mkdir(exist_ok=True)
+        _flush_directory(step.parent)
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_s3(url: str, credentials: Credentials) -> ObjectStore:
+    from services.telemetry.archive.s3 import S3Store
+
+    parts = urlsplit(url)
+    named = parse_qs(parts.query).get("endpoint", [None])[0]
+    if not parts.netloc:
+        raise SpondylError(f"SPONDYL_ARCHIVE_URL is {url!r}: s3:// needs a bucket, as s3://BUCKET/PREFIX")
+    if not (credentials.access_key and credentials.secret_key):
+        raise SpondylError(
+            f"the archive {url} needs credentials: set SPONDYL_ARCHIVE_S3_ACCESS_KEY and "
+            "SPONDYL_ARCHIVE_S3_SECRET_KEY"
+        )
+    return S3Store(url, parts.netloc, parts.path.strip("/"), credentials, named or credentials.endpoint)

@@ -1,0 +1,132 @@
+"""The index's tables: the same on SQLite and PostgreSQL, made by the migrations beside the service.
+
+Times are microseconds since the epoch. Rows are added and never changed, but for a boot's marks, which only
+grow, and for what the law wants gone after ten years (`retention.py`), which leaves a tombstone.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+METADATA: Final = MetaData()
+_SLUG: Final = String(40)
+_UUID: Final = String(36)
+_SHA256: Final = String(64)
+_KEY: Final = BigInteger().with_variant(Integer, "sqlite")
+
+BOOTS: Final = Table(
+    "archive_boots",
+    METADATA,
+    Column("id", _KEY, primary_key=True, autoincrement=True),
+    Column("site", _SLUG, nullable=False),
+    Column("device", _SLUG, nullable=False),
+    Column("boot", _UUID, nullable=False),
+    # Everything below is in an object or named as a gap: what makes a second archiver's commit fail.
+    Column("tension_after", BigInteger, nullable=False),
+    Column("blackbox_after", BigInteger, nullable=False),
+    Column("event_after", BigInteger, nullable=False),
+    Column("archived_at_us", BigInteger, nullable=False),
+)
+Index("archive_boots_place", BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, unique=True)
+
+OBJECTS: Final = Table(
+    "archive_objects",
+    METADATA,
+    Column("id", _KEY, primary_key=True, autoincrement=True),
+    Column("path", String(200), nullable=False, unique=True),
+    Column("boot_id", ForeignKey("archive_boots.id"), nullable=False),
+    Column("session", _UUID),
+    Column("sha256", _SHA256, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("directory", LargeBinary, nullable=False),
+    Column("spans", Text, nullable=False),  # JSON: kind -> [[first, after], ...], holes left out
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger, nullable=False),
+    Column("tension_first", BigInteger),
+    Column("tension_after", BigInteger),
+    Column("blackbox_first", BigInteger),
+    Column("blackbox_after", BigInteger),
+    Column("event_first", BigInteger),
+    Column("event_after", BigInteger),
+    Column("archived_at_us", BigInteger, nullable=False),
+)
+for _kind in ("tension", "blackbox", "event"):
+    Index(f"archive_objects_{_kind}", OBJECTS.c.boot_id, OBJECTS.c[f"{_kind}_first"])
+Index("archive_objects_ended", OBJECTS.c.ended_at_us)
+Index("archive_objects_session", OBJECTS.c.session)
+
+SESSIONS: Final = Table(
+    "archive_sessions",
+    METADATA,
+    Column("id", _UUID, primary_key=True),
+    Column("site", _SLUG, nullable=False),
+    Column("device", _SLUG, nullable=False),
+    Column("boot", _UUID),
+    Column("first_seq", BigInteger),
+    Column("end_seq", BigInteger),
+    Column("cure", _UUID),
+    Column("patient", _UUID),
+    Column("appointment", _UUID),
+    Column("region", String(40)),
+    Column("segment", Text),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),
+    Column("ended_by", String(60)),
+    Column("summary", Text),
+    Column("statistics", Text),
+    Column("archived_at_us", BigInteger, nullable=False),
+)
+Index("archive_sessions_started", SESSIONS.c.started_at_us, SESSIONS.c.id)
+Index("archive_sessions_device", SESSIONS.c.site, SESSIONS.c.device, SESSIONS.c.started_at_us)
+Index("archive_sessions_cure", SESSIONS.c.cure, SESSIONS.c.started_at_us)
+
+GAPS: Final = Table(
+    "archive_gaps",
+    METADATA,
+    Column("boot_id", ForeignKey("archive_boots.id"), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("after", BigInteger, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("archived_at_us", BigInteger, nullable=False),
+)
+
+EXPORTS: Final = Table(
+    "archive_exports",
+    METADATA,
+    Column("id", _KEY, primary_key=True, autoincrement=True),
+    Column("directory", Text, nullable=False),
+    Column("manifest_sha256", _SHA256, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("exported_by", String(80), nullable=False),
+    Column("exported_at_us", BigInteger, nullable=False),
+)
+
+TOMBSTONES: Final = Table(
+    "archive_tombstones",
+    METADATA,
+    Column("path", String(200), primary_key=True),
+    Column("boot_id", ForeignKey("archive_boots.id"), nullable=False),
+    Column("session", _UUID),
+    Column("sha256", _SHA256, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("spans", Text, nullable=False),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger, nullable=False),
+    Column("export_id", ForeignKey("archive_exports.id"), nullable=False),
+    Column("expired_by", String(80), nullable=False),
+    Column("expired_at_us", BigInteger, nullable=False),
+    Column("deleted_at_us", BigInteger),  # NULL: decided, and the object not deleted from the store yet
+)
+Index("archive_tombstones_boot", TOMBSTONES.c.boot_id)

@@ -1,0 +1,1 @@
+"""The archive's tables, step by step; applied at start by `services.kit.database.migrate`."""
