@@ -142,6 +142,16 @@ COMMITTED = Stream(
     "Stored durably up to here; only this trims the gateway's spool.",
     retain=True,
 )
+MISSING = Stream(
+    "missing",
+    "device",
+    messages.Missing,
+    ("telemetry",),
+    ("gateway",),
+    "A hole in what is stored; the gateway sends it again from its spool, or names it lost.",
+    expiry_s=30,
+    stability="evolving",
+)
 
 
 def _clinic(name: str, producer: Role, consumers: tuple[Role, ...], summary: str) -> Stream:
@@ -173,6 +183,7 @@ STREAMS: dict[str, Stream] = {
         REPLY,
         WORKLIST,
         COMMITTED,
+        MISSING,
         *_CLINIC_STREAMS,
     )
 }

@@ -141,6 +141,7 @@ EXAMPLES: dict[str, Message] = {
     contract.COMMITTED.name: messages.Committed(
         boot=BOOT, next={"tension": 90_260, "blackbox": 90_000, "event": 41}, at=AT
     ),
+    contract.MISSING.name: messages.Missing(boot=BOOT, stream="tension", first=90_260, next=90_290, at=AT),
 } | {
     stream.name: messages.ClinicEvent(
         id=ID, type=f"{stream.name}.changed", time=AT, data={stream.name: str(ID)}

@@ -317,6 +317,22 @@ class Committed(Message):
     at: AwareDatetime
 
 
+class Missing(Message):
+    """A hole in what telemetry has stored: the gateway sends these numbers again, or names them lost."""
+
+    boot: Boot
+    stream: Literal["tension", "blackbox", "event"]
+    first: Annotated[Count, _said("first seq (of `event`: first index) that is missing")]
+    next: Annotated[Count, _said("first seq (of `event`: first index) behind the hole")]
+    at: Annotated[AwareDatetime, _said("when it was asked, by telemetry's clock")]
+
+    @model_validator(mode="after")
+    def _some(self) -> "Missing":
+        if self.first >= self.next:
+            raise ValueError(f"first is {self.first}, next is {self.next}: a hole holds at least one number")
+        return self
+
+
 class ClinicEvent(Message):
     """A past-tense event of a business service; random ids only."""
 

@@ -12,6 +12,7 @@ from broker import contract
 from broker.backoff import full_jitter
 from broker.bus import Bus, BusError, Delivery
 from broker.messages import Committed
+from broker.topics import ANY
 from services.kit.errors import SpondylError
 from services.telemetry.handlers import Unstorable, collect
 from services.telemetry.models import KINDS, Batch, Fate, Gap, Kind, Place, Source
@@ -49,7 +50,8 @@ def open_bus(settings: TelemetrySettings) -> Bus:
     except ValueError as error:
         raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
     for stream in STREAMS:
-        bus.subscribe(stream, settings.ingest_site)
+        for site in settings.ingest_sites or (ANY,):
+            bus.subscribe(stream, site)
     return bus
 
 

@@ -97,12 +97,12 @@ def test_asyncapi_says_what_the_table_says(stream):
 
 
 def test_the_table_keeps_its_own_rules():
-    """Commands expire, records never do; what a gateway must not lose is durable and not retained."""
+    """What is asked expires, records never do; what a gateway must not lose is durable, not retained."""
     for stream in STREAMS.values():
         assert stream.producers, stream.name
         assert stream.consumers, stream.name
         assert "integrator" not in stream.producers
-        assert (stream.expiry_s is not None) == (stream.name in ("command", "reply"))
+        assert (stream.expiry_s is not None) == (stream.name in ("command", "reply", "missing"))
         assert not (stream.durable and stream.retain)
         assert stream.max_bytes <= 524_288
         assert (stream.scope == "clinic") == (stream.message is messages.ClinicEvent)
