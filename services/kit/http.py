@@ -93,6 +93,8 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
         timeout_graceful_shutdown=GRACE_S,
         ws_max_size=1 << 20,
         lifespan="on",
+        loop="asyncio",  # the same everywhere, whatever else is installed beside it
+        http="h11",
     )
     _Server(config, app.state.stopping).run(sockets=[listener])
 
