@@ -9,7 +9,8 @@ SpondylError
 ├── BadCursor           a page's cursor that no page gave (422)
 ├── ArchiveUnavailable  the archive's store or index does not answer or refuses (503): hot telemetry waits
 │   └── ObjectMissing   an object that the index knows is not in the store
-└── CorruptObject       an object's bytes are not those that were archived (500): named, never used
+└── Corrupt             bytes that are not what they are said to be (500): never decoded further
+    └── CorruptObject   an object's bytes are not those that were archived (500): named, never used
 """
 
 from services.kit.errors import SpondylError
@@ -61,7 +62,13 @@ class ObjectMissing(ArchiveUnavailable):
     """An object that should be in the store is not."""
 
 
-class CorruptObject(SpondylError):  # noqa: N818  (the same)
+class Corrupt(SpondylError):  # noqa: N818  (the same)
+    """Bytes that are not what they are said to be: cut short, flipped, of another kind, or absurd."""
+
+    status = 500
+
+
+class Corrupt(Corrupt):
     """An object's bytes are not those that were archived."""
 
     status = 500
