@@ -9,7 +9,7 @@ from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
 from services.telemetry.api import create_router
 from services.telemetry.hot import Hot
-from services.telemetry.ingest import Ingest, open_bus
+from services.telemetry.ingest.ingest import Ingest, open_bus
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import Store
 from services.telemetry.watch import IngestMetrics, Malformed

@@ -2,15 +2,16 @@
 
 import itertools
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
+from broker.messages import TensionBlock
 from services.telemetry import keys
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
-from services.telemetry.models import Block, Gap, Kind, Place, Source
-from services.telemetry.packing import count_of, unpack_block, unpack_json
+from services.telemetry.models import VALUES, Block, Gap, Kind, Place, Raw, Source
 from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, read_strays, told
 
 BACKWARDS: Final = 100  # entries a page when reading from the end
@@ -79,7 +80,7 @@ class Hot:
         """Every event of a device and boot, in order."""
         with told():
             found = sorted(read_entries(self._redis, "event", source), key=lambda row: row[0])
-        return [orjson.loads(unpack_json(content)) for _, content, _ in found]
+        return [orjson.loads(content) for _, _, content, _ in found]
 
     # --- blocks ---------------------------------------------------------------------------------------------
     def sources(self) -> Iterator[Source]:
@@ -91,8 +92,8 @@ class Hot:
     def spans(self, kind: Kind, source: Source) -> Iterator[tuple[int, int, bool]]:
         """(first, after, late) of every stored entry, counted from its content."""
         with told():
-            for first, content, late in read_entries(self._redis, kind, source):
-                yield first, first + count_of(content), late
+            for first, count, _, late in read_entries(self._redis, kind, source):
+                yield first, first + count, late
 
     def gaps(self, source: Source) -> list[Gap]:
         """Numbers that are known to come never, with the reason."""
@@ -118,39 +119,45 @@ class Hot:
 
     def blocks(self, source: Source, first: int, after: int | None) -> list[Block]:
         """The blocks that hold samples ``first`` .. ``after - 1`` (None: up to now), late ones in place."""
-        with told():
-            found = [
-                unpack_block(content, number)
-                for lane in keys.lanes("tension", source)
-                for number, content in self._between(lane, first, after)
-            ]
-            found += [
-                unpack_block(content, number)
-                for number, content in read_strays(self._redis, "tension", source)
-            ]
-        inside = (block for block in found if block.after > first and (after is None or block.seq < after))
-        return sorted(inside, key=lambda block: block.seq)
+        return [_block(content) for _, _, content in self.raw("tension", source, first, after)]
 
-    def _between(self, lane: str, first: int, after: int | None) -> Iterator[tuple[int, bytes]]:
+    def raw(self, kind: Kind, source: Source, first: int = 0, after: int | None = None) -> list[Raw]:
+        """(first, count, payload) of every entry that holds any of ``first`` .. ``after - 1`` (None: all).
+
+        In order of number, late ones in their places; two contents under one number are both there.
+        """
+        with told():
+            found = [row for lane in keys.lanes(kind, source) for row in self._between(lane, first, after)]
+            found += read_strays(self._redis, kind, source)
+        inside = (row for row in found if row[0] + row[1] > first and (after is None or row[0] < after))
+        return sorted(inside, key=itemgetter(0))
+
+    def _between(self, lane: str, first: int, after: int | None) -> Iterator[Raw]:
         """The entries that begin in ``first`` .. ``after - 1``, and the one before, which may reach in.
 
         Ids end in -1, so that ``{number}-0`` lies just before the entry of that number.
         """
         for entry_id, fields in self._redis.xrevrange(lane, f"{first}-0", "-", count=1):
-            yield number_of(entry_id), fields[b"d"]
+            yield number_of(entry_id), int(fields[b"n"]), fields[b"d"]
         at, end = f"{first}-0", "+" if after is None else f"{after}-0"
         while page := self._redis.xrange(lane, at, end, count=PAGE):
             for entry_id, fields in page:
-                yield number_of(entry_id), fields[b"d"]
+                yield number_of(entry_id), int(fields[b"n"]), fields[b"d"]
             at = f"({page[-1][0].decode()}"
 
     def _backwards(self, source: Source) -> Iterator[Block]:
         at = "+"
         with told():
             while page := self._redis.xrevrange(keys.stream("tension", source), at, "-", count=BACKWARDS):
-                for entry_id, fields in page:
-                    yield unpack_block(fields[b"d"], number_of(entry_id))
+                for _, fields in page:
+                    yield _block(fields[b"d"])
                 at = f"({page[-1][0].decode()}"
+
+
+def _block(content: bytes) -> Block:
+    message = TensionBlock.model_validate_json(content)
+    values = {name: list(getattr(message, name)) for name in VALUES}
+    return Block(message.seq, message.started_at, message.period_ms, values, list(message.phase))
 
 
 def last_word(fields: dict[bytes, bytes]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The names of everything in Redis, in one place.
 
-All keys of a device carry it as their hash tag, so that a Redis Cluster keeps them on one node.
+All keys of a device carry it as their hash tag, so that they stay together wherever they are moved. One
+transaction speaks of many devices: more than one server serves by sites (each worker's SPONDYL_REDIS_URL),
+not by Redis Cluster's slots, where such a transaction would be a dozen flushes instead of one.
 """
 
 from typing import Final
@@ -11,11 +13,12 @@ from services.telemetry.models import Kind, Place, Source
 DEVICES: Final = "devices"  # set of site/device
 GATEWAYS: Final = "gateways"  # set of site/gateway
 SESSIONS: Final = "sessions"  # sorted set of session ids by their start
+HEARD: Final = "heard"  # hash site/device -> ms since the epoch when its newest block came in
 BATCHES: Final = "batches"  # counts transactions: each one writes, so that each one is flushed
 
 
 def stream(kind: Kind, source: Source) -> str:
-    """Stream of a device and boot; the id of an entry is ``{first number}-1``."""
+    """Stream of a device and boot; an entry's id is ``{first}-1``, its fields n (count) and d (JSON)."""
     return f"{kind}:{{{source.place}}}:{source.boot}"
 
 
@@ -30,13 +33,18 @@ def lanes(kind: Kind, source: Source) -> tuple[str, str]:
 
 
 def strays(kind: Kind, source: Source) -> str:
-    """Hash ``first/checksum`` -> content of what neither stream takes, or what differs from the stored."""
+    """Hash ``first/count/checksum`` -> content of what neither stream takes, or differs from the stored."""
     return f"strays:{kind}:{{{source.place}}}:{source.boot}"
 
 
 def cursor(source: Source) -> str:
     """Hash kind -> first number that is missing, a lower bound: what lies behind it is counted again."""
     return f"cursor:{{{source.place}}}:{source.boot}"
+
+
+def archived(source: Source) -> str:
+    """Hash kind -> number; what lies below is in the archive or a named gap, and trimmed here."""
+    return f"archived:{{{source.place}}}:{source.boot}"
 
 
 def gaps(source: Source) -> str:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 Kind = Literal["tension", "blackbox", "event"]
 KINDS: Final[tuple[Kind, ...]] = ("tension", "blackbox", "event")
 Fate = Literal["stored", "duplicate", "late"]
+VALUES: Final = ("tension_n", "target_n", "position_mm", "residual_n")
 MAX_SEQ: Final = 2**53  # exact in JSON readers of every language, and far inside a Redis stream id
 
 
@@ -35,17 +36,27 @@ class Source:
 
     place: Place
     boot: UUID
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.place, self.boot)))
+
+    def __hash__(self) -> int:
+        """Reckoned once: ingest looks a source up several times a message."""
+        return self._hash
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Something to be kept for good: numbers ``first`` up to but without ``after`` of one stream."""
 
     kind: Kind
     source: Source
     first: int
     after: int
-    content: bytes
+    content: bytes  # the payload as it came
+
+
+Raw = tuple[int, int, bytes]  # first, count, payload: a stored entry as readers get it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Batch:
     sessions: dict[UUID, dict[str, str]] = field(default_factory=dict)
     session_starts: dict[UUID, float] = field(default_factory=dict)
     promises: list[tuple[Source, dict[Kind, int]]] = field(default_factory=list)
+    heard: dict[Place, int] = field(default_factory=dict)  # ms since the epoch of each one's newest block
     newest_at: float = 0.0  # end of the newest block, seconds since the epoch by the gateway's clock
 
     @property

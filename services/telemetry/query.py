@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.telemetry.models import Block
-from services.telemetry.packing import VALUES
+from services.telemetry.models import VALUES, Block
 
 
 @dataclass(slots=True)

@@ -4,28 +4,35 @@ import contextlib
 import itertools
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import orjson
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from services.kit.errors import SpondylError
-from services.telemetry import keys
+from services.telemetry import keys, resp
 from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.models import KINDS, Batch, Entry, Fate, Gap, Kind, Source
-from services.telemetry.packing import count_of
 from services.telemetry.progress import Spans
 
 SOCKET_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_MS = 4000  # everysec flushes once a second; a disk slower than this is an outage
 PAGE = 1000
 _REFUSED: Final = "equal or smaller than the target stream top item"
+_COUNT: Final = resp.pack("INCR", keys.BATCHES)
+_WAITAOF: Final = resp.pack("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
 Flush = Literal["always", "waitaof"]
-Command = tuple[str | bytes | int | float, ...]
 Checkpoints = dict[Source, dict[Kind, int]]
+IsArchived = Callable[[Kind, Source, int, int], bool]
+
+
+def nothing_archived(_kind: Kind, _source: Source, _first: int, _after: int) -> bool:
+    """Where there is no archive, nothing is in it."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +45,17 @@ class Server:
 
 
 class Store:
-    """One connection that writes; not for more than one thread."""
+    """One connection that writes; not for more than one thread.
 
-    def __init__(self, url: str) -> None:
+    ``is_archived`` tells whether the archive has all of ``first`` .. ``after - 1``: asked only about what
+    Redis refused and no longer has itself.
+    """
+
+    def __init__(self, url: str, is_archived: IsArchived = nothing_archived) -> None:
         self._redis = connect(url, redis_connect_func=self._connected)
+        self._is_archived = is_archived
+        self._heads: dict[tuple[Source, str], bytes] = {}
+        self._known: set[Source] = set()  # sources that readers can find
         self._connects = 0
         self._examined = 0  # the connection on which the server was looked at
         self.server: Server | None = None
@@ -51,6 +65,8 @@ class Store:
         self.server = None
         with told():
             server = _examine(self._redis)
+        if self._connects != self._examined:
+            self._known.clear()  # it may be another server
         self._examined = self._connects
         self.server = server
         return server
@@ -63,27 +79,39 @@ class Store:
         """
         flush = (self.server or self.prepare()).flush
         server, self.server = self.server, None  # after a failure it is looked at anew: it may be another one
+        new = batch.sources - self._known
         with told():
-            refused = self._write(batch, checkpoints, flush)
+            refused = self._write(batch, checkpoints, new, flush)
             fates = self._settle(batch.entries, refused, flush)
         if self._connects != self._examined:
             raise StoreUnavailable("Redis was away and is back: looking at what it still has")
+        self._known |= new
         self.server = server
         return fates
 
     def progress(self, source: Source) -> dict[Kind, Spans]:
-        """What is stored of a source, read from the entries themselves behind the last checkpoint."""
+        """What is stored of a source, read from the entries themselves behind the last checkpoint.
+
+        What the archive has taken is asked for last: an archiver that trims meanwhile hides nothing.
+        """
         with told():
-            marks = {
-                key.decode(): int(value) for key, value in self._redis.hgetall(keys.cursor(source)).items()
-            }
+            marks = _numbers(self._redis.hgetall(keys.cursor(source)))
             spans = {kind: Spans(marks.get(kind, 0)) for kind in KINDS}
             for gap in read_gaps(self._redis, source):
                 spans[gap.kind].add(gap.first, gap.after)
             for kind in KINDS:
-                for first, content, _ in read_entries(self._redis, kind, source, marks.get(kind, 0)):
-                    spans[kind].add(first, first + count_of(content))
+                for first, count, _, _ in read_entries(self._redis, kind, source, marks.get(kind, 0)):
+                    spans[kind].add(first, first + count)
+            for kind, after in _numbers(self._redis.hgetall(keys.archived(source))).items():
+                spans[kind].add(0, after)
         return spans
+
+    def forget(self, source: Source) -> None:
+        """Let go of what is kept in memory about a source: it is looked up again when something comes."""
+        self._known.discard(source)
+        for lane in ("stream", "late"):
+            for kind in KINDS:
+                self._heads.pop((source, f"{lane}/{kind}"), None)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -93,74 +121,103 @@ class Store:
         self._connects += 1
         connection.on_connect()
 
-    def _write(self, batch: Batch, checkpoints: Checkpoints, flush: Flush) -> list[int]:
+    def _write(
+        self, batch: Batch, checkpoints: Checkpoints, new: Iterable[Source], flush: Flush
+    ) -> list[int]:
         """Everything in one transaction; the indices of entries that Redis refused because of their id."""
-        adding = [_add(keys.stream(entry.kind, entry.source), entry) for entry in batch.entries]
-        return self._refused([*adding, *_index(batch, checkpoints)], range(len(adding)), flush)
+        adding = self._adding(batch.entries, "stream")
+        return self._refused([*adding, *_index(batch, checkpoints, new)], len(adding), flush)
+
+    def _adding(self, entries: Iterable[Entry], lane: Literal["stream", "late"]) -> list[bytes]:
+        """XADD for each entry: number and content."""
+        heads, commands = self._heads, []
+        for kind, source, first, after, content in entries:
+            name = source, f"{lane}/{kind}"
+            head = heads.get(name)
+            if head is None:
+                key = keys.stream(kind, source) if lane == "stream" else keys.late(kind, source)
+                head = heads[name] = resp.pack_entry_head(key.encode())
+            commands.append(resp.pack_entry(head, first, after - first, content))
+        return commands
 
     def _settle(self, entries: list[Entry], refused: list[int], flush: Flush) -> list[Fate]:
         """A refused entry is there already with the same content, or it came late and takes its own path."""
         fates: list[Fate] = ["stored"] * len(entries)
+        if not refused:
+            return fates
         late = self._absent(entries, refused)
         for index in refused:
             fates[index] = "late" if index in late else "duplicate"
         if late:
-            adding = [
-                _add(keys.late(entries[index].kind, entries[index].source), entries[index]) for index in late
-            ]
-            stray = self._refused(adding, late, flush)
+            adding = self._adding((entries[index] for index in late), "late")
+            stray = [late[place] for place in self._refused(adding, len(adding), flush)]
             if stray:
-                self._refused([_keep_stray(entries[index]) for index in stray], stray, flush)
+                self._refused([_keep_stray(entries[index]) for index in stray], 0, flush)
         return fates
 
     def _absent(self, entries: list[Entry], refused: list[int]) -> list[int]:
-        """Which of the refused are nowhere with this content, each once."""
+        """Which of the refused are nowhere with this content, each once.
+
+        Lanes and strays are read first and then how far the archive has come: an archiver that trims between
+        the two can only make an entry look archived, and then the archive itself is asked.
+        """
         pipe = self._redis.pipeline(transaction=False)
         for index in refused:
             entry, at = entries[index], f"{entries[index].first}-1"
             for lane in keys.lanes(entry.kind, entry.source):
                 pipe.xrange(lane, at, at)
             pipe.hget(keys.strays(entry.kind, entry.source), _stray_field(entry))
-        answers = iter(pipe.execute())
-        absent: dict[Entry, int] = {}
         for index in refused:
-            *found, stray = itertools.islice(answers, 3)
-            contents = [fields.get(b"d") for lane in found for _, fields in lane]
-            if entries[index].content not in (*contents, stray):
-                absent.setdefault(entries[index], index)
+            pipe.hget(keys.archived(entries[index].source), entries[index].kind)
+        answers = pipe.execute()
+        marks = answers[3 * len(refused) :]
+        found = iter(answers)
+        absent: dict[Entry, int] = {}
+        for index, mark in zip(refused, marks, strict=True):
+            entry = entries[index]
+            *lanes, stray = itertools.islice(found, 3)
+            contents = [fields[b"d"] for lane in lanes for _, fields in lane] + [stray] * (stray is not None)
+            if not (
+                any(_same(content, entry.content) for content in contents) or self._in_archive(entry, mark)
+            ):
+                absent.setdefault(entry, index)
         return list(absent.values())
 
-    def _refused(self, commands: list[Command], indices: Iterable[int], flush: Flush) -> list[int]:
-        """Run the commands; of the first ones, which ``indices`` stand for, those refused for their id."""
-        results = self._transact(commands, flush)
-        places = list(indices)
-        refused = []
-        for place, result in enumerate(results):
-            if place < len(places) and _is_refusal(result):
-                refused.append(places[place])
-            elif isinstance(result, Exception):
-                raise result
-        return refused
+    def _in_archive(self, entry: Entry, mark: bytes | None) -> bool:
+        """Wholly below what was archived, and the archive does have it; else it is a late correction."""
+        kind, source, first, after, _ = entry
+        return mark is not None and after <= int(mark) and self._is_archived(kind, source, first, after)
 
-    def _transact(self, commands: list[Command], flush: Flush) -> list[Any]:
-        """MULTI, the commands, EXEC and, where asked for, the wait for the disk: one connection, one turn.
+    def _refused(self, commands: list[bytes], entries: int, flush: Flush) -> list[int]:
+        """Run the commands; of the first ``entries``, which are XADDs, those refused for their id.
 
         A counter is raised with them, so that there is always something to flush: what an earlier process
         wrote and did not see on disk is then on disk too.
         """
-        pipe = self._redis.pipeline(transaction=False)
-        for command in (("MULTI",), *commands, ("INCR", keys.BATCHES), ("EXEC",)):
-            pipe.execute_command(*command)
-        if flush == "waitaof":
-            pipe.execute_command("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
-        replies = pipe.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        if flush == "waitaof" and replies.pop()[0] < 1:
+        with self._connection() as connection:
+            wait = _WAITAOF if flush == "waitaof" else b""
+            outcome = resp.transact(connection, [*commands, _COUNT], entries, wait)
+        if flush == "waitaof" and outcome.waited[0] < 1:
             raise StoreUnavailable(f"Redis did not flush its append-only file within {FLUSH_TIMEOUT_MS} ms")
-        results: list[Any] = replies[-1]
-        return results
+        for index, refusal in outcome.refused.items():
+            if index >= entries or _REFUSED not in str(refusal):
+                raise refusal
+        return list(outcome.refused)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Any]:
+        """The pool's connection; dropped when anything goes wrong on it, for a reply may be on its way."""
+        pool = self._redis.connection_pool
+        connection = pool.get_connection()
+        try:
+            yield connection
+        except resp.Refusal:
+            raise
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
 
 
 def connect(url: str, **options: Any) -> Any:
@@ -174,6 +231,7 @@ def connect(url: str, **options: Any) -> Any:
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=SOCKET_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
+            protocol=2,
             **options,
         )
     except ValueError:  # (its message may show the password)
@@ -185,14 +243,14 @@ def told() -> Iterator[None]:
     """Whatever the client raises, in the house's words."""
     try:
         yield
-    except redis.RedisError as error:
+    except (redis.RedisError, resp.Refusal, OSError) as error:
         raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
 
 
 def read_entries(
     client: Any, kind: Kind, source: Source, first: int = 0
-) -> Iterator[tuple[int, bytes, bool]]:
-    """(number, content, late) of every stored entry from ``first`` on, lane by lane.
+) -> Iterator[tuple[int, int, bytes, bool]]:
+    """(number, count, content, late) of every stored entry from ``first`` on, lane by lane.
 
     The late ones are read last: one that arrives meanwhile is seen, none is missed.
     """
@@ -200,17 +258,18 @@ def read_entries(
         at = f"{first}-0"
         while page := client.xrange(lane, at, "+", count=PAGE):
             for entry_id, fields in page:
-                yield number_of(entry_id), fields[b"d"], bool(late)
+                yield number_of(entry_id), int(fields[b"n"]), fields[b"d"], bool(late)
             at = f"({page[-1][0].decode()}"
-    for number, content in read_strays(client, kind, source):
+    for number, count, content in read_strays(client, kind, source):
         if number >= first:
-            yield number, content, True
+            yield number, count, content, True
 
 
-def read_strays(client: Any, kind: Kind, source: Source) -> Iterator[tuple[int, bytes]]:
-    """(number, content) of what is in neither stream."""
+def read_strays(client: Any, kind: Kind, source: Source) -> Iterator[tuple[int, int, bytes]]:
+    """(number, count, content) of what is in neither stream."""
     for field, content in client.hscan_iter(keys.strays(kind, source), count=PAGE):
-        yield int(field.partition(b"/")[0]), content
+        number, count, _ = field.split(b"/")
+        yield int(number), int(count), content
 
 
 def number_of(entry_id: bytes) -> int:
@@ -227,52 +286,68 @@ def read_gaps(client: Any, source: Source) -> list[Gap]:
     return found
 
 
-def _add(lane: str, entry: Entry) -> Command:
-    return "XADD", lane, f"{entry.first}-1", "d", entry.content
-
-
-def _keep_stray(entry: Entry) -> Command:
-    return "HSET", keys.strays(entry.kind, entry.source), _stray_field(entry), entry.content
+def _keep_stray(entry: Entry) -> bytes:
+    return resp.pack("HSET", keys.strays(entry.kind, entry.source), _stray_field(entry), entry.content)
 
 
 def _stray_field(entry: Entry) -> str:
     """Two different contents under one number are both kept: the audit shows them."""
-    return f"{entry.first}/{zlib.crc32(entry.content):08x}"
+    return f"{entry.first}/{entry.after - entry.first}/{zlib.crc32(entry.content):08x}"
 
 
-def _is_refusal(result: object) -> bool:
-    return isinstance(result, redis.ResponseError) and _REFUSED in str(result)
+def _same(stored: bytes, content: bytes) -> bool:
+    """The same JSON, however it was written: a spool may write it anew."""
+    return stored == content or _value(stored) == _value(content)
 
 
-def _index(batch: Batch, checkpoints: Checkpoints) -> Iterator[Command]:
+def _value(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:  # (JSON5 as the contract's reader takes it, and this one does not)
+        return content
+
+
+def _numbers(fields: dict[bytes, bytes]) -> dict[Kind, int]:
+    known = {name.decode(): int(value) for name, value in fields.items()}
+    return {kind: known[kind] for kind in KINDS if kind in known}
+
+
+def _index(batch: Batch, checkpoints: Checkpoints, new: Iterable[Source]) -> Iterator[bytes]:
     """What readers find their way by; every command gives the same state when it is sent again."""
     now_ms = int(time.time() * 1000)
-    for source in batch.sources:
-        yield "SADD", keys.DEVICES, str(source.place)
-        yield "ZADD", keys.boots(source.place), "NX", now_ms, str(source.boot)
+    for source in new:
+        yield resp.pack("SADD", keys.DEVICES, str(source.place))
+        yield resp.pack("ZADD", keys.boots(source.place), "NX", now_ms, str(source.boot))
     for source, marks in checkpoints.items():
-        yield "HSET", keys.cursor(source), *_flat(marks)
+        yield resp.pack("HSET", keys.cursor(source), *_flat(marks))
+    if batch.heard:
+        yield resp.pack("HSET", keys.HEARD, *_flat(batch.heard))
     for gap in batch.gaps:
-        yield "HSET", keys.gaps(gap.source), f"{gap.kind}/{gap.first}/{gap.after}", gap.reason
+        yield resp.pack("HSET", keys.gaps(gap.source), f"{gap.kind}/{gap.first}/{gap.after}", gap.reason)
     for (place, name), payload in batch.latest.items():
-        yield "SADD", keys.DEVICES, str(place)
-        yield "HSET", keys.latest(place), name, payload
+        yield resp.pack("SADD", keys.DEVICES, str(place))
+        yield resp.pack("HSET", keys.latest(place), name, payload)
     for place, fields in batch.gateways.items():
-        yield "SADD", keys.GATEWAYS, str(place)
+        yield resp.pack("SADD", keys.GATEWAYS, str(place))
         for name, content in fields.items():
-            if content is None:
-                yield "HDEL", keys.gateway(place), name
-            else:
-                yield "HSET", keys.gateway(place), name, content
+            yield _set_or_delete(keys.gateway(place), name, content)
+    yield from _index_sessions(batch)
+
+
+def _index_sessions(batch: Batch) -> Iterator[bytes]:
     for session_id, known in batch.sessions.items():
-        yield "HSET", keys.session(session_id), *_flat(known)
+        yield resp.pack("HSET", keys.session(session_id), *_flat(known))
     for session_id, started in batch.session_starts.items():
-        yield "ZADD", keys.SESSIONS, started, str(session_id)
+        yield resp.pack("ZADD", keys.SESSIONS, started, str(session_id))
 
 
-def _flat(fields: dict[Any, Any]) -> Iterator[str | int]:
+def _set_or_delete(key: str, name: str, content: bytes | None) -> bytes:
+    return resp.pack("HDEL", key, name) if content is None else resp.pack("HSET", key, name, content)
+
+
+def _flat(fields: dict[Any, Any]) -> Iterator[Any]:
     for name, value in fields.items():
-        yield name
+        yield name if isinstance(name, str) else str(name)
         yield value
 
 

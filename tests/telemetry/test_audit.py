@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from services.telemetry.audit import audit, count, is_clean
 from services.telemetry.hot import Hot
 from services.telemetry.models import Batch, Entry, Gap, Place, Source
-from services.telemetry.packing import pack_block
 from services.telemetry.store import Store, connect
 
 SOURCE = Source(Place("north", "bed-01"), uuid4())
@@ -48,7 +47,7 @@ def test_a_declared_loss_is_a_loss_with_its_reason():
 def stored(valkey):
     """Twenty blocks of a bed in a real store, and the means to spoil them."""
     entries = [
-        Entry("tension", SOURCE, seq, seq + 10, pack_block(block(SOURCE.boot, seq), b"{}"))
+        Entry("tension", SOURCE, seq, seq + 10, block(SOURCE.boot, seq).model_dump_json().encode())
         for seq in range(0, 200, 10)
     ]
     with (
@@ -87,7 +86,7 @@ def test_a_block_that_vanishes_from_the_store_is_found(stored):
 def test_samples_that_overlap_are_found(stored):
     """A block cut anew after a restart would bring samples twice under another id."""
     hot, client, stream, entries = stored
-    client.xadd(stream, {"d": entries[-1].content}, id="195-1")
+    client.xadd(stream, {"n": 10, "d": entries[-1].content}, id="195-1")
     report = audit(hot)
     assert not is_clean(report)
     assert (report["duplicate_samples"], report["lost_samples"]) == (5, 0)

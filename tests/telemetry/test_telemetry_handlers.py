@@ -8,9 +8,9 @@ from gateway_stand_in import SESSION, block, chunk, event, summary
 from broker import contract
 from broker.bus import Delivery
 from broker.messages import GatewayStatus
-from services.telemetry.handlers import HANDLERS, Unstorable, collect
 from services.telemetry.hot import last_word
-from services.telemetry.ingest import STREAMS
+from services.telemetry.ingest.handlers import HANDLERS, Unstorable, collect
+from services.telemetry.ingest.ingest import STREAMS
 from services.telemetry.models import Batch, Place, Source
 
 BOOT = UUID(int=7)

@@ -11,7 +11,6 @@ from servers import Valkey
 from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.hot import Hot
 from services.telemetry.models import Batch, Entry, Place, Source
-from services.telemetry.packing import pack_block
 from services.telemetry.query import segments
 from services.telemetry.store import Store, connect
 
@@ -24,7 +23,7 @@ def _source():
 
 def _entry(source, seq, samples=10, level=100.0):
     message = block(source.boot, seq, samples, level)
-    return Entry("tension", source, seq, seq + samples, pack_block(message, b"{}"))
+    return Entry("tension", source, seq, seq + samples, message.model_dump_json().encode())
 
 
 def _commit(store, *entries):

@@ -14,7 +14,7 @@ from broker.bus import Bus, BusError, Delivery
 from broker.messages import Committed
 from broker.topics import ANY
 from services.kit.errors import SpondylError
-from services.telemetry.handlers import Unstorable, collect
+from services.telemetry.ingest.handlers import Unstorable, collect
 from services.telemetry.models import KINDS, Batch, Fate, Gap, Kind, Place, Source
 from services.telemetry.progress import Spans
 from services.telemetry.settings import TelemetrySettings

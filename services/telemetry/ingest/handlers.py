@@ -1,5 +1,6 @@
 """Message -> what it means for the store: one function a stream, collected in a batch."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,7 +12,6 @@ from broker.bus import Delivery
 from broker.contract import Stream
 from broker.messages import BlackboxChunk, Committed, Event, GatewayStatus, Message, TensionBlock
 from services.telemetry.models import KINDS, MAX_SEQ, Batch, Entry, Gap, Kind, Place, Source
-from services.telemetry.packing import pack_block, pack_json
 
 log = structlog.get_logger(__name__)
 
@@ -45,25 +45,22 @@ def collect(delivery: Delivery, batch: Batch) -> None:
 
 @on(contract.TENSION)
 def keep_tension(block: TensionBlock, delivery: Delivery, batch: Batch) -> None:
-    """Samples are kept as exact counts."""
+    """Samples are kept as they came."""
     count = len(block.tension_n)
-    batch.entries.append(
-        _entry("tension", delivery, block.boot, block.seq, count, pack_block(block, delivery.payload))
-    )
+    batch.entries.append(_entry("tension", delivery, block.boot, block.seq, count))
     batch.newest_at = max(batch.newest_at, block.started_at.timestamp() + count * block.period_ms / 1000)
 
 
 @on(contract.BLACKBOX)
 def keep_blackbox(chunk: BlackboxChunk, delivery: Delivery, batch: Batch) -> None:
     """What a replay needs is kept as it came."""
-    content = pack_json(delivery.payload, chunk.count)
-    batch.entries.append(_entry("blackbox", delivery, chunk.boot, chunk.seq, chunk.count, content))
+    batch.entries.append(_entry("blackbox", delivery, chunk.boot, chunk.seq, chunk.count))
 
 
 @on(contract.EVENT)
 def keep_event(event: Event, delivery: Delivery, batch: Batch) -> None:
     """Events are kept as they came; some also say where a session lies or what will never come."""
-    entry = _entry("event", delivery, event.boot, event.index, 1, pack_json(delivery.payload, 1))
+    entry = _entry("event", delivery, event.boot, event.index, 1)
     batch.entries.append(entry)
     if event.type == "samples.lost":
         batch.gaps.extend(_declared_lost(event, entry.source))
@@ -101,12 +98,12 @@ def remember_promise(committed: Committed, delivery: Delivery, batch: Batch) -> 
         batch.promises.append((source, {kind: committed.next.get(kind, 0) for kind in KINDS}))
 
 
-def _entry(kind: Kind, delivery: Delivery, boot: UUID, first: int, count: int, content: bytes) -> Entry:
+def _entry(kind: Kind, delivery: Delivery, boot: UUID, first: int, count: int) -> Entry:
     if first + count > MAX_SEQ:
         raise Unstorable(f"{kind} number {first} is beyond {MAX_SEQ}: no clock runs that long")
     if count == 0:
         raise Unstorable(f"{kind} {first} holds no sample")
-    return Entry(kind, Source(_place(delivery), boot), first, first + count, content)
+    return Entry(kind, Source(_place(delivery), boot), first, first + count, delivery.payload)
 
 
 def _place(delivery: Delivery) -> Place:
@@ -114,14 +111,24 @@ def _place(delivery: Delivery) -> Place:
 
 
 def _declared_lost(event: Event, source: Source) -> list[Gap]:
-    """The gateway says which samples it never stored: nobody waits for them any longer."""
+    """The gateway says which numbers it does not have, maybe of an earlier boot: nobody waits for them."""
     first, after = event.data.get("first"), event.data.get("next")
     if not (isinstance(first, int) and isinstance(after, int) and 0 <= first < after <= MAX_SEQ):
         log.warning("samples.lost names no span of samples", place=str(source.place), first=first, next=after)
         return []
     named = event.data.get("streams")
     streams = named if isinstance(named, list) else _SAMPLED
-    return [Gap(kind, source, first, after, DECLARED_LOST) for kind in _SAMPLED if kind in streams]
+    why = event.data.get("reason")
+    reason = f"{DECLARED_LOST}: {why[:200]}" if isinstance(why, str) else DECLARED_LOST
+    meant = Source(source.place, _boot_of(event))
+    return [Gap(kind, meant, first, after, reason) for kind in KINDS if kind in streams]
+
+
+def _boot_of(event: Event) -> UUID:
+    """The boot whose samples are lost: the event's own unless it names another."""
+    with contextlib.suppress(KeyError, ValueError):
+        return UUID(str(event.data["boot"]))
+    return event.boot
 
 
 def _note_session(session: UUID, event: Event, source: Source, batch: Batch) -> None:
