@@ -68,7 +68,7 @@ class Corrupt(SpondylError):  # noqa: N818  (the same)
     status = 500
 
 
-class Corrupt(Corrupt):
+class CorruptObject(Corrupt):
     """An object's bytes are not those that were archived."""
 
     status = 500

@@ -110,7 +110,7 @@ class Index:
                     found += spans_of(spans)[kind]
         return sorted(found)
 
-    def is_archived(self, source: Source, kind: Kind, first: int, after: int) -> bool:
+    def is_archived(self, kind: Kind, source: Source, first: int, after: int) -> bool:
         """Whether every number ``first`` .. ``after - 1`` lies in an object (or did, until it expired)."""
         reached = first
         for begin, end in self.spans(kind, source):
