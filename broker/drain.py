@@ -1,9 +1,10 @@
 """From the spool to the bus: what is new goes out at once, what is old follows in order and rate-limited.
 
-Two lanes. *Live*: rows appended since the connection stands. *Backlog*: everything uncommitted from before,
-oldest first, at most ``backlog_per_s`` rows a second and half of the window, so that live data stays live.
-Within a lane the order of the spool is kept; a consumer of a gateway that catches up sees both, told apart by
-seq.
+Three lanes. *Live*: rows appended since the connection stands. *Backlog*: everything uncommitted from before,
+oldest first. *Wanted*: what telemetry asks for because it never arrived. The last two share ``backlog_per_s``
+rows a second and half of the window, so that live data stays live; a row that one of the other lanes has yet
+to send is not sent as wanted, too. Within a lane the order of the spool is kept; a consumer of a gateway that
+catches up sees all of them, told apart by seq.
 
 Nothing is forgotten here: only the spool's ``trim`` does that. After every reconnect, and when nothing was
 committed for long although all was sent, the drain begins again with the first uncommitted row.
@@ -11,7 +12,9 @@ committed for long although all was sent, the drain begins again with the first 
 
 import threading
 import time
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 import structlog
 
@@ -27,6 +30,7 @@ BACKLOG_PER_S = 200.0  # the least; see backlog_rate
 WINDOW = 80  # below the bus's own, which state, alarms and replies share
 PATIENCE_S = 30.0  # without a commit before all is sent again; doubled each time in vain
 MOST_PATIENCE_S = 600.0
+MOST_WANTED = 256  # spans
 REFUSED_S = (
     600.0  # a topic the broker refused is left alone so long: Mosquitto 2.0.11 hangs up after a refusal
 )
@@ -35,6 +39,17 @@ REFUSED_S = (
 def backlog_rate(live_per_s: float) -> float:
     """Rows a second for the backlog of a gateway that makes so many: an outage drains in half its length."""
     return max(BACKLOG_PER_S, 2.0 * live_per_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Numbers ``first`` .. ``next - 1`` of one stream, device and boot."""
+
+    stream: str
+    device: str
+    boot: UUID
+    first: int
+    next: int
 
 
 @dataclass(slots=True)
@@ -59,8 +74,10 @@ class Drain:
     live: Lane = field(default_factory=Lane)
     backlog: Lane = field(default_factory=Lane)
     unsendable: int = 0
+    resent: int = 0  # rows that telemetry had asked for
     _fresh: threading.Event = field(default_factory=threading.Event)
-    _open: dict[Publication, tuple[str, str]] = field(default_factory=dict)  # with their stream and device
+    _open: dict[Publication, Row] = field(default_factory=dict)
+    _wanted: deque[Span] = field(default_factory=deque)
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)  # until when they are left alone
     _allowance: float = 0.0
     _ticked_at: float = 0.0
@@ -84,7 +101,14 @@ class Drain:
         if self._fresh.is_set():
             self._begin_again(now)
         self._watch_progress(now)
-        return self._push(self.live, self.window - len(self._open)) + self._push_backlog()
+        return (
+            self._push(self.live, self.window - len(self._open)) + self._push_wanted() + self._push_backlog()
+        )
+
+    def want(self, span: Span) -> None:
+        """Send these again; what is asked for while too much is wanted is left to be asked for again."""
+        if span not in self._wanted and len(self._wanted) < MOST_WANTED:
+            self._wanted.append(span)
 
     @property
     def catching_up(self) -> bool:
@@ -94,17 +118,51 @@ class Drain:
     def _settle(self, now: float) -> None:
         """Let go of what was answered; remember what was refused."""
         for publication in [one for one in self._open if one.settled]:
-            place = self._open.pop(publication)
+            row = self._open.pop(publication)
             if publication.outcome == "refused":
-                self._refused[place] = now + REFUSED_S
+                self._refused[row.stream, row.device] = now + REFUSED_S
         self._refused = {place: until for place, until in self._refused.items() if until > now}
 
     def _push_backlog(self) -> int:
         if not self.catching_up:
             return 0
-        sent = self._push(self.backlog, min(int(self._allowance), self.window // 2 - len(self._open)))
+        sent = self._push(self.backlog, self._room())
         self._allowance -= sent
         return sent
+
+    def _room(self) -> int:
+        """How many rows the paced lanes may send now."""
+        return min(int(self._allowance), self.window // 2 - len(self._open))
+
+    def _push_wanted(self) -> int:
+        """The next rows of what is wanted: one look at the spool a tick."""
+        before, room = self.resent, self._room()
+        if not self._wanted or room <= 0:
+            return 0
+        span = self._wanted.popleft()
+        rows = self.spool.within(span.stream, span.device, span.boot, span.first, span.next, room)
+        for row in rows:
+            if self._is_to_come(row):
+                break  # and so is what lies behind it
+            if self._is_on_its_way(row):
+                continue
+            if not self._publish(row):
+                self._wanted.appendleft(replace(span, first=row.first))
+                break
+            self.resent += 1
+            self._allowance -= 1
+        else:
+            if len(rows) == room and rows[-1].next < span.next:
+                self._wanted.appendleft(replace(span, first=rows[-1].next))
+        return self.resent - before
+
+    def _is_to_come(self, row: Row) -> bool:
+        """Whether another lane has yet to send this row."""
+        ahead = self.backlog.after < row.id <= (self.backlog.until or 0)
+        return row.id > self.live.after or (ahead and not row.committed)
+
+    def _is_on_its_way(self, row: Row) -> bool:
+        return any(row.id == other.id for other in self._open.values())
 
     def _push(self, lane: Lane, room: int) -> int:
         if room <= 0:
@@ -134,7 +192,7 @@ class Drain:
             what = f"{row.stream} {row.device} {row.first}"
             log.warning("a row of the spool cannot be sent", row=row.id, what=what, why=str(error))
             return True
-        self._open[publication] = (row.stream, row.device)
+        self._open[publication] = row
         return True
 
     def _begin_again(self, now: float) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 MAX_BYTES = 2 * 1024**3  # a day of six beds
 KEEP_BYTES = 16 * 1024**2  # of committed rows
 PRUNE_ROWS = 500
+LOOK_ROWS = 5000  # a quarter of an hour of one bed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spool (
@@ -51,6 +53,11 @@ _COMMIT = f"UPDATE spool SET committed = 1 {_BEFORE}"  # noqa: S608  (constants)
 _SHED = (
     "DELETE FROM spool WHERE id IN (SELECT id FROM spool WHERE committed = 1 ORDER BY id"
     " LIMIT (SELECT (count(*) + 1) / 2 FROM spool WHERE committed = 1))"
+)
+_IN = "FROM spool WHERE device = ? AND stream = ? AND boot = ?"
+_WITHIN = (  # rows are disjoint: the one that begins at or before `first` may reach in, none before it does
+    f"{_IN} AND first >= coalesce((SELECT max(first) {_IN} AND first <= ?), 0)"
+    " AND first < ? AND next > ? ORDER BY first LIMIT ?"
 )
 _ALL = "SELECT committed, count(*), sum(length(payload)) FROM spool GROUP BY committed"
 _RESERVE = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM spool WHERE committed = 1"
@@ -80,6 +87,7 @@ class Row:
     first: int
     next: int
     payload: bytes
+    committed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +203,30 @@ class Spool:
             ).fetchall()
         return [Row(row[0], row[1], row[2], UUID(bytes=row[3]), *row[4:]) for row in found]
 
+    def within(
+        self, stream: str, device: str, boot: UUID, first: int, next_: int, limit: int = 100
+    ) -> list[Row]:
+        """The first rows that hold any of ``first`` .. ``next_ - 1``, committed or not, in order."""
+        found = self._within("id, payload, committed", stream, device, boot, first, next_, limit)
+        return [Row(row[2], stream, device, boot, row[0], row[1], row[3], bool(row[4])) for row in found]
+
+    def absent(
+        self, stream: str, device: str, boot: UUID, first: int, next_: int, limit: int = LOOK_ROWS
+    ) -> list[tuple[int, int]]:
+        """Which of the numbers ``first`` .. ``next_ - 1`` are in no row, as spans (first, next).
+
+        It looks at ``limit`` rows at most: what lies behind them is not told.
+        """
+        rows = self._within("id", stream, device, boot, first, next_, limit)
+        spans = []
+        for begins, ends, _ in rows:
+            if begins > first:
+                spans.append((first, begins))
+            first = ends
+        if len(rows) < limit and first < next_:
+            spans.append((first, next_))
+        return spans
+
     def trim(self, stream: str, device: str, boot: UUID, next_: int) -> int:
         """Everything of this stream and boot before ``next_`` is stored elsewhere; how many rows it settles.
 
@@ -232,6 +264,17 @@ class Spool:
         return Size(
             held.rows, held.bytes, held.reserve_rows, held.reserve_bytes, oldest[1] if oldest else None
         )
+
+    def _within(
+        self, columns: str, stream: str, device: str, boot: UUID, first: int, next_: int, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """(first, next, *columns) of the rows that hold any of these numbers."""
+        key = (device, stream, boot.bytes)
+        with _mapped():
+            return self._connection.execute(
+                f"SELECT first, next, {columns} {_WITHIN}",
+                (*key, *key, first, next_, first, limit),
+            ).fetchall()
 
     def _drop_reserve(self) -> bool:
         """Forget the oldest committed rows; False when there is none."""

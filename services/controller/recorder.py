@@ -21,9 +21,9 @@ from uuid import UUID
 import structlog
 
 from broker.bus import Bus, BusError, Delivery, Will
-from broker.contract import COMMAND, COMMITTED, STATUS, STREAMS
-from broker.drain import Drain, backlog_rate
-from broker.messages import Committed, DeviceInfo, GatewayStatus
+from broker.contract import COMMAND, COMMITTED, MISSING, STATUS, STREAMS
+from broker.drain import Drain, Span, backlog_rate
+from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
 from services.controller import ledger
@@ -31,6 +31,7 @@ from services.controller.errors import StoreUnavailable
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
 from services.controller.live import Live
+from services.controller.lost_rows import LostRows
 from services.controller.recording import Recordings
 from services.controller.remote import Answer, RemoteDesk
 from services.controller.settings import ControllerSettings
@@ -73,7 +74,8 @@ class Recorder:
     recordings: Recordings
     station: Station | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
-    _notes: list[tuple[Note, Delivery]] = field(default_factory=list)
+    lost: LostRows = field(default_factory=LostRows)
+    _notes: list[tuple[Note, Delivery | None]] = field(default_factory=list)
     _commits: dict[tuple[str, UUID], Committed] = field(default_factory=dict)  # the newest a device and boot
     _not_before: float = 0.0
     _looked: float = 0.0
@@ -198,6 +200,7 @@ class Recorder:
         for device in memory.devices:
             bus.subscribe(COMMAND, self.settings.site, device)
             bus.subscribe(COMMITTED, self.settings.site, device)
+            bus.subscribe(MISSING, self.settings.site, device)
         bus.start()
         log.info("recording", boot=str(memory.boot), devices=list(memory.devices), next=writer.next)
         return station
@@ -256,10 +259,37 @@ class Recorder:
             return
         for delivery in deliveries:
             if isinstance(delivery.message, Committed):
-                self._commits[str(delivery.device), delivery.message.boot] = delivery.message
+                self._note_commit(str(delivery.device), delivery.message)
                 station.bus.acknowledge([delivery])  # retained and cumulative: the next one says it again
+            elif isinstance(delivery.message, Missing):
+                self._send_again(station, str(delivery.device), delivery.message)
+                station.bus.acknowledge([delivery])  # asked again until it has come
             else:
                 self._answer(station, station.desk.take(delivery))
+
+    def _note_commit(self, device: str, committed: Committed) -> None:
+        """Cumulative: what was once said to be stored stays stored, whatever an older message says later."""
+        before = self._commits.get((device, committed.boot))
+        if before is not None:
+            furthest = {
+                stream: max(before.next.get(stream, 0), committed.next.get(stream, 0))
+                for stream in before.next.keys() | committed.next.keys()
+            }
+            committed = committed.model_copy(update={"next": furthest})
+        self._commits[device, committed.boot] = committed
+
+    def _send_again(self, station: Station, device: str, missing: Missing) -> None:
+        """What the spool has goes out again; what it does not have and should is named lost, once."""
+        if device not in station.memory.devices:
+            return
+        wanted = Span(missing.stream, device, missing.boot, missing.first, missing.next)
+        station.drain.want(wanted)
+        try:
+            notes = self.lost.named(wanted, station.writer)
+        except SpoolError as error:
+            self._complain(str(error))
+            return
+        self._notes += [(note, None) for note in notes][: MAX_NOTES - len(self._notes)]
 
     def _answer(self, station: Station, answers: Sequence[Answer]) -> None:
         """Reply; what must be recorded is acknowledged only when it is."""
@@ -288,7 +318,7 @@ class Recorder:
             return
         station.memory.health["disk_full"] = 0
         self._trouble = None
-        station.bus.acknowledge([delivery for _, delivery in notes])
+        station.bus.acknowledge([delivery for _, delivery in notes if delivery is not None])
         self._notes, self._commits = self._notes[len(notes) :], {}
 
     def _fail(self, station: Station, error: Exception) -> None:

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 CHUNK_S: Final = 5.0
 BATCH_S: Final = 5.0  # the most that is stored in one transaction, when catching up
+TOO_LATE: Final = "the recorder came too late"
 MARGIN: Final = 32  # a reader that was overrun goes on this part of the ring ahead of the writer
 
 Samples = npt.NDArray[np.int32]
@@ -40,7 +41,7 @@ Times = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An event that is in no sample: a refused remote command."""
+    """An event that is in no sample: a refused remote command, numbers that are in no spool."""
 
     bed: int
     kind: EventType
@@ -150,6 +151,12 @@ class Writer:
             for stream, next_ in committed.next.items():
                 self.spool.trim(stream, device, committed.boot, next_)
 
+    def recorded(self, stream: str, device: str) -> int:
+        """The first number of a stream of this boot that is not in the spool yet; ValueError for no bed."""
+        bed = self.memory.devices.index(device)
+        book = self.books[bed]
+        return {"tension": self.next, "blackbox": book.box_next, "event": book.diary.index}[stream]
+
     def finish(self) -> None:
         """The boot is over: store the rest, end what was open as aborted."""
         while self.store(final=True):
@@ -237,8 +244,14 @@ class Writer:
                 self._chunks(book, bed, (int(times[0, 0]), times, samples), final=True)
 
     def _lose(self, first: int, next_: int, streams: Sequence[str] = ("tension", "blackbox")) -> None:
-        log.error("samples lost: the recorder came too late", first=first, next=next_)
-        data = {"first": first, "next": next_, "samples": next_ - first, "streams": list(streams)}
+        log.error("samples lost", why=TOO_LATE, first=first, next=next_)
+        data = {
+            "first": first,
+            "next": next_,
+            "samples": next_ - first,
+            "streams": list(streams),
+            "reason": TOO_LATE,
+        }
         realtime_ns = max((book.diary.last.realtime_ns for book in self.books), default=0)
         self._tell_all(np.array([first, 0, realtime_ns]), "samples.lost", data)
 

@@ -66,7 +66,7 @@ class TelemetrySettings(Settings):
     # --- archive
     archive_url: str = Field(
         "",
-        description="Where the archive lies: a directory or s3://bucket/prefix; default DATA/telemetry/archive.",
+        description="Where the archive is: directory or s3://bucket/prefix; default DATA/telemetry/archive.",
     )
     archive_database_url: SecretStr = Field(
         SecretStr(""),

@@ -5,7 +5,7 @@ import pytest
 from servers import eventually
 
 from broker.contract import TENSION
-from broker.drain import Drain, backlog_rate
+from broker.drain import Drain, Span, backlog_rate
 from broker.spool import Spool
 
 pytestmark = pytest.mark.system
@@ -127,3 +127,74 @@ def test_a_row_the_contract_forbids_is_passed_over(spool, bus):
 def test_a_large_gateway_drains_an_outage_in_half_its_length(live_per_s, rows_per_s):
     """Sixty-four beds make more than a fixed rate would ever drain."""
     assert backlog_rate(live_per_s) == rows_per_s
+
+
+def wanted(first, next_, device="bed-01"):
+    """Block numbers ``first`` .. ``next_ - 1`` as telemetry asks for them."""
+    return Span("tension", device, made.BOOT, first * SAMPLES, next_ * SAMPLES)
+
+
+def test_what_is_wanted_goes_out_again_though_it_was_taken_for_stored(spool, bus):
+    """A hole at the far end is closed from the spool, the reserve included, without a reconnect."""
+    spool = Spool(spool.connection)
+    spooled(spool, range(10))
+    spool.trim("tension", "bed-01", made.BOOT, 5 * SAMPLES)
+    consumer, gateway = bus("telemetry"), bus("gateway")
+    consumer.subscribe(TENSION)
+    drain = Drain(spool, gateway, "north")
+    assert drained(drain, consumer, 5) == [5, 6, 7, 8, 9]
+    eventually(lambda: drain.tick() == 0 and not drain.catching_up)
+    drain.want(wanted(3, 7))
+    drain.want(wanted(3, 7))
+    assert drained(drain, consumer, 4) == [3, 4, 5, 6]
+    assert drain.resent == 4
+
+
+def test_what_is_wanted_and_still_to_come_is_not_sent_twice(spool, bus):
+    """A gateway that catches up for an hour is asked for that hour all the time."""
+    spooled(spool, range(40))
+    consumer, gateway = bus("telemetry"), bus("gateway")
+    consumer.subscribe(TENSION)
+    drain = Drain(spool, gateway, "north", backlog_per_s=20.0)
+    seen = []
+    while len(seen) < 15:
+        drain.want(wanted(30, 40))
+        seen += drained(drain, consumer, 1)
+    seen += drained(drain, consumer, 40 - len(seen))
+    assert seen == list(range(40))
+    assert drain.resent == 0
+
+
+def test_what_is_wanted_keeps_to_the_rate_of_the_backlog(spool, bus):
+    """Telemetry may ask for days: the clinic's line must stay usable."""
+    spooled(spool, range(100))
+    gateway = bus("gateway")
+    drain = Drain(spool, gateway, "north", backlog_per_s=10_000.0, window=4000)
+    drain.tick(now=1000.0)
+    eventually(lambda: gateway.statistics.acknowledged == 100)
+    drain.backlog_per_s = 10.0
+    drain.tick(now=1000.0)
+    drain.want(wanted(0, 100))
+    assert drain.tick(now=1000.0) == 10
+    eventually(lambda: gateway.statistics.acknowledged == 110)
+    assert drain.tick(now=1000.5) == 5
+    eventually(lambda: gateway.statistics.acknowledged == 115)
+    assert drain.tick(now=1001.0) == 5
+
+
+def test_a_dead_line_keeps_what_is_wanted(spool, bus, mosquitto):
+    """Asked for just before the broker died: sent when it is back, asked for again or not."""
+    spool = Spool(spool.connection)
+    spooled(spool, range(4))
+    gateway = bus("gateway")
+    drain = Drain(spool, gateway, "north")
+    drain.tick()
+    spool.trim("tension", "bed-01", made.BOOT, 4 * SAMPLES)
+    mosquitto.kill()
+    eventually(lambda: not gateway.connected)
+    drain.want(wanted(0, 4))
+    assert drain.tick() == 0
+    mosquitto.start()
+    eventually(lambda: gateway.connected, 20)
+    assert eventually(drain.tick) == 4
+    assert drain.resent == 4

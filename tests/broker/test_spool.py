@@ -242,3 +242,54 @@ def test_a_transaction_that_could_not_begin_changes_no_count(tmp_path):
     assert (spool.size().rows, spool.size().bytes) == (1, 100)
     other.close()
     spool.connection.close()
+
+
+def test_the_rows_of_a_span_are_found_committed_or_not_with_the_one_that_reaches_in(path):
+    """What never arrived is sent again, also when it was already taken for stored."""
+    spool = Spool(Spool.open(path))
+    fill(spool, 10)
+    fill(spool, 10, device="bed-02")
+    spool.trim("tension", "bed-01", BOOT, 30)
+    found = spool.within("tension", "bed-01", BOOT, 15, 41)
+    assert [(row.first, row.next, row.committed) for row in found] == [
+        (10, 20, True), (20, 30, True), (30, 40, False), (40, 50, False),
+    ]  # fmt: skip
+    assert found[0].payload == b"x" * 1000
+    assert [row.first for row in spool.within("tension", "bed-01", BOOT, 15, 41, limit=2)] == [10, 20]
+    assert spool.within("tension", "bed-01", OTHER_BOOT, 0, 100) == []
+
+
+def test_the_numbers_of_no_row_are_told_as_far_as_it_looked(path):
+    """A number must never be called lost that some row holds."""
+    spool = Spool(Spool.open(path))
+    fill(spool, 2)
+    fill(spool, 2, start=5)
+    assert spool.absent("tension", "bed-01", BOOT, 0, 20) == []
+    assert spool.absent("tension", "bed-01", BOOT, 5, 80) == [(20, 50), (70, 80)]
+    assert spool.absent("tension", "bed-01", BOOT, 30, 40) == [(30, 40)]
+    assert spool.absent("tension", "bed-01", BOOT, 5, 80, limit=3) == [(20, 50)]
+    assert spool.absent("event", "bed-01", BOOT, 0, 3) == [(0, 3)]
+
+
+@given(
+    blocks=st.sets(st.integers(0, 30), max_size=20),
+    first=st.integers(0, 320),
+    length=st.integers(1, 320),
+)
+def test_rows_and_absent_numbers_are_together_all_that_was_asked_for(blocks, first, length):
+    """Sent again or named lost: nothing that is asked for may be neither or both."""
+    spool = Spool(Spool.open(":memory:"))
+    with spool.transaction():
+        for block in blocks:
+            spool.append("tension", "bed-01", BOOT, block * 10, block * 10 + 10, b"")
+    asked = set(range(first, first + length))
+    rows = spool.within("tension", "bed-01", BOOT, first, first + length)
+    held = {number for row in rows for number in range(row.first, row.next)}
+    absent = {
+        number
+        for begin, end in spool.absent("tension", "bed-01", BOOT, first, first + length)
+        for number in range(begin, end)
+    }
+    assert held & asked | absent == asked
+    assert not held & absent
+    assert [row.first for row in rows] == sorted(row.first for row in rows)

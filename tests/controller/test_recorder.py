@@ -19,7 +19,7 @@ from servers import eventually, free_port
 
 from broker import contract, topics
 from broker.bus import Bus
-from broker.messages import Command, Committed
+from broker.messages import Command, Committed, Missing
 from broker.spool import SpoolFull
 from services.controller.kernel import layout
 from services.controller.recorder import Recorder
@@ -71,6 +71,19 @@ class Far:
         """Say what is stored."""
         message = Committed(boot=boot, next=next_, at=datetime.now(UTC))
         self.bus.publish(contract.COMMITTED, message, "north", device).wait(5)
+
+    def miss(self, boot, device, stream, first, next_):
+        """Ask for what never arrived."""
+        message = Missing(boot=boot, stream=stream, first=first, next=next_, at=datetime.now(UTC))
+        self.bus.publish(contract.MISSING, message, "north", device).wait(5)
+
+    def lost(self, device="bed-01"):
+        """(boot, stream, first, next) of everything that was named lost, each once."""
+        told = [e for e in self.messages("event", device) if e.type == "samples.lost"]
+        return {
+            (e.data.get("boot"), *e.data["streams"], e.data["first"], e.data["next"], e.data["reason"])
+            for e in told
+        }
 
     def command(self, action, device="bed-01"):
         """Send a command and answer its reply."""
@@ -174,6 +187,65 @@ def test_only_a_commit_trims_the_spool(site):
         site.far.commit(boot, device, tension=50)
     eventually(lambda: site.ring.memory.health["spool_rows"] == 10, what="half of them trimmed")
     assert site.ring.memory.health["oldest_uncommitted_ms"] == 1000
+
+
+def test_an_older_commit_takes_nothing_back(site):
+    """Retained and queued messages arrive in any order: stored is stored, the spool stays trimmed."""
+    site.ring.idle(100)
+    site.start()
+    boot = site.ring.memory.boot
+    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
+    eventually(lambda: site.ring.memory.health["spool_rows"] == 20, what="rows counted")
+    for next_ in (80, 50, 10):
+        site.far.commit(boot, "bed-01", tension=next_)
+        site.far.commit(boot, "bed-02", tension=next_)
+    eventually(lambda: site.ring.memory.health["spool_rows"] == 4, what="all but the last two of each")
+    site.far.commit(boot, "bed-01", tension=0)
+    site.far.commit(boot, "bed-02", tension=90)
+    eventually(lambda: site.ring.memory.health["spool_rows"] == 3, what="one more")
+
+
+def test_what_telemetry_misses_is_sent_again(site):
+    """A hole in the store is closed from the spool, of every stream, committed or not."""
+    site.ring.run(*whole_session()[:7])
+    site.start()
+    boot = site.ring.memory.boot
+    eventually(lambda: len(site.far.covered(boot)) == 140, what="140 samples")
+    eventually(lambda: site.far.messages("event", "bed-01"), what="events")
+    site.far.commit(boot, "bed-01", tension=140, event=1)
+    eventually(lambda: site.ring.memory.health["spool_rows"] > 0)
+    site.far.deliveries.clear()
+    site.far.miss(boot, "bed-01", "tension", 35, 60)
+    site.far.miss(boot, "bed-01", "event", 0, 1)
+    eventually(lambda: site.far.covered(boot) == list(range(30, 60)), what="the blocks again")
+    again = eventually(lambda: site.far.messages("event", "bed-01"), what="the event again")
+    assert 0 in [event.index for event in again]
+    assert site.far.lost() == set()
+
+
+def test_what_the_spool_does_not_have_is_named_lost_once_and_nothing_that_is_still_to_come(site):
+    """A gateway with a new disk must not be asked for ever, and must not give up what it will have."""
+    site.ring.idle(100)
+    site.start()
+    boot, earlier = site.ring.memory.boot, uuid4()
+    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
+    reason = "not in the gateway's spool"
+    for _ in range(2):
+        site.far.miss(boot, "bed-01", "tension", 90, 5000)
+        site.far.miss(boot, "bed-01", "event", 0, 7)
+        site.far.miss(boot, "bed-01", "blackbox", 0, 100)
+        site.far.miss(earlier, "bed-01", "tension", 10, 30)
+        site.far.miss(earlier, "bed-01", "event", 0, 2)
+    lost = {
+        (str(earlier), "tension", 10, 30, reason),
+        (str(earlier), "event", 0, 2, reason),
+    }
+    eventually(lambda: site.far.lost() == lost, what="the names of what is lost")
+    site.ring.idle(10)
+    eventually(lambda: len(site.far.covered(boot)) == 110, what="it goes on")
+    told = [e.index for e in site.far.messages("event", "bed-01")]
+    assert sorted(set(told)) == [0, 1]
+    assert site.far.lost() == lost
 
 
 def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(site):
