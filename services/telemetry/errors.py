@@ -6,7 +6,10 @@ SpondylError
 ├── UnknownDevice       no such bed has ever sent anything (404)
 ├── UnknownSession      no such session has ever been heard of (404)
 ├── AmbiguousDevice     beds of several sites bear the name (409)
-├── BadCursor           a page's cursor that no page gave (422)
+├── BadQuestion         a question that has no answer: a window of no time, a column that is none (422)
+│   ├── BadCursor       a page's cursor that no page gave
+│   ├── UnknownFormat   a form that nothing is written in
+│   └── NotExportable   samples that a format cannot hold
 ├── ArchiveUnavailable  the archive's store or index does not answer or refuses (503): hot telemetry waits
 │   └── ObjectMissing   an object that the index knows is not in the store
 └── Corrupt             bytes that are not what they are said to be (500): never decoded further
@@ -46,10 +49,22 @@ class AmbiguousDevice(SpondylError):  # noqa: N818  (the same)
     status = 409
 
 
-class BadCursor(SpondylError):  # noqa: N818  (the same)
-    """A cursor that no page has given."""
+class BadQuestion(SpondylError):  # noqa: N818  (the same)
+    """What was asked has no answer."""
 
     status = 422
+
+
+class BadCursor(BadQuestion):
+    """A cursor that no page has given."""
+
+
+class UnknownFormat(BadQuestion):
+    """A form that nothing is written in."""
+
+
+class NotExportable(BadQuestion):
+    """Samples that a format cannot hold."""
 
 
 class ArchiveUnavailable(SpondylError):  # noqa: N818  (the name is the state an operator meets)

@@ -1,0 +1,271 @@
+"""What lies in the hot store -> runs in exact integers, and back to the messages.
+
+A value that is a decimal of 1 to 3 places becomes the integer count of that place, and ``count / 10**places``
+is the very float again. Where one is not, the 64 bits of the floats are kept: nothing is ever rounded. (The
+sign of a zero is the one thing not kept.)
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any, Final
+from zlib import crc32
+
+import msgspec
+import numpy as np
+import orjson
+
+from broker.messages import BlackboxChunk, TensionBlock
+from services.telemetry.archive.models import (
+    BITS,
+    PHASE,
+    PHASES,
+    VALUES,
+    Counts,
+    Floats,
+    Run,
+    heads,
+    thin_times,
+)
+from services.telemetry.errors import Corrupt
+
+Stored = tuple[int, int, bytes]  # first, count, payload
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_DECIMALS: Final = (1, 2, 3)
+_EXACT_BELOW: Final = 2.0**53
+_PHASE_CODES: Final = {name: code for code, name in enumerate(PHASES)}
+_WHOLE: Final = "as_it_came"  # the column of a chunk whose own columns are not one integer a sample
+MAX_COUNT: Final = 10_000_000  # samples of one entry: a message holds a few thousand
+
+
+class _Block(msgspec.Struct):
+    """A TensionBlock as the gateway writes it; what differs goes through the contract's own model."""
+
+    seq: int
+    started_at: datetime
+    period_ms: float
+    tension_n: list[float]
+    target_n: list[float]
+    position_mm: list[float]
+    residual_n: list[float]
+    phase: list[str]
+
+
+_BLOCK: Final = msgspec.json.Decoder(_Block)
+
+
+# --- tension ------------------------------------------------------------------------------------------------
+def tension_runs(entries: Iterable[Stored]) -> list[Run]:
+    """Runs of tension samples, joined where they touch; a sample that came twice is taken once.
+
+    Entries (first, count, payload as published) in any order. Raises Corrupt for what is no block.
+    """
+    blocks = [_block(payload) for _, _, payload in sorted(entries, key=lambda entry: entry[:2])]
+    if not blocks:
+        return []
+    table = _Table(blocks)
+    return [table.run(group) for group in table.groups()]
+
+
+def _block(payload: bytes) -> _Block:
+    try:
+        block = _BLOCK.decode(payload)
+    except msgspec.MsgspecError:
+        block = _lenient(payload)
+    counts = {len(getattr(block, name)) for name in (*VALUES, PHASE)}
+    if len(counts) != 1 or block.started_at.tzinfo is None:
+        raise Corrupt(
+            f"tension block {block.seq}: its columns hold {sorted(counts)} samples, or it has no zone"
+        )
+    return block
+
+
+def _lenient(payload: bytes) -> _Block:
+    try:
+        message = TensionBlock.model_validate_json(payload)
+    except ValueError as error:
+        raise Corrupt(f"stored as a tension block, and is none: {str(error).splitlines()[0]}") from None
+    return _Block(**{name: getattr(message, name) for name in _Block.__struct_fields__})
+
+
+class _Table:
+    """Blocks in order of seq as columns of one length, with what each block adds to those before it."""
+
+    def __init__(self, blocks: Sequence[_Block]) -> None:
+        self.blocks = blocks
+        self.counts = np.array([len(block.phase) for block in blocks])
+        self.seqs = np.array([block.seq for block in blocks], dtype=np.int64)
+        self.times = [(block.started_at - _EPOCH) // _MICROSECOND for block in blocks]
+        self.ends = np.cumsum(self.counts)
+        total = int(self.ends[-1])
+        self.floats = {
+            name: np.fromiter(chain.from_iterable(getattr(b, name) for b in blocks), np.float64, total)
+            for name in VALUES
+        }
+        self.phases = self._phases(total)
+        self.exact = self._exact_blocks()
+
+    def _phases(self, total: int) -> Counts:
+        names = chain.from_iterable(block.phase for block in self.blocks)
+        try:
+            return np.fromiter(map(_PHASE_CODES.__getitem__, names), np.int64, total)
+        except KeyError as error:
+            raise Corrupt(f"phase {error} is not one that the archive has a number for") from None
+
+    def _exact_blocks(self) -> list[tuple[bool, ...]]:
+        """Of every block: which of its columns are decimals throughout."""
+        starts = self.ends - self.counts
+        columns = [np.logical_and.reduceat(_is_exact(self.floats[name], 3), starts) for name in VALUES]
+        return [tuple(row) for row in np.stack(columns, axis=1).tolist()]
+
+    def groups(self) -> list[list[tuple[int, int]]]:
+        """(block, its first sample that is new) of each run."""
+        found: list[list[tuple[int, int]]] = []
+        reached, last = -1, None
+        for number, block in enumerate(self.blocks):
+            first, after = int(self.seqs[number]), int(self.seqs[number] + self.counts[number])
+            if after <= reached:
+                continue
+            kind = (block.period_ms, self.exact[number])
+            begin = max(first, reached)
+            if begin != reached or kind != last:
+                found.append([])
+            found[-1].append((number, begin - first))
+            reached, last = after, kind
+        return found
+
+    def run(self, group: Sequence[tuple[int, int]]) -> Run:
+        """One run of these blocks."""
+        head, skipped = group[0]
+        period_ms = self.blocks[head].period_ms
+        columns: dict[str, Counts] = {}
+        decimals: dict[str, int] = {}
+        for name, is_exact in zip(VALUES, self.exact[head], strict=True):
+            floats = self._gather(self.floats[name], group)
+            decimals[name], columns[name] = counts_of(floats) if is_exact else (BITS, _bits(floats))
+        columns[PHASE], decimals[PHASE] = self._gather(self.phases, group), 0
+        published = [(int(self.seqs[number]), self.times[number]) for number, _ in group]
+        first = published[0][0] + skipped
+        published[0] = (first, published[0][1] + round(skipped * period_ms * 1000))
+        return Run(first, period_ms, thin_times(published, period_ms), columns, decimals)
+
+    def _gather(self, column: Any, group: Sequence[tuple[int, int]]) -> Any:
+        """The group's samples of a column, as few pieces as there are."""
+        pieces: list[tuple[int, int]] = []
+        for number, skipped in group:
+            end = int(self.ends[number])
+            begin = end - int(self.counts[number]) + skipped
+            if pieces and pieces[-1][1] == begin:
+                pieces[-1] = (pieces[-1][0], end)
+            else:
+                pieces.append((begin, end))
+        return np.concatenate([column[begin:end] for begin, end in pieces])
+
+
+def counts_of(floats: Floats) -> tuple[int, Counts]:
+    """(decimals, counts) of a column: the fewest places, 1 to 3, in which all are exact, or their bits."""
+    for decimals in _DECIMALS:
+        if _is_exact(floats, decimals).all():
+            return decimals, np.rint(floats * 10**decimals).astype(np.int64)
+    return BITS, _bits(floats)
+
+
+def _is_exact(floats: Floats, decimals: int) -> Any:
+    with np.errstate(over="ignore", invalid="ignore"):
+        counts = np.rint(floats * 10**decimals)
+        return (counts / 10**decimals == floats) & (np.abs(counts) < _EXACT_BELOW)
+
+
+def _bits(floats: Floats) -> Counts:
+    return np.ascontiguousarray(floats).view(np.int64)
+
+
+# --- black box ----------------------------------------------------------------------------------------------
+def blackbox_runs(entries: Iterable[Stored]) -> list[Run]:
+    """Runs of black-box chunks, joined where they touch; the note has a line of JSON a chunk.
+
+    A chunk whose numbers are all in one that came before is taken once. Raises Corrupt for what is no chunk.
+    """
+    groups: list[list[tuple[dict[str, Any], dict[str, Counts]]]] = []
+    reached, last = -1, None
+    for first, count, payload in sorted(entries, key=lambda entry: entry[:2]):
+        head, columns = _chunk(first, count, payload)
+        if first + count <= reached:
+            continue
+        kind = (head["period_ms"], tuple(columns))
+        if first != reached or kind != last:
+            groups.append([])
+        groups[-1].append((head, columns))
+        reached, last = first + count, kind
+    return [_blackbox_run(group) for group in groups]
+
+
+def _chunk(first: int, count: int, payload: bytes) -> tuple[dict[str, Any], dict[str, Counts]]:
+    """All but the columns, and the columns as counts; a chunk of another make whole in the first."""
+    try:
+        head = orjson.loads(payload)
+        message_count, columns = head["count"], head["columns"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Corrupt(f"stored as a black-box chunk, and is none: {error!r}") from None
+    if not 0 < count <= MAX_COUNT:
+        raise Corrupt(f"black-box chunk {first} speaks of {count} samples: one holds at most {MAX_COUNT}")
+    arrays = _columns_of(columns)
+    if head["seq"] != first or any(len(column) != message_count for column in arrays.values()) or not arrays:
+        return head, {_WHOLE: np.zeros(count, np.int64)}
+    del head["columns"]
+    if head.get("crc32") == _checksum(arrays):
+        del head["crc32"]
+    return head, arrays
+
+
+def _columns_of(columns: dict[str, list[int]]) -> dict[str, Counts]:
+    """Integer columns; nothing when one of them is not."""
+    try:
+        arrays = {name: np.array(columns[name]) for name in sorted(columns)}
+    except (OverflowError, TypeError, ValueError):
+        return {}
+    if any(array.dtype != np.int64 or array.ndim != 1 for array in arrays.values()):
+        return {}
+    return {name: np.cumsum(array) for name, array in arrays.items()}
+
+
+def _checksum(columns: dict[str, Counts]) -> int:
+    total = 0
+    for name in sorted(columns):
+        total = crc32(columns[name].astype("<i4").tobytes(), total)
+    return total
+
+
+def _blackbox_run(group: Sequence[tuple[dict[str, Any], dict[str, Counts]]]) -> Run:
+    first, period_ms = group[0][0]["seq"], group[0][0]["period_ms"]
+    published = [
+        (head["seq"], (datetime.fromisoformat(head["started_at"]) - _EPOCH) // _MICROSECOND)
+        for head, _ in group
+    ]
+    columns = {name: np.concatenate([columns[name] for _, columns in group]) for name in group[0][1]}
+    note = b"\n".join(orjson.dumps(head) for head, _ in group)
+    return Run(first, period_ms, thin_times(published, period_ms), columns, {}, note)
+
+
+def chunks_of(run: Run) -> list[dict[str, Any]]:
+    """The very BlackboxChunk messages, as JSON objects, of all chunks that lie wholly inside the run."""
+    chunks = []
+    for place, line in heads(run.note):
+        if place.seq < run.first or place.seq + place.count > run.after:
+            continue
+        chunk = orjson.loads(line)
+        if _WHOLE not in run.columns:
+            rows = slice(place.seq - run.first, place.seq - run.first + place.count)
+            columns = {name: column[rows] for name, column in run.columns.items()}
+            chunk["columns"] = {
+                name: np.diff(column, prepend=np.int64(0)).tolist() for name, column in columns.items()
+            }
+            chunk.setdefault("crc32", _checksum(columns))
+        chunks.append(chunk)
+    return chunks
+
+
+def parse_chunk(chunk: dict[str, Any]) -> BlackboxChunk:
+    """A rebuilt chunk as the contract's message."""
+    return BlackboxChunk.model_validate(chunk)
