@@ -1,0 +1,102 @@
+"""What a session came to, counted from its archived samples."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from services.telemetry.archive.models import PHASE, PHASES, VALUES, Counts, Floats, Run
+
+OUTSIDE: Final = ("idle", "ready")  # a patient may be confirmed, nothing is being done yet
+HOLD: Final = PHASES.index("hold")
+GUARDED: Final = PHASES.index("guarded")
+_OUTSIDE_CODES: Final = np.array([PHASES.index(name) for name in OUTSIDE])
+_MS_A_MINUTE: Final = 60_000.0
+
+
+def session_statistics(runs: Sequence[Run]) -> dict[str, Any]:
+    """Statistics of a session from the runs of all its samples.
+
+    ``peak_n`` highest tension outside idle and ready; ``hold_mean_n`` mean tension of all holds;
+    ``hold_rms_n`` root mean square of tension minus target in holds; ``guardings`` times that the phase
+    became guarded; ``creep_mm_min`` see ``creep``; ``phase_s`` seconds by phase; ``columns`` count, sum,
+    least and greatest of each column over all samples. None where there was nothing to count from.
+    """
+    held = [_rows(run, run.columns[PHASE] == HOLD) for run in runs]
+    tension = _joined(rows["tension_n"] for rows in held)
+    errors = _joined(rows["tension_n"] - rows["target_n"] for rows in held)
+    treated = _joined(run.values("tension_n")[~np.isin(run.columns[PHASE], _OUTSIDE_CODES)] for run in runs)
+    slope = creep(runs)
+    return {
+        "samples": sum(run.count for run in runs),
+        "peak_n": float(treated.max()) if treated.size else None,
+        "hold_mean_n": round(float(tension.mean()), 3) if tension.size else None,
+        "hold_rms_n": round(float(np.sqrt(np.mean(errors**2))), 4) if errors.size else None,
+        "guardings": _entered(runs, GUARDED),
+        "creep_mm_min": None if slope is None else round(slope, 4),
+        "phase_s": phase_seconds(runs),
+        "columns": {name: _column(runs, name) for name in VALUES} if runs else {},
+    }
+
+
+def creep(runs: Iterable[Run]) -> float | None:
+    """How fast the tissue yields under a held load, mm/min: the slope of position over time in the holds.
+
+    One least-squares slope for all holds of the session, each hold with a level of its own:
+    sum over holds of sum((t - mean t) (x - mean x)), divided by sum over holds of sum((t - mean t)^2).
+    None without a hold of two samples.
+    """
+    above = below = 0.0
+    for run in runs:
+        position = run.values("position_mm")
+        for first, after in _stretches(run.columns[PHASE] == HOLD):
+            minutes = np.arange(after - first) * (run.period_ms / _MS_A_MINUTE)
+            minutes -= minutes.mean()
+            above += float(minutes @ (position[first:after] - position[first:after].mean()))
+            below += float(minutes @ minutes)
+    return above / below if below else None
+
+
+def phase_seconds(runs: Iterable[Run]) -> dict[str, float]:
+    """Time spent in each phase that occurs, by counting samples."""
+    spent = np.zeros(len(PHASES))
+    for run in runs:
+        spent += np.bincount(run.columns[PHASE], minlength=len(PHASES)) * (run.period_ms / 1000)
+    return {name: round(float(seconds), 3) for name, seconds in zip(PHASES, spent, strict=True) if seconds}
+
+
+def _rows(run: Run, mask: npt.NDArray[np.bool_]) -> dict[str, Floats]:
+    return {name: run.values(name)[mask] for name in ("tension_n", "target_n")}
+
+
+def _joined(parts: Iterable[Floats]) -> Floats:
+    found = list(parts)
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _stretches(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and behind-last row of every stretch in which the mask is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8))).tolist()
+    return [(first, after) for first, after in list(pairwise(edges))[::2]]
+
+
+def _entered(runs: Sequence[Run], code: int) -> int:
+    """How often a phase began; one that goes on over a gap between two runs began once."""
+    count, before = 0, -1
+    for run in runs:
+        phase: Counts = run.columns[PHASE]
+        count += int(np.count_nonzero((phase == code) & (np.concatenate(([before], phase[:-1])) != code)))
+        before = int(phase[-1])
+    return count
+
+
+def _column(runs: Sequence[Run], name: str) -> dict[str, float]:
+    values = [run.values(name) for run in runs]
+    return {
+        "count": sum(len(part) for part in values),
+        "sum": round(float(sum(part.sum() for part in values)), 6),
+        "min": float(min(part.min() for part in values)),
+        "max": float(max(part.max() for part in values)),
+    }
