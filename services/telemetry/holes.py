@@ -1,0 +1,77 @@
+"""Numbers that are missing below stored ones and may still come: what is known of them, and where it is kept.
+
+Redis hash ``holes:{site/device}:{boot}``: ``kind/first/after`` -> JSON of how long and how often it was asked
+for. Only holes that were asked for are in it; what will never come is a gap (models.py).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from services.telemetry.models import Kind, Source
+
+
+class Hole(NamedTuple):
+    """Numbers ``first`` .. ``after - 1`` of one stream that are not stored."""
+
+    kind: Kind
+    source: Source
+    first: int
+    after: int
+
+    @property
+    def field(self) -> str:
+        """As it stands in the hash."""
+        return f"{self.kind}/{self.first}/{self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What was done about a hole: since when (wall clock, for people), seconds waited, how often asked."""
+
+    since: str
+    waited_s: float
+    asks: int
+
+
+def holes_key(source: Source) -> str:
+    """The hash of one device and boot."""
+    return f"holes:{{{source.place}}}:{source.boot}"
+
+
+def read_holes(client: Any, source: Source) -> dict[Hole, Asking]:
+    """Every hole of a device and boot that was asked for and is not known to be closed."""
+    fields = client.hgetall(holes_key(source))
+    return {_hole(source, name): Asking(**orjson.loads(known)) for name, known in fields.items()}
+
+
+def write_holes(client: Any, changes: Mapping[Hole, Asking | None]) -> None:
+    """Keep what is known; None forgets a hole. One round trip; lost in a crash, it is found out again."""
+    pipe = client.pipeline(transaction=False)
+    for hole, asking in changes.items():
+        if asking is None:
+            pipe.hdel(holes_key(hole.source), hole.field)
+        else:
+            known = asdict(asking) | {"waited_s": round(asking.waited_s, 1)}
+            pipe.hset(holes_key(hole.source), hole.field, orjson.dumps(known))
+    pipe.execute()
+
+
+def holes_of(source: Source, missing: Mapping[Kind, Iterable[tuple[int, int]]]) -> Iterator[Hole]:
+    """The holes of one source, as ``Spans.holes`` gives them by stream."""
+    for kind, spans in missing.items():
+        for first, after in spans:
+            yield Hole(kind, source, first, after)
+
+
+def waiting_since(now: datetime) -> Asking:
+    """Nothing was done yet."""
+    return Asking(now.isoformat(timespec="seconds"), 0.0, 0)
+
+
+def _hole(source: Source, field: bytes) -> Hole:
+    kind, first, after = field.decode().split("/")
+    return Hole(kind, source, int(first), int(after))  # type: ignore[arg-type]  # written by ``field``
