@@ -1,4 +1,8 @@
-"""What a session came to, counted from its archived samples."""
+"""What a session came to, counted from its stored samples: the same for hot and archived ones.
+
+The gateway's own summary, counted in the loop's integers, is what billing and the file go by; these are
+measured again from what was stored, and tell more: creep, and what is missing.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -10,6 +14,10 @@ import numpy.typing as npt
 from services.telemetry.archive.models import PHASE, PHASES, VALUES, Counts, Floats, Run
 
 OUTSIDE: Final = ("idle", "ready")  # a patient may be confirmed, nothing is being done yet
+# The same phases as the gateway's summary counts: see services/controller/summary.py.
+TRACTION: Final = ("precondition", "ramp", "hold", "release", "rest", "guarded", "rebuild")
+REST: Final = PHASES.index("rest")
+EDGE_S: Final = 1.0  # positions are means over so long: noise and ripple are faster
 HOLD: Final = PHASES.index("hold")
 GUARDED: Final = PHASES.index("guarded")
 _OUTSIDE_CODES: Final = np.array([PHASES.index(name) for name in OUTSIDE])
@@ -20,23 +28,29 @@ def session_statistics(runs: Sequence[Run]) -> dict[str, Any]:
     """Statistics of a session from the runs of all its samples.
 
     ``peak_n`` highest tension outside idle and ready; ``hold_mean_n`` mean tension of all holds;
-    ``hold_rms_n`` root mean square of tension minus target in holds; ``guardings`` times that the phase
-    became guarded; ``creep_mm_min`` see ``creep``; ``phase_s`` seconds by phase; ``columns`` count, sum,
-    least and greatest of each column over all samples. None where there was nothing to count from.
+    ``hold_rms_n`` root mean square of tension minus target in holds; ``cycles`` and ``guardings`` times that
+    the phase became hold, guarded; ``creep_mm_min`` see ``creep``; ``creep_mm`` see ``lengthening``;
+    ``phase_s`` seconds by phase, ``traction_s`` of those under traction; ``missing`` samples between the
+    runs; ``columns`` count, sum, least and greatest of each column over all samples. None where there was
+    nothing to count from.
     """
     held = [_rows(run, run.columns[PHASE] == HOLD) for run in runs]
     tension = _joined(rows["tension_n"] for rows in held)
     errors = _joined(rows["tension_n"] - rows["target_n"] for rows in held)
     treated = _joined(run.values("tension_n")[~np.isin(run.columns[PHASE], _OUTSIDE_CODES)] for run in runs)
-    slope = creep(runs)
+    slope, phase_s = creep(runs), phase_seconds(runs)
     return {
         "samples": sum(run.count for run in runs),
+        "missing": sum(later.first - earlier.after for earlier, later in pairwise(runs)),
         "peak_n": float(treated.max()) if treated.size else None,
         "hold_mean_n": round(float(tension.mean()), 3) if tension.size else None,
         "hold_rms_n": round(float(np.sqrt(np.mean(errors**2))), 4) if errors.size else None,
+        "cycles": _entered(runs, HOLD),
         "guardings": _entered(runs, GUARDED),
         "creep_mm_min": None if slope is None else round(slope, 4),
-        "phase_s": phase_seconds(runs),
+        "creep_mm": lengthening(runs),
+        "traction_s": round(sum(phase_s.get(name, 0.0) for name in TRACTION), 3),
+        "phase_s": phase_s,
         "columns": {name: _column(runs, name) for name in VALUES} if runs else {},
     }
 
@@ -57,6 +71,22 @@ def creep(runs: Iterable[Run]) -> float | None:
             above += float(minutes @ (position[first:after] - position[first:after].mean()))
             below += float(minutes @ minutes)
     return above / below if below else None
+
+
+def lengthening(runs: Iterable[Run]) -> float | None:
+    """How much longer the pull is at base tension in the last rest than in the first, mm.
+
+    What does not come back between peaks, by the means of the last second of either rest.
+    """
+    means = []
+    for run in runs:
+        edge = max(1, round(EDGE_S * 1000 / run.period_ms))
+        position = run.values("position_mm")
+        means += [
+            float(position[max(first, after - edge) : after].mean())
+            for first, after in _stretches(run.columns[PHASE] == REST)
+        ]
+    return round(means[-1] - means[0], 3) if len(means) > 1 else None
 
 
 def phase_seconds(runs: Iterable[Run]) -> dict[str, float]:

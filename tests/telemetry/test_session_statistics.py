@@ -6,7 +6,7 @@ from simulated_session import simulated
 
 from services.telemetry.archive.models import PHASES, Run
 from services.telemetry.archive.runs import tension_runs
-from services.telemetry.measures import measure
+from services.telemetry.archive.statistics import session_statistics as measure
 
 
 def made(*stretches, first=0, period_ms=100.0):
@@ -37,10 +37,11 @@ def test_peak_holds_and_phases_are_those_of_the_samples():
 
 def test_creep_is_what_stays_at_base_tension_and_what_comes_in_a_hold():
     """Lengthening under unchanged tension, not the elastic one of a higher pull."""
-    hold = [("hold", 10, 100.0, 100, 2.0), ("hold", 10, 100.0, 100, 2.1), ("hold", 30, 100.0, 100, 2.4)]
+    ramp = np.linspace(2.0, 2.5, 51).tolist()  # 0.5 mm in 5 s: 6 mm/min
+    hold = [("hold", 1, 100.0, 100, position) for position in ramp]
     found = measure([made(*hold, ("rest", 30, 20.0, 20, 1.0), *hold, ("rest", 30, 20.0, 20, 1.7))])
     assert found["creep_mm"] == 0.7
-    assert found["creep_hold_mm"] == 0.3
+    assert found["creep_mm_min"] == pytest.approx(6.0, abs=0.01)
 
 
 def test_what_is_missing_between_runs_is_told():
@@ -63,7 +64,8 @@ def test_measures_agree_with_the_gateway_s_own_summary():
     assert found["phase_s"] == summary.phase_s
     assert found["traction_s"] == pytest.approx(summary.traction_s, abs=1e-6)
     assert (found["peak_n"], found["guardings"]) == (summary.peak_n, summary.guardings)
-    assert found["hold_mean_n"] == summary.hold_mean_n
+    assert found["hold_mean_n"] == pytest.approx(summary.hold_mean_n, abs=0.005)
     assert found["hold_rms_n"] == pytest.approx(summary.hold_rms_n, abs=0.005)  # its target is not rounded
-    assert 0 < found["creep_hold_mm"] < 10
+    assert found["cycles"] == summary.cycles
+    assert 0 < found["creep_mm_min"] < 10
     assert abs(found["creep_mm"]) < 50
