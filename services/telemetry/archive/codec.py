@@ -111,7 +111,8 @@ def _column(name: str, counts: Counts, decimals: int) -> bytes:
 
 def _differences(counts: Counts) -> tuple[Counts, list[int]]:
     """Counts, their differences or those of these, whichever are smallest, and the first of each before."""
-    best, rest, starts = counts, counts, []
+    starts: list[int] = []
+    best, rest = counts, counts
     least, kept = _weight(counts), 0
     while len(starts) < MAX_ORDER and len(rest) > 1:
         starts.append(int(rest[0]))
@@ -126,7 +127,7 @@ def _weight(counts: Counts) -> float:
 
 
 def _planes(rest: Counts) -> list[Plane]:
-    """Zigzag folds the sign into the lowest bit; then all lowest bytes, all second bytes, as far as needed."""
+    """Zigzag folds the sign into the lowest bit; then all lowest bytes, all second ones, as far as needed."""
     low, high = (int(rest.min()), int(rest.max())) if rest.size else (0, 0)
     size = next(size for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= low and high < 1 << 8 * size - 1)
     narrow = rest.astype(f"i{size}")
@@ -237,7 +238,8 @@ def _unfold(planes: Sequence[bytes], length: int) -> npt.NDArray[Any]:
     signs = (folded & one).view(f"i{size}")
     np.negative(signs, out=signs)
     folded >>= one
-    return folded.view(f"i{size}") ^ signs
+    unfolded: npt.NDArray[Any] = folded.view(f"i{size}") ^ signs
+    return unfolded
 
 
 def _inflate(frame: memoryview, limit: int) -> bytes:
