@@ -16,11 +16,22 @@ SPONDYL = str(Path(sys.executable).with_name("spondyl"))
 
 
 class Machine:
-    """`spondyl up` on free ports with its own data directory."""
+    """`spondyl up` on free ports with its own data directory.
 
-    def __init__(self, data: Path, *options: str) -> None:
+    ``within`` is put before every command (a namespace to enter, say), ``environment`` is added for `up`.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        within: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.data = data
         self.options = options
+        self.within = within
+        self.environment = environment or {}
         self.addresses: dict[str, Any] = {}
         self.process: subprocess.Popen[str] | None = None
 
@@ -29,7 +40,8 @@ class Machine:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.data.with_suffix(".stderr").open("w") as stderr:
             self.process = subprocess.Popen(
-                [SPONDYL, "up", "--data", str(self.data), "--json", *self.options],
+                [*self.within, "env", *(f"{name}={value}" for name, value in self.environment.items()),
+                 SPONDYL, "up", "--data", str(self.data), "--json", *self.options],
                 stdout=subprocess.PIPE, stderr=stderr, text=True,
             )  # fmt: skip
         line = self.process.stdout.readline()
@@ -76,12 +88,13 @@ class Machine:
         """Whether `spondyl up` has not ended."""
         return self.process is not None and self.process.poll() is None
 
-    def spondyl(self, *arguments: str, data: bool = True) -> subprocess.CompletedProcess[str]:
+    def spondyl(
+        self, *arguments: str, data: bool = True, within_s: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
         """Another `spondyl` command against this system."""
         where = ["--data", str(self.data)] if data else []
-        return subprocess.run(
-            [SPONDYL, *arguments, *where], capture_output=True, text=True, timeout=60, check=False
-        )
+        command = [*self.within, SPONDYL, *arguments, *where]
+        return subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """`spondyl status --json`: the processes by name."""
@@ -109,9 +122,10 @@ class Machine:
 
     def subscribe(self, topic: str, count: int, timeout_s: float = 15.0) -> list[tuple[str, dict[str, Any]]]:
         """(topic, message) pairs as mosquitto_sub prints them."""
-        port = self.addresses["mqtt"].rpartition(":")[2]
+        host, _, port = self.addresses["mqtt"].rpartition("/")[2].rpartition(":")
         answer = subprocess.run(
-            ["mosquitto_sub", "-V", "5", "-h", "127.0.0.1", "-p", port, "-u", self.addresses["mqtt_user"],
+            [*self.within, "mosquitto_sub", "-V", "5", "-h", host, "-p", port,
+             "-u", self.addresses["mqtt_user"],
              "-P", self.addresses["mqtt_password"], "-t", topic, "-q", "1", "-C", str(count),
              "-W", str(int(timeout_s)), "-F", "%t %p"],
             capture_output=True, text=True, timeout=timeout_s + 5, check=False)  # fmt: skip
