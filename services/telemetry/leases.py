@@ -176,6 +176,11 @@ class Leases:
         with told():
             self._redis.zrem(workers_key(self._group), self._worker)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What the last ``hold`` answered, less what was let go."""
+        return frozenset(self._mine)
+
     def left_s(self) -> float:
         """Seconds for which the leases certainly hold without another ``hold``; 0 when they may be gone."""
         return max(0.0, self._until - self._clock())
