@@ -28,7 +28,7 @@ from services.telemetry.archive.rows import (
 )
 from services.telemetry.archive.tables import BOOTS, GAPS, OBJECTS, SESSIONS, TOMBSTONES
 from services.telemetry.errors import ArchiveUnavailable, UnknownSession
-from services.telemetry.models import KINDS, Gap, Kind, Source
+from services.telemetry.models import KINDS, Gap, Kind, Place, Source
 
 PACKAGE: Final = "services.telemetry"
 _STATE: Final = "session."
@@ -78,6 +78,18 @@ class Index:
             query = select(BOOTS).order_by(BOOTS.c.site, BOOTS.c.device, BOOTS.c.id)
             return [source_of(row) for row in connection.execute(query).mappings()]
 
+    def places(self) -> list[Place]:
+        """Every device that the archive has anything of."""
+        with self.read() as connection:
+            found = connection.execute(select(BOOTS.c.site, BOOTS.c.device).distinct())
+            return sorted(Place(site, device) for site, device in found)
+
+    def boots(self, place: Place) -> list[UUID]:
+        """A device's boots in the order in which they were archived first."""
+        query = select(BOOTS.c.boot).where(BOOTS.c.site == place.site, BOOTS.c.device == place.device)
+        with self.read() as connection:
+            return [UUID(boot) for (boot,) in connection.execute(query.order_by(BOOTS.c.id))]
+
     def marks(self, source: Source) -> Marks:
         """Below these numbers everything is archived or named as a gap."""
         return self.all_marks([source]).get(source, dict(NOTHING))
@@ -88,6 +100,12 @@ class Index:
         with self.read() as connection:
             rows = connection.execute(select(BOOTS).where(BOOTS.c.boot.in_(boots))).mappings()
             return {source_of(row): {kind: row[_mark(kind)] for kind in KINDS} for row in rows}
+
+    def archived_at_us(self, source: Source) -> int:
+        """When the last of a boot was archived; 0 when nothing was."""
+        with self.read() as connection:
+            found = connection.execute(select(BOOTS.c.archived_at_us).where(_is(source)))
+            return int(found.scalar_one_or_none() or 0)
 
     def gaps(self, source: Source) -> list[Gap]:
         """The numbers that are known to come never, as far as the archive goes."""
@@ -128,6 +146,14 @@ class Index:
         within = ends > first if after is None else and_(begins < after, ends > first)
         return self._objects(_is(source), within, order=begins)
 
+    def objects_between(self, place: Place, since_us: int, until_us: int) -> list[ObjectRow]:
+        """A device's objects of samples that reach into a time, of any boot, oldest first."""
+        where = and_(BOOTS.c.site == place.site, BOOTS.c.device == place.device)
+        within = and_(OBJECTS.c.ended_at_us > since_us, OBJECTS.c.started_at_us < until_us)
+        return self._objects(
+            where, within, OBJECTS.c.tension_first.is_not(None), order=OBJECTS.c.started_at_us
+        )
+
     def session_objects(self, session: UUID) -> list[ObjectRow]:
         """The objects that were made for a session."""
         return self._objects(OBJECTS.c.session == str(session), order=OBJECTS.c.id)
@@ -150,6 +176,16 @@ class Index:
                 select(OBJECTS.c.directory).where(OBJECTS.c.id == object_id)
             ).scalar_one()
             return found
+
+    def directories(self, *, since_us: int | None = None, before_us: int | None = None) -> list[bytes]:
+        """The directories of all objects that end in this time, in one query."""
+        limits: list[_Limit] = []
+        if since_us is not None:
+            limits.append(OBJECTS.c.ended_at_us >= since_us)
+        if before_us is not None:
+            limits.append(OBJECTS.c.ended_at_us < before_us)
+        with self.read() as connection:
+            return list(connection.execute(select(OBJECTS.c.directory).where(*limits)).scalars())
 
     # --- sessions -------------------------------------------------------------------------------------------
     def session(self, session: UUID) -> SessionRow:

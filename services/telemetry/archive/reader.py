@@ -61,7 +61,10 @@ class Archive:
         """The tension of a window in about ``points`` buckets, from the coarsest level that is kept."""
         if after is None:
             after = max((end for _, end in self.spans("tension", source)), default=first)
-        stride = stride_for(max(after - first, 1), points)
+        return self.buckets_of(source, first, after, stride_for(max(after - first, 1), points))
+
+    def buckets_of(self, source: Source, first: int, after: int, stride: int) -> list[Buckets]:
+        """The tension of a window in buckets of ``stride`` samples, a power of two."""
         level = max((kept for kept in STRIDES if kept <= stride), default=None)
         if level is None:
             return [reduce(run, stride) for run in self.runs("tension", source, first, after)]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from services.telemetry.archive.models import BITS, PHASE, VALUES, Counts, Floats, Run
+from services.telemetry.archive.models import BITS, PHASE, VALUES, Counts, Floats, Run, Times
 from services.telemetry.errors import NotExportable
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,9 +95,13 @@ def pieces(runs: Sequence[Run], size: int = PIECE) -> Iterator[Run]:
 
 def times_us(run: Run) -> Counts:
     """When each sample of a run was taken, microseconds since the epoch."""
-    anchors = np.array(run.times, dtype=np.int64).reshape(-1, 2)
-    seqs = np.arange(run.first, run.after, dtype=np.int64)
+    return times_at(np.arange(run.first, run.after, dtype=np.int64), run.times, run.period_ms)
+
+
+def times_at(seqs: Counts, times: Times, period_ms: float) -> Counts:
+    """When these samples were taken, by the anchors of their run."""
+    anchors = np.array(times, dtype=np.int64).reshape(-1, 2)
     place = np.maximum(np.searchsorted(anchors[:, 0], seqs, side="right") - 1, 0)
-    since: Floats = (seqs - anchors[place, 0]) * (run.period_ms * 1000)
-    times: Counts = anchors[place, 1] + np.rint(since).astype(np.int64)
-    return times
+    since: Floats = (seqs - anchors[place, 0]) * (period_ms * 1000)
+    found: Counts = anchors[place, 1] + np.rint(since).astype(np.int64)
+    return found
