@@ -1,6 +1,6 @@
 """What the archiver sees of Redis: what waits to be archived, and taking away what is."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -57,8 +57,8 @@ class HotSide:
         """Every site of which anything was ever stored."""
         return {place.site for place in self._places()}
 
-    def boots(self, sites: Collection[str]) -> list[HotBoot]:
-        """Every device and boot of these sites, in two round trips."""
+    def boots(self, sites: Collection[str], done: Collection[Source] = ()) -> list[HotBoot]:
+        """Every device and boot of these sites but those that are done, in two round trips."""
         places = [place for place in self._places() if place.site in sites]
         with told():
             found = self._ask([("ZRANGE", keys.boots(place), 0, -1) for place in places])
@@ -67,6 +67,7 @@ class HotSide:
                 for place, boots in zip(places, found, strict=True)
                 for boot in boots
             ]
+            sources = [(source, newest) for source, newest in sources if source not in done]
             commands = [
                 ("HGETALL", key(source)) for source, _ in sources for key in (keys.cursor, keys.archived)
             ]
@@ -192,7 +193,13 @@ def spans_of_gaps(gaps: Iterable[Gap], kind: Kind) -> list[Span]:
     return sorted((gap.first, gap.after) for gap in gaps if gap.kind == kind)
 
 
-def hot_session(session: UUID, fields: dict[str, str]) -> HotSession | None:
+def source_of(fields: Mapping[str, str]) -> Source | None:
+    """Where a session is, or was when it ended; None when neither names its boot."""
+    boot = fields.get("boot") or fields.get("end_boot")
+    return None if boot is None else Source(Place(fields["site"], fields["device"]), UUID(boot))
+
+
+def hot_session(session: UUID, fields: Mapping[str, str]) -> HotSession | None:
     """Where a session lies; None while its start is not known."""
     if "first_seq" not in fields:
         return None
@@ -200,7 +207,7 @@ def hot_session(session: UUID, fields: dict[str, str]) -> HotSession | None:
     return HotSession(session, int(fields["first_seq"]), int(fields["end_seq"]) + 1 if ended_here else None)
 
 
-def session_row(session: UUID, fields: dict[str, str]) -> SessionRow:
+def session_row(session: UUID, fields: Mapping[str, str]) -> SessionRow:
     """A session as ingest noted it, for the index; statistics come later."""
     summary: dict[str, Any] | None = orjson.loads(fields["summary"]) if "summary" in fields else None
     said = summary or {}

@@ -1,0 +1,83 @@
+"""Whether what Redis still has is in the archive already, content and all: only then it may be taken away."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from services.telemetry.archive.hot_side import HotEntry
+from services.telemetry.archive.models import Run
+from services.telemetry.archive.reader import Archive
+from services.telemetry.archive.rows import Span
+from services.telemetry.archive.runs import blackbox_runs, chunks_of, tension_runs
+from services.telemetry.models import Kind, Source
+
+Has = Callable[[HotEntry], bool]
+
+
+def not_archived(archive: Archive, kind: Kind, source: Source, entries: Sequence[HotEntry]) -> list[HotEntry]:
+    """Those of the entries that are nowhere in the archive with this content."""
+    spans = archive.spans(kind, source)
+    covered = [entry for entry in entries if covers(spans, entry.first, entry.after)]
+    if not covered:
+        return list(entries)
+    first, after = min(entry.first for entry in covered), max(entry.after for entry in covered)
+    has = _HAS[kind](archive, source, first, after)
+    known = {entry for entry in covered if has(entry)}
+    return [entry for entry in entries if entry not in known]
+
+
+def covers(spans: Sequence[Span], first: int, after: int) -> bool:
+    """Whether every number ``first`` .. ``after - 1`` lies in one of the spans, which are in order."""
+    for begin, end in spans:
+        if begin <= first < end:
+            first = end
+        if first >= after:
+            return True
+    return False
+
+
+def _has_tension(archive: Archive, source: Source, first: int, after: int) -> Has:
+    archived = archive.runs("tension", source, first, after)
+
+    def has(entry: HotEntry) -> bool:
+        runs = tension_runs([(entry.first, entry.after - entry.first, entry.payload)])
+        return all(any(_same(run, one) for one in archived) for run in runs)
+
+    return has
+
+
+def _same(run: Run, archived: Run) -> bool:
+    """Whether the archived run holds just these samples, as floats: decimals may differ, values may not."""
+    if not (archived.first <= run.first and run.after <= archived.after):
+        return False
+    part = archived.slice(run.first, run.after)
+    return part.period_ms == run.period_ms and all(
+        np.array_equal(run.values(name), part.values(name)) for name in run.columns
+    )
+
+
+def _has_chunk(archive: Archive, source: Source, first: int, after: int) -> Has:
+    chunks: dict[int, Any] = {
+        chunk["seq"]: chunk
+        for run in archive.runs("blackbox", source, first, after)
+        for chunk in chunks_of(run)
+    }
+
+    def has(entry: HotEntry) -> bool:
+        stored = (entry.first, entry.after - entry.first, entry.payload)
+        rebuilt = [chunk for run in blackbox_runs([stored]) for chunk in chunks_of(run)]
+        return all(chunks.get(chunk["seq"]) == chunk for chunk in rebuilt)
+
+    return has
+
+
+def _has_event(archive: Archive, source: Source, first: int, after: int) -> Has:
+    events = {event["index"]: event for event in archive.events(source, first, after)}
+    return lambda entry: events.get(entry.first) == orjson.loads(entry.payload)
+
+
+_HAS: Final[dict[Kind, Callable[[Archive, Source, int, int], Has]]] = {
+    "tension": _has_tension, "blackbox": _has_chunk, "event": _has_event,
+}  # fmt: skip

@@ -1,0 +1,24 @@
+"""The archive that the settings name."""
+
+from services.telemetry.archive.index import Index
+from services.telemetry.archive.reader import Archive
+from services.telemetry.archive.stores import Credentials, ObjectStore, open_store
+from services.telemetry.settings import TelemetrySettings
+
+
+def open_archive(settings: TelemetrySettings) -> Archive:
+    """Its store and its index, made when they are not there. Raises SpondylError, ArchiveUnavailable."""
+    store = open_settings_store(settings)
+    return Archive(Index(settings.archive_database), store)
+
+
+def open_settings_store(settings: TelemetrySettings) -> ObjectStore:
+    """The object store alone."""
+    secret = settings.archive_s3_secret_key
+    credentials = Credentials(
+        settings.archive_s3_access_key,
+        secret.get_secret_value() if secret else None,
+        settings.archive_s3_region,
+        settings.archive_s3_endpoint,
+    )
+    return open_store(settings.archive_location, credentials)

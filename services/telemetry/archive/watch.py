@@ -1,0 +1,34 @@
+"""The archiver's metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.kit.metrics import latency
+
+
+class ArchiveMetrics:
+    """What the archiver counts; one for a process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._objects = Counter(
+            "spondyl_archive_objects", "Objects written, read back and found whole.", registry=registry
+        )
+        self._bytes = Counter("spondyl_archive_bytes", "Bytes of these objects.", registry=registry)
+        self._seconds = latency(
+            "spondyl_archive_object_seconds", "Building, writing and reading back one object.", registry
+        )
+        self.waiting = Gauge(
+            "spondyl_archive_waiting_samples", "Samples that are in Redis only.", registry=registry
+        )
+        self.turn = latency("spondyl_archive_turn_seconds", "One look at every device of my sites.", registry)
+        self.failures = Counter(
+            "spondyl_archive_failures",
+            "Times archiving a device failed; it is tried again.",
+            registry=registry,
+        )
+        self.sites = Gauge("spondyl_archive_sites", "Sites that this archiver works on.", registry=registry)
+
+    def stored(self, size: int, seconds: float) -> None:
+        """An object is in the store."""
+        self._objects.inc()
+        self._bytes.inc(size)
+        self._seconds.observe(seconds)
