@@ -69,6 +69,19 @@ class Refusals:
         with self._lock:
             return dict(self._counts)
 
+    def admit(self, topic: str | None, size: int) -> topics.Address | None:
+        """Where a message of ``size`` bytes belongs; None when refused, counted. No topic: not UTF-8."""
+        if topic is None:
+            self.note("(invalid UTF-8)", "topic is not UTF-8")
+            return None
+        try:
+            address = topics.parse(topic)
+            codec.check_size(address.stream, size)
+        except (topics.TopicError, codec.Malformed) as error:
+            self.note(sender(topic), str(error))
+            return None
+        return address
+
 
 class Inbox:
     """Arrivals in order; from ``capacity`` on nothing more is to be read from the network."""
@@ -89,13 +102,9 @@ class Inbox:
         try:
             topic = packet.topic
         except UnicodeDecodeError:
-            self.refusals.note("(invalid UTF-8)", "topic is not UTF-8")
-            return False
-        try:
-            address = topics.parse(topic)
-            codec.check_size(address.stream, len(packet.payload))
-        except (topics.TopicError, codec.Malformed) as error:
-            self.refusals.note(sender(topic), str(error))
+            topic = None
+        address = self.refusals.admit(topic, len(packet.payload))
+        if address is None:
             return False
         with self._changed:
             self._arrivals.append(Arrival(address, packet, generation, serial))

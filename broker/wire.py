@@ -108,6 +108,8 @@ class Occurrence:
 class Connection:
     """A connection from CONNECT to its end. ``pump`` and ``open`` belong to one thread, the rest to any."""
 
+    client_class: type[Client] = Client
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -179,7 +181,7 @@ class Connection:
 
     def _build(self) -> Client:
         endpoint = self._endpoint
-        client = Client(
+        client = self.client_class(
             CallbackAPIVersion.VERSION2,
             client_id=endpoint.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,

@@ -54,7 +54,7 @@ def test_nothing_is_promised_beyond_a_hole_and_the_hole_can_be_filled(telemetry,
     gateway.tension(0, 30, 20)
     eventually(lambda: (row := _row(telemetry, gateway.boot)) and row["samples"] == 30, what="stored")
     eventually(lambda: gateway.next() == 10, what="committed up to the hole")
-    assert _metric(telemetry, "spondyl_ingest_holes ") == 1
+    eventually(lambda: _metric(telemetry, "spondyl_ingest_holes ") == 1, what="the hole is counted")
     gateway.tension(10)
     eventually(lambda: gateway.next() == 40, what="committed behind the filled hole")
     assert max(said["tension"] for said in gateway.promised[gateway.boot]) == 40

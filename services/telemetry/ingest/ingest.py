@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,13 +11,14 @@ import structlog
 
 from broker import contract
 from broker.backoff import full_jitter
-from broker.bus import Bus, BusError, Delivery
+from broker.bus import Bus
 from broker.messages import Committed
-from broker.topics import ANY
+from broker.receive import Packet, Receiver
 from services.kit.errors import SpondylError
-from services.telemetry.ingest.handlers import Unstorable, collect
-from services.telemetry.models import KINDS, Batch, Fate, Gap, Kind, Place, Source
-from services.telemetry.progress import Spans
+from services.telemetry.holes import Hole
+from services.telemetry.ingest.collector import Collector
+from services.telemetry.ingest.memory import Announcements, Memory, Track
+from services.telemetry.models import Batch, Fate, Gap, Place, Source
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import Store
 from services.telemetry.watch import IngestMetrics
@@ -24,24 +26,34 @@ from services.telemetry.watch import IngestMetrics
 log = structlog.get_logger(__name__)
 
 STREAMS: Final = (
-    contract.COMMITTED, contract.STATUS, contract.STATE, contract.ALARM,
-    contract.EVENT, contract.BLACKBOX, contract.TENSION,
+    contract.STATUS, contract.STATE, contract.ALARM, contract.EVENT, contract.BLACKBOX, contract.TENSION,
 )  # fmt: skip
+ONCE: Final = (contract.COMMITTED,)  # our own promises as the broker kept them
 TAKE_S: Final = 0.2
+LULL_S: Final = 0.01  # nothing more comes for so long: the broker waits for acknowledgements, or it was all
+LULL_LEAST: Final = 20  # Mosquitto's default window
 LOOK_S: Final = 10.0  # between two looks at the server's settings and memory
+CHORES_S: Final = 0.5
+HEARD_S: Final = 1.0
+PROMISES_PER_S: Final = 500.0  # each costs as much as ten blocks; beyond it every device waits its turn
 LONGEST_WAIT_S: Final = 5.0
 LOST_AFTER_COMMIT: Final = "lost by the store after it was committed"
 
+IsHeard = Callable[[Place], bool]
+KeepGaps = Callable[[list[Hole], IsHeard], list[Gap]]
 
-def open_bus(settings: TelemetrySettings) -> Bus:
-    """The broker session that keeps what ingest misses; receive maximum two batches and more.
+
+def open_receiver(settings: TelemetrySettings) -> Receiver:
+    """The broker sessions that keep what ingest misses; receive maximum two batches and more.
 
     Raises SpondylError when the broker's address is not one.
     """
     try:
-        bus = Bus(
+        return Receiver(
             settings.mqtt_url,
             settings.ingest_client,
+            STREAMS,
+            once=ONCE,
             username=settings.mqtt_username,
             password=settings.mqtt_secret,
             session_expiry_s=int(settings.ingest_session_h * 3600),
@@ -49,39 +61,77 @@ def open_bus(settings: TelemetrySettings) -> Bus:
         )
     except ValueError as error:
         raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
-    for stream in STREAMS:
-        for site in settings.ingest_sites or (ANY,):
-            bus.subscribe(stream, site)
-    return bus
+
+
+def open_bus(settings: TelemetrySettings, worker: str) -> Bus:
+    """What says `committed` and asks for what is missing: no session, nothing is received on it.
+
+    Raises SpondylError when the broker's address is not one.
+    """
+    try:
+        return Bus(
+            settings.mqtt_url,
+            f"{settings.ingest_client}-says-{worker}",
+            username=settings.mqtt_username,
+            password=settings.mqtt_secret,
+        )
+    except ValueError as error:
+        raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
 
 
 class Ingest:
-    """One thread that stores what the bus delivers; everything it waits for shows in ``trouble``."""
+    """One thread that stores what the receiver brings, for all its sites in one batch.
 
-    def __init__(self, bus: Bus, store: Store, settings: TelemetrySettings, metrics: IngestMetrics) -> None:
-        self._bus = bus
+    ``keep_gaps`` is told every open hole twice a second, with a way to ask whether a device is heard from,
+    and answers what is given up: these numbers are named, and nobody waits for them any longer.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        store: Store,
+        bus: Bus,
+        settings: TelemetrySettings,
+        metrics: IngestMetrics,
+        keep_gaps: KeepGaps | None = None,
+    ) -> None:
+        self._receiver = receiver
         self._store = store
+        self._bus = bus
         self._settings = settings
         self._metrics = metrics
-        self._progress: dict[Source, dict[Kind, Spans]] = {}
-        self._promises: dict[Source, dict[Kind, int]] = {}
-        self._unsaid: dict[Place, dict[Source, None]] = {}
-        self._said_at: dict[Place, float] = {}
-        self._looked_at = 0.0
+        self._keep_gaps = keep_gaps or (lambda _holes, _is_heard: [])
+        self._collector = Collector(receiver.refusals, metrics)
+        self._memory = Memory()
+        self._unsaid = Announcements()
+        self._allowance, self._allowed_at = PROMISES_PER_S, time.monotonic()
+        self._released: deque[str] = deque()
+        self._given_up: list[Gap] = []
+        self._heard: dict[Place, float] = {}  # monotonic
+        self._heard_now: dict[Place, int] = {}  # not yet told to the store, ms since the epoch
+        self._looked_at = self._chores_at = self._heard_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
-        self._heard: dict[Place, float] = {}
-        self._refusal: str | None = None
-        self.trouble: str | None = "Redis was not asked yet"
+        self._trouble: str | None = "Redis was not asked yet"
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Begin, in a thread of its own; receiver and bus are started by whoever made them."""
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End after the batch at hand; what is not stored by then is not acknowledged and comes again."""
         self._stopping.set()
         self._thread.join(timeout_s)
+
+    def adopt(self, site: str) -> None:
+        """Store for this site from now on; what is known of it is read anew. From any thread."""
+        self._released.append(site)
+        self._receiver.open(site)
+
+    def release(self, site: str) -> None:
+        """Leave this site to others; what is not acknowledged comes again to them. From any thread."""
+        self._receiver.close(site)
+        self._released.append(site)
 
     def age_s(self, place: Place) -> float | None:
         """Seconds since the newest block of a device came in, None when none did since the start."""
@@ -90,11 +140,13 @@ class Ingest:
 
     def broker_trouble(self) -> str | None:
         """What is wrong with the broker, for the readiness check."""
-        return self._refusal if self._bus.connected else (self._bus.last_error or "not connected")
+        if not self._receiver.connected:
+            return self._receiver.last_error or "not connected"
+        return None if self._bus.connected else (self._bus.last_error or "not connected")
 
     def store_trouble(self) -> str | None:
         """What is wrong with the store, for the readiness check."""
-        return self.trouble
+        return self._trouble
 
     # --- the thread -----------------------------------------------------------------------------------------
     def _run(self) -> None:
@@ -103,10 +155,6 @@ class Ingest:
             try:
                 self._turn()
                 attempt = 0
-            except BusError as error:
-                self._refusal = str(error)
-                log.warning("the broker refuses ingest", why=self._refusal)
-                self._stopping.wait(LONGEST_WAIT_S)
             except Exception as error:
                 log.exception("ingest failed; it tries again")
                 attempt = self._wait(f"{type(error).__name__}: {error}", attempt)
@@ -114,14 +162,17 @@ class Ingest:
     def _turn(self) -> None:
         """One batch, or one look around when nothing comes."""
         self._look()
-        deliveries = self._gather()
-        self._refusal = None
-        if deliveries:
-            batch = self._collect(deliveries)
+        packets = self._gather()
+        self._forget_released()
+        if packets or self._given_up:
+            batch = self._collector.collect(packets)
+            batch.gaps += self._given_up
             if self._keep(batch):
-                self._bus.acknowledge(deliveries)
-                self._metrics.taken(len(deliveries))
+                self._given_up.clear()
+                self._receiver.acknowledge(packets)
+                self._metrics.taken(len(packets))
         self._say_committed()
+        self._do_chores()
 
     def _look(self) -> None:
         """Wait for a server that keeps what it takes; look again every few seconds."""
@@ -136,30 +187,23 @@ class Ingest:
                 continue
             self._looked_at = time.monotonic()
             self._metrics.looked(server, self._settings.memory_warning)
-            if self.trouble is not None:
+            if self._trouble is not None:
                 log.info("redis takes telemetry", flush=server.flush)
-            self.trouble = None
+            self._trouble = None
 
-    def _gather(self) -> list[Delivery]:
-        """A batch: full, or as much as came within the time it may linger."""
-        deliveries = self._bus.take(self._settings.ingest_batch, TAKE_S)
+    def _gather(self) -> list[Packet]:
+        """A batch: full, or as much as came within the time it may linger, or until nothing more comes."""
+        packets = self._receiver.take(self._settings.ingest_batch, TAKE_S)
         until = time.monotonic() + self._settings.ingest_linger_ms / 1000
-        while deliveries and (left := until - time.monotonic()) > 0:
-            room = self._settings.ingest_batch - len(deliveries)
-            if room <= 0 or self._stopping.wait(left):
+        while packets and (left := until - time.monotonic()) > 0:
+            room = self._settings.ingest_batch - len(packets)
+            if room <= 0 or self._stopping.is_set():
                 break
-            deliveries += self._bus.take(room, 0)
-        return deliveries
-
-    def _collect(self, deliveries: Iterable[Delivery]) -> Batch:
-        batch = Batch()
-        for delivery in deliveries:
-            try:
-                collect(delivery, batch)
-            except Unstorable as error:
-                self._metrics.unstorable.inc()
-                log.warning("unstorable message", site=delivery.site, device=delivery.device, why=str(error))
-        return batch
+            more = self._receiver.take(room, min(left, LULL_S))
+            if not more and len(packets) >= LULL_LEAST:
+                break
+            packets += more
+        return packets
 
     def _keep(self, batch: Batch) -> bool:
         """Store until it is stored; False when told to stop before that."""
@@ -171,7 +215,7 @@ class Ingest:
                     break
                 self._commit(batch)
             except Exception as error:
-                self._progress.clear()  # the store may have lost something: it is read again
+                self._memory.forget_all()  # the store may have lost something: it is read again
                 if not isinstance(error, SpondylError):
                     log.exception("a batch cannot be stored")
                 attempt = self._wait(str(error), attempt)
@@ -180,77 +224,94 @@ class Ingest:
         return False
 
     def _commit(self, batch: Batch) -> None:
-        for source in batch.sources:
-            self._know(source)
-        self._take_promises(batch)
-        checkpoints = {source: self._next(source) for source in batch.sources}
+        sources = batch.sources
+        for source in sources:
+            if source not in self._memory.tracks:
+                self._memory.tracks[source] = Track(self._store.progress(source))
+        self._take_promises(batch, sources)
+        self._add_heard(batch)
+        checkpoints = self._memory.checkpoints()
         began = time.perf_counter()
         fates = self._store.commit(batch, checkpoints)
         self._metrics.flushed(time.perf_counter() - began, batch, fates)
-        self._advance(batch, fates)
+        self._memory.written(checkpoints)
+        self._memory.advance(batch)
+        self._note_heard(batch, fates)
+        self._unsaid.add(sources)
 
-    def _advance(self, batch: Batch, fates: list[Fate]) -> None:
-        """Everything of the batch is on disk: what is contiguous now may be promised."""
-        now = time.monotonic()
-        for gap in batch.gaps:
-            self._progress[gap.source][gap.kind].add(gap.first, gap.after)
-        for entry, fate in zip(batch.entries, fates, strict=True):
-            self._progress[entry.source][entry.kind].add(entry.first, entry.after)
-            if entry.kind == "tension" and fate == "stored":
-                self._heard[entry.source.place] = now
-        for source in batch.sources:
-            self._unsaid.setdefault(source.place, {})[source] = None
-        holes = (len(spans.holes) for kinds in self._progress.values() for spans in kinds.values())
-        self._metrics.holes.set(sum(holes))
-
-    def _know(self, source: Source) -> None:
-        if source not in self._progress:
-            self._progress[source] = self._store.progress(source)
-
-    def _next(self, source: Source) -> dict[Kind, int]:
-        return {kind: spans.next for kind, spans in self._progress[source].items()}
-
-    def _take_promises(self, batch: Batch) -> None:
+    def _take_promises(self, batch: Batch, sources: set[Source]) -> None:
         """What was promised once and is not there now was lost by the store: named, and not waited for."""
         for source, promise in batch.promises:
-            known = self._promises.setdefault(source, dict.fromkeys(KINDS, 0))
-            known |= {kind: max(known[kind], after) for kind, after in promise.items()}
-        for source in batch.sources:
-            for kind, after in self._promises.get(source, {}).items():
-                stored = self._progress[source][kind].next
-                gap = Gap(kind, source, stored, after, LOST_AFTER_COMMIT)
-                if stored < after and gap not in batch.gaps:
-                    log.error("the store has lost what it had committed", place=str(source.place),
-                              boot=str(source.boot), stream=kind, first=stored, last=after - 1)  # fmt: skip
-                    batch.gaps.append(gap)
+            self._memory.promised(source, promise)
+        for gap in self._memory.broken_promises(sources, LOST_AFTER_COMMIT):
+            if gap not in batch.gaps:
+                log.error("the store has lost what it had committed", place=str(gap.source.place),
+                          boot=str(gap.source.boot), stream=gap.kind,
+                          first=gap.first, last=gap.after - 1)  # fmt: skip
+                batch.gaps.append(gap)
+
+    def _add_heard(self, batch: Batch) -> None:
+        """Once a second is enough to know how old a device's newest block is."""
+        if time.monotonic() - self._heard_at >= HEARD_S:
+            self._heard_at = time.monotonic()
+            batch.heard, self._heard_now = self._heard_now, {}
+
+    def _note_heard(self, batch: Batch, fates: list[Fate]) -> None:
+        now, now_ms = time.monotonic(), int(time.time() * 1000)
+        for entry, fate in zip(batch.entries, fates, strict=True):
+            if fate == "stored" and entry.kind == "tension":
+                place = entry.source.place
+                self._heard[place] = now
+                self._heard_now[place] = now_ms
 
     def _say_committed(self) -> None:
         """Tell the gateways how far all is stored; each device at most every ``committed_ms``."""
         now = time.monotonic()
-        for place in list(self._unsaid):
-            early = now - self._said_at.get(place, -1e9) < self._settings.committed_ms / 1000
-            if early or not self._bus.connected:
-                continue
-            source = next(
-                iter(self._unsaid[place])
-            )  # one boot at a time: each is said before the next replaces it
-            del self._unsaid[place][source]
-            if not self._unsaid[place]:
-                del self._unsaid[place]
-            self._said_at[place] = now
-            if source in self._progress:
-                self._announce(source)
+        self._allowance += (now - self._allowed_at) * PROMISES_PER_S
+        self._allowance, self._allowed_at = min(self._allowance, PROMISES_PER_S), now
+        if not self._bus.connected:
+            return
+        for source in self._unsaid.due(int(self._allowance), self._settings.committed_ms / 1000):
+            track = self._memory.tracks.get(source)
+            if track is not None:
+                self._allowance -= 1
+                stored = track.next()
+                self._memory.promised(source, stored)
+                message = Committed(boot=source.boot, next=stored, at=datetime.now(UTC))
+                self._bus.announce(contract.COMMITTED, message, source.place.site, source.place.device)
 
-    def _announce(self, source: Source) -> None:
-        stored = self._next(source)
-        self._promises[source] = stored
-        message = Committed(boot=source.boot, next=stored, at=datetime.now(UTC))
-        self._bus.announce(contract.COMMITTED, message, source.place.site, source.place.device)
+    # --- now and then ---------------------------------------------------------------------------------------
+    def _do_chores(self) -> None:
+        """What need not be done with every batch: holes, and forgetting."""
+        now = time.monotonic()
+        if now - self._chores_at < CHORES_S:
+            return
+        self._chores_at = now
+        holes = self._memory.holes()
+        self._metrics.holes.set(len(holes))
+        self._given_up = self._keep_gaps(holes, self._is_heard)
+        idle = self._memory.forget_idle()
+        for source in idle:
+            self._store.forget(source)
+            self._heard.pop(source.place, None)
+        self._unsaid.prune(source.place for source in idle)
+        self._collector.prune()
+
+    def _is_heard(self, place: Place) -> bool:
+        age = self.age_s(place)
+        return age is not None and age < LOOK_S
+
+    def _forget_released(self) -> None:
+        """Sites that came or went since the last batch: others may have stored for them meanwhile."""
+        while self._released:
+            site = self._released.popleft()
+            self._memory.forget_site(site)
+            self._unsaid.forget(site)
 
     def _wait(self, trouble: str, attempt: int) -> int:
-        if trouble != self.trouble:
+        if trouble != self._trouble:
             log.error("ingest waits; nothing is acknowledged", why=trouble)
-        self.trouble = trouble
+        self._trouble = trouble
         self._metrics.waits.inc()
         self._stopping.wait(full_jitter(attempt, most_s=LONGEST_WAIT_S))
         return attempt + 1
