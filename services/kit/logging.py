@@ -26,7 +26,17 @@ IDENTIFIERS = frozenset(
         *("password", "token", "clearance", "secret", "authorization"),
     }
 )
-_QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "paho", "websockets", "httpx", "httpcore")
+_QUIET = (
+    "alembic",
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "asyncio",
+    "paho",
+    "websockets",
+    "httpx",
+    "httpcore",
+)
 
 
 def configure(

@@ -1,11 +1,11 @@
 """The SQL index of the archive: what lies where; SQLite on one machine, PostgreSQL by URL for many."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -32,6 +32,7 @@ from services.telemetry.models import KINDS, Gap, Kind, Place, Source
 
 PACKAGE: Final = "services.telemetry"
 _STATE: Final = "session."
+PAGE: Final = 10_000  # rows fetched at once where all are wanted
 _Limit = ColumnElement[bool]
 
 
@@ -67,8 +68,9 @@ class Index:
             objects = [object_values(new, boot_id, now_us) for new in step.objects]
             sessions = [session_values(session, now_us) for session in step.sessions]
             gaps = [gap_values(gap, boot_id, now_us) for gap in step.gaps]
-            for table, rows in ((OBJECTS, objects), (SESSIONS, sessions), (GAPS, gaps)):
+            for table, rows in ((OBJECTS, objects), (GAPS, gaps)):
                 _add_new(connection, table, rows)
+            _add_sessions(connection, sessions)
             return True
 
     # --- boots ----------------------------------------------------------------------------------------------
@@ -230,11 +232,28 @@ class Index:
         page = rows[:limit]
         return page, f"{page[-1].started_at_us}.{page[-1].id}" if len(rows) > limit else None
 
-    def known_sessions(self, sessions: Iterable[UUID]) -> set[UUID]:
-        """Which of these are in the archive."""
-        ids = [str(session) for session in sessions]
+    def session_texts(self, since_us: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Pages of (id, site, device, cure, patient, region, segment, started_at_us, ended_by, summary,
+        statistics), the last two as JSON texts, of the sessions archived since then.
+        """
+        wanted = ("id", "site", "device", "cure", "patient", "region", "segment", "started_at_us", "ended_by",
+                  "summary", "statistics")  # fmt: skip
+        query = select(*(SESSIONS.c[name] for name in wanted)).where(SESSIONS.c.archived_at_us >= since_us)
         with self.read() as connection:
-            found = connection.execute(select(SESSIONS.c.id).where(SESSIONS.c.id.in_(ids)))
+            found = connection.execution_options(yield_per=PAGE).execute(query)
+            for page in found.partitions():
+                yield [tuple(row) for row in page]
+
+    def newest_session_us(self) -> int:
+        """When the last session was archived; 0 before the first."""
+        with self.read() as connection:
+            return connection.execute(select(func.max(SESSIONS.c.archived_at_us))).scalar_one() or 0
+
+    def known_sessions(self, sessions: Iterable[UUID]) -> set[UUID]:
+        """Which of these are in the archive with their end."""
+        mine = SESSIONS.c.id.in_([str(session) for session in sessions])
+        with self.read() as connection:
+            found = connection.execute(select(SESSIONS.c.id).where(mine, SESSIONS.c.ended_by.is_not(None)))
             return {UUID(session) for (session,) in found}
 
     # --- connections ----------------------------------------------------------------------------------------
@@ -296,6 +315,21 @@ def _add_new(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> 
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = insert(table) if table is OBJECTS else dialect.insert(table).on_conflict_do_nothing()
     connection.execute(statement, rows)
+
+
+def _add_sessions(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Add them; one whose end was never heard of is completed, any other stays as it is."""
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(SESSIONS)
+    said = {column.name: statement.excluded[column.name] for column in SESSIONS.c if not column.primary_key}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[SESSIONS.c.id], set_=said, where=SESSIONS.c.ended_by.is_(None)
+        ),
+        rows,
+    )
 
 
 def _mark(kind: Kind) -> Any:

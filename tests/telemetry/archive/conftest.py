@@ -1,5 +1,28 @@
 import pytest
 from archive_rig import Rig
+from servers import S3, Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One PostgreSQL for all tests; each takes databases of its own."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(tmp_path):
+    """An S3 server that checks signatures."""
+    with S3(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/archive.db"
+    return request.getfixturevalue("postgres").database()
 
 
 @pytest.fixture
