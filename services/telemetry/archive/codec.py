@@ -7,7 +7,8 @@ its columns is decoded without the others. What is decoded is checked first: any
 
 import struct
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 from zlib import crc32
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from services.telemetry.archive.models import BITS, Counts, Run, heads
+from services.telemetry.archive.models import BITS, Counts, Run, Times, heads, thin_times
 from services.telemetry.errors import Corrupt
 
 MAGIC: Final = b"SPB1"
@@ -27,11 +28,16 @@ BLOCK_SAMPLES: Final = 60_000  # and no more than this, at the shortest periods
 MAX_SAMPLES: Final = 10_000_000  # of one block: what a reader is ready to make room for
 MAX_COLUMNS: Final = 256
 MAX_NOTE: Final = 64_000_000
+MAX_PERIOD_MS: Final = 1e9  # of a bucket of the coarsest pyramid too
 _HEAD: Final = struct.Struct("<4sI")  # magic, crc32 of all behind it
-_BODY: Final = struct.Struct("<QIdIIH")  # first, count, period_ms, anchors, bytes of the note, columns
-_COLUMN: Final = struct.Struct("<BbBB")  # bytes of the name, decimals, times differenced, planes
+# first, count, period_ms, first anchor's seq and microseconds, further anchors, bytes of the note, columns
+_BODY: Final = struct.Struct("<QIdqqIIH")
+_COLUMN: Final = struct.Struct("<BBbBB")  # bytes of: the name, a count; decimals, times differenced, planes
 _START: Final = struct.Struct("<q")
 _LENGTH: Final = struct.Struct("<I")
+_NARROW: Final = 4  # bytes of a count, or else 8
+_SIZES: Final = (_NARROW, 8)
+_INT32: Final = np.iinfo(np.int32)
 MAX_ORDER: Final = 2
 MAX_DECIMALS: Final = 3
 
@@ -78,29 +84,44 @@ def _at_chunks(edges: Sequence[int], run: Run) -> list[int]:
 
 def encode_block(run: Run) -> bytes:
     """One run as one block."""
-    seqs, times = np.array(run.times, dtype=np.int64).T
     note = _zstd.compressor.compress(run.note) if run.note else b""
     columns = [_column(name, counts, run.decimals.get(name, 0)) for name, counts in run.columns.items()]
     body = b"".join(
         [
-            _BODY.pack(run.first, run.count, run.period_ms, len(seqs), len(note), len(columns)),
+            _BODY.pack(
+                run.first,
+                run.count,
+                run.period_ms,
+                *run.times[0],
+                len(run.times) - 1,
+                len(note),
+                len(columns),
+            ),
             note,
-            _column("seq", seqs, 0),
-            _column("us", times, 0),
+            *_anchors(run.times[1:]),
             *columns,
         ]
     )
     return _HEAD.pack(MAGIC, crc32(body)) + body
 
 
+def _anchors(times: Times) -> list[bytes]:
+    """The anchors behind the first as two more columns."""
+    if not times:
+        return []
+    seqs, microseconds = np.array(times, dtype=np.int64).T
+    return [_column("seq", seqs, 0), _column("us", microseconds, 0)]
+
+
 def _column(name: str, counts: Counts, decimals: int) -> bytes:
+    narrow = decimals != BITS and counts.min() >= _INT32.min and counts.max() <= _INT32.max
     rest, starts = _differences(np.ascontiguousarray(counts, dtype=np.int64))
     planes = [plane.tobytes() for plane in _planes(rest)]
     frames = [_zstd.compressor.compress(plane) for plane in planes]
     encoded = name.encode()
     return b"".join(
         [
-            _COLUMN.pack(len(encoded), decimals, len(starts), len(frames)),
+            _COLUMN.pack(len(encoded), _NARROW if narrow else 8, decimals, len(starts), len(frames)),
             encoded,
             *(_START.pack(start) for start in starts),
             *(_LENGTH.pack(len(frame)) for frame in frames),
@@ -122,8 +143,9 @@ def _differences(counts: Counts) -> tuple[Counts, list[int]]:
     return best, starts[:kept]
 
 
-def _weight(counts: Counts) -> float:
-    return float(np.abs(counts).sum(dtype=np.float64))
+def _weight(counts: Counts) -> int:
+    """How large the counts are together; beyond int64 it wraps, and another order is taken."""
+    return int(np.abs(counts).sum())
 
 
 def _planes(rest: Counts) -> list[Plane]:
@@ -138,21 +160,96 @@ def _planes(rest: Counts) -> list[Plane]:
 
 
 # --- decode -------------------------------------------------------------------------------------------------
-def decode(block: bytes, columns: Collection[str] | None = None) -> Run:
+def decode(block: bytes, columns: Collection[str] | None = None, *, checked: bool = False) -> Run:
     """The run that became this block, or only some of its columns (names that it has not are left out).
+
+    ``checked``: another checksum has just told that it is whole. Raises Corrupt.
+    """
+    return _unpack([_parse(block, checked=checked)], columns)
+
+
+def decode_all(
+    blocks: Iterable[bytes], columns: Collection[str] | None = None, *, checked: bool = False
+) -> list[Run]:
+    """Blocks in order of seq as runs; those that touch and are alike become one without a copy.
 
     Raises Corrupt.
     """
+    groups: list[list[_Packed]] = []
+    for block in blocks:
+        packed = _parse(block, checked=checked)
+        if groups and groups[-1][-1].goes_on_in(packed):
+            groups[-1].append(packed)
+        else:
+            groups.append([packed])
+    return [_unpack(group, columns) for group in groups]
+
+
+@dataclass(frozen=True, slots=True)
+class _PackedColumn:
+    name: str
+    size: int  # bytes that hold any of its counts
+    decimals: int
+    starts: tuple[int, ...]
+    frames: tuple[memoryview, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A block whose parts are found and not yet decoded."""
+
+    first: int
+    count: int
+    period_ms: float
+    times: Times
+    note: bytes
+    columns: tuple[_PackedColumn, ...]
+
+    def goes_on_in(self, other: "_Packed") -> bool:
+        """Whether the other's samples follow at once and are made alike."""
+        return (
+            self.first + self.count == other.first
+            and self.period_ms == other.period_ms
+            and [(one.name, one.decimals) for one in self.columns]
+            == [(one.name, one.decimals) for one in other.columns]
+        )
+
+
+def _unpack(parts: Sequence[_Packed], wanted: Collection[str] | None) -> Run:
+    """One run of blocks that go on in each other."""
+    head = parts[0]
+    total = sum(part.count for part in parts)
+    rows = [row for row, one in enumerate(head.columns) if wanted is None or one.name in wanted]
+    if not rows:
+        raise Corrupt(f"a block has none of the columns {sorted(wanted or ())}")
+    wide = any(part.columns[row].size > _NARROW for part in parts for row in rows)
+    table = np.empty((len(rows), total), np.int64 if wide else np.int32)  # at once: memory is what costs here
+    for row, counts in zip(rows, table, strict=True):
+        for part in parts:
+            at = part.first - head.first
+            _decode_column(part.columns[row], counts[at : at + part.count])
+    names = [head.columns[row].name for row in rows]
+    decimals = {head.columns[row].name: head.columns[row].decimals for row in rows}
+    times = head.times
+    if len(parts) > 1:
+        anchors = [anchor for part in parts for anchor in part.times]
+        times = thin_times(anchors, head.period_ms, tolerance_us=1)
+    note = b"\n".join(part.note for part in parts if part.note)
+    return Run(head.first, head.period_ms, times, dict(zip(names, table, strict=True)), decimals, note)
+
+
+def _parse(block: bytes, *, checked: bool) -> _Packed:
+    """Check a block and find its parts. Raises Corrupt."""
     view = memoryview(block)
     if len(view) < _HEAD.size + _BODY.size:
         raise Corrupt(f"a block of {len(view)} bytes: its head alone takes {_HEAD.size + _BODY.size}")
     magic, checksum = _HEAD.unpack_from(view)
     if magic != MAGIC:
         raise Corrupt(f"a block begins with {magic!r}: expected {MAGIC!r}")
-    if (found := crc32(view[_HEAD.size :])) != checksum:
+    if not checked and (found := crc32(view[_HEAD.size :])) != checksum:
         raise Corrupt(f"a block's checksum is {found:08x}, recorded {checksum:08x}: its bytes were changed")
     try:
-        return _Reader(view, _HEAD.size).run(columns)
+        return _Reader(view, _HEAD.size).packed()
     except (struct.error, UnicodeDecodeError, zstandard.ZstdError) as error:
         raise Corrupt(f"a block's checksum is right and its content is not: {error}") from None
 
@@ -163,45 +260,48 @@ class _Reader:
     def __init__(self, view: memoryview, at: int) -> None:
         self.view, self.at = view, at
 
-    def run(self, wanted: Collection[str] | None) -> Run:
-        first, count, period_ms, anchors, note_bytes, columns = self.unpack(_BODY)
+    def packed(self) -> _Packed:
+        first, count, period_ms, seq, microseconds, more, note_bytes, columns = self.unpack(_BODY)
         _require("samples", count, 1, MAX_SAMPLES)
-        _require("anchors", anchors, 1, count + 1)
+        _require("further anchors", more, 0, count)
         _require("columns", columns, 1, MAX_COLUMNS)
+        if not 0 < period_ms <= MAX_PERIOD_MS:
+            raise Corrupt(f"a block's period is {period_ms} ms: more than 0 and at most {MAX_PERIOD_MS:g}")
         note = _inflate(self.take(note_bytes), MAX_NOTE) if note_bytes else b""
-        _, _, seqs = self.column(anchors, None)
-        _, _, times = self.column(anchors, None)
-        found: dict[str, Counts] = {}
-        decimals: dict[str, int] = {}
-        for _ in range(columns):
-            name, places, counts = self.column(count, wanted)
-            if counts is not None:
-                found[name], decimals[name] = counts, places
+        times = ((seq, microseconds), *self.anchors(more))
+        if any(later <= earlier for (earlier, _), (later, _) in pairwise(times)):
+            raise Corrupt("a block's anchors of time are not in order of seq")
+        found = tuple(self.column(count) for _ in range(columns))
         if self.at != len(self.view):
             raise Corrupt(f"a block has {len(self.view) - self.at} bytes behind its last column")
-        if seqs is None or times is None or not period_ms > 0:
-            raise Corrupt(f"a block's period is {period_ms} ms")
-        if not found:
-            raise Corrupt(f"a block has none of the columns {sorted(wanted or ())}")
-        anchored = tuple(zip(seqs.tolist(), times.tolist(), strict=True))
-        return Run(first, period_ms, anchored, found, decimals, note)
+        return _Packed(first, count, period_ms, times, note, found)
 
-    def column(self, count: int, wanted: Collection[str] | None) -> tuple[str, int, Counts | None]:
-        """The next column: its name, decimals and counts (None: not wanted, and passed over)."""
-        name_bytes, decimals, order, width = self.unpack(_COLUMN)
+    def anchors(self, count: int) -> Times:
+        """The anchors behind the first."""
+        if not count:
+            return ()
+        rows = np.empty((2, count), np.int64)
+        for row in rows:
+            _decode_column(self.column(count), row)
+        return tuple(zip(*rows.tolist(), strict=True))
+
+    def column(self, count: int) -> _PackedColumn:
+        """The next column's parts."""
+        name_bytes, size, decimals, order, width = self.unpack(_COLUMN)
         name = bytes(self.take(name_bytes)).decode()
+        if size not in _SIZES:
+            raise Corrupt(f"a count of column {name} takes {size} bytes: {_SIZES} are possible")
         _require("differences", order, 0, min(MAX_ORDER, count))
         _require("planes", width, 0, 8)
         _require("decimals", decimals, BITS, MAX_DECIMALS)
-        starts = [self.unpack(_START)[0] for _ in range(order)]
+        starts = tuple(self.unpack(_START)[0] for _ in range(order))
         lengths = [self.unpack(_LENGTH)[0] for _ in range(width)]
-        frames = [self.take(length) for length in lengths]
-        if wanted is not None and name not in wanted:
-            return name, decimals, None
-        return name, decimals, _counts(frames, count, starts)
+        return _PackedColumn(name, size, decimals, starts, tuple(self.take(length) for length in lengths))
 
     def unpack(self, form: struct.Struct) -> tuple[Any, ...]:
-        return form.unpack(self.take(form.size))
+        values = form.unpack_from(self.view, self.at)
+        self.at += form.size
+        return values
 
     def take(self, length: int) -> memoryview:
         taken = self.view[self.at : self.at + length]
@@ -211,16 +311,17 @@ class _Reader:
         return taken
 
 
-def _counts(frames: Sequence[memoryview], count: int, starts: Sequence[int]) -> Counts:
-    """Byte planes -> zigzag -> differences -> counts."""
-    length = count - len(starts)
-    rest = _unfold([_inflate(frame, length) for frame in frames], length)
-    counts = np.empty(count, np.int64)
-    counts[len(starts) :] = rest
-    for order in range(len(starts) - 1, -1, -1):
-        counts[order] = starts[order]
-        np.cumsum(counts[order:], out=counts[order:])
-    return counts
+def _decode_column(column: _PackedColumn, counts: Counts) -> None:
+    """Byte planes -> zigzag -> differences -> counts, into the array given. Raises Corrupt."""
+    order = len(column.starts)
+    try:
+        planes = [_inflate(frame, len(counts) - order) for frame in column.frames]
+    except zstandard.ZstdError as error:
+        raise Corrupt(f"column {column.name} cannot be decompressed: {error}") from None
+    counts[order:] = _unfold(planes, len(counts) - order)
+    for start in range(order - 1, -1, -1):  # sums wrap as the differences did: what they end in is right
+        counts[start] = np.int64(column.starts[start]).astype(counts.dtype)
+        np.cumsum(counts[start:], dtype=counts.dtype, out=counts[start:])
 
 
 def _unfold(planes: Sequence[bytes], length: int) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from services.telemetry.errors import Corrupt
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]  # int32 where all fit, else int64
 Floats = npt.NDArray[np.float64]
 Times = tuple[tuple[int, int], ...]  # (seq, microseconds since 1970-01-01T00:00Z)
 
@@ -28,7 +28,7 @@ TIME_TOLERANCE_US: Final = 500  # how far a sample's time may be from what was p
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive samples of one device and boot, one int64 a column and sample.
+    """Consecutive samples of one device and boot, one int32 or int64 a column and sample.
 
     ``times`` are anchors in order of seq, the first at or before ``first``: a sample's time is that of the
     last anchor at or before it and ``period_ms`` for each sample since. ``note`` is JSON lines, see runs.py.

@@ -107,7 +107,7 @@ def _column(run: Run, name: str, starts: Counts) -> Column:
     return Column(
         np.minimum.reduceat(counts, starts),
         np.maximum.reduceat(counts, starts),
-        np.add.reduceat(counts, starts),
+        np.add.reduceat(counts, starts, dtype=np.int64),
     )
 
 
@@ -183,7 +183,7 @@ def from_run(run: Run) -> Buckets:
     bare = Buckets(stride, first, count, period_ms, times, {}, decimals, run.columns[PHASE])
     columns = {}
     for name in names:
-        total = run.columns[f"{name}.sum"]
+        total = run.columns[f"{name}.sum"].astype(np.int64, copy=False)
         middle = _middle(bare, name, total)
         columns[name] = Column(
             run.columns[f"{name}.low"] + middle, run.columns[f"{name}.high"] + middle, total
