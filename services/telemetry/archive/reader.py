@@ -124,9 +124,10 @@ class Archive:
         self, row: ObjectRow, kind: Kind, first: int, after: int, columns: Collection[str] | None
     ) -> Iterator[Run]:
         wanted = None if columns is None else list(columns)
-        for entry, block in self._blocks(row, self.directory(row).of(kind, first, after)):
-            with _naming(row):
-                yield objects.run_of(block, entry, wanted).slice(first, after)
+        blocks = list(self._blocks(row, self.directory(row).of(kind, first, after)))
+        with _naming(row):
+            for run in objects.runs_of(blocks, wanted):
+                yield run.slice(first, after)
 
     def _blocks(self, row: ObjectRow, entries: Sequence[BlockEntry]) -> Iterator[tuple[BlockEntry, bytes]]:
         """The blocks' bytes; neighbours in one request."""
