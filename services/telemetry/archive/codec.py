@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from services.telemetry.archive.models import BITS, Counts, Run, Times, heads, thin_times
+from services.telemetry.archive.models import BITS, Counts, Run, Times, heads, narrowed, thin_times
 from services.telemetry.errors import Corrupt
 
 MAGIC: Final = b"SPB1"
@@ -37,7 +37,6 @@ _START: Final = struct.Struct("<q")
 _LENGTH: Final = struct.Struct("<I")
 _NARROW: Final = 4  # bytes of a count, or else 8
 _SIZES: Final = (_NARROW, 8)
-_INT32: Final = np.iinfo(np.int32)
 MAX_ORDER: Final = 2
 MAX_DECIMALS: Final = 3
 
@@ -114,14 +113,14 @@ def _anchors(times: Times) -> list[bytes]:
 
 
 def _column(name: str, counts: Counts, decimals: int) -> bytes:
-    narrow = decimals != BITS and counts.min() >= _INT32.min and counts.max() <= _INT32.max
-    rest, starts = _differences(np.ascontiguousarray(counts, dtype=np.int64))
+    fitting = narrowed(counts) if decimals != BITS else counts
+    rest, starts = _differences(fitting)
     planes = [plane.tobytes() for plane in _planes(rest)]
     frames = [_zstd.compressor.compress(plane) for plane in planes]
     encoded = name.encode()
     return b"".join(
         [
-            _COLUMN.pack(len(encoded), _NARROW if narrow else 8, decimals, len(starts), len(frames)),
+            _COLUMN.pack(len(encoded), fitting.itemsize, decimals, len(starts), len(frames)),
             encoded,
             *(_START.pack(start) for start in starts),
             *(_LENGTH.pack(len(frame)) for frame in frames),

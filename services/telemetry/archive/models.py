@@ -23,6 +23,7 @@ PHASES: Final = (
     "guarded", "rebuild", "cooldown", "done", "paused", "stopped", "fault",
 )  # fmt: skip
 BITS: Final = -1  # decimals of a column that is not exact in 3: its counts are the floats' own 64 bits
+_INT32: Final = np.iinfo(np.int32)
 TIME_TOLERANCE_US: Final = 500  # how far a sample's time may be from what was published
 
 
@@ -115,6 +116,15 @@ def as_floats(counts: Counts, decimals: int) -> Floats:
     if decimals == BITS:
         return counts.view(np.float64)
     return counts / float(10**decimals)
+
+
+def narrowed(counts: Counts) -> Counts:
+    """The same integers in 32 bits when all fit, else in 64."""
+    if counts.dtype == np.int32:
+        return counts
+    if counts.min() >= _INT32.min and counts.max() <= _INT32.max:
+        return counts.astype(np.int32)
+    return counts.astype(np.int64, copy=False)
 
 
 def join(runs: Sequence[Run]) -> list[Run]:

@@ -25,6 +25,7 @@ from services.telemetry.archive.models import (
     Floats,
     Run,
     heads,
+    narrowed,
     thin_times,
 )
 from services.telemetry.errors import Corrupt
@@ -144,7 +145,7 @@ class _Table:
         for name, is_exact in zip(VALUES, self.exact[head], strict=True):
             floats = self._gather(self.floats[name], group)
             decimals[name], columns[name] = counts_of(floats) if is_exact else (BITS, _bits(floats))
-        columns[PHASE], decimals[PHASE] = self._gather(self.phases, group), 0
+        columns[PHASE], decimals[PHASE] = narrowed(self._gather(self.phases, group)), 0
         published = [(int(self.seqs[number]), self.times[number]) for number, _ in group]
         first = published[0][0] + skipped
         published[0] = (first, published[0][1] + round(skipped * period_ms * 1000))
@@ -167,7 +168,7 @@ def counts_of(floats: Floats) -> tuple[int, Counts]:
     """(decimals, counts) of a column: the fewest places, 1 to 3, in which all are exact, or their bits."""
     for decimals in _DECIMALS:
         if _is_exact(floats, decimals).all():
-            return decimals, np.rint(floats * 10**decimals).astype(np.int64)
+            return decimals, narrowed(np.rint(floats * 10**decimals).astype(np.int64))
     return BITS, _bits(floats)
 
 
@@ -243,7 +244,9 @@ def _blackbox_run(group: Sequence[tuple[dict[str, Any], dict[str, Counts]]]) -> 
         (head["seq"], (datetime.fromisoformat(head["started_at"]) - _EPOCH) // _MICROSECOND)
         for head, _ in group
     ]
-    columns = {name: np.concatenate([columns[name] for _, columns in group]) for name in group[0][1]}
+    columns = {
+        name: narrowed(np.concatenate([columns[name] for _, columns in group])) for name in group[0][1]
+    }
     note = b"\n".join(orjson.dumps(head) for head, _ in group)
     return Run(first, period_ms, thin_times(published, period_ms), columns, {}, note)
 
