@@ -16,12 +16,18 @@ from redis.retry import Retry
 from services.kit.errors import SpondylError
 from services.telemetry import keys, resp
 from services.telemetry.errors import NotDurable, StoreUnavailable
-from services.telemetry.models import KINDS, Batch, Entry, Fate, Gap, Kind, Source
+from services.telemetry.models import KINDS, Batch, Entry, Fate, Kind, Source
 from services.telemetry.progress import Spans
+from services.telemetry.reading import PAGE, number_of, read_entries, read_gaps, read_progress, read_strays
+
+__all__ = [
+    "PAGE", "NotDurable", "Server", "Store", "StoreUnavailable", "connect", "nothing_archived", "number_of",
+    "read_entries", "read_gaps", "read_strays", "told",
+]  # fmt: skip
 
 SOCKET_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_MS = 4000  # everysec flushes once a second; a disk slower than this is an outage
-PAGE = 1000
+SOURCES_AT_ONCE: Final = 100  # whose entries are in memory together
 _REFUSED: Final = "equal or smaller than the target stream top item"
 _COUNT: Final = resp.pack("INCR", keys.BATCHES)
 _WAITAOF: Final = resp.pack("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
@@ -90,21 +96,17 @@ class Store:
         return fates
 
     def progress(self, source: Source) -> dict[Kind, Spans]:
-        """What is stored of a source, read from the entries themselves behind the last checkpoint.
+        """What is stored of a source, read from the entries themselves behind the last checkpoint."""
+        return self.progress_of([source])[source]
 
-        What the archive has taken is asked for last: an archiver that trims meanwhile hides nothing.
-        """
-        with told():
-            marks = _numbers(self._redis.hgetall(keys.cursor(source)))
-            spans = {kind: Spans(marks.get(kind, 0)) for kind in KINDS}
-            for gap in read_gaps(self._redis, source):
-                spans[gap.kind].add(gap.first, gap.after)
-            for kind in KINDS:
-                for first, count, _, _ in read_entries(self._redis, kind, source, marks.get(kind, 0)):
-                    spans[kind].add(first, first + count)
-            for kind, after in _numbers(self._redis.hgetall(keys.archived(source))).items():
-                spans[kind].add(0, after)
-        return spans
+    def progress_of(self, sources: Iterable[Source]) -> dict[Source, dict[Kind, Spans]]:
+        """What is stored of each of many sources, in a few round trips for all of them."""
+        known: dict[Source, dict[Kind, Spans]] = {}
+        waiting = iter(sources)
+        while some := list(itertools.islice(waiting, SOURCES_AT_ONCE)):
+            with told():
+                known |= read_progress(self._redis, some)
+        return known
 
     def forget(self, source: Source) -> None:
         """Let go of what is kept in memory about a source: it is looked up again when something comes."""
@@ -247,45 +249,6 @@ def told() -> Iterator[None]:
         raise StoreUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
 
 
-def read_entries(
-    client: Any, kind: Kind, source: Source, first: int = 0
-) -> Iterator[tuple[int, int, bytes, bool]]:
-    """(number, count, content, late) of every stored entry from ``first`` on, lane by lane.
-
-    The late ones are read last: one that arrives meanwhile is seen, none is missed.
-    """
-    for late, lane in enumerate(keys.lanes(kind, source)):
-        at = f"{first}-0"
-        while page := client.xrange(lane, at, "+", count=PAGE):
-            for entry_id, fields in page:
-                yield number_of(entry_id), int(fields[b"n"]), fields[b"d"], bool(late)
-            at = f"({page[-1][0].decode()}"
-    for number, count, content in read_strays(client, kind, source):
-        if number >= first:
-            yield number, count, content, True
-
-
-def read_strays(client: Any, kind: Kind, source: Source) -> Iterator[tuple[int, int, bytes]]:
-    """(number, count, content) of what is in neither stream."""
-    for field, content in client.hscan_iter(keys.strays(kind, source), count=PAGE):
-        number, count, _ = field.split(b"/")
-        yield int(number), int(count), content
-
-
-def number_of(entry_id: bytes) -> int:
-    """The first number that an entry of a stream stands for."""
-    return int(entry_id.partition(b"-")[0])
-
-
-def read_gaps(client: Any, source: Source) -> list[Gap]:
-    """The numbers that are known to come never."""
-    found = []
-    for field, reason in client.hgetall(keys.gaps(source)).items():
-        kind, first, after = field.decode().split("/")
-        found.append(Gap(kind, source, int(first), int(after), reason.decode()))
-    return found
-
-
 def _keep_stray(entry: Entry) -> bytes:
     return resp.pack("HSET", keys.strays(entry.kind, entry.source), _stray_field(entry), entry.content)
 
@@ -305,11 +268,6 @@ def _value(content: bytes) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError:  # (JSON5 as the contract's reader takes it, and this one does not)
         return content
-
-
-def _numbers(fields: dict[bytes, bytes]) -> dict[Kind, int]:
-    known = {name.decode(): int(value) for name, value in fields.items()}
-    return {kind: known[kind] for kind in KINDS if kind in known}
 
 
 def _index(batch: Batch, checkpoints: Checkpoints, new: Iterable[Source]) -> Iterator[bytes]:

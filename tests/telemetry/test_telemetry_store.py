@@ -2,6 +2,7 @@ import os
 from contextlib import ExitStack, closing
 from uuid import uuid4
 
+import orjson
 import pytest
 from gateway_stand_in import block
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,6 @@ from servers import Valkey
 from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.hot import Hot
 from services.telemetry.models import Batch, Entry, Place, Source
-from services.telemetry.query import segments
 from services.telemetry.store import Store, connect
 
 pytestmark = pytest.mark.system
@@ -49,7 +49,7 @@ def test_a_second_delivery_is_known_as_such(store):
     assert _commit(store, _entry(source, 0), _entry(source, 10), _entry(source, 10)) == [
         "duplicate", "stored", "duplicate",
     ]  # fmt: skip
-    assert len(store.hot.blocks(source, 0, None)) == 2
+    assert len(store.hot.raw("tension", source)) == 2
 
 
 def test_what_came_late_is_kept_and_read_in_its_place(store):
@@ -59,8 +59,10 @@ def test_what_came_late_is_kept_and_read_in_its_place(store):
     fates = [fate for seq in order for fate in _commit(store, _entry(source, seq))]
     assert fates == ["stored", "stored", "stored", "late", "late", "stored", "late", "late"]
     assert [fate for seq in order for fate in _commit(store, _entry(source, seq))] == ["duplicate"] * 8
-    (whole,) = segments(store.hot.blocks(source, 0, None))
-    assert whole.values["tension_n"] == [100 + number / 10 for number in range(80)]
+    rows = store.hot.raw("tension", source)
+    assert [(first, count) for first, count, _ in rows] == [(seq, 10) for seq in range(0, 80, 10)]
+    values = [value for _, _, payload in rows for value in orjson.loads(payload)["tension_n"]]
+    assert values == [100 + number / 10 for number in range(80)]
 
 
 def test_the_same_late_block_twice_in_one_batch_is_stored_once(store):
@@ -68,7 +70,7 @@ def test_the_same_late_block_twice_in_one_batch_is_stored_once(store):
     source = _source()
     _commit(store, _entry(source, 50))
     assert sorted(_commit(store, _entry(source, 10), _entry(source, 10))) == ["duplicate", "late"]
-    assert [row.seq for row in store.hot.blocks(source, 0, None)] == [10, 50]
+    assert [row[0] for row in store.hot.raw("tension", source)] == [10, 50]
 
 
 def test_another_content_under_the_same_number_is_kept_too(store):
@@ -83,7 +85,7 @@ def test_what_was_stored_survives_the_servers_sudden_end(store):
     source = _source()
     _commit(store, *(_entry(source, seq) for seq in range(0, 100, 10)))
     store.valkey.restart()
-    assert len(store.hot.blocks(source, 0, None)) == 10
+    assert len(store.hot.raw("tension", source)) == 10
 
 
 def test_a_server_that_was_away_is_looked_at_anew(store):
