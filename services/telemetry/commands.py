@@ -1,4 +1,4 @@
-"""`spondyl audit`."""
+"""`spondyl audit` and `spondyl archive`."""
 
 import json
 import time
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.kit.options import AsJson, Data
+from services.telemetry.archive import commands as archive
 
 SETTLE_S = 60.0  # a gateway that hears no promise sends all again after 30 s, and reconnects within 15 s
 AUDIT_S = 300.0  # it counts every sample that is stored
@@ -16,6 +17,7 @@ _POLL_S = 0.5
 def register(root: typer.Typer) -> None:
     """Add this room's commands."""
     root.command("audit")(_audit)
+    archive.register(root)
 
 
 def _audit(

@@ -5,7 +5,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -28,12 +39,13 @@ from services.telemetry.archive.rows import (
 )
 from services.telemetry.archive.tables import BOOTS, GAPS, OBJECTS, SESSIONS, TOMBSTONES
 from services.telemetry.errors import ArchiveUnavailable, UnknownSession
-from services.telemetry.models import KINDS, Gap, Kind, Place, Source
+from services.telemetry.models import KINDS, MAX_SEQ, Gap, Kind, Place, Source
 
 PACKAGE: Final = "services.telemetry"
 _STATE: Final = "session."
 PAGE: Final = 10_000  # rows fetched at once where all are wanted
 _Limit = ColumnElement[bool]
+SpansByKind = dict[Kind, list[Span]]
 
 
 class Index:
@@ -130,6 +142,44 @@ class Index:
                     found += spans_of(spans)[kind]
         return sorted(found)
 
+    def all_spans(self, since_us: int | None = None) -> dict[Source, SpansByKind]:
+        """Every boot's stretches in the order in which they were archived, what has expired included.
+
+        Only those that end after ``since_us``; every boot is named all the same.
+        """
+        found: dict[Source, SpansByKind] = {}
+        with self.read() as connection:
+            boots = {row["id"]: source_of(row) for row in connection.execute(select(BOOTS)).mappings()}
+            for table, order in ((TOMBSTONES, TOMBSTONES.c.started_at_us), (OBJECTS, OBJECTS.c.id)):
+                query = select(table.c.boot_id, table.c.spans).order_by(order)
+                if since_us is not None:
+                    query = query.where(table.c.ended_at_us >= since_us)
+                for boot_id, text in connection.execute(query.execution_options(yield_per=PAGE)):
+                    known = found.setdefault(boots[boot_id], {kind: [] for kind in KINDS})
+                    for kind, spans in spans_of(text).items():
+                        known[kind] += spans
+        return {source: found.get(source, {kind: [] for kind in KINDS}) for source in boots.values()}
+
+    def reached_before(self, since_us: int) -> dict[Source, Marks]:
+        """How far each boot's objects reach that end before then."""
+        furthest = [func.max(OBJECTS.c[f"{kind}_after"]).label(f"{kind}_reached") for kind in KINDS]
+        query = select(BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, *furthest).join(OBJECTS)
+        query = query.where(OBJECTS.c.ended_at_us < since_us).group_by(BOOTS.c.id)
+        with self.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return {source_of(row): {kind: row[f"{kind}_reached"] or 0 for kind in KINDS} for row in rows}
+
+    def all_gaps(self) -> dict[Source, list[Gap]]:
+        """The numbers of every boot that are known to come never, as far as the archive goes."""
+        query = select(GAPS, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS)
+        found: dict[Source, list[Gap]] = {}
+        with self.read() as connection:
+            for row in connection.execute(query.order_by(GAPS.c.kind, GAPS.c.first)).mappings():
+                source = source_of(row)
+                gap = Gap(row["kind"], source, row["first"], row["after"], row["reason"])
+                found.setdefault(source, []).append(gap)
+        return found
+
     def is_archived(self, kind: Kind, source: Source, first: int, after: int) -> bool:
         """Whether every number ``first`` .. ``after - 1`` lies in an object (or did, until it expired)."""
         reached = first
@@ -144,9 +194,10 @@ class Index:
         self, source: Source, kind: Kind, first: int = 0, after: int | None = None
     ) -> list[ObjectRow]:
         """The objects that hold any of the numbers ``first`` .. ``after - 1`` (None: all), in order."""
-        begins, ends = OBJECTS.c[f"{kind}_first"], OBJECTS.c[f"{kind}_after"]
-        within = ends > first if after is None else and_(begins < after, ends > first)
-        return self._objects(_is(source), within, order=begins)
+        place = {"site": source.place.site, "device": source.place.device, "boot": str(source.boot)}
+        window = {"from": first, "to": MAX_SEQ if after is None else after}
+        with self.read() as connection:
+            return [object_of(row) for row in connection.execute(_WITHIN[kind], place | window).mappings()]
 
     def objects_between(self, place: Place, since_us: int, until_us: int) -> list[ObjectRow]:
         """A device's objects of samples that reach into a time, of any boot, oldest first."""
@@ -188,6 +239,27 @@ class Index:
             limits.append(OBJECTS.c.ended_at_us < before_us)
         with self.read() as connection:
             return list(connection.execute(select(OBJECTS.c.directory).where(*limits)).scalars())
+
+    def count_objects(self) -> int:
+        """How many objects there are."""
+        with self.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(OBJECTS)).scalar_one())
+
+    def known_paths(self, paths: Iterable[str]) -> set[str]:
+        """Which of these are objects, or were until they expired."""
+        wanted = list(paths)
+        with self.read() as connection:
+            return {
+                path
+                for table in (OBJECTS, TOMBSTONES)
+                for (path,) in connection.execute(select(table.c.path).where(table.c.path.in_(wanted)))
+            }
+
+    def undead(self) -> list[str]:
+        """Objects that have expired and were not deleted from the store yet."""
+        with self.read() as connection:
+            query = select(TOMBSTONES.c.path).where(TOMBSTONES.c.deleted_at_us.is_(None))
+            return sorted(path for (path,) in connection.execute(query))
 
     # --- sessions -------------------------------------------------------------------------------------------
     def session(self, session: UUID) -> SessionRow:
@@ -273,6 +345,23 @@ class Index:
         with self.read() as connection:
             found = connection.execute(query.where(*limits).order_by(order, OBJECTS.c.id).limit(limit))
             return [object_of(row) for row in found.mappings()]
+
+
+def _within(kind: Kind) -> Select[Any]:
+    """The objects of a boot that hold any number of a window, in order."""
+    begins, ends = OBJECTS.c[f"{kind}_first"], OBJECTS.c[f"{kind}_after"]
+    columns = [column for column in OBJECTS.c if column is not OBJECTS.c.directory]
+    place = (BOOTS.c[name] for name in ("site", "device", "boot"))
+    query = select(*columns, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS)
+    return query.where(
+        *(column == bindparam(column.name) for column in place),
+        begins < bindparam("to"),
+        ends > bindparam("from"),
+    ).order_by(begins, OBJECTS.c.id)
+
+
+# Built once: making a query takes longer than asking it.
+_WITHIN: Final = {kind: _within(kind) for kind in KINDS}
 
 
 class Guarded:

@@ -1,5 +1,10 @@
 """The archive that the settings name."""
 
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from services.kit.errors import SpondylError
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.stores import Credentials, ObjectStore, open_store
@@ -10,6 +15,17 @@ def open_archive(settings: TelemetrySettings) -> Archive:
     """Its store and its index, made when they are not there. Raises SpondylError, ArchiveUnavailable."""
     store = open_settings_store(settings)
     return Archive(Index(settings.archive_database), store)
+
+
+def open_existing(settings: TelemetrySettings) -> Archive:
+    """The archive, when there is one. Raises SpondylError."""
+    database = make_url(settings.archive_database)
+    if database.get_backend_name() == "sqlite" and not Path(str(database.database)).exists():
+        raise SpondylError(
+            f"there is no archive under {settings.data}: its index would be {database.database} "
+            "(see --data, SPONDYL_ARCHIVE_DATABASE_URL)"
+        )
+    return open_archive(settings)
 
 
 def open_settings_store(settings: TelemetrySettings) -> ObjectStore:

@@ -1,0 +1,294 @@
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from archive_rig import SESSION, Rig
+from sqlalchemy import delete, update
+
+from services.cli import main
+from services.telemetry.archive.tables import EXPORTS, GAPS, OBJECTS, SESSIONS
+
+LONG_AGO_US = int(datetime(2010, 5, 1, tzinfo=UTC).timestamp() * 1e6)
+BEFORE = "2012-01-01"
+
+
+@pytest.fixture
+def rig(valkey, tmp_path):
+    """An archive under a data directory, as `spondyl up` keeps it: one session and idle time around it."""
+    home = tmp_path / "var" / "telemetry"
+    rig = Rig(valkey.url, f"file://{home}/archive", f"sqlite:///{home}/archive.db")
+    events, sessions = rig.session(1000, 1999)
+    samples = [*rig.tension(0, 2000), *rig.tension(2100, 900), *rig.blackbox(0, 3000)]
+    rig.keep([*samples, *events], gaps=[rig.gap(2000, 2100)], sessions=sessions)
+    rig.turn()
+    rig.turn(hurry=True)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def archive(rig, tmp_path, capsys, monkeypatch):
+    """`spondyl archive ...` without a running system: exit status and what it printed."""
+    monkeypatch.setenv("SPONDYL_REDIS_URL", "redis://127.0.0.1:1")
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["archive", *map(str, arguments), "--data", str(tmp_path / "var"), "--json"])
+        said = capsys.readouterr()
+        return ended.value.code or 0, json.loads(said.out) if said.out else said.err
+
+    return run
+
+
+def objects_of(rig):
+    return rig.archive.index.all_objects()
+
+
+def path_of(rig, tmp_path, number=1):
+    return tmp_path / "var/telemetry/archive" / objects_of(rig)[number].path
+
+
+def age(rig):
+    """Let everything have happened in 2010."""
+    with rig.archive.index.write() as connection:
+        old = {"started_at_us": LONG_AGO_US, "ended_at_us": LONG_AGO_US + 1_800_000_000}
+        connection.execute(update(OBJECTS).values(**old))
+        connection.execute(update(SESSIONS).values(**old))
+
+
+def test_a_whole_archive_is_found_whole(archive):
+    """Every object, every block, every number; a named gap is no hole."""
+    status, report = archive("verify")
+    assert (status, report["ok"], report["objects"], report["samples"]) == (0, True, 3, 2900)
+    assert report["faults"] == report["missing"] == report["orphans"] == []
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0x10
+    path.write_bytes(data)
+
+
+DAMAGES = {
+    "a flipped bit": (flip, "SHA-256|checksum"),
+    "a truncated file": (lambda path: path.write_bytes(path.read_bytes()[:-7]), "bytes, recorded"),
+    "a missing file": (lambda path: path.unlink(), "no object"),
+    "an empty file": (lambda path: path.write_bytes(b""), "0 bytes"),
+    "another object's content": (lambda path: path.write_bytes(_other(path)), "bytes, recorded"),
+}
+
+
+def _other(path):
+    return next(one for one in path.parent.glob("*.spa") if one != path).read_bytes()
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_and_named(rig, archive, tmp_path, name):
+    """Disks rot in ten years; the exit status tells a script, the path tells a person."""
+    damage, said = DAMAGES[name]
+    damage(path_of(rig, tmp_path))
+    status, report = archive("verify")
+    assert status == 1
+    (fault,) = report["faults"]
+    assert fault["path"] == objects_of(rig)[1].path
+    assert any(word in fault["fault"] for word in said.split("|"))
+
+
+def test_a_hole_in_the_index_is_found(rig, archive):
+    """A row that somebody deleted is as bad as a file."""
+    with rig.archive.index.write() as connection:
+        connection.execute(delete(OBJECTS).where(OBJECTS.c.id == objects_of(rig)[0].id))
+        connection.execute(delete(GAPS))
+    status, report = archive("verify")
+    assert status == 1
+    found = {(row["stream"], row["first"], row["last"]) for row in report["missing"]}
+    assert {("tension", 0, 999), ("tension", 2000, 2099)} <= found
+    assert len(report["orphans"]) == 1
+
+
+def test_what_nobody_knows_is_told_and_is_no_fault(rig, archive):
+    """A killed archiver may leave an object that is archived again under another cut."""
+    rig.archive.store.put("north/bed-01/2026/11/stray.spa", b"left")
+    status, report = archive("verify")
+    assert (status, report["orphans"]) == (0, ["north/bed-01/2026/11/stray.spa"])
+
+
+def test_the_archive_tells_what_it_holds(rig, archive):
+    """For the person who buys the disks."""
+    status, body = archive("status")
+    assert (status, body["objects"], body["sessions"], body["expired"]) == (0, 3, 1, 0)
+    assert body["sites"][0]["site"] == "north"
+    status, page = archive("list", "--limit", 2)
+    assert [row["path"] for row in page["objects"]] == [row.path for row in objects_of(rig)[:2]]
+    _, rest = archive("list", "--limit", 2, "--after", page["next_after"])
+    assert [row["path"] for row in rest["objects"]] == [objects_of(rig)[2].path]
+    assert rest["next_after"] is None
+
+
+def test_an_export_stands_by_itself(rig, archive, tmp_path):
+    """Objects, rows and checksums of all: readable without the index."""
+    status, body = archive("export", tmp_path / "out", "--by", "auditor")
+    assert (status, body["objects"], body["sessions"]) == (0, 3, 1)
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert set(manifest["objects"]) == {row.path for row in objects_of(rig)}
+    for path in manifest["objects"]:
+        exported = tmp_path / "out/objects" / path
+        assert exported.read_bytes() == (tmp_path / "var/telemetry/archive" / path).read_bytes()
+    (session,) = map(json.loads, (tmp_path / "out/index/sessions.json").read_text().splitlines())
+    assert session["id"] == str(SESSION)
+    status, said = archive("export", tmp_path / "out")
+    assert status == 1
+    assert "another directory" in said
+
+
+def test_one_session_is_exported_alone(archive, tmp_path):
+    """A patient asks for a copy of his record (BGB § 630g)."""
+    status, body = archive("export", tmp_path / "one", "--session", SESSION)
+    assert (status, body["objects"], body["sessions"]) == (0, 1, 1)
+
+
+def test_nothing_younger_than_ten_years_expires(rig, archive, tmp_path):
+    """The law's least; no option goes below it."""
+    archive("export", tmp_path / "out")
+    yesterday = (datetime.now(UTC) - timedelta(days=3650)).date()
+    status, said = archive("expire", "--before", yesterday, "--export", tmp_path / "out")
+    assert status == 1
+    assert "630f" in said
+    assert len(objects_of(rig)) == 3
+
+
+def test_nothing_expires_without_a_whole_export_of_it(rig, archive, tmp_path):
+    """Deleted is deleted: first there must be a copy whose every byte was read."""
+    age(rig)
+    status, said = archive("expire", "--before", BEFORE, "--export", tmp_path / "none")
+    assert status == 1
+    assert "no whole export" in said
+    archive("export", tmp_path / "one", "--session", SESSION)
+    status, said = archive("expire", "--before", BEFORE, "--export", tmp_path / "one")
+    assert status == 1
+    assert "not in the export" in said
+    archive("export", tmp_path / "all")
+    flip(next((tmp_path / "all").rglob("*.spa")))
+    status, said = archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
+    assert status == 1
+    assert "SHA-256" in said
+    assert len(objects_of(rig)) == 3
+
+
+def test_what_expires_leaves_a_tombstone_and_nothing_else(rig, archive, tmp_path):
+    """Patients' samples and summaries are gone; that they were kept, and until when, stays."""
+    age(rig)
+    archive("export", tmp_path / "all")
+    paths = [path_of(rig, tmp_path, number) for number in range(3)]
+    status, body = archive("expire", "--before", BEFORE, "--export", tmp_path / "all", "--by", "custodian")
+    assert (status, body["objects"], body["sessions"], body["kept"]) == (0, 3, 1, 0)
+    assert not any(path.exists() for path in paths)
+    assert objects_of(rig) == []
+    assert rig.archive.sessions() == ([], None)
+    assert rig.archive.index.is_archived("tension", rig.source, 0, 2000)
+    status, report = archive("verify")
+    assert (status, report["ok"], report["objects"]) == (0, True, 0)
+    assert archive("status")[1]["expired"] == 3
+
+
+def test_an_early_session_is_kept_until_its_cure_is_ten_years_over(rig, archive, tmp_path):
+    """The time runs from the end of the treatment, not of one session of it."""
+    age(rig)
+    cure = UUID(int=5)
+    with rig.archive.index.write() as connection:
+        connection.execute(update(SESSIONS).values(cure=str(cure)))
+        row = rig.archive.session(SESSION)
+        later = {"id": str(UUID(int=6)), "site": "north", "device": "bed-02", "cure": str(cure),
+                 "started_at_us": time.time_ns() // 1000, "archived_at_us": 0}  # fmt: skip
+        connection.execute(SESSIONS.insert().values(**later))
+    archive("export", tmp_path / "all")
+    status, body = archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
+    assert (status, body["objects"], body["sessions"], body["kept"]) == (0, 2, 0, 1)
+    assert [found.session for found in objects_of(rig)] == [SESSION]
+    assert rig.archive.session(SESSION).first_seq == row.first_seq
+
+
+def test_an_expiry_that_was_killed_is_finished_by_the_next(rig, archive, tmp_path, monkeypatch):
+    """Between the tombstones and the deleted files there is a moment; verify names what is left."""
+    age(rig)
+    archive("export", tmp_path / "all")
+    folder = path_of(rig, tmp_path).parent
+    kept = {path: path.read_bytes() for path in folder.glob("*.spa")}
+    archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
+    with rig.archive.index.write() as connection:
+        connection.exec_driver_sql("UPDATE archive_tombstones SET deleted_at_us = NULL")
+    for path, data in kept.items():
+        path.write_bytes(data)
+    status, report = archive("verify")
+    assert status == 1
+    assert "expired and is still in the store" in report["faults"][0]["fault"]
+    archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
+    assert not any(path.exists() for path in kept)
+    assert archive("verify")[0] == 0
+
+
+def test_any_question_is_answered_in_sql(archive):
+    """Statistics over ten years without writing a program."""
+    status, body = archive(
+        "query", "SELECT phase, count(*) AS n, max(tension_n) AS most FROM samples GROUP BY phase"
+    )
+    assert (status, body["columns"], body["rows"]) == (0, ["phase", "n", "most"], [["hold", 2900, 199.9]])
+    _, body = archive("query", "SELECT s.id FROM sessions s JOIN objects o ON o.session = s.id")
+    assert body["rows"] == [[str(SESSION)]]
+    _, body = archive("query", "SELECT count(*) FROM samples a JOIN samples b USING (seq)")
+    assert body["rows"] == [[2900]]
+
+
+def test_long_answers_come_in_pages(archive):
+    """An answer of millions of rows must not fill the memory or the screen."""
+    question = "SELECT seq FROM samples ORDER BY seq"
+    _, page = archive("query", question, "--limit", 10, "--offset", 1995)
+    assert [row[0] for row in page["rows"]] == [*range(1995, 2000), *range(2100, 2105)]
+    assert page["next_offset"] == 2005
+    _, last = archive("query", question, "--limit", 10, "--offset", 2895)
+    assert (len(last["rows"]), last["next_offset"]) == (5, None)
+
+
+FORBIDDEN = [
+    "DROP TABLE sessions",
+    "SELECT 1; DELETE FROM sessions",
+    "INSERT INTO sessions SELECT * FROM sessions",
+    "COPY samples TO '/tmp/stolen.csv'",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "ATTACH '/tmp/x.db'",
+    "SET enable_external_access = true",
+    "PRAGMA database_list",
+    "INSTALL httpfs",
+    "SELEKT 1",
+    "SELECT nothing FROM sessions",
+    "",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_sql_only_reads_and_only_the_archive(rig, archive, sql):
+    """No file, no network, no writing, and one line that says why."""
+    status, said = archive("query", sql)
+    assert status == 1
+    assert said.startswith("spondyl: ")
+    assert len(objects_of(rig)) == 3
+
+
+def test_no_archive_is_one_line_and_none_is_made(tmp_path, capsys):
+    """A typing mistake in --data must not leave an empty archive that looks like a lost one."""
+    with pytest.raises(SystemExit) as ended:
+        main(["archive", "verify", "--data", str(tmp_path / "typo")])
+    assert ended.value.code == 1
+    assert "there is no archive under" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_an_export_is_recorded_with_who_and_what(rig, archive, tmp_path):
+    """Who took copies of patients' data is asked for by the law."""
+    archive("export", tmp_path / "out", "--by", "auditor")
+    with rig.archive.index.read() as connection:
+        (row,) = connection.execute(EXPORTS.select())
+    assert (row.exported_by, row.objects) == ("auditor", 3)
