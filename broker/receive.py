@@ -30,7 +30,7 @@ from broker.block_connection import BlockConnection
 from broker.contract import Stream
 from broker.inbox import Refusals
 from broker.splitter import DUPLICATE, QOS, RETAIN, Publication
-from broker.wire import Connection, Endpoint, Occurrence, Tls
+from broker.wire import Endpoint, Occurrence, Tls
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Link:
         self.owed: dict[bytes, Packet] = {}  # what the broker waits to hear about
         self.acknowledged: list[bytes] = []  # packet ids whose PUBACK is not queued yet
         self.began = time.monotonic()
-        self.standing = False  # from CONNACK on
+        self.standing = False  # once the broker has taken the subscriptions: from then on nothing is missed
 
 
 class Session:
@@ -257,10 +257,7 @@ class Receiver:
         def publications(found: list[Publication]) -> None:
             self._receive(link, found)
 
-        def connack(_connection: Connection) -> None:
-            link.standing = True
-
-        connection = BlockConnection(session.endpoint, self._generation, publications, connack)
+        connection = BlockConnection(session.endpoint, self._generation, publications, lambda _it: None)
         link = session.link = Link(session, connection)
         try:
             connection.open()
@@ -321,6 +318,7 @@ class Receiver:
                 session.due = time.monotonic() + TAKEN_OVER_S
                 self._lose(link)
                 return
+        link.standing = True
         if self._once:
             filters = [topics.topic_filter(stream, session.site) for stream in self._once]
             link.connection.unsubscribe(filters)

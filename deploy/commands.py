@@ -31,6 +31,9 @@ def _up(
     therapist: Annotated[
         bool, typer.Option(help="A simulated therapist gives the beds their sessions.")
     ] = True,
+    ingest_workers: Annotated[
+        int, typer.Option(help="Processes that store what comes in.", envvar="SPONDYL_INGEST_WORKERS")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Start broker, Redis, services, gateways and console on this machine; Ctrl-C ends them."""
@@ -39,7 +42,18 @@ def _up(
     from services.kit.runfile import data_directory
 
     up(
-        Plan(data_directory(data), beds, sites, host, port, period_ms, block_ms, seed, therapist),
+        Plan(
+            data_directory(data),
+            beds,
+            sites,
+            host,
+            port,
+            period_ms,
+            block_ms,
+            seed,
+            therapist,
+            ingest_workers,
+        ),
         as_json=as_json,
     )
 

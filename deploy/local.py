@@ -18,6 +18,7 @@ from services.kit.supervise import Program
 SITE_NAMES = ("north", "south", "east", "west")
 MAX_BEDS_PER_SITE = 64
 MAX_SITES = 64
+MAX_INGEST_WORKERS = 16
 CONSOLE_PORT = 8080
 INTEGRATOR: Final = "integrator"
 
@@ -35,6 +36,7 @@ class Plan:
     block_ms: float = 200.0
     seed: int = 1
     therapist: bool = True
+    ingest_workers: int = 1
 
     def check(self) -> None:
         """Refuse what cannot be started: what, the value, the limit and where it comes from."""
@@ -69,6 +71,10 @@ class Plan:
                     not self.period_ms <= self.block_ms <= 5000,  # noqa: PLR2004  (a block of a message)
                     f"--block-ms is {self.block_ms:g}: from one period ({self.period_ms:g}) to 5000 ms",
                 ),
+                (
+                    not 1 <= self.ingest_workers <= MAX_INGEST_WORKERS,
+                    f"--ingest-workers is {self.ingest_workers}: 1 to {MAX_INGEST_WORKERS} on one machine",
+                ),
             )
             if wrong
         ]
@@ -100,6 +106,8 @@ def make_run(plan: Plan, *, version: str, pid: int, pid_started_at: float, start
     dealt = site_devices(plan.beds, plan.sites)
     panel = {site: f"http://{plan.host}:{ports.choose(f'panel-{site}', CONSOLE_PORT + 1)}" for site in dealt}
     telemetry = ports.choose("telemetry", CONSOLE_PORT + 100)
+    workers = [ports.choose(name) for name in ingest_names(plan.ingest_workers)]
+    archiver = ports.choose("archiver")
     broker = ports.choose("mqtt", 1883)
     redis = ports.choose("redis", 6379)
     ports.save()
@@ -114,6 +122,8 @@ def make_run(plan: Plan, *, version: str, pid: int, pid_started_at: float, start
             "data": plan.data,
             "console": f"http://{plan.host}:{web}",
             "telemetry": f"http://{plan.host}:{telemetry}",
+            "ingest": [f"http://{plan.host}:{port}" for port in workers],
+            "archiver": f"http://{plan.host}:{archiver}",
             "panels": {
                 device: f"{panel[site]}/{device}" for site, devices in dealt.items() for device in devices
             },
@@ -136,14 +146,14 @@ def programs(plan: Plan, run: Run) -> list[Program]:
     return [
         Program("mosquitto", [engines.mosquitto(), "-c", str(_render_mosquitto(plan, run))], stage=0),
         Program("redis", [engines.redis_server()[0], str(_render_redis(plan, run))], stage=0),
-        _service(
-            run,
-            "telemetry",
-            needs=lambda: broker_up() and redis_up(),
-            stage=1,
-            http=run.telemetry,
-            extra={"SPONDYL_REDIS_URL": run.redis},
+        _telemetry(run, "telemetry", "services.telemetry", run.telemetry, needs=redis_up),
+        *(
+            _telemetry(
+                run, name, "services.telemetry.ingest", address, needs=lambda: broker_up() and redis_up()
+            )
+            for name, address in zip(ingest_names(len(run.ingest)), run.ingest, strict=True)
         ),
+        _telemetry(run, "archiver", "services.telemetry.archiver", run.archiver, needs=redis_up),
         _service(
             run,
             "console",
@@ -157,11 +167,27 @@ def programs(plan: Plan, run: Run) -> list[Program]:
     ]
 
 
+def ingest_names(count: int) -> list[str]:
+    """What the ingest workers are called in `status`."""
+    return [f"ingest-{number}" for number in range(1, count + 1)]
+
+
 def addresses(run: Run) -> dict[str, object]:
     """The first line of `spondyl up --json`."""
     return run.model_dump(
         mode="json",
-        include={"console", "telemetry", "panels", "mqtt", "mqtt_user", "mqtt_password", "data", "pid"},
+        include={
+            "console",
+            "telemetry",
+            "ingest",
+            "archiver",
+            "panels",
+            "mqtt",
+            "mqtt_user",
+            "mqtt_password",
+            "data",
+            "pid",
+        },
     )
 
 
@@ -232,6 +258,12 @@ def _service(
         needs,
         stage,
     )
+
+
+def _telemetry(run: Run, name: str, module: str, http: str | None, needs: Callable[[], bool]) -> Program:
+    """One of telemetry's processes: they share user, store and archive."""
+    environment = {**_environment(run, "telemetry", http), "SPONDYL_REDIS_URL": run.redis}
+    return Program(name, [sys.executable, "-m", module], environment, needs, stage=1)
 
 
 def _gateway(plan: Plan, run: Run, name: str, site: Site) -> Program:

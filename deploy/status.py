@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from deploy.local import ingest_names
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.kit.fetch import fetch
 from services.kit.runfile import Run, is_process, read_json
@@ -25,7 +26,7 @@ class ProcessStatus:
     cpu_percent: float  # of one core, average since it started
     uptime_s: float
     restarts: int
-    lag_ms: float | None  # loop: p99 lateness; recorder: oldest sample not yet spooled; telemetry: ingest
+    lag_ms: float | None  # loop: p99 lateness; recorder: oldest sample not yet spooled; ingest: block
 
 
 def status(run: Run) -> dict[str, Any]:
@@ -109,7 +110,8 @@ def _measured(name: str, process: psutil.Process, restarts: int, lag_ms: float |
 
 
 def _lags(run: Run) -> dict[str, float | None]:
-    lags: dict[str, float | None] = {"telemetry": _ingest_lag_ms(run)}
+    workers = zip(ingest_names(len(run.ingest)), run.ingest, strict=True)
+    lags = {name: _ingest_lag_ms(address) for name, address in workers}
     for site in run.sites:
         lags |= {
             f"{site}/{name}": value for name, value in _gateway_lags(gateway_directory(run, site)).items()
@@ -132,10 +134,10 @@ def _gateway_lags(folder: Path) -> dict[str, float]:
     return {"loop": round(late_ms, 3), "recorder": round(behind_ms, 1)}
 
 
-def _ingest_lag_ms(run: Run) -> float | None:
-    """Age of the newest block when it was committed, by telemetry's own metric; None when it is down."""
+def _ingest_lag_ms(address: str) -> float | None:
+    """Age of the newest block when it was committed, by the worker's own metric; None when it is down."""
     try:
-        lines = fetch(f"{run.telemetry}/metrics", timeout_s=2.0).decode().splitlines()
+        lines = fetch(f"{address}/metrics", timeout_s=2.0).decode().splitlines()
     except (OSError, ValueError):
         return None
     values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(INGEST_LAG)]

@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from deploy.local import Plan, addresses, make_run, programs
+from deploy.local import Plan, addresses, ingest_names, make_run, programs
 from services.controller.clearance import ensure_keys
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
@@ -20,6 +21,7 @@ from services.kit.runfile import Run, process_start, save
 from services.kit.supervise import Supervisor
 
 STOP_WITHIN_S = 4.5  # every child ends within 5 s of Ctrl-C
+ASKED_AT_ONCE = 8
 READY_WITHIN_S = 600.0  # the first start on a small machine compiles the control loop for minutes
 
 
@@ -42,6 +44,7 @@ def up(plan: Plan, *, as_json: bool) -> None:
     try:
         supervisor.run(tick=announce)
     finally:
+        announce.close()
         _say("ending every process", quiet=as_json)
         supervisor.stop(within_s=STOP_WITHIN_S)
         (plan.data / "run.json").unlink(missing_ok=True)
@@ -66,7 +69,10 @@ def _prepare(plan: Plan) -> tuple[Run, Supervisor]:
 
 
 class _Announcer:
-    """Says once, when everything answers, where it is; until then what it waits for."""
+    """Says once, when everything answers, where it is; until then what it waits for.
+
+    All are asked at once, in threads: a slow answer delays neither the others nor the supervisor.
+    """
 
     def __init__(self, run: Run, *, as_json: bool) -> None:
         self._run = run
@@ -74,35 +80,46 @@ class _Announcer:
         self._began = time.monotonic()
         self._next_look = 0.0
         self._next_word = self._began + 5.0
-        self._said = False
+        self._waiting = list(_wanted(run))
+        self._asked: dict[str, Future[bool]] = {}
+        self._threads = ThreadPoolExecutor(max_workers=ASKED_AT_ONCE, thread_name_prefix="ready")
 
     def __call__(self) -> None:
         """Look at most five times a second; raise SpondylError when the start takes too long."""
         now = time.monotonic()
-        if self._said or now < self._next_look:
+        if not self._waiting or now < self._next_look:
             return
         self._next_look = now + 0.2
-        waiting = [name for name, answered in self._services() if not answered()]
-        if not waiting:
-            self._said = True
+        self._ask()
+        if not self._waiting:
+            self.close()
             self._announce()
         elif now > self._began + READY_WITHIN_S:
             raise SpondylError(
-                f"{', '.join(waiting)} did not answer within {READY_WITHIN_S:.0f} s: "
-                f"see {self._run.data / 'log'}"
+                f"{self._names} did not answer within {READY_WITHIN_S:.0f} s: see {self._run.data / 'log'}"
             )
         elif now > self._next_word:
             self._next_word = now + 10.0
             _say(
-                f"waiting for {', '.join(waiting)} (a first start compiles the control loop, about a minute)",
+                f"waiting for {self._names} (a first start compiles the control loop, about a minute)",
                 quiet=False,
             )
 
-    def _services(self) -> list[tuple[str, Callable[[], bool]]]:
-        run = self._run
-        wanted = [("telemetry", f"{run.telemetry}/readyz"), ("console", f"{run.console}/livez")]
-        wanted += [(f"gateway-{name}", f"{site.panel}/readyz") for name, site in run.sites.items()]
-        return [(name, lambda url=url: _ok(url)) for name, url in wanted]  # type: ignore[misc]
+    def close(self) -> None:
+        """Ask no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(name for name, _ in self._waiting)
+
+    def _ask(self) -> None:
+        """Take the answers that have come, ask again where the answer was no."""
+        ready = {name for name, answer in self._asked.items() if answer.done() and answer.result()}
+        self._waiting = [(name, url) for name, url in self._waiting if name not in ready]
+        for name, url in self._waiting:
+            if name not in self._asked or self._asked[name].done():
+                self._asked[name] = self._threads.submit(_ok, url)
 
     def _announce(self) -> None:
         if self._as_json:
@@ -114,6 +131,16 @@ class _Announcer:
             print(f"  {name}: {len(site.devices)} beds, bedside panels at {site.panel}")
         print(f"  MQTT {run.mqtt} (user and password in {run.data / 'run.json'}), telemetry {run.telemetry}")
         print("  Simulated beds. Not a certified medical device. Ctrl-C ends everything.\n", flush=True)
+
+
+def _wanted(run: Run) -> Iterator[tuple[str, str]]:
+    """What must answer before the system counts as started: (name, address)."""
+    yield "telemetry", f"{run.telemetry}/readyz"
+    for name, address in zip(ingest_names(len(run.ingest)), run.ingest, strict=True):
+        yield name, f"{address}/readyz"
+    yield "console", f"{run.console}/livez"
+    for name, site in run.sites.items():
+        yield f"gateway-{name}", f"{site.panel}/readyz"
 
 
 def _say(text: str, *, quiet: bool) -> None:

@@ -135,57 +135,73 @@ class GatewayStandIn:
 
 
 class TelemetryProcess:
-    """`python -m services.telemetry` as it runs in earnest."""
+    """`python -m services.telemetry.ingest` and the API, as they run in earnest; ``process`` is ingest's."""
 
     def __init__(self, mqtt_url, redis_url, directory, **settings):
-        self.port = free_port()
+        self.port, self.api_port = free_port(), free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.api_address = f"http://127.0.0.1:{self.api_port}"
         self._log = directory / "telemetry.log"
         self._environment = os.environ | {
+            "SPONDYL_DATA": str(directory),
             "SPONDYL_MQTT_URL": mqtt_url,
             "SPONDYL_REDIS_URL": redis_url,
-            "SPONDYL_HTTP_PORT": str(self.port),
+            "SPONDYL_INGEST_SITES": "north,south",
             "SPONDYL_COMMITTED_MS": "0",
             "SPONDYL_INGEST_LINGER_MS": "0",
             **{f"SPONDYL_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        self.process = None
+        self.process = self.api = None
 
-    def start(self, program=("-m", "services.telemetry")):
-        """Start, and return as soon as it answers."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *program], env=self._environment, stdout=log, stderr=log
-            )
+    def start(self, program=("-m", "services.telemetry.ingest")):
+        """Start what does not run, and return as soon as it answers and takes messages."""
+        if self.api is None:
+            self.api = self._run(("-m", "services.telemetry"), self.api_port)
+        self.process = self._run(program, self.port)
         eventually(self._answers, 30, f"telemetry's answer; its log: {self.log}")
         return self
 
     def kill(self):
-        """SIGKILL."""
+        """SIGKILL to ingest."""
         self.process.kill()
         self.process.wait(10)
 
     def stop(self):
-        """SIGTERM; the exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        """SIGTERM to both; the exit status of the last that did not end well, else 0."""
+        processes = (self.process, self.api)
+        self.api = None
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        return max(process.wait(10) for process in processes)
 
     @property
     def log(self):
-        """What it has logged so far."""
+        """What they have logged so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def get(self, path, **options):
-        """GET from its API."""
-        return httpx.get(f"{self.address}{path}", timeout=30, **options)
+        """GET from the API; health and metrics are ingest's."""
+        ours = path in ("/livez", "/readyz", "/metrics")
+        address = "" if path.startswith("http") else self.address if ours else self.api_address
+        return httpx.get(f"{address}{path}", timeout=30, **options)
 
     def readiness(self):
-        """The body of /readyz."""
+        """The body of ingest's /readyz."""
         return self.get("/readyz").json()
+
+    def _run(self, program, port):
+        environment = self._environment | {"SPONDYL_HTTP_PORT": str(port)}
+        with self._log.open("ab") as log:
+            return subprocess.Popen([sys.executable, *program], env=environment, stdout=log, stderr=log)
 
     def _answers(self):
         try:
-            return self.get("/livez").status_code == 200
+            checks = self.readiness()["checks"]
+            return (
+                checks["broker"]["ok"]
+                and checks["leases"]["ok"]
+                and httpx.get(f"{self.api_address}/livez").status_code == 200
+            )
         except httpx.TransportError:
             return False
 
@@ -193,5 +209,7 @@ class TelemetryProcess:
         return self
 
     def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
+        for process in (self.process, self.api):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait(10)

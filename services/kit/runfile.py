@@ -46,6 +46,8 @@ class Run(BaseModel):
     data: Path
     console: str
     telemetry: str
+    ingest: list[str] = []  # health and metrics of each worker
+    archiver: str | None = None  # the archiver's
     panels: dict[str, str]
     mqtt: str
     mqtt_user: str

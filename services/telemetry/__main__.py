@@ -1,20 +1,20 @@
-"""`python -m services.telemetry`: ingest in a thread, the API in front."""
+"""`python -m services.telemetry`: the HTTP API over what ingest and archiver keep; it writes nothing."""
 
+import time
 from importlib.metadata import version
+from typing import Any
 
-from broker.topics import ANY
 from services.kit import logging
-from services.kit.errors import refusals_in_one_line
+from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
+from services.telemetry import keys
 from services.telemetry.api import create_router
 from services.telemetry.hot import Hot
-from services.telemetry.ingest.ingest import Ingest, open_bus, open_receiver
-from services.telemetry.ingest.worker import worker_id
+from services.telemetry.models import Place
 from services.telemetry.settings import TelemetrySettings
-from services.telemetry.store import Store
-from services.telemetry.watch import IngestMetrics, Malformed
+from services.telemetry.store import connect, told
 
 
 def main() -> None:
@@ -27,32 +27,36 @@ def run(settings: TelemetrySettings) -> None:
     """Everything in its order; closed in the reverse one."""
     logging.configure("telemetry", settings.log_level, settings.log_format)
     release = version("spondyl")
-    registry = process_registry("telemetry", release)
-    receiver, bus = open_receiver(settings), open_bus(settings, worker_id())
-    registry.register(Malformed(receiver.refusals.counts))
     redis_url = settings.redis_url.get_secret_value()
-    store, hot = Store(redis_url), Hot(redis_url)
-    ingest = Ingest(receiver, store, bus, settings, IngestMetrics(registry))
+    hot, redis = Hot(redis_url), connect(redis_url)
     app = create_app(
         "telemetry",
         release,
-        [Check("redis", ingest.store_trouble), Check("broker", ingest.broker_trouble)],
-        [create_router(hot, ingest.age_s)],
-        registry=registry,
+        [Check("redis", lambda: _redis_trouble(redis))],
+        [create_router(hot, lambda place: _age_s(redis, place))],
+        registry=process_registry("telemetry", release),
     )
-    bus.start()
-    receiver.start()
-    for site in settings.ingest_sites or (ANY,):
-        ingest.adopt(site)
-    ingest.start()
     try:
         serve(app, host=settings.http_host, port=settings.http_port)
     finally:
-        ingest.stop()
-        receiver.stop(timeout_s=1.0)
-        bus.close(timeout_s=1.0)
         hot.close()
-        store.close()
+        redis.close()
+
+
+def _redis_trouble(redis: Any) -> str | None:
+    try:
+        with told():
+            redis.ping()
+    except SpondylError as error:
+        return error.message
+    return None
+
+
+def _age_s(redis: Any, place: Place) -> float | None:
+    """Seconds since the newest block of a device came in, None when none ever did."""
+    with told():
+        heard_ms = redis.hget(keys.HEARD, str(place))
+    return None if heard_ms is None else max(0.0, time.time() - int(heard_ms) / 1000)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
 """Numbers that are missing below stored ones and may still come: what is known of them, and where it is kept.
 
 Redis hash ``holes:{site/device}:{boot}``: ``kind/first/after`` -> JSON of how long and how often it was asked
-for. Only holes that were asked for are in it; what will never come is a gap (models.py).
+for. Only holes that were asked for are in it; what will never come is a gap (models.py). The set ``holed``
+names the sources that have such a hash: whoever takes over a site knows from it where to go on asking.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import orjson
 
-from services.telemetry.models import Kind, Source
+from services.telemetry.models import Kind, Place, Source
+
+HOLED: Final = "holed"  # set of "site/device boot"
 
 
 class Hole(NamedTuple):
@@ -48,15 +52,36 @@ def read_holes(client: Any, source: Source) -> dict[Hole, Asking]:
     return {_hole(source, name): Asking(**orjson.loads(known)) for name, known in fields.items()}
 
 
+def read_holed(client: Any, site: str) -> list[Source]:
+    """The sources of a site that have holes which were asked for."""
+    found = []
+    for member in client.sscan_iter(HOLED, match=f"{site}/*", count=1000):
+        place, _, boot = member.decode().partition(" ")
+        found.append(Source(Place.parse(place), UUID(boot)))
+    return found
+
+
 def write_holes(client: Any, changes: Mapping[Hole, Asking | None]) -> None:
-    """Keep what is known; None forgets a hole. One round trip; lost in a crash, it is found out again."""
+    """Keep what is known; None forgets a hole. Lost in a crash, it is found out again."""
+    if not changes:
+        return
     pipe = client.pipeline(transaction=False)
+    sources = {hole.source: None for hole in changes}
     for hole, asking in changes.items():
         if asking is None:
             pipe.hdel(holes_key(hole.source), hole.field)
         else:
             known = asdict(asking) | {"waited_s": round(asking.waited_s, 1)}
             pipe.hset(holes_key(hole.source), hole.field, orjson.dumps(known))
+    for source in sources:
+        pipe.hlen(holes_key(source))
+    left = pipe.execute()[-len(sources) :]
+    for source, count in zip(sources, left, strict=True):
+        name = f"{source.place} {source.boot}"
+        if count:
+            pipe.sadd(HOLED, name)
+        else:
+            pipe.srem(HOLED, name)
     pipe.execute()
 
 

@@ -32,6 +32,8 @@ def test_every_bed_is_dealt_to_one_site_and_sites_differ_by_at_most_one(sites, m
         ({"period_ms": 0.5}, "1 to 20 ms"),
         ({"period_ms": float("nan")}, "1 to 20 ms"),
         ({"block_ms": 10.0}, "--block-ms is 10"),
+        ({"ingest_workers": 0}, "--ingest-workers is 0"),
+        ({"ingest_workers": 17}, "1 to 16"),
         ({"port": 0}, "a port is 1 to 65535"),
         ({"port": -1}, "a port is 1 to 65535"),
         ({"port": 65536}, "--port is 65536"),

@@ -10,7 +10,7 @@ from services.kit.runfile import Run, process_start, write_private
 
 
 class Telemetry(BaseHTTPRequestHandler):
-    """Answers /metrics as telemetry does."""
+    """Answers /metrics as an ingest worker does."""
 
     def do_GET(self):
         """The metrics."""
@@ -26,7 +26,7 @@ class Telemetry(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def telemetry():
-    """The address of a telemetry that answers."""
+    """The address of a worker that answers."""
     server = HTTPServer(("127.0.0.1", 0), Telemetry)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -95,12 +95,13 @@ def test_half_written_state_files_and_no_memory_leave_the_rest_standing(run):
     assert rows["north/loop"]["lag_ms"] is None
 
 
-def test_telemetry_s_lag_is_its_own_metric_past_any_proxy(run, telemetry, monkeypatch):
+def test_an_ingest_worker_s_lag_is_its_own_metric_past_any_proxy(run, telemetry, monkeypatch):
     """A proxy of the clinic's network has no business between our own processes."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    write_private(run.data / "processes.json", json.dumps({"telemetry": entry()}))
-    report = statuses.status(run.model_copy(update={"telemetry": telemetry}))
-    assert {row["name"]: row["lag_ms"] for row in report["processes"]}["telemetry"] == 250.0
+    write_private(run.data / "processes.json", json.dumps({"ingest-1": entry(), "ingest-2": entry()}))
+    report = statuses.status(run.model_copy(update={"ingest": [telemetry, "http://127.0.0.1:1"]}))
+    lags = {row["name"]: row["lag_ms"] for row in report["processes"]}
+    assert (lags["ingest-1"], lags["ingest-2"]) == (250.0, None)
 
 
 def test_the_table_has_a_line_a_process_and_the_sums(run):

@@ -77,8 +77,8 @@ def test_the_simulated_therapist_brings_every_bed_under_tension(shared_machine):
 def test_status_names_every_process_with_memory_and_cpu(shared_machine):
     """Six beds fit a small machine: `spondyl status` is how anyone can see it."""
     names = set(shared_machine.processes())
-    assert {"up", "mosquitto", "redis", "telemetry", "console", "therapist", "north/loop", "north/recorder",
-            "north/panel", "south/loop"} <= names  # fmt: skip
+    assert {"up", "mosquitto", "redis", "telemetry", "ingest-1", "archiver", "console", "therapist",
+            "north/loop", "north/recorder", "north/panel", "south/loop"} <= names  # fmt: skip
     report = json.loads(shared_machine.spondyl("status", "--json").stdout)
     assert report["memory_mb"] < 1200
     assert all(row["memory_mb"] > 0 and row["uptime_s"] > 0 for row in report["processes"])
@@ -86,8 +86,15 @@ def test_status_names_every_process_with_memory_and_cpu(shared_machine):
 
 def test_every_service_is_ready_and_names_its_dependencies(shared_machine):
     """A health check that returns a constant is none."""
-    ready = shared_machine.get(shared_machine.addresses["telemetry"] + "/readyz")
-    assert {"broker", "redis"} <= set(ready["checks"])
+    addresses = shared_machine.addresses
+    for address, checks in (
+        (addresses["telemetry"], {"redis"}),
+        (addresses["ingest"][0], {"redis", "broker", "leases"}),
+        (addresses["archiver"], {"redis", "archive"}),
+    ):
+        ready = shared_machine.get(f"{address}/readyz")
+        assert checks <= set(ready["checks"])
+        assert ready["ready"]
 
 
 def test_a_second_system_on_the_same_data_is_refused(shared_machine):
@@ -140,7 +147,9 @@ def test_everything_killed_under_load_loses_and_doubles_nothing(machine):
     system = machine("--beds", "2", "--sites", "1")
     for name in (
         "north/recorder",
+        "ingest-1",
         "telemetry",
+        "archiver",
         "redis",
         "mosquitto",
         "north/panel",

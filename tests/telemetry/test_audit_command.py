@@ -49,7 +49,7 @@ def test_a_clean_store_exits_0_with_one_json_object(tmp_path, telemetry, gateway
     """Fields that others rely on."""
     gateway.tension(0, 10)
     eventually(lambda: gateway.next() == 20, what="committed")
-    _running(tmp_path, telemetry.address)
+    _running(tmp_path, telemetry.api_address)
     assert _audit(tmp_path, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["lost_samples"], report["duplicate_samples"], report["devices"], report["boots"]) == (
@@ -68,7 +68,7 @@ def test_a_gap_makes_it_fail_and_shows_in_the_table(tmp_path, telemetry, gateway
     """The command is the proof: it must fail when there is none."""
     gateway.tension(0, 20)
     eventually(lambda: telemetry.get("/audit").json()["samples"] == 20, what="stored")
-    _running(tmp_path, telemetry.address)
+    _running(tmp_path, telemetry.api_address)
     assert _audit(tmp_path, "--settle-s", "0") == 1
     assert "10 lost" in capsys.readouterr().out
 
@@ -78,7 +78,7 @@ def test_a_gap_that_is_still_being_filled_is_waited_for(tmp_path, telemetry, gat
     """After an outage live blocks come before the backlog: that is no loss."""
     gateway.tension(0, 20)
     eventually(lambda: telemetry.get("/audit").json()["samples"] == 20, what="stored")
-    _running(tmp_path, telemetry.address)
+    _running(tmp_path, telemetry.api_address)
     gateway.publish(contract.TENSION, block(gateway.boot, 10))
     assert _audit(tmp_path) == 0
     assert "0 lost" in capsys.readouterr().out

@@ -3,9 +3,8 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -18,6 +17,7 @@ from services.kit.errors import SpondylError
 from services.telemetry.holes import Hole
 from services.telemetry.ingest.collector import Collector
 from services.telemetry.ingest.memory import Announcements, Memory, Track
+from services.telemetry.ingest.missing import IsHeard
 from services.telemetry.models import Batch, Fate, Gap, Place, Source
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import Store
@@ -39,8 +39,15 @@ PROMISES_PER_S: Final = 500.0  # each costs as much as ten blocks; beyond it eve
 LONGEST_WAIT_S: Final = 5.0
 LOST_AFTER_COMMIT: Final = "lost by the store after it was committed"
 
-IsHeard = Callable[[Place], bool]
-KeepGaps = Callable[[list[Hole], IsHeard], list[Gap]]
+
+class KeepsHoles(Protocol):
+    """Asks for what is missing."""
+
+    def recall(self, site: str) -> list[Source]:
+        """The sources of a site that an earlier owner has asked for: nothing need come from them any more."""
+
+    def __call__(self, holes: list[Hole], is_heard: IsHeard) -> list[Gap]:
+        """Told every open hole: ask for what is due; what is given up."""
 
 
 def open_receiver(settings: TelemetrySettings) -> Receiver:
@@ -82,8 +89,8 @@ def open_bus(settings: TelemetrySettings, worker: str) -> Bus:
 class Ingest:
     """One thread that stores what the receiver brings, for all its sites in one batch.
 
-    ``keep_gaps`` is told every open hole twice a second, with a way to ask whether a device is heard from,
-    and answers what is given up: these numbers are named, and nobody waits for them any longer.
+    ``keeper`` is told every open hole twice a second, with a way to ask whether a device is heard from, and
+    answers what is given up: these numbers are named, and nobody waits for them any longer.
     """
 
     def __init__(
@@ -93,20 +100,22 @@ class Ingest:
         bus: Bus,
         settings: TelemetrySettings,
         metrics: IngestMetrics,
-        keep_gaps: KeepGaps | None = None,
+        keeper: KeepsHoles | None = None,
     ) -> None:
         self._receiver = receiver
         self._store = store
         self._bus = bus
         self._settings = settings
         self._metrics = metrics
-        self._keep_gaps = keep_gaps or (lambda _holes, _is_heard: [])
+        self._keeper = keeper
         self._collector = Collector(receiver.refusals, metrics)
         self._memory = Memory()
         self._unsaid = Announcements()
         self._allowance, self._allowed_at = PROMISES_PER_S, time.monotonic()
-        self._released: deque[str] = deque()
+        self._changes: deque[tuple[str, bool]] = deque()  # site, adopted or released
         self._given_up: list[Gap] = []
+        self._adopted: dict[str, None] = {}
+        self._to_recall: dict[str, None] = {}  # sites of which it is not known yet who has holes
         self._heard: dict[Place, float] = {}  # monotonic
         self._heard_now: dict[Place, int] = {}  # not yet told to the store, ms since the epoch
         self._looked_at = self._chores_at = self._heard_at = 0.0
@@ -125,13 +134,13 @@ class Ingest:
 
     def adopt(self, site: str) -> None:
         """Store for this site from now on; what is known of it is read anew. From any thread."""
-        self._released.append(site)
+        self._changes.append((site, True))
         self._receiver.open(site)
 
     def release(self, site: str) -> None:
         """Leave this site to others; what is not acknowledged comes again to them. From any thread."""
         self._receiver.close(site)
-        self._released.append(site)
+        self._changes.append((site, False))
 
     def age_s(self, place: Place) -> float | None:
         """Seconds since the newest block of a device came in, None when none did since the start."""
@@ -155,6 +164,9 @@ class Ingest:
             try:
                 self._turn()
                 attempt = 0
+            except SpondylError as error:
+                self._looked_at = 0.0
+                attempt = self._wait(error.message, attempt)
             except Exception as error:
                 log.exception("ingest failed; it tries again")
                 attempt = self._wait(f"{type(error).__name__}: {error}", attempt)
@@ -163,8 +175,8 @@ class Ingest:
         """One batch, or one look around when nothing comes."""
         self._look()
         packets = self._gather()
-        self._forget_released()
-        if packets or self._given_up:
+        self._take_changes()
+        if packets or self._given_up or (self._heard_now and self._is_time_to_tell):
             batch = self._collector.collect(packets)
             batch.gaps += self._given_up
             if self._keep(batch):
@@ -216,6 +228,7 @@ class Ingest:
                 self._commit(batch)
             except Exception as error:
                 self._memory.forget_all()  # the store may have lost something: it is read again
+                self._to_recall |= self._adopted
                 if not isinstance(error, SpondylError):
                     log.exception("a batch cannot be stored")
                 attempt = self._wait(str(error), attempt)
@@ -225,9 +238,10 @@ class Ingest:
 
     def _commit(self, batch: Batch) -> None:
         sources = batch.sources
-        for source in sources:
-            if source not in self._memory.tracks:
-                self._memory.tracks[source] = Track(self._store.progress(source))
+        behind = set(self._memory.behind(batch.promises))  # another owner may have stored more than I know
+        unknown = [source for source in sources if source not in self._memory.tracks or source in behind]
+        for source, spans in self._store.progress_of(unknown).items():
+            self._memory.tracks[source] = Track(spans)
         self._take_promises(batch, sources)
         self._add_heard(batch)
         checkpoints = self._memory.checkpoints()
@@ -252,9 +266,13 @@ class Ingest:
 
     def _add_heard(self, batch: Batch) -> None:
         """Once a second is enough to know how old a device's newest block is."""
-        if time.monotonic() - self._heard_at >= HEARD_S:
+        if self._is_time_to_tell:
             self._heard_at = time.monotonic()
             batch.heard, self._heard_now = self._heard_now, {}
+
+    @property
+    def _is_time_to_tell(self) -> bool:
+        return time.monotonic() - self._heard_at >= HEARD_S
 
     def _note_heard(self, batch: Batch, fates: list[Fate]) -> None:
         now, now_ms = time.monotonic(), int(time.time() * 1000)
@@ -287,9 +305,11 @@ class Ingest:
         if now - self._chores_at < CHORES_S:
             return
         self._chores_at = now
+        self._recall_holes()
         holes = self._memory.holes()
         self._metrics.holes.set(len(holes))
-        self._given_up = self._keep_gaps(holes, self._is_heard)
+        if self._keeper is not None:
+            self._given_up = self._keeper(holes, self._is_heard)
         idle = self._memory.forget_idle()
         for source in idle:
             self._store.forget(source)
@@ -297,16 +317,30 @@ class Ingest:
         self._unsaid.prune(source.place for source in idle)
         self._collector.prune()
 
+    def _recall_holes(self) -> None:
+        """Know the holes of adopted sites, also of boots and devices from which nothing comes any more."""
+        while self._keeper is not None and self._to_recall:
+            site = next(iter(self._to_recall))
+            for source in self._keeper.recall(site):
+                if source not in self._memory.tracks:
+                    self._memory.tracks[source] = Track(self._store.progress(source))
+                self._memory.watch(source)
+            del self._to_recall[site]
+
     def _is_heard(self, place: Place) -> bool:
         age = self.age_s(place)
         return age is not None and age < LOOK_S
 
-    def _forget_released(self) -> None:
+    def _take_changes(self) -> None:
         """Sites that came or went since the last batch: others may have stored for them meanwhile."""
-        while self._released:
-            site = self._released.popleft()
+        while self._changes:
+            site, adopted = self._changes.popleft()
             self._memory.forget_site(site)
             self._unsaid.forget(site)
+            self._adopted.pop(site, None)
+            self._to_recall.pop(site, None)
+            if adopted:
+                self._adopted[site] = self._to_recall[site] = None
 
     def _wait(self, trouble: str, attempt: int) -> int:
         if trouble != self._trouble:

@@ -80,6 +80,11 @@ class Memory:
             )
         ]
 
+    def watch(self, source: Source) -> None:
+        """Keep an eye on the holes of a source though nothing may come from it any more."""
+        if any(spans.holes for spans in self.tracks[source].spans.values()):
+            self._holed[source] = None
+
     def promised(self, source: Source, promise: dict[Kind, int]) -> None:
         """A promise was given; the highest counts. Those of old boots are let go."""
         boots = self._promises.setdefault(source.place, {})
@@ -87,6 +92,13 @@ class Memory:
         boots[source] = {kind: max(known[kind], promise.get(kind, 0)) for kind in KINDS}
         while len(boots) > BOOTS:
             del boots[next(iter(boots))]
+
+    def behind(self, promises: Iterable[tuple[Source, dict[Kind, int]]]) -> Iterator[Source]:
+        """The sources of which less is known to be stored here than was promised."""
+        for source, promise in promises:
+            track = self.tracks.get(source)
+            if track is not None and any(track.spans[kind].next < after for kind, after in promise.items()):
+                yield source
 
     def broken_promises(self, sources: Iterable[Source], reason: str) -> Iterator[Gap]:
         """What was promised once and is not stored now."""

@@ -18,6 +18,7 @@ from services.telemetry.models import Gap, Place
 MOST_BACK_OFF_S: Final = 60.0
 PER_S: Final = 20.0
 NEVER_ANSWERED: Final = "never answered"
+IsHeard = Callable[[Place], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Missing:
         for hole, asking in known.items():
             self._open[hole] = _Open(asking, asking.waited_s + self.ask_s)
 
-    def look(self, holes: Iterable[Hole], now: float, is_heard: Callable[[Place], bool]) -> Look:
+    def look(self, holes: Iterable[Hole], now: float, is_heard: IsHeard) -> Look:
         """Given every hole there is: what to do about them. Call it a few times a second."""
         elapsed = 0.0 if self._looked_at is None else now - self._looked_at
         self._looked_at = now
@@ -75,7 +76,7 @@ class Missing:
         self._ask(look, is_heard)
         return look
 
-    def _wait(self, elapsed: float, is_heard: Callable[[Place], bool]) -> None:
+    def _wait(self, elapsed: float, is_heard: IsHeard) -> None:
         for hole, state in self._open.items():
             if is_heard(hole.source.place):
                 state.asking = replace(state.asking, waited_s=state.asking.waited_s + elapsed)
@@ -85,7 +86,7 @@ class Missing:
             if state.asking.asks and state.asking.waited_s >= self.give_up_s:
                 look.named.append(Gap(hole.kind, hole.source, hole.first, hole.after, NEVER_ANSWERED))
 
-    def _ask(self, look: Look, is_heard: Callable[[Place], bool]) -> None:
+    def _ask(self, look: Look, is_heard: IsHeard) -> None:
         """Those who have waited longest beyond their time first, as many as may be asked now."""
         due = [
             (state.ask_at - state.asking.waited_s, hole)

@@ -156,11 +156,12 @@ class Worker:
         except SpondylError as error:
             if self._trouble is None:
                 log.warning("leases cannot be renewed", why=error.message, left_s=self._leases.left_s())
-            self._trouble = error.message
+            trouble: str | None = error.message
         else:
-            self._trouble = None
+            trouble = None
         lasting = self._leases.left_s() > 0
         self._change({site: self._leases.fence(site) or 0 for site in self._leases.names} if lasting else {})
+        self._trouble = trouble
 
     def _known(self) -> frozenset[str]:
         """The sites that are given, else every one that any worker ever heard of."""
