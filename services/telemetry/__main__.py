@@ -1,6 +1,6 @@
 """`python -m services.telemetry`: the HTTP API over what ingest and archiver keep; it writes nothing."""
 
-import time
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -9,10 +9,10 @@ from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
-from services.telemetry import keys
 from services.telemetry.api import create_router
+from services.telemetry.archive.opening import open_archive
 from services.telemetry.hot import Hot
-from services.telemetry.models import Place
+from services.telemetry.query import History
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import connect, told
 
@@ -28,12 +28,15 @@ def run(settings: TelemetrySettings) -> None:
     logging.configure("telemetry", settings.log_level, settings.log_format)
     release = version("spondyl")
     redis_url = settings.redis_url.get_secret_value()
-    hot, redis = Hot(redis_url), connect(redis_url)
+    hot, redis, archive = Hot(redis_url), connect(redis_url), open_archive(settings)
     app = create_app(
         "telemetry",
         release,
-        [Check("redis", lambda: _redis_trouble(redis))],
-        [create_router(hot, lambda place: _age_s(redis, place))],
+        [
+            Check("redis", lambda: _trouble(redis.ping)),
+            Check("archive", lambda: _trouble(archive.index.newest_session_us)),
+        ],
+        [create_router(History(hot, archive))],
         registry=process_registry("telemetry", release),
     )
     try:
@@ -41,22 +44,16 @@ def run(settings: TelemetrySettings) -> None:
     finally:
         hot.close()
         redis.close()
+        archive.index.close()
 
 
-def _redis_trouble(redis: Any) -> str | None:
+def _trouble(ask: Callable[[], Any]) -> str | None:
     try:
         with told():
-            redis.ping()
+            ask()
     except SpondylError as error:
         return error.message
     return None
-
-
-def _age_s(redis: Any, place: Place) -> float | None:
-    """Seconds since the newest block of a device came in, None when none ever did."""
-    with told():
-        heard_ms = redis.hget(keys.HEARD, str(place))
-    return None if heard_ms is None else max(0.0, time.time() - int(heard_ms) / 1000)
 
 
 if __name__ == "__main__":

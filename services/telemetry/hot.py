@@ -1,9 +1,9 @@
 """The reading side of Redis: devices, sessions, blocks; many threads may ask at once."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from broker.messages import TensionBlock
 from services.telemetry import keys
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
-from services.telemetry.models import VALUES, Block, Gap, Kind, Place, Raw, Source
+from services.telemetry.models import KINDS, VALUES, Block, Gap, Kind, Place, Raw, Source
 from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, read_strays, told
 
 BACKWARDS: Final = 100  # entries a page when reading from the end
@@ -43,6 +43,12 @@ class Hot:
         with told():
             return sorted(Place.parse(text.decode()) for text in self._redis.smembers(keys.DEVICES))
 
+    def heard(self) -> dict[Place, int]:
+        """When the newest block of each device came in, ms since the epoch."""
+        with told():
+            found = self._redis.hgetall(keys.HEARD)
+        return {Place.parse(place.decode()): int(at) for place, at in found.items()}
+
     def boots(self, place: Place) -> list[UUID]:
         """A device's boots in the order in which they were first heard of."""
         with told():
@@ -66,7 +72,11 @@ class Hot:
         """The sessions that started last, newest first."""
         with told():
             ids = [UUID(text.decode()) for text in self._redis.zrevrange(keys.SESSIONS, 0, limit - 1)]
-        return [(session_id, self.session(session_id)) for session_id in ids]
+            pipe = self._redis.pipeline(transaction=False)
+            for session_id in ids:
+                pipe.hgetall(keys.session(session_id))
+            found = pipe.execute()
+        return [(session_id, _text(fields)) for session_id, fields in zip(ids, found, strict=True) if fields]
 
     def session(self, session_id: UUID) -> dict[str, str]:
         """What is known of a session. Raises UnknownSession."""
@@ -74,7 +84,7 @@ class Hot:
             fields = self._redis.hgetall(keys.session(session_id))
         if not fields:
             raise UnknownSession(f"session {session_id} is not known here")
-        return {name.decode(): value.decode() for name, value in fields.items()}
+        return _text(fields)
 
     def events(self, source: Source) -> list[dict[str, Any]]:
         """Every event of a device and boot, in order."""
@@ -90,10 +100,37 @@ class Hot:
                 yield Source(place, boot)
 
     def spans(self, kind: Kind, source: Source) -> Iterator[tuple[int, int, bool]]:
-        """(first, after, late) of every stored entry, counted from its content."""
+        """(first, after, late) of every stored entry, as the entry itself says; no payload leaves Redis."""
         with told():
-            for first, count, _, late in read_entries(self._redis, kind, source):
-                yield first, first + count, late
+            for late, lane in enumerate(keys.lanes(kind, source)):
+                at = "-"
+                while page := self._redis.eval(_SPANS, 1, lane, at, PAGE):
+                    for entry_id, count in zip(page[::2], page[1::2], strict=True):
+                        yield (first := number_of(entry_id)), first + int(count), bool(late)
+                    at = f"({page[-2].decode()}"
+            for first, count, _ in read_strays(self._redis, kind, source):
+                yield first, first + count, True
+
+    def filled(self, sources: Sequence[Source]) -> list[tuple[Source, Kind]]:
+        """Which kinds of which sources have anything here, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        pairs = [(source, kind) for source in sources for kind in KINDS]
+        for source, kind in pairs:
+            for lane in keys.lanes(kind, source):
+                pipe.xlen(lane)
+            pipe.hlen(keys.strays(kind, source))
+        with told():
+            sizes = pipe.execute()
+        return [pair for row, pair in enumerate(pairs) if any(sizes[3 * row : 3 * row + 3])]
+
+    def all_gaps(self, sources: Sequence[Source]) -> dict[Source, list[Gap]]:
+        """What is known to come never, of all these, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for source in sources:
+            pipe.hgetall(keys.gaps(source))
+        with told():
+            found = pipe.execute()
+        return {source: _gaps(source, fields) for source, fields in zip(sources, found, strict=True)}
 
     def gaps(self, source: Source) -> list[Gap]:
         """Numbers that are known to come never, with the reason."""
@@ -152,6 +189,33 @@ class Hot:
                 for _, fields in page:
                     yield _block(fields[b"d"])
                 at = f"({page[-1][0].decode()}"
+
+
+# Ids and counts of a page of entries.
+_SPANS: Final = """
+local found = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+  for at = 1, #entry[2], 2 do
+    if entry[2][at] == 'n' then
+      found[#found + 1] = entry[1]
+      found[#found + 1] = entry[2][at + 1]
+    end
+  end
+end
+return found
+"""
+
+
+def _gaps(source: Source, fields: dict[bytes, bytes]) -> list[Gap]:
+    found = []
+    for field, reason in fields.items():
+        kind, first, after = field.decode().split("/")
+        found.append(Gap(cast("Kind", kind), source, int(first), int(after), reason.decode()))
+    return found
+
+
+def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in fields.items()}
 
 
 def _block(content: bytes) -> Block:

@@ -1,84 +1,258 @@
-"""Blocks -> what a chart or a program asks for: runs of consecutive samples, whole or thinned."""
+"""Hot and archive as one: whatever is asked for, nobody sees where it lies.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+Hot is read before the archive. What is moved is in the archive before it is trimmed, so that it is found in
+one of them at least; what is found in both is taken once.
+"""
 
-from services.telemetry.models import VALUES, Block
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from services.telemetry.archive.hot_side import session_row
+from services.telemetry.archive.models import Run, join
+from services.telemetry.archive.pyramid import Buckets, reduce, stride_for
+from services.telemetry.archive.reader import Archive
+from services.telemetry.archive.rows import SessionRow, parse_cursor
+from services.telemetry.archive.runs import blackbox_runs, tension_runs
+from services.telemetry.archive.statistics import session_statistics
+from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
+from services.telemetry.hot import Hot
+from services.telemetry.models import Gap, Kind, Place, Raw, Source
+
+RUNNING: Final = "running"
+LOST: Final = "lost"  # archived, and its end was never heard of
+HOT_SESSIONS: Final = 100_000  # Redis knows those that are not archived yet: far fewer
+_MAKE: Final[dict[str, Callable[[Iterable[Raw]], list[Run]]]] = {
+    "tension": tension_runs,
+    "blackbox": blackbox_runs,
+}
 
 
-@dataclass(slots=True)
-class Segment:
-    """Consecutive samples of one period: a list entry a sample."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Samples ``first`` .. ``after - 1`` of one device and boot."""
 
-    seq: int
-    started_at: datetime
-    period_ms: float
-    values: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in VALUES})
-    phase: list[str] = field(default_factory=list)
+    source: Source
+    first: int
+    after: int
 
     @property
-    def after(self) -> int:
-        """The seq of the sample behind the last one."""
-        return self.seq + len(self.phase)
+    def count(self) -> int:
+        """How many there would be without a gap."""
+        return self.after - self.first
 
 
-def segments(blocks: Iterable[Block], first: int = 0, after: int | None = None) -> list[Segment]:
-    """Blocks in order of seq, joined where they touch; a sample that came twice is shown once.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sessions; None: any."""
 
-    Only samples ``first`` .. ``after - 1`` are in the answer.
+    site: str | None = None
+    device: str | None = None
+    cure: UUID | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    state: str | None = None  # running, completed, aborted, lost
+
+    def takes(self, row: SessionRow) -> bool:
+        """Whether a session that Redis still has is wanted; none of those is lost."""
+        have = {"site": row.place.site, "device": row.place.device, "cure": row.cure, "state": state_of(row)}
+        return (
+            all(getattr(self, name) in (None, value) for name, value in have.items())
+            and (self.since_us is None or row.started_at_us >= self.since_us)
+            and (self.until_us is None or row.started_at_us < self.until_us)
+        )
+
+    def of_archive(self) -> dict[str, Any]:
+        """For Index.sessions."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class History:
+    """What is stored, wherever. Either part may be away: a stopped system has its archive alone.
+
+    Every method raises StoreUnavailable, ArchiveUnavailable, CorruptObject. For any number of threads.
     """
-    joined: list[Segment] = []
-    for block in blocks:
-        begin = max(first, block.seq, joined[-1].after if joined else 0)
-        end = block.after if after is None else min(after, block.after)
-        if begin >= end:
-            continue
-        if not joined or joined[-1].after != begin or joined[-1].period_ms != block.period_ms:
-            ahead = timedelta(milliseconds=(begin - block.seq) * block.period_ms)
-            joined.append(Segment(begin, block.started_at + ahead, block.period_ms))
-        _extend(joined[-1], block, begin - block.seq, end - block.seq)
-    return joined
+
+    def __init__(self, hot: Hot | None, archive: Archive | None) -> None:
+        self.hot = hot
+        self.archive = archive
+
+    # --- devices --------------------------------------------------------------------------------------------
+    def places(self) -> list[Place]:
+        """Every device of which anything was ever stored."""
+        hot = self.hot.places() if self.hot else []
+        return sorted({*hot, *(self.archive.index.places() if self.archive else [])})
+
+    def place(self, device: str, site: str | None = None) -> Place:
+        """Where a device of this name stands. Raises UnknownDevice, AmbiguousDevice."""
+        found = [place for place in self.places() if place.device == device and site in (None, place.site)]
+        if not found:
+            at = "" if site is None else f" at site {site[:40]!r}"
+            raise UnknownDevice(
+                f"device {device[:40]!r}{at} is not known here: GET /devices lists those that are"
+            )
+        if len(found) > 1:
+            sites = " and ".join(place.site for place in found)
+            raise AmbiguousDevice(f"device {device!r} stands in {sites}: add ?site=")
+        return found[0]
+
+    def boots(self, place: Place) -> list[UUID]:
+        """A device's boots, oldest first; those that only the archive has come before those of Redis."""
+        hot = self.hot.boots(place) if self.hot else []
+        archived = self.archive.index.boots(place) if self.archive else []
+        return [*(boot for boot in archived if boot not in set(hot)), *hot]
+
+    def after(self, source: Source) -> int:
+        """The seq behind the newest sample of a boot."""
+        newest = self.hot.newest(source) if self.hot else None
+        marks = self.archive.index.marks(source)["tension"] if self.archive else 0
+        return max(newest.after if newest else 0, marks)
+
+    # --- samples --------------------------------------------------------------------------------------------
+    def runs(
+        self,
+        kind: Kind,
+        source: Source,
+        first: int = 0,
+        after: int | None = None,
+        columns: Collection[str] | None = None,
+    ) -> list[Run]:
+        """Samples ``first`` .. ``after - 1`` (None: all) of tension or black box, joined where they touch."""
+        hot = _MAKE[kind](self.hot.raw(kind, source, first, after)) if self.hot else []
+        end = max((run.after for run in hot), default=first) if after is None else after
+        found = [
+            _only(run.slice(first, end), columns) for run in hot if run.first < end and run.after > first
+        ]
+        if self.archive:
+            found += self.archive.runs(kind, source, first, after, columns)
+        return join(found)
+
+    def buckets(self, span: Span, points: int) -> list[Buckets]:
+        """The tension of a span in at most ``points`` buckets (or two): its least, greatest and mean."""
+        stride = stride_for(span.count, points)
+        hot = self.hot.raw("tension", span.source, span.first, span.after) if self.hot else []
+        fresh = [
+            run.slice(span.first, span.after)
+            for run in tension_runs(hot)
+            if run.first < span.after and run.after > span.first
+        ]
+        holes = _holes(fresh, span.first, span.after)
+        if not self.archive or not holes:
+            return [reduce(run, stride) for run in fresh]
+        old = [bucket for low, high in holes for bucket in self._archived(span.source, low, high, stride)]
+        return sorted([*old, *(reduce(run, stride) for run in fresh)], key=lambda part: part.first)
+
+    def _archived(self, source: Source, first: int, after: int, stride: int) -> list[Buckets]:
+        """The archive's buckets, of the very stride."""
+        assert self.archive is not None  # noqa: S101  (asked for by buckets alone)
+        return self.archive.buckets_of(source, first, after, stride)
+
+    # --- events and gaps ------------------------------------------------------------------------------------
+    def events(self, source: Source) -> list[dict[str, Any]]:
+        """Every event of a device and boot, in order, each once."""
+        found = {index: payload for index, _, payload in self._hot_events(source)}
+        events = {index: orjson.loads(payload) for index, payload in found.items()}
+        if self.archive:
+            events = {event["index"]: event for event in self.archive.events(source)} | events
+        return [events[index] for index in sorted(events)]
+
+    def _hot_events(self, source: Source) -> list[Raw]:
+        return self.hot.raw("event", source) if self.hot else []
+
+    def gaps(self, source: Source) -> list[Gap]:
+        """Numbers that are known to come never, with the reason."""
+        hot = self.hot.gaps(source) if self.hot else []
+        return list(dict.fromkeys([*hot, *(self.archive.gaps(source) if self.archive else [])]))
+
+    # --- sessions -------------------------------------------------------------------------------------------
+    def session(self, session: UUID) -> SessionRow:
+        """One session. Raises UnknownSession."""
+        if self.hot:
+            try:
+                return _own_end(session, self.hot.session(session))
+            except UnknownSession:
+                pass
+        if self.archive:
+            return _over(self.archive.session(session))
+        raise UnknownSession(f"session {session} is not known here")
+
+    def sessions(self, wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[SessionRow], str | None]:
+        """A page of sessions, those that started last first, and the cursor of the next. Raises BadCursor."""
+        behind = parse_cursor(cursor) if cursor is not None else None
+        hot = self.hot.sessions(HOT_SESSIONS) if self.hot else []
+        rows = {row.id: row for row in (_own_end(*session) for session in hot) if wanted.takes(row)}
+        known = {session for session, _ in hot}
+        if self.archive and wanted.state != RUNNING:
+            archived, _ = self.archive.sessions(cursor=cursor, limit=limit + 1, **wanted.of_archive())
+            rows |= {row.id: _over(row) for row in archived if row.id not in known}
+        ordered = sorted(rows.values(), key=_place_in_pages, reverse=True)
+        page = [row for row in ordered if behind is None or _place_in_pages(row) < behind]
+        last = page[limit - 1] if len(page) > limit else None
+        return page[:limit], f"{last.started_at_us}.{last.id}" if last else None
+
+    def span(self, session: SessionRow) -> Span | None:
+        """Where its samples lie, up to now when it goes on; None when its start was never heard of."""
+        source = session.source
+        if source is None or session.first_seq is None:
+            return None
+        ended = session.end_seq is not None and session.end_seq >= session.first_seq
+        after = (session.end_seq or 0) + 1 if ended else self.after(source)
+        return Span(source, session.first_seq, max(after, session.first_seq))
+
+    def session_runs(self, session: SessionRow, columns: Collection[str] | None = None) -> list[Run]:
+        """All tension samples of a session."""
+        span = self.span(session)
+        return self.runs("tension", span.source, span.first, span.after, columns) if span else []
+
+    def session_events(self, session: SessionRow) -> list[dict[str, Any]]:
+        """What happened in a session."""
+        events = self.events(session.source) if session.source else []
+        return [event for event in events if event.get("session") == str(session.id)]
+
+    def statistics(self, session: SessionRow) -> dict[str, Any]:
+        """What its samples come to: as archived, else measured now."""
+        return session.statistics or session_statistics(self.session_runs(session))
 
 
-def whole(segment: Segment) -> dict[str, Any]:
-    """Every sample of a segment."""
-    return {**_head(segment), **segment.values, "phase": segment.phase}
+def _own_end(session: UUID, fields: dict[str, str]) -> SessionRow:
+    """The row; a session that was ended in a later boot has no end in its own."""
+    row = session_row(session, fields)
+    if row.end_seq is None or fields.get("end_boot") == fields.get("boot"):
+        return row
+    return replace(row, end_seq=None)
 
 
-def thinned(parts: Sequence[Segment], points: int) -> list[dict[str, Any]]:
-    """About ``points`` buckets over all segments with the least and greatest of each: no peak is lost.
-
-    A bucket holds ``stride`` samples and is as many milliseconds long; its phase is that of its first sample.
-    """
-    total = sum(len(part.phase) for part in parts)
-    stride = max(1, -(-total // points))
-    return [_thin(part, stride) for part in parts]
+def _over(row: SessionRow) -> SessionRow:
+    """An archived session whose end was never heard of will not go on."""
+    return row if row.ended_by else replace(row, ended_by=f"session.{LOST}")
 
 
-def _thin(segment: Segment, stride: int) -> dict[str, Any]:
-    starts = range(0, len(segment.phase), stride)
-    columns = {
-        name: {
-            "min": [min(values[start : start + stride]) for start in starts],
-            "max": [max(values[start : start + stride]) for start in starts],
-        }
-        for name, values in segment.values.items()
-    }
-    return {**_head(segment), "stride": stride, **columns, "phase": segment.phase[::stride]}
+def state_of(session: SessionRow) -> str:
+    """running, completed, aborted or lost."""
+    return session.ended_by.removeprefix("session.") if session.ended_by else RUNNING
 
 
-def _head(segment: Segment) -> dict[str, Any]:
-    return {
-        "seq": segment.seq,
-        "count": len(segment.phase),
-        "started_at": segment.started_at.isoformat(),
-        "period_ms": segment.period_ms,
-    }
+def _place_in_pages(row: SessionRow) -> tuple[int, str]:
+    return row.started_at_us, str(row.id)
 
 
-def _extend(segment: Segment, block: Block, begin: int, end: int) -> None:
-    for name in VALUES:
-        segment.values[name].extend(block.values[name][begin:end])
-    segment.phase.extend(block.phase[begin:end])
+def _only(run: Run, columns: Collection[str] | None) -> Run:
+    if columns is None:
+        return run
+    kept = {name: column for name, column in run.columns.items() if name in columns}
+    return Run(run.first, run.period_ms, run.times, kept, run.decimals, run.note)
+
+
+def _holes(runs: Sequence[Run], first: int, after: int) -> list[tuple[int, int]]:
+    """What of ``first`` .. ``after - 1`` is in none of the runs, which are in order."""
+    found, reached = [], first
+    for run in runs:
+        if run.first > reached:
+            found.append((reached, run.first))
+        reached = max(reached, run.after)
+    if reached < after:
+        found.append((reached, after))
+    return found

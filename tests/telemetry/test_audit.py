@@ -3,6 +3,7 @@ from contextlib import closing
 from uuid import uuid4
 
 import pytest
+from archive_rig import Rig
 from gateway_stand_in import block
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from services.telemetry.audit import audit, count, is_clean
 from services.telemetry.hot import Hot
 from services.telemetry.models import Batch, Entry, Gap, Place, Source
+from services.telemetry.query import History
 from services.telemetry.store import Store, connect
 
 SOURCE = Source(Place("north", "bed-01"), uuid4())
@@ -43,6 +45,32 @@ def test_a_declared_loss_is_a_loss_with_its_reason():
     assert found.gaps == [{"first": 10, "last": 19, "reason": "declared lost by the gateway"}]
 
 
+@given(pieces, pieces, st.integers(0, 60))
+def test_hot_and_archived_numbers_are_one_stock(hot, archived, base):
+    """Against sets: in both is there once; twice in either is twice; nothing below the base counts."""
+    rows = [(first, first + length, late) for first, length, late in hot]
+    old = [(first, first + length) for first, length, _ in archived]
+    in_hot, in_old = (
+        [number for first, after, *_ in spans for number in range(first, after) if number >= base]
+        for spans in (rows, old)
+    )
+    found = count(rows, archived=old, base=base)
+    assert found.samples == len({*in_hot, *in_old})
+    assert found.archived == len(set(in_old))
+    assert found.duplicates == len(in_hot) - len(set(in_hot)) + len(in_old) - len(set(in_old))
+    numbers = {*in_hot, *in_old}
+    assert found.lost == (max(numbers) + 1 - base - len(numbers) if numbers else 0)
+
+
+def test_a_gap_that_is_named_in_part_is_told_in_parts():
+    """What is still owed must not hide behind what was given up."""
+    found = count([(0, 10, False), (40, 50, False)], [Gap("tension", SOURCE, 20, 30, "never answered")])
+    assert found.gaps == [
+        {"first": 10, "last": 19}, {"first": 20, "last": 29, "reason": "never answered"},
+        {"first": 30, "last": 39},
+    ]  # fmt: skip
+
+
 @pytest.fixture
 def stored(valkey):
     """Twenty blocks of a bed in a real store, and the means to spoil them."""
@@ -56,7 +84,7 @@ def stored(valkey):
         closing(connect(valkey.url)) as client,
     ):
         store.commit(Batch(entries=entries), {})
-        yield hot, client, f"tension:{{north/bed-01}}:{SOURCE.boot}", entries
+        yield History(hot, None), client, f"tension:{{north/bed-01}}:{SOURCE.boot}", entries
 
 
 @pytest.mark.system
@@ -90,3 +118,48 @@ def test_samples_that_overlap_are_found(stored):
     report = audit(hot)
     assert not is_clean(report)
     assert (report["duplicate_samples"], report["lost_samples"]) == (5, 0)
+
+
+@pytest.mark.system
+def test_a_number_in_redis_and_in_the_archive_is_no_duplicate_and_in_two_objects_it_is(valkey, tmp_path):
+    """Between an object's index row and the trim, everything is in both: no fault. Twice archived is one."""
+    rig = Rig(valkey.url, f"file://{tmp_path}/objects", f"sqlite:///{tmp_path}/archive.db")
+    with closing(rig), closing(Hot(valkey.url)) as hot:
+        history = History(hot, rig.archive)
+        entries = rig.tension(0, 1000)
+        rig.keep(entries)
+        rig.turn(hurry=True)
+        client = rig.store._redis
+        for entry in entries[:3]:
+            client.hset(
+                f"strays:tension:{{north/bed-01}}:{rig.source.boot}",
+                f"{entry.first}/50/00000000",
+                entry.content,
+            )
+        report = audit(history)
+        assert (report["samples"], report["archived_samples"], report["duplicate_samples"]) == (1000, 1000, 0)
+        rig.keep(rig.tension(100, 50, level=200.0))
+        rig.turn(hurry=True)
+        rig.turn(after_s=61)
+        report = audit(history)
+        assert report["duplicate_samples"] >= 50
+        assert not is_clean(report)
+
+
+@pytest.mark.system
+def test_since_leaves_out_what_ended_before_and_begins_where_that_ended(valkey, tmp_path):
+    """A daily audit of ten years' archive counts a day."""
+    rig = Rig(valkey.url, f"file://{tmp_path}/objects", f"sqlite:///{tmp_path}/archive.db")
+    with closing(rig), closing(Hot(valkey.url)) as hot:
+        rig.keep(rig.tension(0, 1000))
+        rig.turn(hurry=True)
+        rig.keep([*rig.tension(1000, 500), *rig.tension(1600, 400)], gaps=[rig.gap(1500, 1600)])
+        rig.turn(hurry=True)
+        rig.turn(after_s=3601)
+        since = rig.archive.index.all_objects()[0].ended_at_us + 1
+        report = audit(History(hot, rig.archive), since)
+        (row,) = report["streams"]
+        assert (row["first_seq"], row["last_seq"], report["lost_samples"]) == (1000, 1999, 100)
+        assert row["gaps"] == [{"first": 1500, "last": 1599, "reason": "declared lost by the gateway"}]
+        assert audit(History(hot, rig.archive), since + 10**12)["streams"] == []
+        assert report["unexplained"] == 0

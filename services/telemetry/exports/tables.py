@@ -6,7 +6,7 @@ and ``phase``. Where a value is a decimal of ``decimals`` places (metadata of it
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.parquet
 
 from services.telemetry.archive.models import BITS, PHASE, PHASES, VALUES, Run
 from services.telemetry.exports.models import UNITS, Recorded, pieces, times_us
+from services.telemetry.traces import Trace
 
 COMPRESSION: Final = "zstd"
 _PHASES: Final = pa.array(PHASES)
@@ -98,28 +99,56 @@ def parquet(recorded: Recorded) -> Iterator[bytes]:
 
 def arrow(recorded: Recorded) -> Iterator[bytes]:
     """An IPC stream: the first bytes can be drawn before the last are read."""
+    return arrow_stream(schema(recorded), batches(recorded))
+
+
+def csv(recorded: Recorded) -> Iterator[bytes]:
+    """RFC 4180 with a head; times as ISO 8601."""
+    return csv_lines(schema(recorded), batches(recorded))
+
+
+def arrow_stream(form: Any, rows: Iterable[Any]) -> Iterator[bytes]:
+    """Record batches of one schema as an IPC stream."""
     pipe = _Pipe()
-    with pa.ipc.new_stream(pipe, schema(recorded)) as writer:
-        for batch in batches(recorded):
+    with pa.ipc.new_stream(pipe, form) as writer:
+        for batch in rows:
             writer.write_batch(batch)
             yield pipe.taken()
     yield pipe.taken()
 
 
-def csv(recorded: Recorded) -> Iterator[bytes]:
-    """RFC 4180 with a head; times as ISO 8601."""
-    head = True
-    for batch in batches(recorded):
-        table = pa.table({
-            "seq": batch["seq"],
-            "time": pc.strftime(batch["time"], format=_CSV_TIME),
-            **{name: batch[name] for name in VALUES},
-            PHASE: batch[PHASE].dictionary_decode(),
-        })  # fmt: skip
+def csv_lines(form: Any, rows: Iterable[Any]) -> Iterator[bytes]:
+    """Record batches of one schema as CSV."""
+    yield (",".join(form.names) + "\n").encode()
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
+    for batch in rows:
+        columns = [_as_text(batch[name]) for name in form.names]
         sink = io.BytesIO()
-        options = pyarrow.csv.WriteOptions(include_header=head, quoting_style="none")
-        pyarrow.csv.write_csv(table, sink, options)
-        head = False
+        pyarrow.csv.write_csv(pa.table(columns, names=form.names), sink, options)
         yield sink.getvalue()
-    if head:
-        yield (",".join(("seq", "time", *VALUES, PHASE)) + "\n").encode()
+
+
+def _as_text(column: Any) -> Any:
+    """What a CSV cannot tell by itself: times and words."""
+    if pa.types.is_timestamp(column.type):
+        return pc.strftime(column, format=_CSV_TIME)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def of_traces(traces: Sequence[Trace]) -> tuple[Any, list[Any]]:
+    """(schema, record batches) of traces that are all whole or all thinned; a bucket is one row."""
+    names = list(traces[0].columns) if traces else list(VALUES)
+    fields = [
+        pa.field("seq", pa.int64()),
+        pa.field("time", pa.timestamp("us", tz="UTC")),
+        *(pa.field(name, pa.float64(), metadata={"unit": UNITS[name.partition(".")[0]]}) for name in names),
+        pa.field(PHASE, pa.dictionary(pa.int8(), pa.string())),
+    ]
+    form = pa.schema(fields)
+    return form, [pa.record_batch(_trace_columns(trace, names), schema=form) for trace in traces]
+
+
+def _trace_columns(trace: Trace, names: Sequence[str]) -> list[Any]:
+    phase = pa.DictionaryArray.from_arrays(pa.array(trace.phase.astype(np.int8)), _PHASES)
+    times = pa.array(trace.times, pa.timestamp("us", tz="UTC"))
+    return [pa.array(trace.seqs), times, *(pa.array(trace.columns[name]) for name in names), phase]

@@ -1,0 +1,1 @@
+"""The routes of telemetry's HTTP API, a module a noun; read only."""

@@ -1,0 +1,46 @@
+"""`/statistics` over the whole chain, and `/audit`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from services.telemetry.audit import audit
+from services.telemetry.errors import ArchiveUnavailable
+from services.telemetry.query import History
+from services.telemetry.routes.answers import Edge, Name
+from services.telemetry.statistics import DEFAULT, GROUPS, MEASURES, MOST_GROUPS, Chain, Question, names
+from services.telemetry.windows import moment
+
+
+def add(router: APIRouter, history: History) -> None:
+    """The routes of the chain."""
+    chain = Chain(history.archive.index) if history.archive else None
+
+    @router.get("/statistics")
+    def statistics(
+        group_by: Annotated[str, Query(max_length=200, description=", ".join(GROUPS))] = "site",
+        measures: Annotated[str, Query(max_length=500, description=", ".join(MEASURES))] = ",".join(DEFAULT),
+        since: Edge = None,
+        until: Edge = None,
+        site: Name = None,
+        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, Any]:
+        """Archived sessions of the chain in groups: one row a group, in order of the groups."""
+        if chain is None:
+            raise ArchiveUnavailable("statistics are asked of the archive, and there is none here")
+        question = Question(
+            names("group_by", group_by, tuple(GROUPS), MOST_GROUPS),
+            names("measures", measures, tuple(MEASURES), len(MEASURES)),
+            None if since is None else moment("since", since),
+            None if until is None else moment("until", until),
+            site,
+            cursor,
+            limit,
+        )
+        return chain.ask(question)
+
+    @router.get("/audit")
+    def whole_audit(since: Edge = None) -> dict[str, Any]:
+        """First and last seq, gaps and duplicates of every device and boot, in Redis and archive alike."""
+        return audit(history, None if since is None else moment("since", since))

@@ -1,0 +1,184 @@
+"""`/sessions`: which there were, what they came to, their samples, their black box, their exports."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.telemetry.archive.rows import SessionRow
+from services.telemetry.errors import NotExportable
+from services.telemetry.exports.formats import FORMATS, format_of
+from services.telemetry.exports.models import Recorded, instant
+from services.telemetry.query import History, Span, Wanted, state_of
+from services.telemetry.recording import recording, session_chunks
+from services.telemetry.routes.answers import (
+    MAX_NAME,
+    Accept,
+    Edge,
+    FormName,
+    Name,
+    Points,
+    Window,
+    asked_spans,
+    form_of,
+)
+from services.telemetry.windows import MAX_WINDOW, moment
+
+State = Literal["running", "completed", "aborted", "lost"]
+JSON_LINES = "application/jsonl"
+
+
+def add(router: APIRouter, history: History) -> None:
+    """The routes of sessions."""
+    _add_list(router, history)
+    _add_one(router, history)
+    _add_samples(router, history)
+    _add_files(router, history)
+
+
+def _add_list(router: APIRouter, history: History) -> None:
+    @router.get("/sessions")
+    def sessions(
+        request: Request,
+        response: Response,
+        site: Name = None,
+        device: Name = None,
+        cure: UUID | None = None,
+        since: Edge = None,
+        until: Edge = None,
+        state: State | None = None,
+        cursor: Annotated[str | None, Query(max_length=80)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[dict[str, Any]]:
+        """The sessions that started last, newest first; the header `Link` leads to the next page."""
+        wanted = Wanted(
+            site, device, cure,
+            None if since is None else moment("since", since),
+            None if until is None else moment("until", until),
+            state,
+        )  # fmt: skip
+        rows, following = history.sessions(wanted, cursor, limit)
+        if following:
+            query = urlencode({**request.query_params, "cursor": following})
+            response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+            response.headers["Spondyl-Next-Cursor"] = following
+        return [_session(row) for row in rows]
+
+
+def _add_one(router: APIRouter, history: History) -> None:
+    @router.get("/sessions/{session}")
+    def one_session(session: UUID) -> dict[str, Any]:
+        """One session with the gateway's summary and everything that happened in it."""
+        row = history.session(session)
+        return _session(row) | {"events": history.session_events(row)}
+
+    @router.get("/sessions/{session}/summary")
+    def summary(session: UUID) -> dict[str, Any]:
+        """The gateway's own summary, which counts, and what was measured from the stored samples."""
+        row = history.session(session)
+        return {
+            "session": str(session),
+            "state": state_of(row),
+            "summary": row.summary,
+            "measured": history.statistics(row),
+        }
+
+
+def _add_samples(router: APIRouter, history: History) -> None:
+    @router.get("/sessions/{session}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
+    def session_blocks(session: UUID, points: Points = None) -> Response:
+        """All samples from the session's start to its end, or to now."""
+        row = history.session(session)
+        return Window(row.place, _whole(history, row), points, session=session).answer(history)
+
+    @router.get("/sessions/{session}/window", responses={200: {"description": "Gapless pieces of samples."}})
+    def session_window(
+        session: UUID,
+        since: Annotated[Edge, Query(alias="from")] = None,
+        until: Annotated[Edge, Query(alias="to")] = None,
+        points: Points = None,
+        form: Annotated[FormName, Query(alias="format")] = None,
+        accept: Accept = "",
+    ) -> Response:
+        """A part of the session, by two times or two seqs; all of it unless told."""
+        wanted = form_of(form, accept)
+        row = history.session(session)
+        spans = _part(history, row, since, until)
+        return Window(row.place, spans, points, wanted, session).answer(history)
+
+
+def _add_files(router: APIRouter, history: History) -> None:
+    @router.get("/sessions/{session}/recording", responses={200: {"content": {JSON_LINES: {}}}})
+    def session_recording(session: UUID) -> Response:
+        """The black box as JSON lines, for `spondyl replay FILE`."""
+        row = history.session(session)
+        if not session_chunks(history, row):
+            raise NotExportable(f"session {session} has no black box: nothing of it was stored")
+        return _file(recording(history, row), JSON_LINES, f"spondyl-{session}.jsonl")
+
+    @router.get("/sessions/{session}/export", responses={200: {"description": "A file."}})
+    def export(
+        session: UUID,
+        form: Annotated[str, Query(alias="format", max_length=MAX_NAME, description=", ".join(FORMATS))],
+    ) -> Response:
+        """All samples of the session as a file."""
+        chosen = format_of(form)
+        recorded = recorded_session(history, history.session(session))
+        return _file(chosen.write(recorded), chosen.media_type, f"{recorded.name}.{chosen.suffix}")
+
+
+def recorded_session(history: History, row: SessionRow) -> Recorded:
+    """A session with all its samples and events, to be exported. Raises NotExportable."""
+    if row.boot is None:
+        raise NotExportable(f"session {row.id}: its start was never heard of, nobody knows where it lies")
+    return Recorded(
+        row.place.site, row.place.device, row.boot, history.session_runs(row), row.id, row.patient,
+        row.region, row.segment, history.session_events(row),
+    )  # fmt: skip
+
+
+def _file(parts: Any, media_type: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(parts, media_type=media_type, headers=headers)
+
+
+def _whole(history: History, row: SessionRow) -> list[Span]:
+    span = history.span(row)
+    return [span] if span and span.count else []
+
+
+def _part(history: History, row: SessionRow, since: str | None, until: str | None) -> list[Span]:
+    """What of the session is asked for."""
+    whole = _whole(history, row)
+    if not whole or (since is None and until is None):
+        return whole
+    (span,) = whole
+    if (since or until or "").isdigit():
+        edges = (since or str(span.first), until or str(span.after))
+    else:
+        start = since or instant(row.started_at_us).isoformat()
+        edges = (start, until or (instant(moment("from", start)) + MAX_WINDOW).isoformat())
+    asked = asked_spans(history, row.place, *edges, span.source.boot)
+    pairs = [(max(part.first, span.first), min(part.after, span.after)) for part in asked]
+    return [Span(span.source, first, after) for first, after in pairs if first < after]
+
+
+def _session(row: SessionRow) -> dict[str, Any]:
+    ended = row.end_seq is not None and row.first_seq is not None and row.end_seq >= row.first_seq
+    return {
+        "session": str(row.id),
+        "site": row.place.site,
+        "device": row.place.device,
+        "boot": str(row.boot) if row.boot else None,
+        "cure": str(row.cure) if row.cure else None,
+        "state": state_of(row),
+        "region": row.region,
+        "segment": row.segment,
+        "started_at": instant(row.started_at_us).isoformat(),
+        "ended_at": instant(row.ended_at_us).isoformat() if row.ended_at_us is not None else None,
+        "first_seq": row.first_seq,
+        "last_seq": row.end_seq if ended else None,
+        "summary": row.summary,
+    }
