@@ -10,6 +10,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import log2
 from typing import Any, Final
 from zlib import crc32
 
@@ -23,8 +24,9 @@ from services.telemetry.errors import Corrupt
 MAGIC: Final = b"SPB1"
 LEVEL: Final = 3
 MIN_MATCH: Final = 7  # measured: noise has no shorter match worth its search: 5 times as fast, 1 % smaller
-BLOCK_S: Final = 300.0  # samples of so much time go into a block
-BLOCK_SAMPLES: Final = 60_000  # and no more than this, at the shortest periods
+BLOCK_S: Final = 300.0  # about so much time goes into a block: a power of two of samples
+MAX_BLOCK_POWER: Final = 16  # and no more than 2**16 of them, at the shortest periods
+SAMPLED: Final = 8  # every eighth count tells how large they are
 MAX_SAMPLES: Final = 10_000_000  # of one block: what a reader is ready to make room for
 MAX_COLUMNS: Final = 256
 MAX_NOTE: Final = 64_000_000
@@ -61,9 +63,15 @@ def encode(run: Run) -> list[bytes]:
     return [encode_block(part) for part in parts(run)]
 
 
+def block_samples(period_ms: float) -> int:
+    """Samples of a whole block at this period: blocks are buckets of the pyramid too, so a power of two."""
+    power = round(log2(max(BLOCK_S * 1000 / period_ms, 1.0)))
+    return 1 << min(power, MAX_BLOCK_POWER)
+
+
 def parts(run: Run) -> Iterator[Run]:
     """The run in the pieces that become blocks: cut at multiples of the block's length since boot."""
-    step = max(1, min(BLOCK_SAMPLES, round(BLOCK_S * 1000 / run.period_ms)))
+    step = block_samples(run.period_ms)
     edges = [run.first, *range((run.first // step + 1) * step, run.after, step), run.after]
     if run.note:
         edges = _at_chunks(edges, run)
@@ -143,8 +151,8 @@ def _differences(counts: Counts) -> tuple[Counts, list[int]]:
 
 
 def _weight(counts: Counts) -> int:
-    """How large the counts are together; beyond int64 it wraps, and another order is taken."""
-    return int(np.abs(counts).sum())
+    """How large the counts are, by a sample; where it errs or wraps, the block is larger and as exact."""
+    return int(np.abs(counts[::SAMPLED]).sum())
 
 
 def _planes(rest: Counts) -> list[Plane]:

@@ -15,7 +15,7 @@ from services.telemetry.archive.models import BITS, PHASE, VALUES, Counts, Float
 from services.telemetry.errors import Corrupt
 
 _PARTS: Final = (".sum", ".low", ".high")
-STRIDES: Final = (128, 2048)  # kept in objects; coarser powers of two are made of these
+STRIDES: Final = (128,)  # kept in objects; coarser ones are made of it, finer ones of the samples
 
 
 @dataclass(frozen=True, slots=True)
