@@ -70,12 +70,9 @@ class Index:
         now_us = time.time_ns() // 1000
         with self.write() as connection:
             boot_id = _boot_id(connection, step.source)
-            moved = connection.execute(
-                update(BOOTS)
-                .where(BOOTS.c.id == boot_id, *(_mark(kind) == step.before[kind] for kind in KINDS))
-                .values({_mark(kind).name: step.after[kind] for kind in KINDS} | {"archived_at_us": now_us})
-            )
-            if not moved.rowcount:
+            marks = {f"before_{kind}": step.before[kind] for kind in KINDS}
+            marks |= {f"after_{kind}": step.after[kind] for kind in KINDS}
+            if not connection.execute(_MOVE, marks | {"boot_id": boot_id, "now_us": now_us}).rowcount:
                 return False
             objects = [object_values(new, boot_id, now_us) for new in step.objects]
             sessions = [session_values(session, now_us) for session in step.sessions]
@@ -351,16 +348,26 @@ def _within(kind: Kind) -> Select[Any]:
     """The objects of a boot that hold any number of a window, in order."""
     begins, ends = OBJECTS.c[f"{kind}_first"], OBJECTS.c[f"{kind}_after"]
     columns = [column for column in OBJECTS.c if column is not OBJECTS.c.directory]
-    place = (BOOTS.c[name] for name in ("site", "device", "boot"))
-    query = select(*columns, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS)
-    return query.where(
-        *(column == bindparam(column.name) for column in place),
-        begins < bindparam("to"),
-        ends > bindparam("from"),
-    ).order_by(begins, OBJECTS.c.id)
+    query = select(*columns, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS).where(*_named())
+    return query.where(begins < bindparam("to"), ends > bindparam("from")).order_by(begins, OBJECTS.c.id)
+
+
+def _named() -> list[_Limit]:
+    """The boot that the parameters name."""
+    return [BOOTS.c[name] == bindparam(name) for name in ("site", "device", "boot")]
 
 
 # Built once: making a query takes longer than asking it.
+_BOOT_ID: Final = select(BOOTS.c.id).where(*_named())
+_MOVE: Final = (
+    update(BOOTS)
+    .where(
+        BOOTS.c.id == bindparam("boot_id"),
+        *(BOOTS.c[f"{kind}_after"] == bindparam(f"before_{kind}") for kind in KINDS),
+    )
+    .values({f"{kind}_after": bindparam(f"after_{kind}") for kind in KINDS})
+    .values(archived_at_us=bindparam("now_us"))
+)
 _WITHIN: Final = {kind: _within(kind) for kind in KINDS}
 
 
@@ -393,8 +400,11 @@ def _boot_id(connection: Connection, source: Source) -> int:
     """The row of a device's boot, made when it is the first of it."""
     place = {"site": source.place.site, "device": source.place.device, "boot": str(source.boot)}
     nothing = {_mark(kind).name: 0 for kind in KINDS}
-    _add_new(connection, BOOTS, [place | nothing | {"archived_at_us": 0}])
-    return int(connection.execute(select(BOOTS.c.id).where(_is(source))).scalar_one())
+    known = connection.execute(_BOOT_ID, place).scalar_one_or_none()
+    if known is None:
+        _add_new(connection, BOOTS, [place | nothing | {"archived_at_us": 0}])
+        known = connection.execute(_BOOT_ID, place).scalar_one()
+    return int(known)
 
 
 def _add_new(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
