@@ -13,7 +13,7 @@ COMMAND_ROOMS = (
     "services.telemetry.commands",
     "broker.commands",
 )
-BENCH_ROOMS = ("services.controller.bench",)
+BENCH_ROOMS = ("services.controller.bench", "services.telemetry.bench")
 
 
 def build() -> typer.Typer:

@@ -1,0 +1,1 @@
+"""Telemetry's benchmarks, each beside a named peer in the same run."""
