@@ -63,16 +63,17 @@ def ingest(
 def _ingest_words(result: dict[str, Any]) -> str:
     shares = ", ".join(f"{name} {share}" for name, share in result["cpu_share"].items())
     return (
-        f"{result['messages_per_s']} messages a second ({result['samples_per_s']} samples) stored, flushed and "
-        f"acknowledged by {result['workers']} worker(s); mosquitto_sub {result['mosquitto_sub_per_s']}, ratio "
-        f"{result['ratio_to_mosquitto_sub']}; offered {result['offered_per_s']}; {result['lost_samples']} "
-        f"samples lost, {result['duplicate_samples']} twice; CPU: {shares}"
+        f"{result['messages_per_s']} messages a second ({result['samples_per_s']} samples) stored, flushed "
+        f"and acknowledged by {result['workers']} worker(s); mosquitto_sub "
+        f"{result['mosquitto_sub_per_s']}, ratio {result['ratio_to_mosquitto_sub']}; offered "
+        f"{result['offered_per_s']}; {result['lost_samples']} samples lost, "
+        f"{result['duplicate_samples']} twice; CPU: {shares}"
     )
 
 
 def fleet(
     steps: Annotated[str, typer.Option(help="Sizes of the fleet, separated by commas.")] = "100,1000,5000",
-    seconds: Annotated[int, typer.Option(min=5, max=3600, help="Length of every bed's session.")] = 20,
+    seconds: Annotated[int, typer.Option(min=20, max=3600, help="Length of every bed's session.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """CPU, memory, disk and latency a bed as beds become many, at the pace of real beds."""
