@@ -1,10 +1,11 @@
-"""`spondyl up`, `status` and `doctor`."""
+"""`spondyl up`, `status`, `doctor` and `replay`."""
 
 import json
 from typing import Annotated
 
 import typer
 
+from deploy import replaying
 from services.kit.options import AsJson, Data
 
 
@@ -13,6 +14,7 @@ def register(root: typer.Typer) -> None:
     root.command("up")(_up)
     root.command("status")(_status)
     root.command("doctor")(_doctor)
+    replaying.register(root)
 
 
 def _up(

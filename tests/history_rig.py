@@ -19,7 +19,9 @@ class HistoryRig:
 
     def __init__(self, redis_url, directory, minutes=3.0):
         self.session = simulated(minutes, OFFSET)
-        self.rig = Rig(redis_url, f"file://{directory}/objects", f"sqlite:///{directory}/archive.db")
+        self.rig = Rig(
+            redis_url, f"file://{directory}/telemetry/archive", f"sqlite:///{directory}/telemetry/archive.db"
+        )
         self.rig.source = self.source = Source(Place("north", "bed-01"), BOOT)
         self.hot = Hot(redis_url)
         self.history = History(self.hot, self.rig.archive)
@@ -52,6 +54,16 @@ class HistoryRig:
             self.rig.turn(after_s=3601)
             self.rig.turn(after_s=3601)
         return self
+
+    def store_beginning(self):
+        """The first half of the session, which goes on."""
+        half = len(self.session.samples) // 2
+        rows = [("tension", row) for row in self.session.tension] + [
+            ("blackbox", row) for row in self.session.blackbox
+        ]
+        entries = [self._entry(kind, row) for kind, row in rows if row[0] + row[1] <= half]
+        started = self._entry("event", (0, 1, self.session.events()[0]))
+        self.rig.keep([*entries, started], sessions=self._fields(over=False))
 
     def get(self, path, **options):
         """GET from the API."""

@@ -11,12 +11,10 @@ from services.kit.options import AsJson
 
 def register(root: typer.Typer) -> None:
     """Add the controller's commands."""
-    from services.controller import replay_command
     from services.controller.panel import commands as bedside
 
     root.command("simulate")(simulate)
     bedside.register(root)
-    replay_command.register(root)
 
 
 def simulate(

@@ -6,7 +6,7 @@ therefore takes a repeated chunk once and refuses two that differ.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -103,9 +103,14 @@ def _cut_unfinished_line(file: BinaryIO) -> None:
 
 def read(path: Path) -> list[Chunk]:
     """All chunks in the order of their samples, each once; raises Unreadable naming the line."""
+    return parse(str(path), _lines(path))
+
+
+def parse(path: str, lines: Iterable[tuple[int, bytes]]) -> list[Chunk]:
+    """The chunks of numbered lines of JSON; ``path`` names where they come from. Raises Unreadable."""
     chunks: dict[int, Chunk] = {}
     boot: UUID | None = None
-    for line, text in _lines(path):
+    for line, text in lines:
         chunk = _chunk(path, line, text)
         seq = chunk.message.seq
         if boot is not None and chunk.message.boot != boot:
@@ -131,7 +136,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _chunk(path: Path, line: int, text: bytes) -> Chunk:
+def _chunk(path: str, line: int, text: bytes) -> Chunk:
     try:
         message = BlackboxChunk.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -147,7 +152,7 @@ def _chunk(path: Path, line: int, text: bytes) -> Chunk:
     return Chunk(line, message, columns)
 
 
-def _column(path: Path, line: int, name: str, message: BlackboxChunk) -> npt.NDArray[np.int32]:
+def _column(path: str, line: int, name: str, message: BlackboxChunk) -> npt.NDArray[np.int32]:
     values = message.columns[name]
     if len(values) != message.count:
         raise Unreadable(f"{path}:{line}: column {name} has {len(values)} of {message.count} samples")

@@ -18,7 +18,6 @@ from services.controller.kernel import layout
 from services.controller.kernel.tuning import PARAMETER_NAMES
 from services.controller.recording import Chunk, Unreadable, read
 from services.controller.summary import ENDED_PHASES
-from services.kit.errors import SpondylError
 
 # The loop refuses these itself: the kernel never heard of the action.
 LOOP_REFUSALS: Final = (layout.REFUSAL_REMOTE, layout.REFUSAL_OVERTAKEN, layout.REFUSAL_TOO_LATE)
@@ -49,6 +48,7 @@ class Result:
     differing_samples: int
     first_difference: Difference | None
     complete: bool  # the recording goes on to the session's end
+    last_phase: str  # of its last sample
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -70,26 +70,26 @@ class Result:
             if first
             else None,
             "complete": self.complete,
+            "last_phase": self.last_phase,
         }
 
 
-def find(what: str, data: Path) -> Path:
-    """The recording meant by a file's path or, below the data directory, a session's id."""
-    path = Path(what)
-    if path.exists():
-        return path
-    try:
-        session = UUID(what)
-    except ValueError:
-        raise SpondylError(f"{what}: no such file, and not the id of a session") from None
-    for found in sorted(data.glob(f"gateways/*/recordings/{session}.jsonl")):
-        return found
-    raise SpondylError(f"session {session} has no recording below {data}/gateways")
+def local(session: UUID, data: Path) -> Path | None:
+    """The gateway's own recording of a session below the data directory, while it is still there."""
+    return next(iter(sorted(data.glob(f"gateways/*/recordings/{session}.jsonl"))), None)
 
 
 def replay(path: Path) -> Result:
     """Recompute a recording; raises Unreadable when it cannot be replayed, and says why."""
-    chunks = _from_load(path, read(path))
+    return recompute(str(path), read(path))
+
+
+def recompute(path: str, recording: Sequence[Chunk]) -> Result:
+    """Recompute the chunks of a recording, in the order of their samples; ``path`` names it in a refusal.
+
+    Raises Unreadable when it cannot be replayed, and says why.
+    """
+    chunks = _from_load(path, recording)
     _require(path, chunks)
     recorded = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in REQUIRED}
     recomputed = _recompute(chunks, recorded)
@@ -97,7 +97,7 @@ def replay(path: Path) -> Result:
     for name in COMPARED:
         different |= recorded[name] != recomputed[name]
     rows = np.flatnonzero(different)
-    first_seq = chunks[0].message.seq
+    first_seq, last = chunks[0].message.seq, int(recorded["phase"][-1])
     return Result(
         boot=chunks[0].message.boot,
         session=chunks[0].message.session,
@@ -107,7 +107,8 @@ def replay(path: Path) -> Result:
         equal=not len(rows),
         differing_samples=len(rows),
         first_difference=_difference(int(rows[0]), first_seq, recorded, recomputed) if len(rows) else None,
-        complete=int(recorded["phase"][-1]) in (*ENDED_PHASES, layout.IDLE),
+        complete=last in (*ENDED_PHASES, layout.IDLE),
+        last_phase=layout.PHASES[last] if 0 <= last < len(layout.PHASES) else f"number {last}",
     )
 
 
@@ -121,7 +122,7 @@ def _difference(
     return Difference(first_seq + row, name, int(recorded[name][row]), int(recomputed[name][row]))
 
 
-def _from_load(path: Path, chunks: Sequence[Chunk]) -> list[Chunk]:
+def _from_load(path: str, chunks: Sequence[Chunk]) -> list[Chunk]:
     """The chunks from the one whose first tick took a load on."""
     for number, chunk in enumerate(chunks):
         action = _actions(chunk).get(chunk.message.seq)
@@ -130,7 +131,7 @@ def _from_load(path: Path, chunks: Sequence[Chunk]) -> list[Chunk]:
     raise Unreadable(f"{path} holds no load with its parameters: a replay begins there")
 
 
-def _require(path: Path, chunks: Sequence[Chunk]) -> None:
+def _require(path: str, chunks: Sequence[Chunk]) -> None:
     """Refuse what another kernel made, what is not whole, and what lacks a row."""
     expected = chunks[0].message.seq
     for chunk in chunks:
@@ -204,7 +205,7 @@ def tell(result: Result) -> str:
     of = f"{result.samples} samples from seq {result.first_seq} of session {result.session}"
     first = result.first_difference
     if first is None:
-        end = "" if result.complete else "\nthe recording ends before the session does"
+        end = "" if result.complete else f"; it ends in {result.last_phase}, before the session does"
         return f"equal: {result.commands_compared} commands, {of}{end}"
     return (
         f"they part at seq {first.seq}: {first.row} was {first.recorded}, recomputed {first.recomputed}\n"

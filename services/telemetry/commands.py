@@ -1,8 +1,10 @@
-"""`spondyl audit` and `spondyl archive`."""
+"""`spondyl audit`, `spondyl export` and `spondyl archive`."""
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -17,6 +19,7 @@ _POLL_S = 0.5
 def register(root: typer.Typer) -> None:
     """Add this room's commands."""
     root.command("audit")(_audit)
+    root.command("export")(_export)
     archive.register(root)
 
 
@@ -25,23 +28,26 @@ def _audit(
     settle_s: Annotated[
         float, typer.Option(help="Wait so long for what a gateway is still sending; longer while it comes.")
     ] = SETTLE_S,
+    since: Annotated[
+        str | None, typer.Option(help="Only what is newer than this time (ISO 8601 with a zone).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count gaps and duplicates of every device and boot; exit status 0 only when there are none."""
     from services.kit import runfile
     from services.telemetry.audit import is_clean
 
-    report = _settled(runfile.load(data).telemetry, settle_s)
+    report = _settled(runfile.load(data).telemetry, settle_s, since)
     print(json.dumps(report) if as_json else table(report))
     if not is_clean(report):
         raise typer.Exit(1)
 
 
-def _settled(address: str, settle_s: float) -> dict[str, Any]:
+def _settled(address: str, settle_s: float, since: str | None) -> dict[str, Any]:
     """The audit, taken again while something is missing that a gateway may still be sending."""
     owed, deadline = None, 0.0
     while True:
-        report = _ask(address)
+        report = _ask(address, since)
         before, owed = owed, _owed(report)
         if before is None or owed < before:
             deadline = time.monotonic() + settle_s
@@ -57,14 +63,16 @@ def _owed(report: dict[str, Any]) -> int:
     return sum(gap["last"] - gap["first"] + 1 for gap in gaps)
 
 
-def _ask(address: str) -> dict[str, Any]:
+def _ask(address: str, since: str | None) -> dict[str, Any]:
     import urllib.error
+    from urllib.parse import quote
 
     from services.kit.errors import SpondylError
     from services.kit.fetch import fetch
 
+    query = f"?since={quote(since)}" if since else ""
     try:
-        report: dict[str, Any] = json.loads(fetch(f"{address}/audit", AUDIT_S))
+        report: dict[str, Any] = json.loads(fetch(f"{address}/audit{query}", AUDIT_S))
     except urllib.error.HTTPError as error:
         raise SpondylError(f"telemetry cannot audit now: {_detail(error.read())}") from None
     except (OSError, ValueError) as error:
@@ -72,6 +80,21 @@ def _ask(address: str) -> dict[str, Any]:
         raise SpondylError(f"telemetry does not answer at {address}: {reason}") from None
     else:
         return report
+
+
+def _export(
+    session: Annotated[UUID, typer.Argument(help="The session's id.")],
+    form: Annotated[str, typer.Option("--format", help="parquet, arrow, csv, edf or fhir.")],
+    out: Annotated[Path, typer.Option(help="The file to write; replaced when it is there.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a session to a file: out of the archive, or from the running system when it is not there yet."""
+    from services.kit.runfile import data_directory
+    from services.telemetry.exports.command import write
+
+    told = write(session, form, out, data_directory(data))
+    print(json.dumps(told) if as_json else f"{told['file']}: {told['bytes']} bytes, from {told['origin']}")
 
 
 def _detail(body: bytes) -> str:

@@ -4,26 +4,14 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from services.controller import commands
 from services.controller import simulate as simulation
 from services.controller.blocks import blackbox_payload, checksum, column_from, differences
 from services.controller.kernel import layout, step
 from services.controller.recording import Recordings, Unreadable, read
-from services.controller.replay import find, replay
-from services.kit.errors import SpondylError
+from services.controller.replay import replay
 
 SESSION = UUID(int=3)
-
-
-@pytest.fixture
-def command():
-    """`spondyl` with the controller's commands."""
-    root = typer.Typer()
-    commands.register(root)
-    return lambda *arguments: CliRunner().invoke(root, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -195,31 +183,4 @@ def test_a_recording_that_ends_early_says_so(recorded):
     """Cut at a line's end nothing is damaged, and yet it is not the whole session."""
     recorded.write_bytes(b"".join(recorded.read_bytes().splitlines(keepends=True)[:2]))
     result = replay(recorded)
-    assert (result.equal, result.complete) == (True, False)
-
-
-def test_the_command_prints_json_and_exits_zero_only_when_equal(recorded, command):
-    """Scripts rely on the fields and on the exit status."""
-    fine = command("replay", recorded, "--json")
-    told = json.loads(fine.stdout)
-    assert (fine.exit_code, told["equal"], told["first_difference"]) == (0, True, None)
-    assert told["samples"] == told["commands_compared"] > 3000
-    edit(recorded, 1, bump("velocity_ums", 77, 1))
-    parted = command("replay", recorded, "--json")
-    told = json.loads(parted.stdout)
-    assert (parted.exit_code, told["equal"]) == (1, False)
-    assert set(told["first_difference"]) == {"seq", "row", "recorded", "recomputed"}
-    words = command("replay", recorded)
-    assert "they part at seq" in words.stdout
-
-
-def test_a_session_is_found_by_its_id_below_the_data_directory(recorded, tmp_path):
-    """The panel shows an id, not a path."""
-    place = tmp_path / "gateways" / "north" / "recordings" / f"{SESSION}.jsonl"
-    place.parent.mkdir(parents=True)
-    recorded.rename(place)
-    assert find(str(SESSION), tmp_path) == place
-    with pytest.raises(SpondylError, match="has no recording below"):
-        find(str(UUID(int=4)), tmp_path)
-    with pytest.raises(SpondylError, match="no such file, and not the id of a session"):
-        find("nonsense", tmp_path)
+    assert (result.equal, result.complete, result.last_phase) == (True, False, "precondition")

@@ -1,25 +1,12 @@
 import json
-import os
-from datetime import UTC, datetime
 
 import pytest
 from gateway_stand_in import block
+from run_file import running
 from servers import eventually, free_port
 
 from broker import contract
 from services.cli import main
-from services.kit.runfile import Run, process_start, save
-
-
-def _running(directory, telemetry):
-    """A run file that says telemetry answers there."""
-    run = Run.model_validate({
-        "pid": os.getpid(), "pid_started_at": process_start(os.getpid()), "started_at": datetime.now(UTC),
-        "version": "0", "data": directory, "console": "http://127.0.0.1:1", "telemetry": telemetry,
-        "panels": {}, "mqtt": "mqtt://127.0.0.1:1", "mqtt_user": "u", "mqtt_password": "p", "redis": "redis://127.0.0.1:1/0",
-        "users": {}, "sites": {},
-    })  # fmt: skip
-    save(run)
 
 
 def _audit(directory, *options):
@@ -39,7 +26,7 @@ def test_no_running_system_is_one_line_and_exit_2(tmp_path, capsys):
 
 def test_a_telemetry_that_does_not_answer_is_one_line(tmp_path, capsys):
     """Not a trace back of the HTTP client."""
-    _running(tmp_path, f"http://127.0.0.1:{free_port()}")
+    running(tmp_path, f"http://127.0.0.1:{free_port()}")
     assert _audit(tmp_path) == 1
     assert "telemetry does not answer" in capsys.readouterr().err
 
@@ -49,7 +36,7 @@ def test_a_clean_store_exits_0_with_one_json_object(tmp_path, telemetry, gateway
     """Fields that others rely on."""
     gateway.tension(0, 10)
     eventually(lambda: gateway.next() == 20, what="committed")
-    _running(tmp_path, telemetry.api_address)
+    running(tmp_path, telemetry.api_address)
     assert _audit(tmp_path, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["lost_samples"], report["duplicate_samples"], report["devices"], report["boots"]) == (
@@ -68,7 +55,7 @@ def test_a_gap_makes_it_fail_and_shows_in_the_table(tmp_path, telemetry, gateway
     """The command is the proof: it must fail when there is none."""
     gateway.tension(0, 20)
     eventually(lambda: telemetry.get("/audit").json()["samples"] == 20, what="stored")
-    _running(tmp_path, telemetry.api_address)
+    running(tmp_path, telemetry.api_address)
     assert _audit(tmp_path, "--settle-s", "0") == 1
     assert "10 lost" in capsys.readouterr().out
 
@@ -78,7 +65,7 @@ def test_a_gap_that_is_still_being_filled_is_waited_for(tmp_path, telemetry, gat
     """After an outage live blocks come before the backlog: that is no loss."""
     gateway.tension(0, 20)
     eventually(lambda: telemetry.get("/audit").json()["samples"] == 20, what="stored")
-    _running(tmp_path, telemetry.api_address)
+    running(tmp_path, telemetry.api_address)
     gateway.publish(contract.TENSION, block(gateway.boot, 10))
     assert _audit(tmp_path) == 0
     assert "0 lost" in capsys.readouterr().out

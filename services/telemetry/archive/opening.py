@@ -17,13 +17,18 @@ def open_archive(settings: TelemetrySettings) -> Archive:
     return Archive(Index(settings.archive_database), store)
 
 
+def exists(settings: TelemetrySettings) -> bool:
+    """False when the index would be a file and there is none: opening would make it."""
+    database = make_url(settings.archive_database)
+    return database.get_backend_name() != "sqlite" or Path(str(database.database)).exists()
+
+
 def open_existing(settings: TelemetrySettings) -> Archive:
     """The archive, when there is one. Raises SpondylError."""
-    database = make_url(settings.archive_database)
-    if database.get_backend_name() == "sqlite" and not Path(str(database.database)).exists():
+    if not exists(settings):
         raise SpondylError(
-            f"there is no archive under {settings.data}: its index would be {database.database} "
-            "(see --data, SPONDYL_ARCHIVE_DATABASE_URL)"
+            f"there is no archive under {settings.data}: its index would be "
+            f"{make_url(settings.archive_database).database} (see --data, SPONDYL_ARCHIVE_DATABASE_URL)"
         )
     return open_archive(settings)
 

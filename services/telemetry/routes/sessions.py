@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 from services.telemetry.archive.rows import SessionRow
 from services.telemetry.errors import NotExportable
 from services.telemetry.exports.formats import FORMATS, format_of
-from services.telemetry.exports.models import Recorded, instant
+from services.telemetry.exports.models import instant
+from services.telemetry.exports.recorded import recorded_session
 from services.telemetry.query import History, Span, Wanted, state_of
 from services.telemetry.recording import recording, session_chunks
 from services.telemetry.routes.answers import (
@@ -127,16 +128,6 @@ def _add_files(router: APIRouter, history: History) -> None:
         chosen = format_of(form)
         recorded = recorded_session(history, history.session(session))
         return _file(chosen.write(recorded), chosen.media_type, f"{recorded.name}.{chosen.suffix}")
-
-
-def recorded_session(history: History, row: SessionRow) -> Recorded:
-    """A session with all its samples and events, to be exported. Raises NotExportable."""
-    if row.boot is None:
-        raise NotExportable(f"session {row.id}: its start was never heard of, nobody knows where it lies")
-    return Recorded(
-        row.place.site, row.place.device, row.boot, history.session_runs(row), row.id, row.patient,
-        row.region, row.segment, history.session_events(row),
-    )  # fmt: skip
 
 
 def _file(parts: Any, media_type: str, name: str) -> Response:

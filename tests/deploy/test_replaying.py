@@ -1,0 +1,182 @@
+"""`spondyl replay`: from the archive alone, from telemetry, from a file; equal and whole, or exit 1."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from uuid import UUID
+
+import httpx
+import pytest
+from history_rig import HistoryRig
+from run_file import running
+from servers import eventually, free_port
+from simulated_session import SESSION, simulated
+
+from services.cli import main
+from services.controller.blocks import checksum, column_from, differences
+from services.telemetry.archive.objects import read_directory
+
+
+def replay(capsys, *arguments):
+    """Exit status, the JSON object (None when refused) and stderr."""
+    status = 0
+    try:
+        main(["replay", *map(str, arguments), "--json"])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    written = capsys.readouterr()
+    return status, json.loads(written.out) if written.out else None, written.err
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """A session's chunks as a gateway records them."""
+    path = tmp_path / "session.jsonl"
+    path.write_bytes(b"".join(payload + b"\n" for _, _, payload in simulated().blackbox))
+    return path
+
+
+def test_a_whole_recording_is_equal_and_exits_0(recording, capsys):
+    """Scripts rely on the fields and on the exit status."""
+    status, told, _ = replay(capsys, recording)
+    assert (status, told["equal"], told["complete"], told["reason"]) == (0, True, True, None)
+    assert (told["origin"], told["first_difference"]) == ("file", None)
+    assert told["samples"] == told["commands_compared"] > 3000
+
+
+def test_a_changed_command_is_named_and_exits_1(recording, capsys):
+    """Its checksum made right again: only the kernel can tell."""
+    lines = recording.read_bytes().splitlines()
+    chunk = json.loads(lines[1])
+    columns = {name: column_from(values) for name, values in chunk["columns"].items()}
+    columns["velocity_ums"][77] += 1
+    chunk["columns"] = {name: differences(column.astype("i4")).tolist() for name, column in columns.items()}
+    chunk["crc32"] = checksum(columns)
+    lines[1] = json.dumps(chunk).encode()
+    recording.write_bytes(b"\n".join(lines) + b"\n")
+    status, told, _ = replay(capsys, recording)
+    assert (status, told["equal"], told["first_difference"]["row"]) == (1, False, "velocity_ums")
+    assert told["first_difference"]["seq"] == chunk["seq"] + 77
+
+
+def test_a_recording_cut_at_a_line_s_end_is_not_the_session_and_exits_1(recording, capsys):
+    """Nothing in it is damaged, every command in it is equal, and yet the rest is missing."""
+    recording.write_bytes(b"".join(recording.read_bytes().splitlines(keepends=True)[:3]))
+    status, told, _ = replay(capsys, recording)
+    assert (status, told["equal"], told["complete"]) == (1, True, False)
+    assert "ends in precondition at seq 749, before the session ends" in told["reason"]
+    with pytest.raises(SystemExit) as ended:
+        main(["replay", str(recording)])
+    assert ended.value.code == 1
+    assert "the rest is missing" in capsys.readouterr().out
+
+
+def test_a_session_is_found_among_the_gateway_s_recordings(recording, tmp_path, capsys):
+    """The panel shows an id, not a path."""
+    place = tmp_path / "gateways" / "north" / "recordings" / f"{SESSION}.jsonl"
+    place.parent.mkdir(parents=True)
+    recording.rename(place)
+    status, told, _ = replay(capsys, SESSION, "--data", tmp_path)
+    assert (status, told["origin"], told["equal"]) == (0, "gateway", True)
+    status, _, err = replay(capsys, UUID(int=4), "--data", tmp_path)
+    assert (status, "has no recording" in err) == (1, True)
+    status, _, err = replay(capsys, "nonsense", "--data", tmp_path)
+    assert (status, "no such file, and not the id of a session" in err) == (1, True)
+    assert not (tmp_path / "telemetry").exists(), "looking for an archive makes none"
+
+
+@pytest.fixture
+def archived(valkey, tmp_path):
+    """A session in the archive of a system that does not run; its Redis is gone."""
+    with closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
+        rig.store("archived")
+        assert rig.rig.hot_numbers("blackbox") == []
+    valkey.kill()
+    return tmp_path
+
+
+@pytest.mark.system
+def test_an_archived_session_is_replayed_from_the_archive_alone(archived, capsys):
+    """No gateway, no Redis, no running system: ten years later."""
+    status, told, _ = replay(capsys, SESSION, "--data", archived)
+    assert (status, told["origin"], told["equal"], told["complete"]) == (0, "archive", True, True)
+    assert told["samples"] == len(simulated(1.0, 500).samples) - 500
+
+
+def _session_object(directory):
+    for path in (directory / "telemetry" / "archive").rglob("*.spa"):
+        found = read_directory(path.read_bytes())
+        if found.session == SESSION:
+            return path, found
+    raise AssertionError("no object of the session")
+
+
+@pytest.mark.system
+def test_an_object_of_the_archive_is_replayed_as_a_file(archived, capsys):
+    """A copy on a stick is a recording too."""
+    path, _ = _session_object(archived)
+    status, told, _ = replay(capsys, path)
+    assert (status, told["origin"], told["equal"], told["complete"]) == (0, "object", True, True)
+
+
+@pytest.mark.system
+def test_one_flipped_bit_of_an_object_is_found_and_its_block_named(archived, capsys):
+    """Bits rot in ten years: what is replayed is what was recorded, or nothing is."""
+    path, directory = _session_object(archived)
+    entry = next(block for block in directory.blocks if block.kind == "blackbox")
+    data = bytearray(path.read_bytes())
+    data[entry.offset + entry.length // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+    for what in (SESSION, path):
+        status, told, err = replay(capsys, what, "--data", archived)
+        assert (status, told) == (1, None)
+        assert path.name in err
+        assert f"blackbox block {entry.first} to {entry.after}" in err
+        assert err.count("\n") == 1
+
+
+@pytest.fixture
+def telemetry(valkey, tmp_path):
+    """The API of a running system, and the rig that fills its stores."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "SPONDYL_DATA": str(tmp_path), "SPONDYL_REDIS_URL": valkey.url, "SPONDYL_HTTP_PORT": str(port),
+    }  # fmt: skip
+    with closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
+        command = [sys.executable, "-m", "services.telemetry"]
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            eventually(lambda: _answers(address), 30, "telemetry's answer")
+            running(tmp_path, address)
+            yield rig
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _answers(address):
+    try:
+        return httpx.get(f"{address}/livez", timeout=1).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.system
+def test_a_session_that_is_not_archived_yet_is_had_from_telemetry(telemetry, tmp_path, capsys):
+    """Minutes after its end, with the gateway's recordings gone."""
+    telemetry.store("hot")
+    status, told, err = replay(capsys, SESSION, "--data", tmp_path)
+    assert (status, told["origin"], told["complete"], told["running"]) == (0, "telemetry", True, False), err
+
+
+@pytest.mark.system
+def test_a_session_that_is_still_running_is_equal_so_far_and_says_so(telemetry, tmp_path, capsys):
+    """What is there can be shown; that it is not all is no fault of the recording."""
+    telemetry.store_beginning()
+    status, told, err = replay(capsys, SESSION, "--data", tmp_path)
+    assert (status, told["equal"], told["complete"], told["running"]) == (0, True, False, True), err
+    assert "still running" in told["reason"]
