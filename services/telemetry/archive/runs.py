@@ -6,6 +6,7 @@ sign of a zero is the one thing not kept.)
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
@@ -183,41 +184,59 @@ def _bits(floats: Floats) -> Counts:
 
 
 # --- black box ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A black-box message: all but its columns, and these as counts; of another make, whole in the first."""
+
+    first: int
+    after: int
+    started_at_us: int
+    period_ms: float
+    head: dict[str, Any]
+    columns: dict[str, Counts]
+
+    def goes_on_in(self, other: "_Chunk") -> bool:
+        """Whether the other's samples follow at once and are made alike."""
+        alike = self.period_ms == other.period_ms and self.columns.keys() == other.columns.keys()
+        return alike and self.after == other.first
+
+
 def blackbox_runs(entries: Iterable[Stored]) -> list[Run]:
     """Runs of black-box chunks, joined where they touch; the note has a line of JSON a chunk.
 
-    A chunk whose numbers are all in one that came before is taken once. Raises Corrupt for what is no chunk.
+    One whose numbers all came before is left out. Raises Corrupt for what is no chunk.
     """
-    groups: list[list[tuple[dict[str, Any], dict[str, Counts]]]] = []
-    reached, last = -1, None
-    for first, count, payload in sorted(entries, key=lambda entry: entry[:2]):
-        head, columns = _chunk(first, count, payload)
-        if first + count <= reached:
+    groups: list[list[_Chunk]] = []
+    reached = -1
+    for entry in sorted(entries, key=lambda entry: entry[:2]):
+        chunk = _chunk(*entry)
+        if chunk.after <= reached:
             continue
-        kind = (head["period_ms"], tuple(columns))
-        if first != reached or kind != last:
-            groups.append([])
-        groups[-1].append((head, columns))
-        reached, last = first + count, kind
+        if groups and groups[-1][-1].goes_on_in(chunk):
+            groups[-1].append(chunk)
+        else:
+            groups.append([chunk])
+        reached = chunk.after
     return [_blackbox_run(group) for group in groups]
 
 
-def _chunk(first: int, count: int, payload: bytes) -> tuple[dict[str, Any], dict[str, Counts]]:
-    """All but the columns, and the columns as counts; a chunk of another make whole in the first."""
-    try:
-        head = orjson.loads(payload)
-        message_count, columns = head["count"], head["columns"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Corrupt(f"stored as a black-box chunk, and is none: {error!r}") from None
+def _chunk(first: int, count: int, payload: bytes) -> _Chunk:
     if not 0 < count <= MAX_COUNT:
         raise Corrupt(f"black-box chunk {first} speaks of {count} samples: one holds at most {MAX_COUNT}")
-    arrays = _columns_of(columns)
-    if head["seq"] != first or any(len(column) != message_count for column in arrays.values()) or not arrays:
-        return head, {_WHOLE: np.zeros(count, np.int64)}
-    del head["columns"]
-    if head.get("crc32") == _checksum(arrays):
-        del head["crc32"]
-    return head, arrays
+    try:
+        head = orjson.loads(payload)
+        started_at_us = (datetime.fromisoformat(head["started_at"]) - _EPOCH) // _MICROSECOND
+        period_ms, columns = float(head["period_ms"]), _columns_of(head["columns"])
+        is_whole = (head["seq"], head["count"]) == (first, count)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Corrupt(f"stored as black-box chunk {first}, and is none: {error!r}") from None
+    if not is_whole or not columns or any(len(column) != count for column in columns.values()):
+        columns = {_WHOLE: np.zeros(count, np.int64)}
+    else:
+        del head["columns"]
+        if head.get("crc32") == _checksum(columns):
+            del head["crc32"]
+    return _Chunk(first, first + count, started_at_us, period_ms, head, columns)
 
 
 def _columns_of(columns: dict[str, list[int]]) -> dict[str, Counts]:
@@ -238,17 +257,13 @@ def _checksum(columns: dict[str, Counts]) -> int:
     return total
 
 
-def _blackbox_run(group: Sequence[tuple[dict[str, Any], dict[str, Counts]]]) -> Run:
-    first, period_ms = group[0][0]["seq"], group[0][0]["period_ms"]
-    published = [
-        (head["seq"], (datetime.fromisoformat(head["started_at"]) - _EPOCH) // _MICROSECOND)
-        for head, _ in group
-    ]
+def _blackbox_run(group: Sequence[_Chunk]) -> Run:
+    first, period_ms = group[0].first, group[0].period_ms
+    times = thin_times([(chunk.first, chunk.started_at_us) for chunk in group], period_ms)
     columns = {
-        name: narrowed(np.concatenate([columns[name] for _, columns in group])) for name in group[0][1]
+        name: narrowed(np.concatenate([chunk.columns[name] for chunk in group])) for name in group[0].columns
     }
-    note = b"\n".join(orjson.dumps(head) for head, _ in group)
-    return Run(first, period_ms, thin_times(published, period_ms), columns, {}, note)
+    return Run(first, period_ms, times, columns, {}, b"\n".join(orjson.dumps(chunk.head) for chunk in group))
 
 
 def chunks_of(run: Run) -> list[dict[str, Any]]:
