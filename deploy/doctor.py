@@ -7,14 +7,19 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from deploy import engines
-from deploy.local import host_port
+from deploy.local import host_port, ingest_names
 from deploy.ports import answers
 from services.kit import runfile
 from services.kit.errors import SpondylError
 
+if TYPE_CHECKING:
+    from services.telemetry.settings import TelemetrySettings
+
+ARCHIVE_GB = 1.0  # some weeks of six beds
 RING_MB = 64  # one gateway's ring at its largest
 Verdict = Literal["ok", "limited", "missing"]
 
@@ -31,7 +36,7 @@ class Finding:
 
 def examine(data: Path) -> list[Finding]:
     """Every check in its order; reachability only for a system that runs under ``data``."""
-    return [check() for check in CHECKS] + _reachable(data)
+    return [check() for check in CHECKS] + [_archive(data)] + _reachable(data)
 
 
 def report(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -165,6 +170,47 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 )
 
 
+def _archive(data: Path) -> Finding:
+    """Whether the archive that the environment names could be written; nothing is made or changed."""
+    from services.telemetry.settings import TelemetrySettings
+
+    try:
+        settings = TelemetrySettings.load().model_copy(update={"data": data})
+        if settings.archive_location.startswith("s3:"):
+            return _archive_in_s3(settings)
+        return _archive_on_disk(Path(unquote(urlsplit(settings.archive_location).path)))
+    except SpondylError as error:
+        return Finding("Archive", "missing", error.message, "see SPONDYL_ARCHIVE_URL in docs/operations.md")
+
+
+def _archive_in_s3(settings: "TelemetrySettings") -> Finding:
+    from services.telemetry.archive.opening import open_settings_store
+
+    store = open_settings_store(settings)
+    next(iter(store.list()), None)
+    return Finding("Archive", "ok", f"{store.url} answers")
+
+
+def _archive_on_disk(directory: Path) -> Finding:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(
+            "Archive",
+            "missing",
+            f"{existing} cannot be written",
+            "give the user that runs Spondyl the right to it, or set SPONDYL_ARCHIVE_URL",
+        )
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    return Finding(
+        "Archive",
+        "ok" if free_gb > ARCHIVE_GB else "limited",
+        f"{directory}, {free_gb:.1f} GB free",
+        ""
+        if free_gb > ARCHIVE_GB
+        else "make room: a full disk loses nothing, Redis grows until there is some",
+    )
+
+
 def _reachable(data: Path) -> list[Finding]:
     try:
         run = runfile.load(data)
@@ -177,6 +223,9 @@ def _reachable(data: Path) -> list[Finding]:
         "MQTT broker": run.mqtt,
         "Redis": run.redis,
     }
+    targets |= dict(zip(map(str.capitalize, ingest_names(len(run.ingest))), run.ingest, strict=True))
+    if run.archiver is not None:
+        targets["Archiver"] = run.archiver
     targets |= {f"Panel {name}": site.panel for name, site in run.sites.items()}
     for what, url in targets.items():
         host, port = host_port(url)

@@ -54,6 +54,33 @@ def test_trying_the_real_time_class_leaves_this_process_as_it_was(tmp_path):
     assert os.sched_getscheduler(0) == before
 
 
+def test_an_archive_that_cannot_be_written_is_missing_and_nothing_is_made(tmp_path, monkeypatch):
+    """Found out now and not when Redis is full."""
+    found = by_name(doctor.examine(tmp_path / "data"))["Archive"]
+    assert found.verdict in ("ok", "limited")
+    assert str(tmp_path / "data" / "telemetry" / "archive") in found.detail
+    assert not (tmp_path / "data").exists()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SPONDYL_ARCHIVE_URL", str(tmp_path / "file" / "archive"))
+    found = by_name(doctor.examine(tmp_path))["Archive"]
+    assert (found.verdict, found.detail) == ("missing", f"{tmp_path / 'file'} cannot be written")
+    assert "SPONDYL_ARCHIVE_URL" in found.do
+
+
+def test_an_archive_in_s3_is_asked(tmp_path, monkeypatch):
+    """No credentials, nobody there: one clear line each, and the command fails."""
+    monkeypatch.setenv("SPONDYL_ARCHIVE_URL", "s3://bucket/prefix?endpoint=http://127.0.0.1:1")
+    found = by_name(doctor.examine(tmp_path))["Archive"]
+    assert found.verdict == "missing"
+    assert "SPONDYL_ARCHIVE_S3_ACCESS_KEY" in found.detail
+    monkeypatch.setenv("SPONDYL_ARCHIVE_S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("SPONDYL_ARCHIVE_S3_SECRET_KEY", "not-to-be-shown")
+    found = by_name(doctor.examine(tmp_path))["Archive"]
+    assert found.verdict == "missing"
+    assert "s3://bucket/prefix" in found.detail
+    assert "not-to-be-shown" not in found.detail
+
+
 def test_of_a_running_system_every_part_is_asked(tmp_path):
     """An address that does not answer is named, one that does is too."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -62,7 +89,8 @@ def test_of_a_running_system_every_part_is_asked(tmp_path):
         save(Run.model_validate({
             "pid": os.getpid(), "pid_started_at": process_start(os.getpid()),
             "started_at": "2026-01-01T00:00:00Z", "version": "1", "data": str(tmp_path), "console": alive,
-            "telemetry": dead, "panels": {}, "mqtt": f"mqtt://127.0.0.1:{port}", "mqtt_user": "u",
+            "telemetry": dead, "ingest": [alive, dead], "archiver": alive, "panels": {},
+            "mqtt": f"mqtt://127.0.0.1:{port}", "mqtt_user": "u",
             "mqtt_password": "p", "redis": f"redis://:p@127.0.0.1:{port}/0", "users": {},
             "sites": {"north": {"gateway": "gw-north", "panel": dead, "devices": ["bed-01"]}},
         }))  # fmt: skip
@@ -71,6 +99,7 @@ def test_of_a_running_system_every_part_is_asked(tmp_path):
         "Console": "ok", "Telemetry": "missing", "MQTT broker": "ok", "Redis": "ok",
     }  # fmt: skip
     assert found["Panel north"].verdict == "missing"
+    assert [found[name].verdict for name in ("Ingest-1", "Ingest-2", "Archiver")] == ["ok", "missing", "ok"]
     assert ":p@" not in found["Redis"].detail
 
 
