@@ -27,8 +27,9 @@ MIN_MATCH: Final = 7  # measured: noise has no shorter match worth its search: 5
 BLOCK_S: Final = 300.0  # about so much time goes into a block: a power of two of samples
 MAX_BLOCK_POWER: Final = 16  # and no more than 2**16 of them, at the shortest periods
 SAMPLED: Final = 8  # every eighth count tells how large they are
-MAX_SAMPLES: Final = 10_000_000  # of one block: what a reader is ready to make room for
+MAX_SAMPLES: Final = 1 << 21  # of one block: what a reader is ready to make room for
 MAX_COLUMNS: Final = 256
+MAX_VALUES: Final = 1 << 25  # samples times columns
 MAX_NOTE: Final = 64_000_000
 MAX_PERIOD_MS: Final = 1e9  # of a bucket of the coarsest pyramid too
 _HEAD: Final = struct.Struct("<4sI")  # magic, crc32 of all behind it
@@ -272,6 +273,7 @@ class _Reader:
         _require("samples", count, 1, MAX_SAMPLES)
         _require("further anchors", more, 0, count)
         _require("columns", columns, 1, MAX_COLUMNS)
+        _require("values", count * columns, 1, MAX_VALUES)
         if not 0 < period_ms <= MAX_PERIOD_MS:
             raise Corrupt(f"a block's period is {period_ms} ms: more than 0 and at most {MAX_PERIOD_MS:g}")
         note = _inflate(self.take(note_bytes), MAX_NOTE) if note_bytes else b""

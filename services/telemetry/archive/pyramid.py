@@ -176,7 +176,8 @@ def from_run(run: Run) -> Buckets:
         period_ms, times = float(note["period_ms"]), tuple((int(seq), int(us)) for seq, us in note["times"])
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(f"buckets say not of which samples they are: {error!r}") from None
-    if stride < 1 or count < 1 or -(-(first % stride + count) // stride) != run.count or not times:
+    fits = stride > 0 and count > 0 and -(-(first % stride + count) // stride) == run.count
+    if not (fits and times and first // stride == run.first and PHASE in run.columns):
         raise Corrupt(f"{run.count} buckets of {stride} samples cannot hold {count} from seq {first} on")
     names = [name for name in VALUES if f"{name}.sum" in run.columns]
     decimals = {name: run.decimals[f"{name}.sum"] for name in names}

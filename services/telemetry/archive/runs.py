@@ -38,7 +38,7 @@ _DECIMALS: Final = (1, 2, 3)
 _EXACT_BELOW: Final = 2.0**53
 _PHASE_CODES: Final = {name: code for code, name in enumerate(PHASES)}
 _WHOLE: Final = "as_it_came"  # the column of a chunk whose own columns are not one integer a sample
-MAX_COUNT: Final = 10_000_000  # samples of one entry: a message holds a few thousand
+MAX_COUNT: Final = 1 << 20  # samples of one entry: a message holds a few thousand
 
 
 class _Block(msgspec.Struct):
