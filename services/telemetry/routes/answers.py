@@ -13,7 +13,7 @@ from services.telemetry.errors import BadQuestion, UnknownFormat
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
 from services.telemetry.traces import Trace, joined, missing, of_buckets, of_run, segment
-from services.telemetry.windows import by_seq, by_time
+from services.telemetry.windows import by_seq, by_time, moment
 
 Form = Literal["json", "arrow", "csv"]
 MEDIA: Final[dict[Form, str]] = {
@@ -120,6 +120,7 @@ def asked_spans(history: History, place: Place, since: str, until: str, boot: UU
         boots = [boot] if boot else history.boots(place)
         return [by_seq(Source(place, boots[-1]), since, until)] if boots else []
     if any(numbers):
+        moment(*(("to", until) if numbers[0] else ("from", since)))
         raise BadQuestion(f"from is {since!r} and to is {until!r}: both are times, or both are seqs")
     spans = by_time(history, place, since, until)
     return [span for span in spans if boot in (None, span.source.boot)]

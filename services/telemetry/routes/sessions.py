@@ -146,7 +146,8 @@ def _part(history: History, row: SessionRow, since: str | None, until: str | Non
     if not whole or (since is None and until is None):
         return whole
     (span,) = whole
-    if (since or until or "").isdigit():
+    given = since or until or ""
+    if given.isascii() and given.isdigit():
         edges = (since or str(span.first), until or str(span.after))
     else:
         start = since or instant(row.started_at_us).isoformat()
