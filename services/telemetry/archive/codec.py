@@ -36,13 +36,16 @@ _HEAD: Final = struct.Struct("<4sI")  # magic, crc32 of all behind it
 # first, count, period_ms, first anchor's seq and microseconds, further anchors, bytes of the note, columns
 _BODY: Final = struct.Struct("<QIdqqIIH")
 _COLUMN: Final = struct.Struct("<BBbBB")  # bytes of: the name, a count; decimals, times differenced, planes
-_START: Final = struct.Struct("<q")
-_LENGTH: Final = struct.Struct("<I")
 _NARROW: Final = 4  # bytes of a count, or else 8
 _SIZES: Final = (_NARROW, 8)
 MAX_ORDER: Final = 2
 MAX_DECIMALS: Final = 3
-
+# The starts and the lengths of a column, by how often it was differenced and how many planes it has.
+_SIZES_OF: Final = {
+    (order, width): struct.Struct(f"<{order}q{width}I")
+    for order in range(MAX_ORDER + 1)
+    for width in range(9)
+}
 Plane = npt.NDArray[np.uint8]
 
 
@@ -131,8 +134,7 @@ def _column(name: str, counts: Counts, decimals: int) -> bytes:
         [
             _COLUMN.pack(len(encoded), fitting.itemsize, decimals, len(starts), len(frames)),
             encoded,
-            *(_START.pack(start) for start in starts),
-            *(_LENGTH.pack(len(frame)) for frame in frames),
+            _SIZES_OF[len(starts), len(frames)].pack(*starts, *map(len, frames)),
             *frames,
         ]
     )
@@ -233,9 +235,7 @@ def _unpack(parts: Sequence[_Packed], wanted: Collection[str] | None) -> Run:
     wide = any(part.columns[row].size > _NARROW for part in parts for row in rows)
     table = np.empty((len(rows), total), np.int64 if wide else np.int32)  # at once: memory is what costs here
     for row, counts in zip(rows, table, strict=True):
-        for part in parts:
-            at = part.first - head.first
-            _decode_column(part.columns[row], counts[at : at + part.count])
+        _decode_column([part.columns[row] for part in parts], [part.count for part in parts], counts)
     names = [head.columns[row].name for row in rows]
     decimals = {head.columns[row].name: head.columns[row].decimals for row in rows}
     times = head.times
@@ -291,7 +291,7 @@ class _Reader:
             return ()
         rows = np.empty((2, count), np.int64)
         for row in rows:
-            _decode_column(self.column(count), row)
+            _decode_column([self.column(count)], [count], row)
         return tuple(zip(*rows.tolist(), strict=True))
 
     def column(self, count: int) -> _PackedColumn:
@@ -303,8 +303,8 @@ class _Reader:
         _require("differences", order, 0, min(MAX_ORDER, count))
         _require("planes", width, 0, 8)
         _require("decimals", decimals, BITS, MAX_DECIMALS)
-        starts = tuple(self.unpack(_START)[0] for _ in range(order))
-        lengths = [self.unpack(_LENGTH)[0] for _ in range(width)]
+        sizes = self.unpack(_SIZES_OF[order, width])
+        starts, lengths = sizes[:order], sizes[order:]
         return _PackedColumn(name, size, decimals, starts, tuple(self.take(length) for length in lengths))
 
     def unpack(self, form: struct.Struct) -> tuple[Any, ...]:
@@ -320,24 +320,51 @@ class _Reader:
         return taken
 
 
-def _decode_column(column: _PackedColumn, counts: Counts) -> None:
-    """Byte planes -> zigzag -> differences -> counts, into the array given. Raises Corrupt."""
-    order = len(column.starts)
+def _decode_column(pieces: Sequence[_PackedColumn], sizes: Sequence[int], counts: Counts) -> None:
+    """Byte planes -> zigzag -> differences -> counts, of all blocks at once, into the array given.
+
+    Raises Corrupt.
+    """
+    lengths = [size - len(piece.starts) for piece, size in zip(pieces, sizes, strict=True)]
     try:
-        planes = [_inflate(frame, len(counts) - order) for frame in column.frames]
+        planes = [
+            b"".join(_plane(piece, row, length) for piece, length in zip(pieces, lengths, strict=True))
+            for row in range(max(len(piece.frames) for piece in pieces))
+        ]
     except zstandard.ZstdError as error:
-        raise Corrupt(f"column {column.name} cannot be decompressed: {error}") from None
-    counts[order:] = _unfold(planes, len(counts) - order)
-    for start in range(order - 1, -1, -1):  # sums wrap as the differences did: what they end in is right
-        counts[start] = np.int64(column.starts[start]).astype(counts.dtype)
-        np.cumsum(counts[start:], dtype=counts.dtype, out=counts[start:])
+        raise Corrupt(f"column {pieces[0].name} cannot be decompressed: {error}") from None
+    rest = _unfold(planes, sum(lengths))
+    at = taken = 0
+    for piece, size, length in zip(pieces, sizes, lengths, strict=True):
+        _sum_up(piece, rest[taken : taken + length], counts[at : at + size])
+        at, taken = at + size, taken + length
+
+
+def _plane(column: _PackedColumn, row: int, length: int) -> bytes:
+    """One plane; that of nothing where the column needs it not."""
+    if row >= len(column.frames):
+        return bytes(length)
+    plane = _inflate(column.frames[row], length)
+    if len(plane) != length:
+        raise Corrupt(f"a plane of column {column.name} holds {len(plane)} of {length} samples")
+    return plane
+
+
+def _sum_up(piece: _PackedColumn, rest: npt.NDArray[Any], counts: Counts) -> None:
+    """Differences -> counts. Sums wrap as the differences did, in as many bytes: their end is right."""
+    if piece.size < counts.itemsize:
+        narrow = np.empty(len(counts), np.int32)
+        _sum_up(piece, rest, narrow)
+        counts[:] = narrow
+        return
+    counts[len(piece.starts) :] = rest
+    for at in range(len(piece.starts) - 1, -1, -1):
+        counts[at] = np.int64(piece.starts[at]).astype(counts.dtype)
+        np.add.accumulate(counts[at:], dtype=counts.dtype, out=counts[at:])
 
 
 def _unfold(planes: Sequence[bytes], length: int) -> npt.NDArray[Any]:
     """Signed integers of as many bytes as there are planes, or the next size that exists."""
-    for plane in planes:
-        if len(plane) != length:
-            raise Corrupt(f"a plane holds {len(plane)} of {length} samples")
     if not planes:
         return np.zeros(length, np.int8)
     size = 1 << (len(planes) - 1).bit_length()

@@ -54,3 +54,19 @@ def test_a_column_is_read_without_the_others():
     assert list(codec.decode(block, ["b"]).columns) == ["b"]
     with pytest.raises(Corrupt, match="none of the columns"):
         codec.decode(block, ["c"])
+
+
+INT32 = st.integers(-(2**31), 2**31 - 1)
+
+
+@given(st.lists(INT32, min_size=1, max_size=50), st.lists(INT32 | st.just(2**40), min_size=1, max_size=50))
+def test_narrow_and_wide_blocks_join(one, other):
+    """A block of 32 bits, whose differences wrapped, beside one that needs 64."""
+    pieces = [np.array(one), np.array(other)]
+    runs = [
+        Run(first, 20.0, ((0, 0),), {"a": piece, "b": piece * 2**33})
+        for first, piece in zip((0, len(one)), pieces, strict=True)
+    ]
+    (run,) = codec.decode_all([codec.encode_block(run) for run in runs])
+    assert run.columns["a"].tolist() == [*one, *other]
+    assert np.array_equal(run.columns["b"], np.concatenate(pieces) * 2**33)
