@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -157,3 +159,10 @@ def test_a_lease_that_another_had_meanwhile_is_begun_anew(started, valkey):
     assert len(work.turns) == 3
     assert worker.sites == {"north"}
     redis.close()
+
+
+def test_a_worker_loads_nothing_that_it_does_not_need():
+    """Many of them are to fit a small machine: no arrays, no archive, no SQL."""
+    code = "import sys, services.telemetry.ingest.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"numpy", "pyarrow", "duckdb", "sqlalchemy", "zstandard"} & set(loaded.split())

@@ -29,6 +29,7 @@ GROUP: Final = "ingest"
 SITES: Final = "sites"  # Redis set: every site that has ever said `status`
 ROUNDS: Final = 3  # a lifetime
 TAKE: Final = 1000
+LISTEN_S: Final = 0.1  # so soon does an end come through
 
 
 class SiteWork(Protocol):
@@ -138,7 +139,7 @@ class Worker:
             self._stopping.wait(timeout_s)
             return False
         try:
-            deliveries = self._scout.take(TAKE, timeout_s)
+            deliveries = self._scout.take(TAKE, min(timeout_s, LISTEN_S))
         except BusError as error:
             log.warning("the broker refuses to tell the sites", why=str(error))
             self._stopping.wait(timeout_s)
