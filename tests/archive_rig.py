@@ -22,12 +22,12 @@ MINUTE = 3000
 class Rig:
     """Samples in blocks of 50, black box in chunks of 50, one device."""
 
-    def __init__(self, redis_url, store_url, database_url):
+    def __init__(self, redis_url, store_url, database_url, credentials=None):
         self.redis_url = redis_url
         self.source = Source(Place("north", "bed-01"), uuid4())
         self.store = Store(redis_url)
         self.hot = HotSide(redis_url)
-        self.archive = Archive(Index(database_url), open_store(store_url))
+        self.archive = Archive(Index(database_url), open_store(store_url, credentials))
         self.now = 1000.0
         self.index_of_event = 0
         self.fresh_archiver()

@@ -59,6 +59,9 @@ def migrate(engine: Engine, package: str) -> None:
     migrates, the others wait and find nothing to do. Raises SpondylError when the database is of a newer
     release or a migration fails; then nothing is changed.
     """
+    version_table = f"{package.rpartition('.')[2]}_version"
+    if _version(engine, version_table) == newest_migration(package):
+        return  # without alembic in memory, and without anybody's turn
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -68,7 +71,7 @@ def migrate(engine: Engine, package: str) -> None:
         config.set_main_option("script_location", str(home).replace("%", "%%"))
         config.set_main_option("version_locations", str(own / "versions").replace("%", "%%"))
         config.set_main_option("path_separator", "os")
-        config.attributes["version_table"] = f"{package.rpartition('.')[2]}_version"
+        config.attributes["version_table"] = version_table
         try:
             with writing(engine) as connection:
                 _wait_turn(connection, package)
@@ -83,6 +86,19 @@ def migrate(engine: Engine, package: str) -> None:
             raise SpondylError(
                 f"the database {_shown(str(engine.url))} cannot be brought up to date: {error.orig}"
             ) from None
+
+
+def newest_migration(package: str) -> str:
+    """The revision of the last step: steps are numbered, and a file's name begins with its revision."""
+    steps = (files(package) / "migrations" / "versions").iterdir()
+    return max(step.name.partition("_")[0] for step in steps if step.name[:1].isdigit())
+
+
+def _version(engine: Engine, table: str) -> str | None:
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, table):
+            return None
+        return str(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar())  # noqa: S608  (ours)
 
 
 def _wait_turn(connection: Connection, package: str) -> None:

@@ -1,13 +1,15 @@
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.resources import files
 from uuid import UUID, uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from services.kit.database import migrate, open_database, reading, writing
+from services.kit.database import migrate, newest_migration, open_database, reading, writing
 from services.kit.errors import SpondylError
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.rows import NOTHING, Commit, NewObject, SessionRow
@@ -61,6 +63,13 @@ def test_the_migrations_make_just_these_tables(index):
     with reading(index.engine) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "telemetry_version"})
         assert compare_metadata(context, METADATA) == []
+
+
+def test_the_newest_step_is_told_by_its_files_name():
+    """A start compares it with the database without loading alembic."""
+    home = files("services.telemetry") / "migrations"
+    script = ScriptDirectory(str(home), version_locations=[str(home / "versions")])
+    assert newest_migration("services.telemetry") == script.get_current_head()
 
 
 def test_processes_that_start_at_once_migrate_once(database_url):
@@ -186,7 +195,7 @@ def test_a_session_without_an_end_takes_it_when_it_comes_late(index):
 def test_a_database_that_went_away_is_told_in_one_line(postgres):
     """Not a trace back of the driver; hot telemetry waits meanwhile."""
     index = Index(postgres.database())
-    postgres.kill()
+    postgres.stop()
     try:
         with pytest.raises(ArchiveUnavailable, match="index does not answer"):
             index.sources()
