@@ -4,10 +4,10 @@ Run as a program, because a benchmark of another service may not import this one
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import numpy as np
 
@@ -16,18 +16,28 @@ from services.controller.beds import simulated
 from services.controller.kernel import layout, plant
 from services.controller.prescription import compile_parameters, default_prescription
 
+Payload = Callable[[UUID, float, blocks.Times, blocks.Samples], bytes]
+
 PERIOD_S: Final = 0.02
 TOGETHER: Final = 8  # sessions simulated at once: 10 MB of trace each
 START_NS: Final = 1_767_225_600_000_000_000  # 2026-01-01T00:00Z
 
 
-def record(directory: Path, sessions: range, minutes: float, block_ms: float) -> None:
-    """Write ``{number:05d}.jsonl`` of each session: its first ``minutes`` from the start on, whole."""
+def record(
+    directory: Path, sessions: range, minutes: float, block_ms: float, blackbox_ms: float = 0.0
+) -> None:
+    """Write ``{number:05d}.jsonl`` of each session: its first ``minutes`` from the start on, whole.
+
+    With ``blackbox_ms`` also ``{number:05d}.blackbox.jsonl``: its black box in chunks of that length.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for first in range(sessions.start, sessions.stop, TOGETHER):
         numbers = range(first, min(first + TOGETHER, sessions.stop))
         for number, samples in zip(numbers, _simulated(numbers, minutes), strict=True):
-            _write(directory / f"{number:05d}.jsonl", number, samples, block_ms)
+            _write(directory / f"{number:05d}.jsonl", number, samples, block_ms, blocks.tension_payload)
+            if blackbox_ms:
+                path = directory / f"{number:05d}.blackbox.jsonl"
+                _write(path, number, samples, blackbox_ms, _blackbox_payload)
 
 
 def _simulated(numbers: range, minutes: float) -> list[blocks.Samples]:
@@ -43,7 +53,11 @@ def _simulated(numbers: range, minutes: float) -> list[blocks.Samples]:
     return [course.samples[-samples:] for course in courses]
 
 
-def _write(path: Path, number: int, samples: blocks.Samples, block_ms: float) -> None:
+def _blackbox_payload(boot: UUID, period_ms: float, times: blocks.Times, samples: blocks.Samples) -> bytes:
+    return blocks.blackbox_payload(boot, period_ms, times, samples, uuid5(boot, "session"))
+
+
+def _write(path: Path, number: int, samples: blocks.Samples, block_ms: float, payload: Payload) -> None:
     boot = uuid5(simulate.NAMESPACE, f"benchmark {number}")
     seq = np.arange(len(samples), dtype=np.int64)
     nanoseconds = seq * round(1e9 * PERIOD_S)
@@ -51,11 +65,11 @@ def _write(path: Path, number: int, samples: blocks.Samples, block_ms: float) ->
     times = np.stack([seq, nanoseconds, begin_ns + nanoseconds], axis=1)
     step = max(1, round(block_ms / (1000.0 * PERIOD_S)))
     payloads = (
-        blocks.tension_payload(boot, 1000.0 * PERIOD_S, times[at : at + step], samples[at : at + step])
+        payload(boot, 1000.0 * PERIOD_S, times[at : at + step], samples[at : at + step])
         for at in range(0, len(samples), step)
     )
     partial = path.with_suffix(".part")
-    partial.write_bytes(b"".join(payload + b"\n" for payload in payloads))
+    partial.write_bytes(b"".join(line + b"\n" for line in payloads))
     partial.replace(path)
 
 
@@ -67,8 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--block-ms", type=float, default=200.0)
+    parser.add_argument("--blackbox-ms", type=float, default=0.0, help="chunks of the black box; 0: none")
     told = parser.parse_args(arguments)
-    record(told.directory, range(told.first, told.first + told.sessions), told.minutes, told.block_ms)
+    numbers = range(told.first, told.first + told.sessions)
+    record(told.directory, numbers, told.minutes, told.block_ms, told.blackbox_ms)
 
 
 if __name__ == "__main__":
