@@ -144,10 +144,11 @@ def test_a_taken_port_is_refused_and_nothing_stays(machine, tmp_path):
 
 def test_everything_killed_under_load_loses_and_doubles_nothing(machine):
     """Broker, store, ingest and recorder die and come back: no gap, no duplicate by sequence number."""
-    system = machine("--beds", "2", "--sites", "1")
+    system = machine("--beds", "2", "--sites", "1", "--ingest-workers", "2")
     for name in (
         "north/recorder",
         "ingest-1",
+        "ingest-2",
         "telemetry",
         "archiver",
         "redis",
