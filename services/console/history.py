@@ -48,13 +48,13 @@ def columns(segments: Iterable[dict[str, Any]]) -> dict[str, list[float | None]]
 
 def _rows(segment: dict[str, Any]) -> Iterable[Row]:
     started = datetime.fromisoformat(segment["started_at"]).timestamp()
-    step_s = segment["period_ms"] * segment["stride"] / 1000
     values = zip(
+        segment["offset_ms"],
         segment["tension_n"]["min"],
         segment["tension_n"]["max"],
         segment["target_n"]["max"],
         segment["residual_n"]["max"],
         strict=True,
     )
-    for index, row in enumerate(values):
-        yield (started + index * step_s, *row)
+    for offset_ms, *row in values:
+        yield (started + offset_ms / 1000, *row)

@@ -13,6 +13,7 @@ def segment(started_at, least, greatest, stride=5):
     column = {"min": least, "max": greatest}
     return {
         "seq": 0, "count": len(least) * stride, "started_at": started_at, "period_ms": 20.0, "stride": stride,
+        "offset_ms": [20.0 * stride * number for number in range(len(least))],
         "tension_n": column, "target_n": column, "residual_n": column, "phase": ["hold"] * len(least),
     }  # fmt: skip
 
