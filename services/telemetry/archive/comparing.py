@@ -9,7 +9,7 @@ import orjson
 from services.telemetry.archive.hot_side import HotEntry
 from services.telemetry.archive.models import Run
 from services.telemetry.archive.reader import Archive
-from services.telemetry.archive.rows import Span
+from services.telemetry.archive.rows import covers
 from services.telemetry.archive.runs import blackbox_runs, chunks_of, tension_runs
 from services.telemetry.models import Kind, Source
 
@@ -26,16 +26,6 @@ def not_archived(archive: Archive, kind: Kind, source: Source, entries: Sequence
     has = _HAS[kind](archive, source, first, after)
     known = {entry for entry in covered if has(entry)}
     return [entry for entry in entries if entry not in known]
-
-
-def covers(spans: Sequence[Span], first: int, after: int) -> bool:
-    """Whether every number ``first`` .. ``after - 1`` lies in one of the spans, which are in order."""
-    for begin, end in spans:
-        if begin <= first < end:
-            first = end
-        if first >= after:
-            return True
-    return False
 
 
 def _has_tension(archive: Archive, source: Source, first: int, after: int) -> Has:

@@ -28,6 +28,7 @@ from services.telemetry.archive.rows import (
     ObjectRow,
     SessionRow,
     Span,
+    covers,
     gap_values,
     object_of,
     object_values,
@@ -179,13 +180,7 @@ class Index:
 
     def is_archived(self, kind: Kind, source: Source, first: int, after: int) -> bool:
         """Whether every number ``first`` .. ``after - 1`` lies in an object (or did, until it expired)."""
-        reached = first
-        for begin, end in self.spans(kind, source):
-            if begin <= reached < end:
-                reached = end
-            if reached >= after:
-                return True
-        return False
+        return covers(self.spans(kind, source), first, after)
 
     def objects(
         self, source: Source, kind: Kind, first: int = 0, after: int | None = None

@@ -172,3 +172,13 @@ def parse_cursor(cursor: str) -> tuple[int, str]:
         return int(started), str(UUID(session))
     except ValueError:
         raise BadCursor(f"cursor {cursor!r} is none: use the next_cursor of the page before") from None
+
+
+def covers(spans: Sequence[Span], first: int, after: int) -> bool:
+    """Whether every number ``first`` .. ``after - 1`` lies in one of the spans, which are in order."""
+    for begin, end in spans:
+        if begin <= first < end:
+            first = end
+        if first >= after:
+            return True
+    return False

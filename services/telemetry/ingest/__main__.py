@@ -7,6 +7,7 @@ from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
+from services.telemetry.archive.known import Known
 from services.telemetry.ingest.ingest import Ingest, open_bus, open_receiver
 from services.telemetry.ingest.keeper import HoleKeeper
 from services.telemetry.ingest.worker import GROUP, Worker, open_scout, worker_id
@@ -30,7 +31,8 @@ def run(settings: TelemetrySettings) -> None:
     receiver, bus, scout = open_receiver(settings), open_bus(settings, name), open_scout(settings, name)
     registry.register(Malformed(receiver.refusals.counts))
     redis_url = settings.redis_url.get_secret_value()
-    store, redis = Store(redis_url), connect(redis_url)
+    known = Known(settings)
+    store, redis = Store(redis_url, known), connect(redis_url)
     keeper = HoleKeeper(bus, connect(redis_url), settings)
     ingest = Ingest(receiver, store, bus, settings, IngestMetrics(registry), keeper)
     leases = Leases(redis, GROUP, name, ttl_s=settings.lease_s)
@@ -53,6 +55,7 @@ def run(settings: TelemetrySettings) -> None:
         receiver.stop(timeout_s=1.0)
         bus.close(timeout_s=1.0)
         store.close()
+        known.close()
         redis.close()
 
 
