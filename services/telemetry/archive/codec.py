@@ -46,7 +46,6 @@ _SIZES_OF: Final = {
     for order in range(MAX_ORDER + 1)
     for width in range(9)
 }
-Plane = npt.NDArray[np.uint8]
 
 
 class _Zstd(threading.local):
@@ -127,8 +126,7 @@ def _anchors(times: Times) -> list[bytes]:
 def _column(name: str, counts: Counts, decimals: int) -> bytes:
     fitting = narrowed(counts) if decimals != BITS else counts
     rest, starts = _differences(fitting)
-    planes = [plane.tobytes() for plane in _planes(rest)]
-    frames = [_zstd.compressor.compress(plane) for plane in planes]
+    frames = [_zstd.compressor.compress(plane) for plane in _planes(rest)]
     encoded = name.encode()
     return b"".join(
         [
@@ -147,7 +145,7 @@ def _differences(counts: Counts) -> tuple[Counts, list[int]]:
     least, kept = _weight(counts), 0
     while len(starts) < MAX_ORDER and len(rest) > 1:
         starts.append(int(rest[0]))
-        rest = np.diff(rest)
+        rest = rest[1:] - rest[:-1]
         if (weight := _weight(rest)) < least:
             best, least, kept = rest, weight, len(starts)
     return best, starts[:kept]
@@ -158,15 +156,14 @@ def _weight(counts: Counts) -> int:
     return int(np.abs(counts[::SAMPLED]).sum())
 
 
-def _planes(rest: Counts) -> list[Plane]:
+def _planes(rest: Counts) -> list[bytes]:
     """Zigzag folds the sign into the lowest bit; then all lowest bytes, all second ones, as far as needed."""
     low, high = (int(rest.min()), int(rest.max())) if rest.size else (0, 0)
     size = next(size for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= low and high < 1 << 8 * size - 1)
     narrow = rest.astype(f"i{size}")
-    folded = ((narrow << 1) ^ (narrow >> 8 * size - 1)).astype(f"<i{size}", copy=False)
-    planes = folded.view(np.uint8).reshape(-1, size).T
+    folded = ((narrow + narrow) ^ (narrow >> 8 * size - 1)).view(f"u{size}")
     width = (max(2 * high, -2 * low - 1, 0).bit_length() + 7) // 8
-    return list(planes[:width])
+    return [(folded >> 8 * row).astype(np.uint8).tobytes() for row in range(width)]
 
 
 # --- decode -------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from uuid import UUID
 from zlib import crc32
 
 import msgspec
+import numpy as np
 import orjson
 import zstandard
 
@@ -28,6 +29,7 @@ MAX_DIRECTORY: Final = 64_000_000
 MAX_EVENTS: Final = 256_000_000  # bytes of one block of events
 _END: Final = struct.Struct("<II8s")  # bytes of the directory, its crc32, END_MAGIC
 _EVENTS_LEVEL: Final = 9
+_INT32_MAX: Final = np.iinfo(np.int32).max
 
 BlockKind = Literal["tension", "blackbox", "event", "pyramid"]
 
@@ -185,7 +187,10 @@ def _summary(run: Run, name: str) -> Summary:
         values = run.values(name)
         return Summary(decimals, float(values.sum()), float(values.min()), float(values.max()))
     counts = run.columns[name]
-    return Summary(decimals, int(counts.sum()), int(counts.min()), int(counts.max()))
+    least, greatest = int(counts.min()), int(counts.max())
+    fits = max(-least, greatest) * run.count <= _INT32_MAX  # summed in 32 bits it takes a quarter of the time
+    total = counts.sum(dtype=np.int32 if fits else np.int64)
+    return Summary(decimals, int(total), least, greatest)
 
 
 def _add_pyramid(builder: _Builder, run: Run) -> None:
