@@ -153,12 +153,12 @@ def _differences(counts: Counts) -> tuple[Counts, list[int]]:
 
 def _weight(counts: Counts) -> int:
     """How large the counts are, by a sample; where it errs or wraps, the block is larger and as exact."""
-    return int(np.abs(counts[::SAMPLED]).sum())
+    return int(np.add.reduce(np.abs(counts[::SAMPLED])))
 
 
 def _planes(rest: Counts) -> list[bytes]:
     """Zigzag folds the sign into the lowest bit; then all lowest bytes, all second ones, as far as needed."""
-    low, high = (int(rest.min()), int(rest.max())) if rest.size else (0, 0)
+    low, high = (int(np.minimum.reduce(rest)), int(np.maximum.reduce(rest))) if rest.size else (0, 0)
     size = next(size for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= low and high < 1 << 8 * size - 1)
     narrow = rest.astype(f"i{size}")
     folded = ((narrow + narrow) ^ (narrow >> 8 * size - 1)).view(f"u{size}")

@@ -122,7 +122,7 @@ def narrowed(counts: Counts) -> Counts:
     """The same integers in 32 bits when all fit, else in 64."""
     if counts.dtype == np.int32:
         return counts
-    if counts.min() >= _INT32.min and counts.max() <= _INT32.max:
+    if np.minimum.reduce(counts) >= _INT32.min and np.maximum.reduce(counts) <= _INT32.max:
         return counts.astype(np.int32)
     return counts.astype(np.int64, copy=False)
 
