@@ -9,13 +9,14 @@ In Redis every entry is counted by what it says of itself, in the archive every 
 `spondyl archive verify` holds against the objects.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 from services.telemetry.archive.index import SpansByKind
 from services.telemetry.archive.rows import NOTHING, Marks, Span
+from services.telemetry.holes import Asking, Hole
 from services.telemetry.models import KINDS, Gap, Kind, Source
 from services.telemetry.query import History
 
@@ -35,7 +36,7 @@ class Count:
     duplicates: int = 0
     late_blocks: int = 0
     archived: int = 0
-    gaps: list[dict[str, Any]] = field(default_factory=list)  # first, last and, where known, reason
+    gaps: list[dict[str, Any]] = field(default_factory=list)  # first, last; reason, or since and asked
 
 
 def count(
@@ -144,6 +145,7 @@ def owed(counts: Iterable[dict[str, Any]]) -> int:
 def _rows(history: History, since_us: int | None) -> Iterator[dict[str, Any]]:
     """Hot first: what is trimmed meanwhile is found in the archive."""
     hot, hot_gaps = _hot(history)
+    holes = history.hot.holes() if history.hot else {}
     index = history.archive.index if history.archive else None
     old = index.all_spans(since_us) if index else {}
     bases = index.reached_before(since_us) if index and since_us is not None else {}
@@ -153,6 +155,7 @@ def _rows(history: History, since_us: int | None) -> Iterator[dict[str, Any]]:
     for source in sorted(order, key=lambda one: (one.place, order[one])):
         gaps = [*hot_gaps.get(source, ()), *old_gaps.get(source, ())]
         row = _row(source, hot.get(source, {}), old.get(source, nothing), gaps, bases.get(source, NOTHING))
+        _note_asked(row, source, holes.get(source, {}))
         if since_us is None or any(counted["samples"] for counted in (row, *(row[kind] for kind in OTHERS))):
             yield row
 
@@ -183,6 +186,15 @@ def _row(
     }
     head = {"site": source.place.site, "device": source.place.device, "boot": str(source.boot)}
     return head | asdict(counts["tension"]) | {kind: asdict(counts[kind]) for kind in OTHERS}
+
+
+def _note_asked(row: dict[str, Any], source: Source, holes: Mapping[Hole, Asking]) -> None:
+    """Gaps that may still close: since when their gateway is asked for them, and how often it was."""
+    for kind, counted in {"tension": row, **{kind: row[kind] for kind in OTHERS}}.items():
+        for gap in counted["gaps"]:
+            asking = holes.get(Hole(kind, source, gap["first"], gap["last"] + 1))
+            if asking is not None and "reason" not in gap:
+                gap |= {"since": asking.since, "asked": asking.asks}
 
 
 def _total(counts: Iterable[dict[str, Any]], name: str) -> int:

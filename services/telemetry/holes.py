@@ -53,7 +53,7 @@ def read_holes(client: Any, source: Source) -> dict[Hole, Asking]:
 
 
 def read_holed(client: Any, site: str) -> list[Source]:
-    """The sources of a site that have holes which were asked for."""
+    """The sources of a site (``*``: of all) that have holes which were asked for."""
     found = []
     for member in client.sscan_iter(HOLED, match=f"{site}/*", count=1000):
         place, _, boot = member.decode().partition(" ")

@@ -11,6 +11,7 @@ import orjson
 from broker.messages import TensionBlock
 from services.telemetry import keys
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
+from services.telemetry.holes import Asking, Hole, read_holed, read_holes
 from services.telemetry.models import KINDS, VALUES, Block, Gap, Kind, Place, Raw, Source
 from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, read_strays, told
 
@@ -48,6 +49,12 @@ class Hot:
         with told():
             found = self._redis.hgetall(keys.HEARD)
         return {Place.parse(place.decode()): int(at) for place, at in found.items()}
+
+    def holes(self) -> dict[Source, dict[Hole, Asking]]:
+        """What gateways were asked for and still owe, by device and boot."""
+        with told():
+            sources = read_holed(self._redis, "*")
+            return {source: read_holes(self._redis, source) for source in sources}
 
     def boots(self, place: Place) -> list[UUID]:
         """A device's boots in the order in which they were first heard of."""

@@ -72,6 +72,11 @@ def test_a_hole_is_asked_for_shown_and_forgotten_when_it_is_filled(telemetry, ga
     holes = {(hole.kind, hole.first, hole.after): asking for hole, asking in read_holes_of(redis, gateway)}
     assert set(holes) == {("tension", 10, 20), ("event", 0, 2)}
     assert all(asking.asks == 1 and asking.waited_s >= 2.0 for asking in holes.values())
+    (row,) = telemetry.get("/audit").json()["streams"]
+    (gap,) = row["gaps"]
+    assert (gap["first"], gap["last"], gap["asked"]) == (10, 19, 1)
+    assert datetime.fromisoformat(gap["since"]).tzinfo is not None
+    assert row["event"]["gaps"][0]["asked"] == 1
     gateway.tension(10)
     gateway.publish(contract.EVENT, event(gateway.boot, 0))
     gateway.publish(contract.EVENT, event(gateway.boot, 1))

@@ -40,14 +40,14 @@ class HoleKeeper:
         """Ask for what is due; what is given up. Raises StoreUnavailable."""
         connected = self._bus.connected
         look = self._missing.look(holes, time.monotonic(), is_heard if connected else _nobody)
+        with told():
+            write_holes(self._redis, look.changes)  # first: whoever takes over goes on from it
         for hole in look.asks:
             self._ask(hole)
         for gap in look.named:
             log.error("given up: its gateway is there and has neither sent nor named it",
                       place=str(gap.source.place), boot=str(gap.source.boot), stream=gap.kind,
                       first=gap.first, last=gap.after - 1)  # fmt: skip
-        with told():
-            write_holes(self._redis, look.changes)
         return look.named
 
     def _ask(self, hole: Hole) -> None:
