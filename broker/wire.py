@@ -5,6 +5,7 @@ sends all of them again after a reconnect, past every window; here the caller's 
 Only the thread that pumps touches the socket; other threads queue packets and wake it.
 """
 
+import functools
 import socket
 import ssl
 from collections import deque
@@ -57,20 +58,10 @@ class Packet:
     delay_s: int = 0  # of a will: how long the broker waits for us to come back
 
     def properties(self, kind: int = PacketTypes.PUBLISH) -> Properties:
-        """The MQTT 5 properties, of a PUBLISH or of a will."""
-        values = {
-            "ContentType": "application/json",
-            "PayloadFormatIndicator": 1,
-            "MessageExpiryInterval": self.expiry_s,
-            "ResponseTopic": self.response_topic,
-            "CorrelationData": self.correlation,
-            "WillDelayInterval": self.delay_s or None,
-        }
-        properties = _properties(kind)
-        for name, value in values.items():
-            if value is not None:
-                setattr(properties, name, value)
-        return properties
+        """The MQTT 5 properties, of a PUBLISH or of a will: not to be changed, others have the same."""
+        return _properties_of(
+            kind, self.expiry_s, self.response_topic, self.correlation, self.delay_s or None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +224,30 @@ def _send_at_once(_client: Client, _data: Any, connection: Any) -> None:
 
 def _properties(kind: int) -> Properties:
     return Properties(kind)  # type: ignore[no-untyped-call]  # paho leaves its constructor untyped
+
+
+@functools.lru_cache(maxsize=256)
+def _properties_of(
+    kind: int,
+    expiry_s: int | None,
+    response_topic: str | None,
+    correlation: bytes | None,
+    delay_s: int | None,
+) -> Properties:
+    """Kept, because paho takes longer to make them than to send the packet."""
+    values = {
+        "ContentType": "application/json",
+        "PayloadFormatIndicator": 1,
+        "MessageExpiryInterval": expiry_s,
+        "ResponseTopic": response_topic,
+        "CorrelationData": correlation,
+        "WillDelayInterval": delay_s,
+    }
+    properties = _properties(kind)
+    for name, value in values.items():
+        if value is not None:
+            setattr(properties, name, value)
+    return properties
 
 
 def _leave_writing_to_the_pump(*_: object) -> None:

@@ -35,7 +35,7 @@ LULL_LEAST: Final = 20  # Mosquitto's default window
 LOOK_S: Final = 10.0  # between two looks at the server's settings and memory
 CHORES_S: Final = 0.5
 HEARD_S: Final = 1.0
-PROMISES_PER_S: Final = 500.0  # each costs as much as ten blocks; beyond it every device waits its turn
+PROMISES_PER_S: Final = 250.0  # each costs as much as ten blocks; beyond it every device waits its turn
 LONGEST_WAIT_S: Final = 5.0
 LOST_AFTER_COMMIT: Final = "lost by the store after it was committed"
 
@@ -242,7 +242,7 @@ class Ingest:
         unknown = [source for source in sources if source not in self._memory.tracks or source in behind]
         for source, spans in self._store.progress_of(unknown).items():
             self._memory.tracks[source] = Track(spans)
-        self._take_promises(batch, sources)
+        self._take_promises(batch, unknown)
         self._add_heard(batch)
         checkpoints = self._memory.checkpoints()
         began = time.perf_counter()
@@ -253,11 +253,16 @@ class Ingest:
         self._note_heard(batch, fates)
         self._unsaid.add(sources)
 
-    def _take_promises(self, batch: Batch, sources: set[Source]) -> None:
-        """What was promised once and is not there now was lost by the store: named, and not waited for."""
+    def _take_promises(self, batch: Batch, read: list[Source]) -> None:
+        """What was promised once and is not there now was lost by the store: named, and not waited for.
+
+        Only sources that were just ``read``, or promised, can be behind their promise.
+        """
         for source, promise in batch.promises:
             self._memory.promised(source, promise)
-        for gap in self._memory.broken_promises(sources, LOST_AFTER_COMMIT):
+        for gap in self._memory.broken_promises(
+            {*read, *(source for source, _ in batch.promises)}, LOST_AFTER_COMMIT
+        ):
             if gap not in batch.gaps:
                 log.error("the store has lost what it had committed", place=str(gap.source.place),
                           boot=str(gap.source.boot), stream=gap.kind,
