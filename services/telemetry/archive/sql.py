@@ -80,9 +80,10 @@ def ask(archive: Archive, sql: str, limit: int = 1000, offset: int = 0) -> Answe
         try:
             _require_select(connection, sql)
             page = connection.sql(sql).limit(limit + 1, offset)
-            rows = page.fetchall()
+            found = page.to_arrow_table()  # its own rows of time zones would need another package
         except duckdb.Error as error:
-            raise SpondylError(f"the question cannot be answered: {error}") from None
+            raise SpondylError(f"the question cannot be answered: {str(error).splitlines()[0]}") from None
+        rows = list(zip(*(column.to_pylist() for column in found.columns), strict=True))
         return Answer(list(page.columns), rows[:limit], len(rows) > limit)
 
 

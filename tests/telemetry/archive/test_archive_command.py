@@ -241,6 +241,15 @@ def test_any_question_is_answered_in_sql(archive):
     assert body["rows"] == [[2900]]
 
 
+def test_an_answer_may_hold_anything(archive):
+    """Times with their zone, nothing at all, two columns of one name, lists."""
+    _, body = archive("query", "SELECT min(time) AS a, max(time) AS a, NULL AS b, [1, 2] AS c FROM samples")
+    assert body["columns"] == ["a", "a_1", "b", "c"]
+    assert body["rows"] == [["2026-11-22 08:00:00+00:00", "2026-11-22 08:00:59.980000+00:00", None, [1, 2]]]
+    _, none = archive("query", "SELECT seq FROM samples WHERE seq < 0")
+    assert (none["columns"], none["rows"], none["next_offset"]) == (["seq"], [], None)
+
+
 def test_long_answers_come_in_pages(archive):
     """An answer of millions of rows must not fill the memory or the screen."""
     question = "SELECT seq FROM samples ORDER BY seq"
