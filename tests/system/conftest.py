@@ -7,8 +7,8 @@ def machine(tmp_path):
     """Start a system with options of the test's own; ended whatever happens."""
     started = []
 
-    def start(*options, data="data"):
-        system = Machine(tmp_path / data, *options).start()
+    def start(*options, data="data", environment=None):
+        system = Machine(tmp_path / data, *options, environment=environment).start()
         started.append(system)
         return system
 
