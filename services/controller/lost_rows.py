@@ -1,6 +1,7 @@
 """What telemetry misses and the spool does not have: named by an event, so that nobody waits for it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,14 +13,16 @@ from services.controller.writer import Note, Writer
 log = structlog.get_logger(__name__)
 
 REASON: Final = "not in the gateway's spool"
-REMEMBERED: Final = 1000  # spans that were named: asked for again before the event has arrived
+REMEMBERED: Final = 1000  # spans that were named
+AGAIN_S: Final = 600.0  # asked for sooner, the event is still on its way; later, it was lost with its store
 
 
 @dataclass(slots=True)
 class LostRows:
-    """Looks up what is asked for; a span is named once a process."""
+    """Looks up what is asked for; a span is named once in AGAIN_S, however often it is asked for."""
 
-    _named: dict[Span, None] = field(default_factory=dict)
+    steady: Callable[[], float] = time.monotonic
+    _named: dict[Span, float] = field(default_factory=dict)
 
     def named(self, wanted: Span, writer: Writer) -> list[Note]:
         """An event a span that is in no row of the spool; numbers not recorded yet are never among them.
@@ -29,8 +32,9 @@ class LostRows:
         end = min(wanted.next, _recorded(wanted, writer))
         spans = writer.spool.absent(wanted.stream, wanted.device, wanted.boot, wanted.first, end)
         lost = [Span(wanted.stream, wanted.device, wanted.boot, first, next_) for first, next_ in spans]
-        new = [span for span in lost if span not in self._named]
-        self._named |= dict.fromkeys(new)
+        now = self.steady()
+        new = [span for span in lost if now - self._named.get(span, -AGAIN_S) >= AGAIN_S]
+        self._named |= dict.fromkeys(new, now)
         while len(self._named) > REMEMBERED:
             del self._named[next(iter(self._named))]
         return [_note(span, writer) for span in new]

@@ -19,9 +19,11 @@ from servers import eventually, free_port
 
 from broker import contract, topics
 from broker.bus import Bus
+from broker.drain import Span
 from broker.messages import Command, Committed, Missing
 from broker.spool import SpoolFull
 from services.controller.kernel import layout
+from services.controller.lost_rows import AGAIN_S, LostRows
 from services.controller.recorder import Recorder
 from services.controller.settings import ControllerSettings
 
@@ -447,6 +449,24 @@ def test_a_disk_full_for_longer_than_the_ring_names_what_was_lost(offline):
     events = [row for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
     assert [row.device for row in events] == ["bed-01", "bed-02"]
     assert b'"samples.lost"' in events[0].payload
+
+
+def test_what_is_lost_is_named_again_when_it_is_still_asked_for_much_later(offline):
+    """The event may have been lost with the store that had it: then it must be said once more."""
+    recorder, ring = offline
+    ring.idle(100)
+    recorder.round(recorder.station)
+    now = [100.0]
+    lost = LostRows(steady=lambda: now[0])
+    wanted = Span("event", "bed-02", uuid4(), 0, 3)
+    (note,) = lost.named(wanted, recorder.station.writer)
+    assert (note.bed, note.kind, note.data["streams"], note.data["next"]) == (1, "samples.lost", ["event"], 3)
+    now[0] += AGAIN_S - 1
+    assert lost.named(wanted, recorder.station.writer) == []
+    now[0] += 2
+    assert len(lost.named(wanted, recorder.station.writer)) == 1
+    still_to_come = Span("tension", "bed-02", ring.memory.boot, 90, 200)
+    assert lost.named(still_to_come, recorder.station.writer) == []
 
 
 def test_a_lost_network_is_an_alarm_after_its_delay(offline):
