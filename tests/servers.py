@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 START_S = 10.0
+END_S = 30.0  # a database's last checkpoint on a busy disk
 
 
 def free_port() -> int:
@@ -119,10 +120,10 @@ class Server:
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
         try:
-            process.wait(10)
+            process.wait(END_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(END_S)
 
     def __enter__(self) -> Self:
         return self if self.process is not None else self.start()

@@ -162,7 +162,10 @@ def test_a_ring_that_ran_over_leaves_a_gap_that_is_named(tmp_path):
         pass
     lost = [event for event in gateway.rows("event") if event.type == "samples.lost"]
     assert len(lost) == 1
-    assert lost[0].data == {"first": 50, "next": 310, "samples": 260, "streams": ["tension", "blackbox"]}
+    assert lost[0].data == {
+        "first": 50, "next": 310, "samples": 260, "streams": ["tension", "blackbox"],
+        "reason": "the recorder came too late",
+    }  # fmt: skip
     contiguous(tension(gateway)[:5], 0, 50)
     contiguous(tension(gateway)[5:], 310, 550)
     gateway.writer.finish()
