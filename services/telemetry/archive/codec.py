@@ -156,14 +156,14 @@ def _weight(counts: Counts) -> int:
     return int(np.add.reduce(np.abs(counts[::SAMPLED])))
 
 
-def _planes(rest: Counts) -> list[bytes]:
+def _planes(rest: Counts) -> list[memoryview]:
     """Zigzag folds the sign into the lowest bit; then all lowest bytes, all second ones, as far as needed."""
     low, high = (int(np.minimum.reduce(rest)), int(np.maximum.reduce(rest))) if rest.size else (0, 0)
     size = next(size for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= low and high < 1 << 8 * size - 1)
     narrow = rest.astype(f"i{size}")
     folded = ((narrow + narrow) ^ (narrow >> 8 * size - 1)).view(f"u{size}")
     width = (max(2 * high, -2 * low - 1, 0).bit_length() + 7) // 8
-    return [(folded >> 8 * row).astype(np.uint8).tobytes() for row in range(width)]
+    return [(folded >> 8 * row if row else folded).astype(np.uint8).data for row in range(width)]
 
 
 # --- decode -------------------------------------------------------------------------------------------------

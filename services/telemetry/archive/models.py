@@ -106,6 +106,8 @@ def heads(note: bytes) -> list[tuple[Head, bytes]]:
 
 
 def _note_between(note: bytes, first: int, after: int) -> bytes:
+    if not note:
+        return note
     return b"\n".join(
         line for head, line in heads(note) if head.seq < after and head.seq + head.count > first
     )
