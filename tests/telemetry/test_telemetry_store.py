@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import Valkey
 
+from services.telemetry import keys
 from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.hot import Hot
 from services.telemetry.models import Batch, Entry, Place, Source
@@ -78,6 +79,62 @@ def test_another_content_under_the_same_number_is_kept_too(store):
     source = _source()
     assert _commit(store, _entry(source, 0), _entry(source, 0, level=200.0)) == ["stored", "late"]
     assert len(list(store.hot.spans("tension", source))) == 2
+
+
+def test_the_same_block_written_otherwise_is_a_duplicate(store):
+    """A spool, or another program, may write the same JSON with other blanks."""
+    source = _source()
+    entry = _entry(source, 0)
+    _commit(store, entry)
+    spaced = entry._replace(content=orjson.dumps(orjson.loads(entry.content), option=orjson.OPT_INDENT_2))
+    assert _commit(store, spaced) == ["duplicate"]
+
+
+def _archive(store, source, after):
+    """As the archiver does it: the mark and the trim in one transaction."""
+    with closing(connect(store.valkey.url)) as client, client.pipeline(transaction=True) as pipe:
+        pipe.hset(keys.archived(source), "tension", after)
+        pipe.xtrim(keys.stream("tension", source), minid=f"{after}-0", approximate=False)
+        pipe.execute()
+
+
+@pytest.mark.parametrize(("is_there", "fate"), [(True, "duplicate"), (False, "late")])
+def test_what_was_archived_and_trimmed_is_asked_of_the_archive(store, is_there, fate):
+    """What the archive has is not stored again; what it does not have is a late correction, and kept."""
+    source, asked = _source(), []
+    _commit(store, *(_entry(source, seq) for seq in range(0, 50, 10)))
+    _archive(store, source, 30)
+
+    def is_archived(*what):
+        asked.append(what)
+        return is_there
+
+    with closing(Store(store.valkey.url, is_archived)) as knowing:
+        assert _commit(knowing, _entry(source, 10), _entry(source, 40)) == [fate, "duplicate"]
+        assert knowing.progress(source)["tension"].next == 50
+    assert asked == [("tension", source, 10, 20)]
+
+
+def test_a_stream_that_was_archived_whole_still_refuses_and_counts(store):
+    """An emptied stream remembers its last id; promises must not fall back to 0."""
+    source = _source()
+    _commit(store, *(_entry(source, seq) for seq in range(0, 50, 10)))
+    _archive(store, source, 50)
+    with closing(Store(store.valkey.url, lambda *_: True)) as knowing:
+        assert _commit(knowing, _entry(source, 0), _entry(source, 50)) == ["duplicate", "stored"]
+        assert knowing.progress(source)["tension"].next == 60
+
+
+def test_many_sources_are_read_together_as_each_alone(store):
+    """A worker that takes over two thousand beds asks for all of them at once."""
+    sources = [Source(Place("north", f"bed-{number}"), uuid4()) for number in range(7)]
+    for number, source in enumerate(sources):
+        _commit(store, *(_entry(source, 10 * seq) for seq in range(70) if seq % 9 != number))
+    known = store.progress_of(sources)
+    assert {source: spans["tension"].holes for source, spans in known.items()} == {
+        source: store.progress(source)["tension"].holes for source in sources
+    }
+    assert known[sources[3]]["tension"].next == 30
 
 
 def test_what_was_stored_survives_the_servers_sudden_end(store):
