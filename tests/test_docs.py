@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from chaos.faults import FAULTS
 
 from deploy import reference
 from services.cli import build
@@ -76,6 +77,13 @@ def test_every_make_target_of_the_readme_exists():
     named = {"".join(pair) for pair in re.findall(r"^make ([a-z]+)|`make ([a-z]+)", text, re.MULTILINE)}
     assert named <= targets
     assert {"setup", "demo", "test", "lint", "bench", "verify", "chaos"} <= targets
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_every_fault_that_chaos_does_is_a_row_of_the_operations_page(fault):
+    """What a system survives is read here; `make chaos` writes the rows."""
+    part = OPERATIONS.partition("<!-- chaos -->")[2].partition("<!-- /chaos -->")[0]
+    assert f"\n| {fault.name} |" in part
 
 
 def test_help_does_not_load_the_compiler():

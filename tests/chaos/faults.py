@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chaos.rig import HOUR_S, Rig
 
 Deed = Callable[[Rig], None]
-INGEST = ("ingest", "telemetry")  # one process in small systems, workers of their own in large ones
+INGEST = ("ingest",)  # the first of the workers
 
 
 @dataclass(frozen=True, slots=True)

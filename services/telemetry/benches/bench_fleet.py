@@ -35,6 +35,7 @@ IDLE_S: Final = 5.0
 LEAD_S: Final = 2.0  # for the publisher to connect before its first block, and more for many gateways
 LEAD_PER_BED_S: Final = 0.002
 ARCHIVED_S: Final = 180.0
+ARCHIVED_SHARE: Final = 0.9
 AUDIT_S: Final = 300.0
 
 
@@ -55,7 +56,7 @@ class Step:
     publisher_late_ms: dict[str, float | None]  # above 100 ms the machine, not the system, is the limit
     lost_samples: int
     duplicate_samples: int
-    archived: bool
+    archived: float  # the share of the sessions
 
 
 def measure(steps: Sequence[int], seconds: int) -> dict[str, Any]:
@@ -187,20 +188,23 @@ def _play(task: Task) -> Played:
     return Played(**json.loads(done.stdout))
 
 
-def _wait_archived(system: System, beds: Fleet) -> bool:
-    """Until every bed's session is in the archive; False when that takes too long."""
+def _wait_archived(system: System, beds: Fleet) -> float:
+    """Until (nearly) every bed's session is in the archive; the share that is.
+
+    A bed whose last checkpoint fell between two batches waits for its next samples, which do not come here.
+    """
     client = redis_client.Redis.from_url(system.redis)
     wanted = beds.seconds * BLOCK_SAMPLES
     names = [keys.archived(Source(Place(*beds.place(bed)), beds.boot(bed))) for bed in range(beds.beds)]
     deadline = time.monotonic() + ARCHIVED_S
-    while names and time.monotonic() < deadline:
+    while len(names) > (1 - ARCHIVED_SHARE) * beds.beds and time.monotonic() < deadline:
         pipe = client.pipeline(transaction=False)
         for name in names:
             pipe.hget(name, "tension")
         names = [name for name, after in zip(names, pipe.execute(), strict=True) if int(after or 0) < wanted]
-        time.sleep(0.5 if names else 0.0)
+        time.sleep(0.2)
     client.close()
-    return not names
+    return round(1 - len(names) / beds.beds, 3)
 
 
 def _audit(system: System, beds: Fleet) -> dict[str, int]:

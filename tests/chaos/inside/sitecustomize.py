@@ -1,7 +1,7 @@
 """Run by every Python process of a system under chaos, before its own code: places it in its world.
 
 The publishing half of one site's gateway enters that site's network, and the control loop is kept out of the
-faked clock: its wall clock is stepped by the word it has for that, its deadlines are nobody's to fake.
+stepped clock: its wall clock is stepped by the word it has for that.
 """
 
 import ctypes
