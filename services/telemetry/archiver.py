@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Final
 from uuid import uuid4
@@ -126,6 +127,7 @@ class Archiving:
         troubles = [
             trouble for boot in boots if (trouble := self._boot(boot, sessions[boot.source], hurry=hurry))
         ]
+        self._put_away([boot.source for boot in boots if self._is_done(boot, sessions[boot.source])])
         self._metrics.waiting.set(self._archiver.waiting)
         self._complain(troubles[0] if troubles else None)
 
@@ -136,8 +138,6 @@ class Archiving:
             return None
         try:
             self._archiver.boot(boot, sessions, hurry=hurry)
-            if self._archiver.is_done(boot) and not sessions:
-                self._put_away(boot.source)
         except (StoreUnavailable, ArchiveUnavailable):
             self._metrics.failures.inc()
             self._archiver.forget(boot.source)
@@ -149,11 +149,14 @@ class Archiving:
             return f"{boot.source.place}: {error.message}"
         return None
 
-    def _put_away(self, source: Source) -> None:
-        """A boot that is over and archived is not looked at every time, and leaves Redis after a month."""
-        self._done.add(source)
-        archived_at_us = self._archive.index.archived_at_us(source)
-        if archived_at_us and time.time_ns() // 1000 - archived_at_us > FORGET_AFTER_DAYS * _DAY_US:
+    def _is_done(self, boot: HotBoot, sessions: HotSessions) -> bool:
+        return self._leases.holds(boot.source.place.site) and self._archiver.is_done(boot) and not sessions
+
+    def _put_away(self, sources: Collection[Source]) -> None:
+        """Boots that are over and archived are not looked at every time, and leave Redis after a month."""
+        self._done.update(sources)
+        long_ago_us = time.time_ns() // 1000 - round(FORGET_AFTER_DAYS * _DAY_US)
+        for source in self._archive.index.archived_before(sources, long_ago_us) if sources else ():
             self._hot.forget_boot(source)
             self._archiver.forget(source)
 

@@ -44,6 +44,7 @@ SETTLE_S: Final = (
     60.0  # a boot that is over, and a session's black box, may still be on their way for so long
 )
 LOOK_S: Final = 60.0  # between two looks for what came late
+HURRY_MS: Final = 10_000.0  # when Redis fills up, objects are small, but not without end
 PERIOD_MS: Final = 20.0  # of a device that has sent events only
 EVERYTHING: Final = 2**53
 HotSessions = Sequence[tuple[UUID, Mapping[str, str]]]
@@ -110,7 +111,8 @@ class Archiver:
             if self._hot.is_late(source, watch.marks):
                 self._settle_late(source, watch)
             watch.looked_at = now
-        closing = over or hurry
+        waiting_ms = (boot.stored["tension"] - watch.marks["tension"]) * (watch.period_ms or PERIOD_MS)
+        closing = over or (hurry and waiting_ms >= HURRY_MS)
         gaps = self._hot.gaps(source) if self._is_due(boot, watch, sessions, closing=closing) else []
         stored = self._reached(source, watch, gaps) if closing else boot.stored
         for cut in cuts(self._situation(watch, stored, sessions, now, closing=closing), self._span_min):
@@ -255,6 +257,8 @@ class Archiver:
     def _settle_late(self, source: Source, watch: _Watch) -> None:
         """What lies below the marks: already archived, or a correction, which becomes a further object."""
         below = {kind: self._hot.entries(kind, source, 0, watch.marks[kind]) for kind in KINDS}
+        if not any(below.values()):
+            return
         new = {kind: not_archived(self._archive, kind, source, below[kind]) for kind in KINDS}
         made = self._objects(source, new, None)
         if made:

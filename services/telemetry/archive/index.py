@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    RowMapping,
     Select,
     and_,
     bindparam,
@@ -45,6 +47,7 @@ from services.telemetry.models import KINDS, MAX_SEQ, Gap, Kind, Place, Source
 PACKAGE: Final = "services.telemetry"
 _STATE: Final = "session."
 PAGE: Final = 10_000  # rows fetched at once where all are wanted
+BOOTS_AT_ONCE: Final = 5000  # values in one IN (...)
 _Limit = ColumnElement[bool]
 SpansByKind = dict[Kind, list[Span]]
 
@@ -102,22 +105,29 @@ class Index:
         with self.read() as connection:
             return [UUID(boot) for (boot,) in connection.execute(query.order_by(BOOTS.c.id))]
 
+    def ends(self) -> dict[Source, int]:
+        """The seq behind every boot's last archived sample; a device's oldest boot first."""
+        query = select(BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, BOOTS.c.tension_after).order_by(BOOTS.c.id)
+        with self.read() as connection:
+            return {source_of(row): row["tension_after"] for row in connection.execute(query).mappings()}
+
     def marks(self, source: Source) -> Marks:
         """Below these numbers everything is archived or named as a gap."""
         return self.all_marks([source]).get(source, dict(NOTHING))
 
     def all_marks(self, sources: Iterable[Source]) -> dict[Source, Marks]:
         """The marks of those sources of which anything is archived."""
-        boots = [str(source.boot) for source in sources]
-        with self.read() as connection:
-            rows = connection.execute(select(BOOTS).where(BOOTS.c.boot.in_(boots))).mappings()
-            return {source_of(row): {kind: row[_mark(kind)] for kind in KINDS} for row in rows}
+        return {source_of(row): {kind: row[_mark(kind)] for kind in KINDS} for row in self._boots(sources)}
 
-    def archived_at_us(self, source: Source) -> int:
-        """When the last of a boot was archived; 0 when nothing was."""
+    def archived_before(self, sources: Iterable[Source], before_us: int) -> set[Source]:
+        """Those of which the last was archived before a time."""
+        return {source_of(row) for row in self._boots(sources) if row["archived_at_us"] < before_us}
+
+    def _boots(self, sources: Iterable[Source]) -> Iterator[RowMapping]:
+        boots = iter(sorted({str(source.boot) for source in sources}))
         with self.read() as connection:
-            found = connection.execute(select(BOOTS.c.archived_at_us).where(_is(source)))
-            return int(found.scalar_one_or_none() or 0)
+            while part := list(islice(boots, BOOTS_AT_ONCE)):
+                yield from connection.execute(select(BOOTS).where(BOOTS.c.boot.in_(part))).mappings()
 
     def gaps(self, source: Source) -> list[Gap]:
         """The numbers that are known to come never, as far as the archive goes."""
@@ -213,6 +223,12 @@ class Index:
         if before_us is not None:
             limits.append(OBJECTS.c.ended_at_us < before_us)
         return self._objects(*limits, order=OBJECTS.c.id, limit=limit)
+
+    def directories_of(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """The directories of several objects, by their ids."""
+        query = select(OBJECTS.c.id, OBJECTS.c.directory).where(OBJECTS.c.id.in_(list(ids)))
+        with self.read() as connection:
+            return {number: directory for number, directory in connection.execute(query)}  # noqa: C416  (rows)
 
     def directory(self, object_id: int) -> bytes:
         """An object's directory, kept here so that a window costs no look into the store for it."""

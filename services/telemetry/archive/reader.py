@@ -20,6 +20,7 @@ from services.telemetry.errors import Corrupt, CorruptObject
 from services.telemetry.models import MAX_SEQ, Gap, Kind, Source
 
 DIRECTORIES: Final = 256  # kept decoded; one is some 10 kB
+DIRECTORIES_AT_ONCE: Final = 64
 FETCH_BYTES: Final = 8_000_000  # neighbouring blocks are fetched together up to this size
 
 
@@ -52,7 +53,7 @@ class Archive:
         end = MAX_SEQ if after is None else after
         found = [
             run
-            for row in self.index.objects(source, kind, first, after)
+            for row in self._objects(kind, source, first, end)
             for run in self._runs(row, kind, first, end, columns)
         ]
         return join(found)
@@ -73,7 +74,7 @@ class Archive:
     def events(self, source: Source, first_index: int = 0, after: int | None = None) -> list[dict[str, Any]]:
         """The events of these indices, in order, as they were published; one archived twice is given once."""
         found: dict[int, bytes] = {}
-        for row in self.index.objects(source, "event", first_index, after):
+        for row in self._objects("event", source, first_index, MAX_SEQ if after is None else after):
             entries = self.directory(row).of("event", first_index, after)
             for entry, block in self._blocks(row, entries):
                 with _naming(row):
@@ -111,8 +112,25 @@ class Archive:
             if known is not None:
                 self._directories.move_to_end(row.id)
                 return known
+        return self._remember(row, self.index.directory(row.id))
+
+    def _objects(self, kind: Kind, source: Source, first: int, after: int) -> Iterator[ObjectRow]:
+        """The objects of a window, their directories fetched many at a time; none for an absurd window."""
+        first, after = max(first, 0), min(after, MAX_SEQ)
+        rows = self.index.objects(source, kind, first, after) if first < after else []
+        for at in range(0, len(rows), DIRECTORIES_AT_ONCE):
+            part = rows[at : at + DIRECTORIES_AT_ONCE]
+            with self._lock:
+                absent = [row.id for row in part if row.id not in self._directories]
+            fetched = self.index.directories_of(absent) if len(absent) > 1 else {}
+            for row in part:
+                if row.id in fetched:
+                    self._remember(row, fetched[row.id])
+                yield row
+
+    def _remember(self, row: ObjectRow, data: bytes) -> Directory:
         with _naming(row):
-            directory = Directory.load(self.index.directory(row.id))
+            directory = Directory.load(data)
         with self._lock:
             self._directories[row.id] = directory
             while len(self._directories) > DIRECTORIES:
@@ -139,7 +157,7 @@ class Archive:
 
     def _pieces(self, source: Source, first: int, after: int, level: int) -> Iterator[Buckets]:
         """The window in buckets of ``level``: from the pyramid inside, from the samples at its edges."""
-        rows = self.index.objects(source, "tension", first, after)
+        rows = list(self._objects("tension", source, first, after))
         stretches = [(*span, number) for number, row in enumerate(rows) for span in row.spans["tension"]]
         reached = first
         for begin, end, number in sorted(stretches):

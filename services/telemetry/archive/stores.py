@@ -10,6 +10,7 @@ has confirmed them). Paths are made of slugs, so that none leads out of the stor
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from services.kit.errors import SpondylError
 from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
 
 UNFINISHED: Final = ".unfinished"  # where local objects are written before they have their name
+LEFT_FOR_S: Final = 86_400.0
 CONNECT_TIMEOUT_S: Final = 5.0
 REQUEST_TIMEOUT_S: Final = 30.0
 _PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -95,6 +97,7 @@ class LocalStore:
         self.url = self.root.as_uri()
         with self._told("make", self.root):
             (self.root / UNFINISHED).mkdir(parents=True, exist_ok=True)
+            self._clear()
 
     def put(self, path: str, data: bytes) -> None:
         """Write aside, flush, then give it its name."""
@@ -143,6 +146,13 @@ class LocalStore:
                 for name in sorted(files):
                     path = Path(folder, name)
                     yield StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
+
+    def _clear(self) -> None:
+        """Remove what writers left that were killed more than a day ago."""
+        for left in (self.root / UNFINISHED).iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT_FOR_S:
+                    left.unlink()
 
     @contextlib.contextmanager
     def _told(self, what: str, path: Path) -> Iterator[None]:

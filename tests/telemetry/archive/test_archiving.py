@@ -4,6 +4,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from archive_rig import MINUTE, SESSION
+from sqlalchemy import event
 
 from services.telemetry import keys
 from services.telemetry.errors import ArchiveUnavailable, CorruptObject
@@ -140,6 +141,31 @@ def test_a_window_of_any_width_is_what_the_samples_are(rig):
         parts = [values[a:b] for a, b in pairwise(edges)]
         assert buckets.maximum("tension_n").tolist() == [part.max() for part in parts]
         assert buckets.minimum("tension_n").tolist() == [part.min() for part in parts]
+
+
+ABSURD = [(500, 100), (-5, 0), (10**30, 10**31), (0, 0), (2**63, None), (5_000_000, 6_000_000)]
+
+
+@pytest.mark.parametrize("window", ABSURD)
+def test_an_absurd_window_is_empty(rig, window):
+    """Whatever number a caller takes from somewhere."""
+    rig.keep([*rig.tension(0, 1000), rig.event("phase.changed", 10)])
+    rig.turn(hurry=True)
+    assert rig.archive.runs("tension", rig.source, *window) == []
+    assert rig.archive.events(rig.source, *window) == []
+    assert rig.archive.buckets(rig.source, *window, points=100) == []
+
+
+def test_a_window_over_many_objects_asks_the_index_once_for_their_directories(rig):
+    """A day is some dozens of objects: a query each would be the longest part of the answer."""
+    for first in range(0, 20_000, 1000):
+        rig.keep(rig.tension(first, 1000, samples=500))
+        rig.turn(hurry=True)
+    asked = []
+    event.listen(rig.archive.index.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    (run,) = rig.archive.runs("tension", rig.source)
+    assert run.after == 20_000
+    assert len([sql for sql in asked if "directory" in sql]) == 1
 
 
 def test_a_store_that_cannot_write_loses_nothing_and_is_tried_again(rig, tmp_path):

@@ -89,6 +89,17 @@ def test_a_killed_writer_leaves_no_half_object(tmp_path):
     assert all(len(set(store.get(row.path))) == 1 for row in store.list())
 
 
+def test_what_killed_writers_left_is_cleared_away_after_a_day(tmp_path):
+    """A restart loop must not fill the disk with halves; what is being written now stays."""
+    open_store(str(tmp_path))
+    old, new = tmp_path / ".unfinished/old", tmp_path / ".unfinished/new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    open_store(str(tmp_path))
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     """Redis keeps what the archive cannot take; a half-written file would only make it worse."""
     store = open_store(str(tmp_path / "objects"))
