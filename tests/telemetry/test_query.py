@@ -1,6 +1,8 @@
 """The same answers wherever the samples lie: in Redis, in the archive, or half and half."""
 
 import io
+import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 from history_rig import OFFSET, WHERE, HistoryRig
-from servers import Valkey
+from servers import Valkey, eventually
 from simulated_session import BOOT, CURE, SESSION, STARTED_NS
 
 from services.telemetry.archive.models import VALUES
@@ -177,3 +179,44 @@ def test_pages_of_sessions_follow_each_other_without_a_double(stored):
     assert "link" not in answer.headers
     assert stored.get(f"/sessions?cursor=0.{SESSION}").json() == []
     assert stored.get("/sessions?cursor=nonsense").status_code == 422
+
+
+def test_a_device_is_told_alike_wherever_its_samples_lie(stored):
+    """The list, one device and its state; the last seq is known when Redis has none of it left."""
+    (row,) = stored.get("/devices").json()
+    assert row == stored.get("/devices/bed-01").json()
+    assert (row["boot"], row["last_seq"]) == (str(BOOT), len(stored.session.samples) - 1)
+    assert stored.get("/devices/bed-01/state").json()["boot"] == str(BOOT)
+
+
+def test_whoever_asks_while_samples_move_gets_all_of_them_once(valkey, tmp_path):
+    """Redis is read before the archive: what leaves the one is in the other already."""
+    with closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
+        rig.store("hot")
+        total = len(rig.session.samples)
+        answers, moved = [], threading.Event()
+
+        def ask():
+            while not moved.is_set():
+                answers.append((
+                    rig.get(f"/sessions/{SESSION}/blocks").json()["segments"],
+                    rig.get(f"/sessions/{SESSION}/blocks?points=100").json()["segments"],
+                    len(rig.get("/sessions").json()),
+                    rig.get("/audit").json(),
+                ))  # fmt: skip
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        eventually(lambda: answers, 10, "a first answer")
+        rig.rig.turn()
+        rig.rig.turn(after_s=3601)
+        rig.rig.turn(after_s=3601)
+        seen = len(answers)
+        eventually(lambda: len(answers) > seen + 1, 10, "an answer behind the last move")
+        moved.set()
+        asking.join()
+    for whole, thin, sessions, report in answers:
+        assert [(one["seq"], one["count"]) for one in whole] == [(OFFSET, total - OFFSET)]
+        assert [(one["seq"], one["count"]) for one in thin] == [(OFFSET, total - OFFSET)]
+        assert sessions == 1
+        assert (report["samples"], report["lost_samples"], report["duplicate_samples"]) == (total, 0, 0)

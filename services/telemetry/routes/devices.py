@@ -1,6 +1,7 @@
 """`/devices`: who is there, what they do now, and what they did."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from services.telemetry.errors import BadQuestion
+from services.telemetry.hot import Overview
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
 from services.telemetry.routes.answers import (
@@ -24,6 +26,7 @@ from services.telemetry.windows import newest
 
 MAX_BLOCKS: Final = 20_000
 MAX_SECONDS: Final = 4 * 3600
+NOTHING: Final = Overview({}, [], None)
 
 
 def add(router: APIRouter, history: History) -> None:
@@ -36,18 +39,17 @@ def _add_states(router: APIRouter, history: History) -> None:
     @router.get("/devices")
     def devices() -> list[dict[str, Any]]:
         """Every device with its last state, alarms, gateway's status, last seq and age."""
-        gateways, heard = _now(history)
-        return [_device(history, place, gateways, heard) for place in history.places()]
+        return _devices(history, history.places())
 
     @router.get("/devices/{device}")
     def one_device(device: str, site: Site = None) -> dict[str, Any]:
         """One device, as in the list."""
-        return _device(history, history.place(device, site), *_now(history))
+        return _devices(history, [history.place(device, site)])[0]
 
     @router.get("/devices/{device}/state")
     def last_state(device: str, site: Site = None) -> dict[str, Any]:
         """The last `state` and `alarm` that the device published, and how long ago its newest block came."""
-        row = _device(history, history.place(device, site), *_now(history))
+        row = _devices(history, [history.place(device, site)])[0]
         names = ("site", "device", "gateway", "status", "boot", "state", "alarms", "last_at", "age_s")
         return {name: row[name] for name in names}
 
@@ -102,30 +104,56 @@ def _last(
     return newest(history, source, seconds or 10.0)
 
 
-def _now(history: History) -> tuple[dict[Place, dict[str, Any]], dict[Place, int]]:
-    return (history.hot.gateways(), history.hot.heard()) if history.hot else ({}, {})
+def _devices(history: History, places: Sequence[Place]) -> list[dict[str, Any]]:
+    """Rows of these devices, in as few questions as for one."""
+    hot = history.hot
+    seen = hot.overview(places) if hot else {}
+    gateways, heard = (hot.gateways(), hot.heard()) if hot else ({}, {})
+    ends = _archived_ends(history, [place for place in places if place not in seen or not seen[place].newest])
+    return [
+        _device(
+            place, seen.get(place, NOTHING), ends.get(place), _gateway_of(place, gateways), heard.get(place)
+        )
+        for place in places
+    ]
+
+
+def _archived_ends(history: History, places: Sequence[Place]) -> dict[Place, tuple[UUID, int]]:
+    """Of devices whose samples have all left Redis: the newest boot and the seq behind its last sample."""
+    if not places or history.archive is None:
+        return {}
+    wanted = set(places)
+    found: dict[Place, tuple[UUID, int]] = {}
+    for source, marks in history.archive.index.ends().items():  # oldest boot first: the last one stays
+        if source.place in wanted:
+            found[source.place] = (source.boot, marks)
+    return found
 
 
 def _device(
-    history: History, place: Place, gateways: dict[Place, dict[str, Any]], heard: dict[Place, int]
+    place: Place,
+    seen: Overview,
+    archived: tuple[UUID, int] | None,
+    gateway: dict[str, Any],
+    heard_ms: int | None,
 ) -> dict[str, Any]:
-    latest = history.hot.latest(place) if history.hot else {}
-    boots = history.boots(place)
-    block = history.hot.newest(Source(place, boots[-1])) if boots and history.hot else None
-    gateway = _gateway_of(place, gateways)
-    after = history.after(Source(place, boots[-1])) if boots else 0
+    block, boot, after = seen.newest, seen.boots[-1] if seen.boots else None, 0
+    if block:
+        after = block.after
+    elif archived and boot in (None, archived[0]):
+        boot, after = archived
     ended = block.started_at + timedelta(milliseconds=len(block.phase) * block.period_ms) if block else None
     return {
         "site": place.site,
         "device": place.device,
         "gateway": gateway.get("gateway"),
         "status": gateway.get("state", "unknown"),
-        "boot": str(boots[-1]) if boots else None,
+        "boot": str(boot) if boot else None,
         "last_seq": after - 1 if after else None,
         "last_at": ended.isoformat() if ended else None,
-        "age_s": round(max(0.0, time.time() - heard[place] / 1000), 3) if place in heard else None,
-        "state": latest.get("state"),
-        "alarms": latest.get("alarm", {}).get("alarms", []),
+        "age_s": None if heard_ms is None else round(max(0.0, time.time() - heard_ms / 1000), 3),
+        "state": seen.latest.get("state"),
+        "alarms": seen.latest.get("alarm", {}).get("alarms", []),
     }
 
 
