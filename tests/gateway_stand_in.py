@@ -196,10 +196,9 @@ class TelemetryProcess:
 
     def _answers(self):
         try:
-            checks = self.readiness()["checks"]
             return (
-                checks["broker"]["ok"]
-                and checks["leases"]["ok"]
+                self.readiness()["checks"]["leases"]["ok"]  # its sites are adopted,
+                and self.readiness()["checks"]["broker"]["ok"]  # and then: their sessions are open
                 and httpx.get(f"{self.api_address}/livez").status_code == 200
             )
         except httpx.TransportError:

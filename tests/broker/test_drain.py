@@ -144,6 +144,7 @@ def test_what_is_wanted_goes_out_again_though_it_was_taken_for_stored(spool, bus
     drain = Drain(spool, gateway, "north")
     assert drained(drain, consumer, 5) == [5, 6, 7, 8, 9]
     eventually(lambda: drain.tick() == 0 and not drain.catching_up)
+    eventually(lambda: gateway.statistics.acknowledged == 5, what="none is on its way any more")
     drain.want(wanted(3, 7))
     drain.want(wanted(3, 7))
     assert drained(drain, consumer, 4) == [3, 4, 5, 6]

@@ -35,8 +35,11 @@ class Stream(GatewayStandIn):
     def __enter__(self):
         super().__enter__()
         self.birth()
-        self._sender.start()
         return self
+
+    def begin(self):
+        """Send from now on: somebody listens."""
+        self._sender.start()
 
     def _send(self):
         while not self._stop.wait(0.01):
@@ -46,7 +49,8 @@ class Stream(GatewayStandIn):
     def stop(self):
         """Send no more; how many samples went."""
         self._stop.set()
-        self._sender.join(10)
+        if self._sender.is_alive():
+            self._sender.join(10)
         return self.sent
 
     def __exit__(self, *_):
@@ -68,6 +72,9 @@ def clinic(mosquitto, valkey, tmp_path):
         made.workers = [made.worker(), made.worker()]
         made.gateways = {site: stack.enter_context(Stream(mosquitto.url, site)) for site in SITES}
         eventually(lambda: len({made.owner(site) for site in SITES} - {None}) == 2, 20, "a site for each")
+        eventually(lambda: made.opened() == len(SITES), 20, "a session for each")
+        for gateway in made.gateways.values():
+            gateway.begin()
         eventually(lambda: all(gateway.stored > 100 for gateway in made.gateways.values()), 20, "promises")
         yield made
 
@@ -77,7 +84,7 @@ class Clinic:
 
     def __init__(self, mqtt_url, redis_url, directory):
         self.redis = connect(redis_url)
-        self._started = []
+        self._started, self._addresses = [], []
         self._log = directory / "ingest.log"
         self._environment = os.environ | {
             "SPONDYL_MQTT_URL": mqtt_url,
@@ -95,15 +102,23 @@ class Clinic:
                 env=self._environment | {"SPONDYL_HTTP_PORT": str(port)}, stdout=log, stderr=log,
             )  # fmt: skip
         self._started.append(process)
-
-        def ready():
-            try:
-                return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        eventually(ready, 30, "a worker that is ready")
+        self._addresses.append(f"http://127.0.0.1:{port}")
+        eventually(lambda: self._opened(self._addresses[-1]) is not None, 30, "a worker that is ready")
         return process
+
+    def opened(self):
+        """How many sites are worked on with their broker sessions open."""
+        return sum(self._opened(address) or 0 for address in self._addresses)
+
+    def _opened(self, address):
+        """A worker's sites; None when it is not ready."""
+        try:
+            lines = httpx.get(f"{address}/metrics").text.splitlines()
+            ready = httpx.get(f"{address}/readyz").status_code == 200
+        except httpx.TransportError:
+            return None
+        (sites,) = [float(line.split()[1]) for line in lines if line.startswith("spondyl_ingest_sites ")]
+        return sites if ready else None
 
     def owner(self, site):
         """Process id of the worker that has the site now."""
