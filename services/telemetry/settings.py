@@ -33,7 +33,7 @@ class TelemetrySettings(Settings):
         1, ge=0, le=64, description="Ingest workers that `spondyl up` starts; they share the sites."
     )
     ingest_batch: int = Field(
-        500, ge=1, le=10_000, description="Most messages stored in one transaction and flushed together."
+        1000, ge=1, le=10_000, description="Most messages stored in one transaction and flushed together."
     )
     ingest_linger_ms: int = Field(
         50, ge=0, le=1000, description="How long a batch may wait to fill before it is stored."

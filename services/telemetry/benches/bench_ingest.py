@@ -96,6 +96,7 @@ def measure(devices: int, seconds: float, workers: int, rounds: int) -> dict[str
     Raises SpondylError when a server is not installed or does not start, or when nothing is stored.
     """
     directory = Path(tempfile.mkdtemp(prefix="spondyl-bench-ingest-"))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end with us
     try:
         turns: dict[str, list[Turn]] = {"ingest": [], "mosquitto_sub": []}
         for number in range(rounds):
@@ -104,6 +105,7 @@ def measure(devices: int, seconds: float, workers: int, rounds: int) -> dict[str
                 turns[name].append(take(place, devices, seconds / rounds, workers))
                 shutil.rmtree(place, ignore_errors=True)
     finally:
+        signal.signal(signal.SIGTERM, before)
         shutil.rmtree(directory, ignore_errors=True)
     return _report(turns, devices, seconds, workers)
 

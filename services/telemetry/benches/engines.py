@@ -19,7 +19,7 @@ _MOSQUITTO: Final = """\
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
-max_inflight_messages 2000
+max_inflight_messages 2500
 max_queued_messages 0
 max_queued_bytes 0
 max_packet_size 1048576
