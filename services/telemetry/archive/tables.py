@@ -89,6 +89,7 @@ SESSIONS: Final = Table(
 )
 Index("archive_sessions_started", SESSIONS.c.started_at_us, SESSIONS.c.id)
 Index("archive_sessions_device", SESSIONS.c.site, SESSIONS.c.device, SESSIONS.c.started_at_us)
+Index("archive_sessions_archived", SESSIONS.c.archived_at_us)
 Index("archive_sessions_cure", SESSIONS.c.cure, SESSIONS.c.started_at_us)
 
 GAPS: Final = Table(
