@@ -10,6 +10,7 @@ from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
 from services.telemetry.api import create_router
+from services.telemetry.archive import census
 from services.telemetry.archive.opening import open_archive
 from services.telemetry.hot import Hot
 from services.telemetry.query import History
@@ -34,7 +35,7 @@ def run(settings: TelemetrySettings) -> None:
         release,
         [
             Check("redis", lambda: _trouble(redis.ping)),
-            Check("archive", lambda: _trouble(archive.index.newest_session_us)),
+            Check("archive", lambda: _trouble(lambda: census.newest_session_us(archive.index))),
         ],
         [create_router(History(hot, archive))],
         registry=process_registry("telemetry", release),

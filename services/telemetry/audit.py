@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-from services.telemetry.archive.index import SpansByKind
+from services.telemetry.archive import census
+from services.telemetry.archive.census import SpansByKind
 from services.telemetry.archive.rows import NOTHING, Marks, Span
 from services.telemetry.holes import Asking, Hole
 from services.telemetry.models import KINDS, Gap, Kind, Source
@@ -147,9 +148,9 @@ def _rows(history: History, since_us: int | None) -> Iterator[dict[str, Any]]:
     hot, hot_gaps = _hot(history)
     holes = history.hot.holes() if history.hot else {}
     index = history.archive.index if history.archive else None
-    old = index.all_spans(since_us) if index else {}
-    bases = index.reached_before(since_us) if index and since_us is not None else {}
-    old_gaps = index.all_gaps() if index else {}
+    old = census.all_spans(index, since_us) if index else {}
+    bases = census.reached_before(index, since_us) if index and since_us is not None else {}
+    old_gaps = census.all_gaps(index) if index else {}
     nothing: SpansByKind = {kind: [] for kind in KINDS}
     order = {source: number for number, source in enumerate([*old, *hot])}
     for source in sorted(order, key=lambda one: (one.place, order[one])):

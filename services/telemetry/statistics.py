@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from services.telemetry.archive import census
 from services.telemetry.archive.index import Index
 from services.telemetry.errors import BadCursor, BadQuestion
 
@@ -125,12 +126,12 @@ class Chain:
         }
 
     def _refresh(self) -> None:
-        newest = self._index.newest_session_us()
+        newest = census.newest_session_us(self._index)
         if self._database is None:
             self._database = _open()
         if newest <= self._seen_us:
             return
-        for page in self._index.session_texts(max(0, self._seen_us - _OVERLAP_US)):
+        for page in census.session_texts(self._index, max(0, self._seen_us - _OVERLAP_US)):
             _insert(self._database, page)
         self._seen_us = newest
 

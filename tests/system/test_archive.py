@@ -29,7 +29,8 @@ def test_a_session_is_archived_shown_and_replayed_from_the_archive_alone(machine
     assert so_far.returncode == 0, so_far.stderr
     assert json.loads(so_far.stdout)["running"] is True
 
-    assert httpx.post(httpx.URL(panel).join("/api/devices/bed-01/stop"), json={"operator": "test"}).json()["accepted"]
+    stop = httpx.URL(panel).join("/api/devices/bed-01/stop")
+    assert httpx.post(stop, json={"operator": "test"}).json()["accepted"]
     eventually(lambda: rows("state=aborted"), 30.0, "its end")
     archived = f"{telemetry}/statistics?measures=sessions,aborted"
     eventually(lambda: system.get(archived)["rows"], 60.0, "the session in the archive")

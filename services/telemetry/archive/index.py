@@ -46,10 +46,8 @@ from services.telemetry.models import KINDS, MAX_SEQ, Gap, Kind, Place, Source
 
 PACKAGE: Final = "services.telemetry"
 _STATE: Final = "session."
-PAGE: Final = 10_000  # rows fetched at once where all are wanted
 BOOTS_AT_ONCE: Final = 5000  # values in one IN (...)
 _Limit = ColumnElement[bool]
-SpansByKind = dict[Kind, list[Span]]
 
 
 class Index:
@@ -105,12 +103,6 @@ class Index:
         with self.read() as connection:
             return [UUID(boot) for (boot,) in connection.execute(query.order_by(BOOTS.c.id))]
 
-    def ends(self) -> dict[Source, int]:
-        """The seq behind every boot's last archived sample; a device's oldest boot first."""
-        query = select(BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, BOOTS.c.tension_after).order_by(BOOTS.c.id)
-        with self.read() as connection:
-            return {source_of(row): row["tension_after"] for row in connection.execute(query).mappings()}
-
     def marks(self, source: Source) -> Marks:
         """Below these numbers everything is archived or named as a gap."""
         return self.all_marks([source]).get(source, dict(NOTHING))
@@ -149,44 +141,6 @@ class Index:
                 for (spans,) in connection.execute(select(table.c.spans).join(BOOTS).where(_is(source))):
                     found += spans_of(spans)[kind]
         return sorted(found)
-
-    def all_spans(self, since_us: int | None = None) -> dict[Source, SpansByKind]:
-        """Every boot's stretches in the order in which they were archived, what has expired included.
-
-        Only those that end after ``since_us``; every boot is named all the same.
-        """
-        found: dict[Source, SpansByKind] = {}
-        with self.read() as connection:
-            boots = {row["id"]: source_of(row) for row in connection.execute(select(BOOTS)).mappings()}
-            for table, order in ((TOMBSTONES, TOMBSTONES.c.started_at_us), (OBJECTS, OBJECTS.c.id)):
-                query = select(table.c.boot_id, table.c.spans).order_by(order)
-                if since_us is not None:
-                    query = query.where(table.c.ended_at_us >= since_us)
-                for boot_id, text in connection.execute(query.execution_options(yield_per=PAGE)):
-                    known = found.setdefault(boots[boot_id], {kind: [] for kind in KINDS})
-                    for kind, spans in spans_of(text).items():
-                        known[kind] += spans
-        return {source: found.get(source, {kind: [] for kind in KINDS}) for source in boots.values()}
-
-    def reached_before(self, since_us: int) -> dict[Source, Marks]:
-        """How far each boot's objects reach that end before then."""
-        furthest = [func.max(OBJECTS.c[f"{kind}_after"]).label(f"{kind}_reached") for kind in KINDS]
-        query = select(BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, *furthest).join(OBJECTS)
-        query = query.where(OBJECTS.c.ended_at_us < since_us).group_by(BOOTS.c.id)
-        with self.read() as connection:
-            rows = connection.execute(query).mappings().all()
-        return {source_of(row): {kind: row[f"{kind}_reached"] or 0 for kind in KINDS} for row in rows}
-
-    def all_gaps(self) -> dict[Source, list[Gap]]:
-        """The numbers of every boot that are known to come never, as far as the archive goes."""
-        query = select(GAPS, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS)
-        found: dict[Source, list[Gap]] = {}
-        with self.read() as connection:
-            for row in connection.execute(query.order_by(GAPS.c.kind, GAPS.c.first)).mappings():
-                source = source_of(row)
-                gap = Gap(row["kind"], source, row["first"], row["after"], row["reason"])
-                found.setdefault(source, []).append(gap)
-        return found
 
     def is_archived(self, kind: Kind, source: Source, first: int, after: int) -> bool:
         """Whether every number ``first`` .. ``after - 1`` lies in an object (or did, until it expired)."""
@@ -311,23 +265,6 @@ class Index:
             rows = [session_of(row) for row in connection.execute(query).mappings()]
         page = rows[:limit]
         return page, f"{page[-1].started_at_us}.{page[-1].id}" if len(rows) > limit else None
-
-    def session_texts(self, since_us: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Pages of (id, site, device, cure, patient, region, segment, started_at_us, ended_by, summary,
-        statistics), the last two as JSON texts, of the sessions archived since then.
-        """
-        wanted = ("id", "site", "device", "cure", "patient", "region", "segment", "started_at_us", "ended_by",
-                  "summary", "statistics")  # fmt: skip
-        query = select(*(SESSIONS.c[name] for name in wanted)).where(SESSIONS.c.archived_at_us >= since_us)
-        with self.read() as connection:
-            found = connection.execution_options(yield_per=PAGE).execute(query)
-            for page in found.partitions():
-                yield [tuple(row) for row in page]
-
-    def newest_session_us(self) -> int:
-        """When the last session was archived; 0 before the first."""
-        with self.read() as connection:
-            return connection.execute(select(func.max(SESSIONS.c.archived_at_us))).scalar_one() or 0
 
     def known_sessions(self, sessions: Iterable[UUID]) -> set[UUID]:
         """Which of these are in the archive with their end."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from services.telemetry.archive import census
 from services.telemetry.errors import BadQuestion
 from services.telemetry.hot import Overview
 from services.telemetry.models import Place, Source
@@ -124,7 +125,7 @@ def _archived_ends(history: History, places: Sequence[Place]) -> dict[Place, tup
         return {}
     wanted = set(places)
     found: dict[Place, tuple[UUID, int]] = {}
-    for source, marks in history.archive.index.ends().items():  # oldest boot first: the last one stays
+    for source, marks in census.ends(history.archive.index).items():  # oldest boot first: the last one stays
         if source.place in wanted:
             found[source.place] = (source.boot, marks)
     return found
