@@ -50,7 +50,7 @@ class Step:
     cost_per_device: float  # the sum of those that work for every bed: the API answers the probe only
     memory_mb: dict[str, float]
     memory_kb_per_device: float  # above the idle system's
-    disk_bytes_per_device_s: dict[str, float]  # hot, archive
+    disk_bytes_per_device_s: dict[str, float]  # hot, archive, index
     committed_ms: dict[str, float | None]
     served_ms: dict[str, float | None]
     publisher_late_ms: dict[str, float | None]  # above 100 ms the machine, not the system, is the limit

@@ -46,10 +46,13 @@ class System:
         return {name: usage(pid) for name, pid in self.pids.items()}
 
     def disk(self) -> dict[str, int]:
-        """Bytes of the hot store and of the archive."""
+        """Bytes of the hot store, of the archived objects and of their index with its write-ahead log."""
+        telemetry = self.directory / "telemetry"
+        archive = disk_bytes(telemetry / "archive")
         return {
             "hot": disk_bytes(self.directory / "redis"),
-            "archive": disk_bytes(self.directory / "telemetry"),
+            "archive": archive,
+            "index": disk_bytes(telemetry) - archive,
         }
 
 
