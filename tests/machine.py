@@ -1,5 +1,6 @@
 """A whole running system for tests: `spondyl up` as a person starts it, and the command beside it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -73,7 +74,12 @@ class Machine:
 
     def family(self) -> list[psutil.Process]:
         """Every process whose environment or parents make it ours."""
-        ours = {process["pid"] for process in self.processes().values()} if self.running else set()
+        ours = set()
+        if self.running:
+            with contextlib.suppress(
+                AssertionError
+            ):  # just beginning or ending: `up` takes its children along
+                ours = {process["pid"] for process in self.processes().values()}
         found = []
         for process in psutil.process_iter():
             try:

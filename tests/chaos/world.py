@@ -86,7 +86,8 @@ class World:
     @staticmethod
     def _hold(within: Sequence[str], namespaces: Sequence[str]) -> subprocess.Popen[str]:
         """A sleeping process in new namespaces, ended with the test process however that ends."""
-        ready = ["sh", "-c", "echo ready; exec sleep infinity"]
+        # Ctrl-C goes to everybody at the terminal: the world outlives it, or nothing in it could be ended.
+        ready = ["sh", "-c", "trap '' INT; echo ready; exec sleep infinity"]
         command = ["setpriv", "--pdeathsig", "KILL", *within, "unshare", *namespaces, "--", *ready]
         holder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if holder.stdout.readline() != "ready\n":
