@@ -76,9 +76,7 @@ class Machine:
         """Every process whose environment or parents make it ours."""
         ours = set()
         if self.running:
-            with contextlib.suppress(
-                AssertionError
-            ):  # just beginning or ending: `up` takes its children along
+            with contextlib.suppress(AssertionError):  # beginning or ending: `up` takes its children along
                 ours = {process["pid"] for process in self.processes().values()}
         found = []
         for process in psutil.process_iter():
