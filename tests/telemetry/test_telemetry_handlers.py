@@ -77,7 +77,18 @@ def test_samples_declared_lost_are_not_waited_for():
     assert len(batch.entries) == 1
 
 
-@pytest.mark.parametrize("data", [{}, {"first": 5}, {"first": 9, "next": 2}, {"first": -1, "next": 2}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"first": 5},
+        {"first": 9, "next": 2},
+        {"first": -1, "next": 2},
+        {"first": False, "next": 2},  # stored as a gap, nobody could read it again
+        {"first": 0, "next": True},
+        {"first": 0, "next": 2**53},  # nor could `committed` say it
+    ],
+)
 def test_a_loss_without_a_span_is_kept_as_an_event_and_skips_nothing(data):
     """A wrong declaration must not let `committed` jump."""
     batch = _collected(_delivery(contract.EVENT, event(BOOT, 3, "samples.lost", data=data)))

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 from uuid import UUID
 
 import structlog
@@ -113,7 +113,7 @@ def _place(delivery: Delivery) -> Place:
 def _declared_lost(event: Event, source: Source) -> list[Gap]:
     """The gateway says which numbers it does not have, maybe of an earlier boot: nobody waits for them."""
     first, after = event.data.get("first"), event.data.get("next")
-    if not (isinstance(first, int) and isinstance(after, int) and 0 <= first < after <= MAX_SEQ):
+    if not (_is_number(first) and _is_number(after) and 0 <= first < after <= MAX_SEQ):
         log.warning("samples.lost names no span of samples", place=str(source.place), first=first, next=after)
         return []
     named = event.data.get("streams")
@@ -122,6 +122,11 @@ def _declared_lost(event: Event, source: Source) -> list[Gap]:
     reason = f"{DECLARED_LOST}: {why[:200]}" if isinstance(why, str) else DECLARED_LOST
     meant = Source(source.place, _boot_of(event))
     return [Gap(kind, meant, first, after, reason) for kind in KINDS if kind in streams]
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    """True and false are whole numbers to Python, and no numbers to whoever reads the gap again."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _boot_of(event: Event) -> UUID:
