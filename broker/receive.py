@@ -213,12 +213,15 @@ class Receiver:
             if (link := session.link) is not None and link.connection.socket is not None
         }
         ready = self._wait(links, now)
-        for descriptor, event in ready:
-            link = links.get(descriptor)
-            if link is not None and event & ~select.POLLOUT and not link.connection.read():
+        readable = {descriptor for descriptor, event in ready if event & ~select.POLLOUT}
+        for descriptor, link in links.items():
+            try:
+                if descriptor in readable and not link.connection.read():
+                    self._lose(link)
+                self._tend(link)
+            except Exception:  # (whatever a library raises: what was half read comes again)
+                log.exception("receiver: a connection failed", site=link.session.site)
                 self._lose(link)
-        for link in links.values():
-            self._tend(link)
 
     def _wait(self, links: dict[int, Link], now: float) -> list[tuple[int, int]]:
         poll = select.poll()
@@ -282,7 +285,7 @@ class Receiver:
         self.received += len(found)
         with self._changed:
             link.acknowledged += filter(None, refused)
-            if link.session.link is link:
+            if self._sessions.get(link.session.site) is link.session:  # else it was closed as this came
                 self._waiting += packets
             self._changed.notify_all()
 
@@ -305,6 +308,8 @@ class Receiver:
             session.error = f"{self._endpoint.url} refuses {self._who(session)}: {occurrence.reasons[0]}"
             return
         session.error = None
+        if link.connection.socket is None:
+            return  # lost in the same breath
         log.info("site opened", site=session.site, session_present=link.connection.session_present)
         wanted = [(topics.topic_filter(stream, session.site), stream.qos) for stream in self._filters]
         link.connection.subscribe(wanted)

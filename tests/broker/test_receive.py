@@ -1,3 +1,4 @@
+import socket
 from uuid import UUID
 
 import paho.mqtt.publish
@@ -168,6 +169,34 @@ def test_a_broker_that_refuses_is_named(mosquitto):
     receiver.open("north")
     eventually(lambda: "cannot reach" in (receiver.last_error or ""), what="the reason")
     receiver.stop()
+
+
+@pytest.mark.parametrize(
+    "goodbye",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\xe0\x02\x8e\x00", id="taken-over"),
+        pytest.param(b"\xe0\x00", id="disconnect"),
+        pytest.param(b"\xf0\x00", id="no-such-packet"),
+        pytest.param(b"\x90\x01\x00", id="torn-suback"),
+        pytest.param(b"\x34\x03\x00\x09a", id="torn-publish"),
+    ],
+)
+def test_a_broker_that_hangs_up_as_it_welcomes_is_tried_again(monkeypatch, goodbye):
+    """Welcome and goodbye may come in one block: two that open one site do this to each other."""
+    monkeypatch.setattr("broker.receive.TAKEN_OVER_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        receiver = Receiver(f"mqtt://127.0.0.1:{listener.getsockname()[1]}", "telemetry", STREAMS)
+        receiver.start()
+        receiver.open("north")
+        for _ in range(3):
+            connection, _address = listener.accept()
+            with connection:
+                assert connection.recv(4096)
+                connection.sendall(b"\x20\x03\x00\x00\x00" + goodbye)
+        assert not receiver.connected
+        receiver.stop()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "mqtt://", "127.0.0.1:1883"])
