@@ -1,7 +1,7 @@
 """The SQL index of the archive: what lies where; SQLite on one machine, PostgreSQL by URL for many."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -14,12 +14,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     select,
     tuple_,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from services.kit.database import migrate, open_database, reading, writing
@@ -30,17 +27,16 @@ from services.telemetry.archive.rows import (
     ObjectRow,
     SessionRow,
     Span,
+    Stray,
     covers,
-    gap_values,
     object_of,
-    object_values,
     parse_cursor,
     session_of,
-    session_values,
     source_of,
     spans_of,
 )
-from services.telemetry.archive.tables import BOOTS, GAPS, OBJECTS, SESSIONS, TOMBSTONES
+from services.telemetry.archive.steps import commit_steps
+from services.telemetry.archive.tables import BOOTS, GAPS, OBJECTS, SESSIONS, STRAYS, TOMBSTONES
 from services.telemetry.errors import ArchiveUnavailable, UnknownSession
 from services.telemetry.models import KINDS, MAX_SEQ, Gap, Kind, Place, Source
 
@@ -69,20 +65,25 @@ class Index:
     # --- writing --------------------------------------------------------------------------------------------
     def commit(self, step: Commit) -> bool:
         """Make a step of the archive known; False, and nothing done, when the marks are not ``before``."""
-        now_us = time.time_ns() // 1000
+        return self.commit_all([step])[0]
+
+    def commit_all(self, steps: Sequence[Commit]) -> list[bool]:
+        """The same for many steps in one transaction: each is taken or left by itself, in order."""
         with self.write() as connection:
-            boot_id = _boot_id(connection, step.source)
-            marks = {f"before_{kind}": step.before[kind] for kind in KINDS}
-            marks |= {f"after_{kind}": step.after[kind] for kind in KINDS}
-            if not connection.execute(_MOVE, marks | {"boot_id": boot_id, "now_us": now_us}).rowcount:
-                return False
-            objects = [object_values(new, boot_id, now_us) for new in step.objects]
-            sessions = [session_values(session, now_us) for session in step.sessions]
-            gaps = [gap_values(gap, boot_id, now_us) for gap in step.gaps]
-            for table, rows in ((OBJECTS, objects), (GAPS, gaps)):
-                _add_new(connection, table, rows)
-            _add_sessions(connection, sessions)
-            return True
+            return commit_steps(connection, steps, time.time_ns() // 1000)
+
+    def strays(self) -> list[tuple[Source, Stray]]:
+        """What was stored and cannot be read, byte for byte."""
+        query = select(STRAYS, BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot).join(BOOTS)
+        with self.read() as connection:
+            rows = connection.execute(query.order_by(STRAYS.c.archived_at_us, STRAYS.c.first)).mappings()
+            return [
+                (
+                    source_of(row),
+                    Stray(row["kind"], row["first"], row["after"], row["content"], row["reason"]),
+                )
+                for row in rows
+            ]
 
     # --- boots ----------------------------------------------------------------------------------------------
     def sources(self) -> list[Source]:
@@ -306,16 +307,6 @@ def _named() -> list[_Limit]:
 
 
 # Built once: making a query takes longer than asking it.
-_BOOT_ID: Final = select(BOOTS.c.id).where(*_named())
-_MOVE: Final = (
-    update(BOOTS)
-    .where(
-        BOOTS.c.id == bindparam("boot_id"),
-        *(BOOTS.c[f"{kind}_after"] == bindparam(f"before_{kind}") for kind in KINDS),
-    )
-    .values({f"{kind}_after": bindparam(f"after_{kind}") for kind in KINDS})
-    .values(archived_at_us=bindparam("now_us"))
-)
 _WITHIN: Final = {kind: _within(kind) for kind in KINDS}
 
 
@@ -342,41 +333,6 @@ class Guarded:
 
 def _words(error: DBAPIError) -> str:
     return f"the archive's index does not answer: {str(error.orig).strip().splitlines()[0]}"
-
-
-def _boot_id(connection: Connection, source: Source) -> int:
-    """The row of a device's boot, made when it is the first of it."""
-    place = {"site": source.place.site, "device": source.place.device, "boot": str(source.boot)}
-    nothing = {_mark(kind).name: 0 for kind in KINDS}
-    known = connection.execute(_BOOT_ID, place).scalar_one_or_none()
-    if known is None:
-        _add_new(connection, BOOTS, [place | nothing | {"archived_at_us": 0}])
-        known = connection.execute(_BOOT_ID, place).scalar_one()
-    return int(known)
-
-
-def _add_new(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
-    """Add the rows that are not there yet."""
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = insert(table) if table is OBJECTS else dialect.insert(table).on_conflict_do_nothing()
-    connection.execute(statement, rows)
-
-
-def _add_sessions(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Add them; one whose end was never heard of is completed, any other stays as it is."""
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SESSIONS)
-    said = {column.name: statement.excluded[column.name] for column in SESSIONS.c if not column.primary_key}
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[SESSIONS.c.id], set_=said, where=SESSIONS.c.ended_by.is_(None)
-        ),
-        rows,
-    )
 
 
 def _mark(kind: Kind) -> Any:

@@ -1,5 +1,6 @@
 """What the index holds, as values and as rows of its tables."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,17 @@ class SessionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """A stored entry that cannot be read as what it should be, byte for byte; its numbers are a named gap."""
+
+    kind: Kind
+    first: int
+    after: int
+    content: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One step of the archive: everything or nothing of it.
 
@@ -88,6 +100,7 @@ class Commit:
     objects: Sequence[NewObject] = ()
     sessions: Sequence[SessionRow] = ()
     gaps: Sequence[Gap] = ()
+    strays: Sequence[Stray] = ()
 
 
 def source_of(row: Row) -> Source:
@@ -162,6 +175,15 @@ def gap_values(gap: Gap, boot_id: int, now_us: int) -> dict[str, Any]:
     return {
         "boot_id": boot_id, "kind": gap.kind, "first": gap.first, "after": gap.after, "reason": gap.reason,
         "archived_at_us": now_us,
+    }  # fmt: skip
+
+
+def stray_values(stray: Stray, boot_id: int, now_us: int) -> dict[str, Any]:
+    """A row of strays."""
+    return {
+        "boot_id": boot_id, "kind": stray.kind, "first": stray.first, "after": stray.after,
+        "sha256": hashlib.sha256(stray.content).hexdigest(), "content": stray.content,
+        "reason": stray.reason, "archived_at_us": now_us,
     }  # fmt: skip
 
 

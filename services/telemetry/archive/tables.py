@@ -103,6 +103,19 @@ GAPS: Final = Table(
     Column("archived_at_us", BigInteger, nullable=False),
 )
 
+STRAYS: Final = Table(
+    "archive_strays",
+    METADATA,
+    Column("boot_id", ForeignKey("archive_boots.id"), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("sha256", _SHA256, primary_key=True),
+    Column("after", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("archived_at_us", BigInteger, nullable=False),
+)
+
 EXPORTS: Final = Table(
     "archive_exports",
     METADATA,

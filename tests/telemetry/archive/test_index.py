@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
 from uuid import UUID, uuid4
@@ -202,3 +203,32 @@ def test_a_database_that_went_away_is_told_in_one_line(postgres):
     finally:
         postgres.start()
         index.close()
+
+
+def test_steps_are_committed_together_and_each_is_taken_or_left_by_itself(index):
+    """One flush for many devices; who was overtaken in one of them must not hold up the others."""
+    one, other, third = (Source(Place("north", f"bed-{number}"), uuid4()) for number in range(3))
+    assert index.commit(Commit(other, marks(), marks(50), [new_object(other, (0, 50))]))
+    fates = index.commit_all(
+        [
+            Commit(one, marks(), marks(10), [new_object(one, (0, 10))], [session(1)]),
+            Commit(other, marks(), marks(60), [new_object(other, (0, 60))], [session(2)]),
+            Commit(one, marks(10), marks(20), [new_object(one, (10, 20))]),
+            Commit(third, marks(5), marks(20), [new_object(third, (5, 20))]),
+        ]
+    )
+    assert fates == [True, False, True, False]
+    assert [index.marks(source)["tension"] for source in (one, other, third)] == [20, 50, 0]
+    assert index.spans("tension", one) == [(0, 10), (10, 20)]
+    assert index.spans("tension", other) == [(0, 50)]
+    assert [row.id for row in index.sessions()[0]] == [session(1).id]
+
+
+def test_two_that_commit_the_same_devices_at_once_wait_for_each_other(index):
+    """In whatever order they name them: one of each step wins, and nobody waits for ever."""
+    sources = [Source(Place("north", f"bed-{number}"), uuid4()) for number in range(8)]
+    steps = [Commit(source, marks(), marks(10), [new_object(source, (0, 10))]) for source in sources]
+    with ThreadPoolExecutor(2) as pool:
+        fates = list(pool.map(index.commit_all, (steps, steps[::-1])))
+    assert all(a != b for a, b in zip(fates[0], fates[1][::-1], strict=True))
+    assert all(index.spans("tension", source) == [(0, 10)] for source in sources)
