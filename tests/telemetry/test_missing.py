@@ -76,6 +76,26 @@ def test_what_was_asked_for_is_written_down_and_forgotten_when_it_is_closed():
     assert missing.look([], 5.0, everybody).changes == {}
 
 
+def test_a_store_that_was_away_for_days_counts_as_no_answer():
+    """Nobody was asked meanwhile: given up at once, the gateway would trim what it still has."""
+    missing = made(give_up_s=24 * HOUR)
+    missing.look([HOLE], 0.0, everybody)
+    assert missing.look([HOLE], 3.0, everybody).asks == [HOLE]
+    look = missing.look([HOLE], 3.0 + 48 * HOUR, everybody)
+    assert look.named == []
+    assert look.asks == [HOLE]
+
+
+def test_holes_of_a_site_that_went_to_another_worker_are_left_as_they_are_written_down():
+    """They are not closed: the other worker goes on from what it finds there."""
+    elsewhere = Hole("tension", Source(Place("south", "bed-01"), UUID(int=2)), 5, 9)
+    missing = made()
+    missing.look([HOLE, elsewhere], 0.0, everybody)
+    missing.look([HOLE, elsewhere], 3.0, everybody)
+    missing.forget("north")
+    assert missing.look([], 4.0, everybody).changes == {elsewhere: None}
+
+
 def test_a_hole_that_closes_before_it_was_asked_for_leaves_no_trace():
     """Blocks that overtake each other by a moment are the rule, not an event."""
     missing = made()

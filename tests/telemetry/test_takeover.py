@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from gateway_stand_in import GatewayStandIn
 from servers import eventually, free_port
 
 from services.telemetry import keys
+from services.telemetry.holes import read_holes
 from services.telemetry.leases import lease_key
 from services.telemetry.models import Place, Source
 from services.telemetry.store import connect, read_entries
@@ -206,3 +208,28 @@ def test_a_restarted_store_gives_every_site_back_to_somebody(clinic, valkey):
     for site in SITES:
         assert clinic.takes_over(site) < 2 * TAKEOVER_S
     clinic.settle()
+
+
+def test_a_site_that_moves_takes_along_what_its_gateway_was_asked_for(mosquitto, valkey, tmp_path):
+    """Nothing comes from a boot that is over: what was written down about its hole is all there is of it."""
+    with ExitStack() as stack:
+        clinic = Clinic(mosquitto.url, valkey.url, tmp_path)
+        stack.callback(clinic.close)
+        clinic.worker()
+        gateways = [stack.enter_context(Stream(mosquitto.url, site)) for site in SITES]
+        eventually(lambda: clinic.opened() == len(SITES), 20, "both sites opened")
+        over = [Source(Place(gateway.site, gateway.device), gateway.boot) for gateway in gateways]
+        for gateway in gateways:
+            gateway.tension(0, 20)
+            eventually(lambda gateway=gateway: gateway.stored == 10, 20, "stored as far as the hole")
+            gateway.boot = uuid4()
+            gateway.begin()
+
+        def asked():
+            known = [read_holes(clinic.redis, source) for source in over]
+            return [asking.asks for holes in known for asking in holes.values()]
+
+        eventually(lambda: asked() == [1, 1], 20, "both asked for")
+        clinic.worker()
+        eventually(lambda: clinic.owner("north") != clinic.owner("south"), 20, "a site for each")
+        eventually(lambda: len(asked()) == len(SITES) and min(asked()) > 1, 20, "both asked for again")

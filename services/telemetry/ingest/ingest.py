@@ -46,6 +46,9 @@ class KeepsHoles(Protocol):
     def recall(self, site: str) -> list[Source]:
         """The sources of a site that an earlier owner has asked for: nothing need come from them any more."""
 
+    def forget(self, site: str) -> None:
+        """Somebody else asks for the holes of this site now."""
+
     def __call__(self, holes: list[Hole], is_heard: IsHeard) -> list[Gap]:
         """Told every open hole: ask for what is due; what is given up."""
 
@@ -344,6 +347,8 @@ class Ingest:
             self._unsaid.forget(site)
             self._adopted.pop(site, None)
             self._to_recall.pop(site, None)
+            if self._keeper is not None:
+                self._keeper.forget(site)
             if adopted:
                 self._adopted[site] = self._to_recall[site] = None
 

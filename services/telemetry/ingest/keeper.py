@@ -36,6 +36,10 @@ class HoleKeeper:
                 self._missing.recall(read_holes(self._redis, source))
         return sources
 
+    def forget(self, site: str) -> None:
+        """The site is somebody else's now, and so is what is written down about its holes."""
+        self._missing.forget(site)
+
     def __call__(self, holes: list[Hole], is_heard: IsHeard) -> list[Gap]:
         """Ask for what is due; what is given up. Raises StoreUnavailable."""
         connected = self._bus.connected

@@ -17,6 +17,7 @@ from services.telemetry.models import Gap, Place
 
 MOST_BACK_OFF_S: Final = 60.0
 PER_S: Final = 20.0
+MOST_STEP_S: Final = 5.0  # between two looks; beyond it the store was away, and nobody could be asked
 NEVER_ANSWERED: Final = "never answered"
 IsHeard = Callable[[Place], bool]
 
@@ -59,9 +60,13 @@ class Missing:
         for hole, asking in known.items():
             self._open[hole] = _Open(asking, asking.waited_s + self.ask_s)
 
+    def forget(self, site: str) -> None:
+        """Another worker asks for this site's holes now: what is written down about them is no longer ours."""
+        self._open = {hole: state for hole, state in self._open.items() if hole.source.place.site != site}
+
     def look(self, holes: Iterable[Hole], now: float, is_heard: IsHeard) -> Look:
         """Given every hole there is: what to do about them. Call it a few times a second."""
-        elapsed = 0.0 if self._looked_at is None else now - self._looked_at
+        elapsed = 0.0 if self._looked_at is None else min(now - self._looked_at, MOST_STEP_S)
         self._looked_at = now
         self._allowance = min(self._allowance + elapsed * self.per_s, self.per_s)
         look, before = Look(), self._open
