@@ -148,13 +148,15 @@ class Store:
         if not refused:
             return fates
         late = self._absent(entries, refused)
-        for index in refused:
-            fates[index] = "late" if index in late else "duplicate"
         if late:
             adding = self._adding((entries[index] for index in late), "late")
-            stray = [late[place] for place in self._refused(adding, len(adding), flush)]
+            behind = [late[place] for place in self._refused(adding, len(adding), flush)]
+            stray = self._absent(entries, behind) if behind else []  # this batch or a worker was quicker
             if stray:
                 self._refused([_keep_stray(entries[index]) for index in stray], 0, flush)
+            late = sorted({*late} - {*behind} | {*stray})
+        for index in refused:
+            fates[index] = "late" if index in late else "duplicate"
         return fates
 
     def _absent(self, entries: list[Entry], refused: list[int]) -> list[int]:

@@ -74,6 +74,16 @@ def test_the_same_late_block_twice_in_one_batch_is_stored_once(store):
     assert [row[0] for row in store.hot.raw("tension", source)] == [10, 50]
 
 
+def test_a_late_block_that_comes_written_otherwise_at_once_is_stored_once(store):
+    """What the late lane refuses may be there already: from this batch, or from a worker that woke up."""
+    source = _source()
+    _commit(store, _entry(source, 50))
+    entry = _entry(source, 10)
+    spaced = entry._replace(content=orjson.dumps(orjson.loads(entry.content), option=orjson.OPT_INDENT_2))
+    assert _commit(store, entry, spaced) == ["late", "duplicate"]
+    assert [row[0] for row in store.hot.raw("tension", source)] == [10, 50]
+
+
 def test_another_content_under_the_same_number_is_kept_too(store):
     """Whatever went wrong there, the audit has to see it."""
     source = _source()
