@@ -326,9 +326,14 @@ def _examine(client: Any) -> Server:
 def _flush_of(client: Any) -> Flush:
     """How a write is known to be on disk: by the server's own promise, or by asking it."""
     try:
-        policy = str(client.config_get("appendfsync").get("appendfsync", "unknown"))
+        found = client.config_get("*appendfsync*")
     except redis.ResponseError:
-        policy = "unknown"  # a hosted server hides its configuration; WAITAOF tells all the same
+        found = {}  # a hosted server hides its configuration; WAITAOF tells all the same
+    policy = str(found.get("appendfsync", "unknown"))
+    if found.get("no-appendfsync-on-rewrite") == "yes":  # then `always` and `everysec` pause, too
+        raise NotDurable(
+            "Redis flushes nothing while it rewrites its append-only file: set `no-appendfsync-on-rewrite no`"
+        )
     if policy == "always":
         return "always"
     if policy == "no":

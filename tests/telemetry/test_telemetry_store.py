@@ -184,6 +184,7 @@ def test_a_server_that_does_not_answer_is_an_outage_within_seconds(store):
         ("no", (), "flushing"),
         ("always", ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"), "evict"),
         ("everysec", ("--rename-command", "WAITAOF", ""), "WAITAOF"),
+        ("always", ("--no-appendfsync-on-rewrite", "yes"), "rewrites"),
     ],
 )
 def test_a_server_that_could_forget_is_refused(tmp_path, appendfsync, options, words):
