@@ -5,6 +5,7 @@ SpondylError            anything a user can mend: one line, no trace back
 """
 
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -27,9 +28,14 @@ class NotRunning(SpondylError):  # noqa: N818  (the name is the state a user mee
 
 @contextlib.contextmanager
 def refusals_in_one_line() -> Iterator[None]:
-    """Around a process's work: a refusal ends it with one line on stderr and its exit status."""
+    """Around a process's work: a refusal ends it with one line on stderr and its exit status.
+
+    What is alive behind it is left to the end of the process: collecting it takes 0.3 s of a processor.
+    """
     try:
         yield
     except SpondylError as error:
         print(f"spondyl: {error.message}", file=sys.stderr)  # noqa: T201  (for a person, also without a log)
         sys.exit(error.exit_code)
+    finally:
+        gc.freeze()
