@@ -158,7 +158,7 @@ class TelemetryProcess:
         if self.api is None:
             self.api = self._run(("-m", "services.telemetry"), self.api_port)
         self.process = self._run(program, self.port)
-        eventually(self._answers, 30, f"telemetry's answer; its log: {self.log}")
+        eventually(self._answers, 60, f"telemetry's answer; its log: {self.log}")
         return self
 
     def kill(self):

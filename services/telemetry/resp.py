@@ -5,11 +5,15 @@ and TLS stay redis-py's. Protocol: https://redis.io/docs/latest/develop/referenc
 """
 
 import contextlib
-from collections.abc import Sequence
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 READ_BYTES: Final = 262_144
+MEANWHILE_S: Final = 1.0  # a server that is slower than this is waited for and nothing else
 _END: Final = b"\r\n"
 _ERROR: Final = b"\r\n-"
 _WAITAOF_LINES: Final = 3  # an array of two numbers
@@ -54,10 +58,17 @@ def pack_entry(head: bytes, first: int, count: int, payload: bytes) -> bytes:
     )  # fmt: skip
 
 
-def transact(connection: Any, commands: Sequence[bytes], entries: int, wait: bytes = b"") -> Outcome:
+def transact(
+    connection: Any,
+    commands: Sequence[bytes],
+    entries: int,
+    wait: bytes = b"",
+    meanwhile: Callable[[], bool] | None = None,
+) -> Outcome:
     """MULTI, the commands, EXEC and, where given, one command that waits for the disk: one send, one turn.
 
     The first ``entries`` commands are XADDs, all others answer with a number; ``wait`` is a WAITAOF.
+    ``meanwhile`` is called until the answer comes or it says that it has no more to do.
     ``connection`` is redis-py's, connected. Raises Refusal when the transaction was not run at all, OSError
     when the connection breaks: it must be dropped then, for a reply may still be on its way.
     """
@@ -67,7 +78,7 @@ def transact(connection: Any, commands: Sequence[bytes], entries: int, wait: byt
     lines = 2 + 2 * count + entries + (_WAITAOF_LINES if wait else 0)
     data = b""
     while True:
-        chunk = connection._sock.recv(READ_BYTES)  # noqa: SLF001  (redis-py would read it reply by reply)
+        chunk = _received(connection._sock, meanwhile)  # noqa: SLF001  (redis-py reads it reply by reply)
         if not chunk:
             raise ConnectionError("Redis closed the connection")
         data += chunk
@@ -77,6 +88,15 @@ def transact(connection: Any, commands: Sequence[bytes], entries: int, wait: byt
         elif _ERROR in data or not promise.startswith(data[: len(promise)]):
             with contextlib.suppress(_Incomplete):
                 return _looked_at(data, count, bool(wait))
+
+
+def _received(answering: socket.socket, meanwhile: Callable[[], bool] | None) -> bytes:
+    if meanwhile is not None:
+        answer, until = select.poll(), time.monotonic() + MEANWHILE_S
+        answer.register(answering, select.POLLIN)
+        while not answer.poll(0) and time.monotonic() < until and meanwhile():
+            pass
+    return answering.recv(READ_BYTES)
 
 
 def _looked_at(data: bytes, count: int, waited: bool) -> Outcome:  # noqa: FBT001  (one of two shapes)

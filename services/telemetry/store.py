@@ -34,6 +34,7 @@ _WAITAOF: Final = resp.pack("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
 Flush = Literal["always", "waitaof"]
 Checkpoints = dict[Source, dict[Kind, int]]
 IsArchived = Callable[[Kind, Source, int, int], bool]
+Meanwhile = Callable[[], bool] | None
 
 
 def nothing_archived(_kind: Kind, _source: Source, _first: int, _after: int) -> bool:
@@ -77,17 +78,19 @@ class Store:
         self.server = server
         return server
 
-    def commit(self, batch: Batch, checkpoints: Checkpoints) -> list[Fate]:
+    def commit(self, batch: Batch, checkpoints: Checkpoints, meanwhile: Meanwhile = None) -> list[Fate]:
         """Store a batch and see it on disk; the fate of each entry, in order.
 
-        ``checkpoints`` is how far each source was stored before this batch. Raises StoreUnavailable and
-        NotDurable: then nothing counts as stored and the same batch is committed again.
+        ``checkpoints`` is how far each source was stored before this batch. ``meanwhile`` is called while
+        the server writes, again and again until it is done or False is answered; it has no part in this
+        batch. Raises StoreUnavailable and NotDurable: then nothing counts as stored and the same batch is
+        committed again.
         """
         flush = (self.server or self.prepare()).flush
         server, self.server = self.server, None  # after a failure it is looked at anew: it may be another one
         new = batch.sources - self._known
         with told():
-            refused = self._write(batch, checkpoints, new, flush)
+            refused = self._write(batch, checkpoints, new, flush, meanwhile)
             fates = self._settle(batch.entries, refused, flush)
         if self._connects != self._examined:
             raise StoreUnavailable("Redis was away and is back: looking at what it still has")
@@ -124,11 +127,16 @@ class Store:
         connection.on_connect()
 
     def _write(
-        self, batch: Batch, checkpoints: Checkpoints, new: Iterable[Source], flush: Flush
+        self,
+        batch: Batch,
+        checkpoints: Checkpoints,
+        new: Iterable[Source],
+        flush: Flush,
+        meanwhile: Meanwhile,
     ) -> list[int]:
         """Everything in one transaction; the indices of entries that Redis refused because of their id."""
         adding = self._adding(batch.entries, "stream")
-        return self._refused([*adding, *_index(batch, checkpoints, new)], len(adding), flush)
+        return self._refused([*adding, *_index(batch, checkpoints, new)], len(adding), flush, meanwhile)
 
     def _adding(self, entries: Iterable[Entry], lane: Literal["stream", "late"]) -> list[bytes]:
         """XADD for each entry: number and content."""
@@ -192,7 +200,9 @@ class Store:
         kind, source, first, after, _ = entry
         return mark is not None and after <= int(mark) and self._is_archived(kind, source, first, after)
 
-    def _refused(self, commands: list[bytes], entries: int, flush: Flush) -> list[int]:
+    def _refused(
+        self, commands: list[bytes], entries: int, flush: Flush, meanwhile: Meanwhile = None
+    ) -> list[int]:
         """Run the commands; of the first ``entries``, which are XADDs, those refused for their id.
 
         A counter is raised with them, so that there is always something to flush: what an earlier process
@@ -200,7 +210,7 @@ class Store:
         """
         with self._connection() as connection:
             wait = _WAITAOF if flush == "waitaof" else b""
-            outcome = resp.transact(connection, [*commands, _COUNT], entries, wait)
+            outcome = resp.transact(connection, [*commands, _COUNT], entries, wait, meanwhile)
         if flush == "waitaof" and outcome.waited[0] < 1:
             raise StoreUnavailable(f"Redis did not flush its append-only file within {FLUSH_TIMEOUT_MS} ms")
         for index, refusal in outcome.refused.items():

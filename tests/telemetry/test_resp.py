@@ -91,3 +91,22 @@ def test_entries_are_packed_as_redis_py_packs_them(key, first, count, payload):
     """The one command that is packed a million times."""
     theirs = b"".join(Connection().pack_command("XADD", key, f"{first}-1", "n", count, "d", payload))
     assert resp.pack_entry(resp.pack_entry_head(key), first, count, payload) == theirs
+
+
+def test_time_until_the_answer_is_used_until_there_is_nothing_to_do():
+    """The next batch is looked at meanwhile; a server that is silent for long is waited for all the same."""
+    answer = b"+OK\r\n+QUEUED\r\n*1\r\n$3\r\n0-1\r\n"
+    with _Answering(answer, [20]) as connection:
+        calls = []
+        connection.send_packed_command = lambda _command: None
+        outcome = resp.transact(connection, [b"x"], 1, meanwhile=lambda: _begun(connection, calls))
+    assert outcome == resp.Outcome({}, [])
+    assert len(calls) >= 3
+
+
+def _begun(connection, calls):
+    """The server answers only after the third call: none of them can have waited for it."""
+    calls.append(None)
+    if len(calls) == 3:
+        connection._thread.start()
+    return True

@@ -1,6 +1,8 @@
 """`python -m services.telemetry.ingest`: one ingest worker; any number of them share the sites."""
 
+import gc
 from importlib.metadata import version
+from typing import Final
 
 from services.kit import logging
 from services.kit.errors import refusals_in_one_line
@@ -15,6 +17,8 @@ from services.telemetry.leases import Leases
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import Store, connect
 from services.telemetry.watch import IngestMetrics, Malformed
+
+COLLECT: Final = (10_000, 20, 20)  # a batch is thousands of tuples without cycles: 700 look at each ten times
 
 
 def main() -> None:
@@ -43,6 +47,8 @@ def run(settings: TelemetrySettings) -> None:
         Check("leases", worker.trouble),
     ]
     app = create_app("ingest", release, checks, registry=registry)
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
     bus.start()
     receiver.start()
     ingest.start()

@@ -26,9 +26,8 @@ class Collector:
         self._metrics = metrics
         self._sources: dict[tuple[str, str | None, str], Source] = {}  # site, device, boot as it was written
 
-    def collect(self, packets: list[Packet]) -> Batch:
-        """What the packets mean; the malformed and the unstorable are counted and left out."""
-        batch = Batch()
+    def collect(self, packets: list[Packet], batch: Batch) -> None:
+        """Add what the packets mean; the malformed and the unstorable are counted and left out."""
         entries, sources = batch.entries, self._sources
         head = None
         for packet in packets:
@@ -44,7 +43,6 @@ class Collector:
         if head is not None:
             ends_at = head.started_at.timestamp() + head.samples * head.period_ms / 1000
             batch.newest_at = max(batch.newest_at, ends_at)
-        return batch
 
     def prune(self) -> None:
         """Keep the memory bounded."""

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -32,6 +33,7 @@ ONCE: Final = (contract.COMMITTED,)  # our own promises as the broker kept them
 TAKE_S: Final = 0.2
 LULL_S: Final = 0.01  # nothing more comes for so long: the broker waits for acknowledgements, or it was all
 LULL_LEAST: Final = 20  # Mosquitto's default window
+GLANCE_S: Final = 0.002  # at the receiver, while Redis writes
 LOOK_S: Final = 10.0  # between two looks at the server's settings and memory
 CHORES_S: Final = 0.5
 HEARD_S: Final = 1.0
@@ -89,8 +91,18 @@ def open_bus(settings: TelemetrySettings, worker: str) -> Bus:
         raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
 
 
+@dataclass(slots=True)
+class Taken:
+    """Packets and what they mean for the store."""
+
+    packets: list[Packet] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
+
+
 class Ingest:
     """One thread that stores what the receiver brings, for all its sites in one batch.
+
+    While Redis writes a batch, the next one is read and looked at; it is begun when this one is acknowledged.
 
     ``keeper`` is told every open hole twice a second, with a way to ask whether a device is heard from, and
     answers what is given up: these numbers are named, and nobody waits for them any longer.
@@ -113,6 +125,7 @@ class Ingest:
         self._keeper = keeper
         self._collector = Collector(receiver.refusals, metrics)
         self._memory = Memory()
+        self._next = Taken()
         self._unsaid = Announcements()
         self._allowance, self._allowed_at = PROMISES_PER_S, time.monotonic()
         self._changes: deque[tuple[str, bool]] = deque()  # site, adopted or released
@@ -177,15 +190,15 @@ class Ingest:
     def _turn(self) -> None:
         """One batch, or one look around when nothing comes."""
         self._look()
-        packets = self._gather()
+        self._gather()
         self._take_changes()
-        if packets or self._given_up or (self._heard_now and self._is_time_to_tell):
-            batch = self._collector.collect(packets)
-            batch.gaps += self._given_up
-            if self._keep(batch):
+        if self._next.packets or self._given_up or (self._heard_now and self._is_time_to_tell):
+            taken, self._next = self._next, Taken()
+            taken.batch.gaps += self._given_up
+            if self._keep(taken.batch):
                 self._given_up.clear()
-                self._receiver.acknowledge(packets)
-                self._metrics.taken(len(packets))
+                self._receiver.acknowledge(taken.packets)
+                self._metrics.taken(len(taken.packets))
         self._say_committed()
         self._do_chores()
 
@@ -206,19 +219,29 @@ class Ingest:
                 log.info("redis takes telemetry", flush=server.flush)
             self._trouble = None
 
-    def _gather(self) -> list[Packet]:
-        """A batch: full, or as much as came within the time it may linger, or until nothing more comes."""
-        packets = self._receiver.take(self._settings.ingest_batch, TAKE_S)
+    def _gather(self) -> None:
+        """Fill the next batch: full, or what came while it may linger, or until nothing more comes."""
+        if not self._next.packets:
+            self._take(TAKE_S)
         until = time.monotonic() + self._settings.ingest_linger_ms / 1000
-        while packets and (left := until - time.monotonic()) > 0:
-            room = self._settings.ingest_batch - len(packets)
-            if room <= 0 or self._stopping.is_set():
+        while self._next.packets and self._has_room() and (left := until - time.monotonic()) > 0:
+            if not self._take(min(left, LULL_S)) and len(self._next.packets) >= LULL_LEAST:
                 break
-            more = self._receiver.take(room, min(left, LULL_S))
-            if not more and len(packets) >= LULL_LEAST:
-                break
-            packets += more
-        return packets
+
+    def _take(self, timeout_s: float) -> bool:
+        """Add what has come to the next batch; whether something had."""
+        packets = self._receiver.take(self._settings.ingest_batch - len(self._next.packets), timeout_s)
+        self._collector.collect(packets, self._next.batch)
+        self._next.packets += packets  # what could not be looked at is not acknowledged
+        return bool(packets)
+
+    def _has_room(self) -> bool:
+        return len(self._next.packets) < self._settings.ingest_batch and not self._stopping.is_set()
+
+    def _take_meanwhile(self) -> bool:
+        """A look at the receiver while Redis writes; whether to look again."""
+        self._take(GLANCE_S)
+        return self._has_room()
 
     def _keep(self, batch: Batch) -> bool:
         """Store until it is stored; False when told to stop before that."""
@@ -249,7 +272,7 @@ class Ingest:
         self._add_heard(batch)
         checkpoints = self._memory.checkpoints()
         began = time.perf_counter()
-        fates = self._store.commit(batch, checkpoints)
+        fates = self._store.commit(batch, checkpoints, self._take_meanwhile)
         self._metrics.flushed(time.perf_counter() - began, batch, fates)
         self._memory.written(checkpoints)
         self._memory.advance(batch)
