@@ -15,9 +15,11 @@ from broker.bus import Bus, BusRefused, Tls
 from broker.contract import TENSION
 from broker.mosquitto import render_central
 from broker.mosquitto.render import Certificates
+from broker.receive import Receiver
 
 pytestmark = pytest.mark.system
 GATEWAY = User("gateway", "gw-north", "", "north", "gw-north", ("bed-01",))
+INGEST = User("telemetry", "telemetry", "")
 
 
 class Authority:
@@ -94,4 +96,42 @@ def test_a_certificate_is_identity_and_permission(tmp_path):
         deceived.start()
         assert "certificate" in eventually(lambda: deceived.last_error, 15).lower()
         deceived.close()
+        gc.collect()
+
+
+def test_blocks_are_read_whole_through_tls(tmp_path):
+    """A record of TLS and a packet of MQTT end where they like: what is decrypted must not wait for more."""
+    authority, port = Authority(tmp_path), free_port()
+    conf = render_central(
+        tmp_path / "conf",
+        host="127.0.0.1",
+        port=port,
+        users=[GATEWAY, INGEST],
+        certificates=Certificates(*authority.issue("broker")),
+    )
+    with Mosquitto(tmp_path, conf, port):
+        url = f"mqtts://127.0.0.1:{port}"
+        ca, *mine = (str(path) for path in authority.issue("gw-north"))
+        _, *theirs = (str(path) for path in authority.issue("telemetry"))
+        receiver = Receiver(url, "telemetry", (TENSION,), session_expiry_s=60, tls=Tls(ca, *theirs))
+        receiver.start()
+        receiver.open("north")
+        eventually(lambda: receiver.connected, 15, "connected")
+        gateway = Bus(url, "gw", site="north", tls=Tls(ca, *mine))
+        gateway.start()
+        assert gateway.wait_connected(10), gateway.last_error
+        payloads = [made.block(seq=seq).model_dump_json().encode() for seq in range(0, 3000, 10)]
+        for payload in payloads:
+            gateway.publish(TENSION, payload, device="bed-01")
+        packets = []
+
+        def all_there():
+            packets.extend(taken := receiver.take(1000, 0.1))
+            receiver.acknowledge(taken)
+            return len(packets) == len(payloads)
+
+        eventually(all_there, 20, "every block")
+        assert [packet.payload for packet in packets] == payloads
+        gateway.close()
+        receiver.stop()
         gc.collect()
