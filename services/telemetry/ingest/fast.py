@@ -1,12 +1,13 @@
 """Tension blocks looked at fast: what passes is a block of the contract, of all else nothing is said.
 
-Nine of ten messages are tension blocks, and the contract's own reader makes 250 Python objects of each. Here
-the block's outline is read and its lists are checked one by one and let go at once: a third of the time.
+Nine of ten messages are tension blocks, and the contract's own reader takes twice as long: here the numbers
+are read and let go at once, and the phases, mostly one word again and again, are recognised by their bytes.
 Anything out of the ordinary (an unknown field, a number out of its limits, a broken byte) is left to the
 contract's reader, which decides. A property test holds the two together.
 """
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 import msgspec
@@ -24,10 +25,10 @@ class _Outline(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     seq: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     started_at: Annotated[datetime, Meta(tz=True)]
     period_ms: Annotated[float, Meta(gt=0)]
-    tension_n: msgspec.Raw
-    target_n: msgspec.Raw
-    position_mm: msgspec.Raw
-    residual_n: msgspec.Raw
+    tension_n: _Values
+    target_n: _Values
+    position_mm: _Values
+    residual_n: _Values
     phase: msgspec.Raw
 
 
@@ -42,20 +43,24 @@ class Head(NamedTuple):
 
 
 _outline = msgspec.json.Decoder(_Outline).decode
-_values = msgspec.json.Decoder(_Values).decode
 _phases = msgspec.json.Decoder(list[Literal[get_args(Phase)]]).decode  # type: ignore[misc]  # (not in source)
+
+
+@lru_cache(maxsize=256)
+def _phase_count(phases: bytes) -> int:
+    return len(_phases(phases))
 
 
 def head_of(payload: bytes) -> Head | None:
     """The head of a block that is right in everything but, perhaps, its boot; None when it is not sure."""
     try:
         block = _outline(payload)
-        count = len(_values(block.tension_n))
+        count = len(block.tension_n)
         equal = (
-            len(_values(block.target_n)) == count
-            and len(_values(block.position_mm)) == count
-            and len(_values(block.residual_n)) == count
-            and len(_phases(block.phase)) == count
+            len(block.target_n) == count
+            and len(block.position_mm) == count
+            and len(block.residual_n) == count
+            and _phase_count(bytes(block.phase)) == count
         )
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
