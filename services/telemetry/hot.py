@@ -10,11 +10,12 @@ from uuid import UUID
 import orjson
 
 from broker.messages import TensionBlock
-from services.telemetry import keys
+from services.telemetry import keys, lanes
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
 from services.telemetry.holes import Asking, Hole, read_holed, read_holes
+from services.telemetry.lanes import Look
 from services.telemetry.models import KINDS, VALUES, Block, Gap, Kind, Place, Raw, Source
-from services.telemetry.store import PAGE, connect, number_of, read_entries, read_gaps, read_strays, told
+from services.telemetry.store import connect, read_entries, read_gaps, read_strays, told
 
 BACKWARDS: Final = 100  # entries a page when reading from the end
 
@@ -147,11 +148,8 @@ class Hot:
         """(first, after, late) of every stored entry, as the entry itself says; no payload leaves Redis."""
         with told():
             for late, lane in enumerate(keys.lanes(kind, source)):
-                at = "-"
-                while page := self._redis.eval(_SPANS, 1, lane, at, PAGE):
-                    for entry_id, count in zip(page[::2], page[1::2], strict=True):
-                        yield (first := number_of(entry_id)), first + int(count), bool(late)
-                    at = f"({page[-2].decode()}"
+                for first, after in lanes.spans(self._redis, lane):
+                    yield first, after, bool(late)
             for first, count, _ in read_strays(self._redis, kind, source):
                 yield first, first + count, True
 
@@ -208,23 +206,19 @@ class Hot:
         In order of number, late ones in their places; two contents under one number are both there.
         """
         with told():
-            found = [row for lane in keys.lanes(kind, source) for row in self._between(lane, first, after)]
-            found += read_strays(self._redis, kind, source)
+            found = lanes.entries(self._redis, kind, source, first, after)
         inside = (row for row in found if row[0] + row[1] > first and (after is None or row[0] < after))
         return sorted(inside, key=itemgetter(0))
 
-    def _between(self, lane: str, first: int, after: int | None) -> Iterator[Raw]:
-        """The entries that begin in ``first`` .. ``after - 1``, and the one before, which may reach in.
+    def look(self, kind: Kind, source: Source) -> Look:
+        """What the streams say of themselves: two looks tell whether anything has changed between them."""
+        with told():
+            return lanes.look(self._redis, kind, source)
 
-        Ids end in -1, so that ``{number}-0`` lies just before the entry of that number.
-        """
-        for entry_id, fields in self._redis.xrevrange(lane, f"{first}-0", "-", count=1):
-            yield number_of(entry_id), int(fields[b"n"]), fields[b"d"]
-        at, end = f"{first}-0", "+" if after is None else f"{after}-0"
-        while page := self._redis.xrange(lane, at, end, count=PAGE):
-            for entry_id, fields in page:
-                yield number_of(entry_id), int(fields[b"n"]), fields[b"d"]
-            at = f"({page[-1][0].decode()}"
+    def late_since(self, kind: Kind, source: Source, behind: bytes) -> list[tuple[int, int]]:
+        """(first, after) of what came late behind an entry of that id (empty: all)."""
+        with told():
+            return list(lanes.spans(self._redis, keys.late(kind, source), behind))
 
     def _backwards(self, source: Source) -> Iterator[Block]:
         at = "+"
@@ -233,21 +227,6 @@ class Hot:
                 for _, fields in page:
                     yield _block(fields[b"d"])
                 at = f"({page[-1][0].decode()}"
-
-
-# Ids and counts of a page of entries.
-_SPANS: Final = """
-local found = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
-  for at = 1, #entry[2], 2 do
-    if entry[2][at] == 'n' then
-      found[#found + 1] = entry[1]
-      found[#found + 1] = entry[2][at + 1]
-    end
-  end
-end
-return found
-"""
 
 
 def _gaps(source: Source, fields: dict[bytes, bytes]) -> list[Gap]:

@@ -4,7 +4,7 @@ Hot is read before the archive. What is moved is in the archive before it is tri
 one of them at least; what is found in both is taken once.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -16,8 +16,9 @@ from services.telemetry.archive.models import Run, join
 from services.telemetry.archive.pyramid import Buckets, reduce, stride_for
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import SessionRow, parse_cursor
-from services.telemetry.archive.runs import blackbox_runs, tension_runs
+from services.telemetry.archive.runs import blackbox_runs
 from services.telemetry.archive.statistics import session_statistics
+from services.telemetry.decoded import Decoded
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
 from services.telemetry.hot import Hot
 from services.telemetry.models import Gap, Kind, Place, Raw, Source
@@ -25,10 +26,6 @@ from services.telemetry.models import Gap, Kind, Place, Raw, Source
 RUNNING: Final = "running"
 LOST: Final = "lost"  # archived, and its end was never heard of
 HOT_SESSIONS: Final = 100_000  # Redis knows those that are not archived yet: far fewer
-_MAKE: Final[dict[str, Callable[[Iterable[Raw]], list[Run]]]] = {
-    "tension": tension_runs,
-    "blackbox": blackbox_runs,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +76,7 @@ class History:
     def __init__(self, hot: Hot | None, archive: Archive | None) -> None:
         self.hot = hot
         self.archive = archive
+        self._decoded = Decoded(hot) if hot else None
 
     # --- devices --------------------------------------------------------------------------------------------
     def places(self) -> list[Place]:
@@ -121,7 +119,7 @@ class History:
         columns: Collection[str] | None = None,
     ) -> list[Run]:
         """Samples ``first`` .. ``after - 1`` (None: all) of tension or black box, joined where they touch."""
-        hot = _MAKE[kind](self.hot.raw(kind, source, first, after)) if self.hot else []
+        hot = self._hot_runs(kind, source, first, after)
         end = max((run.after for run in hot), default=first) if after is None else after
         found = [
             _only(run.slice(first, end), columns) for run in hot if run.first < end and run.after > first
@@ -133,17 +131,17 @@ class History:
     def buckets(self, span: Span, points: int) -> list[Buckets]:
         """The tension of a span in at most ``points`` buckets (or two): its least, greatest and mean."""
         stride = stride_for(span.count, points)
-        hot = self.hot.raw("tension", span.source, span.first, span.after) if self.hot else []
-        fresh = [
-            run.slice(span.first, span.after)
-            for run in tension_runs(hot)
-            if run.first < span.after and run.after > span.first
-        ]
+        fresh = self._decoded.runs(span.source, span.first, span.after) if self._decoded else []
         holes = _holes(fresh, span.first, span.after)
         if not self.archive or not holes:
             return [reduce(run, stride) for run in fresh]
         old = [bucket for low, high in holes for bucket in self._archived(span.source, low, high, stride)]
         return sorted([*old, *(reduce(run, stride) for run in fresh)], key=lambda part: part.first)
+
+    def _hot_runs(self, kind: Kind, source: Source, first: int, after: int | None) -> list[Run]:
+        if kind == "tension":
+            return self._decoded.runs(source, first, after) if self._decoded else []
+        return blackbox_runs(self.hot.raw(kind, source, first, after)) if self.hot else []
 
     def _archived(self, source: Source, first: int, after: int, stride: int) -> list[Buckets]:
         """The archive's buckets, of the very stride."""
