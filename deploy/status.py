@@ -13,6 +13,7 @@ from services.kit.fetch import fetch
 from services.kit.runfile import Run, is_process, read_json
 
 INGEST_LAG = "spondyl_ingest_lag_seconds"
+ARCHIVE_LAG = "spondyl_archive_oldest_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ProcessStatus:
     cpu_percent: float  # of one core, average since it started
     uptime_s: float
     restarts: int
-    lag_ms: float | None  # loop: p99 lateness; recorder: oldest sample not yet spooled; ingest: block
+    lag_ms: float | None  # loop: p99 lateness; recorder: oldest not yet spooled; ingest, archiver: ditto
 
 
 def status(run: Run) -> dict[str, Any]:
@@ -111,7 +112,9 @@ def _measured(name: str, process: psutil.Process, restarts: int, lag_ms: float |
 
 def _lags(run: Run) -> dict[str, float | None]:
     workers = zip(ingest_names(len(run.ingest)), run.ingest, strict=True)
-    lags = {name: _ingest_lag_ms(address) for name, address in workers}
+    lags = {name: _metric_ms(address, INGEST_LAG) for name, address in workers}
+    if run.archiver:
+        lags["archiver"] = _metric_ms(run.archiver, ARCHIVE_LAG)
     for site in run.sites:
         lags |= {
             f"{site}/{name}": value for name, value in _gateway_lags(gateway_directory(run, site)).items()
@@ -134,11 +137,14 @@ def _gateway_lags(folder: Path) -> dict[str, float]:
     return {"loop": round(late_ms, 3), "recorder": round(behind_ms, 1)}
 
 
-def _ingest_lag_ms(address: str) -> float | None:
-    """Age of the newest block when it was committed, by the worker's own metric; None when it is down."""
+def _metric_ms(address: str, name: str) -> float | None:
+    """The greatest value of a process's own metric in seconds, as milliseconds; None when it is down.
+
+    Ingest: age of the newest block when it was committed; archiver: of the oldest sample in Redis only.
+    """
     try:
         lines = fetch(f"{address}/metrics", timeout_s=2.0).decode().splitlines()
     except (OSError, ValueError):
         return None
-    values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(INGEST_LAG)]
+    values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name)]
     return round(1000 * max(values), 1) if values else None

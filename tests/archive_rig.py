@@ -104,6 +104,7 @@ class Rig:
             sessions.setdefault(source_of(fields), []).append((session, fields))
         for boot in self.hot.boots({"north"}):
             self.archiver.boot(boot, sessions.get(boot.source, []), hurry=hurry)
+        return self.archiver.flush()
 
     def hot_numbers(self, kind="tension"):
         """(first, after) of what Redis still has."""

@@ -123,13 +123,18 @@ class Archiving:
             self._all_again_at = time.monotonic()
         boots, hurry = self._hot.boots(self._mine, self._done), self._is_filling_up()
         sessions = self._sessions_by_source()
-        self._archiver.expect(boot.source for boot in boots)
-        troubles = [
-            trouble for boot in boots if (trouble := self._boot(boot, sessions[boot.source], hurry=hurry))
-        ]
+        try:
+            self._archiver.look(boots)
+            troubles = [self._boot(boot, sessions[boot.source], hurry=hurry) for boot in boots]
+            troubles += self._archiver.flush().values()
+        except BaseException:
+            self._archiver.drop()
+            raise
+        found = [trouble for trouble in troubles if trouble]
         self._put_away([boot.source for boot in boots if self._is_done(boot, sessions[boot.source])])
         self._metrics.waiting.set(self._archiver.waiting)
-        self._complain(troubles[0] if troubles else None)
+        self._metrics.oldest.set(self._archiver.oldest_s())
+        self._complain(found[0] if found else None)
 
     def _boot(self, boot: HotBoot, sessions: HotSessions, *, hurry: bool) -> str | None:
         """Archive one; what is wrong with just this one, so that the others go on."""
@@ -143,11 +148,17 @@ class Archiving:
             self._archiver.forget(boot.source)
             raise
         except SpondylError as error:
-            self._metrics.failures.inc()
-            self._archiver.forget(boot.source)
-            log.warning("a device cannot be archived", place=str(boot.source.place), why=error.message)
-            return f"{boot.source.place}: {error.message}"
+            return self._cannot(boot.source, error.message)
+        except Exception as error:
+            log.exception("archiving a device failed", place=str(boot.source.place))
+            return self._cannot(boot.source, f"{type(error).__name__}: {error}")
         return None
+
+    def _cannot(self, source: Source, why: str) -> str:
+        self._metrics.failures.inc()
+        self._archiver.forget(source)
+        log.warning("a device cannot be archived", place=str(source.place), why=why)
+        return f"{source.place}: {why}"
 
     def _is_done(self, boot: HotBoot, sessions: HotSessions) -> bool:
         return self._leases.holds(boot.source.place.site) and self._archiver.is_done(boot) and not sessions
@@ -163,7 +174,11 @@ class Archiving:
     def _sessions_by_source(self) -> dict[Source, HotSessions]:
         found: defaultdict[Source, HotSessions] = defaultdict(list)
         for session, fields in self._hot.sessions():
-            source = source_of(fields)
+            try:
+                source = source_of(fields)
+            except (KeyError, ValueError):
+                log.warning("Redis knows a session that lies nowhere", session=str(session))
+                continue
             if source is not None:
                 found[source] = [*found[source], (session, fields)]
         return found

@@ -1,25 +1,24 @@
-"""Redis -> archive, one device and boot at a time: build, put, read back, index, and only then take away.
+"""Redis -> archive: build, put, read back, index, and only then take away.
 
-Killed between any two steps, the next one begins where the index says: an object that is in the store only
-is built again, byte for byte, under the same name; what is indexed and still in Redis is compared with the
-archive and taken away.
+What is due is found one device at a time and made for several together (`group.py`). Killed between any two
+steps, the next one begins where the index says: an object that is in the store only is built again, byte for
+byte, under the same name; what is indexed and still in Redis is compared with the archive and taken away.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from itertools import zip_longest
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-import orjson
+import msgspec
 import structlog
 
 from broker.messages import MAX_BLOCK_SAMPLES
-from services.telemetry.archive import objects
+from services.telemetry.archive.aside import named
 from services.telemetry.archive.comparing import not_archived
+from services.telemetry.archive.group import Group
 from services.telemetry.archive.hot_side import (
     HotBoot,
     HotEntry,
@@ -28,14 +27,15 @@ from services.telemetry.archive.hot_side import (
     session_row,
     spans_of_gaps,
 )
-from services.telemetry.archive.models import join
-from services.telemetry.archive.planning import Cut, Situation, cuts, layers, reach, take
+from services.telemetry.archive.making import Entries, make
+from services.telemetry.archive.models import Run, join
+from services.telemetry.archive.planning import Cut, Situation, cuts, reach, take
 from services.telemetry.archive.reader import Archive
-from services.telemetry.archive.rows import NOTHING, Commit, Marks, NewObject, SessionRow
-from services.telemetry.archive.runs import blackbox_runs, tension_runs
+from services.telemetry.archive.rows import NOTHING, Commit, Marks, SessionRow
 from services.telemetry.archive.statistics import session_statistics
 from services.telemetry.archive.watch import ArchiveMetrics
-from services.telemetry.errors import Corrupt, CorruptObject
+from services.telemetry.archive.writing import Built
+from services.telemetry.errors import Corrupt
 from services.telemetry.models import KINDS, Gap, Kind, Source
 
 log = structlog.get_logger(__name__)
@@ -56,6 +56,9 @@ class _Watch:
 
     marks: Marks
     period_ms: float | None = None
+    head_at: int = -1  # the mark at which ``oldest_us`` was looked up
+    oldest_us: int | None = None
+    staged: set[UUID] = field(default_factory=set)  # sessions that a step of this turn holds
     stored: Marks = field(default_factory=dict)
     changed_at: float = 0.0
     looked_at: float = float("-inf")
@@ -67,7 +70,7 @@ class _Watch:
 class _Load:
     """What goes into objects, and the marks behind it."""
 
-    entries: Mapping[Kind, Sequence[HotEntry]]
+    entries: Entries
     marks: Marks
 
 
@@ -89,19 +92,57 @@ class Archiver:
         self._metrics = metrics
         self._clock = clock
         self._watches: dict[Source, _Watch] = {}
+        self._group = Group(hot, archive, metrics)
+        self._troubles: dict[Source, str] = {}  # since the last flush that was asked for
 
-    def expect(self, sources: Iterable[Source]) -> None:
-        """Ask the index about those that are new, all at once."""
-        new = [source for source in sources if source not in self._watches]
-        known = self._archive.index.all_marks(new) if new else {}
+    def look(self, boots: Iterable[HotBoot]) -> None:
+        """Ask about all that are new at once: the index for their marks, Redis for their oldest block."""
+        known = list(boots)
+        new = [boot.source for boot in known if boot.source not in self._watches]
+        marks = self._archive.index.all_marks(new) if new else {}
         now = self._clock()
         for source in new:
-            self._watches[source] = _Watch(known.get(source, dict(NOTHING)), changed_at=now)
+            self._watches[source] = _Watch(marks.get(source, dict(NOTHING)), changed_at=now)
+        unseen = {
+            boot.source: watch.marks["tension"]
+            for boot in known
+            if (watch := self._watches[boot.source]).head_at != watch.marks["tension"]
+            and boot.stored["tension"] > watch.marks["tension"]
+        }
+        heads = self._hot.heads(unseen) if unseen else {}
+        for source, mark in unseen.items():
+            watch, head = self._watches[source], heads.get(source)
+            watch.head_at, watch.oldest_us = mark, head.started_at_us if head else None
+            watch.period_ms = head.period_ms if head else watch.period_ms
+
+    def oldest_s(self) -> float:
+        """Age of the oldest sample that is in Redis only, by its device's clock; 0 when there is none."""
+        waiting = [
+            watch.oldest_us
+            for watch in self._watches.values()
+            if watch.waiting and watch.oldest_us is not None and watch.head_at == watch.marks["tension"]
+        ]
+        return max(0.0, time.time() - min(waiting) / 1e6) if waiting else 0.0
+
+    def flush(self) -> dict[Source, str]:
+        """Make what was staged of all devices; what is wrong with just some of them, by device.
+
+        Raises StoreUnavailable, ArchiveUnavailable: nothing is lost, the next turn tries again.
+        """
+        self._flush_now()
+        found, self._troubles = self._troubles, {}
+        return found
+
+    def drop(self) -> None:
+        """Forget what is staged: the next turn finds all of it again."""
+        for source in self._group.clear():
+            self.forget(source)
 
     def boot(self, boot: HotBoot, sessions: HotSessions, *, hurry: bool = False) -> None:
-        """Archive what is due of one device and boot; ``hurry``: all there is, Redis is filling up.
+        """Stage what is due of one device and boot; ``hurry``: all there is, Redis is filling up.
 
-        Raises StoreUnavailable, ArchiveUnavailable, Corrupt: nothing is lost, the next turn tries again.
+        It is made with what is due of others, at the latest by ``flush``. Raises StoreUnavailable,
+        ArchiveUnavailable: nothing is lost, the next turn tries again.
         """
         source, now = boot.source, self._clock()
         watch = self._watch(boot, now)
@@ -116,8 +157,7 @@ class Archiver:
         gaps = self._hot.gaps(source) if self._is_due(boot, watch, sessions, closing=closing) else []
         stored = self._reached(source, watch, gaps) if closing else boot.stored
         for cut in cuts(self._situation(watch, stored, sessions, now, closing=closing), self._span_min):
-            if not self._archive_to(source, watch, cut, gaps, sessions):
-                return
+            self._archive_to(source, watch, cut, gaps, sessions)
         if closing and any(stored[kind] > watch.marks[kind] for kind in KINDS):
             rest = Cut(max(stored["tension"], stored["blackbox"]), None, whole=True)
             self._archive_to(source, watch, rest, gaps, sessions, all_events=True)
@@ -144,10 +184,8 @@ class Archiver:
 
     # --- what is due ----------------------------------------------------------------------------------------
     def _watch(self, boot: HotBoot, now: float) -> _Watch:
-        self.expect([boot.source])
+        self.look([boot])
         watch = self._watches[boot.source]
-        if watch.period_ms is None:
-            watch.period_ms = self._hot.period_ms(boot.source)
         if watch.stored != boot.stored:
             watch.stored, watch.changed_at = boot.stored, now
         return watch
@@ -184,16 +222,51 @@ class Archiver:
         sessions: HotSessions,
         *,
         all_events: bool = False,
-    ) -> bool:
-        """Archive up to a cut; False when another archiver was quicker."""
+    ) -> None:
+        """Stage what lies before a cut."""
         load = self._load(source, watch.marks, cut, gaps, all_events=all_events)
         if load.marks == watch.marks:
-            return True
-        made = self._objects(source, load.entries, cut.session)
-        rows = self._ended(source, load, sessions)
+            return
+        made = make(source, load.entries, cut.session)
+        rows = self._ended(source, watch.marks, load.marks, made.runs, sessions)
         behind = [gap for gap in gaps if gap.after <= load.marks[gap.kind]]
-        step = Commit(source, watch.marks, load.marks, made, rows, behind)
-        return self._finish(step, watch, load.entries)
+        behind += named(source, made.strays, made.sound)
+        step = Commit(source, watch.marks, load.marks, (), rows, behind, made.strays)
+        self._stage(step, watch, made.built, load.entries)
+
+    def _stage(
+        self,
+        step: Commit,
+        watch: _Watch,
+        built: Sequence[Built] = (),
+        entries: Entries = MappingProxyType({}),
+    ) -> None:
+        """From here on it counts as archived, until the group is made or fails."""
+        watch.marks = step.after
+        watch.staged |= {row.id for row in step.sessions}
+        self._group.add(step, built, [entry for rows in entries.values() for entry in rows])
+        if self._group.is_full:
+            self._flush_now()
+
+    def _flush_now(self) -> None:
+        touched = self._group.sources
+        try:
+            outcome = self._group.flush()
+        except BaseException:
+            for source in touched:
+                self.forget(source)
+            raise
+        for source in touched:
+            if source in outcome.quicker or source in outcome.troubles:
+                self.forget(source)
+            elif source in self._watches:
+                self._watches[source].staged.clear()
+        self._troubles |= outcome.troubles
+
+    def _settle(self, source: Source) -> None:
+        """Before the archive is asked about a device: what is staged of it is not there yet."""
+        if source in self._group.sources:
+            self._flush_now()
 
     def _load(
         self, source: Source, marks: Marks, cut: Cut, gaps: Sequence[Gap], *, all_events: bool
@@ -211,120 +284,88 @@ class Archiver:
         entries["event"], after["event"] = take(waiting, named, marks["event"], end, whole=True)
         return _Load(entries, after)
 
-    def _objects(
-        self, source: Source, entries: Mapping[Kind, Sequence[HotEntry]], session: UUID | None
-    ) -> list[NewObject]:
-        """In the store, flushed, read back and found whole; more than one only where entries overlap."""
-        by_kind = [layers(entries[kind]) for kind in KINDS]
-        return [
-            self._store_object(source, dict(zip(KINDS, layer, strict=True)), session)
-            for layer in zip_longest(*by_kind, fillvalue=[])
-        ]
-
-    def _store_object(
-        self, source: Source, entries: Mapping[Kind, Sequence[HotEntry]], session: UUID | None
-    ) -> NewObject:
-        began = time.perf_counter()
-        data, directory = objects.build(_sections(source, entries, session))
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = _path(source, directory, min(e.first for kind in KINDS for e in entries[kind][:1]), sha256)
-        self._archive.store.put(path, data)
-        try:
-            objects.verify(self._archive.store.get(path), directory, sha256)
-        except Corrupt as error:
-            raise CorruptObject(f"{path} was written and is read back otherwise: {error.message}") from None
-        self._metrics.stored(len(data), time.perf_counter() - began)
-        spans = {kind: directory.spans(kind) for kind in KINDS}
-        return NewObject(
-            path, source, sha256, len(data), directory.dump(), spans,
-            directory.started_at_us, directory.ended_at_us, session,
-        )  # fmt: skip
-
-    def _finish(self, step: Commit, watch: _Watch, entries: Mapping[Kind, Sequence[HotEntry]]) -> bool:
-        """Index, then take away from Redis."""
-        if not self._archive.index.commit(step):
-            log.warning("another archiver was quicker", place=str(step.source.place))
-            self.forget(step.source)
-            return False
-        watch.marks = step.after
-        self._hot.take_away(step.source, step.after, [e for kind in KINDS for e in entries[kind]])
-        self._hot.forget_sessions([row.id for row in step.sessions])
-        for new in step.objects:
-            log.info("archived", path=new.path, bytes=new.size, session=str(new.session))
-        return True
-
     # --- what came late -------------------------------------------------------------------------------------
     def _settle_late(self, source: Source, watch: _Watch) -> None:
         """What lies below the marks: already archived, or a correction, which becomes a further object."""
         below = {kind: self._hot.entries(kind, source, 0, watch.marks[kind]) for kind in KINDS}
         if not any(below.values()):
             return
-        new = {kind: not_archived(self._archive, kind, source, below[kind]) for kind in KINDS}
-        made = self._objects(source, new, None)
-        if made:
+        self._settle(source)
+        checked = make(source, below, None)
+        try:
+            new = {
+                kind: not_archived(self._archive, kind, source, rows) for kind, rows in checked.sound.items()
+            }
+        except Corrupt as error:  # an object of the archive: what is newer must not wait until it is mended
+            self._troubles[source] = f"{source.place}: what came late waits: {error.message}"
+            return
+        made = make(source, new, None)
+        if made.built:
             log.warning("late samples are archived as a correction", place=str(source.place),
-                        paths=[one.path for one in made])  # fmt: skip
-        self._finish(Commit(source, watch.marks, watch.marks, made), watch, below)
+                        paths=[one.path for one in made.built])  # fmt: skip
+        step = Commit(source, watch.marks, watch.marks, strays=checked.strays)
+        self._stage(step, watch, made.built, below)
 
     # --- sessions -------------------------------------------------------------------------------------------
-    def _ended(self, source: Source, load: _Load, sessions: HotSessions) -> list[SessionRow]:
+    def _ended(
+        self, source: Source, before: Marks, after: Marks, fresh: Sequence[Run], sessions: HotSessions
+    ) -> list[SessionRow]:
         """The sessions whose last sample is below the new marks, with their statistics."""
         rows = []
         for session, fields in sessions:
             place = hot_session(session, fields)
-            if place is None or place.after is None or place.after > load.marks["tension"]:
+            if place is None or place.after is None or place.after > after["tension"]:
                 continue
-            archived = self._archive.runs("tension", source, place.first, place.after)
-            fresh = tension_runs(_stored(load.entries["tension"]))
-            inside = [run for run in fresh if run.first < place.after and run.after > place.first]
-            runs = join([*archived, *(run.slice(place.first, place.after) for run in inside)])
-            statistics = session_statistics(runs)
+            runs = [
+                run.slice(place.first, place.after)
+                for run in fresh
+                if run.first < place.after and run.after > place.first
+            ]
+            if place.first < before["tension"]:
+                self._settle(source)
+                runs += self._archived(source, place.first, place.after)
+            statistics = session_statistics(join(runs)) if runs else None
             rows.append(replace(session_row(session, fields), statistics=statistics))
         return rows
 
+    def _archived(self, source: Source, first: int, after: int) -> list[Run]:
+        try:
+            return self._archive.runs("tension", source, first, after)
+        except Corrupt as error:
+            log.warning("a session's figures are made without its damaged part", place=str(source.place),
+                      why=error.message)  # fmt: skip
+            return []
+
     def _record_sessions(self, source: Source, watch: _Watch, sessions: HotSessions, *, over: bool) -> None:
         """Those whose samples were archived before their end was heard of; when the boot is over, all."""
-        ended = [(session, fields) for session, fields in sessions if over or "ended_by" in fields]
+        ended = [
+            (session, fields)
+            for session, fields in sessions
+            if (over or "ended_by" in fields) and session not in watch.staged
+        ]
         if not ended:
             return
         known = self._archive.index.known_sessions([session for session, _ in ended])
         self._hot.forget_sessions(sorted(known))
         new = [(session, fields) for session, fields in ended if session not in known]
-        load = _Load(dict.fromkeys(KINDS, ()), watch.marks)
-        rows = self._ended(source, load, new)
+        rows = self._ended(source, watch.marks, watch.marks, (), new)
         if over:
             told = {row.id for row in rows}
             rows += [session_row(session, fields) for session, fields in new if session not in told]
         if rows:
-            self._finish(Commit(source, watch.marks, watch.marks, sessions=rows), watch, load.entries)
-
-
-def _sections(
-    source: Source, entries: Mapping[Kind, Sequence[HotEntry]], session: UUID | None
-) -> objects.Sections:
-    return objects.Sections(
-        source.place.site,
-        source.place.device,
-        source.boot,
-        tension_runs(_stored(entries["tension"])),
-        blackbox_runs(_stored(entries["blackbox"])),
-        [(entry.first, entry.payload) for entry in entries["event"]],
-        session,
-    )
-
-
-def _stored(entries: Iterable[HotEntry]) -> list[tuple[int, int, bytes]]:
-    return [(entry.first, entry.after - entry.first, entry.payload) for entry in entries]
-
-
-def _path(source: Source, directory: objects.Directory, first: int, sha256: str) -> str:
-    month = datetime.fromtimestamp(directory.started_at_us / 1e6, UTC).strftime("%Y/%m")
-    return f"{source.place}/{month}/{source.boot}-{first:012d}-{sha256[:16]}.spa"
+            self._stage(Commit(source, watch.marks, watch.marks, sessions=rows), watch)
 
 
 def _first_behind(events: Iterable[HotEntry], seq: int) -> int:
-    """The index of the first event that happened at ``seq`` or behind it."""
+    """The index of the first event at ``seq`` or behind it; what cannot be read goes along."""
     for event in events:
-        if int(orjson.loads(event.payload)["seq"]) >= seq:
-            return event.first
+        try:
+            if msgspec.json.decode(event.payload, type=_EventSeq).seq >= seq:
+                return event.first
+        except msgspec.MsgspecError:
+            continue
     return EVERYTHING
+
+
+class _EventSeq(msgspec.Struct):
+    seq: int

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from services.telemetry.settings import TelemetrySettings
 
 PROGRESS_S = 2.0
-Since = Annotated[datetime | None, typer.Option(help="Only what ended at or behind this (UTC).")]
-Before = Annotated[datetime | None, typer.Option(help="Only what ended before this (UTC).")]
+Since = Annotated[
+    datetime | None, typer.Option(help="Only what ended at or behind this (UTC unless it names a zone).")
+]
+Before = Annotated[
+    datetime | None, typer.Option(help="Only what ended before this (UTC unless it names a zone).")
+]
 By = Annotated[
     str | None, typer.Option("--by", help="Who does this, for the record; the account if not said.")
 ]
@@ -110,7 +115,10 @@ def _list(
         for row in rows
     ]  # fmt: skip
     following = rows[-1].id if len(rows) == limit else None
-    lines = [f"{row['id']:>8} {row['started_at']} {row['bytes']:>10} {row['path']}" for row in listed]
+    lines = [f"{'object':>8} {'started at':<32} {'bytes':>10} path"]
+    lines += [f"{row['id']:>8} {row['started_at']:<32} {row['bytes']:>10} {row['path']}" for row in listed]
+    if following is not None and not as_json:
+        _tell(f"there may be more: --after {following}")
     _say({"objects": listed, "next_after": following}, lines, as_json=as_json)
 
 
@@ -128,7 +136,7 @@ def _export(
 
     chosen = Selection(session, _microseconds(since), _microseconds(before))
     with _opened(data) as (archive, _):
-        manifest = export(archive, directory, chosen, by or getpass.getuser())
+        manifest = export(archive, directory, chosen, by or getpass.getuser(), _Progress())
     body = {
         "directory": str(directory.absolute()), "objects": len(manifest.objects),
         "sessions": manifest.sessions, "manifest_sha256": manifest.sha256,
@@ -138,7 +146,9 @@ def _export(
 
 
 def _expire(
-    before: Annotated[datetime, typer.Option(help="Treatments that ended before this (UTC).")],
+    before: Annotated[
+        datetime, typer.Option(help="Treatments that ended before this (UTC unless it names a zone).")
+    ],
     export: Annotated[Path, typer.Option(help="A whole export that holds all of them.")],
     data: Data = None,
     by: By = None,
@@ -148,9 +158,7 @@ def _expire(
     from services.telemetry.archive.retention import expire
 
     with _opened(data) as (archive, settings):
-        gone = expire(
-            archive, before.replace(tzinfo=UTC), export, by or getpass.getuser(), settings.retention_years
-        )
+        gone = expire(archive, _aware(before), export, by or getpass.getuser(), settings.retention_years)
     body = {"objects": gone.objects, "bytes": gone.bytes, "sessions": gone.sessions, "kept": gone.kept}
     said = (
         f"{gone.objects} objects ({gone.bytes} bytes) and {gone.sessions} sessions expired; "
@@ -172,7 +180,10 @@ def _query(
     with _opened(data) as (archive, _):
         answer = ask(archive, sql, limit, offset)
     following = offset + limit if answer.more else None
-    body = {"columns": answer.columns, "rows": answer.rows, "next_offset": following}
+    if following is not None and not as_json:
+        _tell(f"there are more rows: --offset {following}, or a larger --limit")
+    rows = [[_finite(value) for value in row] for row in answer.rows]
+    body = {"columns": answer.columns, "rows": rows, "next_offset": following}
     lines = ["\t".join(answer.columns)]
     lines += ["\t".join("" if value is None else str(value) for value in row) for row in answer.rows]
     _say(body, lines, as_json=as_json)
@@ -213,11 +224,25 @@ class _Progress:
         now = time.monotonic()
         if now - self._said_at >= PROGRESS_S:
             self._said_at = now
-            print(f"{done} of {of} objects", file=sys.stderr, flush=True)
+            _tell(f"{done} of {of} objects")
 
 
 def _say(body: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     print(json.dumps(body, default=str) if as_json else "\n".join(lines))
+
+
+def _tell(line: str) -> None:
+    """Beside the answer, so that a pipe gets the answer alone."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has neither NaN nor infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _instant(at_us: int | None) -> str | None:
@@ -225,4 +250,4 @@ def _instant(at_us: int | None) -> str | None:
 
 
 def _microseconds(at: datetime | None) -> int | None:
-    return None if at is None else round(at.replace(tzinfo=UTC).timestamp() * 1_000_000)
+    return None if at is None else round(_aware(at).timestamp() * 1_000_000)

@@ -14,7 +14,7 @@ from services.telemetry.archive import objects, registry
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import ObjectRow, SessionRow
 from services.telemetry.archive.stores import LocalStore
-from services.telemetry.archive.verify import PAGE, every_object
+from services.telemetry.archive.verify import PAGE, Progress, every_object
 from services.telemetry.errors import Corrupt
 
 MANIFEST: Final = "manifest.json"
@@ -40,7 +40,13 @@ class Manifest:
     sessions: int
 
 
-def export(archive: Archive, directory: Path, selection: Selection, by: str) -> Manifest:
+def export(
+    archive: Archive,
+    directory: Path,
+    selection: Selection,
+    by: str,
+    progress: Progress = lambda _done, _all: None,
+) -> Manifest:
     """Write, read back, and record in the index what was exported.
 
     Raises SpondylError for a directory that holds something else, Corrupt for an object that is damaged.
@@ -49,12 +55,14 @@ def export(archive: Archive, directory: Path, selection: Selection, by: str) -> 
         raise SpondylError(f"{directory} holds an export already: name another directory")
     target = LocalStore(directory)
     rows, listed = [], {}
-    for row in _selected(archive, selection):
+    chosen = list(_selected(archive, selection))
+    for row in chosen:
         data = archive.store.get(row.path)
         objects.verify(data, sha256=row.sha256)
         target.put(f"objects/{row.path}", data)
         listed[row.path] = row.sha256
         rows.append(_object_json(row))
+        progress(len(rows), len(chosen))
     sessions = [_session_json(row) for row in _sessions(archive, selection, rows)]
     files = {"index/objects.json": _lines(rows), "index/sessions.json": _lines(sessions)}
     for name, data in files.items():

@@ -1,17 +1,18 @@
 """What the archiver sees of Redis: what waits to be archived, and taking away what is."""
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
+import msgspec
 import orjson
 
 from services.telemetry import keys
 from services.telemetry.archive.planning import HotSession
-from services.telemetry.archive.rows import NOTHING, Marks, SessionRow, Span
-from services.telemetry.errors import Corrupt
+from services.telemetry.archive.rows import NOTHING, Commit, Marks, SessionRow, Span
 from services.telemetry.models import KINDS, Gap, Kind, Place, Source
 from services.telemetry.store import PAGE, connect, number_of, read_gaps, told
 
@@ -19,6 +20,7 @@ Lane = Literal["stream", "late", "strays"]
 _DELETE: Final = {"stream": "XDEL", "late": "XDEL", "strays": "HDEL"}
 _KEY_OF: Final = {"stream": keys.stream, "late": keys.late, "strays": keys.strays}
 DELETED_AT_ONCE: Final = 1000  # ids a command
+MOST: Final = 1 << 20  # numbers of one entry: a message holds a few thousand
 
 
 class HotEntry(NamedTuple):
@@ -30,6 +32,33 @@ class HotEntry(NamedTuple):
     kind: Kind
     lane: Lane
     id: bytes
+    flaw: str = ""  # why it is no entry of ours, whatever its payload says
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """What Redis may forget of a source once a step is committed: exactly this, and all of it at once."""
+
+    source: Source
+    marks: Marks
+    ids: Mapping[tuple[str, str], Sequence[bytes]]  # (command, key) -> ids or fields
+    gaps: Sequence[str]
+    sessions: Sequence[UUID]
+
+    @classmethod
+    def of(cls, step: Commit, entries: Iterable[HotEntry]) -> "Doomed":
+        """By ids, not by a threshold: what came in since they were read stays."""
+        ids: dict[tuple[str, str], list[bytes]] = {}
+        for entry in entries:
+            command = (_DELETE[entry.lane], _KEY_OF[entry.lane](entry.kind, step.source))
+            ids.setdefault(command, []).append(entry.id)
+        gaps = [f"{gap.kind}/{gap.first}/{gap.after}" for gap in step.gaps]
+        return cls(step.source, step.after, ids, gaps, [row.id for row in step.sessions])
+
+    @property
+    def count(self) -> int:
+        """How many entries."""
+        return sum(map(len, self.ids.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +69,22 @@ class HotBoot:
     newest: bool  # no later boot of the device is known
     stored: Marks  # a lower bound of how far all is stored without a hole
     mark: Marks  # what Redis says is archived
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Of a block: its period, and when its first sample was taken."""
+
+    period_ms: float
+    started_at_us: int
+
+
+class _BlockHead(msgspec.Struct):
+    started_at: datetime
+    period_ms: Annotated[float, msgspec.Meta(gt=0)]
+
+
+_HEAD: Final = msgspec.json.Decoder(_BlockHead)
 
 
 class HotSide:
@@ -87,16 +132,20 @@ class HotSide:
         with told():
             return read_gaps(self._redis, source)
 
-    def period_ms(self, source: Source) -> float | None:
-        """The period of the oldest block that is there; None without one."""
+    def heads(self, marks: Mapping[Source, int]) -> dict[Source, Head]:
+        """Of each source the first block from its mark on, in one round trip; none where none can be read."""
+        commands = [
+            ("XRANGE", keys.stream("tension", source), f"{mark}-0", "+", "COUNT", 1)
+            for source, mark in marks.items()
+        ]
         with told():
-            found = self._redis.xrange(keys.stream("tension", source), "-", "+", count=1)
-        if not found:
-            return None
-        try:
-            return float(orjson.loads(found[0][1][b"d"])["period_ms"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise Corrupt(f"Redis keeps no block under {found[0][0].decode()} of {source}: {error}") from None
+            answers = self._ask(commands)
+        found = {}
+        for source, rows in zip(marks, answers, strict=True):
+            with contextlib.suppress(msgspec.MsgspecError, KeyError, IndexError):
+                block = _HEAD.decode(dict(rows[0][1])[b"d"])
+                found[source] = Head(block.period_ms, round(block.started_at.timestamp() * 1_000_000))
+        return found
 
     def is_late(self, source: Source, marks: Marks) -> bool:
         """Whether anything lies below the marks: it came late, or was not taken away yet."""
@@ -112,7 +161,8 @@ class HotSide:
         """The entries that begin in ``first`` .. ``after - 1``, of all lanes, in order of number."""
         with told():
             found = list(self._entries(kind, source, first, after))
-        return sorted(found, key=lambda entry: (entry.first, entry.after))
+        found.sort(key=lambda entry: (entry.first, entry.after))
+        return _up_to_the_next(found) if any(entry.flaw for entry in found) else found
 
     def memory(self) -> tuple[int, int]:
         """(used, limit) in bytes; limit 0: none is set."""
@@ -121,20 +171,22 @@ class HotSide:
         return int(info["used_memory"]), int(info.get("maxmemory", 0))
 
     # --- taking away ----------------------------------------------------------------------------------------
-    def take_away(self, source: Source, marks: Marks, entries: Iterable[HotEntry]) -> None:
-        """In one transaction: say how far all is archived, and delete exactly these entries.
+    def take_away(self, doomed: Sequence[Doomed]) -> None:
+        """In one transaction: say how far all is archived, and let go of what is.
 
-        By their ids, not by a threshold: what came in since they were read stays.
+        A gap goes with them: below the mark nobody counts, and the index names it.
         """
-        doomed: dict[tuple[str, str], list[bytes]] = {}
-        for entry in entries:
-            command = (_DELETE[entry.lane], _KEY_OF[entry.lane](entry.kind, source))
-            doomed.setdefault(command, []).append(entry.id)
+        if not doomed:
+            return
         pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.archived(source), mapping=marks)
-        for (name, key), ids in doomed.items():
-            for at in range(0, len(ids), DELETED_AT_ONCE):
-                pipe.execute_command(name, key, *ids[at : at + DELETED_AT_ONCE])
+        for one in doomed:
+            pipe.hset(keys.archived(one.source), mapping=one.marks)
+            for (name, key), ids in one.ids.items():
+                for at in range(0, len(ids), DELETED_AT_ONCE):
+                    pipe.execute_command(name, key, *ids[at : at + DELETED_AT_ONCE])
+            if one.gaps:
+                pipe.hdel(keys.gaps(one.source), *one.gaps)
+            _forget_sessions(pipe, one.sessions)
         with told():
             pipe.execute()
 
@@ -143,9 +195,7 @@ class HotSide:
         if not sessions:
             return
         pipe = self._redis.pipeline(transaction=True)
-        pipe.zrem(keys.SESSIONS, *map(str, sessions))
-        for session in sessions:
-            pipe.delete(keys.session(session))
+        _forget_sessions(pipe, sessions)
         with told():
             pipe.execute()
 
@@ -179,13 +229,45 @@ class HotSide:
             at, end = f"{first}-0", "+" if after is None else f"{after}-0"
             while page := self._redis.xrange(lane, at, end, count=PAGE):
                 for entry_id, fields in page:
-                    number = number_of(entry_id)
-                    yield HotEntry(number, number + int(fields[b"n"]), fields[b"d"], kind, name, entry_id)
+                    yield _entry(kind, name, entry_id, fields)
                 at = f"({page[-1][0].decode()}"
         for field, payload in self._redis.hscan_iter(keys.strays(kind, source), count=PAGE):
-            number, count, _ = field.split(b"/")
-            if first <= int(number) and (after is None or int(number) < after):
-                yield HotEntry(int(number), int(number) + int(count), payload, kind, "strays", field)
+            entry = _stray(kind, field, payload)
+            if first <= entry.first and (after is None or entry.first < after):
+                yield entry
+
+
+def _forget_sessions(pipe: Any, sessions: Collection[UUID]) -> None:
+    if sessions:
+        pipe.zrem(keys.SESSIONS, *map(str, sessions))
+        pipe.delete(*map(keys.session, sessions))
+
+
+def _entry(kind: Kind, lane: Lane, entry_id: bytes, fields: Mapping[bytes, bytes]) -> HotEntry:
+    """Of a stream; one that ingest cannot have written stands for its own number, with all its fields."""
+    first, count, payload = number_of(entry_id), fields.get(b"n", b""), fields.get(b"d")
+    if payload is None or not count.isdigit() or not 0 < int(count) <= MOST:
+        content = msgspec.msgpack.encode(dict(fields)) if payload is None else payload
+        return HotEntry(first, first + 1, content, kind, lane, entry_id, f"it speaks of {count!r} numbers")
+    return HotEntry(first, first + int(count), payload, kind, lane, entry_id)
+
+
+def _stray(kind: Kind, field: bytes, payload: bytes) -> HotEntry:
+    """Of the hash, whose fields are ``first/count/checksum``."""
+    parts = field.split(b"/")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts[:2]) or not 0 < int(parts[1]) <= MOST:  # noqa: PLR2004  (its three parts)
+        return HotEntry(0, 1, payload, kind, "strays", field, f"its name is {field!r}")
+    return HotEntry(int(parts[0]), int(parts[0]) + int(parts[1]), payload, kind, "strays", field)
+
+
+def _up_to_the_next(entries: Sequence[HotEntry]) -> list[HotEntry]:
+    """Those with a flaw hold the numbers up to the next entry: how many they are, nobody can tell."""
+    found, next_first = [], 0
+    for entry in reversed(entries):
+        flawed = entry.flaw and entry.lane != "strays" and entry.first < next_first <= entry.first + MOST
+        found.append(entry._replace(after=next_first) if flawed else entry)
+        next_first = entry.first
+    return found[::-1]
 
 
 def spans_of_gaps(gaps: Iterable[Gap], kind: Kind) -> list[Span]:

@@ -220,11 +220,14 @@ def _consecutive(events: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int
 
 def _add_events(builder: _Builder, events: Sequence[tuple[int, bytes]]) -> None:
     times = []
-    for _, payload in events:
+    for index, payload in events:
         try:
-            times.append(round(msgspec.json.decode(payload, type=_EventHead).at.timestamp() * 1e6))
+            head = msgspec.json.decode(payload, type=_EventHead)
         except msgspec.MsgspecError as error:
             raise Corrupt(f"stored as an event, and is none: {error}") from None
+        if head.index != index:
+            raise Corrupt(f"stored as event {index}, and is event {head.index}")
+        times.append(round(head.at.timestamp() * 1e6))
     lines = b"\n".join(_one_line(payload) for _, payload in events)
     block = zstandard.compress(lines, _EVENTS_LEVEL)
     builder.add("event", block, (events[0][0], events[-1][0] + 1), (min(times), max(times)))
@@ -237,6 +240,11 @@ def _one_line(payload: bytes) -> bytes:
 # --- reading ------------------------------------------------------------------------------------------------
 def read_directory(data: bytes) -> Directory:
     """The directory of a whole object. Raises Corrupt."""
+    return Directory.load(dumped_directory(data))
+
+
+def dumped_directory(data: bytes) -> bytes:
+    """The directory of a whole object, as ``Directory.dump`` gave it. Raises Corrupt."""
     if len(data) < len(MAGIC) + _END.size or data[: len(MAGIC)] != MAGIC:
         raise Corrupt(f"not an object of this archive: {len(data)} bytes that begin with {bytes(data[:8])!r}")
     length, checksum, magic = _END.unpack_from(data, len(data) - _END.size)
@@ -246,7 +254,7 @@ def read_directory(data: bytes) -> Directory:
     dumped = data[at : at + length]
     if (found := crc32(dumped)) != checksum:
         raise Corrupt(f"a directory's checksum is {found:08x}, recorded {checksum:08x}: it was changed")
-    return Directory.load(dumped)
+    return dumped
 
 
 def block_of(data: bytes, entry: BlockEntry) -> bytes:

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from services.telemetry.archive.stores import (
 from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
 
 ATTEMPTS: Final = 3
+AT_ONCE: Final = 8  # uploads
 _KEYS: Final = "SPONDYL_ARCHIVE_S3_ACCESS_KEY and SPONDYL_ARCHIVE_S3_SECRET_KEY"
 # What the service (or the client) says, and what it means; the first that is found counts.
 _MEANINGS: Final = (
@@ -68,6 +70,11 @@ class S3Store:
         """One upload; the object is there when the service has confirmed all of it."""
         with self._told("write", path), self._files.open_output_stream(self._at(path)) as stream:
             stream.write(data)
+
+    def put_all(self, objects: Mapping[str, bytes]) -> None:
+        """Some at once: each waits for the network most of its time."""
+        with ThreadPoolExecutor(min(AT_ONCE, max(1, len(objects))), "put") as pool:
+            list(pool.map(self.put, objects, objects.values()))
 
     def get(self, path: str) -> bytes:
         """All of the object."""

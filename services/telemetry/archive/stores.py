@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -53,6 +53,9 @@ class ObjectStore(Protocol):
 
     def put(self, path: str, data: bytes) -> None:
         """Keep an object; when this returns it is durable. The same path is the same content."""
+
+    def put_all(self, objects: Mapping[str, bytes]) -> None:
+        """Keep several, by path; when this returns all are durable, when it raises any of them may be."""
 
     def get(self, path: str) -> bytes:
         """All of an object. Raises ObjectMissing."""
@@ -101,17 +104,28 @@ class LocalStore:
 
     def put(self, path: str, data: bytes) -> None:
         """Write aside, flush, then give it its name."""
-        target = self.root / checked(path)
-        aside = self.root / UNFINISHED / uuid4().hex
-        with self._told("write", target):
-            try:
-                _write_flushed(aside, data)
-                _make_directories(target.parent, self.root)
-                aside.replace(target)
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
-            _flush_directory(target.parent)
+        self.put_all({path: data})
+
+    def put_all(self, objects: Mapping[str, bytes]) -> None:
+        """The same for each; names are flushed together, where the first flush does most of the work."""
+        aside = {self.root / checked(path): self.root / UNFINISHED / uuid4().hex for path in objects}
+        folders = dict.fromkeys(target.parent for target in aside)
+        try:
+            for (target, temporary), data in zip(aside.items(), objects.values(), strict=True):
+                with self._told("write", target):
+                    _write_flushed(temporary, data)
+            for target, temporary in aside.items():
+                with self._told("write", target):
+                    _make_directories(target.parent, self.root)
+                    temporary.replace(target)
+        except BaseException:
+            for temporary in aside.values():
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+            raise
+        for folder in folders:
+            with self._told("flush", folder):
+                _flush_directory(folder)
 
     def get(self, path: str) -> bytes:
         """All of the file."""

@@ -14,7 +14,7 @@ class ArchiveMetrics:
         )
         self._bytes = Counter("spondyl_archive_bytes", "Bytes of these objects.", registry=registry)
         self._seconds = latency(
-            "spondyl_archive_object_seconds", "Building, writing and reading back one object.", registry
+            "spondyl_archive_object_seconds", "Writing and reading back one object.", registry
         )
         self.waiting = Gauge(
             "spondyl_archive_waiting_samples", "Samples that are in Redis only.", registry=registry
@@ -23,6 +23,16 @@ class ArchiveMetrics:
         self.failures = Counter(
             "spondyl_archive_failures",
             "Times archiving a device failed; it is tried again.",
+            registry=registry,
+        )
+        self.strays = Counter(
+            "spondyl_archive_strays",
+            "Stored entries that cannot be read and are kept aside, byte for byte.",
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "spondyl_archive_oldest_seconds",
+            "Age of the oldest sample that is in Redis only, by its device's clock.",
             registry=registry,
         )
         self.sites = Gauge("spondyl_archive_sites", "Sites that this archiver works on.", registry=registry)

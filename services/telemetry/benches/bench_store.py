@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from services.kit.errors import SpondylError
+from services.telemetry.archive.group import GROUP
 from services.telemetry.benches import atriumdb_peer
 from services.telemetry.benches.sessions import COLUMNS, Session, load, prepare
 from services.telemetry.benches.stores import DuckDB, DuckDBOnParquet, Ours, Parquet, SqliteBlocks, Store
@@ -55,6 +56,7 @@ def measure(sessions: int, minutes: float, atriumdb_sessions: int, atriumdb_pyth
     return {
         "sessions": sessions,
         "minutes": minutes,
+        "written_together": min(GROUP, sessions),
         "values": sessions * load(directory, 0).count * len(COLUMNS),
         "ours": ours,
         "peers": results,
@@ -102,13 +104,12 @@ def _measure(stores: Mapping[str, Store], directory: Path, sessions: int) -> dic
 
 
 def _write(stores: Mapping[str, Store], directory: Path, sessions: int) -> dict[str, float]:
-    """Seconds a session, median, the stores taking turns; and each one's share of what is done at the end."""
+    """Seconds a session, median of the groups, the stores taking turns; each one's share of its end."""
     taken: dict[str, list[float]] = {name: [] for name in stores}
-    for number in range(sessions):
-        session = load(directory, number)
-        for name in _turn(stores, number):
-            store = stores[name]
-            taken[name].append(_timed_ms(store.write, session) / 1000)
+    for turn, first in enumerate(range(0, sessions, GROUP)):
+        group = [load(directory, number) for number in range(first, min(first + GROUP, sessions))]
+        for name in _turn(stores, turn):
+            taken[name].append(_timed_ms(stores[name].write, group) / 1000 / len(group))
     ends = {name: _timed_ms(store.finish) / 1000 / sessions for name, store in stores.items()}
     return {name: statistics.median(times) + ends[name] for name, times in taken.items()}
 

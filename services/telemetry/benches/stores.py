@@ -1,6 +1,5 @@
 """The stores that `spondyl bench store` compares, each with the same methods and its best fair settings."""
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -16,13 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from services.telemetry.archive import objects
 from services.telemetry.archive.index import Index
+from services.telemetry.archive.objects import Sections, dumped_directory
 from services.telemetry.archive.reader import Archive
-from services.telemetry.archive.rows import NOTHING, Commit, NewObject
+from services.telemetry.archive.rows import NOTHING, Commit
 from services.telemetry.archive.stores import open_store
 from services.telemetry.archive.totals import totals
+from services.telemetry.archive.writing import build, put_all
 from services.telemetry.benches.sessions import COLUMNS, Session
+from services.telemetry.errors import CorruptObject
 from services.telemetry.models import Place, Source
 
 Table = dict[str, npt.NDArray[Any]]
@@ -32,13 +33,13 @@ BLOCK: Final = 3000  # samples of a block in SQLite: a minute
 
 
 class Store(Protocol):
-    """What every store can do; integers in, the same integers out. Every session is on disk when written."""
+    """What every store can do; integers in, the same integers out. A group is on disk when written."""
 
     versions: dict[str, str]
     durability: str
 
-    def write(self, session: Session) -> None:
-        """Keep a session."""
+    def write(self, sessions: Sequence[Session]) -> None:
+        """Keep a group of sessions."""
 
     def finish(self) -> None:
         """What the store does when all is written."""
@@ -59,7 +60,10 @@ class Store(Protocol):
 class Ours:
     """The archive: an object a session in a directory, the SQLite index with its directory."""
 
-    durability = "object: fsync of file and directory; index: SQLite transaction"
+    durability = (
+        "each object: fsync of file and directory, read back and compared; index: one SQLite transaction a "
+        "group (the archiver's own check that an object can be decoded is not in it, as in no peer's)"
+    )
 
     def __init__(self, directory: Path) -> None:
         self.index = Index(f"sqlite:///{directory / 'archive.db'}")
@@ -68,24 +72,22 @@ class Ours:
         self.versions = {"zstandard": zstandard.__version__, "sqlite": sqlite3.sqlite_version}
         self._bytes = {"samples": 0, "directory": 0, "pyramid": 0}
 
-    def write(self, session: Session) -> None:
-        """Encode, put, make known."""
-        source, run = _source(session.number), session.run
-        place, boot = source.place, source.boot
-        data, directory = objects.build(objects.Sections(place.site, place.device, boot, [run]))
-        sha256, dumped = hashlib.sha256(data).hexdigest(), directory.dump()
-        path = f"{place.site}/{place.device}/2026/01/{boot}-{run.first:012d}-{sha256[:16]}.spa"
-        self.store.put(path, data)
-        new = NewObject(
-            path, source, sha256, len(data), dumped, {"tension": directory.spans("tension")},
-            directory.started_at_us, directory.ended_at_us,
-        )  # fmt: skip
-        if not self.index.commit(Commit(source, NOTHING, {**NOTHING, "tension": run.after}, [new])):
-            raise RuntimeError(f"{path} was known before")
-        pyramid = sum(entry.length for entry in directory.blocks if entry.kind == "pyramid")
-        self._bytes["pyramid"] += pyramid
-        self._bytes["directory"] += len(dumped)
-        self._bytes["samples"] += len(data) - pyramid
+    def write(self, sessions: Sequence[Session]) -> None:
+        """As the archiver does with what several devices have finished: encode, put, make known at once."""
+        built = [build(_sections(session)) for session in sessions]
+        steps = []
+        for session, found in zip(sessions, put_all(self.store, built), strict=True):
+            if isinstance(found, CorruptObject):
+                raise found
+            after = {**NOTHING, "tension": session.run.after}
+            steps.append(Commit(found.source, NOTHING, after, [found]))
+        if not all(self.index.commit_all(steps)):
+            raise RuntimeError("some of these sessions were known before")
+        for one in built:
+            pyramid = sum(entry.length for entry in one.directory.blocks if entry.kind == "pyramid")
+            self._bytes["pyramid"] += pyramid
+            self._bytes["directory"] += len(dumped_directory(one.data))
+            self._bytes["samples"] += len(one.data) - pyramid
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -108,6 +110,11 @@ class Ours:
         self.index.close()
 
 
+def _sections(session: Session) -> Sections:
+    source = _source(session.number)
+    return Sections(source.place.site, source.place.device, source.boot, [session.run])
+
+
 def _source(number: int) -> Source:
     return Source(
         Place("bench", f"bed-{number % BEDS}"), UUID(int=uuid5(NAMESPACE_URL, f"bench {number}").int)
@@ -117,7 +124,7 @@ def _source(number: int) -> Source:
 class Parquet:
     """A file a session, one row group: DELTA_BINARY_PACKED, zstd 3."""
 
-    durability = "fsync of every file and its directory"
+    durability = "fsync of every file, and of their directory once a group"
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -125,17 +132,18 @@ class Parquet:
         self._numbers: list[int] = []
         pa.set_cpu_count(THREADS)
 
-    def write(self, session: Session) -> None:
-        """One row group, no dictionary: the fastest and smallest for these columns."""
-        table = pa.table(session.columns)
-        with self.path(session.number).open("wb") as file:
-            pq.write_table(
-                table, file, row_group_size=session.count, compression="zstd", compression_level=3,
-                use_dictionary=False, column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
-            )  # fmt: skip
-            flush(file)
+    def write(self, sessions: Sequence[Session]) -> None:
+        """One row group a file, no dictionary: the fastest and smallest for these columns."""
+        for session in sessions:
+            table = pa.table(session.columns)
+            with self.path(session.number).open("wb") as file:
+                pq.write_table(
+                    table, file, row_group_size=session.count, compression="zstd", compression_level=3,
+                    use_dictionary=False, column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
+                )  # fmt: skip
+                flush(file)
+            self._numbers.append(session.number)
         flush_directory(self.directory)
-        self._numbers.append(session.number)
 
     def path(self, number: int) -> Path:
         """The file of a session."""
@@ -169,7 +177,7 @@ class Parquet:
 
 
 class DuckDB:
-    """DuckDB's own format, two threads, a transaction a session."""
+    """DuckDB's own format, two threads, a transaction a group."""
 
     durability = "DuckDB transaction, checkpoint at the end"
 
@@ -180,15 +188,18 @@ class DuckDB:
         self.connection.execute(f"CREATE TABLE samples (session INTEGER, seq INTEGER, {columns})")
         self.versions = {"duckdb": duckdb.__version__}
 
-    def write(self, session: Session) -> None:
+    def write(self, sessions: Sequence[Session]) -> None:
         """Arrow in, no copy."""
-        table = pa.table(session.columns)
-        self.connection.register("incoming", table)
-        self.connection.execute(
-            "INSERT INTO samples SELECT $number, (row_number() OVER () - 1)::INTEGER, * FROM incoming",
-            {"number": session.number},
-        )
-        self.connection.unregister("incoming")
+        self.connection.begin()
+        for session in sessions:
+            table = pa.table(session.columns)
+            self.connection.register("incoming", table)
+            self.connection.execute(
+                "INSERT INTO samples SELECT $number, (row_number() OVER () - 1)::INTEGER, * FROM incoming",
+                {"number": session.number},
+            )
+            self.connection.unregister("incoming")
+        self.connection.commit()
 
     def finish(self) -> None:
         """Into the file."""
@@ -226,8 +237,8 @@ class DuckDBOnParquet:
         self.connection = duckdb.connect(config={"threads": THREADS})
         self.versions = {"duckdb": duckdb.__version__}
 
-    def write(self, session: Session) -> None:
-        """Parquet has written it."""
+    def write(self, sessions: Sequence[Session]) -> None:
+        """Parquet has written them."""
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -256,7 +267,7 @@ class DuckDBOnParquet:
 
 
 class SqliteBlocks:
-    """SQLite, a row a minute: differences, byte planes, zstd 3; a transaction a session."""
+    """SQLite, a row a minute: differences, byte planes, zstd 3; a transaction a group."""
 
     durability = "SQLite transaction, WAL, synchronous FULL"
 
@@ -273,13 +284,15 @@ class SqliteBlocks:
         self._compressor = zstandard.ZstdCompressor(level=3)
         self._decompressor = zstandard.ZstdDecompressor()
 
-    def write(self, session: Session) -> None:
-        """All blocks of the session in one transaction."""
-        table = np.stack([session.columns[name] for name in COLUMNS])
-        rows = [
-            (session.number, first, self._pack(table[:, first : first + BLOCK]))
-            for first in range(0, session.count, BLOCK)
-        ]
+    def write(self, sessions: Sequence[Session]) -> None:
+        """All blocks of the sessions in one transaction."""
+        rows = []
+        for session in sessions:
+            table = np.stack([session.columns[name] for name in COLUMNS])
+            rows += [
+                (session.number, first, self._pack(table[:, first : first + BLOCK]))
+                for first in range(0, session.count, BLOCK)
+            ]
         self.connection.execute("BEGIN")
         self.connection.executemany("INSERT INTO blocks VALUES (?, ?, ?)", rows)
         self.connection.execute("COMMIT")
