@@ -74,6 +74,7 @@ class Store:
             server = _examine(self._redis)
         if self._connects != self._examined:
             self._known.clear()  # it may be another server
+            self._heads.clear()
         self._examined = self._connects
         self.server = server
         return server

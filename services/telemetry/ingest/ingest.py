@@ -341,12 +341,15 @@ class Ingest:
         self._metrics.holes.set(len(holes))
         if self._keeper is not None:
             self._given_up = self._keeper(holes, self._is_heard)
-        idle = self._memory.forget_idle()
-        for source in idle:
+        self._let_go(self._memory.forget_idle())
+        self._collector.prune()
+
+    def _let_go(self, sources: list[Source]) -> None:
+        """Of all that is kept beside the memory, so that months of boots and moves leave nothing."""
+        for source in sources:
             self._store.forget(source)
             self._heard.pop(source.place, None)
-        self._unsaid.prune(source.place for source in idle)
-        self._collector.prune()
+        self._unsaid.prune(source.place for source in sources)
 
     def _recall_holes(self) -> None:
         """Know the holes of adopted sites, also of boots and devices from which nothing comes any more."""
@@ -366,8 +369,8 @@ class Ingest:
         """Sites that came or went since the last batch: others may have stored for them meanwhile."""
         while self._changes:
             site, adopted = self._changes.popleft()
-            self._memory.forget_site(site)
             self._unsaid.forget(site)
+            self._let_go(self._memory.forget_site(site))
             self._adopted.pop(site, None)
             self._to_recall.pop(site, None)
             if self._keeper is not None:

@@ -114,9 +114,11 @@ class Memory:
         self._due.clear()
         self._holed.clear()
 
-    def forget_site(self, site: str) -> None:
-        """Somebody else stores for this site now."""
-        self._drop([source for source in self.tracks if source.place.site == site])
+    def forget_site(self, site: str) -> list[Source]:
+        """Somebody else stores for this site now; which sources it has."""
+        theirs = [source for source in self.tracks if source.place.site == site]
+        self._drop(theirs)
+        return theirs
 
     def forget_idle(self) -> list[Source]:
         """Let go of sources that went silent; which they were."""

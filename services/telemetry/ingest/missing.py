@@ -61,7 +61,7 @@ class Missing:
             self._open[hole] = _Open(asking, asking.waited_s + self.ask_s)
 
     def forget(self, site: str) -> None:
-        """Another worker asks for this site's holes now: what is written down about them is no longer ours."""
+        """Another worker asks for this site's holes now, and what is written down about them is its own."""
         self._open = {hole: state for hole, state in self._open.items() if hole.source.place.site != site}
 
     def look(self, holes: Iterable[Hole], now: float, is_heard: IsHeard) -> Look:
