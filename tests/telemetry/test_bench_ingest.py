@@ -10,7 +10,7 @@ pytestmark = pytest.mark.system
 FIELDS = {
     "messages_per_s", "samples_per_s", "mosquitto_sub_per_s", "ratio_to_mosquitto_sub", "offered_per_s",
     "saturated", "lost_samples", "duplicate_samples", "block_samples", "payload_bytes", "cpu_share", "rounds",
-    "versions",
+    "versions", "publisher_connections",
 }  # fmt: skip
 
 

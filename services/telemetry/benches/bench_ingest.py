@@ -1,6 +1,9 @@
 """How fast blocks become durable, beside how fast `mosquitto_sub` receives them.
 
-The same publishers (publisher.py), the same broker; ingest and `mosquitto_sub` take turns alone against them.
+The same publishers (publisher.py), the same broker; ingest and `mosquitto_sub` take turns alone against them,
+each first in every other round. Publishers and receivers share the broker's one thread, and the more
+connections publish, the less is left for delivering: as many are taken as saturate `mosquitto_sub`, found by
+short turns beforehand, which also warm the machine up.
 Every turn has a broker and a store of its own. A round's rate of ingest is what Redis took into its streams
 within the measured seconds, every transaction flushed to the append-only file and then acknowledged to the
 broker; after the publishers have ended, the broker's queue is taken to its end and what is stored is compared
@@ -40,11 +43,14 @@ from services.telemetry.store import connect
 BLOCKS: Final = Path(__file__).with_name("recorded_blocks.jsonl")
 SITES: Final = 2
 PUBLISHERS: Final = 1  # processes a site
+CONNECTIONS: Final = (4, 8, 12, 16, 24, 32, 48)  # a site; the first that saturates is taken
+TRY_S: Final = 2.0
 WARM_S: Final = 1.0
 READY_S: Final = 60.0
 DRAIN_S: Final = 600.0  # in all; without progress much less
 STALLED_S: Final = 20.0
 SATURATED: Final = 1.05
+SATURATED_SURELY: Final = 1.12
 POLL_S: Final = 0.05
 # One lane -> its runs of consecutive numbers, read from the entries themselves: {first, after, first, ...}.
 _RUNS: Final = """
@@ -75,6 +81,15 @@ class Turn:
     stored: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What both receivers get to do."""
+
+    devices: int
+    workers: int
+    connections: int  # a site
+
+
 @dataclass(slots=True)
 class _Processes:
     """What runs in a turn, by what it is called in the report."""
@@ -98,19 +113,38 @@ def measure(devices: int, seconds: float, workers: int, rounds: int) -> dict[str
     directory = Path(tempfile.mkdtemp(prefix="spondyl-bench-ingest-"))
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end with us
     try:
-        turns: dict[str, list[Turn]] = {"ingest": [], "mosquitto_sub": []}
-        for number in range(rounds):
-            for name, take in (("ingest", _ingest_turn), ("mosquitto_sub", _sub_turn)):
-                place = directory / f"{name}-{number}"
-                turns[name].append(take(place, devices, seconds / rounds, workers))
-                shutil.rmtree(place, ignore_errors=True)
+        load = _saturating(directory / "trial", devices, workers)
+        turns = _rounds(directory, load, rounds, seconds / rounds)
     finally:
         signal.signal(signal.SIGTERM, before)
         shutil.rmtree(directory, ignore_errors=True)
-    return _report(turns, devices, seconds, workers)
+    return _report(turns, load, seconds)
 
 
-def _report(turns: dict[str, list[Turn]], devices: int, seconds: float, workers: int) -> dict[str, Any]:
+def _saturating(directory: Path, devices: int, workers: int) -> _Load:
+    """The fewest connections at which `mosquitto_sub` is offered more than it takes; else the most."""
+    for connections in CONNECTIONS:
+        load = _Load(devices, workers, connections)
+        turn = _sub_turn(directory, load, TRY_S)
+        shutil.rmtree(directory, ignore_errors=True)
+        if turn.offered_per_s > SATURATED_SURELY * turn.received_per_s:
+            break
+    return load
+
+
+def _rounds(directory: Path, load: _Load, rounds: int, seconds: float) -> dict[str, list[Turn]]:
+    """Both receivers in turns, each first in every other round."""
+    turns: dict[str, list[Turn]] = {"ingest": [], "mosquitto_sub": []}
+    both = [("ingest", _ingest_turn), ("mosquitto_sub", _sub_turn)]
+    for number in range(rounds):
+        for name, take in both[:: -1 if number % 2 else 1]:
+            place = directory / f"{name}-{number}"
+            turns[name].append(take(place, load, seconds))
+            shutil.rmtree(place, ignore_errors=True)
+    return turns
+
+
+def _report(turns: dict[str, list[Turn]], load: _Load, seconds: float) -> dict[str, Any]:
     ingest, sub = turns["ingest"], turns["mosquitto_sub"]
     payloads = BLOCKS.read_bytes().splitlines()
     samples = len(json.loads(payloads[0])["phase"])
@@ -131,9 +165,11 @@ def _report(turns: dict[str, list[Turn]], devices: int, seconds: float, workers:
         "payload_bytes": round(statistics.mean(len(payload) for payload in payloads)),
         "cpu_share": {name: round(_share(ingest, name), 3) for name in ingest[0].cpu_share},
         "cpu_share_mosquitto_sub": {name: round(_share(sub, name), 3) for name in sub[0].cpu_share},
-        "devices": devices,
-        "workers": workers,
+        "devices": load.devices,
+        "workers": load.workers,
+        "publisher_connections": SITES * PUBLISHERS * min(load.connections, load.devices // SITES),
         "seconds": seconds,
+        "load_average": os.getloadavg()[0],
         "rounds": [_row(one, other) for one, other in zip(ingest, sub, strict=True)],
         "cpus": os.cpu_count(),
         "versions": _versions(),
@@ -172,7 +208,7 @@ def _versions() -> dict[str, str]:
 
 
 # --- turns --------------------------------------------------------------------------------------------------
-def _ingest_turn(directory: Path, devices: int, seconds: float, workers: int) -> Turn:
+def _ingest_turn(directory: Path, load: _Load, seconds: float) -> Turn:
     """The product's own worker processes: what they store, and that it is whole."""
     with ExitStack() as stack:
         processes = _Processes()
@@ -183,13 +219,13 @@ def _ingest_turn(directory: Path, devices: int, seconds: float, workers: int) ->
         url = f"redis://127.0.0.1:{redis_port}/0"
         client = connect(url)
         stack.callback(client.close)
-        for number in range(workers):
-            sites = [site for place, site in enumerate(_sites()) if place % workers == number]
+        for number in range(load.workers):
+            sites = [site for place, site in enumerate(_sites()) if place % load.workers == number]
             process = stack.enter_context(_worker(directory / f"worker-{number}", port, url, sites))
             processes.add("ingest", process)
         _wait_for_workers(client, port)
-        with _publishers(directory / "publishers", port, devices, processes) as publishers:
-            turn = _measured(publishers, lambda: _stored(client), processes, devices, seconds)
+        with _publishers(directory / "publishers", port, load, processes) as publishers:
+            turn = _measured(publishers, lambda: _stored(client), processes, load.devices, seconds)
             published = publishers.end()
         total = sum(published.values())
         _drain(client, total + SITES)
@@ -197,7 +233,7 @@ def _ingest_turn(directory: Path, devices: int, seconds: float, workers: int) ->
     return turn
 
 
-def _sub_turn(directory: Path, devices: int, seconds: float, _workers: int) -> Turn:
+def _sub_turn(directory: Path, load: _Load, seconds: float) -> Turn:
     """`mosquitto_sub`, told to print one letter a message: the least that can be counted."""
     with ExitStack() as stack:
         processes = _Processes()
@@ -211,8 +247,8 @@ def _sub_turn(directory: Path, devices: int, seconds: float, _workers: int) -> T
         ]  # fmt: skip
         processes.add("mosquitto_sub", stack.enter_context(engines.running(command, out)))
         log = out / "log"
-        with _publishers(directory / "publishers", port, devices, processes) as publishers:
-            return _measured(publishers, lambda: log.stat().st_size // 2, processes, devices, seconds)
+        with _publishers(directory / "publishers", port, load, processes) as publishers:
+            return _measured(publishers, lambda: log.stat().st_size // 2, processes, load.devices, seconds)
 
 
 def _measured(
@@ -267,12 +303,12 @@ class _Publishers:
 
 
 @contextlib.contextmanager
-def _publishers(directory: Path, port: int, devices: int, processes: _Processes) -> Iterator[_Publishers]:
+def _publishers(directory: Path, port: int, load: _Load, processes: _Processes) -> Iterator[_Publishers]:
     """Publishers of all sites, publishing."""
     directory.mkdir(parents=True)
     running: dict[str, list[tuple[subprocess.Popen[bytes], mmap.mmap]]] = {}
     with ExitStack() as stack:
-        for site, of_site in zip(_sites(), shares(range(devices), SITES), strict=True):
+        for site, of_site in zip(_sites(), shares(range(load.devices), SITES), strict=True):
             for share in shares(of_site, PUBLISHERS):
                 path = directory / f"{site}-{share.start}"
                 path.write_bytes(bytes(8))
@@ -280,7 +316,8 @@ def _publishers(directory: Path, port: int, devices: int, processes: _Processes)
                     [
                         sys.executable, "-m", "services.telemetry.benches.publisher", "--port", str(port),
                         "--site", site, "--first", str(share.start), "--devices", str(len(share)),
-                        "--blocks", str(BLOCKS), "--counter", str(path),
+                        "--connections", str(load.connections), "--blocks", str(BLOCKS),
+                        "--counter", str(path),
                     ],
                     stdout=subprocess.PIPE,
                 )  # fmt: skip

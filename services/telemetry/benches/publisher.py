@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,13 +24,13 @@ from paho.mqtt.packettypes import PacketTypes
 from broker import contract, topics
 from broker.wire import Packet
 
-CONNECTIONS: Final = 12  # a site: a gateway serves several beds; with fewer mosquitto_sub is not saturated
 WINDOW: Final = 400  # unacknowledged on a connection; the broker's bound is higher
 AT_ONCE: Final = 50  # packets in one send
 PROBE: Final = "probe"  # a device that publishes once, to see whether its site is stored
 SEQ: Final = b'"seq":'
 SEQ_WIDTH: Final = 10  # digits, with blanks in front as JSON allows
 READ_BYTES: Final = 65_536
+PAUSE_S: Final = 0.001  # between two rounds: acknowledgements come together then, at a third of the CPU
 _PUBACK: Final = b"\x40\x02"  # success, without a reason
 
 
@@ -187,6 +188,7 @@ def run(lines: list[Line], counter: mmap.mmap) -> None:
         for line in lines:
             line.send(more=not ended)
         struct.pack_into("<Q", counter, 0, sum(line.acknowledged for line in lines))
+        time.sleep(PAUSE_S)
 
 
 def shares(numbers: range, parts: int) -> Iterator[range]:
@@ -202,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--site", required=True)
     parser.add_argument("--first", type=int, required=True)
     parser.add_argument("--devices", type=int, required=True)
+    parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--blocks", type=Path, required=True)
     parser.add_argument("--counter", type=Path, required=True, help="a file of 8 bytes: acknowledged")
     told = parser.parse_args(arguments)
@@ -209,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     samples = len(json.loads(blocks[0])["phase"])
     numbers = range(told.first, told.first + told.devices)
     lines = []
-    for part, share in enumerate(shares(numbers, min(CONNECTIONS, told.devices))):
+    for part, share in enumerate(shares(numbers, min(told.connections, told.devices))):
         packets = [
             packet_of(told.site, device_name(number), blocks[number % len(blocks)]) for number in share
         ]
