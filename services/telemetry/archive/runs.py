@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 from zlib import crc32
 
@@ -55,35 +56,38 @@ class _Block(msgspec.Struct):
 
 
 _BLOCK: Final = msgspec.json.Decoder(_Block)
+_BLOCKS: Final = msgspec.json.Decoder(list[_Block])
+_LISTS: Final = (*VALUES, PHASE)
 
 
 # --- tension ------------------------------------------------------------------------------------------------
 def tension_runs(entries: Iterable[Stored]) -> list[Run]:
     """Runs of tension samples, joined where they touch; a sample that came twice is taken once.
 
-    Entries (first, count, payload as published) in any order. Raises Corrupt for what is no block.
+    Entries (first, count, payload as published) in any order. Raises Corrupt for what is no block of just
+    these numbers.
     """
-    blocks = [_block(payload) for _, _, payload in sorted(entries, key=lambda entry: entry[:2])]
-    if not blocks:
+    stored = sorted(entries, key=itemgetter(0, 1))
+    if not stored:
         return []
-    table = _Table(blocks)
+    table = _Table(stored, _blocks([payload for _, _, payload in stored]))
     return [table.run(group) for group in table.groups()]
+
+
+def _blocks(payloads: Sequence[bytes]) -> list[_Block]:
+    """All of them read at once; one by one when that fails, or when a payload was more than one value."""
+    try:
+        blocks = _BLOCKS.decode(b"[" + b",".join(payloads) + b"]")
+    except msgspec.MsgspecError:
+        return [_block(payload) for payload in payloads]
+    return blocks if len(blocks) == len(payloads) else [_block(payload) for payload in payloads]
 
 
 def _block(payload: bytes) -> _Block:
     try:
-        block = _BLOCK.decode(payload)
+        return _BLOCK.decode(payload)
     except msgspec.MsgspecError:
-        block = _lenient(payload)
-    counts = {len(getattr(block, name)) for name in (*VALUES, PHASE)}
-    if len(counts) != 1 or block.started_at.tzinfo is None:
-        raise Corrupt(
-            f"tension block {block.seq}: its columns hold {sorted(counts)} samples, or it has no zone"
-        )
-    return block
-
-
-def _lenient(payload: bytes) -> _Block:
+        pass
     try:
         message = TensionBlock.model_validate_json(payload)
     except ValueError as error:
@@ -94,19 +98,35 @@ def _lenient(payload: bytes) -> _Block:
 class _Table:
     """Blocks in order of seq as columns of one length, with what each block adds to those before it."""
 
-    def __init__(self, blocks: Sequence[_Block]) -> None:
+    def __init__(self, stored: Sequence[Stored], blocks: Sequence[_Block]) -> None:
         self.blocks = blocks
-        self.counts = np.array([len(block.phase) for block in blocks])
-        self.seqs = np.array([block.seq for block in blocks], dtype=np.int64)
+        self.seqs, self.counts = np.array([entry[:2] for entry in stored], dtype=np.int64).T
+        self._require_as_stored()
         self.times = [(block.started_at - _EPOCH) // _MICROSECOND for block in blocks]
         self.ends = np.cumsum(self.counts)
         total = int(self.ends[-1])
         self.floats = {
-            name: np.fromiter(chain.from_iterable(getattr(b, name) for b in blocks), np.float64, total)
+            name: np.fromiter(chain.from_iterable(map(attrgetter(name), blocks)), np.float64, total)
             for name in VALUES
         }
         self.phases = self._phases(total)
         self.exact = self._exact_blocks()
+
+    def _require_as_stored(self) -> None:
+        """Every block holds just the numbers it is stored under, in every column, and says its zone."""
+        blocks, size = self.blocks, len(self.blocks)
+        wrong = np.fromiter(map(attrgetter("seq"), blocks), np.int64, size) != self.seqs
+        for name in _LISTS:
+            wrong |= np.fromiter(map(len, map(attrgetter(name), blocks)), np.int64, size) != self.counts
+        wrong |= self.counts < 1
+        wrong |= np.fromiter((block.started_at.tzinfo is None for block in blocks), np.bool_, size)
+        if wrong.any():
+            at = int(wrong.argmax())
+            sizes = sorted({len(getattr(blocks[at], name)) for name in _LISTS})
+            raise Corrupt(
+                f"tension block {blocks[at].seq}, stored as {self.seqs[at]} with {self.counts[at]} samples: "
+                f"its columns hold {sizes}, or it has no zone"
+            )
 
     def _phases(self, total: int) -> Counts:
         names = chain.from_iterable(block.phase for block in self.blocks)

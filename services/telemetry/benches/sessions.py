@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from services.kit.errors import SpondylError
 from services.telemetry.archive.models import PHASE, VALUES, Run
@@ -99,6 +100,9 @@ def _make(directory: Path, first: int, count: int, minutes: float) -> None:
 
 
 def _columns(recorded: Path) -> npt.NDArray[np.int32]:
-    (run,) = tension_runs((number, 1, line) for number, line in enumerate(recorded.read_bytes().splitlines()))
+    lines = recorded.read_bytes().splitlines()
+    heads = [orjson.loads(line) for line in lines]
+    stored = [(head["seq"], len(head[PHASE]), line) for head, line in zip(heads, lines, strict=True)]
+    (run,) = tension_runs(stored)
     rows = [run.columns[name] * 10 ** (DECIMALS[name] - run.decimals[name]) for name in COLUMNS]
     return np.stack(rows).astype(np.int32)

@@ -1,13 +1,16 @@
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from archive_rig import MINUTE, SESSION
+from gateway_stand_in import block
 from sqlalchemy import event
 
 from services.telemetry import keys
 from services.telemetry.errors import ArchiveUnavailable, CorruptObject
+from services.telemetry.models import Entry, Place
 
 
 def test_a_finished_session_becomes_one_object_with_everything_in_it(rig):
@@ -218,3 +221,98 @@ def test_what_a_killed_archiver_left_in_redis_is_taken_away_by_the_next(rig, val
     assert [rig.hot_numbers(kind) for kind in ("tension", "blackbox", "event")] == [[], [], []]
     assert valkey_client.hgetall(keys.archived(rig.source))[b"tension"] == b"1000"
     assert rig.hot.sessions() == []
+
+
+def bad(rig, kind, first, count, content):
+    """An entry that ingest would not have written so."""
+    return Entry(kind, rig.source, first, first + count, content)
+
+
+def test_what_cannot_be_read_is_kept_aside_and_stops_nothing(rig):
+    """One bad entry must hold up neither what came after it nor other devices, nor be lost."""
+    other = block(rig.source.boot, 100, 50, 1.0).model_dump_json().encode()
+    strays = [
+        bad(rig, "tension", 500, 50, b"no block"),
+        bad(rig, "tension", 550, 50, other),
+        bad(rig, "blackbox", 500, 50, b"{}"),
+        bad(rig, "event", 0, 1, b'{"index": 5, "at": "2026-01-01T00:00:00Z"}'),
+    ]
+    rig.keep([*rig.tension(0, 500), *strays, *rig.tension(600, 400), *rig.blackbox(0, 500),
+              *rig.blackbox(550, 450)])  # fmt: skip
+    assert rig.turn(hurry=True) == {}
+    assert rig.archived() == [(0, 500), (600, 1000)]
+    assert rig.archived("blackbox") == [(0, 500), (550, 1000)]
+    kept = {(kind, stray.first, stray.content) for kind, stray in
+            ((stray.kind, stray) for _, stray in rig.archive.index.strays())}  # fmt: skip
+    assert kept == {(one.kind, one.first, one.content) for one in strays}
+    assert [(gap.first, gap.after) for gap in rig.archive.gaps(rig.source) if gap.kind == "tension"] == [
+        (500, 550), (550, 600),
+    ]  # fmt: skip
+    assert [rig.hot_numbers(kind) for kind in ("tension", "blackbox", "event")] == [[], [], []]
+
+
+def test_an_absurd_count_moves_no_mark_beyond_the_next_entry(rig):
+    """Else a single entry would make all later samples of the boot come late."""
+    rig.keep(rig.tension(0, 1000))
+    rig.store._redis.xadd(keys.stream("tension", rig.source), {"n": 2**52, "d": b"{}"}, id="1000-1")
+    rig.keep(rig.tension(1050, 50))
+    rig.store._redis.hset(keys.cursor(rig.source), "tension", 1100)
+    rig.turn(hurry=True)
+    assert rig.archived() == [(0, 1000), (1050, 1100)]
+    assert rig.archive.index.marks(rig.source)["tension"] == 1100
+
+
+def test_a_late_entry_that_cannot_be_read_is_kept_aside_too(rig):
+    """It would be looked at every minute for ever, and block what is newer."""
+    rig.keep(rig.tension(0, 1000))
+    rig.turn(hurry=True)
+    rig.store._redis.hset(keys.strays("tension", rig.source), "50/10/0", b"nonsense")
+    rig.keep(rig.tension(1000, 1000))
+    rig.turn(hurry=True, after_s=61)
+    assert rig.archived() == [(0, 1000), (1000, 2000)]
+    assert [stray.content for _, stray in rig.archive.index.strays()] == [b"nonsense"]
+    assert not rig.store._redis.exists(keys.strays("tension", rig.source))
+
+
+def test_many_devices_are_committed_in_one_transaction(rig):
+    """Its flush is what costs: a chain's sessions end by the dozen."""
+    first = rig.source
+    sources = [type(first)(Place("north", f"bed-{number:02}"), uuid4()) for number in range(12)]
+    for source in sources:
+        rig.source = source
+        rig.keep(rig.tension(0, 1000, samples=500))
+    commits = []
+    event.listen(rig.archive.index.engine, "commit", commits.append)
+    written = []
+    event.listen(
+        rig.archive.index.engine, "before_cursor_execute",
+        lambda *told: written.append(told[2]) if "INSERT INTO archive_objects" in told[2] else None,
+    )  # fmt: skip
+    rig.turn(hurry=True)
+    assert len(written) == 1
+    assert all(rig.archive.spans("tension", source) == [(0, 1000)] for source in sources)
+
+
+def test_gaps_that_the_index_names_leave_redis_with_what_they_are_between(rig):
+    """A hash that only grows would be read with every look at the device."""
+    rig.keep([*rig.tension(0, 500), *rig.tension(600, 400)], gaps=[rig.gap(500, 600), rig.gap(1200, 1300)])
+    rig.turn(hurry=True)
+    rig.turn(after_s=3601)
+    assert [(gap.first, gap.after) for gap in rig.archive.gaps(rig.source)] == [(500, 600)]
+    assert rig.store._redis.hkeys(keys.gaps(rig.source)) == [b"tension/1200/1300"]
+
+
+def test_the_age_of_the_oldest_sample_is_told_until_it_is_archived(rig):
+    """Growing for hours it says that the archiver is behind."""
+    rig.keep(rig.tension(0, 1000))
+    rig.store._redis.delete(keys.stream("tension", rig.source))
+    long_ago = datetime.now(UTC) - timedelta(hours=3)
+    content = block(rig.source.boot, 0, 1000, 1.0).model_copy(update={"started_at": long_ago})
+    payload = content.model_dump_json().encode()
+    rig.store._redis.xadd(keys.stream("tension", rig.source), {"n": 1000, "d": payload}, id="0-1")
+    rig.turn()
+    assert rig.archiver.oldest_s() == pytest.approx(3 * 3600, abs=60)
+    rig.turn(hurry=True)
+    rig.turn()
+    assert rig.archived() == [(0, 1000)]
+    assert rig.archiver.oldest_s() == 0.0
