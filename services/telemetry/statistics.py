@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from sqlalchemy import func, select
 
 from services.telemetry.archive import census
 from services.telemetry.archive.index import Index
+from services.telemetry.archive.tables import SESSIONS
 from services.telemetry.errors import BadCursor, BadQuestion
 
 GROUPS: Final = {
@@ -126,9 +128,19 @@ class Chain:
         }
 
     def _refresh(self) -> None:
-        newest = census.newest_session_us(self._index)
+        """Add what was archived since; begin anew when some have expired, which alone makes them fewer."""
         if self._database is None:
             self._database = _open()
+        self._add_new()
+        with self._index.read() as connection:
+            there = connection.execute(select(func.count()).select_from(SESSIONS)).scalar_one()
+        if self._database.execute("SELECT count(*) FROM sessions").fetchone()[0] > there:
+            self._database.execute("DELETE FROM sessions")
+            self._seen_us = 0
+            self._add_new()
+
+    def _add_new(self) -> None:
+        newest = census.newest_session_us(self._index)
         if newest <= self._seen_us:
             return
         for page in census.session_texts(self._index, max(0, self._seen_us - _OVERLAP_US)):

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import threading
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
 import edfio
 import pyarrow.parquet
 import pytest
 from history_rig import HistoryRig
+from run_file import running
 from simulated_session import SESSION, simulated
 
 from services.cli import main
@@ -67,3 +70,47 @@ def test_a_refused_export_leaves_the_file_as_it_was(archived, capsys, session, f
     assert words in err
     assert (archived / "out.x").read_text() == "before"
     assert [path.name for path in archived.iterdir() if path.name.startswith(".")] == []
+
+
+class Answer(BaseHTTPRequestHandler):
+    """A file of two parts in chunks, or the first of them and the end of the connection."""
+
+    protocol_version = "HTTP/1.1"
+    is_whole = True
+
+    def do_GET(self):
+        """In chunks."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"5\r\nfirst\r\n")
+        if self.is_whole:
+            self.wfile.write(b"7\r\n second\r\n0\r\n\r\n")
+        self.close_connection = True
+
+    def log_message(self, *_):
+        """Nothing to the test's output."""
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_a_running_system_sends_gets_its_name_when_all_of_it_is_there(tmp_path, capsys, is_whole):
+    """An answer that breaks off leaves the file as it was, and nothing beside it."""
+    out = tmp_path / "session.csv"
+    out.write_text("before")
+    handler = type("Told", (Answer,), {"is_whole": is_whole})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        running(tmp_path, f"http://127.0.0.1:{server.server_port}")
+        status, told, err = export(
+            capsys, SESSION, "--format", "csv", "--out", out, "--data", tmp_path, "--json"
+        )
+        server.shutdown()
+        thread.join()
+    assert out.read_text() == ("first second" if is_whole else "before")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".session")] == []
+    if is_whole:
+        assert (status, json.loads(told)["origin"], json.loads(told)["bytes"]) == (0, "telemetry", 12)
+    else:
+        assert (status, told) == (1, "")
+        assert "the answer broke off" in err

@@ -163,6 +163,13 @@ def test_the_last_seconds_of_a_device_need_no_redis_either(stored):
     assert (segment["seq"], segment["seq"] + segment["count"]) == (total - 500, total)
 
 
+def test_a_window_that_names_no_time_is_the_last_minute(stored):
+    """Who looks at a bed for the first time knows none of its numbers."""
+    (segment,) = stored.get("/devices/bed-01/window").json()["segments"]
+    total = len(stored.session.samples)
+    assert (segment["seq"], segment["seq"] + segment["count"]) == (total - 3000, total)
+
+
 def test_the_audit_is_clean_and_counts_everything_once(stored):
     """Wherever it lies."""
     report = stored.get("/audit").json()

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from services.kit import runfile
 from services.kit.errors import NotRunning, SpondylError
-from services.kit.fetch import fetch
+from services.kit.fetch import fetch_parts
 from services.telemetry.archive.opening import exists, open_archive
 from services.telemetry.errors import UnknownSession
 from services.telemetry.exports.formats import Format, format_of
@@ -57,7 +57,7 @@ def _asked(session: UUID, chosen: Format, data: Path) -> Iterator[bytes]:
     """Nothing when nothing runs, or what runs does not know it."""
     try:
         address = runfile.load(data).telemetry
-        yield fetch(f"{address}/sessions/{session}/export?format={chosen.name}", ANSWER_S)
+        yield from fetch_parts(f"{address}/sessions/{session}/export?format={chosen.name}", ANSWER_S)
     except NotRunning:
         return
     except urllib.error.HTTPError as error:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from services.telemetry.archive import census
-from services.telemetry.errors import BadQuestion
+from services.telemetry.errors import ArchiveUnavailable, BadQuestion
 from services.telemetry.hot import Overview
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
@@ -27,6 +27,7 @@ from services.telemetry.windows import newest
 
 MAX_BLOCKS: Final = 20_000
 MAX_SECONDS: Final = 4 * 3600
+LAST_S: Final = 60.0  # of a window that names no time
 NOTHING: Final = Overview({}, [], None)
 
 
@@ -67,12 +68,17 @@ def _add_samples(router: APIRouter, history: History) -> None:
         form: Annotated[FormName, Query(alias="format")] = None,
         accept: Accept = "",
     ) -> Response:
-        """The samples from a time to a time, or from a seq to before a seq of a boot."""
-        if since is None or until is None:
+        """The samples from a time to a time, or from a seq to before a seq of a boot; the last 60 s unless
+        told.
+        """
+        if (since is None) != (until is None):
             raise BadQuestion("a window needs from and to: two times (ISO 8601), or two seqs of a boot")
         wanted = form_of(form, accept)
         place = history.place(device, site)
-        spans = asked_spans(history, place, since, until, boot)
+        if since is None or until is None:
+            spans = _last(history, place, boot, None, LAST_S)
+        else:
+            spans = asked_spans(history, place, since, until, boot)
         return Window(place, spans, points, wanted).answer(history)
 
     @router.get("/devices/{device}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
@@ -121,11 +127,15 @@ def _devices(history: History, places: Sequence[Place]) -> list[dict[str, Any]]:
 
 def _archived_ends(history: History, places: Sequence[Place]) -> dict[Place, tuple[UUID, int]]:
     """Of devices whose samples have all left Redis: the newest boot and the seq behind its last sample."""
-    if not places or history.archive is None:
+    if not places:
         return {}
     wanted = set(places)
     found: dict[Place, tuple[UUID, int]] = {}
-    for source, marks in census.ends(history.archive.index).items():  # oldest boot first: the last one stays
+    try:
+        ends = census.ends(history.archive.index) if history.archive else {}
+    except ArchiveUnavailable:
+        return {}  # what Redis knows of a device is told all the same
+    for source, marks in ends.items():  # oldest boot first: the last one stays
         if source.place in wanted:
             found[source.place] = (source.boot, marks)
     return found

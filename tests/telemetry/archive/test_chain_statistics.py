@@ -8,6 +8,7 @@ from asgi_client import Client
 
 from services.kit.http import create_app
 from services.telemetry.api import create_router
+from services.telemetry.archive import registry
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import NOTHING, Commit, SessionRow
@@ -145,3 +146,12 @@ def test_text_of_a_request_is_a_value_and_never_sql(chain):
     """A site of this name has no sessions, and the table stands."""
     assert ask(chain[0], site="x' OR '1'='1") == ([], None)
     assert len(ask(chain[0])[0]) == 3
+
+
+def test_sessions_that_have_expired_are_counted_no_more(chain):
+    """What was let go after ten years is in no figure, without a restart."""
+    client, index = chain
+    assert ask(client, group_by="year", measures="sessions")[0][0]["sessions"] == 60
+    with index.write() as connection:
+        registry.bury(connection, [], [session(number).id for number in range(20)], 0, "a test")
+    assert ask(client, group_by="year", measures="sessions")[0][0]["sessions"] == 40
