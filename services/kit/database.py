@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from services.kit.errors import SpondylError
 
 BUSY_TIMEOUT_MS = 5000
+_URLS = "sqlite:///FILE or postgresql+psycopg://..."
 # WAL: readers never wait for the writer; FULL: a commit is on disk when it returns, power cut included.
 _SQLITE_PRAGMAS = {
     "busy_timeout": str(BUSY_TIMEOUT_MS),
@@ -37,10 +38,10 @@ def open_database(url: str) -> Engine:
             _prepare_sqlite(engine)
         with engine.connect():
             return engine
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise SpondylError(f"there is no driver for the database {_shown(url)}: {_URLS}") from None
     except ArgumentError:
-        raise SpondylError(
-            "the database URL is not one: sqlite:///FILE or postgresql+psycopg://..."
-        ) from None
+        raise SpondylError(f"the database URL is not one: {_URLS}") from None
     except (DBAPIError, OSError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise SpondylError(f"cannot open the database {_shown(url)}: {reason}") from None

@@ -23,6 +23,8 @@ FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
 SETTLED_S = 20.0  # a child that lived this long starts again without delay
 LOG_BYTES = 10_000_000  # a log larger than this is moved aside when its process starts
+REFUSAL = "spondyl: "  # as services.kit.errors prints one
+_REFUSAL_BYTES = 4096
 POLL_S = 0.05
 STAGE_RESERVE_S = 0.5  # what every later stage of an orderly end can count on
 _PR_SET_PDEATHSIG = 1
@@ -145,7 +147,19 @@ class Supervisor:
             status=status,
             lived_s=round(lived_s, 1),
             again_in_s=child.delay_s,
+            **self._refusal(child.program.name, status),
         )
+
+    def _refusal(self, name: str, status: int | str) -> dict[str, str]:
+        """Why a child would not start, when the last line of its log is such a refusal."""
+        if self._log_directory is None or status == 0:
+            return {}
+        with contextlib.suppress(OSError), (self._log_directory / f"{name}.log").open("rb") as log_file:
+            log_file.seek(max(0, log_file.seek(0, os.SEEK_END) - _REFUSAL_BYTES))
+            last = log_file.read().decode(errors="replace").rstrip().rpartition("\n")[2]
+            if last.startswith(REFUSAL):
+                return {"why": last.removeprefix(REFUSAL)}
+        return {}
 
     def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
         output = self._open_log(program.name)

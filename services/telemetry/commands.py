@@ -51,7 +51,7 @@ def _settled(address: str, settle_s: float, since: str | None) -> dict[str, Any]
         before, owed = owed, _owed(report)
         if before is None or owed < before:
             deadline = time.monotonic() + settle_s
-        if not owed or time.monotonic() >= deadline:
+        if not owed or not time.monotonic() < deadline:  # also for a time that is no number
             return report
         time.sleep(_POLL_S)
 
@@ -118,6 +118,10 @@ def table(report: dict[str, Any]) -> str:
                     f"{counted['first_seq']:>8}{counted['last_seq']:>10}{counted['lost']:>8}"
                     f"{counted['duplicates']:>8}{counted['late_blocks']:>6}"
                 )
+            lines += [
+                f"  gap: {kind} {gap['first']} to {gap['last']}: {gap.get('reason', 'nobody has said why')}"
+                for gap in counted["gaps"]
+            ]
     lines.append(
         f"{report['samples']} samples of {report['devices']} devices in {report['boots']} boots: "
         f"{report['lost_samples']} lost, {report['duplicate_samples']} twice; "

@@ -69,7 +69,9 @@ def test_two_writers_wait_for_each_other(engine):
         assert len(connection.execute(select(CURES)).all()) == 40
 
 
-@pytest.mark.parametrize("url", ["no url", "sqlite:////proc/none/data.db"])
+@pytest.mark.parametrize(
+    "url", ["no url", "sqlite:////proc/none/data.db", "mysql://host/data", "nonsense://host/data"]
+)
 def test_a_database_that_cannot_be_opened_is_one_clear_line(url):
     """Not a trace back of the driver."""
     with pytest.raises(SpondylError, match="database"):

@@ -62,6 +62,20 @@ def test_a_child_that_keeps_dying_is_started_ever_more_slowly(supervise, tmp_pat
     assert 2 <= len(count.read_text()) <= 4
 
 
+def test_why_a_child_refuses_to_start_is_said(supervise, capsys):
+    """A wrong setting of one service must not be looked for in its log."""
+    refuses = "import sys; print('spondyl: the key is wrong', file=sys.stderr); sys.exit(1)"
+    supervisor = supervise(Program("refuser", [sys.executable, "-c", refuses]))
+    said = []
+
+    def told():
+        supervisor.poll()
+        said.append("".join(capsys.readouterr()))
+        return "the key is wrong" in "".join(said)
+
+    assert eventually(told)
+
+
 def test_a_child_waits_for_what_it_needs(supervise):
     """Telemetry is not started before its broker answers."""
     ready = []

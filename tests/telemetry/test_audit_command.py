@@ -57,7 +57,9 @@ def test_a_gap_makes_it_fail_and_shows_in_the_table(tmp_path, telemetry, gateway
     eventually(lambda: telemetry.get("/audit").json()["samples"] == 20, what="stored")
     running(tmp_path, telemetry.api_address)
     assert _audit(tmp_path, "--settle-s", "0") == 1
-    assert "10 lost" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "10 lost" in said
+    assert "gap: tension 10 to 19: nobody has said why" in said
 
 
 @pytest.mark.system

@@ -1,6 +1,8 @@
 import json
+import subprocess
+import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
@@ -301,3 +303,49 @@ def test_an_export_is_recorded_with_who_and_what(rig, archive, tmp_path):
     with rig.archive.index.read() as connection:
         (row,) = connection.execute(EXPORTS.select())
     assert (row.exported_by, row.objects) == ("auditor", 3)
+
+
+def test_a_date_with_a_zone_is_taken_in_its_zone(rig, archive):
+    """Hours decide what is exported, and what is deleted."""
+    ends = [row.ended_at_us for row in objects_of(rig)]
+    moment = datetime.fromtimestamp(max(ends) / 1e6, UTC) + timedelta(hours=1)
+    _, behind = archive("list", "--since", moment.isoformat())
+    elsewhere = moment.astimezone(timezone(timedelta(hours=-5)))
+    _, same = archive("list", "--since", elsewhere.isoformat())
+    assert behind["objects"] == same["objects"] == []
+    _, all_of_them = archive("list", "--before", elsewhere.isoformat())
+    assert len(all_of_them["objects"]) == len(ends)
+
+
+def test_a_page_says_that_there_is_more_and_holds_no_number_that_json_has_not(rig, tmp_path, capsys):
+    """A person who sees a thousand rows must not take them for all; a program reads strict JSON."""
+
+    def query(*arguments):
+        with pytest.raises(SystemExit):
+            main(["archive", "query", *arguments, "--data", str(tmp_path / "var")])
+        return capsys.readouterr()
+
+    cut = query("select seq from samples", "--limit", "2")
+    assert len(cut.out.splitlines()) == 3
+    assert "--offset 2" in cut.err
+    body = json.loads(
+        query("select 'NaN'::double a, 1.5::double b", "--json").out, parse_constant=pytest.fail
+    )
+    assert body["rows"] == [[None, 1.5]]
+
+
+def test_a_long_export_says_how_far_it_is(rig, archive, tmp_path, capsys, monkeypatch):
+    """A night's work without a word looks like one that hangs."""
+    monkeypatch.setattr("services.telemetry.archive.commands.PROGRESS_S", 0.0)
+    with pytest.raises(SystemExit):
+        main(["archive", "export", str(tmp_path / "out"), "--data", str(tmp_path / "var")])
+    assert "3 of 3 objects" in capsys.readouterr().err
+
+
+def test_a_question_leaves_nothing_but_its_answer(rig, tmp_path):
+    """Complaints of a library about the process's end would bury the answer."""
+    command = [sys.executable, "-m", "services.cli", "archive", "query", "select count(*) from samples"]
+    done = subprocess.run(
+        [*command, "--data", str(tmp_path / "var")], check=True, capture_output=True, text=True
+    )
+    assert (done.stdout.split(), done.stderr) == (["count_star()", "2900"], "")
