@@ -189,13 +189,6 @@ class Hot:
         first = newest[-1].seq if len(newest) == count else 0
         return self.blocks(source, first, None)[-count:]
 
-    def last_seconds(self, source: Source, seconds: float) -> list[Block]:
-        """The blocks of the last ``seconds`` before the newest sample."""
-        newest = self.newest(source)
-        if newest is None:
-            return []
-        return self.blocks(source, max(0, newest.after - int(seconds * 1000 / newest.period_ms)), None)
-
     def blocks(self, source: Source, first: int, after: int | None) -> list[Block]:
         """The blocks that hold samples ``first`` .. ``after - 1`` (None: up to now), late ones in place."""
         return [_block(content) for _, _, content in self.raw("tension", source, first, after)]
