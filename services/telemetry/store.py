@@ -31,6 +31,11 @@ SOURCES_AT_ONCE: Final = 100  # whose entries are in memory together
 _REFUSED: Final = "equal or smaller than the target stream top item"
 _COUNT: Final = resp.pack("INCR", keys.BATCHES)
 _WAITAOF: Final = resp.pack("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
+# KEYS: boots of a device. ARGV: now, boot. The last in order even when the clock was set back since another.
+_ADD_BOOT: Final = """
+local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+return redis.call('ZADD', KEYS[1], 'NX', math.max(ARGV[1], (last or 0) + 1), ARGV[2])
+"""
 Flush = Literal["always", "waitaof"]
 Checkpoints = dict[Source, dict[Kind, int]]
 IsArchived = Callable[[Kind, Source, int, int], bool]
@@ -288,7 +293,7 @@ def _index(batch: Batch, checkpoints: Checkpoints, new: Iterable[Source]) -> Ite
     now_ms = int(time.time() * 1000)
     for source in new:
         yield resp.pack("SADD", keys.DEVICES, str(source.place))
-        yield resp.pack("ZADD", keys.boots(source.place), "NX", now_ms, str(source.boot))
+        yield resp.pack("EVAL", _ADD_BOOT, 1, keys.boots(source.place), now_ms, str(source.boot))
     for source, marks in checkpoints.items():
         yield resp.pack("HSET", keys.cursor(source), *_flat(marks))
     if batch.heard:

@@ -135,6 +135,18 @@ def test_a_stream_that_was_archived_whole_still_refuses_and_counts(store):
         assert knowing.progress(source)["tension"].next == 60
 
 
+def test_a_boot_is_the_newest_though_the_clock_was_set_back(store):
+    """The console shows the newest boot of a bed, and the archiver takes all others for over."""
+    boots = [_source() for _ in range(3)]
+    place = boots[0].place
+    for source in boots:
+        _commit(store, _entry(source, 0))
+        with closing(connect(store.valkey.url)) as client:  # as if it had come in an hour from now
+            client.zincrby(keys.boots(place), 3_600_000, str(source.boot))
+    _commit(store, _entry(boots[0], 10))
+    assert store.hot.boots(place) == [source.boot for source in boots]
+
+
 def test_many_sources_are_read_together_as_each_alone(store):
     """A worker that takes over two thousand beds asks for all of them at once."""
     sources = [Source(Place("north", f"bed-{number}"), uuid4()) for number in range(7)]
