@@ -234,7 +234,7 @@ def _properties_of(
     correlation: bytes | None,
     delay_s: int | None,
 ) -> Properties:
-    """Kept, because paho takes longer to make them than to send the packet."""
+    """Kept, and packed once, because paho takes longer for either than to send the packet."""
     values = {
         "ContentType": "application/json",
         "PayloadFormatIndicator": 1,
@@ -247,6 +247,8 @@ def _properties_of(
     for name, value in values.items():
         if value is not None:
             setattr(properties, name, value)
+    packed = properties.pack()  # type: ignore[no-untyped-call]  # paho leaves it untyped
+    object.__setattr__(properties, "pack", lambda: packed)
     return properties
 
 
