@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -57,7 +57,8 @@ class _Block(msgspec.Struct):
 
 _BLOCK: Final = msgspec.json.Decoder(_Block)
 _BLOCKS: Final = msgspec.json.Decoder(list[_Block])
-_LISTS: Final = (*VALUES, PHASE)
+_COLUMNS: Final = tuple(map(attrgetter, VALUES))
+READ_AT_ONCE: Final = 256  # blocks: their lists stay in the processor's cache, and are few for the collector
 
 
 # --- tension ------------------------------------------------------------------------------------------------
@@ -70,7 +71,7 @@ def tension_runs(entries: Iterable[Stored]) -> list[Run]:
     stored = sorted(entries, key=itemgetter(0, 1))
     if not stored:
         return []
-    table = _Table(stored, _blocks([payload for _, _, payload in stored]))
+    table = _Table(stored)
     return [table.run(group) for group in table.groups()]
 
 
@@ -95,45 +96,49 @@ def _block(payload: bytes) -> _Block:
     return _Block(**{name: getattr(message, name) for name in _Block.__struct_fields__})
 
 
+class _Part(NamedTuple):
+    """Some blocks as columns: their lists are gone before the next ones are read."""
+
+    times: list[int]  # microseconds since the epoch, one a block
+    periods: list[float]
+    floats: Floats  # a row a column
+    phases: Counts
+
+    @classmethod
+    def of(cls, stored: Sequence[Stored]) -> "_Part":
+        """Raises Corrupt."""
+        blocks = _blocks([payload for _, _, payload in stored])
+        for (first, count, _), block in zip(stored, blocks, strict=True):
+            lists = (block.tension_n, block.target_n, block.position_mm, block.residual_n, block.phase)
+            sizes = {len(one) for one in lists}
+            if count < 1 or first != block.seq or sizes != {count} or block.started_at.tzinfo is None:
+                raise Corrupt(
+                    f"tension block {block.seq}, stored as {first} with {count} samples: "
+                    f"its columns hold {sorted(sizes)}, or it has no zone"
+                )
+        floats = np.array([list(chain.from_iterable(map(column, blocks))) for column in _COLUMNS], np.float64)
+        names = chain.from_iterable(block.phase for block in blocks)
+        try:
+            phases = np.array(list(map(_PHASE_CODES.__getitem__, names)), np.int64)
+        except KeyError as error:
+            raise Corrupt(f"phase {error} is not one that the archive has a number for") from None
+        times = [(block.started_at - _EPOCH) // _MICROSECOND for block in blocks]
+        return cls(times, [block.period_ms for block in blocks], floats, phases)
+
+
 class _Table:
     """Blocks in order of seq as columns of one length, with what each block adds to those before it."""
 
-    def __init__(self, stored: Sequence[Stored], blocks: Sequence[_Block]) -> None:
-        self.blocks = blocks
+    def __init__(self, stored: Sequence[Stored]) -> None:
         self.seqs, self.counts = np.array([entry[:2] for entry in stored], dtype=np.int64).T
-        self._require_as_stored()
-        self.times = [(block.started_at - _EPOCH) // _MICROSECOND for block in blocks]
+        parts = [_Part.of(stored[at : at + READ_AT_ONCE]) for at in range(0, len(stored), READ_AT_ONCE)]
+        self.times = list(chain.from_iterable(part.times for part in parts))
+        self.periods = list(chain.from_iterable(part.periods for part in parts))
         self.ends = np.cumsum(self.counts)
-        total = int(self.ends[-1])
-        self.floats = {
-            name: np.fromiter(chain.from_iterable(map(attrgetter(name), blocks)), np.float64, total)
-            for name in VALUES
-        }
-        self.phases = self._phases(total)
+        rows = np.concatenate([part.floats for part in parts], axis=1)
+        self.floats = dict(zip(VALUES, rows, strict=True))
+        self.phases = np.concatenate([part.phases for part in parts])
         self.exact = self._exact_blocks()
-
-    def _require_as_stored(self) -> None:
-        """Every block holds just the numbers it is stored under, in every column, and says its zone."""
-        blocks, size = self.blocks, len(self.blocks)
-        wrong = np.fromiter(map(attrgetter("seq"), blocks), np.int64, size) != self.seqs
-        for name in _LISTS:
-            wrong |= np.fromiter(map(len, map(attrgetter(name), blocks)), np.int64, size) != self.counts
-        wrong |= self.counts < 1
-        wrong |= np.fromiter((block.started_at.tzinfo is None for block in blocks), np.bool_, size)
-        if wrong.any():
-            at = int(wrong.argmax())
-            sizes = sorted({len(getattr(blocks[at], name)) for name in _LISTS})
-            raise Corrupt(
-                f"tension block {blocks[at].seq}, stored as {self.seqs[at]} with {self.counts[at]} samples: "
-                f"its columns hold {sizes}, or it has no zone"
-            )
-
-    def _phases(self, total: int) -> Counts:
-        names = chain.from_iterable(block.phase for block in self.blocks)
-        try:
-            return np.fromiter(map(_PHASE_CODES.__getitem__, names), np.int64, total)
-        except KeyError as error:
-            raise Corrupt(f"phase {error} is not one that the archive has a number for") from None
 
     def _exact_blocks(self) -> list[tuple[bool, ...]]:
         """Of every block: which of its columns are decimals throughout."""
@@ -145,11 +150,11 @@ class _Table:
         """(block, its first sample that is new) of each run."""
         found: list[list[tuple[int, int]]] = []
         reached, last = -1, None
-        for number, block in enumerate(self.blocks):
+        for number in range(len(self.periods)):
             first, after = int(self.seqs[number]), int(self.seqs[number] + self.counts[number])
             if after <= reached:
                 continue
-            kind = (block.period_ms, self.exact[number])
+            kind = (self.periods[number], self.exact[number])
             begin = max(first, reached)
             if begin != reached or kind != last:
                 found.append([])
@@ -160,29 +165,34 @@ class _Table:
     def run(self, group: Sequence[tuple[int, int]]) -> Run:
         """One run of these blocks."""
         head, skipped = group[0]
-        period_ms = self.blocks[head].period_ms
+        period_ms, pieces = self.periods[head], self._pieces(group)
         columns: dict[str, Counts] = {}
         decimals: dict[str, int] = {}
         for name, is_exact in zip(VALUES, self.exact[head], strict=True):
-            floats = self._gather(self.floats[name], group)
+            floats = _gather(self.floats[name], pieces)
             decimals[name], columns[name] = counts_of(floats) if is_exact else (BITS, _bits(floats))
-        columns[PHASE], decimals[PHASE] = narrowed(self._gather(self.phases, group)), 0
+        columns[PHASE], decimals[PHASE] = narrowed(_gather(self.phases, pieces)), 0
         published = [(int(self.seqs[number]), self.times[number]) for number, _ in group]
         first = published[0][0] + skipped
         published[0] = (first, published[0][1] + round(skipped * period_ms * 1000))
         return Run(first, period_ms, thin_times(published, period_ms), columns, decimals)
 
-    def _gather(self, column: Any, group: Sequence[tuple[int, int]]) -> Any:
-        """The group's samples of a column, as few pieces as there are."""
+    def _pieces(self, group: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Where the group's samples lie in the columns, in as few pieces as there are."""
         pieces: list[tuple[int, int]] = []
+        ends, counts = self.ends.tolist(), self.counts.tolist()
         for number, skipped in group:
-            end = int(self.ends[number])
-            begin = end - int(self.counts[number]) + skipped
+            end = ends[number]
+            begin = end - counts[number] + skipped
             if pieces and pieces[-1][1] == begin:
                 pieces[-1] = (pieces[-1][0], end)
             else:
                 pieces.append((begin, end))
-        return np.concatenate([column[begin:end] for begin, end in pieces])
+        return pieces
+
+
+def _gather(column: Any, pieces: Sequence[tuple[int, int]]) -> Any:
+    return np.concatenate([column[begin:end] for begin, end in pieces])
 
 
 def counts_of(floats: Floats) -> tuple[int, Counts]:
@@ -213,11 +223,12 @@ class _Chunk:
     started_at_us: int
     period_ms: float
     head: dict[str, Any]
-    columns: dict[str, Counts]
+    names: tuple[str, ...]
+    table: Counts  # int64[names, samples]
 
     def goes_on_in(self, other: "_Chunk") -> bool:
         """Whether the other's samples follow at once and are made alike."""
-        alike = self.period_ms == other.period_ms and self.columns.keys() == other.columns.keys()
+        alike = self.period_ms == other.period_ms and self.names == other.names
         return alike and self.after == other.first
 
 
@@ -246,43 +257,44 @@ def _chunk(first: int, count: int, payload: bytes) -> _Chunk:
     try:
         head = orjson.loads(payload)
         started_at_us = (datetime.fromisoformat(head["started_at"]) - _EPOCH) // _MICROSECOND
-        period_ms, columns = float(head["period_ms"]), _columns_of(head["columns"])
+        period_ms, (names, table) = float(head["period_ms"]), _columns_of(head["columns"])
         is_whole = (head["seq"], head["count"]) == (first, count)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Corrupt(f"stored as black-box chunk {first}, and is none: {error!r}") from None
-    if not is_whole or not columns or any(len(column) != count for column in columns.values()):
-        columns = {_WHOLE: np.zeros(count, np.int64)}
+    if not is_whole or not names or table.shape[1] != count:
+        names, table = (_WHOLE,), np.zeros((1, count), np.int64)
     else:
         del head["columns"]
-        if head.get("crc32") == _checksum(columns):
+        if head.get("crc32") == _checksum(table):
             del head["crc32"]
-    return _Chunk(first, first + count, started_at_us, period_ms, head, columns)
+    return _Chunk(first, first + count, started_at_us, period_ms, head, names, table)
 
 
-def _columns_of(columns: dict[str, list[int]]) -> dict[str, Counts]:
-    """Integer columns; nothing when one of them is not."""
+def _columns_of(columns: dict[str, list[int]]) -> tuple[tuple[str, ...], Counts]:
+    """Names in order and integer columns of one length; no names when they are anything else."""
+    nothing: tuple[tuple[str, ...], Counts] = (), np.zeros((0, 0), np.int64)
+    names = tuple(sorted(columns))
     try:
-        arrays = {name: np.array(columns[name]) for name in sorted(columns)}
-    except (OverflowError, TypeError, ValueError):
-        return {}
-    if any(array.dtype != np.int64 or array.ndim != 1 for array in arrays.values()):
-        return {}
-    return {name: np.cumsum(array) for name, array in arrays.items()}
+        lists = [msgspec.convert(columns[name], list[int]) for name in names]
+        if len({len(one) for one in lists}) != 1:
+            return nothing
+        flat = np.fromiter(chain.from_iterable(lists), np.int64, len(lists) * len(lists[0]))
+    except (OverflowError, ValueError):  # (msgspec's refusals are ValueErrors)
+        return nothing
+    table = flat.reshape(len(lists), -1)
+    return names, np.cumsum(table, axis=1)
 
 
-def _checksum(columns: dict[str, Counts]) -> int:
-    total = 0
-    for name in sorted(columns):
-        total = crc32(columns[name].astype("<i4").tobytes(), total)
-    return total
+def _checksum(table: Counts) -> int:
+    """Of the columns one behind the other, in order of their names."""
+    return crc32(table.astype("<i4").tobytes())
 
 
 def _blackbox_run(group: Sequence[_Chunk]) -> Run:
     first, period_ms = group[0].first, group[0].period_ms
     times = thin_times([(chunk.first, chunk.started_at_us) for chunk in group], period_ms)
-    columns = {
-        name: narrowed(np.concatenate([chunk.columns[name] for chunk in group])) for name in group[0].columns
-    }
+    table = np.concatenate([chunk.table for chunk in group], axis=1)
+    columns = {name: narrowed(row) for name, row in zip(group[0].names, table, strict=True)}
     return Run(first, period_ms, times, columns, {}, b"\n".join(orjson.dumps(chunk.head) for chunk in group))
 
 
@@ -299,7 +311,7 @@ def chunks_of(run: Run) -> list[dict[str, Any]]:
             chunk["columns"] = {
                 name: np.diff(column, prepend=np.int64(0)).tolist() for name, column in columns.items()
             }
-            chunk.setdefault("crc32", _checksum(columns))
+            chunk.setdefault("crc32", _checksum(np.stack([columns[name] for name in sorted(columns)])))
         chunks.append(chunk)
     return chunks
 
