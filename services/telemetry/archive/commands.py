@@ -158,13 +158,26 @@ def _expire(
     from services.telemetry.archive.retention import expire
 
     with _opened(data) as (archive, settings):
-        gone = expire(archive, _aware(before), export, by or getpass.getuser(), settings.retention_years)
+        living = _living(settings)
+        who, years = by or getpass.getuser(), settings.retention_years
+        gone = expire(archive, _aware(before), export, who, years, living=living)
     body = {"objects": gone.objects, "bytes": gone.bytes, "sessions": gone.sessions, "kept": gone.kept}
     said = (
         f"{gone.objects} objects ({gone.bytes} bytes) and {gone.sessions} sessions expired; "
         f"{gone.kept} older objects are kept, their treatment ended later"
     )
     _say(body, [said], as_json=as_json)
+
+
+def _living(settings: "TelemetrySettings") -> "set[UUID]":
+    """Cures of which Redis has a session that the archive has not. Raises StoreUnavailable."""
+    from services.telemetry.archive.hot_side import HotSide
+
+    hot = HotSide(settings.redis_url.get_secret_value())
+    try:
+        return hot.cures()
+    finally:
+        hot.close()
 
 
 def _query(

@@ -127,6 +127,11 @@ class HotSide:
             found = self._ask([("HGETALL", keys.session(session)) for session in ids])
         return [(session, _text(fields)) for session, fields in zip(ids, found, strict=True) if fields]
 
+    def cures(self) -> set[UUID]:
+        """Cures of which a session is not archived yet, as far as its end has told."""
+        rows = [session_row(session, fields) for session, fields in self.sessions()]
+        return {row.cure for row in rows if row.cure is not None}
+
     def gaps(self, source: Source) -> list[Gap]:
         """What is known to come never."""
         with told():

@@ -7,7 +7,7 @@ its end is that of the cure's last session.
 import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,8 +37,18 @@ class Expired:
     kept: int  # objects that ended before the date and belong to a treatment that ended behind it
 
 
-def expire(archive: Archive, before: datetime, export: Path, by: str, retention_years: float) -> Expired:
+def expire(
+    archive: Archive,
+    before: datetime,
+    export: Path,
+    by: str,
+    retention_years: float,
+    *,
+    living: Collection[UUID] = (),
+) -> Expired:
     """Let go of the treatments that ended before a date, which ``export`` holds: tombstones stay.
+
+    ``living`` are cures that go on, whatever the archive knows of them.
 
     Raises SpondylError when they must be kept still, or the export does not hold all of them; then nothing
     is changed. Killed at any point, it is finished by the next call.
@@ -51,6 +61,8 @@ def expire(archive: Archive, before: datetime, export: Path, by: str, retention_
         rows = registry.sessions_in(connection, {row.source for row in candidates})
         sessions = by_source(rows)
         ends = registry.treatment_ends(connection, sessions)
+    now_us = time.time_ns() // 1000
+    ends |= {row.id: now_us for row in rows if row.cure in living}
     due = [row for row in candidates if _ended_at_us(row, sessions, ends) < before_us]
     manifest = check_export(export)
     absent = [row.path for row in due if manifest.objects.get(row.path) != row.sha256]
