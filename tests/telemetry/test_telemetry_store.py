@@ -1,4 +1,5 @@
 import os
+import signal
 from contextlib import ExitStack, closing
 from uuid import uuid4
 
@@ -51,6 +52,28 @@ def test_a_second_delivery_is_known_as_such(store):
         "duplicate", "stored", "duplicate",
     ]  # fmt: skip
     assert len(store.hot.raw("tension", source)) == 2
+
+
+def test_a_server_that_dies_while_the_next_batch_is_looked_at_has_stored_nothing_for_certain(store):
+    """The batch under way is committed again before the next one, and is in the store once."""
+    source = _source()
+    assert _commit(store, _entry(source, 0)) == ["stored"]
+    store.valkey.process.send_signal(signal.SIGSTOP)  # it cannot have answered when there is time to use
+    looks = []
+
+    def look():
+        looks.append(None)
+        store.valkey.kill()
+        return True
+
+    batch = Batch(entries=[_entry(source, 10)])
+    with pytest.raises(StoreUnavailable):
+        store.commit(batch, {}, look)
+    store.valkey.start()
+    assert looks
+    assert store.commit(batch, {}) == ["stored"]
+    assert _commit(store, _entry(source, 20)) == ["stored"]
+    assert len(store.hot.raw("tension", source)) == 3
 
 
 def test_what_came_late_is_kept_and_read_in_its_place(store):
