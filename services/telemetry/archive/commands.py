@@ -84,7 +84,8 @@ def _status(data: Data = None, as_json: AsJson = False) -> None:
             for row in sites
         ],
     }  # fmt: skip
-    lines = [f"{store}, index in {kind}: {counts['sessions']} sessions, {counts['expired']} objects expired"]
+    counted = f"{counts['sessions']} sessions, {counts['expired']} objects expired, {counts['strays']} strays"
+    lines = [f"{store}, index in {kind}: {counted}"]
     lines += [
         f"{row['site']}: {row['devices']} devices, {row['boots']} boots, {row['objects']} objects, "
         f"{row['bytes']} bytes, {row['first_at']} to {row['last_at']}"

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from services.telemetry.archive.rows import SessionRow, session_of
-from services.telemetry.archive.tables import BOOTS, EXPORTS, OBJECTS, SESSIONS, TOMBSTONES
+from services.telemetry.archive.tables import BOOTS, EXPORTS, OBJECTS, SESSIONS, STRAYS, TOMBSTONES
 from services.telemetry.models import Source
 
 AT_ONCE: Final = 500  # values in one IN (...)
@@ -101,7 +101,7 @@ def totals(connection: Connection) -> list[dict[str, Any]]:
 
 def counts(connection: Connection) -> dict[str, int]:
     """How many rows of each kind there are."""
-    tables = {"sessions": SESSIONS, "exports": EXPORTS, "expired": TOMBSTONES}
+    tables = {"sessions": SESSIONS, "exports": EXPORTS, "expired": TOMBSTONES, "strays": STRAYS}
     return {
         name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
         for name, table in tables.items()
