@@ -134,7 +134,8 @@ class Chain:
         self._add_new()
         with self._index.read() as connection:
             there = connection.execute(select(func.count()).select_from(SESSIONS)).scalar_one()
-        if self._database.execute("SELECT count(*) FROM sessions").fetchone()[0] > there:
+        ((kept,),) = self._database.execute("SELECT count(*) FROM sessions").fetchall()
+        if kept > there:
             self._database.execute("DELETE FROM sessions")
             self._seen_us = 0
             self._add_new()
