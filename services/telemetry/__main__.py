@@ -10,10 +10,9 @@ from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.metrics import process_registry
 from services.telemetry.api import create_router
-from services.telemetry.archive import census
-from services.telemetry.archive.opening import open_archive
 from services.telemetry.hot import Hot
 from services.telemetry.query import History
+from services.telemetry.reopening import Reopening
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import connect, told
 
@@ -29,13 +28,13 @@ def run(settings: TelemetrySettings) -> None:
     logging.configure("telemetry", settings.log_level, settings.log_format)
     release = version("spondyl")
     redis_url = settings.redis_url.get_secret_value()
-    hot, redis, archive = Hot(redis_url), connect(redis_url), open_archive(settings)
+    hot, redis, archive = Hot(redis_url), connect(redis_url), Reopening(settings)
     app = create_app(
         "telemetry",
         release,
         [
             Check("redis", lambda: _trouble(redis.ping)),
-            Check("archive", lambda: _trouble(lambda: census.newest_session_us(archive.index))),
+            Check("archive", archive.trouble),
         ],
         [create_router(History(hot, archive))],
         registry=process_registry("telemetry", release),
@@ -45,7 +44,7 @@ def run(settings: TelemetrySettings) -> None:
     finally:
         hot.close()
         redis.close()
-        archive.index.close()
+        archive.close()
 
 
 def _trouble(ask: Callable[[], Any]) -> str | None:

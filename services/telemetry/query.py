@@ -4,13 +4,14 @@ Hot is read before the archive. What is moved is in the archive before it is tri
 one of them at least; what is found in both is taken once.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import orjson
 
+from services.kit.errors import SpondylError
 from services.telemetry.archive.hot_side import session_row
 from services.telemetry.archive.models import Run, join
 from services.telemetry.archive.pyramid import Buckets, reduce, stride_for
@@ -19,10 +20,17 @@ from services.telemetry.archive.rows import SessionRow, parse_cursor
 from services.telemetry.archive.runs import blackbox_runs
 from services.telemetry.archive.statistics import session_statistics
 from services.telemetry.decoded import Decoded
-from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
+from services.telemetry.errors import (
+    AmbiguousDevice,
+    ArchiveUnavailable,
+    StoreUnavailable,
+    UnknownDevice,
+    UnknownSession,
+)
 from services.telemetry.hot import Hot
-from services.telemetry.models import Gap, Kind, Place, Raw, Source
+from services.telemetry.models import Gap, Kind, Place, Source
 
+T = TypeVar("T")
 RUNNING: Final = "running"
 LOST: Final = "lost"  # archived, and its end was never heard of
 HOT_SESSIONS: Final = 100_000  # Redis knows those that are not archived yet: far fewer
@@ -70,23 +78,64 @@ class Wanted:
 class History:
     """What is stored, wherever. Either part may be away: a stopped system has its archive alone.
 
-    Every method raises StoreUnavailable, ArchiveUnavailable, CorruptObject. For any number of threads.
+    One that does not answer fails only those questions that cannot be answered without it: every method
+    raises StoreUnavailable, ArchiveUnavailable, CorruptObject. ``archive`` is given as what opens it where it
+    may be opened later. For any number of threads.
     """
 
-    def __init__(self, hot: Hot | None, archive: Archive | None) -> None:
+    def __init__(self, hot: Hot | None, archive: Archive | Callable[[], Archive] | None) -> None:
         self.hot = hot
-        self.archive = archive
+        self._archive = archive
         self._decoded = Decoded(hot) if hot else None
+
+    @property
+    def archive(self) -> Archive | None:
+        """None where there is none at all. Raises ArchiveUnavailable when it cannot be opened."""
+        return self._archive() if callable(self._archive) else self._archive
 
     # --- devices --------------------------------------------------------------------------------------------
     def places(self) -> list[Place]:
         """Every device of which anything was ever stored."""
-        hot = self.hot.places() if self.hot else []
-        return sorted({*hot, *(self.archive.index.places() if self.archive else [])})
+        return self._places()[0]
+
+    def _places(self) -> tuple[list[Place], SpondylError | None]:
+        """Those that are known, and why one of the two could not be asked."""
+        found, trouble = self._whoever_answers(
+            lambda hot: hot.places(), lambda archive: archive.index.places()
+        )
+        return sorted({place for part in found for place in part}), trouble
+
+    def _whoever_answers(
+        self, of_hot: Callable[[Hot], T], of_archive: Callable[[Archive], T]
+    ) -> tuple[list[T], SpondylError | None]:
+        """What Redis and the archive say, Redis first, and why one of them did not answer.
+
+        Raises what is wrong when neither does.
+        """
+        found: list[T] = []
+        trouble: SpondylError | None = None
+        try:
+            if self.hot:
+                found.append(of_hot(self.hot))
+        except StoreUnavailable as error:
+            trouble = error
+        try:
+            if archive := self.archive:
+                found.append(of_archive(archive))
+        except ArchiveUnavailable as error:
+            if trouble:
+                raise trouble from None
+            trouble = error
+        if trouble and not found:
+            raise trouble
+        return found, trouble
 
     def place(self, device: str, site: str | None = None) -> Place:
         """Where a device of this name stands. Raises UnknownDevice, AmbiguousDevice."""
-        found = [place for place in self.places() if place.device == device and site in (None, place.site)]
+        known, trouble = self._places()
+        found = [place for place in known if place.device == device and site in (None, place.site)]
+        if trouble and not found:
+            raise trouble  # who is away may know it
         if not found:
             at = "" if site is None else f" at site {site[:40]!r}"
             raise UnknownDevice(
@@ -99,15 +148,22 @@ class History:
 
     def boots(self, place: Place) -> list[UUID]:
         """A device's boots, oldest first; those that only the archive has come before those of Redis."""
-        hot = self.hot.boots(place) if self.hot else []
-        archived = self.archive.index.boots(place) if self.archive else []
-        return [*(boot for boot in archived if boot not in set(hot)), *hot]
+        found, _ = self._whoever_answers(
+            lambda hot: hot.boots(place), lambda archive: archive.index.boots(place)
+        )
+        hot = found[0] if found else []
+        return [*(boot for part in found[1:] for boot in part if boot not in set(hot)), *hot]
 
     def after(self, source: Source) -> int:
         """The seq behind the newest sample of a boot."""
-        newest = self.hot.newest(source) if self.hot else None
-        marks = self.archive.index.marks(source)["tension"] if self.archive else 0
-        return max(newest.after if newest else 0, marks)
+        found, trouble = self._whoever_answers(
+            lambda hot: block.after if (block := hot.newest(source)) else 0,
+            lambda archive: archive.index.marks(source)["tension"],
+        )
+        after = max(found, default=0)
+        if trouble and not after:
+            raise trouble
+        return after
 
     # --- samples --------------------------------------------------------------------------------------------
     def runs(
@@ -119,21 +175,36 @@ class History:
         columns: Collection[str] | None = None,
     ) -> list[Run]:
         """Samples ``first`` .. ``after - 1`` (None: all) of tension or black box, joined where they touch."""
-        hot = self._hot_runs(kind, source, first, after)
+        try:
+            hot = self._hot_runs(kind, source, first, after)
+        except StoreUnavailable:
+            if not self._is_all_archived(kind, source, after):
+                raise
+            hot = []
         end = max((run.after for run in hot), default=first) if after is None else after
         found = [
             _only(run.slice(first, end), columns) for run in hot if run.first < end and run.after > first
         ]
-        if self.archive:
-            found += self.archive.runs(kind, source, first, after, columns)
+        if (after is None or _holes(found, first, after)) and (archive := self.archive):
+            found += archive.runs(kind, source, first, after, columns)
         return join(found)
+
+    def _is_all_archived(self, kind: Kind, source: Source, after: int | None) -> bool:
+        """Whether everything below ``after`` has left Redis."""
+        archive = self.archive
+        return archive is not None and after is not None and archive.index.marks(source)[kind] >= after
 
     def buckets(self, span: Span, points: int) -> list[Buckets]:
         """The tension of a span in at most ``points`` buckets (or two): its least, greatest and mean."""
         stride = stride_for(span.count, points)
-        fresh = self._decoded.runs(span.source, span.first, span.after) if self._decoded else []
+        try:
+            fresh = self._hot_runs("tension", span.source, span.first, span.after)
+        except StoreUnavailable:
+            if not self._is_all_archived("tension", span.source, span.after):
+                raise
+            fresh = []
         holes = _holes(fresh, span.first, span.after)
-        if not self.archive or not holes:
+        if not holes or not self.archive:
             return [reduce(run, stride) for run in fresh]
         old = [bucket for low, high in holes for bucket in self._archived(span.source, low, high, stride)]
         return sorted([*old, *(reduce(run, stride) for run in fresh)], key=lambda part: part.first)
@@ -145,20 +216,20 @@ class History:
 
     def _archived(self, source: Source, first: int, after: int, stride: int) -> list[Buckets]:
         """The archive's buckets, of the very stride."""
-        assert self.archive is not None  # noqa: S101  (asked for by buckets alone)
-        return self.archive.buckets_of(source, first, after, stride)
+        archive = self.archive
+        return archive.buckets_of(source, first, after, stride) if archive else []
 
     # --- events and gaps ------------------------------------------------------------------------------------
     def events(self, source: Source) -> list[dict[str, Any]]:
         """Every event of a device and boot, in order, each once."""
-        found = {index: payload for index, _, payload in self._hot_events(source)}
-        events = {index: orjson.loads(payload) for index, payload in found.items()}
-        if self.archive:
-            events = {event["index"]: event for event in self.archive.events(source)} | events
+        parts, trouble = self._whoever_answers(
+            lambda hot: {index: orjson.loads(payload) for index, _, payload in hot.raw("event", source)},
+            lambda archive: {event["index"]: event for event in archive.events(source)},
+        )
+        events = parts[-1] | parts[0] if parts else {}
+        if trouble and 0 not in events:
+            raise trouble  # the first ones lie with who is away
         return [events[index] for index in sorted(events)]
-
-    def _hot_events(self, source: Source) -> list[Raw]:
-        return self.hot.raw("event", source) if self.hot else []
 
     def gaps(self, source: Source) -> list[Gap]:
         """Numbers that are known to come never, with the reason."""
@@ -168,23 +239,37 @@ class History:
     # --- sessions -------------------------------------------------------------------------------------------
     def session(self, session: UUID) -> SessionRow:
         """One session. Raises UnknownSession."""
+        absent: SpondylError = UnknownSession(f"session {session} is not known here")
         if self.hot:
             try:
                 return _own_end(session, self.hot.session(session))
             except UnknownSession:
                 pass
-        if self.archive:
-            return _over(self.archive.session(session))
-        raise UnknownSession(f"session {session} is not known here")
+            except StoreUnavailable as error:
+                absent = error  # it may be one of those that only Redis knows
+        if archive := self.archive:
+            try:
+                return _over(archive.session(session))
+            except UnknownSession:
+                pass
+        raise absent
 
     def sessions(self, wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[SessionRow], str | None]:
-        """A page of sessions, those that started last first, and the cursor of the next. Raises BadCursor."""
+        """A page of sessions, those that started last first, and the cursor of the next. Raises BadCursor.
+
+        Without Redis these are those of the archive, which are over.
+        """
         behind = parse_cursor(cursor) if cursor is not None else None
-        hot = self.hot.sessions(HOT_SESSIONS) if self.hot else []
+        try:
+            hot = self.hot.sessions(HOT_SESSIONS) if self.hot else []
+        except StoreUnavailable:
+            if wanted.state == RUNNING or self.archive is None:
+                raise
+            hot = []
         rows = {row.id: row for row in (_own_end(*session) for session in hot) if wanted.takes(row)}
         known = {session for session, _ in hot}
-        if self.archive and wanted.state != RUNNING:
-            archived, _ = self.archive.sessions(cursor=cursor, limit=limit + 1, **wanted.of_archive())
+        if wanted.state != RUNNING and (archive := self.archive):
+            archived, _ = archive.sessions(cursor=cursor, limit=limit + 1, **wanted.of_archive())
             rows |= {row.id: _over(row) for row in archived if row.id not in known}
         ordered = sorted(rows.values(), key=_place_in_pages, reverse=True)
         page = [row for row in ordered if behind is None or _place_in_pages(row) < behind]

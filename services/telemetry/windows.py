@@ -1,6 +1,6 @@
 """Which samples a window means: from seq to seq of a boot, or from time to time of a device."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,7 +8,7 @@ import msgspec
 
 from services.telemetry.archive.objects import BlockEntry
 from services.telemetry.archive.rows import ObjectRow
-from services.telemetry.errors import BadQuestion
+from services.telemetry.errors import ArchiveUnavailable, BadQuestion
 from services.telemetry.exports.models import EPOCH
 from services.telemetry.models import MAX_SEQ, Place, Raw, Source
 from services.telemetry.query import History, Span
@@ -65,7 +65,14 @@ def by_time(history: History, place: Place, since: str, until: str) -> list[Span
             f"the window is {width.days} days wide: at most {MAX_WINDOW.days} at once; ask for parts of it"
         )
     found: dict[Source, Span] = {}
-    for span in (*_hot(history, place, since_us, until_us), *_archived(history, place, since_us, until_us)):
+    hot = list(_hot(history, place, since_us, until_us))
+    try:
+        archived = list(_archived(history, place, since_us, until_us))
+    except ArchiveUnavailable:
+        if not _begins_before(history, hot):
+            raise
+        archived = []
+    for span in (*hot, *archived):
         known = found.get(span.source, span)
         found[span.source] = Span(span.source, min(known.first, span.first), max(known.after, span.after))
     order = {boot: number for number, boot in enumerate(history.boots(place))}
@@ -85,11 +92,19 @@ def _archived_period(history: History, source: Source, after: int) -> float:
     return runs[-1].period_ms if runs else 20.0
 
 
+def _begins_before(history: History, spans: Sequence[Span]) -> bool:
+    """Whether Redis has older samples of that boot than the first of these: then it has all of them."""
+    if history.hot is None or not spans:
+        return False
+    return history.hot.look("tension", spans[0].source).begins < spans[0].first
+
+
 # --- archive ------------------------------------------------------------------------------------------------
 def _archived(history: History, place: Place, since_us: int, until_us: int) -> Iterable[Span]:
-    if history.archive is None:
+    archive = history.archive
+    if archive is None:
         return
-    for row in history.archive.index.objects_between(place, since_us, until_us):
+    for row in archive.index.objects_between(place, since_us, until_us):
         if since_us <= row.started_at_us and row.ended_at_us <= until_us:
             spans = row.spans["tension"]
             yield Span(row.source, spans[0][0], spans[-1][1])

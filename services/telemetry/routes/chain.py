@@ -14,7 +14,7 @@ from services.telemetry.windows import moment
 
 def add(router: APIRouter, history: History) -> None:
     """The routes of the chain."""
-    chain = Chain(history.archive.index) if history.archive else None
+    chains: dict[int, Chain] = {}  # of the one archive, which may be opened later
 
     @router.get("/statistics")
     def statistics(
@@ -27,8 +27,10 @@ def add(router: APIRouter, history: History) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, Any]:
         """Archived sessions of the chain in groups: one row a group, in order of the groups."""
-        if chain is None:
+        archive = history.archive
+        if archive is None:
             raise ArchiveUnavailable("statistics are asked of the archive, and there is none here")
+        chain = chains.setdefault(id(archive), Chain(archive.index))
         question = Question(
             names("group_by", group_by, tuple(GROUPS), MOST_GROUPS),
             names("measures", measures, tuple(MEASURES), len(MEASURES)),

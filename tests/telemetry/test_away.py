@@ -1,0 +1,88 @@
+"""Redis or the archive is away: what the other has is answered, what it has not is refused in words."""
+
+from contextlib import closing
+
+import pytest
+from asgi_client import Client
+from history_rig import HistoryRig
+from servers import Valkey, eventually
+from simulated_session import SESSION
+
+from services.kit.health import Check
+from services.kit.http import create_app
+from services.telemetry.api import create_router
+from services.telemetry.query import History
+from services.telemetry.reopening import Reopening
+from services.telemetry.settings import TelemetrySettings
+
+pytestmark = pytest.mark.system
+BOOTLESS = "00000000-0000-4000-8000-000000000001"  # no session
+DETAIL = "the archive cannot be opened: cannot make"
+
+
+@pytest.fixture
+def valkey_of_its_own(tmp_path):
+    """One that may be killed."""
+    with Valkey(tmp_path) as valkey:
+        yield valkey
+
+
+def refused(answer, words):
+    """503 as problem+json that says why."""
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert words in answer.json()["detail"]
+
+
+def test_an_archive_that_cannot_be_opened_stops_nothing_that_redis_has(valkey, tmp_path):
+    """A full disk or a bucket that is away is no reason for a dark wall; it is tried again by itself."""
+    blocked = tmp_path / "data" / "objects"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the directory should be")
+    settings = TelemetrySettings(data=tmp_path / "data", archive_url=str(blocked), redis_url=valkey.url)
+    with closing(HistoryRig(valkey.url, tmp_path / "rig", minutes=1.0)) as rig:
+        rig.store("hot")
+        with closing(Reopening(settings, retry_s=0.05)) as archive:
+            checks = [Check("archive", archive.trouble)]
+            client = Client(create_app("telemetry", "0", checks, [create_router(History(rig.hot, archive))]))
+            readiness = client.get("/readyz")
+            assert readiness.status_code == 503
+            assert DETAIL in readiness.json()["checks"]["archive"]["detail"]
+            (device,) = client.get("/devices").json()
+            assert device["device"] == "bed-01"
+            for path in (
+                f"/sessions/{SESSION}", f"/sessions/{SESSION}/blocks",
+                f"/sessions/{SESSION}/blocks?points=100",
+                "/devices/bed-01/window?from=100&to=600", "/devices/bed-01/blocks?seconds=10",
+                "/sessions?state=running",
+            ):  # fmt: skip
+                assert client.get(path).status_code == 200, path
+            recording = f"/sessions/{SESSION}/recording"  # whether there is more of it, the archive knows
+            for path in ("/statistics", "/audit", "/sessions", "/devices/bed-99/state", recording):
+                refused(client.get(path), DETAIL)
+            blocked.unlink()
+            eventually(lambda: client.get("/readyz").status_code == 200, 10, "the archive, by itself")
+            assert client.get("/statistics").json()["rows"] == []
+            assert len(client.get("/sessions").json()) == 1
+            assert client.get("/devices/bed-99/state").status_code == 404
+
+
+def test_what_is_archived_is_answered_without_redis(valkey_of_its_own, tmp_path):
+    """A treatment of last year is read while Redis restarts; what only Redis has is refused, not left out."""
+    with closing(HistoryRig(valkey_of_its_own.url, tmp_path, minutes=1.0)) as rig:
+        rig.store("archived")
+        paths = (
+            f"/sessions/{SESSION}", f"/sessions/{SESSION}/summary", f"/sessions/{SESSION}/blocks",
+            f"/sessions/{SESSION}/blocks?points=100", f"/sessions/{SESSION}/window?from=1000&to=1500",
+            "/devices/bed-01/window?from=1000&to=1500", "/sessions", "/statistics",
+        )  # fmt: skip
+        before = {path: rig.get(path).json() for path in paths}
+        valkey_of_its_own.kill()
+        for path in paths:
+            answer = rig.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+            assert answer.json() == before[path], path
+        for path in (
+            "/audit", "/devices", "/sessions?state=running", f"/sessions/{BOOTLESS}",
+            "/devices/bed-01/window?from=1000&to=100000", "/devices/bed-01/blocks?seconds=10",
+        ):  # fmt: skip
+            refused(rig.get(path), "Redis")
