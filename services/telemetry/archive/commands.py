@@ -174,11 +174,27 @@ def _living(settings: "TelemetrySettings") -> "set[UUID]":
     """Cures of which Redis has a session that the archive has not. Raises StoreUnavailable."""
     from services.telemetry.archive.hot_side import HotSide
 
-    hot = HotSide(settings.redis_url.get_secret_value())
+    hot = HotSide(_redis_url(settings))
     try:
         return hot.cures()
     finally:
         hot.close()
+
+
+def _redis_url(settings: "TelemetrySettings") -> str:
+    """The running system's Redis, unless one is set: the default may be a stranger's."""
+    from services.kit import runfile
+    from services.kit.errors import NotRunning, SpondylError
+
+    if "redis_url" in settings.model_fields_set:
+        return settings.redis_url.get_secret_value()
+    try:
+        return runfile.load(settings.data).redis
+    except NotRunning:
+        raise SpondylError(
+            f"which cures go on is known to Redis only, and no system runs in {settings.data}: start it, or "
+            "set SPONDYL_REDIS_URL; nothing was deleted"
+        ) from None
 
 
 def _query(

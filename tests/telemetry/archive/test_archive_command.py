@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 from archive_rig import SESSION, Rig
+from run_file import running
+from servers import free_port
 from sqlalchemy import delete, update
 
 from services.cli import main
@@ -370,3 +372,30 @@ def test_a_question_leaves_nothing_but_its_answer(rig, tmp_path):
         [*command, "--data", str(tmp_path / "var")], check=True, capture_output=True, text=True
     )
     assert (done.stdout.split(), done.stderr) == (["count_star()", "2900"], "")
+
+
+def test_expire_asks_no_stranger_which_cures_go_on(rig, tmp_path, capsys, monkeypatch):
+    """A Redis at the default address may be another's: it would know of no cure, and all would be let go."""
+    monkeypatch.delenv("SPONDYL_REDIS_URL", raising=False)
+    expire = [
+        "archive",
+        "expire",
+        "--before",
+        BEFORE,
+        "--export",
+        str(tmp_path),
+        "--data",
+        str(tmp_path / "var"),
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(expire)
+    assert ended.value.code == 1
+    assert "set SPONDYL_REDIS_URL" in capsys.readouterr().err
+    assert len(objects_of(rig)) == 3
+    home = tmp_path / "var"
+    running(home, f"http://127.0.0.1:{free_port()}")
+    run_file = home / "run.json"
+    run_file.write_text(json.dumps(json.loads(run_file.read_text()) | {"redis": rig.redis_url}))
+    with pytest.raises(SystemExit):
+        main(expire)
+    assert "holds no whole export" in capsys.readouterr().err
