@@ -149,14 +149,15 @@ def _report(turns: dict[str, list[Turn]], load: _Load, seconds: float) -> dict[s
     payloads = BLOCKS.read_bytes().splitlines()
     samples = len(json.loads(payloads[0])["phase"])
     rate, peer = _median(ingest, "received_per_s"), _median(sub, "received_per_s")
-    saturated = all(turn.offered_per_s > SATURATED * turn.received_per_s for turn in (*ingest, *sub))
+    offered, offered_peer = _median(ingest, "offered_per_s"), _median(sub, "offered_per_s")
+    saturated = offered > SATURATED * rate and offered_peer > SATURATED * peer
     return {
         "messages_per_s": round(rate),
         "samples_per_s": round(rate * samples),
         "mosquitto_sub_per_s": round(peer),
         "ratio_to_mosquitto_sub": round(rate / peer, 3),
-        "offered_per_s": round(_median(ingest, "offered_per_s")),
-        "offered_to_mosquitto_sub_per_s": round(_median(sub, "offered_per_s")),
+        "offered_per_s": round(offered),
+        "offered_to_mosquitto_sub_per_s": round(offered_peer),
         "saturated": saturated,
         "lost_samples": sum(turn.lost for turn in ingest),
         "duplicate_samples": sum(turn.duplicates for turn in ingest),
