@@ -18,12 +18,12 @@ from services.telemetry.archive import census
 from services.telemetry.archive.census import SpansByKind
 from services.telemetry.archive.rows import NOTHING, Marks, Span
 from services.telemetry.holes import Asking, Hole
+from services.telemetry.lanes import Stored
 from services.telemetry.models import KINDS, Gap, Kind, Source
 from services.telemetry.query import History
 
 OTHERS: Final[tuple[Kind, ...]] = ("blackbox", "event")  # tension's counts stand in the row itself
-AT_ONCE: Final = 2000  # sources asked for in one round trip
-Stored = tuple[int, int, bool]  # first, after, late
+AT_ONCE: Final = 2000  # sources asked in one round trip for their gaps and sizes
 
 
 @dataclass(slots=True)
@@ -171,8 +171,8 @@ def _hot(history: History) -> tuple[dict[Source, dict[Kind, list[Stored]]], dict
     for at in range(0, len(sources), AT_ONCE):
         some = sources[at : at + AT_ONCE]
         gaps |= history.hot.all_gaps(some)
-        for source, kind in history.hot.filled(some):
-            found[source][kind] = list(history.hot.spans(kind, source))
+        for kind, source, stored in history.hot.all_spans(history.hot.filled(some)):
+            found[source][kind] = stored
     return found, gaps
 
 

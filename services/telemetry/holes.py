@@ -5,7 +5,7 @@ for. Only holes that were asked for are in it; what will never come is a gap (mo
 names the sources that have such a hash: whoever takes over a site knows from it where to go on asking.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -48,8 +48,18 @@ def holes_key(source: Source) -> str:
 
 def read_holes(client: Any, source: Source) -> dict[Hole, Asking]:
     """Every hole of a device and boot that was asked for and is not known to be closed."""
-    fields = client.hgetall(holes_key(source))
-    return {_hole(source, name): Asking(**orjson.loads(known)) for name, known in fields.items()}
+    return read_all_holes(client, [source])[source]
+
+
+def read_all_holes(client: Any, sources: Sequence[Source]) -> dict[Source, dict[Hole, Asking]]:
+    """The same of many, in one round trip."""
+    pipe = client.pipeline(transaction=False)
+    for source in sources:
+        pipe.hgetall(holes_key(source))
+    return {
+        source: {_hole(source, name): Asking(**orjson.loads(known)) for name, known in fields.items()}
+        for source, fields in zip(sources, pipe.execute(), strict=True)
+    }
 
 
 def read_holed(client: Any, site: str) -> list[Source]:

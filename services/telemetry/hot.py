@@ -1,7 +1,7 @@
 """The reading side of Redis: devices, sessions, blocks; many threads may ask at once."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, cast
@@ -12,10 +12,10 @@ import orjson
 from broker.messages import TensionBlock
 from services.telemetry import keys, lanes
 from services.telemetry.errors import AmbiguousDevice, UnknownDevice, UnknownSession
-from services.telemetry.holes import Asking, Hole, read_holed, read_holes
+from services.telemetry.holes import Asking, Hole, read_all_holes, read_holed
 from services.telemetry.lanes import Look
 from services.telemetry.models import KINDS, VALUES, Block, Gap, Kind, Place, Raw, Source
-from services.telemetry.store import connect, read_entries, read_gaps, read_strays, told
+from services.telemetry.store import connect, read_entries, read_gaps, told
 
 BACKWARDS: Final = 100  # entries a page when reading from the end
 
@@ -64,8 +64,7 @@ class Hot:
     def holes(self) -> dict[Source, dict[Hole, Asking]]:
         """What gateways were asked for and still owe, by device and boot."""
         with told():
-            sources = read_holed(self._redis, "*")
-            return {source: read_holes(self._redis, source) for source in sources}
+            return read_all_holes(self._redis, read_holed(self._redis, "*"))
 
     def boots(self, place: Place) -> list[UUID]:
         """A device's boots in the order in which they were first heard of."""
@@ -139,25 +138,28 @@ class Hot:
 
     # --- blocks ---------------------------------------------------------------------------------------------
     def sources(self) -> Iterator[Source]:
-        """Every device and boot."""
-        for place in self.places():
-            for boot in self.boots(place):
-                yield Source(place, boot)
-
-    def spans(self, kind: Kind, source: Source) -> Iterator[tuple[int, int, bool]]:
-        """(first, after, late) of every stored entry, as the entry itself says; no payload leaves Redis."""
+        """Every device and boot, in two round trips."""
+        places = self.places()
+        pipe = self._redis.pipeline(transaction=False)
+        for place in places:
+            pipe.zrange(keys.boots(place), 0, -1)
         with told():
-            for late, lane in enumerate(keys.lanes(kind, source)):
-                for first, after in lanes.spans(self._redis, lane):
-                    yield first, after, bool(late)
-            for first, count, _ in read_strays(self._redis, kind, source):
-                yield first, first + count, True
+            found = pipe.execute()
+        for place, boots in zip(places, found, strict=True):
+            yield from (Source(place, UUID(text.decode())) for text in boots)
 
-    def filled(self, sources: Sequence[Source]) -> list[tuple[Source, Kind]]:
+    def all_spans(
+        self, pairs: Iterable[tuple[Kind, Source]]
+    ) -> Iterator[tuple[Kind, Source, list[lanes.Stored]]]:
+        """What is stored of many streams, as the entries themselves say; no payload leaves Redis."""
+        with told():
+            yield from lanes.all_spans(self._redis, pairs)
+
+    def filled(self, sources: Sequence[Source]) -> list[tuple[Kind, Source]]:
         """Which kinds of which sources have anything here, in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
-        pairs = [(source, kind) for source in sources for kind in KINDS]
-        for source, kind in pairs:
+        pairs: list[tuple[Kind, Source]] = [(kind, source) for source in sources for kind in KINDS]
+        for kind, source in pairs:
             for lane in keys.lanes(kind, source):
                 pipe.xlen(lane)
             pipe.hlen(keys.strays(kind, source))

@@ -1,7 +1,8 @@
 """The streams of one device and boot as they lie in Redis: what is in them, and whether that has changed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import redis
@@ -11,6 +12,9 @@ from services.telemetry.models import Kind, Raw, Source
 from services.telemetry.reading import number_of, read_strays
 
 PAGE: Final = 500  # entries a question: Redis is held up for about a millisecond
+AT_ONCE: Final = 200  # streams asked in one round trip: bounds what is in memory, a page of each
+
+Stored = tuple[int, int, bool]  # first, after, late
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,85 @@ def _lane(told: Any) -> Lane:
 def spans(client: Any, lane: str, behind: bytes = b"") -> Iterator[tuple[int, int]]:
     """(first, after) of a stream's entries, those behind an id; no payload leaves Redis."""
     at = b"(" + behind if behind else b"-"
-    while page := client.eval(_SPANS, 1, lane, at, PAGE):
-        for entry_id, count in zip(page[::2], page[1::2], strict=True):
-            yield (first := number_of(entry_id)), first + int(count)
-        at = b"(" + page[-2]
+    while at:
+        found, at = _span_page(client.eval(_SPANS, 1, lane, at, PAGE))
+        yield from found
+
+
+def all_spans(
+    client: Any, pairs: Iterable[tuple[Kind, Source]]
+) -> Iterator[tuple[Kind, Source, list[Stored]]]:
+    """What lies in both lanes and the strays of many streams, some hundred asked in a round trip.
+
+    Entries in order that touch are told as one; every late one by itself.
+    """
+    waiting = (_Reading(kind, source, keys.lanes(kind, source)) for kind, source in pairs)
+    active: list[_Reading] = []
+    while active := [*active, *itertools.islice(waiting, AT_ONCE - len(active))]:
+        pipe = client.pipeline(transaction=False)
+        for one in active:
+            one.ask(pipe)
+        answers = iter(pipe.execute())
+        for one in active:
+            one.take(answers)
+        yield from ((one.kind, one.source, one.found) for one in active if one.is_done)
+        active = [one for one in active if not one.is_done]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A stream's lanes in turn, then its strays: what moves on meanwhile is seen, none is missed."""
+
+    kind: Kind
+    source: Source
+    lanes: Sequence[str]  # those to be read yet
+    at: bytes = b"-"  # in the first of them
+    asked: int = 0
+    found: list[Stored] = field(default_factory=list)
+    is_done: bool = False
+
+    def ask(self, pipe: Any) -> None:
+        """All there is as long as nothing is known to be longer than a page, else that alone."""
+        asked = self.lanes if self.at == b"-" else self.lanes[:1]
+        for lane in asked:
+            pipe.eval(_SPANS, 1, lane, self.at, PAGE)
+        if self.at == b"-":
+            pipe.hkeys(keys.strays(self.kind, self.source))
+        self.asked = len(asked) + (self.at == b"-")
+
+    def take(self, answers: Iterator[Any]) -> None:
+        """Its part of the answers; what was read before the end of the lane above it is read again."""
+        mine = list(itertools.islice(answers, self.asked))
+        for answer in mine:
+            if not self.lanes:
+                self._add((_stray_span(name) for name in answer), late=True)
+                self.is_done = True
+                return
+            page, at = _span_page(answer)
+            self._add(page, late=len(self.lanes) == 1)
+            self.at = at or b"-"
+            if at:
+                return
+            self.lanes = self.lanes[1:]
+
+    def _add(self, page: Iterable[tuple[int, int]], *, late: bool) -> None:
+        for first, after in page:
+            if not late and self.found and self.found[-1][1] == first:
+                self.found[-1] = (self.found[-1][0], after, False)
+            else:
+                self.found.append((first, after, late))
+
+
+def _span_page(answer: list[Any]) -> tuple[list[tuple[int, int]], bytes]:
+    """(first, after) of a page's entries, and where the next page begins; empty: there is none."""
+    ids, counts, size, last = answer
+    numbers = zip(map(number_of, ids.split()), map(int, counts.split()), strict=True)
+    return [(first, first + count) for first, count in numbers], b"(" + last if size == PAGE else b""
+
+
+def _stray_span(name: bytes) -> tuple[int, int]:
+    first, count, _ = name.split(b"/")
+    return int(first), int(first) + int(count)
 
 
 def entries(client: Any, kind: Kind, source: Source, first: int, after: int | None) -> list[Raw]:
@@ -109,18 +188,20 @@ def _pages(client: Any, lane: str, page: list[bytes], end: str) -> Iterator[Raw]
         page = client.eval(_ENTRIES, 1, lane, b"(" + ids[-1], end, PAGE)
 
 
-# Ids and counts of a page of entries.
+# Ids and counts of a page of entries as two strings, how many entries there were, the last one's id.
 _SPANS: Final = """
-local found = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+local ids, counts, last = {}, {}, ''
+local page = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+for _, entry in ipairs(page) do
   for at = 1, #entry[2], 2 do
     if entry[2][at] == 'n' then
-      found[#found + 1] = entry[1]
-      found[#found + 1] = entry[2][at + 1]
+      ids[#ids + 1] = entry[1]
+      counts[#counts + 1] = entry[2][at + 1]
     end
   end
+  last = entry[1]
 end
-return found
+return {table.concat(ids, ' '), table.concat(counts, ' '), #page, last}
 """
 
 # A page of entries as four strings, ids, counts, sizes and all payloads: a thousand small answers cost the

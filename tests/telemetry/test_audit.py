@@ -8,6 +8,7 @@ from gateway_stand_in import block
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.telemetry import keys, lanes
 from services.telemetry.audit import audit, count, is_clean
 from services.telemetry.hot import Hot
 from services.telemetry.models import Batch, Entry, Gap, Place, Source
@@ -118,6 +119,55 @@ def test_samples_that_overlap_are_found(stored):
     report = audit(hot)
     assert not is_clean(report)
     assert (report["duplicate_samples"], report["lost_samples"]) == (5, 0)
+
+
+@pytest.mark.system
+def test_many_boots_cost_hardly_more_questions_than_one(valkey):
+    """A chain has thousands of boots in Redis: five round trips for each would be seconds of waiting."""
+    place = Place("north", "bed-01")
+    with closing(Hot(valkey.url)) as hot, closing(connect(valkey.url)) as client:
+        pipe = client.pipeline(transaction=False)
+        pipe.sadd(keys.DEVICES, str(place))
+        for number in range(300):
+            source = Source(place, uuid4())
+            pipe.zadd(keys.boots(place), {str(source.boot): number})
+            for seq in range(0, 50, 10):
+                pipe.xadd(keys.stream("tension", source), {"n": 10, "d": b""}, id=f"{seq}-1")
+        pipe.execute()
+        before = client.info("stats")["total_reads_processed"]
+        report = audit(History(hot, None))
+        reads = client.info("stats")["total_reads_processed"] - before
+    assert (report["boots"], report["samples"], report["lost_samples"]) == (300, 15_000, 0)
+    assert reads < 100  # a read takes in 16 kB of questions; one question at a time would be 1200
+
+
+@pytest.mark.system
+def test_streams_of_any_length_are_counted_as_they_lie(valkey, monkeypatch):
+    """Pages of many streams come together, each of its own length: none may lose or take another's."""
+    monkeypatch.setattr(lanes, "PAGE", 4)
+    monkeypatch.setattr(lanes, "AT_ONCE", 3)
+    sources = [Source(Place("north", f"bed-{number:02d}"), uuid4()) for number in range(8)]
+    expected = []
+    with closing(Hot(valkey.url)) as hot, closing(connect(valkey.url)) as client:
+        for number, source in enumerate(sources):
+            in_order, late, strays = [3 * number, number, number // 3]
+            for at in range(in_order):  # from 100 on with a hole of 10 before the last two
+                first = 100 + 10 * at + 10 * (at >= in_order - 2)
+                client.xadd(keys.stream("tension", source), {"n": 10, "d": b""}, id=f"{first}-1")
+            for at in range(late):
+                client.xadd(keys.late("tension", source), {"n": 10, "d": b""}, id=f"{10 * at}-1")
+            for at in range(strays):
+                client.hset(keys.strays("tension", source), f"{5 * at}/5/0", b"")
+            edges = [(100, 80 + 10 * in_order), (90 + 10 * in_order, 110 + 10 * in_order)]
+            expected.append(
+                [(first, after, False) for first, after in edges if in_order]
+                + [(10 * at, 10 * at + 10, True) for at in range(late)]
+                + sorted((5 * at, 5 * at + 5, True) for at in range(strays))
+            )
+        found = list(hot.all_spans(("tension", source) for source in sources))
+    assert {source: [*spans[:2], *sorted(spans[2:])] for _, source, spans in found} == {
+        source: [*spans[:2], *sorted(spans[2:])] for source, spans in zip(sources, expected, strict=True)
+    }
 
 
 @pytest.mark.system

@@ -111,7 +111,9 @@ def test_another_content_under_the_same_number_is_kept_too(store):
     """Whatever went wrong there, the audit has to see it."""
     source = _source()
     assert _commit(store, _entry(source, 0), _entry(source, 0, level=200.0)) == ["stored", "late"]
-    assert len(list(store.hot.spans("tension", source))) == 2
+    assert list(store.hot.all_spans([("tension", source)])) == [
+        ("tension", source, [(0, 10, False), (0, 10, True)])
+    ]
 
 
 def test_the_same_block_written_otherwise_is_a_duplicate(store):
