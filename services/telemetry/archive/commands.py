@@ -59,9 +59,15 @@ def _verify(data: Data = None, as_json: AsJson = False) -> None:
         for row in report.missing
     ]
     lines += [f"{path}: in the store and not in the index; nothing refers to it" for path in report.orphans]
+    lines += [
+        f"{row['site']}/{row['device']} boot {row['boot']}: {row['stream']} {row['first']} to {row['last']} "
+        f"could not be read and is kept as it came ({row['bytes']} bytes): {row['reason']}"
+        for row in report.strays
+    ]
     lines.append(
         f"{report.objects} objects, {report.bytes} bytes, {report.samples} samples: "
-        f"{len(report.faults)} damaged or gone, {len(report.missing)} holes, {len(report.orphans)} orphans"
+        f"{len(report.faults)} damaged or gone, {len(report.missing)} holes, {len(report.orphans)} orphans, "
+        f"{len(report.strays)} strays"
     )
     _say(body, lines, as_json=as_json)
     if not report.ok:

@@ -85,6 +85,15 @@ class Index:
                 for row in rows
             ]
 
+    def stray_rows(self) -> list[dict[str, Any]]:
+        """Where each of them was, its size and why it cannot be read; without its content."""
+        columns = [STRAYS.c[name] for name in ("kind", "first", "after", "sha256", "reason")]
+        place = [BOOTS.c[name] for name in ("site", "device", "boot")]
+        query = select(*place, *columns, func.length(STRAYS.c.content).label("bytes")).join(BOOTS)
+        order = (*place, STRAYS.c.kind, STRAYS.c.first)
+        with self.read() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(*order)).mappings()]
+
     # --- boots ----------------------------------------------------------------------------------------------
     def sources(self) -> list[Source]:
         """Every device and boot that the archive has anything of."""

@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]  # objects looked at so far, of so many
 
 @dataclass(slots=True)
 class Report:
-    """What was looked at and what is wrong; orphans are told and are no fault: nothing is missing."""
+    """What was looked at and what is wrong; orphans and strays are told and are no fault."""
 
     objects: int = 0
     bytes: int = 0
@@ -29,6 +29,7 @@ class Report:
         default_factory=list
     )  # numbers that no object holds and no gap names
     orphans: list[str] = field(default_factory=list)  # in the store and not in the index
+    strays: list[dict[str, Any]] = field(default_factory=list)  # kept as they came: they could not be read
 
     @property
     def ok(self) -> bool:
@@ -54,6 +55,7 @@ def verify(archive: Archive, progress: Progress = lambda _done, _all: None) -> R
         progress(report.objects, total)
     report.missing = list(_missing(archive))
     report.orphans = list(_orphans(archive))
+    report.strays = list(_strays(archive))
     report.faults += [
         {"path": path, "fault": "it expired and is still in the store: `spondyl archive expire` deletes it"}
         for path in archive.index.undead()
@@ -114,3 +116,13 @@ def _orphans(archive: Archive) -> Iterator[str]:
     while paths := [row.path for row, _ in zip(listed, range(PAGE), strict=False)]:
         known = archive.index.known_paths(paths)
         yield from (path for path in paths if path not in known)
+
+
+def _strays(archive: Archive) -> Iterator[dict[str, Any]]:
+    """What is in the index's table of strays, and where it was."""
+    for row in archive.index.stray_rows():
+        yield {
+            "site": row["site"], "device": row["device"], "boot": row["boot"], "stream": row["kind"],
+            "first": row["first"], "last": row["after"] - 1, "bytes": row["bytes"],
+            "sha256": row["sha256"], "reason": row["reason"],
+        }  # fmt: skip

@@ -13,6 +13,7 @@ from sqlalchemy import delete, update
 
 from services.cli import main
 from services.telemetry.archive.tables import EXPORTS, GAPS, OBJECTS, SESSIONS
+from services.telemetry.models import Entry
 
 LONG_AGO_US = int(datetime(2010, 5, 1, tzinfo=UTC).timestamp() * 1e6)
 BEFORE = "2012-01-01"
@@ -118,6 +119,19 @@ def test_what_nobody_knows_is_told_and_is_no_fault(rig, archive):
     rig.archive.store.put("north/bed-01/2026/11/stray.spa", b"left")
     status, report = archive("verify")
     assert (status, report["orphans"]) == (0, ["north/bed-01/2026/11/stray.spa"])
+
+
+def test_what_could_not_be_read_is_named_and_is_no_fault(rig, archive, capsys):
+    """It is kept byte for byte and its numbers are a named gap; a person has to learn where to look."""
+    rig.keep([Entry("tension", rig.source, 3000, 3050, b"no block"), *rig.tension(3050, 1950)])
+    rig.turn(hurry=True)
+    capsys.readouterr()  # what the archiver logged
+    status, report = archive("verify")
+    assert (status, report["ok"], report["missing"]) == (0, True, [])
+    (stray,) = report["strays"]
+    assert (stray["site"], stray["device"], stray["boot"]) == ("north", "bed-01", str(rig.source.boot))
+    assert (stray["stream"], stray["first"], stray["last"], stray["bytes"]) == ("tension", 3000, 3049, 8)
+    assert stray["reason"]
 
 
 def test_the_archive_tells_what_it_holds(rig, archive):
