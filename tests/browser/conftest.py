@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from console.clinic import Bed, Clinic
+from history_rig import HistoryRig
 from playwright.sync_api import sync_playwright
 from servers import Mosquitto, answers, eventually, free_port
 
@@ -79,23 +80,36 @@ def sideways(page):
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
+def service(name, directory, **settings):
+    """A service of Spondyl as a process, with these settings only."""
+    others = {key: value for key, value in os.environ.items() if not key.startswith("SPONDYL_")}
+    with (directory / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"services.{name}"], env=others | settings, cwd=ROOT,
+            stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+def stop(process):
+    """End a service."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    process.kill()
+    process.wait()
+
+
 class Wall:
     """A console on a real broker, with two clinics that publish."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, **settings):
         self.broker = Mosquitto(directory).start()
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SPONDYL_")},
-            "SPONDYL_MQTT_URL": self.broker.url,
-            "SPONDYL_HTTP_PORT": str(self.port),
-            "SPONDYL_PANELS": '{"bed-01": "http://127.0.0.1:9/bed-01"}',
-        }
-        with (directory / "console.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.console"], env=environment, cwd=ROOT, stdout=log, stderr=log
-            )
+        self.process = service(
+            "console", directory, SPONDYL_MQTT_URL=self.broker.url, SPONDYL_HTTP_PORT=str(self.port),
+            SPONDYL_PANELS='{"bed-01": "http://127.0.0.1:9/bed-01"}', **settings,
+        )  # fmt: skip
         self.clinics = []
         eventually(lambda: answers(self.port), 30.0, "the console's answer")
 
@@ -112,11 +126,7 @@ class Wall:
         """Everything of it ends."""
         for clinic in self.clinics:
             clinic.close()
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        self.process.kill()
-        self.process.wait()
+        stop(self.process)
         self.broker.stop()
 
 
@@ -126,6 +136,26 @@ def wall(tmp_path):
     made = Wall(tmp_path)
     yield made
     made.end()
+
+
+@pytest.fixture
+def wall_with_archive(valkey, tmp_path):
+    """A console whose telemetry has a session of bed-01 in the archive and nothing of it in Redis."""
+    port = free_port()
+    with contextlib.closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
+        rig.store("archived")
+        assert not rig.rig.hot_numbers()
+    telemetry = service(
+        "telemetry", tmp_path, SPONDYL_REDIS_URL=valkey.url, SPONDYL_DATA=str(tmp_path),
+        SPONDYL_HTTP_PORT=str(port),
+    )  # fmt: skip
+    try:
+        eventually(lambda: answers(port), 30.0, "telemetry's answer")
+        made = Wall(tmp_path, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}")
+        yield made
+        made.end()
+    finally:
+        stop(telemetry)
 
 
 @pytest.fixture

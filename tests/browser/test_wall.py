@@ -240,6 +240,30 @@ def test_the_bed_page_shows_limits_events_and_a_missing_history_in_words(wall, n
     shot(page, "bed")
 
 
+def test_the_bed_page_draws_a_history_that_lies_in_the_archive(wall_with_archive, open_page):
+    """What has left Redis is the same curve to who looks at it."""
+    wall_with_archive.clinic("north", Bed("bed-01"))
+    page = open_page(f"{wall_with_archive.address}/beds/bed-01?site=north")
+    expect(page.locator("#history canvas")).to_be_visible(timeout=8000)
+    expect(page.locator("#history-note")).to_have_text("")
+    drawn = page.evaluate(
+        """() => { const canvas = document.querySelector("#history canvas");
+           const colour = getComputedStyle(document.documentElement).getPropertyValue("--tension").trim();
+           const pen = document.createElement("canvas").getContext("2d");
+           pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
+           const [red, green, blue] = pen.getImageData(0, 0, 1, 1).data;
+           const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+           const columns = new Set();
+           for (let at = 0; at < data.length; at += 4)
+             if ([red, green, blue].every((part, i) => Math.abs(data[at + i] - part) < 10))
+               columns.add((at / 4) % canvas.width);
+           return columns.size / canvas.width; }"""
+    )
+    assert drawn > 0.5  # of the width: the curve of tension, from its beginning to its end
+    page.locator("#history").scroll_into_view_if_needed()
+    shot(page, "bed-history")
+
+
 def test_stop_on_the_bed_page_reaches_the_gateway_and_its_answer_the_reader(wall, north, open_page):
     """Stop is the one thing a remote must always be able to say."""
     gateway = Bus(wall.broker.url, "gw-under-test", site="north")

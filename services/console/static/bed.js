@@ -124,7 +124,8 @@ function drawHistory(body) {
       width: byId("history").clientWidth,
       height: 280,
       cursor: { y: false },
-      axes: [{ ...axis, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) }],
+      padding: [null, 32, null, null],
+      axes: [{ ...axis, space: 90, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) }],
       series: [
         { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: texts.time },
         { label: texts.target, stroke: colour("--target"), width: 1.5, value, points },
