@@ -100,6 +100,7 @@ def _file(path: Path) -> Found:
 def _archived(session: UUID, data: Path) -> Found | None:
     """Out of the archive alone, whether or not anything runs."""
     from services.telemetry.archive.opening import exists, open_archive
+    from services.telemetry.archive.stores import ASKING
     from services.telemetry.errors import UnknownSession
     from services.telemetry.query import History
     from services.telemetry.recording import session_chunks
@@ -108,7 +109,7 @@ def _archived(session: UUID, data: Path) -> Found | None:
     settings = TelemetrySettings.load().model_copy(update={"data": data})
     if not exists(settings):
         return None
-    archive = open_archive(settings)
+    archive = open_archive(settings, ASKING)
     try:
         history = History(None, archive)
         chunks = session_chunks(history, history.session(session))

@@ -21,6 +21,7 @@ from services.kit.metrics import process_registry
 from services.telemetry.archive.archiving import Archiver, HotSessions
 from services.telemetry.archive.hot_side import HotBoot, HotSide, source_of
 from services.telemetry.archive.opening import open_archive
+from services.telemetry.archive.pulse import Pulse
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.watch import ArchiveMetrics
 from services.telemetry.errors import ArchiveUnavailable, StoreUnavailable
@@ -44,6 +45,7 @@ class Archiving:
         url = settings.redis_url.get_secret_value()
         self._settings = settings
         self._archive = archive
+        self._pulse = Pulse(archive.store.check)
         self._metrics = metrics
         self._hot = HotSide(url)
         self._sites_seen = HotSide(url)  # of the lease keeper's own thread
@@ -85,7 +87,7 @@ class Archiving:
 
     def archive_trouble(self) -> str | None:
         """What is wrong with the store or the index, for the readiness check."""
-        return self.trouble
+        return self.trouble or self._pulse.trouble()
 
     # --- leases ---------------------------------------------------------------------------------------------
     def _keep_leases(self) -> None:
@@ -105,12 +107,12 @@ class Archiving:
             try:
                 self._turn()
             except SpondylError as error:
-                self._complain(error.message)
+                self._failed(error.message)
                 self._stopping.wait(RETRY_S)
                 continue
             except Exception as error:
                 log.exception("archiving failed; it tries again")
-                self._complain(f"{type(error).__name__}: {error}")
+                self._failed(f"{type(error).__name__}: {error}")
                 self._stopping.wait(RETRY_S)
                 continue
             self._metrics.turn.observe(time.perf_counter() - began)
@@ -126,11 +128,12 @@ class Archiving:
         try:
             self._archiver.look(boots)
             troubles = [self._boot(boot, sessions[boot.source], hurry=hurry) for boot in boots]
-            troubles += self._archiver.flush().values()
+            damaged = list(self._archiver.flush().values())
         except BaseException:
             self._archiver.drop()
             raise
-        found = [trouble for trouble in troubles if trouble]
+        self._metrics.failures.inc(len(damaged))
+        found = [trouble for trouble in (*troubles, *damaged) if trouble]
         self._put_away([boot.source for boot in boots if self._is_done(boot, sessions[boot.source])])
         self._metrics.waiting.set(self._archiver.waiting)
         self._metrics.oldest.set(self._archiver.oldest_s())
@@ -144,7 +147,6 @@ class Archiving:
         try:
             self._archiver.boot(boot, sessions, hurry=hurry)
         except (StoreUnavailable, ArchiveUnavailable):
-            self._metrics.failures.inc()
             self._archiver.forget(boot.source)
             raise
         except SpondylError as error:
@@ -186,6 +188,10 @@ class Archiving:
     def _is_filling_up(self) -> bool:
         used, limit = self._hot.memory()
         return used > self._settings.memory_warning * (limit or psutil.virtual_memory().total)
+
+    def _failed(self, trouble: str) -> None:
+        self._metrics.failures.inc()
+        self._complain(trouble)
 
     def _complain(self, trouble: str | None) -> None:
         """Once until it changes."""

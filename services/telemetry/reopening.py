@@ -8,7 +8,9 @@ import structlog
 from services.kit.errors import SpondylError
 from services.telemetry.archive import census
 from services.telemetry.archive.opening import open_archive
+from services.telemetry.archive.pulse import Pulse
 from services.telemetry.archive.reader import Archive
+from services.telemetry.archive.stores import READING
 from services.telemetry.errors import ArchiveUnavailable
 from services.telemetry.settings import TelemetrySettings
 
@@ -24,6 +26,7 @@ class Reopening:
         self._settings = settings
         self._retry_s = retry_s
         self._archive: Archive | None = None
+        self._pulse = Pulse(self._look)
         self._why = "it is being opened"
         self._stopping = threading.Event()
         self._open()
@@ -42,7 +45,10 @@ class Reopening:
             census.newest_session_us(self().index)
         except SpondylError as error:
             return error.message
-        return None
+        return self._pulse.trouble()
+
+    def _look(self) -> None:
+        self().store.check()
 
     def close(self) -> None:
         """Let go of it."""
@@ -57,7 +63,7 @@ class Reopening:
 
     def _open(self) -> None:
         try:
-            self._archive = open_archive(self._settings)
+            self._archive = open_archive(self._settings, READING)
         except SpondylError as error:
             self._complain(error.message)
         except Exception as error:

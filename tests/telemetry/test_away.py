@@ -1,16 +1,18 @@
 """Redis or the archive is away: what the other has is answered, what it has not is refused in words."""
 
+import time
 from contextlib import closing
 
 import pytest
 from asgi_client import Client
 from history_rig import HistoryRig
-from servers import Valkey, eventually
+from servers import S3, Valkey, eventually
 from simulated_session import SESSION
 
 from services.kit.health import Check
 from services.kit.http import create_app
 from services.telemetry.api import create_router
+from services.telemetry.archive.stores import Credentials, open_store
 from services.telemetry.query import History
 from services.telemetry.reopening import Reopening
 from services.telemetry.settings import TelemetrySettings
@@ -86,3 +88,32 @@ def test_what_is_archived_is_answered_without_redis(valkey_of_its_own, tmp_path)
             "/devices/bed-01/window?from=1000&to=100000", "/devices/bed-01/blocks?seconds=10",
         ):  # fmt: skip
             refused(rig.get(path), "Redis")
+
+
+def test_a_bucket_that_hangs_is_told_within_seconds(valkey, tmp_path):
+    """A doctor who opens a session reads what is wrong; nobody waits a minute and a half for a white page."""
+    with S3(tmp_path) as s3, closing(HistoryRig(valkey.url, tmp_path / "rig", minutes=1.0)) as rig:
+        rig.store("archived")
+        bucket = open_store(s3.url, Credentials(s3.access_key, s3.secret_key))
+        objects = rig.rig.archive.store
+        bucket.put_all({row.path: objects.get(row.path) for row in objects.list()})
+        settings = TelemetrySettings(
+            data=tmp_path / "rig", redis_url=valkey.url, archive_url=s3.url,
+            archive_s3_access_key=s3.access_key, archive_s3_secret_key=s3.secret_key,
+        )  # fmt: skip
+        path = f"/sessions/{SESSION}/window?from=1000&to=1500"
+        with closing(Reopening(settings)) as archive:
+            checks = [Check("archive", archive.trouble)]
+            client = Client(create_app("telemetry", "0", checks, [create_router(History(rig.hot, archive))]))
+            assert client.get("/readyz").status_code == client.get(path).status_code == 200
+            s3.freeze()
+            eventually(lambda: client.get("/readyz").status_code == 503, 10, "a readiness check that sees it")
+            began = time.monotonic()
+            assert "answer" in client.get("/readyz").json()["checks"]["archive"]["detail"]
+            assert time.monotonic() - began < 2.5
+            began = time.monotonic()
+            refused(client.get(path), f"{s3.url}: it does not answer")
+            assert time.monotonic() - began < 10  # 5 where nothing else runs
+            s3.thaw()
+            eventually(lambda: client.get("/readyz").status_code == 200, 10, "ready again")
+            assert client.get(path).status_code == 200

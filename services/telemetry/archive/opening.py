@@ -7,13 +7,13 @@ from sqlalchemy.engine import make_url
 from services.kit.errors import SpondylError
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.reader import Archive
-from services.telemetry.archive.stores import Credentials, ObjectStore, open_store
+from services.telemetry.archive.stores import ASKING, WRITING, Credentials, ObjectStore, Patience, open_store
 from services.telemetry.settings import TelemetrySettings
 
 
-def open_archive(settings: TelemetrySettings) -> Archive:
+def open_archive(settings: TelemetrySettings, patience: Patience = WRITING) -> Archive:
     """Its store and its index, made when they are not there. Raises SpondylError, ArchiveUnavailable."""
-    store = open_settings_store(settings)
+    store = open_settings_store(settings, patience)
     return Archive(Index(settings.archive_database), store)
 
 
@@ -30,10 +30,10 @@ def open_existing(settings: TelemetrySettings) -> Archive:
             f"there is no archive under {settings.data}: its index would be "
             f"{make_url(settings.archive_database).database} (see --data, SPONDYL_ARCHIVE_DATABASE_URL)"
         )
-    return open_archive(settings)
+    return open_archive(settings, ASKING)
 
 
-def open_settings_store(settings: TelemetrySettings) -> ObjectStore:
+def open_settings_store(settings: TelemetrySettings, patience: Patience = WRITING) -> ObjectStore:
     """The object store alone."""
     secret = settings.archive_s3_secret_key
     credentials = Credentials(
@@ -42,4 +42,4 @@ def open_settings_store(settings: TelemetrySettings) -> ObjectStore:
         settings.archive_s3_region,
         settings.archive_s3_endpoint,
     )
-    return open_store(settings.archive_location, credentials)
+    return open_store(settings.archive_location, credentials, patience)

@@ -11,22 +11,23 @@ from urllib.parse import urlsplit
 from pyarrow import fs
 
 from services.telemetry.archive.stores import (
-    CONNECT_TIMEOUT_S,
-    REQUEST_TIMEOUT_S,
+    LOOKING,
+    WRITING,
     Credentials,
+    Patience,
     StoredObject,
     checked,
 )
 from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
 
-ATTEMPTS: Final = 3
 AT_ONCE: Final = 8  # uploads
 _KEYS: Final = "SPONDYL_ARCHIVE_S3_ACCESS_KEY and SPONDYL_ARCHIVE_S3_SECRET_KEY"
 # What the service (or the client) says, and what it means; the first that is found counts.
+_NO_BUCKET: Final = "there is no such bucket: see SPONDYL_ARCHIVE_URL"
 _MEANINGS: Final = (
     ("InvalidAccessKeyId|INVALID_ACCESS_KEY_ID", f"it does not know the access key: see {_KEYS}"),
     ("SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH", f"the secret key is wrong: see {_KEYS}"),
-    ("NoSuchBucket|NO_SUCH_BUCKET|Bucket .* not found", "there is no such bucket: see SPONDYL_ARCHIVE_URL"),
+    ("NoSuchBucket|NO_SUCH_BUCKET|Bucket .* not found", _NO_BUCKET),
     (
         "AccessDenied|ACCESS_DENIED|HTTP status 403|code 403",
         f"it refuses access: the key lacks the right to this bucket, or is wrong: see {_KEYS}",
@@ -46,25 +47,29 @@ class S3Store:
     """Objects below a prefix of one bucket."""
 
     def __init__(
-        self, url: str, bucket: str, prefix: str, credentials: Credentials, endpoint: str | None
+        self,
+        url: str,
+        bucket: str,
+        prefix: str,
+        credentials: Credentials,
+        endpoint: str | None,
+        patience: Patience = WRITING,
     ) -> None:
         # Checksums in trailers are stored as content by services that do not know them; what is written here
         # is read back and compared by SHA-256.
         os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
         self.url = url
+        self._bucket = bucket
         self._base = f"{bucket}/{prefix}".rstrip("/")
-        parts = urlsplit(endpoint or "")
-        self._files = fs.S3FileSystem(
-            access_key=credentials.access_key,
-            secret_key=credentials.secret_key,
-            region=credentials.region or "us-east-1",
-            endpoint_override=parts.netloc or endpoint or None,
-            scheme=parts.scheme or "https",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            request_timeout=REQUEST_TIMEOUT_S,
-            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
-        )
+        self._files = _client(credentials, endpoint, patience)
+        self._looking = _client(credentials, endpoint, LOOKING)
+
+    def check(self) -> None:
+        """Ask for the bucket."""
+        with self._told("look at", self._bucket):
+            if not self._has_bucket():
+                raise ArchiveUnavailable(f"cannot look into {self.url}: {_NO_BUCKET}")
 
     def put(self, path: str, data: bytes) -> None:
         """One upload; the object is there when the service has confirmed all of it."""
@@ -116,14 +121,32 @@ class S3Store:
     def _at(self, path: str) -> str:
         return f"{self._base}/{checked(path)}"
 
+    def _has_bucket(self) -> bool:
+        return bool(self._looking.get_file_info(self._bucket).type != fs.FileType.NotFound)
+
     @contextlib.contextmanager
     def _told(self, what: str, path: str) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
+            self.check()  # else an archive of 40 objects has 40 that are gone
             raise ObjectMissing(f"the archive {self.url} has no object {path}") from None
         except OSError as error:
             raise ArchiveUnavailable(f"cannot {what} {path} in {self.url}: {_meaning(error)}") from None
+
+
+def _client(credentials: Credentials, endpoint: str | None, patience: Patience) -> Any:
+    parts = urlsplit(endpoint or "")
+    return fs.S3FileSystem(
+        access_key=credentials.access_key,
+        secret_key=credentials.secret_key,
+        region=credentials.region or "us-east-1",
+        endpoint_override=parts.netloc or endpoint or None,
+        scheme=parts.scheme or "https",
+        connect_timeout=patience.connect_s,
+        request_timeout=patience.silent_s,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=patience.attempts),
+    )
 
 
 def _meaning(error: Any) -> str:

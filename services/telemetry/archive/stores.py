@@ -23,8 +23,6 @@ from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
 
 UNFINISHED: Final = ".unfinished"  # where local objects are written before they have their name
 LEFT_FOR_S: Final = 86_400.0
-CONNECT_TIMEOUT_S: Final = 5.0
-REQUEST_TIMEOUT_S: Final = 30.0
 _PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -39,6 +37,21 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request over the network may take: to connect, without a byte coming, and how many tries."""
+
+    connect_s: float
+    silent_s: float
+    attempts: int
+
+
+WRITING: Final = Patience(5.0, 30.0, 3)  # an archiver: nobody waits for it
+READING: Final = Patience(2.0, 2.0, 2)  # somebody does, about 5 s in all
+ASKING: Final = Patience(5.0, 10.0, 2)  # a command
+LOOKING: Final = Patience(1.0, 1.0, 1)  # whether it answers at all
+
+
+@dataclass(frozen=True, slots=True)
 class StoredObject:
     """What a listing tells of an object."""
 
@@ -50,6 +63,9 @@ class ObjectStore(Protocol):
     """Immutable objects by path. All methods raise ArchiveUnavailable in words for a person."""
 
     url: str
+
+    def check(self) -> None:
+        """See that the store answers and has a place for objects, with little patience."""
 
     def put(self, path: str, data: bytes) -> None:
         """Keep an object; when this returns it is durable. The same path is the same content."""
@@ -73,11 +89,14 @@ class ObjectStore(Protocol):
         """Every object below a folder, in order of path."""
 
 
-def open_store(url: str, credentials: Credentials | None = None) -> ObjectStore:
-    """The store at the URL. Raises SpondylError when the URL is not one, ArchiveUnavailable."""
+def open_store(url: str, credentials: Credentials | None = None, patience: Patience = WRITING) -> ObjectStore:
+    """The store at the URL; ``patience`` is with those over the network.
+
+    Raises SpondylError when the URL is not one, ArchiveUnavailable.
+    """
     parts = urlsplit(url)
     if parts.scheme == "s3":
-        return _open_s3(url, credentials or Credentials())
+        return _open_s3(url, credentials or Credentials(), patience)
     if parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"}:
         return LocalStore(Path(unquote(parts.path) if parts.scheme else url))
     raise SpondylError(
@@ -101,6 +120,14 @@ class LocalStore:
         with self._told("make", self.root):
             (self.root / UNFINISHED).mkdir(parents=True, exist_ok=True)
             self._clear()
+
+    def check(self) -> None:
+        """Look whether the directory is there."""
+        with self._told("look into", self.root):
+            if not self.root.is_dir():
+                raise ArchiveUnavailable(
+                    f"the archive's directory {self.root} is not there: see SPONDYL_ARCHIVE_URL"
+                )
 
     def put(self, path: str, data: bytes) -> None:
         """Write aside, flush, then give it its name."""
@@ -216,7 +243,7 @@ def _flush_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _open_s3(url: str, credentials: Credentials) -> ObjectStore:
+def _open_s3(url: str, credentials: Credentials, patience: Patience) -> ObjectStore:
     from services.telemetry.archive.s3 import S3Store
 
     parts = urlsplit(url)
@@ -228,4 +255,5 @@ def _open_s3(url: str, credentials: Credentials) -> ObjectStore:
             f"the archive {url} needs credentials: set SPONDYL_ARCHIVE_S3_ACCESS_KEY and "
             "SPONDYL_ARCHIVE_S3_SECRET_KEY"
         )
-    return S3Store(url, parts.netloc, parts.path.strip("/"), credentials, named or credentials.endpoint)
+    endpoint = named or credentials.endpoint
+    return S3Store(url, parts.netloc, parts.path.strip("/"), credentials, endpoint, patience)

@@ -43,6 +43,7 @@ class Report:
 
 def verify(archive: Archive, progress: Progress = lambda _done, _all: None) -> Report:
     """Read every object and decode every block of it; compare with the index. Raises ArchiveUnavailable."""
+    archive.store.check()
     report = Report()
     total = archive.index.count_objects()
     for row in every_object(archive):

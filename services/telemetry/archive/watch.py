@@ -22,7 +22,7 @@ class ArchiveMetrics:
         self.turn = latency("spondyl_archive_turn_seconds", "One look at every device of my sites.", registry)
         self.failures = Counter(
             "spondyl_archive_failures",
-            "Times archiving a device failed; it is tried again.",
+            "Turns and devices whose archiving failed; they are tried again.",
             registry=registry,
         )
         self.strays = Counter(

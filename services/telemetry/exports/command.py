@@ -12,6 +12,7 @@ from services.kit import runfile
 from services.kit.errors import NotRunning, SpondylError
 from services.kit.fetch import fetch_parts
 from services.telemetry.archive.opening import exists, open_archive
+from services.telemetry.archive.stores import ASKING
 from services.telemetry.errors import UnknownSession
 from services.telemetry.exports.formats import Format, format_of
 from services.telemetry.exports.recorded import recorded_session
@@ -42,7 +43,7 @@ def _archived(session: UUID, chosen: Format, data: Path) -> Iterator[bytes]:
     settings = TelemetrySettings.load().model_copy(update={"data": data})
     if not exists(settings):
         return
-    archive = open_archive(settings)
+    archive = open_archive(settings, ASKING)
     try:
         history = History(None, archive)
         row = history.session(session)

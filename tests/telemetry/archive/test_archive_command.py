@@ -413,3 +413,19 @@ def test_expire_asks_no_stranger_which_cures_go_on(rig, tmp_path, capsys, monkey
     with pytest.raises(SystemExit):
         main(expire)
     assert "holds no whole export" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("bucket", "said"), [("nobody", "no such bucket"), ("archive", "does not answer")])
+def test_a_store_that_is_wrong_or_hangs_is_one_line_at_once(archive, s3, monkeypatch, bucket, said):
+    """Neither every object called gone nor a minute and a half of silence."""
+    monkeypatch.setenv("SPONDYL_ARCHIVE_URL", s3.url.replace("archive", bucket))
+    monkeypatch.setenv("SPONDYL_ARCHIVE_S3_ACCESS_KEY", s3.access_key)
+    monkeypatch.setenv("SPONDYL_ARCHIVE_S3_SECRET_KEY", s3.secret_key)
+    if bucket == "archive":
+        s3.freeze()
+    began = time.monotonic()
+    status, told = archive("verify")
+    assert time.monotonic() - began < 10
+    assert status == 1
+    assert said in told
+    assert len(told.strip().splitlines()) == 1

@@ -56,6 +56,12 @@ class ArchiverProcess:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def metric(self, name):
+        """A metric without labels, as /metrics says it."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=3) as answer:
+            rows = [line.split() for line in answer.read().decode().splitlines()]
+        return next(float(row[1]) for row in rows if row[0] == name)
+
     def readiness(self):
         """What /readyz says; None while nobody answers."""
         try:
@@ -197,10 +203,27 @@ def test_a_store_that_refuses_is_named_by_the_readiness_check_and_nothing_is_los
     settings = {"archive_url": s3.url, "archive_s3_access_key": s3.access_key}
     with ArchiverProcess(valkey.url, tmp_path, **settings, archive_s3_secret_key="wrong") as archiver:
         eventually(lambda: "secret key is wrong" in json.dumps(archiver.readiness() or {}), 20, "the refusal")
+        eventually(lambda: archiver.metric("spondyl_archive_failures_total") > 1, 20, "two failed turns")
     assert rig.hot_numbers()[0] == (0, 50)
     with ArchiverProcess(valkey.url, tmp_path, **settings, archive_s3_secret_key=s3.secret_key):
         eventually(lambda: done(rig), 20, "everything archived")
     rig.close()
+
+
+def test_a_store_that_hangs_is_seen_by_the_readiness_check_while_nothing_is_due(valkey, s3, tmp_path):
+    """Between two objects an archiver has no need of the store: a probe must not learn of it an hour late."""
+    settings = {"archive_url": s3.url, "archive_s3_access_key": s3.access_key}
+    with ArchiverProcess(valkey.url, tmp_path, **settings, archive_s3_secret_key=s3.secret_key) as archiver:
+        eventually(lambda: (said := archiver.readiness()) and said["ready"], 20, "ready")
+        s3.freeze()
+        asked = time.monotonic()
+        said = eventually(
+            lambda: (found := archiver.readiness()) and not found["ready"] and found, 10, "unwell"
+        )
+        assert "answer" in said["checks"]["archive"]["detail"]
+        assert time.monotonic() - asked < 8
+        s3.thaw()
+        eventually(lambda: (said := archiver.readiness()) and said["ready"], 20, "ready again")
 
 
 def test_settings_that_cannot_work_end_it_with_one_line(valkey, tmp_path):

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -7,8 +8,7 @@ import pytest
 from servers import eventually
 
 from services.kit.errors import SpondylError
-from services.telemetry.archive import s3 as s3_module
-from services.telemetry.archive.stores import Credentials, StoredObject, open_store
+from services.telemetry.archive.stores import READING, Credentials, StoredObject, open_store
 from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
 
 PATH = "north/bed-01/2026/11/0f-000000000000-0123456789abcdef.spa"
@@ -131,13 +131,12 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_what_is_wrong_with_a_bucket_is_told_in_plain_words(s3, name, monkeypatch):
+def test_what_is_wrong_with_a_bucket_is_told_in_plain_words(s3, name):
     """What, where, what to do: never a trace back of the AWS client, and never a secret."""
-    monkeypatch.setattr(s3_module, "ATTEMPTS", 1)
     make, expected = REFUSALS[name]
     url, credentials = make(s3)
     with pytest.raises(ArchiveUnavailable, match=expected) as refused:
-        open_store(url, credentials).put(PATH, b"data")
+        open_store(url, credentials, READING).put(PATH, b"data")
     assert "archive" in refused.value.message or "nobody" in refused.value.message
     assert s3.secret_key not in refused.value.message
 
@@ -148,11 +147,9 @@ def test_credentials_that_are_missing_are_asked_for():
         open_store("s3://archive/telemetry", Credentials(access_key="a"))
 
 
-def test_a_bucket_that_hangs_is_given_up(s3, monkeypatch):
+def test_a_bucket_that_hangs_is_given_up(s3):
     """The archiver must go on with its leases and try again, not wait for ever."""
-    monkeypatch.setattr(s3_module, "ATTEMPTS", 1)
-    monkeypatch.setattr(s3_module, "REQUEST_TIMEOUT_S", 1.0)
-    store = open_store(s3.url, keys_of(s3))
+    store = open_store(s3.url, keys_of(s3), READING)
     store.put(PATH, b"before")
     s3.freeze()
     thaw = threading.Timer(25, s3.thaw)
@@ -164,3 +161,25 @@ def test_a_bucket_that_hangs_is_given_up(s3, monkeypatch):
         thaw.cancel()
         s3.thaw()
     assert store.get(PATH) == b"before"
+
+
+def test_an_object_of_no_bucket_is_not_called_missing(s3):
+    """40 lines of lost objects would send an operator to the backups, where one wrong letter is to blame."""
+    store = open_store(s3.url.replace("archive", "nobody"), keys_of(s3))
+    for act in (store.check, lambda: store.get(PATH), lambda: store.get_range(PATH, 0, 1)):
+        with pytest.raises(ArchiveUnavailable, match="no such bucket") as refused:
+            act()
+        assert not isinstance(refused.value, ObjectMissing)
+
+
+def test_a_store_that_is_there_is_found_well(store):
+    """An empty one too: nothing was archived yet."""
+    store.check()
+
+
+def test_a_directory_that_was_taken_away_is_told(tmp_path):
+    """A disk that is not mounted any more must not look like a well archive."""
+    store = open_store(str(tmp_path / "objects"))
+    shutil.rmtree(tmp_path / "objects")
+    with pytest.raises(ArchiveUnavailable, match="is not there: see SPONDYL_ARCHIVE_URL"):
+        store.check()
