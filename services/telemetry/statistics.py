@@ -40,6 +40,7 @@ MEASURES: Final = {
     "traction_h": "round(sum(traction_s) / 3600, 3)",
     "heat_h": "round(sum(heat_s) / 3600, 3)",
     "cycles": "sum(cycles)::BIGINT",
+    "holds": "sum(holds)::BIGINT",
     "guardings": "sum(guardings)::BIGINT",
     "guardings_per_session": "round(avg(guardings), 3)",
     "peak_n_max": "max(peak_n)",
@@ -72,8 +73,8 @@ _MEMORY: Final = "512MB"
 
 # The gateway's own figure where it gave one, else what was measured from the samples.
 _NUMBERS: Final = {
-    "peak_n": "both", "hold_mean_n": "both", "hold_rms_n": "both", "traction_s": "both", "cycles": "both",
-    "guardings": "both", "heat_s": "summary", "pain_before": "summary", "pain_after": "summary",
+    "peak_n": "both", "hold_mean_n": "both", "hold_rms_n": "both", "traction_s": "both", "guardings": "both",
+    "cycles": "summary", "holds": "statistics", "heat_s": "summary", "pain_before": "summary", "pain_after": "summary",
     "creep_mm": "statistics", "creep_mm_min": "statistics", "samples": "statistics", "missing": "statistics",
 }  # fmt: skip
 

@@ -30,9 +30,18 @@ def test_peak_holds_and_phases_are_those_of_the_samples():
              ("rest", 20, 20.0, 20, 1.5)),
     ])  # fmt: skip
     assert (found["peak_n"], found["hold_mean_n"], found["hold_rms_n"]) == (104.0, 102.0, 2.0)
-    assert (found["cycles"], found["guardings"], found["samples"], found["missing"]) == (2, 1, 175, 0)
+    assert (found["holds"], found["guardings"], found["samples"], found["missing"]) == (2, 1, 175, 0)
     assert found["phase_s"] == {"idle": 1.0, "ramp": 2.0, "hold": 10.0, "rest": 4.0, "guarded": 0.5}
     assert found["traction_s"] == 16.5
+
+
+def test_a_hold_that_was_not_finished_is_a_hold_and_no_cycle():
+    """The gateway counts finished cycles: one name must not mean two numbers side by side."""
+    found = measure(
+        [made(("hold", 50, 100.0, 102, 2), ("release", 5, 60.0, 60, 1), ("hold", 3, 99.0, 102, 2))]
+    )
+    assert found["holds"] == 2
+    assert "cycles" not in found
 
 
 def test_creep_is_what_stays_at_base_tension_and_what_comes_in_a_hold():
@@ -66,6 +75,6 @@ def test_measures_agree_with_the_gateway_s_own_summary():
     assert (found["peak_n"], found["guardings"]) == (summary.peak_n, summary.guardings)
     assert found["hold_mean_n"] == pytest.approx(summary.hold_mean_n, abs=0.005)
     assert found["hold_rms_n"] == pytest.approx(summary.hold_rms_n, abs=0.005)  # its target is not rounded
-    assert found["cycles"] == summary.cycles
+    assert found["holds"] == summary.cycles  # the last one too was finished
     assert 0 < found["creep_mm_min"] < 10
     assert abs(found["creep_mm"]) < 50

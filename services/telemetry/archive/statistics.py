@@ -28,8 +28,8 @@ def session_statistics(runs: Sequence[Run]) -> dict[str, Any]:
     """Statistics of a session from the runs of all its samples.
 
     ``peak_n`` highest tension outside idle and ready; ``hold_mean_n`` mean tension of all holds;
-    ``hold_rms_n`` root mean square of tension minus target in holds; ``cycles`` and ``guardings`` times that
-    the phase became hold, guarded; ``creep_mm_min`` see ``creep``; ``creep_mm`` see ``lengthening``;
+    ``hold_rms_n`` root mean square of tension minus target in holds; ``holds`` and ``guardings`` times that
+    the phase became hold, guarded (the gateway's ``cycles`` counts those that were finished); ``creep_mm_min`` see ``creep``; ``creep_mm`` see ``lengthening``;
     ``phase_s`` seconds by phase, ``traction_s`` of those under traction; ``missing`` samples between the
     runs; ``columns`` count, sum, least and greatest of each column over all samples. None where there was
     nothing to count from.
@@ -45,7 +45,7 @@ def session_statistics(runs: Sequence[Run]) -> dict[str, Any]:
         "peak_n": float(treated.max()) if treated.size else None,
         "hold_mean_n": round(float(tension.mean()), 3) if tension.size else None,
         "hold_rms_n": round(float(np.sqrt(np.mean(errors**2))), 4) if errors.size else None,
-        "cycles": _entered(runs, HOLD),
+        "holds": _entered(runs, HOLD),
         "guardings": _entered(runs, GUARDED),
         "creep_mm_min": None if slope is None else round(slope, 4),
         "creep_mm": lengthening(runs),

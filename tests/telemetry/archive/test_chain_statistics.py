@@ -31,7 +31,7 @@ def session(number):
         patient=UUID(int=number % 7), cure=UUID(int=number % 7), ended_at_us=at + 1,
         ended_by="session.aborted" if number % 5 == 0 else "session.completed",
         summary=None if number == 59 else said,
-        statistics={"peak_n": 1.0, "samples": 90_000, "missing": 10, "creep_mm": 0.5, "creep_mm_min": 0.1},
+        statistics={"peak_n": 1.0, "samples": 90_000, "missing": 10, "holds": 11, "creep_mm": 0.5, "creep_mm_min": 0.1},
     )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ def test_sites_are_counted_and_averaged(chain):
     assert south["traction_h"] == 19 * 0.5
     assert south["guardings"] == sum(n % 3 for n in numbers if n != 59)
     assert (south["samples"], south["missing_samples"]) == (20 * 90_000, 200)
+    assert (south["cycles"], south["holds"]) == (190, 220)  # finished, said by 19 gateways; begun, measured
     assert (south["pain_change"], south["creep_mm"], south["patients"]) == (-2.0, 0.5, 7)
 
 
