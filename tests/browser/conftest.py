@@ -34,9 +34,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """One Chromium for all tests."""
+    """One Chromium for a file's tests; while it runs, its event loop lets no other begin in this process."""
     if not Path(CHROMIUM).exists():
         pytest.skip("no Chromium on this machine: `make setup` installs it")
     SCREENSHOTS.mkdir(exist_ok=True)
