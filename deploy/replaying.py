@@ -46,11 +46,15 @@ def _replay(
     as_json: AsJson = False,
 ) -> None:
     """Recompute a recorded session; exit 0 only when every command is bit-equal and it is whole."""
+    from services.controller.recording import LoadMissing
     from services.controller.replay import recompute, tell
     from services.kit.runfile import data_directory
 
     found = find(recording, data_directory(data))
-    result = recompute(found.name, found.chunks)
+    try:
+        result = recompute(found.name, found.chunks)
+    except LoadMissing as error:
+        raise LoadMissing(error.message + _instead(found)) from None
     reason = incomplete(result, found)
     if as_json:
         told = {"origin": found.origin, "running": found.running, "reason": reason}
@@ -59,6 +63,17 @@ def _replay(
         print("\n".join(filter(None, (f"from {found.name}", tell(result), reason))))
     if not result.equal or (reason and not found.running):
         raise typer.Exit(1)
+
+
+def _instead(found: Found) -> str:
+    """A session longer than an object lies in several: what to ask for to have all of it."""
+    if found.origin != "object":
+        return ""
+    sessions = dict.fromkeys(
+        str(chunk.message.session) for chunk in found.chunks if chunk.message.session is not None
+    )
+    asked = ", ".join(f"`spondyl replay {session}`" for session in sessions)
+    return f"; it is a part of a session, all of it: {asked}" if asked else "; no session is in it"
 
 
 def incomplete(result: "Result", found: Found) -> str | None:

@@ -31,6 +31,10 @@ class Unreadable(SpondylError):  # noqa: N818  (what the recording is)
     """A recording that cannot be trusted: not there, cut short, damaged or of another kind."""
 
 
+class LoadMissing(Unreadable):
+    """A recording that begins after its session's load, where a replay has to begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """One verified piece of a recording: the message and its columns as counts, int32[count] by name."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from services.controller.blocks import PARAMETER_ACTIONS
 from services.controller.kernel import layout
 from services.controller.kernel.tuning import PARAMETER_NAMES
-from services.controller.recording import Chunk, Unreadable, read
+from services.controller.recording import Chunk, LoadMissing, Unreadable, read
 from services.controller.summary import ENDED_PHASES
 
 # The loop refuses these itself: the kernel never heard of the action.
@@ -128,7 +128,7 @@ def _from_load(path: str, chunks: Sequence[Chunk]) -> list[Chunk]:
         action = _actions(chunk).get(chunk.message.seq)
         if chunk.message.parameters is not None and action == layout.ACTION_LOAD:
             return list(chunks[number:])
-    raise Unreadable(f"{path} holds no load with its parameters: a replay begins there")
+    raise LoadMissing(f"{path} holds no load with its parameters: a replay begins there")
 
 
 def _require(path: str, chunks: Sequence[Chunk]) -> None:

@@ -74,7 +74,8 @@ _MEMORY: Final = "512MB"
 # The gateway's own figure where it gave one, else what was measured from the samples.
 _NUMBERS: Final = {
     "peak_n": "both", "hold_mean_n": "both", "hold_rms_n": "both", "traction_s": "both", "guardings": "both",
-    "cycles": "summary", "holds": "statistics", "heat_s": "summary", "pain_before": "summary", "pain_after": "summary",
+    "cycles": "summary", "holds": "statistics", "heat_s": "summary", "pain_before": "summary",
+    "pain_after": "summary",
     "creep_mm": "statistics", "creep_mm_min": "statistics", "samples": "statistics", "missing": "statistics",
 }  # fmt: skip
 

@@ -27,14 +27,16 @@ class _Head(msgspec.Struct):
 _HEAD: Final = msgspec.json.Decoder(_Head)
 
 
-def moment(name: str, text: str) -> int:
-    """An ISO 8601 time with a zone as microseconds since the epoch. Raises BadQuestion."""
+def moment(name: str, text: str, *, or_seq: bool = False) -> int:
+    """An ISO 8601 time with a zone as microseconds since the epoch. Raises BadQuestion.
+
+    ``or_seq``: a seq would have been understood too, which is said.
+    """
     try:
         at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
     except ValueError:
-        raise BadQuestion(
-            f"{name} is {text[:40]!r}: neither a seq nor a time as 2026-11-22T08:00:00Z"
-        ) from None
+        neither = "neither a seq nor a time" if or_seq else "not a time"
+        raise BadQuestion(f"{name} is {text[:40]!r}: {neither} as 2026-11-22T08:00:00Z") from None
     if at.tzinfo is None:
         raise BadQuestion(f"{name} is {text[:40]!r}: a time needs its zone, as 2026-11-22T08:00:00Z")
     found = (at - EPOCH) // _MICROSECOND
@@ -56,7 +58,7 @@ def by_seq(source: Source, first: str, after: str) -> Span:
 
 def by_time(history: History, place: Place, since: str, until: str) -> list[Span]:
     """What a device took between two times, boot by boot. Raises BadQuestion."""
-    since_us, until_us = moment("from", since), moment("to", until)
+    since_us, until_us = moment("from", since, or_seq=True), moment("to", until, or_seq=True)
     width = timedelta(microseconds=until_us - since_us)
     if until_us <= since_us:
         raise BadQuestion(f"to is {until}: it must be later than from, which is {since}")

@@ -122,6 +122,21 @@ def test_an_object_of_the_archive_is_replayed_as_a_file(archived, capsys):
 
 
 @pytest.mark.system
+def test_an_object_of_the_middle_of_a_session_says_what_to_replay_instead(valkey, tmp_path, capsys):
+    """A session that Redis had no room for lies in two objects: the second has no load to begin with."""
+    with closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
+        rig.store("half")
+        rig.rig.turn()
+        rig.rig.turn(after_s=3601)
+        rig.rig.turn(after_s=3601)
+        paths = [row.path for row in rig.rig.archive.index.all_objects()]
+    capsys.readouterr()
+    told = [replay(capsys, tmp_path / "telemetry" / "archive" / path) for path in paths]
+    refused = [err for status, _, err in told if status and "holds no load" in err]
+    assert any(f"all of it: `spondyl replay {SESSION}`" in err for err in refused), told
+
+
+@pytest.mark.system
 def test_one_flipped_bit_of_an_object_is_found_and_its_block_named(archived, capsys):
     """Bits rot in ten years: what is replayed is what was recorded, or nothing is."""
     path, directory = _session_object(archived)

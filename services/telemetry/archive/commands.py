@@ -65,9 +65,10 @@ def _verify(data: Data = None, as_json: AsJson = False) -> None:
         for row in report.strays
     ]
     lines.append(
-        f"{report.objects} objects, {report.bytes} bytes, {report.samples} samples: "
-        f"{len(report.faults)} damaged or gone, {len(report.missing)} holes, {len(report.orphans)} orphans, "
-        f"{len(report.strays)} strays"
+        f"{_count(report.objects, 'object')}, {_count(report.bytes, 'byte')}, "
+        f"{_count(report.samples, 'sample')}: {len(report.faults)} damaged or gone, "
+        f"{_count(len(report.missing), 'hole')}, {_count(len(report.orphans), 'orphan')}, "
+        f"{_count(len(report.strays), 'stray')}"
     )
     _say(body, lines, as_json=as_json)
     if not report.ok:
@@ -90,11 +91,18 @@ def _status(data: Data = None, as_json: AsJson = False) -> None:
             for row in sites
         ],
     }  # fmt: skip
-    counted = f"{counts['sessions']} sessions, {counts['expired']} objects expired, {counts['strays']} strays"
+    counted = ", ".join(
+        (
+            _count(counts["sessions"], "session"),
+            f"{_count(counts['expired'], 'object')} expired",
+            _count(counts["strays"], "stray"),
+        )
+    )
     lines = [f"{store}, index in {kind}: {counted}"]
     lines += [
-        f"{row['site']}: {row['devices']} devices, {row['boots']} boots, {row['objects']} objects, "
-        f"{row['bytes']} bytes, {row['first_at']} to {row['last_at']}"
+        f"{row['site']}: {_count(row['devices'], 'device')}, {_count(row['boots'], 'boot')}, "
+        f"{_count(row['objects'], 'object')}, {_count(row['bytes'], 'byte')}, "
+        f"{row['first_at']} to {row['last_at']}"
         for row in body["sites"]
     ]
     _say(body, lines, as_json=as_json)
@@ -148,7 +156,8 @@ def _export(
         "directory": str(directory.absolute()), "objects": len(manifest.objects),
         "sessions": manifest.sessions, "manifest_sha256": manifest.sha256,
     }  # fmt: skip
-    said = f"{body['objects']} objects and {body['sessions']} sessions, manifest {manifest.sha256}"
+    copied = f"{_count(len(manifest.objects), 'object')} and {_count(manifest.sessions, 'session')}"
+    said = f"{copied}, manifest {manifest.sha256}"
     _say(body, [said], as_json=as_json)
 
 
@@ -170,8 +179,9 @@ def _expire(
         gone = expire(archive, _aware(before), export, who, years, living=living)
     body = {"objects": gone.objects, "bytes": gone.bytes, "sessions": gone.sessions, "kept": gone.kept}
     said = (
-        f"{gone.objects} objects ({gone.bytes} bytes) and {gone.sessions} sessions expired; "
-        f"{gone.kept} older objects are kept, their treatment ended later"
+        f"{_count(gone.objects, 'object')} ({_count(gone.bytes, 'byte')}) and "
+        f"{_count(gone.sessions, 'session')} expired; kept, because their treatment ended later: "
+        f"{_count(gone.kept, 'older object')}"
     )
     _say(body, [said], as_json=as_json)
 
@@ -204,7 +214,12 @@ def _redis_url(settings: "TelemetrySettings") -> str:
 
 
 def _query(
-    sql: Annotated[str, typer.Argument(help="One SELECT over sessions, objects, samples.")],
+    sql: Annotated[
+        str,
+        typer.Argument(
+            help="One SELECT over sessions, objects, samples; their columns: services/telemetry/README.md."
+        ),
+    ],
     data: Data = None,
     limit: Limit = 1000,
     offset: Annotated[int, typer.Option(min=0, help="Pass over so many rows.")] = 0,
@@ -220,8 +235,10 @@ def _query(
         _tell(f"there are more rows: --offset {following}, or a larger --limit")
     rows = [[_finite(value) for value in row] for row in answer.rows]
     body = {"columns": answer.columns, "rows": rows, "next_offset": following}
-    lines = ["\t".join(answer.columns)]
-    lines += ["\t".join("" if value is None else str(value) for value in row) for row in answer.rows]
+    lines = ["\t".join(map(_printable, answer.columns))]
+    lines += [
+        "\t".join("" if value is None else _printable(str(value)) for value in row) for row in answer.rows
+    ]
     _say(body, lines, as_json=as_json)
 
 
@@ -265,6 +282,15 @@ class _Progress:
 
 def _say(body: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     print(json.dumps(body, default=str) if as_json else "\n".join(lines))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _printable(text: str) -> str:
+    """Data must neither move the cursor nor pretend to be a further column or row."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _tell(line: str) -> None:

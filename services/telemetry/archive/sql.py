@@ -1,7 +1,7 @@
 """Any question in SQL over the archive: DuckDB over views, read only, shut off from files and the network.
 
-sessions    a row a session, as in the index; summary and statistics are JSON
-objects     a row an object, without its directory
+sessions    a row a session, as in the index, its id named session; summary and statistics are JSON
+objects     a row an object, without its directory, its id named object
 samples     a row a sample, decoded block by block while the query reads: site, device, boot, session, seq,
             time, tension_n, target_n, position_mm, residual_n, phase
 """
@@ -96,9 +96,10 @@ def _require_select(connection: Any, sql: str) -> None:
 
 
 def _tables(archive: Archive) -> dict[str, _Table]:
-    sessions = [column for column in SESSIONS.c if column.name != "archived_at_us"]
-    plain = [column for column in OBJECTS.c if column.name not in {"directory", "boot_id"}]
-    of_objects = [BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, *plain]
+    sessions: list[Any] = [SESSIONS.c.id.label("session")]
+    sessions += [column for column in SESSIONS.c if column.name not in {"id", "archived_at_us"}]
+    plain = [column for column in OBJECTS.c if column.name not in {"id", "directory", "boot_id"}]
+    of_objects = [OBJECTS.c.id.label("object"), BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, *plain]
     joined = OBJECTS.join(BOOTS)
     return {
         "sessions": _sql_table(archive, sessions, SESSIONS, SESSIONS.c.id),

@@ -29,10 +29,10 @@ def session_statistics(runs: Sequence[Run]) -> dict[str, Any]:
 
     ``peak_n`` highest tension outside idle and ready; ``hold_mean_n`` mean tension of all holds;
     ``hold_rms_n`` root mean square of tension minus target in holds; ``holds`` and ``guardings`` times that
-    the phase became hold, guarded (the gateway's ``cycles`` counts those that were finished); ``creep_mm_min`` see ``creep``; ``creep_mm`` see ``lengthening``;
-    ``phase_s`` seconds by phase, ``traction_s`` of those under traction; ``missing`` samples between the
-    runs; ``columns`` count, sum, least and greatest of each column over all samples. None where there was
-    nothing to count from.
+    the phase became hold, guarded (the gateway's ``cycles`` counts those that were finished);
+    ``creep_mm_min`` see ``creep``; ``creep_mm`` see ``lengthening``; ``phase_s`` seconds by phase,
+    ``traction_s`` of those under traction; ``missing`` samples between the runs; ``columns`` count, sum,
+    least and greatest of each column over all samples. None where there was nothing to count from.
     """
     held = [_rows(run, run.columns[PHASE] == HOLD) for run in runs]
     tension = _joined(rows["tension_n"] for rows in held)

@@ -120,7 +120,7 @@ def asked_spans(history: History, place: Place, since: str, until: str, boot: UU
         boots = [boot] if boot else history.boots(place)
         return [by_seq(Source(place, boots[-1]), since, until)] if boots else []
     if any(numbers):
-        moment(*(("to", until) if numbers[0] else ("from", since)))
+        moment(*(("to", until) if numbers[0] else ("from", since)), or_seq=True)
         raise BadQuestion(f"from is {since!r} and to is {until!r}: both are times, or both are seqs")
     spans = by_time(history, place, since, until)
     return [span for span in spans if boot in (None, span.source.boot)]

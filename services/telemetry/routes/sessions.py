@@ -151,7 +151,7 @@ def _part(history: History, row: SessionRow, since: str | None, until: str | Non
         edges = (since or str(span.first), until or str(span.after))
     else:
         start = since or instant(row.started_at_us).isoformat()
-        edges = (start, until or (instant(moment("from", start)) + MAX_WINDOW).isoformat())
+        edges = (start, until or (instant(moment("from", start, or_seq=True)) + MAX_WINDOW).isoformat())
     asked = asked_spans(history, row.place, *edges, span.source.boot)
     pairs = [(max(part.first, span.first), min(part.after, span.after)) for part in asked]
     return [Span(span.source, first, after) for first, after in pairs if first < after]

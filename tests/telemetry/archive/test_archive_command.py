@@ -1,8 +1,10 @@
 import json
+import re
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -16,6 +18,7 @@ from services.telemetry.archive.tables import EXPORTS, GAPS, OBJECTS, SESSIONS
 from services.telemetry.models import Entry
 
 LONG_AGO_US = int(datetime(2010, 5, 1, tzinfo=UTC).timestamp() * 1e6)
+README = Path(__file__).parents[3] / "services/telemetry/README.md"
 BEFORE = "2012-01-01"
 
 
@@ -274,7 +277,7 @@ def test_any_question_is_answered_in_sql(archive):
         "query", "SELECT phase, count(*) AS n, max(tension_n) AS most FROM samples GROUP BY phase"
     )
     assert (status, body["columns"], body["rows"]) == (0, ["phase", "n", "most"], [["hold", 2900, 199.9]])
-    _, body = archive("query", "SELECT s.id FROM sessions s JOIN objects o ON o.session = s.id")
+    _, body = archive("query", "SELECT session FROM sessions JOIN objects USING (session)")
     assert body["rows"] == [[str(SESSION)]]
     _, body = archive("query", "SELECT count(*) FROM samples a JOIN samples b USING (seq)")
     assert body["rows"] == [[2900]]
@@ -369,6 +372,30 @@ def test_a_page_says_that_there_is_more_and_holds_no_number_that_json_has_not(ri
         query("select 'NaN'::double a, 1.5::double b", "--json").out, parse_constant=pytest.fail
     )
     assert body["rows"] == [[None, 1.5]]
+
+
+def test_data_cannot_write_on_the_terminal_or_pretend_to_be_a_row(rig, tmp_path, capsys):
+    """A segment's name was typed by somebody; an escape sequence in it must be seen, not obeyed."""
+    question = "select 'L4' || chr(27) || '[2J' || chr(10) || chr(9) || 'ü °' as \"a\tb\", 1 as c"
+    with pytest.raises(SystemExit):
+        main(["archive", "query", question, "--data", str(tmp_path / "var")])
+    assert capsys.readouterr().out == "a\\tb\tc\nL4\\x1b[2J\\n\\tü °\t1\n"
+
+
+def test_every_column_that_can_be_asked_for_is_documented(archive):
+    """Who asks in SQL must not have to read the program first."""
+    documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README.read_text(), re.MULTILINE))
+    for table in ("sessions", "objects", "samples"):
+        _, described = archive("query", f"FROM {table} LIMIT 0")
+        assert re.findall(r"`(\w+)`", documented[table]) == described["columns"]
+
+
+def test_one_is_not_said_as_many(rig, tmp_path, capsys):
+    """Small things of the language make a report worth believing."""
+    rig.archive.store.put("north/bed-01/2026/11/stray.spa", b"left over")
+    with pytest.raises(SystemExit):
+        main(["archive", "verify", "--data", str(tmp_path / "var")])
+    assert "0 damaged or gone, 0 holes, 1 orphan, 0 strays" in capsys.readouterr().out
 
 
 def test_a_long_export_says_how_far_it_is(rig, archive, tmp_path, capsys, monkeypatch):

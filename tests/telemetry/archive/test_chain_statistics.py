@@ -31,7 +31,8 @@ def session(number):
         patient=UUID(int=number % 7), cure=UUID(int=number % 7), ended_at_us=at + 1,
         ended_by="session.aborted" if number % 5 == 0 else "session.completed",
         summary=None if number == 59 else said,
-        statistics={"peak_n": 1.0, "samples": 90_000, "missing": 10, "holds": 11, "creep_mm": 0.5, "creep_mm_min": 0.1},
+        statistics={"peak_n": 1.0, "samples": 90_000, "missing": 10, "holds": 11, "creep_mm": 0.5,
+                    "creep_mm_min": 0.1},
     )  # fmt: skip
 
 
@@ -133,7 +134,7 @@ def test_every_group_adds_up_to_all_sessions(chain, group):
         ({"cursor": "nonsense"}, "cursor 'nonsense' is none of this question"),
         ({"cursor": "WzFd"}, "is none of this question"),
         ({"limit": 0}, "query.limit"),
-        ({"since": "yesterday"}, "since is 'yesterday': neither a seq nor a time"),
+        ({"since": "yesterday"}, "since is 'yesterday': not a time as 2026"),
     ],
 )
 def test_a_name_that_is_none_never_reaches_sql(chain, parameters, words):
