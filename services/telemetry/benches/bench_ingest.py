@@ -12,41 +12,44 @@ with what was published. A receiver that takes what is offered was not measured:
 
 import contextlib
 import json
-import mmap
 import os
 import platform
 import shutil
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
-
-import psutil
 
 from services.kit.errors import SpondylError
 from services.telemetry import keys
 from services.telemetry.audit import count
 from services.telemetry.benches import engines
-from services.telemetry.benches.publisher import PROBE, boot_of, payload_of, shares
+from services.telemetry.benches.crowd import (
+    BLOCKS,
+    PUBLISHERS,
+    READY_S,
+    SITES,
+    Load,
+    Processes,
+    Publishers,
+    publishing,
+    site_names,
+)
+from services.telemetry.benches.publisher import PROBE, boot_of, payload_of
 from services.telemetry.models import Place, Source
 from services.telemetry.store import connect
 
-BLOCKS: Final = Path(__file__).with_name("recorded_blocks.jsonl")
-SITES: Final = 2
-PUBLISHERS: Final = 1  # processes a site
 CONNECTIONS: Final = (4, 8, 12, 16, 24, 32, 48)  # a site; the first that saturates is taken
 TRY_S: Final = 2.0
 WARM_S: Final = 1.0
-READY_S: Final = 60.0
 DRAIN_S: Final = 600.0  # in all; without progress much less
 STALLED_S: Final = 20.0
 SATURATED: Final = 1.05
@@ -81,30 +84,6 @@ class Turn:
     stored: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """What both receivers get to do."""
-
-    devices: int
-    workers: int
-    connections: int  # a site
-
-
-@dataclass(slots=True)
-class _Processes:
-    """What runs in a turn, by what it is called in the report."""
-
-    named: dict[str, list[psutil.Process]] = field(default_factory=dict)
-
-    def add(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        self.named.setdefault(name, []).append(psutil.Process(process.pid))
-
-    def seconds(self) -> dict[str, float]:
-        """CPU seconds so far."""
-        times = {name: [one.cpu_times() for one in found] for name, found in self.named.items()}
-        return {name: sum(one.user + one.system for one in found) for name, found in times.items()}
-
-
 def measure(devices: int, seconds: float, workers: int, rounds: int) -> dict[str, Any]:
     """The figures of `spondyl bench ingest`; ``seconds`` are measured of each receiver, over all rounds.
 
@@ -121,10 +100,10 @@ def measure(devices: int, seconds: float, workers: int, rounds: int) -> dict[str
     return _report(turns, load, seconds)
 
 
-def _saturating(directory: Path, devices: int, workers: int) -> _Load:
+def _saturating(directory: Path, devices: int, workers: int) -> Load:
     """The fewest connections at which `mosquitto_sub` is offered more than it takes; else the most."""
     for connections in CONNECTIONS:
-        load = _Load(devices, workers, connections)
+        load = Load(devices, workers, connections)
         turn = _sub_turn(directory, load, TRY_S)
         shutil.rmtree(directory, ignore_errors=True)
         if turn.offered_per_s > SATURATED_SURELY * turn.received_per_s:
@@ -132,7 +111,7 @@ def _saturating(directory: Path, devices: int, workers: int) -> _Load:
     return load
 
 
-def _rounds(directory: Path, load: _Load, rounds: int, seconds: float) -> dict[str, list[Turn]]:
+def _rounds(directory: Path, load: Load, rounds: int, seconds: float) -> dict[str, list[Turn]]:
     """Both receivers in turns, each first in every other round."""
     turns: dict[str, list[Turn]] = {"ingest": [], "mosquitto_sub": []}
     both = [("ingest", _ingest_turn), ("mosquitto_sub", _sub_turn)]
@@ -144,7 +123,7 @@ def _rounds(directory: Path, load: _Load, rounds: int, seconds: float) -> dict[s
     return turns
 
 
-def _report(turns: dict[str, list[Turn]], load: _Load, seconds: float) -> dict[str, Any]:
+def _report(turns: dict[str, list[Turn]], load: Load, seconds: float) -> dict[str, Any]:
     ingest, sub = turns["ingest"], turns["mosquitto_sub"]
     payloads = BLOCKS.read_bytes().splitlines()
     samples = len(json.loads(payloads[0])["phase"])
@@ -209,10 +188,10 @@ def _versions() -> dict[str, str]:
 
 
 # --- turns --------------------------------------------------------------------------------------------------
-def _ingest_turn(directory: Path, load: _Load, seconds: float) -> Turn:
+def _ingest_turn(directory: Path, load: Load, seconds: float) -> Turn:
     """The product's own worker processes: what they store, and that it is whole."""
     with ExitStack() as stack:
-        processes = _Processes()
+        processes = Processes()
         broker, port = stack.enter_context(engines.mosquitto(directory / "mosquitto"))
         store, redis_port = stack.enter_context(engines.valkey(directory / "valkey"))
         processes.add("mosquitto", broker)
@@ -221,11 +200,11 @@ def _ingest_turn(directory: Path, load: _Load, seconds: float) -> Turn:
         client = connect(url)
         stack.callback(client.close)
         for number in range(load.workers):
-            sites = [site for place, site in enumerate(_sites()) if place % load.workers == number]
+            sites = [site for place, site in enumerate(site_names()) if place % load.workers == number]
             process = stack.enter_context(_worker(directory / f"worker-{number}", port, url, sites))
             processes.add("ingest", process)
         _wait_for_workers(client, port)
-        with _publishers(directory / "publishers", port, load, processes) as publishers:
+        with publishing(directory / "publishers", port, load, processes) as publishers:
             turn = _measured(publishers, lambda: _stored(client), processes, load.devices, seconds)
             published = publishers.end()
         total = sum(published.values())
@@ -234,10 +213,10 @@ def _ingest_turn(directory: Path, load: _Load, seconds: float) -> Turn:
     return turn
 
 
-def _sub_turn(directory: Path, load: _Load, seconds: float) -> Turn:
+def _sub_turn(directory: Path, load: Load, seconds: float) -> Turn:
     """`mosquitto_sub`, told to print one letter a message: the least that can be counted."""
     with ExitStack() as stack:
-        processes = _Processes()
+        processes = Processes()
         broker, port = stack.enter_context(engines.mosquitto(directory / "mosquitto"))
         processes.add("mosquitto", broker)
         out = directory / "mosquitto_sub"
@@ -248,14 +227,14 @@ def _sub_turn(directory: Path, load: _Load, seconds: float) -> Turn:
         ]  # fmt: skip
         processes.add("mosquitto_sub", stack.enter_context(engines.running(command, out)))
         log = out / "log"
-        with _publishers(directory / "publishers", port, load, processes) as publishers:
+        with publishing(directory / "publishers", port, load, processes) as publishers:
             return _measured(publishers, lambda: log.stat().st_size // 2, processes, load.devices, seconds)
 
 
 def _measured(
-    publishers: "_Publishers",
+    publishers: Publishers,
     received: Callable[[], int],
-    processes: _Processes,
+    processes: Processes,
     devices: int,
     seconds: float,
 ) -> Turn:
@@ -275,71 +254,7 @@ def _measured(
     return Turn(taken / elapsed, offered / elapsed, share)
 
 
-# --- publishers ---------------------------------------------------------------------------------------------
-class _Publishers:
-    """The running publishers."""
-
-    def __init__(self, running: dict[str, list[tuple[subprocess.Popen[bytes], mmap.mmap]]]) -> None:
-        self._running = running
-
-    def acknowledged(self) -> int:
-        """Messages that the broker has taken so far."""
-        every = (counter for found in self._running.values() for _, counter in found)
-        return sum(struct.unpack_from("<Q", counter)[0] for counter in every)
-
-    def end(self) -> dict[Place, int]:
-        """Let them wait for their last acknowledgements; the blocks of each device."""
-        for found in self._running.values():
-            for process, _ in found:
-                process.send_signal(signal.SIGTERM)
-        laps: dict[Place, int] = {}
-        for site, found in self._running.items():
-            for process, _ in found:
-                out, _ = process.communicate(timeout=READY_S)
-                if process.returncode:
-                    raise SpondylError(f"a publisher ended with {process.returncode}")
-                told = json.loads(out)["laps"]
-                laps |= {Place(site, device): blocks for device, blocks in told.items()}
-        return laps
-
-
-@contextlib.contextmanager
-def _publishers(directory: Path, port: int, load: _Load, processes: _Processes) -> Iterator[_Publishers]:
-    """Publishers of all sites, publishing."""
-    directory.mkdir(parents=True)
-    running: dict[str, list[tuple[subprocess.Popen[bytes], mmap.mmap]]] = {}
-    with ExitStack() as stack:
-        for site, of_site in zip(_sites(), shares(range(load.devices), SITES), strict=True):
-            for share in shares(of_site, PUBLISHERS):
-                path = directory / f"{site}-{share.start}"
-                path.write_bytes(bytes(8))
-                process = subprocess.Popen(
-                    [
-                        sys.executable, "-m", "services.telemetry.benches.publisher", "--port", str(port),
-                        "--site", site, "--first", str(share.start), "--devices", str(len(share)),
-                        "--connections", str(load.connections), "--blocks", str(BLOCKS),
-                        "--counter", str(path),
-                    ],
-                    stdout=subprocess.PIPE,
-                )  # fmt: skip
-                stack.callback(_killed, process)
-                file = stack.enter_context(path.open("r+b"))
-                counter = stack.enter_context(mmap.mmap(file.fileno(), 8))
-                running.setdefault(site, []).append((process, counter))
-                processes.add("publishers", process)
-        yield _Publishers(running)
-
-
-def _killed(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.communicate()
-
-
 # --- ingest -------------------------------------------------------------------------------------------------
-def _sites() -> list[str]:
-    return [f"bench-{number + 1}" for number in range(SITES)]
-
-
 @contextlib.contextmanager
 def _worker(
     directory: Path, port: int, redis_url: str, sites: list[str]
@@ -371,7 +286,7 @@ def _wait_for_workers(client: Any, port: int) -> None:
     import paho.mqtt.publish
 
     deadline = time.monotonic() + READY_S
-    waiting = {site: keys.stream("tension", _source(Place(site, PROBE))) for site in _sites()}
+    waiting = {site: keys.stream("tension", _source(Place(site, PROBE))) for site in site_names()}
     while waiting:
         if time.monotonic() > deadline:
             raise SpondylError(f"ingest stored nothing of {', '.join(waiting)} within {READY_S:g} s")
