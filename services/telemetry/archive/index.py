@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from services.kit.database import migrate, open_database, reading, writing
+from services.kit.database import Prepared, migrate, open_database, reading, writing
 from services.telemetry.archive.rows import (
     NOTHING,
     Commit,
@@ -57,6 +57,7 @@ class Index:
         except BaseException:
             self.engine.dispose()
             raise
+        self._within = {kind: Prepared(self.engine, _within(kind)) for kind in KINDS}
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -162,8 +163,10 @@ class Index:
         """The objects that hold any of the numbers ``first`` .. ``after - 1`` (None: all), in order."""
         place = {"site": source.place.site, "device": source.place.device, "boot": str(source.boot)}
         window = {"from": first, "to": MAX_SEQ if after is None else after}
-        with self.read() as connection:
-            return [object_of(row) for row in connection.execute(_WITHIN[kind], place | window).mappings()]
+        try:
+            return [object_of(row) for row in self._within[kind].rows(place | window)]
+        except DBAPIError as error:
+            raise ArchiveUnavailable(_words(error)) from None
 
     def objects_between(self, place: Place, since_us: int, until_us: int) -> list[ObjectRow]:
         """A device's objects of samples that reach into a time, of any boot, oldest first."""
@@ -313,10 +316,6 @@ def _within(kind: Kind) -> Select[Any]:
 def _named() -> list[_Limit]:
     """The boot that the parameters name."""
     return [BOOTS.c[name] == bindparam(name) for name in ("site", "device", "boot")]
-
-
-# Built once: making a query takes longer than asking it.
-_WITHIN: Final = {kind: _within(kind) for kind in KINDS}
 
 
 class Guarded:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from services.telemetry.models import KINDS, Gap, Kind, Place, Source
 Span = tuple[int, int]  # first, after
 Spans = dict[Kind, list[Span]]
 Marks = dict[Kind, int]
-Row = RowMapping
+Row = RowMapping | Mapping[str, Any]
 NOTHING: Final[Marks] = {"tension": 0, "blackbox": 0, "event": 0}
 
 
