@@ -1,10 +1,10 @@
 import threading
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, bindparam, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from services.kit.database import create_schema, open_database, reading, writing
+from services.kit.database import Prepared, create_schema, open_database, reading, writing
 from services.kit.errors import SpondylError
 
 METADATA = MetaData()
@@ -76,3 +76,17 @@ def test_a_database_that_cannot_be_opened_is_one_clear_line(url):
     """Not a trace back of the driver."""
     with pytest.raises(SpondylError, match="database"):
         open_database(url)
+
+
+def test_a_prepared_select_answers_as_a_transaction_does(engine):
+    """It goes past SQLAlchemy's transaction: rows, names and errors stay what callers know."""
+    with writing(engine) as connection:
+        connection.execute(CURES.insert(), [{"id": number} for number in (1, 2, 3)])
+    query = select(CURES).where(CURES.c.id > bindparam("above"), CURES.c.id < bindparam("below"))
+    prepared = Prepared(engine, query)
+    assert prepared.rows({"below": 4, "above": 1}) == [{"id": 2}, {"id": 3}]
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DROP TABLE sessions")
+        connection.exec_driver_sql("DROP TABLE cures")
+    with pytest.raises(DBAPIError, match="no such table"):
+        prepared.rows({"below": 4, "above": 1})

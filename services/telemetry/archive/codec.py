@@ -8,10 +8,11 @@ its columns is decoded without the others. What is decoded is checked first: any
 import struct
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import groupby, pairwise
 from math import log2
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -40,12 +41,12 @@ _NARROW: Final = 4  # bytes of a count, or else 8
 _SIZES: Final = (_NARROW, 8)
 MAX_ORDER: Final = 2
 MAX_DECIMALS: Final = 3
-# The starts and the lengths of a column, by how often it was differenced and how many planes it has.
-_SIZES_OF: Final = {
-    (order, width): struct.Struct(f"<{order}q{width}I")
-    for order in range(MAX_ORDER + 1)
-    for width in range(9)
-}
+
+
+@lru_cache(maxsize=256)
+def _rest(name_bytes: int, order: int, width: int) -> struct.Struct:
+    """What follows a column's head: its name, the start of each differencing, the length of each plane."""
+    return struct.Struct(f"<{name_bytes}s{order}q{width}I")
 
 
 class _Zstd(threading.local):
@@ -131,8 +132,7 @@ def _column(name: str, counts: Counts, decimals: int) -> bytes:
     return b"".join(
         [
             _COLUMN.pack(len(encoded), fitting.itemsize, decimals, len(starts), len(frames)),
-            encoded,
-            _SIZES_OF[len(starts), len(frames)].pack(*starts, *map(len, frames)),
+            _rest(len(encoded), len(starts), len(frames)).pack(encoded, *starts, *map(len, frames)),
             *frames,
         ]
     )
@@ -192,21 +192,19 @@ def decode_all(
     return [_unpack(group, columns) for group in groups]
 
 
-@dataclass(frozen=True, slots=True)
-class _PackedColumn:
+class _PackedColumn(NamedTuple):  # made some 30 times a session: a dataclass takes four times as long
     name: str
-    size: int  # bytes that hold any of its counts
     decimals: int
+    size: int  # bytes that hold any of its counts
     starts: tuple[int, ...]
     frames: tuple[memoryview, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
+class _Packed(NamedTuple):
     """A block whose parts are found and not yet decoded."""
 
     first: int
-    count: int
+    samples: int
     period_ms: float
     times: Times
     note: bytes
@@ -215,24 +213,23 @@ class _Packed:
     def goes_on_in(self, other: "_Packed") -> bool:
         """Whether the other's samples follow at once and are made alike."""
         return (
-            self.first + self.count == other.first
+            self.first + self.samples == other.first
             and self.period_ms == other.period_ms
-            and [(one.name, one.decimals) for one in self.columns]
-            == [(one.name, one.decimals) for one in other.columns]
+            and [one[:2] for one in self.columns] == [one[:2] for one in other.columns]  # name, decimals
         )
 
 
 def _unpack(parts: Sequence[_Packed], wanted: Collection[str] | None) -> Run:
     """One run of blocks that go on in each other."""
     head = parts[0]
-    total = sum(part.count for part in parts)
+    total = sum(part.samples for part in parts)
     rows = [row for row, one in enumerate(head.columns) if wanted is None or one.name in wanted]
     if not rows:
         raise Corrupt(f"a block has none of the columns {sorted(wanted or ())}")
     wide = any(part.columns[row].size > _NARROW for part in parts for row in rows)
     table = np.empty((len(rows), total), np.int64 if wide else np.int32)  # at once: memory is what costs here
     for row, counts in zip(rows, table, strict=True):
-        _decode_column([part.columns[row] for part in parts], [part.count for part in parts], counts)
+        _decode_column([part.columns[row] for part in parts], [part.samples for part in parts], counts)
     names = [head.columns[row].name for row in rows]
     decimals = {head.columns[row].name: head.columns[row].decimals for row in rows}
     times = head.times
@@ -294,15 +291,14 @@ class _Reader:
     def column(self, count: int) -> _PackedColumn:
         """The next column's parts."""
         name_bytes, size, decimals, order, width = self.unpack(_COLUMN)
-        name = bytes(self.take(name_bytes)).decode()
         if size not in _SIZES:
-            raise Corrupt(f"a count of column {name} takes {size} bytes: {_SIZES} are possible")
+            raise Corrupt(f"a count of a column takes {size} bytes: {_SIZES} are possible")
         _require("differences", order, 0, min(MAX_ORDER, count))
         _require("planes", width, 0, 8)
         _require("decimals", decimals, BITS, MAX_DECIMALS)
-        sizes = self.unpack(_SIZES_OF[order, width])
-        starts, lengths = sizes[:order], sizes[order:]
-        return _PackedColumn(name, size, decimals, starts, tuple(self.take(length) for length in lengths))
+        found = self.unpack(_rest(name_bytes, order, width))
+        frames = [self.take(length) for length in found[1 + order :]]
+        return _PackedColumn(_name(found[0]), decimals, size, found[1 : 1 + order], tuple(frames))
 
     def unpack(self, form: struct.Struct) -> tuple[Any, ...]:
         values = form.unpack_from(self.view, self.at)
@@ -315,6 +311,11 @@ class _Reader:
             raise Corrupt(f"a block ends at byte {len(self.view)}, and speaks of {self.at + length}")
         self.at += length
         return taken
+
+
+@lru_cache(maxsize=MAX_COLUMNS)
+def _name(encoded: bytes) -> str:
+    return encoded.decode()
 
 
 def _decode_column(pieces: Sequence[_PackedColumn], sizes: Sequence[int], counts: Counts) -> None:
@@ -332,9 +333,13 @@ def _decode_column(pieces: Sequence[_PackedColumn], sizes: Sequence[int], counts
         raise Corrupt(f"column {pieces[0].name} cannot be decompressed: {error}") from None
     rest = _unfold(planes, sum(lengths))
     at = taken = 0
-    for piece, size, length in zip(pieces, sizes, lengths, strict=True):
-        _sum_up(piece, rest[taken : taken + length], counts[at : at + size])
-        at, taken = at + size, taken + length
+    shapes = [(size, len(piece.starts), piece.size) for piece, size in zip(pieces, sizes, strict=True)]
+    for (samples, order, size), alike in groupby(zip(shapes, pieces, strict=True), key=itemgetter(0)):
+        starts = [piece.starts for _, piece in alike]
+        rows, length = len(starts), samples - order
+        part = rest[taken : taken + rows * length].reshape(rows, length)
+        _sum_up(starts, size, part, counts[at : at + rows * samples].reshape(rows, samples))
+        at, taken = at + rows * samples, taken + rows * length
 
 
 def _plane(column: _PackedColumn, row: int, length: int) -> bytes:
@@ -347,17 +352,21 @@ def _plane(column: _PackedColumn, row: int, length: int) -> bytes:
     return plane
 
 
-def _sum_up(piece: _PackedColumn, rest: npt.NDArray[Any], counts: Counts) -> None:
-    """Differences -> counts. Sums wrap as the differences did, in as many bytes: their end is right."""
-    if piece.size < counts.itemsize:
-        narrow = np.empty(len(counts), np.int32)
-        _sum_up(piece, rest, narrow)
+def _sum_up(starts: Sequence[tuple[int, ...]], size: int, rest: Counts, counts: Counts) -> None:
+    """Differences -> counts, a row a block, each with its starts.
+
+    Sums wrap as the differences did, in as many bytes (``size``): their end is right.
+    """
+    if size < counts.itemsize:
+        narrow = np.empty(counts.shape, np.int32)
+        _sum_up(starts, size, rest, narrow)
         counts[:] = narrow
         return
-    counts[len(piece.starts) :] = rest
-    for at in range(len(piece.starts) - 1, -1, -1):
-        counts[at] = np.int64(piece.starts[at]).astype(counts.dtype)
-        np.add.accumulate(counts[at:], dtype=counts.dtype, out=counts[at:])
+    order = len(starts[0])
+    counts[:, order:] = rest
+    for at in range(order - 1, -1, -1):
+        counts[:, at] = np.array([one[at] for one in starts], np.int64)  # cut to its bytes, as it wrapped
+        np.add.accumulate(counts[:, at:], axis=1, dtype=counts.dtype, out=counts[:, at:])
 
 
 def _unfold(planes: Sequence[bytes], length: int) -> npt.NDArray[Any]:
@@ -367,13 +376,15 @@ def _unfold(planes: Sequence[bytes], length: int) -> npt.NDArray[Any]:
     size = 1 << (len(planes) - 1).bit_length()
     folded = np.frombuffer(planes[0], np.uint8).astype(f"u{size}")
     for row, plane in enumerate(planes[1:], 1):
-        folded |= np.frombuffer(plane, np.uint8).astype(folded.dtype) << folded.dtype.type(8 * row)
+        higher = np.frombuffer(plane, np.uint8).astype(folded.dtype)
+        higher <<= folded.dtype.type(8 * row)
+        folded |= higher
     one = folded.dtype.type(1)
-    signs = (folded & one).view(f"i{size}")
+    signs: npt.NDArray[Any] = (folded & one).view(f"i{size}")
     np.negative(signs, out=signs)
     folded >>= one
-    unfolded: npt.NDArray[Any] = folded.view(f"i{size}") ^ signs
-    return unfolded
+    signs ^= folded.view(signs.dtype)
+    return signs
 
 
 def _inflate(frame: memoryview, limit: int) -> bytes:
