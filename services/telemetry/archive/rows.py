@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
 from services.telemetry.errors import BadCursor
 from services.telemetry.models import KINDS, Gap, Kind, Place, Source
 
 Span = tuple[int, int]  # first, after
 Spans = dict[Kind, list[Span]]
 Marks = dict[Kind, int]
-Row = RowMapping | Mapping[str, Any]
+Row = Mapping[Any, Any]  # by column; SQLAlchemy's own too, which ingest is not to load
 NOTHING: Final[Marks] = {"tension": 0, "blackbox": 0, "event": 0}
 
 
