@@ -20,7 +20,7 @@ from services.telemetry.models import Place, Source
 from services.telemetry.store import connect, read_entries
 
 pytestmark = pytest.mark.system
-CLOSED_WITHIN_S = 8.0  # asked for after 2 s; the gateway by itself sends again after 30 s only
+CLOSED_WITHIN_S = 15.0  # asked for after 2 s; the gateway by itself sends again after 30 s only
 
 
 class Ward:
@@ -109,7 +109,7 @@ def test_what_a_broker_acknowledged_and_threw_away_is_stored_within_seconds(ward
     assert time.monotonic() - began < CLOSED_WITHIN_S
     assert ward.gaps() == {}
     eventually(lambda: not read_holes(ward.redis, ward.source()), 10, "nothing is waited for any more")
-    assert ward.redis.smembers(HOLED) == set()
+    eventually(lambda: not ward.redis.smembers(HOLED), 10, "nor of the other bed")
 
 
 def test_what_no_spool_has_any_more_is_named_and_the_stream_goes_on(ward):
@@ -124,12 +124,15 @@ def test_what_no_spool_has_any_more_is_named_and_the_stream_goes_on(ward):
     ward.mosquitto.start()
     ward.start_recorder()
     ward.telemetry.start()
-    ward.ring.idle(50)
+    eventually(lambda: ward.ring.idle(10) or ward.stored()[-1] > 200, 20, "live again")
     reason = "declared lost by the gateway: not in the gateway's spool"
-    eventually(lambda: ward.gaps() == {"tension/100/200": reason}, 30, "the loss is named")
-    eventually(lambda: ward.stored() == [*range(100), *range(200, 250)], 20, "the rest is stored")
-    eventually(lambda: ward.stored("bed-02") == list(range(250)), 20, "the other bed lacks nothing")
-    eventually(lambda: rows(ward) == 0, 20, "the spool is trimmed behind it")
+    eventually(lambda: ward.gaps() == {"tension/100/200": reason}, 20, "the loss is named")
+    eventually(lambda: ward.stored() == [*range(100), *range(200, ward.recorded())], 20, "the rest is stored")
+    eventually(
+        lambda: ward.stored("bed-02") == list(range(ward.recorded())), 20, "the other bed lacks nothing"
+    )
+    # The last of a stream leaves no hole to be seen: the gateway sends it again by itself, after 30 s.
+    eventually(lambda: rows(ward) == 0, 60, "the spool is trimmed behind it")
 
 
 @contextmanager
