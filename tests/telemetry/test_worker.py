@@ -130,8 +130,7 @@ def test_a_worker_without_its_store_gives_up_when_its_time_is_over_and_begins_an
     eventually(lambda: not work.sites)
     assert worker.trouble().startswith("Redis: ")
     valkey.start()
-    eventually(lambda: work.sites == {"north"}, 20)
-    assert worker.trouble() is None
+    eventually(lambda: work.sites == {"north"} and worker.trouble() is None, 20)
 
 
 def test_a_restart_of_the_store_within_the_lifetime_changes_nothing(started, valkey):
