@@ -18,12 +18,15 @@ ARCHIVE_LAG = "spondyl_archive_oldest_seconds"
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """One process: memory as resident and as proportional set size (shared pages counted once over all)."""
+    """One process: memory as resident, as proportional set size (shared pages counted once over all) and as
+    what only it has allocated, which no other process's start or end changes.
+    """
 
     name: str
     pid: int
     rss_mb: float
     memory_mb: float  # proportional set size; resident where the system does not tell
+    private_mb: float  # anonymous pages, in memory or swapped out; resident where the system does not tell
     cpu_percent: float  # of one core, average since it started
     uptime_s: float
     restarts: int
@@ -103,11 +106,23 @@ def _measured(name: str, process: psutil.Process, restarts: int, lag_ms: float |
         process.pid,
         round(rss, 1),
         round(memory, 1),
+        round(_private_mb(process.pid) or rss, 2),
         round(100 * (cpu.user + cpu.system) / uptime_s, 2),
         round(uptime_s, 1),
         restarts,
         lag_ms,
     )
+
+
+def _private_mb(pid: int) -> float | None:
+    """Anonymous memory of a process, proc(5): RssAnon and VmSwap; None on a system without them."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    sizes_kib = [int(fields[name].split()[0]) for name in ("RssAnon", "VmSwap") if name in fields]
+    return sum(sizes_kib) * 1024 / 1e6 if sizes_kib else None
 
 
 def _lags(run: Run) -> dict[str, float | None]:

@@ -63,6 +63,7 @@ def test_a_living_process_is_shown_with_memory_cpu_and_uptime(run):
     (row,) = report["processes"]
     assert (row["name"], row["pid"], row["restarts"]) == ("up", os.getpid(), 0)
     assert 1 < row["memory_mb"] <= row["rss_mb"] * 1.01
+    assert 1 < row["private_mb"] < row["rss_mb"]
     assert row["uptime_s"] > 0
     assert report["memory_mb"] == pytest.approx(row["memory_mb"], abs=0.1)
     assert report["beds"] == 1

@@ -1,7 +1,7 @@
 """`spondyl bench soak`: the memory of every process of a whole system, minute after minute.
 
 A real `spondyl up` with simulated beds and their therapist. A straight line is fitted to each process's
-proportional set size after its warm-up; flat is what is not shown to grow, or grows by less than can matter.
+own memory (`private_mb`: pages it shares with others, as libraries, count for nobody) after its warm-up; flat is what is not shown to grow, or grows by less than can matter.
 """
 
 import json
@@ -142,7 +142,7 @@ def _sampled(data: Path, seconds: float) -> tuple[dict[str, list[tuple[float, fl
     number = 0
     while (passed := time.monotonic() - began) < seconds:
         for row in _command(data, "status")["processes"]:
-            series[row["name"]].append((passed, float(row["memory_mb"])))
+            series[row["name"]].append((passed, float(row["private_mb"])))
             restarts[row["name"]] = int(row["restarts"])
         number += 1
         time.sleep(max(0.0, began + number * every_s - time.monotonic()))
