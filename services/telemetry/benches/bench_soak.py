@@ -1,7 +1,8 @@
 """`spondyl bench soak`: the memory of every process of a whole system, minute after minute.
 
-A real `spondyl up` with simulated beds and their therapist. A straight line is fitted to each process's
-own memory (`private_mb`: pages it shares with others, as libraries, count for nobody) after its warm-up; flat is what is not shown to grow, or grows by less than can matter.
+A real `spondyl up` with simulated beds and their therapist. A straight line is fitted to each process's own
+memory (`private_mb`: pages it shares with others, as libraries, count for nobody) after its warm-up; flat is
+what is not shown to grow, or grows by less than can matter.
 """
 
 import json
