@@ -9,6 +9,7 @@ import structlog
 
 from broker.bus import Bus, BusRefused
 from services.console import api, handlers
+from services.console.context import Console
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
@@ -49,7 +50,7 @@ def run(settings: ConsoleSettings) -> None:
     bus.start()
     reader.start()
     try:
-        app = api.create(live, remote, settings, version("spondyl"), checks(bus, settings))
+        app = api.create(Console(live, remote, settings), version("spondyl"), checks(bus, settings))
         http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
         stop.set()

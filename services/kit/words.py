@@ -4,8 +4,10 @@ One table each. A test holds them complete against the contract's phases and pri
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
+from services.kit import catalogues
 from services.kit.pages import Language, Table, Text
 
 Tone = Literal["still", "calm", "pull", "yield", "halt"]
@@ -147,36 +149,7 @@ PRIORITIES: Table = {
 }
 PRIORITY_SYMBOLS: dict[str, str] = {"high": "***", "medium": "**", "low": "*"}  # IEC 60601-1-8's rendering
 
-COMMON: Table = {
-    "brand": {"de": "Spondyl", "en": "Spondyl"},
-    "not_a_device": {
-        "de": "Spondyl ist kein zertifiziertes Medizinprodukt.",
-        "en": "Spondyl is not a certified medical device.",
-    },
-    "skip": {"de": "Zum Inhalt springen", "en": "Skip to content"},
-    "alarms": {"de": "Alarme", "en": "Alarms"},
-    "no_alarms": {"de": "Keine Alarme", "en": "No alarms"},
-    "language": {"de": "Sprache", "en": "Language"},
-    "other_language": {"de": "English", "en": "Deutsch"},
-    "theme": {"de": "Hell oder dunkel", "en": "Light or dark"},
-    "sound": {"de": "Alarmton", "en": "Alarm sound"},
-    "tension": {"de": "Zug", "en": "Tension"},
-    "target": {"de": "Soll", "en": "Target"},
-    "peak": {"de": "Spitze", "en": "Peak"},
-    "ceiling": {"de": "Grenze", "en": "Limit"},
-    "counter": {"de": "Gegenspannung", "en": "Counter-tension"},
-    "phase": {"de": "Phase", "en": "Phase"},
-    "cycle": {"de": "Zyklus", "en": "Cycle"},
-    "remaining": {"de": "Restzeit", "en": "Remaining"},
-    "guardings": {"de": "Abwehr", "en": "Guardings"},
-    "bed": {"de": "Liege", "en": "Bed"},
-    "newton": {"de": "N", "en": "N"},
-    "yields": {"de": "Der Tisch gibt nach", "en": "The table yields"},
-    "trace_label": {
-        "de": "Verlauf von Zug, Soll und Gegenspannung",
-        "en": "Trace of tension, target and counter-tension",
-    },
-}
+COMMON: Final[Table] = catalogues.load(Path(__file__).parent / "locale")
 
 
 def reason(code: str | None, language: Language) -> str:

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from broker.messages import EventType, Phase, Priority
-from services.console import api as console_api
+from services.console import context
 from services.console.texts import TEXTS as CONSOLE
 from services.controller.panel.texts import TEXTS as PANEL
 from services.kit import words
@@ -64,7 +64,7 @@ def test_pages_and_scripts_name_only_texts_that_exist(service, table):
 def test_the_console_hands_its_scripts_every_text_they_use():
     """A script that finds no text would say `undefined`."""
     texts = {key: text["en"] for key, text in CONSOLE.items()}
-    handed = console_api.script_texts(texts, "en")
+    handed = context.script_texts(texts, "en")
     scripts = (ROOT / "console/static").glob("*.js")
     used = {name for path in scripts for name in re.findall(r"\btexts\.(\w+)", path.read_text())}
     assert used <= set(handed)

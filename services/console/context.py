@@ -1,0 +1,53 @@
+"""What the console's routes share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Request, Response
+
+from services.console.fanout import Fanout
+from services.console.live import Live
+from services.console.models import ConsoleSettings
+from services.console.remote import Remote
+from services.console.texts import TEXTS
+from services.kit.pages import Language, Pages, language_of
+from services.kit.words import PHASES
+
+HERE: Final = Path(__file__).parent
+# What the scripts say themselves; everything else comes from the server as it is shown.
+SCRIPT_TEXTS: Final = (
+    "announce_worse", "announce_clear", "broker_down", "console_down", "ceiling", "peak", "counter", "target",
+    "tension", "time", "least", "history_empty", "history_down", "command_sent", "command_done",
+    "command_failed",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Console:
+    """The rooms behind the pages, made once at the start."""
+
+    live: Live
+    remote: Remote
+    settings: ConsoleSettings
+    fanout: Fanout = field(init=False)
+    pages: Pages = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fanout = Fanout(self.live)
+        self.pages = Pages([HERE / "templates"], TEXTS)
+
+    def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+        """A page in the reader's language, with the alarm header and what the scripts need."""
+        language = language_of(request)
+        header = self.fanout.summary(language)["header"]
+        texts = script_texts(self.pages.texts(language), language)
+        return self.pages.render(request, template, status=status, header=header, texts=texts, **context)
+
+
+def script_texts(texts: dict[str, str], language: Language) -> dict[str, Any]:
+    """What the scripts need of the texts, in one language."""
+    phases = [
+        {"name": name, "text": words.name[language], "tone": words.tone} for name, words in PHASES.items()
+    ]
+    return {**{name: texts[name] for name in SCRIPT_TEXTS}, "phases": phases}

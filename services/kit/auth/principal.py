@@ -1,0 +1,43 @@
+"""Whoever asks: an account with its roles, each at some sites or at all."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from services.kit.auth.roles import ROLES, Permission, RoleName
+
+ALL_SITES: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One role at one site, or at every site (``*``)."""
+
+    role: RoleName
+    site: str = ALL_SITES
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. ``account`` is a random id, ``name`` what they sign in with."""
+
+    account: str
+    name: str
+    grants: tuple[Grant, ...]
+
+    def sites(self, permission: Permission) -> frozenset[str] | None:
+        """Where this is permitted: None for everywhere, an empty set for nowhere."""
+        found = {grant.site for grant in self.grants if permission in ROLES[grant.role].permissions}
+        return None if ALL_SITES in found else frozenset(found)
+
+    def may(self, permission: Permission, site: str | None = None) -> bool:
+        """Whether it is permitted at this site; without one: anywhere at all."""
+        sites = self.sites(permission)
+        return sites is None or (bool(sites) if site is None else site in sites)
+
+    def seen(self, permission: Permission, sites: Iterable[str]) -> list[str]:
+        """Those of these sites where it is permitted, in their order."""
+        return [site for site in sites if self.may(permission, site)]
+
+
+SYSTEM: Final = Principal("system", "system", (Grant("administrator"),))  # the machine's owner, at its shell

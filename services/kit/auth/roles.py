@@ -1,0 +1,86 @@
+"""THE table of roles: what each may do. Every grant of a role is scoped to sites."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from services.kit.pages import Text
+
+RoleName = Literal["administrator", "clinician", "therapist", "reception", "billing", "monitor", "integrator"]
+Permission = Literal[
+    "beds.see",  # the wall, a bed, its live trace
+    "beds.stop",  # stop and pause from remote
+    "beds.operate",  # confirm, start, resume, change at the bedside panel
+    "beds.fault",  # faults of simulated beds
+    "alarms.acknowledge",
+    "sessions.see",  # past sessions of patients
+    "sessions.export",
+    "notes.write",
+    "samples.see",  # telemetry's devices, windows and blocks
+    "statistics.see",
+    "audit.see",  # gaps and duplicates
+    "users.manage",
+    "trail.see",
+]
+PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One row: how it is called, what it is for, what it permits."""
+
+    title: Text
+    purpose: Text
+    permissions: frozenset[Permission]
+
+
+_WATCH: Final[frozenset[Permission]] = frozenset({"beds.see"})
+_TREAT: Final[frozenset[Permission]] = _WATCH | {
+    "beds.stop", "beds.operate", "alarms.acknowledge", "sessions.see", "notes.write", "samples.see",
+}  # fmt: skip
+
+ROLES: Final[dict[RoleName, Role]] = {
+    "administrator": Role(
+        {"de": "Administration", "en": "Administrator"},
+        {"de": "Konten, Protokoll, Betrieb", "en": "Accounts, audit trail, operations"},
+        frozenset(PERMISSIONS) - {"beds.operate"},
+    ),
+    "clinician": Role(
+        {"de": "Ärztin, Arzt", "en": "Clinician"},
+        {"de": "Behandelt und verantwortet", "en": "Treats and answers for it"},
+        _TREAT | {"sessions.export", "statistics.see"},
+    ),
+    "therapist": Role(
+        {"de": "Therapeutin, Therapeut", "en": "Therapist"},
+        {"de": "Bedient die Liegen", "en": "Operates the beds"},
+        _TREAT,
+    ),
+    "reception": Role(
+        {"de": "Empfang", "en": "Reception"},
+        {"de": "Sieht, welche Liegen belegt sind", "en": "Sees which beds are taken"},
+        _WATCH,
+    ),
+    "billing": Role(
+        {"de": "Abrechnung", "en": "Billing"},
+        {"de": "Liest abgeschlossene Sitzungen", "en": "Reads finished sessions"},
+        frozenset({"sessions.see", "statistics.see"}),
+    ),
+    "monitor": Role(
+        {"de": "Überwachung", "en": "Monitor"},
+        {"de": "Die Übersicht an der Wand, nur lesend", "en": "The wall display, read only"},
+        _WATCH,
+    ),
+    "integrator": Role(
+        {"de": "Anbindung", "en": "Integrator"},
+        {"de": "Ein anderes System, das liest", "en": "Another system that reads"},
+        frozenset(
+            {
+                "beds.see",
+                "sessions.see",
+                "sessions.export",
+                "samples.see",
+                "statistics.see",
+                "audit.see",
+            }
+        ),
+    ),
+}
