@@ -138,7 +138,12 @@ COMMITTED = Stream(
     "device",
     messages.Committed,
     ("telemetry",),
-    ("gateway", "integrator", "telemetry"),  # telemetry: its own promise, to see a store that forgot
+    (
+        "gateway",
+        "integrator",
+        "telemetry",  # its own promise, to see a store that forgot
+        "console",  # how much of a bed is not stored yet
+    ),
     "Stored durably up to here; only this trims the gateway's spool.",
     retain=True,
 )
@@ -150,6 +155,17 @@ MISSING = Stream(
     ("gateway",),
     "A hole in what is stored; the gateway sends it again from its spool, or names it lost.",
     expiry_s=30,
+    stability="evolving",
+)
+OPERATORS = Stream(
+    "operators",
+    "gateway",
+    messages.Operators,
+    ("console",),
+    ("gateway",),
+    "Who may operate the beds of a gateway: a signed list that is valid offline.",
+    retain=True,
+    max_bytes=256_000,
     stability="evolving",
 )
 
@@ -184,6 +200,7 @@ STREAMS: dict[str, Stream] = {
         WORKLIST,
         COMMITTED,
         MISSING,
+        OPERATORS,
         *_CLINIC_STREAMS,
     )
 }

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from broker.messages import AlarmState, DeviceState, Event, GatewayStatus, TensionBlock
+from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, TensionBlock
 from services.console.errors import UnknownDevice
 from services.console.models import STALE_S, Block, Device, Gateway, Key, Link
 
@@ -33,7 +33,7 @@ class Live:
             known = self.gateways.get(name)
             if known and status.state != "online" and status.boot != known.boot:
                 return
-            self.gateways[name] = Gateway(status.state, status.boot)
+            self.gateways[name] = Gateway(status.state, status.boot, status)
             for info in status.devices:
                 self._device(Key(site, info.device)).gateway = status.gateway
             self.revision += 1
@@ -65,6 +65,11 @@ class Live:
             kept = self._device(key).take(block, self.clock())
             if kept:
                 self._unsent.append(kept)
+
+    def committed(self, key: Key, committed: Committed) -> None:
+        """How far everything of a bed is stored durably."""
+        with self.lock:
+            self._device(key).committed = committed
 
     def broker(self, *, up: bool) -> None:
         """Whether the broker is connected."""

@@ -6,9 +6,9 @@ from typing import Literal
 from uuid import UUID
 
 import orjson
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from broker.messages import AlarmState, DeviceState, Event, Phase, TensionBlock
+from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Phase, TensionBlock
 from services.kit.settings import Settings
 from services.kit.words import PHASES
 
@@ -35,6 +35,30 @@ class ConsoleSettings(Settings):
     panels: dict[str, str] = Field(
         default={}, description="Bedside panel of each device: JSON {device: address}."
     )
+    console_database_url: SecretStr | None = Field(
+        None,
+        description="Accounts, notes, audit trail: SQLite or PostgreSQL; default DATA/console/console.db.",
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/@\s]+)?$",
+        description="Address that browsers use, as https://spondyl.example: with https, cookies are secure.",
+    )
+    demo: bool = Field(
+        default=False,
+        description="Demo mode: the sign-in page shows a name and its password. Never with real people.",
+    )
+
+    @property
+    def database(self) -> str:
+        """URL of the console's database."""
+        given = self.console_database_url
+        return given.get_secret_value() if given else f"sqlite:///{self.data / 'console' / 'console.db'}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come by https."""
+        return self.public_url.startswith("https://")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,6 +89,7 @@ class Gateway:
 
     state: Literal["online", "stopped", "lost"]
     boot: UUID
+    said: GatewayStatus
 
 
 @dataclass(slots=True)
@@ -75,6 +100,7 @@ class Device:
     gateway: str | None = None
     state: DeviceState | None = None
     alarms: AlarmState | None = None
+    committed: Committed | None = None
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     backlog: deque[Block] = field(default_factory=deque)
     boot: UUID | None = None
@@ -106,6 +132,13 @@ class Device:
     def age_s(self, now: float) -> float | None:
         """How old the newest sample is, its delay on the way counted; None before the first."""
         return None if self.arrived is None else now - self.arrived + self.lag_s
+
+    def unstored_s(self) -> float | None:
+        """Seconds of samples that are not stored durably yet; None when this boot's promise is not known."""
+        if self.committed is None or self.committed.boot != self.boot or not self.backlog:
+            return None
+        after = self.committed.next.get("tension", 0)
+        return max(0, self.seq + 1 - after) * self.backlog[-1].period_s
 
     def current_phase(self, now: float) -> Phase:
         """The phase of the newest sample, or of the retained state where no samples come."""
