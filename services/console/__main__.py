@@ -13,6 +13,7 @@ from services.console.context import Console
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
+from services.console.store import Store
 from services.kit import http, logging
 from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
@@ -34,6 +35,7 @@ def main() -> None:
 def run(settings: ConsoleSettings) -> None:
     """Everything in its order; closed in the reverse one."""
     logging.configure("console", settings.log_level, settings.log_format)
+    store = Store(settings.database)
     bus = Bus(
         settings.mqtt_url,
         f"console-{uuid4().hex[:8]}",  # two consoles on one broker do not throw each other out
@@ -50,12 +52,13 @@ def run(settings: ConsoleSettings) -> None:
     bus.start()
     reader.start()
     try:
-        app = api.create(Console(live, remote, settings), version("spondyl"), checks(bus, settings))
+        app = api.create(Console(live, remote, settings, store), version("spondyl"), checks(bus, settings))
         http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
         stop.set()
         reader.join(2.0)
         bus.close()
+        store.close()
 
 
 def read(bus: Bus, live: Live, remote: Remote, stop: threading.Event) -> None:

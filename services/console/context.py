@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
+from services.console.accounts.accounts import Accounts
 from services.console.fanout import Fanout
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.texts import TEXTS
+from services.console.store import Store
 from services.kit.pages import Language, Pages, language_of
 from services.kit.words import PHASES
 
@@ -32,10 +34,13 @@ class Console:
     settings: ConsoleSettings
     fanout: Fanout = field(init=False)
     pages: Pages = field(init=False)
+    store: Store
+    accounts: Accounts = field(init=False)
 
     def __post_init__(self) -> None:
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
+        self.accounts = Accounts(self.store, secure=self.settings.secure)
 
     def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
         """A page in the reader's language, with the alarm header and what the scripts need."""

@@ -1,0 +1,82 @@
+"""Passwords: how they are kept, and which are good enough."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from services.console.errors import AccountRefused
+
+# RFC 9106 section 4, second recommended option: argon2id, t=3, p=4, m=64 MiB. OWASP's Password Storage Cheat
+# Sheet asks for no more than m=46 MiB, t=1, p=1.
+HASHER: Final = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+AT_ONCE: Final = 4  # 64 MiB each: a flood of sign-ins waits, the machine does not run out of memory
+LEAST_CHARACTERS: Final = 12
+MOST_CHARACTERS: Final = 256
+LEAST_NAME_PART: Final = 3  # a part of a name as short as this is in many words
+# Letters and digits that cannot be taken for one another when read off a screen.
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_turns = threading.BoundedSemaphore(AT_ONCE)
+_NOBODY: Final = HASHER.hash(secrets.token_hex())
+
+
+def kept(password: str) -> str:
+    """What is stored of a password or a PIN."""
+    with _turn():
+        return HASHER.hash(password)
+
+
+def holds(stored: str | None, password: str) -> bool:
+    """Whether it is the password; as much work where there is none, so that time tells nothing."""
+    with _turn():
+        try:
+            right = HASHER.verify(stored or _NOBODY, password)
+        except (VerificationError, InvalidHashError):
+            return False
+    return right and stored is not None
+
+
+def outdated(stored: str) -> bool:
+    """Whether it was made with other parameters than today's."""
+    return HASHER.check_needs_rehash(stored)
+
+
+def one_time() -> str:
+    """A password for one use: four groups of four, 78 bits."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+
+
+def check(password: str, *, names: tuple[str, ...]) -> None:
+    """Refuse a password that is too short, too long, common, or made of the person's own name.
+
+    Raises AccountRefused.
+    """
+    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
+        raise AccountRefused(
+            f"the password has {len(password)} characters: {LEAST_CHARACTERS} to {MOST_CHARACTERS} are needed"
+        )
+    plain = password.casefold()
+    if plain in _common() or len(set(plain)) < LEAST_CHARACTERS // 3:
+        raise AccountRefused("this password is among the commonest: anybody guesses it")
+    for name in names:
+        parts = name.casefold().replace(".", " ").replace("-", " ").split()
+        found = next((part for part in parts if len(part) >= LEAST_NAME_PART and part in plain), None)
+        if found:
+            raise AccountRefused(f"the password contains the name {found!r}")
+
+
+def _common() -> frozenset[str]:
+    text = (files("services.console.accounts") / "common.txt").read_text(encoding="utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    with _turns:
+        yield

@@ -1,0 +1,166 @@
+"""All SQL of accounts and sign-ins, on SQLite or PostgreSQL.
+
+Others of the console's tables are reached through ``Store.engine`` by the module that owns them.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import delete as delete_from
+from sqlalchemy.exc import IntegrityError
+
+from services.console.accounts.models import SignIn, User
+from services.console.errors import NameTaken, UnknownUser
+from services.console.tables import GRANTS, SIGN_INS, USERS
+from services.kit.auth.principal import Grant
+from services.kit.database import migrate, open_database, reading, writing
+
+_USER = list(USERS.c)
+
+
+def now_us() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Store:
+    """Accounts and sign-ins; safe for any number of threads."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database and bring its tables to the newest form. Raises SpondylError."""
+        self.engine = open_database(url)
+        migrate(self.engine, "services.console")
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+    def users(self) -> list[User]:
+        """Every account in the order of names."""
+        return self._users(select(*_USER).order_by(USERS.c.name))
+
+    def user(self, user_id: str) -> User:
+        """One account. Raises UnknownUser."""
+        return self._one(select(*_USER).where(USERS.c.id == user_id), user_id)
+
+    def user_named(self, name: str) -> User:
+        """The account that signs in by this name. Raises UnknownUser."""
+        return self._one(select(*_USER).where(USERS.c.name == name.strip().lower()), name)
+
+    def user_vouched(self, issuer: str, subject: str) -> User | None:
+        """The account that an OpenID provider vouches for."""
+        found = self._users(select(*_USER).where(USERS.c.issuer == issuer, USERS.c.subject == subject))
+        return found[0] if found else None
+
+    def operators(self) -> list[User]:
+        """Everybody who may stand at a bed: not disabled, with a PIN or a badge."""
+        has = USERS.c.pin.is_not(None) | USERS.c.badge.is_not(None)
+        return self._users(select(*_USER).where(has, USERS.c.disabled_at_us.is_(None)).order_by(USERS.c.name))
+
+    def add_user(self, name: str, title: str, grants: Iterable[Grant] = (), **values: Any) -> User:
+        """A new account. Raises NameTaken."""
+        row = {
+            "id": str(uuid4()),
+            "name": name.strip().lower(),
+            "title": title,
+            "must_change": False,
+            "failures": 0,
+            "locked_until_us": 0,
+            "created_at_us": now_us(),
+            **values,
+        }
+        try:
+            with writing(self.engine) as connection:
+                connection.execute(insert(USERS).values(row))
+                _write_grants(connection, row["id"], grants)
+        except IntegrityError:
+            raise NameTaken(f"there is an account named {name!r} already") from None
+        return self.user(row["id"])
+
+    def change_user(self, user_id: str, values: Mapping[str, Any]) -> User:
+        """Set columns of an account. Raises UnknownUser."""
+        with writing(self.engine) as connection:
+            connection.execute(update(USERS).where(USERS.c.id == user_id).values(dict(values)))
+        return self.user(user_id)
+
+    def set_grants(self, user_id: str, grants: Iterable[Grant]) -> User:
+        """Replace what an account may do. Raises UnknownUser."""
+        self.user(user_id)
+        with writing(self.engine) as connection:
+            connection.execute(delete_from(GRANTS).where(GRANTS.c.user_id == user_id))
+            _write_grants(connection, user_id, grants)
+        return self.user(user_id)
+
+    def add_sign_in(self, made: SignIn) -> None:
+        """A new sign-in."""
+        row = {column.name: getattr(made, column.name) for column in SIGN_INS.c}
+        with writing(self.engine) as connection:
+            connection.execute(insert(SIGN_INS).values(row))
+
+    def sign_in(self, sign_in_id: str) -> SignIn | None:
+        """One sign-in, whether it goes on or not."""
+        with reading(self.engine) as connection:
+            row = connection.execute(select(SIGN_INS).where(SIGN_INS.c.id == sign_in_id)).first()
+        return None if row is None else SignIn(*row)
+
+    def saw(self, sign_in_id: str, at_us: int) -> None:
+        """Somebody used this sign-in."""
+        with writing(self.engine) as connection:
+            connection.execute(update(SIGN_INS).where(SIGN_INS.c.id == sign_in_id).values(seen_at_us=at_us))
+
+    def end_sign_in(self, sign_in_id: str) -> None:
+        """This browser is signed out."""
+        self._end(SIGN_INS.c.id == sign_in_id)
+
+    def end_sign_ins_of(self, user_id: str) -> None:
+        """Every browser of this person is signed out."""
+        self._end(SIGN_INS.c.user_id == user_id)
+
+    def count_users(self) -> int:
+        """How many accounts there are."""
+        with reading(self.engine) as connection:
+            return int(connection.execute(select(func.count()).select_from(USERS)).scalar_one())
+
+    def _end(self, which: Any) -> None:
+        with writing(self.engine) as connection:
+            connection.execute(
+                update(SIGN_INS).where(which, SIGN_INS.c.ended_at_us.is_(None)).values(ended_at_us=now_us())
+            )
+
+    def _one(self, query: Select[Any], what: str) -> User:
+        found = self._users(query)
+        if not found:
+            raise UnknownUser(f"there is no account {what[:80]!r}")
+        return found[0]
+
+    def _users(self, query: Select[Any]) -> list[User]:
+        with reading(self.engine) as connection:
+            rows = connection.execute(query).all()
+            if not rows:
+                return []
+            granted = _grants(connection, [row.id for row in rows])
+        return [_user(row, granted) for row in rows]
+
+
+def _user(row: Row[Any], granted: Mapping[str, list[Grant]]) -> User:
+    values: dict[str, Any] = dict(zip(row._fields, row, strict=True))
+    return User(**values, grants=tuple(granted.get(row.id, ())))
+
+
+def _grants(connection: Connection, ids: list[str]) -> dict[str, list[Grant]]:
+    query = select(GRANTS).order_by(GRANTS.c.role, GRANTS.c.site)
+    if len(ids) == 1:
+        query = query.where(GRANTS.c.user_id == ids[0])
+    found: dict[str, list[Grant]] = {}
+    for user_id, role, site in connection.execute(query):
+        found.setdefault(user_id, []).append(Grant(role, site))
+    return found
+
+
+def _write_grants(connection: Connection, user_id: str, grants: Iterable[Grant]) -> None:
+    rows = [{"user_id": user_id, "role": grant.role, "site": grant.site} for grant in dict.fromkeys(grants)]
+    if rows:
+        connection.execute(insert(GRANTS), rows)
