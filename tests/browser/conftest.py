@@ -108,7 +108,7 @@ class Wall:
         self.address = f"http://127.0.0.1:{self.port}"
         self.process = service(
             "console", directory, SPONDYL_MQTT_URL=self.broker.url, SPONDYL_HTTP_PORT=str(self.port),
-            SPONDYL_PANELS='{"bed-01": "http://127.0.0.1:9/bed-01"}', **settings,
+            SPONDYL_DATA=str(directory), SPONDYL_PANELS='{"bed-01": "http://127.0.0.1:9/bed-01"}', **settings,
         )  # fmt: skip
         self.clinics = []
         eventually(lambda: answers(self.port), 30.0, "the console's answer")
