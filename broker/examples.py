@@ -142,6 +142,9 @@ EXAMPLES: dict[str, Message] = {
         boot=BOOT, next={"tension": 90_260, "blackbox": 90_000, "event": 41}, at=AT
     ),
     contract.MISSING.name: messages.Missing(boot=BOOT, stream="tension", first=90_260, next=90_290, at=AT),
+    contract.OPERATORS.name: messages.Operators(
+        signed="eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzcG9uZHlsIn0.c2lnbmF0dXJl"
+    ),
 } | {
     stream.name: messages.ClinicEvent(
         id=ID, type=f"{stream.name}.changed", time=AT, data={stream.name: str(ID)}

@@ -333,6 +333,26 @@ class Missing(Message):
         return self
 
 
+class Operators(Message):
+    """Who may operate the beds of one gateway; the list is signed, so nobody on the way can add to it.
+
+    A PIN and a badge's number never travel: the list has their digests, made with a key that the console and
+    the gateways have and the broker has not. Whoever reads the list here can neither sign in nor guess. Only
+    the gateway itself may read it.
+    """
+
+    signed: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=250_000,
+            pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
+            description="a JWT (EdDSA, audience `spondyl-operators`): site, version, operators, see "
+            "docs/integrators.md",
+        ),
+    ]
+
+
 class ClinicEvent(Message):
     """A past-tense event of a business service; random ids only."""
 
