@@ -1,7 +1,10 @@
 """Errors a person is meant to read.
 
 SpondylError            anything a user can mend: one line, no trace back
-└── NotRunning          no running system under the data directory (exit status 2)
+├── NotRunning          no running system under the data directory (exit status 2)
+├── NotSignedIn         nobody that this system knows asks (401)
+│   └── SignInFirst     the same of a browser that opens a page: it is led to the sign-in (303)
+└── NotPermitted        whoever asks lacks the permission (403)
 """
 
 import contextlib
@@ -24,6 +27,28 @@ class NotRunning(SpondylError):  # noqa: N818  (the name is the state a user mee
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=2)
+
+
+class NotSignedIn(SpondylError):  # noqa: N818  (the same)
+    """No sign-in and no token, or one that is expired, forged or none of ours."""
+
+    status = 401
+
+
+class SignInFirst(NotSignedIn):
+    """A page was opened by somebody unknown."""
+
+    status = 303
+
+    def __init__(self, location: str) -> None:
+        super().__init__("this page needs a sign-in")
+        self.location = location
+
+
+class NotPermitted(SpondylError):  # noqa: N818  (the same)
+    """A permission that whoever asks does not have."""
+
+    status = 403
 
 
 @contextlib.contextmanager

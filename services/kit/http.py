@@ -14,13 +14,16 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket, WebSocketState
 
 from services.kit import metrics
-from services.kit.errors import SpondylError
+from services.kit.auth.guard import Guard, public, require_rules
+from services.kit.errors import NotSignedIn, SignInFirst, SpondylError
 from services.kit.health import Check, readiness
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
 
@@ -31,6 +34,7 @@ STATIC_DIRECTORY = Path(__file__).parent / "static"
 GRACE_S = (
     1  # after SIGTERM, for streams and WebSockets that do not heed `app.state.stopping`; then they are cut
 )
+MAX_REASON = 100  # characters of a close reason, which has room for 123 bytes
 Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 
 
@@ -44,14 +48,24 @@ def create_app(
     lifespan: Lifespan | None = None,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     content_security_policy: str | None = None,
+    guard: Guard | None = None,
 ) -> FastAPI:
     """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
 
+    With a ``guard`` it does not start while any of its routes says nobody who may call it: SpondylError.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
     """
     registry = registry or metrics.process_registry(title, version)
-    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None, lifespan=lifespan or _plain)
+    app = FastAPI(
+        title=title,
+        version=version,
+        openapi_url=None,  # served by a route of ours that has a rule
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_checked(title, lifespan or _plain),
+    )
+    app.state.guard = guard
     app.state.stopping = asyncio.Event()
     app.state.registry = registry
     app.add_middleware(
@@ -64,6 +78,8 @@ def create_app(
     app.include_router(_watch_router(checks, registry))
     for router in routers:
         app.include_router(router)
+    if guard is not None:
+        require_rules(title, app.routes)
     return app
 
 
@@ -146,8 +162,22 @@ async def _plain(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
+def _checked(title: str, lifespan: Lifespan) -> Lifespan:
+    """The lifespan, once every route has a rule, those included that were added after ``create_app``."""
+
+    @contextlib.asynccontextmanager
+    async def start(app: FastAPI) -> AsyncIterator[None]:
+        if app.state.guard is not None:
+            require_rules(title, app.routes)
+        async with lifespan(app):
+            yield
+
+    return start
+
+
 def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRouter:
-    router = APIRouter(tags=["health"])
+    """Probes and scrapers hold no token: what is here tells nothing of anybody."""
+    router = APIRouter(tags=["health"], dependencies=[public()])
 
     @router.get("/livez", response_class=PlainTextResponse)
     async def livez() -> str:
@@ -163,6 +193,10 @@ def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRo
     @router.get("/metrics", include_in_schema=False)
     def exposition() -> Response:
         return Response(metrics.exposition(registry), media_type=metrics.CONTENT_TYPE)
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def schema(request: Request) -> JSONResponse:
+        return JSONResponse(request.app.openapi())
 
     return router
 
@@ -181,9 +215,28 @@ def _answer_errors(app: FastAPI) -> None:
         return problem(422, _title(422), words, errors=rows)
 
     @app.exception_handler(SpondylError)
-    async def ours(_request: Request, error: SpondylError) -> Response:
+    async def ours(connection: HTTPConnection, error: SpondylError) -> Response | None:
         status = int(getattr(error, "status", 400))
-        return problem(status, _title(status), error.message)
+        answer = problem(status, _title(status), error.message)
+        if isinstance(error, NotSignedIn):
+            answer.headers["www-authenticate"] = "Bearer"
+        if isinstance(connection, WebSocket):
+            await _turn_away(connection, answer, error.message)
+            return None
+        return answer
+
+    @app.exception_handler(SignInFirst)
+    async def sign_in(_request: Request, error: SignInFirst) -> Response:
+        return RedirectResponse(error.location, status_code=303, headers={"cache-control": "no-store"})
+
+
+async def _turn_away(socket: WebSocket, answer: Response, why: str) -> None:
+    """Before it is accepted: the answer with its status, where the server can send one; else closed."""
+    is_new = socket.application_state is WebSocketState.CONNECTING
+    if is_new and "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(answer)
+    elif socket.application_state is not WebSocketState.DISCONNECTED:
+        await socket.close(1008, why[:MAX_REASON])
 
 
 def _title(status: int) -> str:

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address the HTTP server listens on; loopback by default."
     )
     http_port: int = Field(0, ge=0, le=65535, description="Port of the HTTP server; 0 takes a free one.")
+    access_public_key: Path | None = Field(
+        None,
+        description="Public key that tokens of HTTP calls are checked with; default DATA/secrets/access.pub.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."
     )
