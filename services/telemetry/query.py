@@ -60,10 +60,16 @@ class Wanted:
     since_us: int | None = None
     until_us: int | None = None
     state: str | None = None  # running, completed, aborted, lost
+    region: str | None = None
+    patient: UUID | None = None
+    appointment: UUID | None = None
 
     def takes(self, row: SessionRow) -> bool:
         """Whether a session that Redis still has is wanted; none of those is lost."""
-        have = {"site": row.place.site, "device": row.place.device, "cure": row.cure, "state": state_of(row)}
+        have = {
+            "site": row.place.site, "device": row.place.device, "state": state_of(row), "cure": row.cure,
+            "region": row.region, "patient": row.patient, "appointment": row.appointment,
+        }  # fmt: skip
         return (
             all(getattr(self, name) in (None, value) for name, value in have.items())
             and (self.since_us is None or row.started_at_us >= self.since_us)

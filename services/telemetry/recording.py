@@ -9,11 +9,13 @@ from uuid import UUID
 import orjson
 
 from services.telemetry.archive import objects
+from services.telemetry.archive.models import heads
 from services.telemetry.archive.rows import SessionRow
 from services.telemetry.archive.runs import chunks_of
 from services.telemetry.errors import Corrupt, UnknownSession
 from services.telemetry.query import History, Span
 
+PRESCRIBED: Final = ("base_n", "first_peak_n", "peak_n", "ceiling_n", "traction_s")
 _LOOK: Final = 15_000  # samples before a start and behind an end: five minutes at 20 ms, then more
 
 
@@ -35,6 +37,29 @@ def session_chunks(history: History, session: SessionRow) -> list[dict[str, Any]
             break
         found = wider
     return found.chunks
+
+
+def prescribed(history: History, session: SessionRow) -> list[dict[str, Any]]:
+    """What the bed was told to do and from which seq on: more than one when it was changed on the way.
+
+    Empty when nothing of the black box was stored.
+    """
+    span = history.span(session)
+    around, found = _LOOK, _prescribed(history, span, _LOOK, session.id) if span else []
+    while span and not found and around < span.first:
+        around *= 4
+        found = _prescribed(history, span, around, session.id)
+    return found
+
+
+def _prescribed(history: History, span: Span, before: int, session: UUID) -> list[dict[str, Any]]:
+    runs = history.runs("blackbox", span.source, max(0, span.first - before), span.after)
+    chunks = [orjson.loads(line) for run in runs for _, line in heads(run.note)]
+    return [
+        {"seq": chunk["seq"]} | {name: chunk["parameters"].get(name) for name in PRESCRIBED}
+        for chunk in chunks
+        if chunk.get("parameters") and chunk.get("session") == str(session)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pytest
 from history_rig import OFFSET, WHERE, HistoryRig
 from servers import Valkey, eventually
-from simulated_session import BOOT, CURE, SESSION, STARTED_NS
+from simulated_session import BOOT, CURE, PATIENT, SESSION, STARTED_NS
 
 from services.telemetry.archive.models import VALUES
 
@@ -128,9 +128,11 @@ def test_a_sessions_page_has_its_events(stored):
         (f"cure={CURE}", 1), (f"cure={SESSION}", 0), ("state=completed", 1), ("state=running", 0),
         ("state=lost", 0), ("since=2026-11-22T00:00:00Z", 1), ("since=2026-11-23", 422),
         ("since=2026-11-23T00:00:00Z", 0), ("until=2026-11-22T00:00:00%2B00:00", 0),
+        ("region=lumbar", 1), ("region=cervical", 0), ("region=knee", 422), (f"patient={PATIENT}", 1),
+        (f"patient={SESSION}", 0), (f"appointment={SESSION}", 0), ("appointment=nonsense", 422),
     ],
 )  # fmt: skip
-def test_sessions_are_found_by_site_device_cure_time_and_state(stored, query, found):
+def test_sessions_are_found_by_place_time_state_region_and_the_ids_of_their_cure(stored, query, found):
     """A clinic looks for one of ten thousand."""
     answer = stored.get(f"/sessions?{query}")
     assert (
@@ -145,6 +147,17 @@ def test_the_recording_is_the_very_chunks_of_the_session(stored):
     sent = [orjson.loads(payload) for _, _, payload in stored.session.blackbox]
     assert chunks == [chunk for chunk in sent if chunk["session"] == str(SESSION)]
     assert f'filename="spondyl-{SESSION}.jsonl"' in answer.headers["content-disposition"]
+
+
+def test_what_the_bed_was_told_comes_out_of_the_black_box(stored):
+    """A past curve without its limits does not tell whether it was close to them."""
+    (row,) = stored.get(f"/sessions/{SESSION}/prescribed").json()
+    told = next(orjson.loads(payload)["parameters"] for first, _, payload in stored.session.blackbox
+                if first == OFFSET)  # fmt: skip
+    assert row == {"seq": OFFSET} | {
+        name: told[name] for name in ("base_n", "first_peak_n", "peak_n", "ceiling_n", "traction_s")
+    }
+    assert row["ceiling_n"] > row["peak_n"] > row["base_n"] > 0
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow", "csv", "edf", "fhir"])

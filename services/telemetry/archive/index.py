@@ -255,6 +255,9 @@ class Index:
         since_us: int | None = None,
         until_us: int | None = None,
         state: str | None = None,
+        region: str | None = None,
+        patient: UUID | None = None,
+        appointment: UUID | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> tuple[list[SessionRow], str | None]:
@@ -262,8 +265,11 @@ class Index:
 
         ``state`` is completed, aborted or lost (its end was never heard of). Raises BadCursor.
         """
-        equal = {"site": site, "device": device, "cure": None if cure is None else str(cure)}
-        limits = [SESSIONS.c[name] == value for name, value in equal.items() if value is not None]
+        equal = {
+            "site": site, "device": device, "region": region,
+            "cure": cure, "patient": patient, "appointment": appointment,
+        }  # fmt: skip
+        limits = [SESSIONS.c[name] == str(value) for name, value in equal.items() if value is not None]
         if since_us is not None:
             limits.append(SESSIONS.c.started_at_us >= since_us)
         if until_us is not None:

@@ -91,6 +91,8 @@ Index("archive_sessions_started", SESSIONS.c.started_at_us, SESSIONS.c.id)
 Index("archive_sessions_device", SESSIONS.c.site, SESSIONS.c.device, SESSIONS.c.started_at_us)
 Index("archive_sessions_archived", SESSIONS.c.archived_at_us)
 Index("archive_sessions_cure", SESSIONS.c.cure, SESSIONS.c.started_at_us)
+Index("archive_sessions_patient", SESSIONS.c.patient, SESSIONS.c.started_at_us)
+Index("archive_sessions_appointment", SESSIONS.c.appointment)
 
 GAPS: Final = Table(
     "archive_gaps",

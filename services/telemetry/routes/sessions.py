@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from broker.messages import Region
 from services.telemetry.archive.rows import SessionRow
 from services.telemetry.errors import NotExportable
 from services.telemetry.exports.formats import FORMATS, format_of
 from services.telemetry.exports.models import instant
 from services.telemetry.exports.recorded import recorded_session
 from services.telemetry.query import History, Span, Wanted, state_of
-from services.telemetry.recording import recording, session_chunks
+from services.telemetry.recording import prescribed, recording, session_chunks
 from services.telemetry.routes.answers import (
     MAX_NAME,
     Accept,
@@ -50,6 +51,9 @@ def _add_list(router: APIRouter, history: History) -> None:
         since: Edge = None,
         until: Edge = None,
         state: State | None = None,
+        region: Region | None = None,
+        patient: UUID | None = None,
+        appointment: UUID | None = None,
         cursor: Annotated[str | None, Query(max_length=80)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[dict[str, Any]]:
@@ -58,7 +62,7 @@ def _add_list(router: APIRouter, history: History) -> None:
             site, device, cure,
             None if since is None else moment("since", since),
             None if until is None else moment("until", until),
-            state,
+            state, region, patient, appointment,
         )  # fmt: skip
         rows, following = history.sessions(wanted, cursor, limit)
         if following:
@@ -85,6 +89,11 @@ def _add_one(router: APIRouter, history: History) -> None:
             "summary": row.summary,
             "measured": history.statistics(row),
         }
+
+    @router.get("/sessions/{session}/prescribed")
+    def session_prescribed(session: UUID) -> list[dict[str, Any]]:
+        """What the bed was told, by its black box: base, peaks and ceiling (N), and from which seq on."""
+        return prescribed(history, history.session(session))
 
 
 def _add_samples(router: APIRouter, history: History) -> None:
@@ -165,6 +174,8 @@ def _session(row: SessionRow) -> dict[str, Any]:
         "device": row.place.device,
         "boot": str(row.boot) if row.boot else None,
         "cure": str(row.cure) if row.cure else None,
+        "patient": str(row.patient) if row.patient else None,
+        "appointment": str(row.appointment) if row.appointment else None,
         "state": state_of(row),
         "region": row.region,
         "segment": row.segment,

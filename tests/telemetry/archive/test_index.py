@@ -152,10 +152,13 @@ FILTERS = {
     "site": ({"site": "south"}, [2]),
     "device": ({"device": "bed-07"}, [3]),
     "cure": ({"cure": UUID(int=77)}, [4]),
-    "from": ({"since_us": 5_000_000}, [6, 5]),
+    "from": ({"since_us": 5_000_000}, [7, 6, 5]),
     "until": ({"until_us": 2_000_000}, [1]),
     "aborted": ({"state": "aborted"}, [5]),
     "never ended": ({"state": "lost"}, [6]),
+    "region": ({"region": "cervical"}, [7]),
+    "patient": ({"patient": UUID(int=78)}, [7]),
+    "appointment": ({"appointment": UUID(int=79)}, [7]),
     "a name out of SQL": ({"site": "x' OR '1'='1"}, []),
 }
 
@@ -166,7 +169,8 @@ def test_sessions_are_found_by(index, name):
     wanted, expected = FILTERS[name]
     elsewhere = [session(2, place=Place("south", "bed-01")), session(3, place=Place("north", "bed-07"))]
     ended = [session(5, ended_by="session.aborted"), session(6, ended_by=None)]
-    add_sessions(index, session(1), *elsewhere, session(4, cure=UUID(int=77)), *ended)
+    person = session(7, region="cervical", patient=UUID(int=78), appointment=UUID(int=79))
+    add_sessions(index, session(1), *elsewhere, session(4, cure=UUID(int=77)), *ended, person)
     assert [row.id.int for row in index.sessions(**wanted)[0]] == expected
 
 
