@@ -1,19 +1,27 @@
 """What the console's routes share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
+from services.console import navigation
 from services.console.accounts.accounts import Accounts
 from services.console.fanout import Fanout
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
-from services.console.texts import TEXTS
 from services.console.store import Store
+from services.console.texts import TEXTS
+from services.console.trail import open_trail
+from services.kit.auth.principal import Principal
 from services.kit.pages import Language, Pages, language_of
+from services.kit.trail import Trail
 from services.kit.words import PHASES
 
 HERE: Final = Path(__file__).parent
@@ -32,22 +40,54 @@ class Console:
     live: Live
     remote: Remote
     settings: ConsoleSettings
-    fanout: Fanout = field(init=False)
-    pages: Pages = field(init=False)
     store: Store
     accounts: Accounts = field(init=False)
+    fanout: Fanout = field(init=False)
+    pages: Pages = field(init=False)
+    trail: Trail = field(init=False)
 
     def __post_init__(self) -> None:
+        self.accounts = Accounts(self.store, secure=self.settings.secure)
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
-        self.accounts = Accounts(self.store, secure=self.settings.secure)
+        self.trail = open_trail(self.store.engine, self.settings.data)
 
-    def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-        """A page in the reader's language, with the alarm header and what the scripts need."""
+    async def record(
+        self, request: HTTPConnection, who: Principal, action: str, *, record: str | None = None,
+        site: str | None = None, detail: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Put into the audit trail who did or saw what. Raises TrailUnavailable."""
+        address = request.client.host if request.client else ""
+        await run_in_threadpool(
+            self.trail.append, who, action, record=record, site=site, address=address, detail=detail
+        )
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        principal: Principal | None = None,
+        **context: Any,
+    ) -> Response:
+        """A page in the reader's language, with the alarm header and what the scripts need.
+
+        Whose page it is: ``principal``, else the one that the guard left in ``request.state``.
+        """
         language = language_of(request)
-        header = self.fanout.summary(language)["header"]
-        texts = script_texts(self.pages.texts(language), language)
-        return self.pages.render(request, template, status=status, header=header, texts=texts, **context)
+        who = principal or getattr(request.state, "principal", None)
+        exists = partial(navigation.exists, request.app)
+        frame = {
+            "header": self.fanout.summary(language)["header"],
+            "texts": script_texts(self.pages.texts(language), language),
+            "principal": who,
+            "roles": navigation.roles(who, language),
+            "navigation": navigation.shown(exists, who),
+            "exists": exists,
+            "csrf": getattr(request.state, "csrf", ""),
+        }
+        return self.pages.render(request, template, status=status, **(frame | context))
 
 
 def script_texts(texts: dict[str, str], language: Language) -> dict[str, Any]:

@@ -7,7 +7,7 @@ chose (cookie) or that the browser asks for (Accept-Language).
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jinja2
 from fastapi import APIRouter, Request
@@ -65,8 +65,8 @@ def choose(texts: Table, language: Language) -> dict[str, str]:
 class Pages:
     """Renders templates with the reader's language and theme in reach.
 
-    Templates see ``t`` (texts), ``language``, ``theme``, ``here`` (this page's path, for the switches) and
-    what the route passes.
+    Templates see ``t`` (texts), ``language``, ``theme``, ``here`` (this page's path), ``address`` (the path
+    with its query, for the switches) and what the route passes.
     """
 
     def __init__(self, directories: Sequence[Path], texts: Table) -> None:
@@ -91,6 +91,7 @@ class Pages:
             language=language,
             theme=theme_of(request),
             here=request.url.path,
+            address=_address(request),
             **context,
         )
         return HTMLResponse(
@@ -119,6 +120,12 @@ def own_path(address: str) -> str:
     parts = urlsplit(address)
     safe = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
     return address if safe and not address.startswith("//") else "/"
+
+
+def _address(request: Request) -> str:
+    """This page with its query, but for the language that a link asked for once."""
+    query = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "lang"])
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def _quality(parameters: str) -> float:

@@ -1,0 +1,72 @@
+"""What the navigation can show: a row an entry, shown where the page exists and the reader may open it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.routing import Match
+
+from services.kit.auth.principal import ALL_SITES, Principal
+from services.kit.auth.roles import ROLES, Permission
+from services.kit.pages import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place: its text's id, its path, its symbol (icons.svg) and what opens it (None: signing in)."""
+
+    id: str
+    text: str
+    path: str
+    icon: str
+    permission: Permission | None = None
+    also: str | None = None  # a path whose pages belong to this entry, too
+
+    def is_here(self, path: str) -> bool:
+        """Whether this path is one of the entry's pages."""
+        if path == self.path or (self.also is not None and path.startswith(self.also)):
+            return True
+        return self.path != "/" and path.startswith(f"{self.path}/")
+
+
+ENTRIES: Final = (
+    Entry("wall", "nav_wall", "/", "bed", "beds.see", also="/beds/"),
+    Entry("sessions", "nav_sessions", "/sessions", "sessions", "sessions.see"),
+    Entry("users", "nav_users", "/users", "people", "users.manage"),
+    Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
+)
+
+
+def shown(exists: Callable[[str], bool], principal: Principal | None) -> list[Entry]:
+    """The entries whose page exists and which this reader may open."""
+    return [entry for entry in ENTRIES if exists(entry.path) and _may(principal, entry.permission)]
+
+
+@lru_cache(maxsize=256)
+def exists(app: FastAPI, path: str, method: str = "GET") -> bool:
+    """Whether the application answers this path by a route of its own."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": "",
+        "headers": [],
+        "query_string": b"",
+    }
+    return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+
+
+def roles(principal: Principal | None, language: Language) -> list[str]:
+    """What the reader is, and where: one line a grant."""
+    if principal is None:
+        return []
+    return [
+        ROLES[grant.role].title[language] + ("" if grant.site == ALL_SITES else f" ({grant.site})")
+        for grant in principal.grants
+    ]
+
+
+def _may(principal: Principal | None, permission: Permission | None) -> bool:
+    return principal is None or permission is None or principal.may(permission)
