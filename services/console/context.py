@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,6 @@ from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
-from services.console import navigation
 from services.console.accounts.accounts import Accounts
 from services.console.fanout import Fanout
 from services.console.live import Live
@@ -40,14 +38,13 @@ class Console:
     live: Live
     remote: Remote
     settings: ConsoleSettings
-    store: Store
-    accounts: Accounts = field(init=False)
     fanout: Fanout = field(init=False)
     pages: Pages = field(init=False)
+    store: Store
+    accounts: Accounts = field(init=False)
     trail: Trail = field(init=False)
 
     def __post_init__(self) -> None:
-        self.accounts = Accounts(self.store, secure=self.settings.secure)
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
         self.trail = open_trail(self.store.engine, self.settings.data)
@@ -61,33 +58,14 @@ class Console:
         await run_in_threadpool(
             self.trail.append, who, action, record=record, site=site, address=address, detail=detail
         )
+        self.accounts = Accounts(self.store, secure=self.settings.secure)
 
-    def page(
-        self,
-        request: Request,
-        template: str,
-        *,
-        status: int = 200,
-        principal: Principal | None = None,
-        **context: Any,
-    ) -> Response:
-        """A page in the reader's language, with the alarm header and what the scripts need.
-
-        Whose page it is: ``principal``, else the one that the guard left in ``request.state``.
-        """
+    def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+        """A page in the reader's language, with the alarm header and what the scripts need."""
         language = language_of(request)
-        who = principal or getattr(request.state, "principal", None)
-        exists = partial(navigation.exists, request.app)
-        frame = {
-            "header": self.fanout.summary(language)["header"],
-            "texts": script_texts(self.pages.texts(language), language),
-            "principal": who,
-            "roles": navigation.roles(who, language),
-            "navigation": navigation.shown(exists, who),
-            "exists": exists,
-            "csrf": getattr(request.state, "csrf", ""),
-        }
-        return self.pages.render(request, template, status=status, **(frame | context))
+        header = self.fanout.summary(language)["header"]
+        texts = script_texts(self.pages.texts(language), language)
+        return self.pages.render(request, template, status=status, header=header, texts=texts, **context)
 
 
 def script_texts(texts: dict[str, str], language: Language) -> dict[str, Any]:
