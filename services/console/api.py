@@ -27,6 +27,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
             yield
         finally:
             pump.cancel()
+            await console.archive.close()
 
     app = http.create_app(
         "console",
