@@ -6,12 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from services.console import navigation
 from services.console.accounts.accounts import Accounts
+from services.console.archive import Archive
 from services.console.fanout import Fanout
 from services.console.live import Live
 from services.console.models import ConsoleSettings
@@ -19,6 +21,8 @@ from services.console.remote import Remote
 from services.console.store import Store
 from services.console.texts import TEXTS
 from services.console.trail import open_trail
+from services.kit.auth import tokens
+from services.kit.auth.keys import read_private
 from services.kit.auth.principal import Principal
 from services.kit.pages import Language, Pages, language_of
 from services.kit.trail import Trail
@@ -45,12 +49,20 @@ class Console:
     fanout: Fanout = field(init=False)
     pages: Pages = field(init=False)
     trail: Trail = field(init=False)
+    archive: Archive = field(init=False)
+    key: Ed25519PrivateKey = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.store, secure=self.settings.secure)
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
         self.trail = open_trail(self.store.engine, self.settings.data)
+        self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
+        self.archive = Archive(self.settings.telemetry_url, self.token_for)
+
+    def token_for(self, who: Principal) -> str:
+        """A token of a minute in this one's own name: the other services check role and site themselves."""
+        return tokens.mint(self.key, who)
 
     async def record(
         self, request: HTTPConnection, who: Principal, action: str, *, record: str | None = None,
