@@ -4,35 +4,31 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import httpx
-
-from services.console.errors import HistoryUnavailable
+from services.console.archive import Archive
+from services.console.errors import HistoryRefused
 from services.console.models import Key
+from services.kit.auth.principal import Principal
 
 POINTS = 700  # buckets over the whole span: about one a pixel
-TIMEOUT_S = 4.0
 COLUMNS = ("time", "least", "tension", "target", "counter")
+NOT_FOUND = 404
 Row = tuple[float, float | None, float | None, float | None, float | None]
 
 
-async def read(address: str, key: Key, minutes: int) -> dict[str, list[float | None]]:
+async def read(archive: Archive, caller: Principal, key: Key, minutes: int) -> dict[str, list[float | None]]:
     """Columns `time` (seconds since the epoch), `least` and `tension` (a bucket's least and greatest),
     `target`, `counter` (N), oldest first; None where samples are missing.
 
-    Raises HistoryUnavailable when telemetry has no address or does not answer.
+    Raises HistoryUnavailable when telemetry has no address or does not answer, HistoryRefused.
     """
-    if not address:
-        raise HistoryUnavailable("no history here: SPONDYL_TELEMETRY_URL is not set")
-    query: dict[str, str | int] = {"site": key.site, "seconds": minutes * 60, "points": POINTS}
+    query = {"site": key.site, "seconds": minutes * 60, "points": POINTS}
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-            answer = await client.get(f"{address}/devices/{key.device}/blocks", params=query)
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                return columns([])
-            answer.raise_for_status()
-            return columns(answer.json()["segments"])
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise HistoryUnavailable(f"telemetry at {address} does not answer: {error}") from None
+        answer = await archive.ask(caller, f"/devices/{key.device}/blocks", query)
+    except HistoryRefused as error:
+        if error.status == NOT_FOUND:  # nothing of this bed was ever stored
+            return columns([])
+        raise
+    return columns(answer["segments"])
 
 
 def columns(segments: Iterable[dict[str, Any]]) -> dict[str, list[float | None]]:

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from services.console.archive import Archive
 from services.console.errors import HistoryUnavailable
 from services.console.history import columns, read
 from services.console.models import Key
+from services.kit.auth.principal import SYSTEM
 
 
 def segment(started_at, least, greatest, stride=5):
@@ -41,4 +43,4 @@ def test_no_samples_are_empty_columns():
 def test_telemetry_away_is_said_so(address):
     """The bed's page goes on without its history and says why."""
     with pytest.raises(HistoryUnavailable):
-        asyncio.run(read(address, Key("north", "bed-01"), 5))
+        asyncio.run(read(Archive(address, lambda _: "token"), SYSTEM, Key("north", "bed-01"), 5))

@@ -10,6 +10,8 @@ from services.console.context import Console
 from services.console.errors import UnknownDevice
 from services.console.remote import Action
 from services.console.texts import TEXTS
+from services.kit.auth.guard import allow
+from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
 
 
@@ -48,11 +50,14 @@ def _add_page(routes: APIRouter, console: Console) -> None:
 def _add_data(routes: APIRouter, console: Console) -> None:
     @routes.get("/api/beds/{device}/history")
     async def stored(
-        device: str, site: str | None = None, minutes: Annotated[int, Query(ge=1, le=120)] = 15
+        who: Annotated[Principal, allow("samples.see")],
+        device: str,
+        site: str | None = None,
+        minutes: Annotated[int, Query(ge=1, le=120)] = 15,
     ) -> dict[str, Any]:
         """The stored history of a bed, thinned for a screen; 503 while telemetry does not answer."""
         found = console.live.find(device, site)
-        return await history.read(console.settings.telemetry_url, found.key, minutes)
+        return await history.read(console.archive, who, found.key, minutes)
 
     @routes.post("/api/beds/{device}/{action}")
     async def command(device: str, action: Action, site: str | None = None) -> dict[str, Any]:
