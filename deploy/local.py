@@ -11,6 +11,7 @@ from broker.contract import Role
 from broker.mosquitto import User, render_local
 from deploy import engines
 from deploy.ports import Ports, answers, is_free
+from services.kit.auth import tokens
 from services.kit.errors import SpondylError
 from services.kit.runfile import Credential, Run, Site
 from services.kit.supervise import Program
@@ -229,6 +230,7 @@ def _render_redis(plan: Plan, run: Run) -> Path:
 def _environment(run: Run, user: str, http: str | None = None) -> dict[str, str]:
     environment = {
         "SPONDYL_DATA": str(run.data),
+        "SPONDYL_ACCESS_PUBLIC_KEY": str(tokens.keys_of(run.data).public),
         "SPONDYL_MQTT_URL": run.mqtt,
         "SPONDYL_MQTT_USERNAME": user,
         "SPONDYL_MQTT_PASSWORD": run.users[user].password,

@@ -140,12 +140,14 @@ def _asked(session: UUID, data: Path) -> Found | None:
     """From a running telemetry: what is not archived yet lies in Redis."""
     from services.controller.recording import parse
     from services.kit import runfile
+    from services.kit.auth import tokens
     from services.kit.fetch import fetch
 
     try:
-        address = f"{runfile.load(data).telemetry}/sessions/{session}"
-        state = json.loads(fetch(address, ANSWER_S))["state"]
-        lines = fetch(f"{address}/recording", ANSWER_S).splitlines(keepends=True)
+        run = runfile.load(data)
+        address, token = f"{run.telemetry}/sessions/{session}", tokens.of_system(run.data)
+        state = json.loads(fetch(address, ANSWER_S, token))["state"]
+        lines = fetch(f"{address}/recording", ANSWER_S, token).splitlines(keepends=True)
     except (NotRunning, urllib.error.HTTPError):
         return None
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deploy.local import Plan, addresses, ingest_names, make_run, programs
 from services.controller.clearance import ensure_keys
+from services.kit.auth import tokens
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
 from services.kit.logging import configure
@@ -61,6 +62,7 @@ def _prepare(plan: Plan) -> tuple[Run, Supervisor]:
         started_at=datetime.now(UTC).isoformat(),
     )
     ensure_keys(plan.data)
+    tokens.ensure_keys(plan.data)
     supervisor = Supervisor(
         programs(plan, run), log_directory=plan.data / "log", state_path=plan.data / "processes.json"
     )

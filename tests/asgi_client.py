@@ -8,17 +8,21 @@ from fastapi import FastAPI
 
 
 class Client:
-    """Requests to one application; what it raises and does not answer reaches the test."""
+    """Requests to one application, with these headers; what it raises unanswered reaches the test."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, headers: dict[str, str] | None = None) -> None:
         self._app = app
+        self._headers = headers or {}
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request, answered in full."""
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self._app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            asker = httpx.AsyncClient(
+                transport=transport, base_url="http://testserver", headers=self._headers
+            )
+            async with asker as client:
                 return await client.request(method, path, **options)
 
         return asyncio.run(ask())

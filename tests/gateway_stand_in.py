@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
+from access import system_header
 from servers import eventually, free_port
 
 from broker import contract
 from broker.bus import Bus, BusError
 from broker.messages import BlackboxChunk, Event, GatewayStatus, SessionSummary, TensionBlock
+from services.kit.auth import tokens
 
 STARTED = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 PERIOD_MS = 20.0
@@ -141,7 +143,9 @@ class TelemetryProcess:
         self.port, self.api_port = free_port(), free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.api_address = f"http://127.0.0.1:{self.api_port}"
+        self._directory = directory
         self._log = directory / "telemetry.log"
+        tokens.ensure_keys(directory)
         self._environment = os.environ | {
             "SPONDYL_DATA": str(directory),
             "SPONDYL_MQTT_URL": mqtt_url,
@@ -183,7 +187,7 @@ class TelemetryProcess:
         """GET from the API; health and metrics are ingest's."""
         ours = path in ("/livez", "/readyz", "/metrics")
         address = "" if path.startswith("http") else self.address if ours else self.api_address
-        return httpx.get(f"{address}{path}", timeout=30, **options)
+        return httpx.get(f"{address}{path}", timeout=30, headers=system_header(self._directory), **options)
 
     def readiness(self):
         """The body of ingest's /readyz."""

@@ -1,5 +1,6 @@
 """A simulated session on the archive's rig, wherever its samples are to lie, and the API in front of it."""
 
+from access import GUARD, header
 from archive_rig import Rig
 from asgi_client import Client
 from simulated_session import BOOT, SESSION, simulated
@@ -26,7 +27,8 @@ class HistoryRig:
         self.hot = Hot(redis_url)
         self.history = History(self.hot, self.rig.archive)
         self.archive_alone = History(None, self.rig.archive)
-        self.client = Client(create_app("telemetry", "0", (), [create_router(self.history)]))
+        self.app = create_app("telemetry", "0", (), [create_router(self.history)], guard=GUARD)
+        self.client = Client(self.app, header())
 
     def close(self):
         """Let go of the servers."""

@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 
+from services.kit.auth import tokens
 from services.kit.runfile import Run, process_start, save
 
 
@@ -14,4 +15,5 @@ def running(directory, telemetry):
         "panels": {}, "mqtt": "mqtt://127.0.0.1:1", "mqtt_user": "u", "mqtt_password": "p", "redis": "redis://127.0.0.1:1/0",
         "users": {}, "sites": {},
     })  # fmt: skip
+    tokens.ensure_keys(directory)
     save(run)

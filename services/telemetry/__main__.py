@@ -5,6 +5,8 @@ from importlib.metadata import version
 from typing import Any
 
 from services.kit import logging
+from services.kit.auth import tokens
+from services.kit.auth.guard import bearer
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
@@ -27,6 +29,7 @@ def run(settings: TelemetrySettings) -> None:
     """Everything in its order; closed in the reverse one."""
     logging.configure("telemetry", settings.log_level, settings.log_format)
     release = version("spondyl")
+    guard = bearer(tokens.public_key(settings.access_public_key, settings.data))
     redis_url = settings.redis_url.get_secret_value()
     hot, redis, archive = Hot(redis_url), connect(redis_url), Reopening(settings)
     app = create_app(
@@ -38,6 +41,7 @@ def run(settings: TelemetrySettings) -> None:
         ],
         [create_router(History(hot, archive))],
         registry=process_registry("telemetry", release),
+        guard=guard,
     )
     try:
         serve(app, host=settings.http_host, port=settings.http_port)

@@ -14,6 +14,7 @@ import psutil
 import structlog
 
 from services.kit import logging
+from services.kit.auth.guard import NOBODY
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
@@ -214,7 +215,7 @@ def run(settings: TelemetrySettings) -> None:
     archive = open_archive(settings)
     archiving = Archiving(settings, archive, ArchiveMetrics(registry))
     checks = [Check("redis", archiving.redis_trouble), Check("archive", archiving.archive_trouble)]
-    app = create_app("archiver", release, checks, registry=registry)
+    app = create_app("archiver", release, checks, registry=registry, guard=NOBODY)
     archiving.start()
     try:
         serve(app, host=settings.http_host, port=settings.http_port)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from services.kit.auth.principal import Sites
 from services.telemetry.archive import census
 from services.telemetry.archive.census import SpansByKind
 from services.telemetry.archive.rows import NOTHING, Marks, Span
@@ -106,13 +107,13 @@ def _parts(first: int, after: int, known: Sequence[Gap]) -> list[dict[str, Any]]
     return found
 
 
-def audit(history: History, since_us: int | None = None) -> dict[str, Any]:
-    """Every device and boot, and the totals. Raises StoreUnavailable, ArchiveUnavailable.
+def audit(history: History, since_us: int | None = None, sites: Sites = None) -> dict[str, Any]:
+    """Every device and boot of these sites, and the totals. Raises StoreUnavailable, ArchiveUnavailable.
 
     With ``since_us`` the archive is counted from the objects on that end after it: a boot that has nothing
     newer is left out. What is in Redis is newer.
     """
-    rows = list(_rows(history, since_us))
+    rows = list(_rows(history, since_us, sites))
     sampled = [counts for row in rows for counts in (row, row["blackbox"])]
     events = [row["event"] for row in rows]
     return {
@@ -143,14 +144,14 @@ def owed(counts: Iterable[dict[str, Any]]) -> int:
     return sum(gap["last"] - gap["first"] + 1 for gap in gaps)
 
 
-def _rows(history: History, since_us: int | None) -> Iterator[dict[str, Any]]:
+def _rows(history: History, since_us: int | None, sites: Sites) -> Iterator[dict[str, Any]]:
     """Hot first: what is trimmed meanwhile is found in the archive."""
-    hot, hot_gaps = _hot(history)
+    hot, hot_gaps = _hot(history, sites)
     holes = history.hot.holes() if history.hot else {}
     index = history.archive.index if history.archive else None
-    old = census.all_spans(index, since_us) if index else {}
-    bases = census.reached_before(index, since_us) if index and since_us is not None else {}
-    old_gaps = census.all_gaps(index) if index else {}
+    old = census.all_spans(index, since_us, sites) if index else {}
+    bases = census.reached_before(index, since_us, sites) if index and since_us is not None else {}
+    old_gaps = census.all_gaps(index, sites) if index else {}
     nothing: SpansByKind = {kind: [] for kind in KINDS}
     order = {source: number for number, source in enumerate([*old, *hot])}
     for source in sorted(order, key=lambda one: (one.place, order[one])):
@@ -161,11 +162,13 @@ def _rows(history: History, since_us: int | None) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _hot(history: History) -> tuple[dict[Source, dict[Kind, list[Stored]]], dict[Source, list[Gap]]]:
+def _hot(
+    history: History, sites: Sites
+) -> tuple[dict[Source, dict[Kind, list[Stored]]], dict[Source, list[Gap]]]:
     """What Redis has of every source; each source is named."""
     if history.hot is None:
         return {}, {}
-    sources = list(history.hot.sources())
+    sources = [source for source in history.hot.sources() if sites is None or source.place.site in sites]
     found: dict[Source, dict[Kind, list[Stored]]] = {source: {} for source in sources}
     gaps: dict[Source, list[Gap]] = {}
     for at in range(0, len(sources), AT_ONCE):

@@ -3,13 +3,16 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from services.kit.options import AsJson, Data
 from services.telemetry.archive import commands as archive
+
+if TYPE_CHECKING:
+    from services.kit.runfile import Run
 
 SETTLE_S = 60.0  # a gateway that hears no promise sends all again after 30 s, and reconnects within 15 s
 AUDIT_S = 300.0  # it counts every sample that is stored
@@ -37,17 +40,17 @@ def _audit(
     from services.kit import runfile
     from services.telemetry.audit import is_clean
 
-    report = _settled(runfile.load(data).telemetry, settle_s, since)
+    report = _settled(runfile.load(data), settle_s, since)
     print(json.dumps(report) if as_json else table(report))
     if not is_clean(report):
         raise typer.Exit(1)
 
 
-def _settled(address: str, settle_s: float, since: str | None) -> dict[str, Any]:
+def _settled(run: "Run", settle_s: float, since: str | None) -> dict[str, Any]:
     """The audit, taken again while something is missing that a gateway may still be sending."""
     owed, deadline = None, 0.0
     while True:
-        report = _ask(address, since)
+        report = _ask(run, since)
         before, owed = owed, _owed(report)
         if before is None or owed < before:
             deadline = time.monotonic() + settle_s
@@ -63,16 +66,20 @@ def _owed(report: dict[str, Any]) -> int:
     return sum(gap["last"] - gap["first"] + 1 for gap in gaps)
 
 
-def _ask(address: str, since: str | None) -> dict[str, Any]:
+def _ask(run: "Run", since: str | None) -> dict[str, Any]:
     import urllib.error
     from urllib.parse import quote
 
+    from services.kit.auth import tokens
     from services.kit.errors import SpondylError
     from services.kit.fetch import fetch
 
+    address = run.telemetry
     query = f"?since={quote(since)}" if since else ""
     try:
-        report: dict[str, Any] = json.loads(fetch(f"{address}/audit{query}", AUDIT_S))
+        report: dict[str, Any] = json.loads(
+            fetch(f"{address}/audit{query}", AUDIT_S, tokens.of_system(run.data))
+        )
     except urllib.error.HTTPError as error:
         raise SpondylError(f"telemetry cannot audit now: {_detail(error.read())}") from None
     except (OSError, ValueError) as error:

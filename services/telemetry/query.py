@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from services.kit.auth.principal import Sites
 from services.kit.errors import SpondylError
 from services.telemetry.archive.hot_side import session_row
 from services.telemetry.archive.models import Run, join
@@ -63,6 +64,7 @@ class Wanted:
     region: str | None = None
     patient: UUID | None = None
     appointment: UUID | None = None
+    sites: Sites = None  # all that may be looked at
 
     def takes(self, row: SessionRow) -> bool:
         """Whether a session that Redis still has is wanted; none of those is lost."""
@@ -71,7 +73,8 @@ class Wanted:
             "region": row.region, "patient": row.patient, "appointment": row.appointment,
         }  # fmt: skip
         return (
-            all(getattr(self, name) in (None, value) for name, value in have.items())
+            _is_in(row.place, self.sites)
+            and all(getattr(self, name) in (None, value) for name, value in have.items())
             and (self.since_us is None or row.started_at_us >= self.since_us)
             and (self.until_us is None or row.started_at_us < self.until_us)
         )
@@ -100,16 +103,16 @@ class History:
         return self._archive() if callable(self._archive) else self._archive
 
     # --- devices --------------------------------------------------------------------------------------------
-    def places(self) -> list[Place]:
-        """Every device of which anything was ever stored."""
-        return self._places()[0]
+    def places(self, sites: Sites = None) -> list[Place]:
+        """Every device of which anything was ever stored, of these sites."""
+        return self._places(sites)[0]
 
-    def _places(self) -> tuple[list[Place], SpondylError | None]:
+    def _places(self, sites: Sites) -> tuple[list[Place], SpondylError | None]:
         """Those that are known, and why one of the two could not be asked."""
         found, trouble = self._whoever_answers(
             lambda hot: hot.places(), lambda archive: archive.index.places()
         )
-        return sorted({place for part in found for place in part}), trouble
+        return sorted({place for part in found for place in part if _is_in(place, sites)}), trouble
 
     def _whoever_answers(
         self, of_hot: Callable[[Hot], T], of_archive: Callable[[Archive], T]
@@ -136,9 +139,9 @@ class History:
             raise trouble
         return found, trouble
 
-    def place(self, device: str, site: str | None = None) -> Place:
-        """Where a device of this name stands. Raises UnknownDevice, AmbiguousDevice."""
-        known, trouble = self._places()
+    def place(self, device: str, site: str | None = None, sites: Sites = None) -> Place:
+        """Where a device of this name stands, in these sites. Raises UnknownDevice, AmbiguousDevice."""
+        known, trouble = self._places(sites)
         found = [place for place in known if place.device == device and site in (None, place.site)]
         if trouble and not found:
             raise trouble  # who is away may know it
@@ -148,8 +151,8 @@ class History:
                 f"device {device[:40]!r}{at} is not known here: GET /devices lists those that are"
             )
         if len(found) > 1:
-            sites = " and ".join(place.site for place in found)
-            raise AmbiguousDevice(f"device {device!r} stands in {sites}: add ?site=")
+            named = " and ".join(place.site for place in found)
+            raise AmbiguousDevice(f"device {device!r} stands in {named}: add ?site=")
         return found[0]
 
     def boots(self, place: Place) -> list[UUID]:
@@ -243,22 +246,29 @@ class History:
         return list(dict.fromkeys([*hot, *(self.archive.gaps(source) if self.archive else [])]))
 
     # --- sessions -------------------------------------------------------------------------------------------
-    def session(self, session: UUID) -> SessionRow:
-        """One session. Raises UnknownSession."""
+    def session(self, session: UUID, sites: Sites = None) -> SessionRow:
+        """One session. Raises UnknownSession, also for one of any but these sites."""
         absent: SpondylError = UnknownSession(f"session {session} is not known here")
-        if self.hot:
-            try:
-                return _own_end(session, self.hot.session(session))
-            except UnknownSession:
-                pass
-            except StoreUnavailable as error:
-                absent = error  # it may be one of those that only Redis knows
-        if archive := self.archive:
-            try:
-                return _over(archive.session(session))
-            except UnknownSession:
-                pass
+        try:
+            if (found := self._hot_session(session)) and _is_in(found.place, sites):
+                return found
+        except StoreUnavailable as error:
+            absent = error  # it may be one of those that only Redis knows
+        if (found := self._archived_session(session)) and _is_in(found.place, sites):
+            return found
         raise absent
+
+    def _hot_session(self, session: UUID) -> SessionRow | None:
+        try:
+            return _own_end(session, self.hot.session(session)) if self.hot else None
+        except UnknownSession:
+            return None
+
+    def _archived_session(self, session: UUID) -> SessionRow | None:
+        try:
+            return _over(archive.session(session)) if (archive := self.archive) else None
+        except UnknownSession:
+            return None
 
     def sessions(self, wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[SessionRow], str | None]:
         """A page of sessions, those that started last first, and the cursor of the next. Raises BadCursor.
@@ -304,6 +314,10 @@ class History:
     def statistics(self, session: SessionRow) -> dict[str, Any]:
         """What its samples come to: as archived, else measured now."""
         return session.statistics or session_statistics(self.session_runs(session))
+
+
+def _is_in(place: Place, sites: Sites) -> bool:
+    return sites is None or place.site in sites
 
 
 def _own_end(session: UUID, fields: dict[str, str]) -> SessionRow:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import func, select
 
+from services.kit.auth.principal import Sites
 from services.telemetry.archive import census
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.tables import SESSIONS
@@ -91,6 +92,7 @@ class Question:
     site: str | None = None
     cursor: str | None = None
     limit: int = 100
+    sites: Sites = None  # that may be looked at; None: all
 
 
 def names(kind: str, text: str, known: Sequence[str], most: int) -> tuple[str, ...]:
@@ -195,6 +197,7 @@ def _statement(question: Question, after: Sequence[str] | None) -> tuple[str, li
         "started_at >= make_timestamp(?)": question.since_us,
         "started_at < make_timestamp(?)": question.until_us,
         "site = ?": question.site,
+        "list_contains(?, site)": None if question.sites is None else sorted(question.sites),
     }
     given = {limit: value for limit, value in limits.items() if value is not None}
     where = f" WHERE {' AND '.join(given)}" if given else ""

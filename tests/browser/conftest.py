@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from console.account_rig import ADMINISTRATOR, AccountRig
 from console.clinic import Bed, Clinic
 from history_rig import HistoryRig
 from playwright.sync_api import sync_playwright
 from servers import Mosquitto, answers, eventually, free_port
+
+from services.kit.auth import tokens
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "test-output"
@@ -20,6 +23,7 @@ ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+CONSOLES = {}  # address: the people of the console there
 WATCH_POLICY = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -48,11 +52,19 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Open an address; at the end no page may have made an error or met its own security policy."""
+    """Open an address; at the end no page may have made an error or met its own security policy.
+
+    A console's page is opened by an administrator, or by `user`; None is a stranger.
+    """
     opened = []
 
-    def open_at(address, *, width=1440, height=900, locale="en-GB", may_fail=(), **options):
+    def open_at(
+        address, *, width=1440, height=900, locale="en-GB", may_fail=(), user=ADMINISTRATOR, **options
+    ):
         context = browser.new_context(viewport={"width": width, "height": height}, locale=locale, **options)
+        origin = "/".join(address.split("/")[:3])
+        if user and origin in CONSOLES:
+            context.add_cookies(CONSOLES[origin].cookies(user, origin))
         page = context.new_page()
         page.add_init_script(WATCH_POLICY)
         errors = []
@@ -106,6 +118,8 @@ class Wall:
         self.broker = Mosquitto(directory).start()
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.people = CONSOLES[self.address] = AccountRig(f"sqlite:///{directory / 'console' / 'console.db'}")
+        self.people.person(ADMINISTRATOR, "administrator")
         self.process = service(
             "console", directory, SPONDYL_MQTT_URL=self.broker.url, SPONDYL_HTTP_PORT=str(self.port),
             SPONDYL_DATA=str(directory), SPONDYL_PANELS='{"bed-01": "http://127.0.0.1:9/bed-01"}', **settings,
@@ -128,6 +142,7 @@ class Wall:
             clinic.close()
         stop(self.process)
         self.broker.stop()
+        CONSOLES.pop(self.address).close()
 
 
 @pytest.fixture
@@ -145,6 +160,7 @@ def wall_with_archive(valkey, tmp_path):
     with contextlib.closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
         rig.store("archived")
         assert not rig.rig.hot_numbers()
+    tokens.ensure_keys(tmp_path)
     telemetry = service(
         "telemetry", tmp_path, SPONDYL_REDIS_URL=valkey.url, SPONDYL_DATA=str(tmp_path),
         SPONDYL_HTTP_PORT=str(port),

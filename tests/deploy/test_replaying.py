@@ -16,6 +16,7 @@ from simulated_session import SESSION, simulated
 
 from services.cli import main
 from services.controller.blocks import checksum, column_from, differences
+from services.kit.auth import tokens
 from services.telemetry.archive.objects import read_directory
 
 
@@ -161,6 +162,7 @@ def telemetry(valkey, tmp_path):
     environment = os.environ | {
         "SPONDYL_DATA": str(tmp_path), "SPONDYL_REDIS_URL": valkey.url, "SPONDYL_HTTP_PORT": str(port),
     }  # fmt: skip
+    tokens.ensure_keys(tmp_path)
     with closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
         command = [sys.executable, "-m", "services.telemetry"]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)

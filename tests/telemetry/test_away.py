@@ -4,6 +4,7 @@ import time
 from contextlib import closing
 
 import pytest
+from access import GUARD, header
 from asgi_client import Client
 from history_rig import HistoryRig
 from servers import S3, Valkey, eventually
@@ -20,6 +21,11 @@ from services.telemetry.settings import TelemetrySettings
 pytestmark = pytest.mark.system
 BOOTLESS = "00000000-0000-4000-8000-000000000001"  # no session
 DETAIL = "the archive cannot be opened: cannot make"
+
+
+def client_of(history, checks):
+    """The API over it."""
+    return Client(create_app("telemetry", "0", checks, [create_router(history)], guard=GUARD), header())
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def test_an_archive_that_cannot_be_opened_stops_nothing_that_redis_has(valkey, t
         rig.store("hot")
         with closing(Reopening(settings, retry_s=0.05)) as archive:
             checks = [Check("archive", archive.trouble)]
-            client = Client(create_app("telemetry", "0", checks, [create_router(History(rig.hot, archive))]))
+            client = client_of(History(rig.hot, archive), checks)
             readiness = client.get("/readyz")
             assert readiness.status_code == 503
             assert DETAIL in readiness.json()["checks"]["archive"]["detail"]
@@ -104,7 +110,7 @@ def test_a_bucket_that_hangs_is_told_within_seconds(valkey, tmp_path):
         path = f"/sessions/{SESSION}/window?from=1000&to=1500"
         with closing(Reopening(settings)) as archive:
             checks = [Check("archive", archive.trouble)]
-            client = Client(create_app("telemetry", "0", checks, [create_router(History(rig.hot, archive))]))
+            client = client_of(History(rig.hot, archive), checks)
             assert client.get("/readyz").status_code == client.get(path).status_code == 200
             s3.freeze()
             eventually(lambda: client.get("/readyz").status_code == 503, 10, "a readiness check that sees it")

@@ -7,6 +7,7 @@ from typing import Final
 from services.kit.auth.roles import ROLES, Permission, RoleName
 
 ALL_SITES: Final = "*"
+Sites = frozenset[str] | None  # None: everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Principal:
     name: str
     grants: tuple[Grant, ...]
 
-    def sites(self, permission: Permission) -> frozenset[str] | None:
+    def sites(self, permission: Permission) -> Sites:
         """Where this is permitted: None for everywhere, an empty set for nowhere."""
         found = {grant.site for grant in self.grants if permission in ROLES[grant.role].permissions}
         return None if ALL_SITES in found else frozenset(found)

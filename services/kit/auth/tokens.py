@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.kit.auth.keys import Keys, ensure_pair, keys_at, read_private, read_public
-from services.kit.auth.principal import Grant, Principal
+from services.kit.auth.principal import SYSTEM, Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import NotSignedIn, SpondylError
 
@@ -70,6 +70,14 @@ def mint(private: Path | bytes | Ed25519PrivateKey, principal: Principal, valid_
             f"{MAX_CHARACTERS} pass: grant a role at every site (*) instead of at {len(principal.grants)}"
         )
     return token
+
+
+def of_system(data: Path) -> str:
+    """A token of the machine's owner, who alone can read the private key below the data directory.
+
+    Raises SpondylError when there is none, or it is another's.
+    """
+    return mint(keys_of(data).private, SYSTEM)
 
 
 def read(token: str, public_pem: bytes) -> Principal:

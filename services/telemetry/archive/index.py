@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from services.kit.auth.principal import Sites
 from services.kit.database import Prepared, migrate, open_database, reading, writing
 from services.telemetry.archive.rows import (
     NOTHING,
@@ -258,18 +259,22 @@ class Index:
         region: str | None = None,
         patient: UUID | None = None,
         appointment: UUID | None = None,
+        sites: Sites = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> tuple[list[SessionRow], str | None]:
         """A page of the sessions that started in this time, newest first, and the cursor of the next page.
 
-        ``state`` is completed, aborted or lost (its end was never heard of). Raises BadCursor.
+        ``sites``: none but these are looked at. ``state`` is completed, aborted or lost (its end was never
+        heard of). Raises BadCursor.
         """
         equal = {
             "site": site, "device": device, "region": region,
             "cure": cure, "patient": patient, "appointment": appointment,
         }  # fmt: skip
         limits = [SESSIONS.c[name] == str(value) for name, value in equal.items() if value is not None]
+        if sites is not None:
+            limits.append(SESSIONS.c.site.in_(sorted(sites)))
         if since_us is not None:
             limits.append(SESSIONS.c.started_at_us >= since_us)
         if until_us is not None:

@@ -143,7 +143,7 @@ def _step(system: System, beds: Fleet, recordings: Path, idle: Mapping[str, Usag
     before, disk_before, began = system.usage(), system.disk(), time.monotonic()
     begin_at = began + LEAD_S + LEAD_PER_BED_S * beds.beds
     task = Task(system.mqtt, system.passwords, beds.beds, beds.seconds, beds.step, begin_at, str(recordings))
-    with Probe(system.api, beds, begin_at) as probe:
+    with Probe(system.api, system.token(), beds, begin_at) as probe:
         played = _play(task)
     memory = {name: one.memory_mb for name, one in system.usage().items()}
     archived = _wait_archived(system, beds)
@@ -209,7 +209,7 @@ def _wait_archived(system: System, beds: Fleet) -> float:
 
 def _audit(system: System, beds: Fleet) -> dict[str, int]:
     """Lost and doubled samples of this step's boots, a boot that is not there at all included."""
-    report = json.loads(fetch(f"{system.api}/audit", AUDIT_S))
+    report = json.loads(fetch(f"{system.api}/audit", AUDIT_S, system.token()))
     boots = {str(beds.boot(bed)) for bed in range(beds.beds)}
     rows = [row for row in report["streams"] if row["boot"] in boots]
     stored = sum(row["samples"] for row in rows)

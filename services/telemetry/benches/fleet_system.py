@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from broker.mosquitto import User, render_local
+from services.kit.auth import tokens
+from services.kit.auth.principal import SYSTEM
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
 from services.telemetry.benches import engines
@@ -23,6 +25,7 @@ from services.telemetry.benches.usage import Usage, disk_bytes, usage
 
 HOST: Final = "127.0.0.1"
 START_S: Final = 30.0
+TOKEN_S: Final = 86_400.0  # longer than any bench
 PROGRAMS: Final = {  # name -> module; every one answers /readyz
     "ingest": "services.telemetry.ingest",
     "archiver": "services.telemetry.archiver",
@@ -40,6 +43,10 @@ class System:
     api: str
     pids: dict[str, int]
     passwords: dict[str, str]
+
+    def token(self) -> str:
+        """Of the system's owner, for a day."""
+        return tokens.mint(tokens.keys_of(self.directory).private, SYSTEM, TOKEN_S)
 
     def usage(self) -> dict[str, Usage]:
         """Of every process now."""
@@ -64,6 +71,7 @@ def system_for(directory: Path, beds: int) -> Iterator[System]:
         User("gateway", f"gw-{site}", secrets.token_urlsafe(12), site, f"gw-{site}", tuple(devices))
         for site, devices in sites.items()
     ]
+    tokens.ensure_keys(directory)
     with contextlib.ExitStack() as stack:
         broker, mqtt = stack.enter_context(_broker(directory / "mosquitto", users))
         store, redis_port = stack.enter_context(engines.valkey(directory / "redis"))

@@ -16,8 +16,9 @@ GIVE_UP_S: Final = 20.0
 class Probe:
     """A thread that asks while the block runs; ``served_ms`` grows."""
 
-    def __init__(self, api: str, fleet: Fleet, begin_at: float) -> None:
+    def __init__(self, api: str, token: str, fleet: Fleet, begin_at: float) -> None:
         self._api = api
+        self._token = token
         self._fleet = fleet
         self._begin_at = begin_at
         self._stopping = threading.Event()
@@ -50,7 +51,7 @@ class Probe:
         boot = str(self._fleet.boot(bed))
         while not self._stopping.wait(POLL_S) and time.monotonic() < until:
             try:
-                row = json.loads(fetch(f"{self._api}/devices/{device}?site={site}", timeout_s=5.0))
+                row = json.loads(fetch(f"{self._api}/devices/{device}?site={site}", 5.0, self._token))
             except (OSError, ValueError):  # not known yet
                 continue
             if row["boot"] == boot and (row["last_seq"] or 0) >= seq:

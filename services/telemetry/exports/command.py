@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from services.kit import runfile
+from services.kit.auth import tokens
 from services.kit.errors import NotRunning, SpondylError
 from services.kit.fetch import fetch_parts
 from services.telemetry.archive.opening import exists, open_archive
@@ -57,8 +58,9 @@ def _archived(session: UUID, chosen: Format, data: Path) -> Iterator[bytes]:
 def _asked(session: UUID, chosen: Format, data: Path) -> Iterator[bytes]:
     """Nothing when nothing runs, or what runs does not know it."""
     try:
-        address = runfile.load(data).telemetry
-        yield from fetch_parts(f"{address}/sessions/{session}/export?format={chosen.name}", ANSWER_S)
+        run = runfile.load(data)
+        url = f"{run.telemetry}/sessions/{session}/export?format={chosen.name}"
+        yield from fetch_parts(url, ANSWER_S, tokens.of_system(run.data))
     except NotRunning:
         return
     except urllib.error.HTTPError as error:

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Final
 
 from services.kit import logging
+from services.kit.auth.guard import NOBODY
 from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
@@ -46,7 +47,7 @@ def run(settings: TelemetrySettings) -> None:
         Check("broker", ingest.broker_trouble),
         Check("leases", worker.trouble),
     ]
-    app = create_app("ingest", release, checks, registry=registry)
+    app = create_app("ingest", release, checks, registry=registry, guard=NOBODY)
     gc.freeze()
     gc.set_threshold(*COLLECT)
     bus.start()

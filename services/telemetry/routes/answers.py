@@ -9,6 +9,8 @@ import orjson
 from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from services.kit.auth.guard import sites_for
+from services.kit.auth.principal import Sites
 from services.telemetry.errors import BadQuestion, UnknownFormat
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
@@ -23,6 +25,13 @@ MEDIA: Final[dict[Form, str]] = {
 }
 MAX_ROWS: Final[dict[Form, int]] = {"json": 500_000, "arrow": 2_000_000, "csv": 2_000_000}
 MAX_NAME: Final = 40  # of a site or a device, as in every topic
+
+# The rule of a route, and the sites whose records it may show.
+Samples = Annotated[Sites, sites_for("samples.see")]
+Sessions = Annotated[Sites, sites_for("sessions.see")]
+Exports = Annotated[Sites, sites_for("sessions.export")]
+Statistics = Annotated[Sites, sites_for("statistics.see")]
+Audits = Annotated[Sites, sites_for("audit.see")]
 
 Points = Annotated[
     int | None,

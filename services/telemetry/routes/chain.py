@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from services.telemetry.audit import audit
 from services.telemetry.errors import ArchiveUnavailable
 from services.telemetry.query import History
-from services.telemetry.routes.answers import Edge, Name
+from services.telemetry.routes.answers import Audits, Edge, Name, Statistics
 from services.telemetry.statistics import DEFAULT, GROUPS, MEASURES, MOST_GROUPS, Chain, Question, names
 from services.telemetry.windows import moment
 
@@ -18,6 +18,7 @@ def add(router: APIRouter, history: History) -> None:
 
     @router.get("/statistics")
     def statistics(
+        where: Statistics,
         group_by: Annotated[str, Query(max_length=200, description=", ".join(GROUPS))] = "site",
         measures: Annotated[str, Query(max_length=500, description=", ".join(MEASURES))] = ",".join(DEFAULT),
         since: Edge = None,
@@ -26,7 +27,7 @@ def add(router: APIRouter, history: History) -> None:
         cursor: Annotated[str | None, Query(max_length=1000)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, Any]:
-        """Archived sessions of the chain in groups: one row a group, in order of the groups."""
+        """Archived sessions of the caller's sites in groups: one row a group, in order of the groups."""
         archive = history.archive
         if archive is None:
             raise ArchiveUnavailable("statistics are asked of the archive, and there is none here")
@@ -39,10 +40,11 @@ def add(router: APIRouter, history: History) -> None:
             site,
             cursor,
             limit,
+            where,
         )
         return chain.ask(question)
 
     @router.get("/audit")
-    def whole_audit(since: Edge = None) -> dict[str, Any]:
+    def whole_audit(where: Audits, since: Edge = None) -> dict[str, Any]:
         """First and last seq, gaps and duplicates of every device and boot, in Redis and archive alike."""
-        return audit(history, None if since is None else moment("since", since))
+        return audit(history, None if since is None else moment("since", since), where)

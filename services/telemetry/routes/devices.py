@@ -18,6 +18,7 @@ from services.telemetry.routes.answers import (
     Edge,
     FormName,
     Points,
+    Samples,
     Site,
     Window,
     asked_spans,
@@ -39,19 +40,19 @@ def add(router: APIRouter, history: History) -> None:
 
 def _add_states(router: APIRouter, history: History) -> None:
     @router.get("/devices")
-    def devices() -> list[dict[str, Any]]:
-        """Every device with its last state, alarms, gateway's status, last seq and age."""
-        return _devices(history, history.places())
+    def devices(where: Samples) -> list[dict[str, Any]]:
+        """The devices of the caller's sites: last state, alarms, gateway's status, last seq and age."""
+        return _devices(history, history.places(where))
 
     @router.get("/devices/{device}")
-    def one_device(device: str, site: Site = None) -> dict[str, Any]:
+    def one_device(device: str, where: Samples, site: Site = None) -> dict[str, Any]:
         """One device, as in the list."""
-        return _devices(history, [history.place(device, site)])[0]
+        return _devices(history, [history.place(device, site, where)])[0]
 
     @router.get("/devices/{device}/state")
-    def last_state(device: str, site: Site = None) -> dict[str, Any]:
+    def last_state(device: str, where: Samples, site: Site = None) -> dict[str, Any]:
         """The last `state` and `alarm` that the device published, and how long ago its newest block came."""
-        row = _devices(history, [history.place(device, site)])[0]
+        row = _devices(history, [history.place(device, site, where)])[0]
         names = ("site", "device", "gateway", "status", "boot", "state", "alarms", "last_at", "age_s")
         return {name: row[name] for name in names}
 
@@ -60,6 +61,7 @@ def _add_samples(router: APIRouter, history: History) -> None:
     @router.get("/devices/{device}/window", responses={200: {"description": "Gapless pieces of samples."}})
     def window(
         device: str,
+        where: Samples,
         site: Site = None,
         boot: UUID | None = None,
         since: Annotated[Edge, Query(alias="from")] = None,
@@ -74,7 +76,7 @@ def _add_samples(router: APIRouter, history: History) -> None:
         if (since is None) != (until is None):
             raise BadQuestion("a window needs from and to: two times (ISO 8601), or two seqs of a boot")
         wanted = form_of(form, accept)
-        place = history.place(device, site)
+        place = history.place(device, site, where)
         if since is None or until is None:
             spans = _last(history, place, boot, None, LAST_S)
         else:
@@ -84,6 +86,7 @@ def _add_samples(router: APIRouter, history: History) -> None:
     @router.get("/devices/{device}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
     def blocks(
         device: str,
+        where: Samples,
         site: Site = None,
         boot: Annotated[UUID | None, Query(description="The newest boot unless given.")] = None,
         last: Annotated[int | None, Query(ge=1, le=MAX_BLOCKS, description="That many blocks.")] = None,
@@ -93,7 +96,7 @@ def _add_samples(router: APIRouter, history: History) -> None:
         points: Points = None,
     ) -> Response:
         """The device's last samples: ``last`` blocks or ``seconds``; 10 s unless told."""
-        place = history.place(device, site)
+        place = history.place(device, site, where)
         spans = _last(history, place, boot, last, seconds)
         return Window(place, spans, points).answer(history)
 

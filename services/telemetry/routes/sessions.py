@@ -19,9 +19,11 @@ from services.telemetry.routes.answers import (
     MAX_NAME,
     Accept,
     Edge,
+    Exports,
     FormName,
     Name,
     Points,
+    Sessions,
     Window,
     asked_spans,
     form_of,
@@ -45,6 +47,7 @@ def _add_list(router: APIRouter, history: History) -> None:
     def sessions(
         request: Request,
         response: Response,
+        where: Sessions,
         site: Name = None,
         device: Name = None,
         cure: UUID | None = None,
@@ -62,7 +65,7 @@ def _add_list(router: APIRouter, history: History) -> None:
             site, device, cure,
             None if since is None else moment("since", since),
             None if until is None else moment("until", until),
-            state, region, patient, appointment,
+            state, region, patient, appointment, where,
         )  # fmt: skip
         rows, following = history.sessions(wanted, cursor, limit)
         if following:
@@ -74,15 +77,15 @@ def _add_list(router: APIRouter, history: History) -> None:
 
 def _add_one(router: APIRouter, history: History) -> None:
     @router.get("/sessions/{session}")
-    def one_session(session: UUID) -> dict[str, Any]:
+    def one_session(session: UUID, where: Sessions) -> dict[str, Any]:
         """One session with the gateway's summary and everything that happened in it."""
-        row = history.session(session)
+        row = history.session(session, where)
         return _session(row) | {"events": history.session_events(row)}
 
     @router.get("/sessions/{session}/summary")
-    def summary(session: UUID) -> dict[str, Any]:
+    def summary(session: UUID, where: Sessions) -> dict[str, Any]:
         """The gateway's own summary, which counts, and what was measured from the stored samples."""
-        row = history.session(session)
+        row = history.session(session, where)
         return {
             "session": str(session),
             "state": state_of(row),
@@ -91,21 +94,22 @@ def _add_one(router: APIRouter, history: History) -> None:
         }
 
     @router.get("/sessions/{session}/prescribed")
-    def session_prescribed(session: UUID) -> list[dict[str, Any]]:
+    def session_prescribed(session: UUID, where: Sessions) -> list[dict[str, Any]]:
         """What the bed was told, by its black box: base, peaks and ceiling (N), and from which seq on."""
-        return prescribed(history, history.session(session))
+        return prescribed(history, history.session(session, where))
 
 
 def _add_samples(router: APIRouter, history: History) -> None:
     @router.get("/sessions/{session}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
-    def session_blocks(session: UUID, points: Points = None) -> Response:
+    def session_blocks(session: UUID, where: Sessions, points: Points = None) -> Response:
         """All samples from the session's start to its end, or to now."""
-        row = history.session(session)
+        row = history.session(session, where)
         return Window(row.place, _whole(history, row), points, session=session).answer(history)
 
     @router.get("/sessions/{session}/window", responses={200: {"description": "Gapless pieces of samples."}})
     def session_window(
         session: UUID,
+        where: Sessions,
         since: Annotated[Edge, Query(alias="from")] = None,
         until: Annotated[Edge, Query(alias="to")] = None,
         points: Points = None,
@@ -114,16 +118,16 @@ def _add_samples(router: APIRouter, history: History) -> None:
     ) -> Response:
         """A part of the session, by two times or two seqs; all of it unless told."""
         wanted = form_of(form, accept)
-        row = history.session(session)
+        row = history.session(session, where)
         spans = _part(history, row, since, until)
         return Window(row.place, spans, points, wanted, session).answer(history)
 
 
 def _add_files(router: APIRouter, history: History) -> None:
     @router.get("/sessions/{session}/recording", responses={200: {"content": {JSON_LINES: {}}}})
-    def session_recording(session: UUID) -> Response:
+    def session_recording(session: UUID, where: Exports) -> Response:
         """The black box as JSON lines, for `spondyl replay FILE`."""
-        row = history.session(session)
+        row = history.session(session, where)
         if not session_chunks(history, row):
             raise NotExportable(f"session {session} has no black box: nothing of it was stored")
         return _file(recording(history, row), JSON_LINES, f"spondyl-{session}.jsonl")
@@ -131,11 +135,12 @@ def _add_files(router: APIRouter, history: History) -> None:
     @router.get("/sessions/{session}/export", responses={200: {"description": "A file."}})
     def export(
         session: UUID,
+        where: Exports,
         form: Annotated[str, Query(alias="format", max_length=MAX_NAME, description=", ".join(FORMATS))],
     ) -> Response:
         """All samples of the session as a file."""
         chosen = format_of(form)
-        recorded = recorded_session(history, history.session(session))
+        recorded = recorded_session(history, history.session(session, where))
         return _file(chosen.write(recorded), chosen.media_type, f"{recorded.name}.{chosen.suffix}")
 
 

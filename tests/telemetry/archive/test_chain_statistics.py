@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from access import GUARD, header
 from asgi_client import Client
 
 from services.kit.http import create_app
@@ -51,7 +52,8 @@ def chain(request, tmp_path):
     index = Index(url)
     add(index, [session(number) for number in range(60)])
     archive = Archive(index, open_store(f"file://{tmp_path}/objects"))
-    yield Client(create_app("telemetry", "0", (), [create_router(History(None, archive))])), index
+    app = create_app("telemetry", "0", (), [create_router(History(None, archive))], guard=GUARD)
+    yield Client(app, header()), index
     index.close()
 
 
