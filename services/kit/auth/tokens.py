@@ -122,6 +122,10 @@ def _principal(claims: dict[str, Any]) -> Principal:
     account, name, grants = claims["sub"], claims["name"], claims["grants"]
     if not (_is_text(account) and _is_text(name) and isinstance(grants, dict)):
         raise NotSignedIn("the token's claims are malformed")
+    if int(claims["exp"]) - int(claims["iat"]) > LONGEST_S:
+        raise NotSignedIn(
+            f"the token is valid for longer than the {LONGEST_S / 86400:.0f} days that one may be"
+        )
     unknown = next((role for role in grants if role not in ROLES), None)
     if unknown is not None:
         raise NotSignedIn(f"the token names the role {unknown[:40]!r}: the roles are {', '.join(ROLES)}")
