@@ -11,6 +11,7 @@ COMMAND_ROOMS = (
     "deploy.commands",
     "services.controller.commands",
     "services.telemetry.commands",
+    "services.console.commands",
     "broker.commands",
 )
 BENCH_ROOMS = ("services.controller.bench", "services.telemetry.bench")

@@ -32,6 +32,7 @@ LIMITS: Final = {
     "account": 36, "name": 80, "address": 80, "action": 80, "site": 40, "record": 200, "detail": 4000,
 }  # fmt: skip
 What = Literal["changed", "removed", "order", "cut", "rewound", "seal_missing", "seal_forged"]
+RESEALED: Final = "trail.resealed"
 _WAIT: Final = 0x5B_0D_71_A1  # PostgreSQL's advisory lock: one row after the other
 _READ_AT_ONCE: Final = 1000
 
@@ -119,7 +120,7 @@ class Trail:
             connection.execute(insert(self._table).values(row))
         if sound:
             self._seal.advance(Mark(row["seq"], row["hash"]))
-        else:
+        elif row["action"] != RESEALED:
             log.error("the audit trail does not continue what was sealed", seq=row["seq"])
         return int(row["seq"])
 
@@ -137,10 +138,18 @@ class Trail:
             return Finding(found.rows, found.head, None, what)
         return found
 
+    def expect(self, seq: int, digest: str, found: Finding) -> Finding:
+        """The finding of ``verify`` once more, with a row that somebody wrote down elsewhere."""
+        with reading(self._engine) as connection:
+            if seq == 0 or self._hash_of(connection, seq) == digest:
+                return found
+        what: What = "cut" if seq > found.rows else "rewound"
+        return Finding(found.rows, found.head, min(seq, found.rows + 1), what)
+
     def reseal(self, who: Principal, reason: str) -> Finding:
         """Seal the chain as it stands now; that somebody did, and what was found before, becomes a row."""
         found = self.verify()
-        seq = self.append(who, "trail.resealed", detail={"reason": reason[:400], "found": found.body()})
+        seq = self.append(who, RESEALED, detail={"reason": reason[:400], "found": found.body()})
         with reading(self._engine) as connection:
             self._seal.force(Mark(seq, self._hash_of(connection, seq)))
         return self.verify()
