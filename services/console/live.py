@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, TensionBlock
+from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus
+from services.console.blocks import Samples
 from services.console.errors import UnknownDevice
 from services.console.models import STALE_S, Block, Device, Gateway, Key, Link
 
@@ -24,6 +25,7 @@ class Live:
     broker_since: float = 0.0
     revision: int = 0  # rises with every edge that a reader must see at once
     lock: threading.RLock = field(default_factory=threading.RLock)
+    _watched: frozenset[Key] = frozenset()  # beds whose blocks somebody wants to see as they come
     _unsent: deque[Block] = field(default_factory=lambda: deque(maxlen=UNSENT_BLOCKS))
 
     def status(self, site: str, status: GatewayStatus) -> None:
@@ -59,11 +61,11 @@ class Live:
             if not any(known.id == event.id for known in events):
                 events.append(event)
 
-    def tension(self, key: Key, block: TensionBlock) -> None:
-        """A block of samples."""
+    def tension(self, key: Key, block: Samples, raw: bytes | None = None) -> None:
+        """A block of samples; ``raw`` is what it came as."""
         with self.lock:
-            kept = self._device(key).take(block, self.clock())
-            if kept:
+            kept = self._device(key).take(block, self.clock(), raw)
+            if kept and key in self._watched:
                 self._unsent.append(kept)
 
     def committed(self, key: Key, committed: Committed) -> None:
@@ -79,8 +81,13 @@ class Live:
                 self.broker_since = self.clock()
                 self.revision += 1
 
+    def watch(self, keys: Iterable[Key]) -> None:
+        """Queue the blocks of these beds for ``drain``, and of no others."""
+        with self.lock:
+            self._watched = frozenset(keys)
+
     def drain(self) -> list[Block]:
-        """The blocks that came since the last call."""
+        """The blocks of watched beds that came since the last call."""
         with self.lock:
             blocks = list(self._unsent)
             self._unsent.clear()
@@ -96,11 +103,17 @@ class Live:
         with self.lock:
             return sorted({key.site for key in self.devices})
 
-    def find(self, device: str, site: str | None = None) -> Device:
-        """The bed of this name. Raises UnknownDevice when there is none, or several and no site was named."""
+    def find(self, device: str, site: str | None = None, sites: frozenset[str] | None = None) -> Device:
+        """The bed of this name; ``sites`` are those that the reader may see, None is every one.
+
+        Raises UnknownDevice when there is none, or several and no site was named: another site's bed is
+        answered in the very words of one that does not exist.
+        """
         with self.lock:
             found = [
-                one for key, one in self.devices.items() if key.device == device and site in (None, key.site)
+                one
+                for key, one in self.devices.items()
+                if key.device == device and site in (None, key.site) and (sites is None or key.site in sites)
             ]
         if not found:
             where = f" at site {site}" if site else ""

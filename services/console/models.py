@@ -2,25 +2,25 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-import orjson
 from pydantic import Field, SecretStr
 
-from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Phase, TensionBlock
+from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Phase
+from services.console import blocks
 from services.kit.settings import Settings
-from services.kit.words import PHASES
 
 Link = Literal["live", "stale", "waiting", "stopped", "lost"]
 
+PHASE_INDEX = blocks.PHASE_INDEX
 STALE_S = 2.0  # research: a monitor blanks its number when it is older than this
 BACKLOG_S = 30.0  # samples kept for a page that opens
 EVENTS_KEPT = 60
 STEADY_S = 20.0  # samples that come this long with one delay are as quick as they get
 STEADY_BAND_S = 0.7
 DRIFT = 200e-6  # two clocks part by less than this; lets the delay's floor creep up
-PHASE_INDEX = {name: index for index, name in enumerate(PHASES)}
 IN_SESSION: frozenset[str] = frozenset(
     ("slack", "precondition", "ramp", "hold", "release", "rest", "guarded", "rebuild", "cooldown", "paused")
 )
@@ -49,6 +49,12 @@ class ConsoleSettings(Settings):
         description="Demo mode: the sign-in page shows a name and its password. Never with real people.",
     )
 
+    simulated_operator: Path | None = Field(
+        None,
+        description="File of the simulated therapist, who is put on every gateway's list of operators; "
+        "`spondyl up` makes it. None in a clinic.",
+    )
+
     @property
     def database(self) -> str:
         """URL of the console's database."""
@@ -74,13 +80,22 @@ class Key:
 
 @dataclass(slots=True)
 class Block:
-    """One tension block, ready for the browsers."""
+    """One tension block; put into the browsers' form when the first of them asks, for most none does."""
 
     key: Key
     first: int
     count: int
     period_s: float
-    payload: bytes  # JSON object, see `encode`
+    source: bytes | blocks.Samples  # as it came, or as it was read
+    _payload: bytes | None = None
+
+    @property
+    def payload(self) -> bytes:
+        """As the browsers get it: a JSON object, see `blocks.encode`."""
+        if self._payload is None:
+            read = blocks.read(self.source) if isinstance(self.source, bytes) else self.source
+            self._payload = blocks.encode(str(self.key), read)
+        return self._payload
 
 
 @dataclass(slots=True)
@@ -114,7 +129,7 @@ class Device:
     steady: tuple[float, float] = (0.0, 0.0)  # a delay, and since when it has been about that
     lag_s: float = 0.0
 
-    def take(self, block: TensionBlock, now: float) -> Block | None:
+    def take(self, block: blocks.Samples, now: float, raw: bytes | None = None) -> Block | None:
         """Keep a block's newest sample; None when it brings nothing newer (a spool's backlog)."""
         last = block.seq + len(block.tension_n) - 1
         if block.boot != self.boot:
@@ -127,7 +142,7 @@ class Device:
         self.tension_n = block.tension_n[-1]
         self.target_n = block.target_n[-1]
         self.counter_n = block.residual_n[-1]
-        return self._keep(block)
+        return self._keep(block, raw)
 
     def age_s(self, now: float) -> float | None:
         """How old the newest sample is, its delay on the way counted; None before the first."""
@@ -147,7 +162,7 @@ class Device:
             return self.state.phase if self.state else "idle"
         return self.phase
 
-    def _begin(self, block: TensionBlock, last: int, now: float) -> None:
+    def _begin(self, block: blocks.Samples, last: int, now: float) -> None:
         self.boot = block.boot
         self.seq = -1
         self.backlog.clear()
@@ -172,27 +187,11 @@ class Device:
         self.lag_s = delay - self.delay_floor
         self.arrived = now
 
-    def _keep(self, block: TensionBlock) -> Block:
+    def _keep(self, block: blocks.Samples, raw: bytes | None) -> Block:
         period_s = block.period_ms / 1000
-        kept = Block(self.key, block.seq, len(block.tension_n), period_s, encode(self.key, block))
+        kept = Block(self.key, block.seq, len(block.tension_n), period_s, raw or block)
         self.backlog.append(kept)
         oldest = self.seq - BACKLOG_S / period_s
         while self.backlog and self.backlog[0].first < oldest:
             self.backlog.popleft()
         return kept
-
-
-def encode(key: Key, block: TensionBlock) -> bytes:
-    """A block as the browsers get it: tenths of a newton, phases as indices into `words.PHASES`."""
-    return orjson.dumps(
-        {
-            "key": str(key),
-            "boot": str(block.boot),
-            "seq": block.seq,
-            "period_ms": block.period_ms,
-            "tension": [round(value, 1) for value in block.tension_n],
-            "target": [round(value, 1) for value in block.target_n],
-            "counter": [round(value, 1) for value in block.residual_n],
-            "phase": [PHASE_INDEX[phase] for phase in block.phase],
-        }
-    )

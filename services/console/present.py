@@ -107,6 +107,15 @@ def alarms(live: Live, device: Device, now: float, language: Language) -> list[d
     return sorted(rows, key=lambda row: -SEVERITY[row["priority"]])
 
 
+def severity(live: Live, device: Device, now: float) -> int:
+    """How bad the worst of its alarms is, without putting any of them into words."""
+    active = device.alarms.alarms if device.alarms else []
+    worst = max((SEVERITY[alarm.priority] for alarm in active), default=0)
+    if live.broker_up and in_session(device, now) and _unseen(live, device, now):
+        return max(worst, SEVERITY[CONNECTION_PRIORITY])
+    return worst
+
+
 def _unseen(live: Live, device: Device, now: float) -> bool:
     link = live.link(device, now)
     age_s = device.age_s(now)
@@ -144,6 +153,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "ceiling_n": state.ceiling_n if state else 0.0,
         "in_session": session,
         "remaining": remaining(device, session=session, fresh=fresh),
+        "elapsed": elapsed(device) if session and fresh else BLANK,
         "progress": progress(device) if session else 0.0,
         "cycle": str(state.cycle) if state and state.cycle and session else BLANK,
         "guardings": str(state.guardings) if state and session else BLANK,
@@ -183,6 +193,11 @@ def remaining(device: Device, *, session: bool, fresh: bool) -> str:
     return clock(remaining_s(device)) if session and fresh and device.state else BLANK
 
 
+def elapsed(device: Device) -> str:
+    """Traction time of this session so far."""
+    return clock(device.state.traction_s - remaining_s(device)) if device.state else BLANK
+
+
 def remaining_s(device: Device) -> float:
     """The last published remaining time, counted on by the samples since (state comes on change only)."""
     state = device.state
@@ -202,10 +217,13 @@ def progress(device: Device) -> float:
     return round(min(1.0, max(0.0, 1 - remaining_s(device) / state.traction_s)), 4)
 
 
-def event_row(event: Event, language: Language) -> dict[str, str]:
-    """One line of a bed's events."""
+def event_row(event: Event, language: Language) -> dict[str, Any]:
+    """One line of a bed's events, and where on the trace it stands."""
     return {
         "id": str(event.id),
+        "at": event.at.timestamp(),
+        "boot": str(event.boot),
+        "seq": event.seq,
         "time": event.at.astimezone().strftime("%H:%M:%S"),
         "type": event.type,
         "text": TEXTS[f"event_{event.type}"][language],
@@ -225,9 +243,15 @@ def _event_detail(event: Event, language: Language) -> str:
     return str(event.data.get("action") or event.data.get("detail") or "").replace("_", " ")
 
 
-def events(device: Device, language: Language) -> list[dict[str, str]]:
+def events(device: Device, language: Language) -> list[dict[str, Any]]:
     """The newest events first."""
     return [event_row(event, language) for event in list(device.events)[-EVENTS_SHOWN:][::-1]]
+
+
+def page_words(page: int, pages: int, found: int, language: Language) -> str:
+    """Which part of the list is shown."""
+    name = "wall_page_of" if pages > 1 else "wall_one_page"
+    return TEXTS[name][language].format(page=page, pages=pages, found=found)
 
 
 def header(live: Live, tiles: list[dict[str, Any]], now: float, language: Language) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from console.samples import NORTH, Clock, block
 from services.console.fanout import FRAMES_WAITING, MAX_VISIBLE, SUMMARIES_WAITING, Fanout, Viewer
 from services.console.live import Live
 from services.console.models import Key
+from services.console.views import View
 
 
 def fed(blocks=40):
@@ -86,7 +87,10 @@ def test_an_alarms_edge_and_a_new_bed_reach_a_reader_at_once_and_nobody_waits_fo
         live = fed(1)
         fanout = Fanout(live)
         pump = asyncio.create_task(fanout.run())
-        async with fanout.reading("en", None) as reader, fanout.reading("de", NORTH) as slow:
+        async with (
+            fanout.reading(View("en", wall=True)) as reader,
+            fanout.reading(View("de", device=NORTH)) as slow,
+        ):
             first = json.loads(await reader.queue.get())
             live.broker(up=True)
             edge = json.loads(await asyncio.wait_for(reader.queue.get(), 0.9))

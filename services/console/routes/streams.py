@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
@@ -11,7 +12,12 @@ from fastapi.responses import StreamingResponse
 from services.console.context import Console
 from services.console.fanout import MAX_VISIBLE, Fanout, Viewer
 from services.console.models import Key
+from services.console.views import View, wall_view
+from services.kit.auth.guard import sites_for
 from services.kit.pages import Language
+
+Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
+LOOK_UP_S: Final = 1.5  # between two looks whether the page is still wanted
 
 
 def router(console: Console) -> APIRouter:
@@ -20,27 +26,32 @@ def router(console: Console) -> APIRouter:
     fanout = console.fanout
 
     @routes.get("/events", response_class=StreamingResponse)
-    async def events(request: Request, lang: Language = "en", device: str | None = None) -> StreamingResponse:
+    async def events(
+        request: Request, sites: Sites, lang: Language = "en", device: str | None = None, view: str = ""
+    ) -> StreamingResponse:
         """Server-sent events: `summary` once a second and at every alarm's edge.
 
-        `device` is `{site}/{device}`: then that bed with its events instead of all tiles.
+        `device` is `{site}/{device}`: that bed with its events. `view=wall`: tiles, chosen by the wall's own
+        query. Else the alarm header alone.
         """
-        stopping: asyncio.Event = request.app.state.stopping
+        wanted = View(lang, sites, key_of(device))
+        if view == "wall":
+            wanted = wall_view(request.query_params, lang, sites)
         return StreamingResponse(
-            _summaries(fanout, lang, key_of(device), stopping),
+            _summaries(fanout, wanted, request.app.state.stopping),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
     @routes.websocket("/live")
-    async def waveforms(socket: WebSocket) -> None:
+    async def waveforms(socket: WebSocket, sites: Sites) -> None:
         """Blocks of the beds in sight: `{"visible": ["site/device", ...]}` comes in, lists go out."""
         await socket.accept()
         async with fanout.viewing() as viewer:
             sender = asyncio.create_task(_send(socket, viewer))
             try:
                 while True:
-                    _look(fanout, viewer, await socket.receive_text())
+                    _look(fanout, viewer, await socket.receive_text(), sites)
             except WebSocketDisconnect:
                 pass
             finally:
@@ -49,13 +60,11 @@ def router(console: Console) -> APIRouter:
     return routes
 
 
-async def _summaries(
-    fanout: Fanout, language: Language, device: Key | None, stopping: asyncio.Event
-) -> AsyncIterator[bytes]:
-    async with fanout.reading(language, device) as reader:
+async def _summaries(fanout: Fanout, view: View, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+    async with fanout.reading(view) as reader:
         while not stopping.is_set():
             try:
-                data = await asyncio.wait_for(reader.queue.get(), 1.5)
+                data = await asyncio.wait_for(reader.queue.get(), LOOK_UP_S)
             except TimeoutError:
                 continue
             yield b"event: summary\ndata: " + data + b"\n\n"
@@ -67,14 +76,14 @@ async def _send(socket: WebSocket, viewer: Viewer) -> None:
             await socket.send_text((await viewer.queue.get()).decode())
 
 
-def _look(fanout: Fanout, viewer: Viewer, text: str) -> None:
-    """Take over what is visible; anything else that a page may send is ignored."""
+def _look(fanout: Fanout, viewer: Viewer, text: str, sites: frozenset[str] | None) -> None:
+    """Take over what is visible; anything else that a page may send is ignored, so are others' beds."""
     try:
-        names = json.loads(text)["visible"]
+        names: Any = json.loads(text)["visible"]
         keys = {key_of(name) for name in names[:MAX_VISIBLE]}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return
-    fanout.look(viewer, {key for key in keys if key is not None})
+    fanout.look(viewer, {key for key in keys if key is not None and (sites is None or key.site in sites)})
 
 
 def key_of(name: str | None) -> Key | None:

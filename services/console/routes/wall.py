@@ -1,45 +1,90 @@
-"""The wall: every bed of every site, worst alarm first."""
+"""The wall: every bed of every site that the reader may see, worst alarm first, a page at a time."""
 
-from typing import Any
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from services.console import present
 from services.console.context import Console
 from services.console.models import Device, Key
 from services.console.texts import TEXTS
-from services.kit.pages import language_of
+from services.console.views import SHOWS, SIZES, View, wall_view
+from services.kit.auth.guard import sites_for
+from services.kit.pages import COOKIE_S, Language, language_of
+
+Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
+COOKIE: Final = "wall"  # the view that opens first
 
 
 def router(console: Console) -> APIRouter:
     """``GET /`` and ``GET /api/beds``."""
     routes = APIRouter()
-    live = console.live
 
     @routes.get("/", include_in_schema=False)
-    async def wall(request: Request, q: str = "", site: str = "", show: str = "all") -> Response:
-        """Every bed of every site, worst alarm first."""
+    async def wall(request: Request, sites: Sites) -> Response:
+        """One page of the beds, worst alarm first; without a query the view that the reader kept."""
         language = language_of(request)
-        summary = console.fanout.summary(language)
-        tiles: Any = summary["tiles"]
-        order: Any = summary["order"]
-        return console.page(
-            request,
-            "wall.html",
-            page="wall",
-            title=TEXTS["title_wall"][language],
-            tiles=[tiles[key] for key in order],
-            sites=live.sites(),
-            query={"q": q, "site": site, "show": show if show in ("session", "alarm") else "all"},
-            blank=present.tile(live, Device(Key("", "")), live.clock(), language),
-        )
+        query = dict(request.query_params)
+        kept = "" if query else request.cookies.get(COOKIE, "")
+        view = wall_view(query or dict(parse_qsl(kept)), language, sites)
+        if "keep" in query:
+            return _keep(view)
+        return _page(console, request, view, kiosk=query.get("kiosk") == "1", kept="kept" in query)
 
     @routes.get("/api/beds")
-    async def beds() -> dict[str, Any]:
+    def beds(sites: Sites) -> dict[str, Any]:
         """Every bed as the wall shows it in English."""
-        with live.lock:
-            now = live.clock()
-            tiles = [present.tile(live, device, now, "en") for device in live.devices.values()]
-        return {"beds": tiles}
+        with console.live.lock:
+            now = console.fanout.round()
+            seen = [name for name, it in now.glances.items() if sites is None or it.site in sites]
+            return {"beds": [now.tile(name, "en") for name in seen]}
 
     return routes
+
+
+def _keep(view: View) -> Response:
+    """Remember a view in this browser and open it."""
+    answer = RedirectResponse("/?" + "&".join(filter(None, (view.address(), "kept=1"))), status_code=303)
+    answer.set_cookie(COOKIE, view.address(page=1), max_age=COOKIE_S, samesite="lax", httponly=True)
+    return answer
+
+
+def _page(console: Console, request: Request, view: View, *, kiosk: bool, kept: bool) -> Response:
+    language = view.language
+    frame = console.fanout.frame(view)
+    shown = frame["page"]
+    return console.page(
+        request,
+        "wall.html",
+        page="wall",
+        title=TEXTS["title_wall"][language],
+        tiles=[frame["tiles"][name] for name in frame["order"]],
+        view=view,
+        shown=shown,
+        choices=_choices(view, shown["counts"], language),
+        sizes=SIZES,
+        kiosk=kiosk,
+        kept=kept,
+        blank=_blank(console, language),
+        header=frame["header"],
+    )
+
+
+def _choices(view: View, counts: dict[str, int], language: Language) -> list[dict[str, Any]]:
+    """The states to filter by, each with how many beds it has."""
+    return [
+        {
+            "show": show,
+            "label": TEXTS[f"show_{show}"][language],
+            "count": counts[show],
+            "on": show == view.show,
+        }
+        for show in SHOWS
+    ]
+
+
+def _blank(console: Console, language: Language) -> dict[str, Any]:
+    """A tile of no bed, for the script to fill."""
+    return present.tile(console.live, Device(Key("", "")), console.live.clock(), language)

@@ -112,16 +112,19 @@ function showClock() {
   byId("clock").textContent = now.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
 }
 
-/** Start the page: `onSummary(data)` every second, `onSilence(silent)` when the console goes or comes back. */
-export function start({ device = null, onSummary = () => {}, onSilence = () => {} } = {}) {
+/** Start the page: `onSummary(data)` every second, `onSilence(silent)` when the console goes or comes back.
+ *
+ * `query` is what else the stream is asked for; `go(query)` of the answer asks for something else.
+ */
+export function start({ device = null, query = {}, onSummary = () => {}, onSilence = () => {} } = {}) {
   synchroniseFlash();
   showClock();
   setInterval(showClock, 1000);
-  const query = new URLSearchParams({ lang: document.documentElement.lang, ...(device ? { device } : {}) });
-  summaries(
-    `/events?${query}`,
+  const address = (more) => `/events?${new URLSearchParams({ lang: document.documentElement.lang, ...(device ? { device } : {}), ...more })}`;
+  const stream = summaries(
+    address(query),
     (data) => {
-      showHeader(data.header);
+      if (data.header) showHeader(data.header);
       onSummary(data);
     },
     (silent) => {
@@ -129,6 +132,7 @@ export function start({ device = null, onSummary = () => {}, onSilence = () => {
       onSilence(silent);
     },
   );
+  return { go: (more) => stream.go(address(more)) };
 }
 
 if (document.body.dataset.page === "error") start();

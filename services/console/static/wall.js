@@ -1,17 +1,23 @@
-// The wall: one tile a bed, in the server's order; waveforms only for tiles that are on the screen.
-import { Sweep, scaleFor } from "/kit/sweep.js";
-import { put, showAlarms, start, tensionText } from "./page.js";
+// The wall: one page of tiles in the server's order; waveforms only for tiles that are on the screen.
+import { rotate } from "./kiosk.js";
+import { start } from "./page.js";
 import { waveforms } from "./stream.js";
+import { Tile, create } from "./tiles.js";
 
-const SECONDS = 14;
-const COUNTER_SPAN_N = 60;
-const FIELDS = ["device", "site", "link_text", "phase_name", "words", "target", "counter", "cycle", "guardings", "remaining"];
+const PASSED_ON = ["q", "site", "show", "group", "size", "page"];
+const NOT_SAID = { show: "all", size: "24", page: "1" }; // what an address need not say
+const TYPING_MS = 250;
 const byId = (id) => document.getElementById(id);
+const wall = byId("wall");
 const list = byId("tiles");
 const filters = byId("filters");
 const tiles = new Map();
 const visible = new Set();
+const kiosk = "kiosk" in wall.dataset;
+let shown = { page: 1, pages: 1 };
 let queued = false;
+let typing = 0;
+let asked = false; // a person has turned the page and wants to hear which one it is
 
 const live = waveforms((block) => tiles.get(block.key)?.take(block));
 
@@ -21,95 +27,35 @@ const watcher = new IntersectionObserver(
     if (!queued) queueMicrotask(() => ((queued = false), live.watch([...visible])));
     queued = true;
   },
-  { rootMargin: "120px" },
+  { rootMargin: "40px" },
 );
 
-class Tile {
-  constructor(element) {
-    this.element = element;
-    this.known = false;
-    this.sweep = new Sweep(element.querySelector("canvas"), {
-      seconds: SECONDS,
-      lanes: [
-        {
-          from: 0.03, to: 0.72, min: 0, max: 300,
-          traces: [
-            { key: "target", color: "--target", width: 1.5 },
-            { key: "tension", color: "--tension", width: 2, fill: 0.13, dot: true },
-          ],
-        },
-        { from: 0.78, to: 1, min: -5, max: COUNTER_SPAN_N, grid: 1000, traces: [{ key: "counter", color: "--counter", width: 1.5, fill: 0.25 }] },
-      ],
-    });
-    watcher.observe(element);
-  }
-
-  take(block) {
-    this.sweep.push(block);
-    if (this.known) put(this.element, "tension", tensionText(block.tension.at(-1)));
-  }
-
-  show(data) {
-    const { element } = this;
-    this.known = data.tension !== "--";
-    element.classList.toggle("frozen", !data.fresh);
-    Object.assign(element.dataset, {
-      priority: data.priority ?? "",
-      link: data.link,
-      phase: data.phase,
-      session: String(data.in_session),
-    });
-    for (const name of FIELDS) put(element, name, data[name]);
-    put(element, "tension", data.tension);
-    const phase = element.querySelector('[data-part="phase"]');
-    phase.dataset.tone = data.tone;
-    phase.querySelector("use").setAttribute("href", `/kit/icons.svg#${data.phase}`);
-    showAlarms(element.querySelector('[data-part="alarms"]'), data.alarms);
-    const progress = element.querySelector("progress");
-    if (progress.value !== data.progress) progress.value = data.progress;
-    if (data.ceiling_n) this.scale(data);
-  }
-
-  /** A small trace needs its height: the limit comes into sight when the tension goes beyond the peak. */
-  scale({ peak_n, ceiling_n, tension }) {
-    const beyond = Number(tension) > peak_n * 1.1;
-    const max = scaleFor(beyond ? ceiling_n : Math.min(ceiling_n, peak_n * 1.1));
-    this.sweep.set(0, { max, limits: ceiling_n <= max ? [{ value: ceiling_n, color: "--limit" }] : [] });
-  }
-
-  blank() {
-    this.known = false;
-    this.element.classList.add("frozen");
-    for (const name of ["tension", "target", "counter", "remaining"]) put(this.element, name, "--");
-  }
+function add(key, tile) {
+  tiles.set(key, tile);
+  watcher.observe(tile.element);
 }
 
-function create(data) {
-  const element = byId("tile").content.firstElementChild.cloneNode(true);
-  Object.assign(element.dataset, { key: data.key, site: data.site, device: data.device });
-  element.querySelector(".tile-link").href = `/beds/${data.device}?site=${data.site}`;
-  list.append(element);
-  return new Tile(element);
+function remove(key) {
+  const { element } = tiles.get(key);
+  watcher.unobserve(element);
+  element.remove();
+  tiles.delete(key);
+  if (visible.delete(key)) live.watch([...visible]);
 }
 
-function offerSite(site) {
-  const select = filters.elements.site;
-  if ([...select.options].some((option) => option.value === site)) return;
-  select.append(new Option(site, site));
-}
-
-function showSummary({ tiles: rows, order }) {
-  for (const row of Object.values(rows)) {
-    if (!tiles.has(row.key)) tiles.set(row.key, create(row));
-    tiles.get(row.key).show(row);
-    offerSite(row.site);
+function showSummary({ order, page, tiles: rows = {} }) {
+  for (const [key, row] of Object.entries(rows)) {
+    if (!tiles.has(key)) add(key, create(row));
+    tiles.get(key).update(row);
   }
-  arrange(order);
-  filter();
+  if (order) arrange(order);
+  if (page) showPage(page);
 }
 
-/** Move only what is out of its place: focus and traces of the others stay untouched. */
+/** Take away what is not on this page; move only what is out of its place: focus and traces stay untouched. */
 function arrange(order) {
+  const wanted = new Set(order);
+  for (const key of [...tiles.keys()]) if (!wanted.has(key)) remove(key);
   let place = list.firstElementChild;
   for (const key of order) {
     const { element } = tiles.get(key);
@@ -122,35 +68,101 @@ function arrange(order) {
   }
 }
 
-function filter() {
-  const search = filters.elements.q.value.trim().toLowerCase();
-  const site = filters.elements.site.value;
-  const show = filters.elements.show.value;
-  let shown = 0;
-  for (const { element } of tiles.values()) {
-    const { priority, session } = element.dataset;
-    const fits =
-      (!site || element.dataset.site === site) &&
-      (!search || `${element.dataset.device} ${element.dataset.site}`.includes(search)) &&
-      (show === "all" || (show === "alarm" ? priority !== "" : session === "true"));
-    element.hidden = !fits;
-    shown += fits;
-  }
-  byId("empty").hidden = tiles.size > 0;
-  byId("none").hidden = shown > 0 || tiles.size === 0;
+function showPage(page) {
+  shown = page;
+  wall.classList.toggle("dense", kiosk || Number(filters.elements.size.value) > 24);
+  byId("page-words").textContent = page.words;
+  for (const element of filters.querySelectorAll("[data-count]")) element.textContent = page.counts[element.dataset.count];
+  point(byId("page-previous"), Math.max(1, page.page - 1), page.page <= 1);
+  point(byId("page-next"), Math.min(page.pages, page.page + 1), page.page >= page.pages);
+  const narrowed = filters.elements.q.value.trim() || filters.elements.site.value;
+  byId("empty").hidden = Boolean(page.counts.all || narrowed);
+  byId("none").hidden = Boolean(page.found || !(page.counts.all || narrowed));
+  for (const site of page.sites) offerSite(site);
+  if (asked) byId("announcer").textContent = page.words;
+  asked = false;
 }
 
-function remember() {
-  const query = new URLSearchParams([...new FormData(filters)].filter(([name, value]) => value && !(name === "show" && value === "all")));
-  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
-  filter();
+function point(link, number, isEnd) {
+  link.href = `/?${address({ page: String(number) }) || "show=all"}`;
+  link.toggleAttribute("aria-disabled", isEnd);
+  if (isEnd) link.setAttribute("aria-disabled", "true");
 }
 
-for (const element of list.children) tiles.set(element.dataset.key, new Tile(element));
-filters.addEventListener("input", remember);
-filters.addEventListener("submit", (event) => event.preventDefault());
-filter();
-start({
-  onSummary: showSummary,
-  onSilence: (silent) => silent && tiles.forEach((tile) => tile.blank()),
+function offerSite(site) {
+  const select = filters.elements.site;
+  if (![...select.options].some((option) => option.value === site)) select.append(new Option(site, site));
+}
+
+/** The query of what the controls say, with some values changed. */
+function address(changes = {}) {
+  const values = { ...Object.fromEntries(new FormData(filters)), page: String(shown.page), ...changes };
+  const said = PASSED_ON.filter((name) => values[name]?.trim() && values[name] !== NOT_SAID[name]);
+  const query = new URLSearchParams(said.map((name) => [name, values[name].trim()]));
+  if (kiosk) for (const name of ["kiosk", "rotate"]) if (here().has(name)) query.set(name, here().get(name));
+  return query;
+}
+
+const here = () => new URLSearchParams(location.search);
+
+/** Show another part of the list: the address says which, so that it can be shared and gone back to. */
+function go(query, { replace = false } = {}) {
+  const path = query.size ? `/?${query}` : "/?show=all";
+  history[replace ? "replaceState" : "pushState"](null, "", path);
+  listen();
+}
+
+function listen() {
+  const query = here();
+  stream.go({ view: "wall", ...Object.fromEntries(PASSED_ON.filter((name) => query.has(name)).map((name) => [name, query.get(name)])) });
+}
+
+function turn(by) {
+  const page = Math.min(shown.pages, Math.max(1, shown.page + by));
+  if (page === shown.page) return;
+  asked = !kiosk;
+  go(address({ page: String(page) }));
+}
+
+filters.addEventListener("input", (event) => {
+  clearTimeout(typing);
+  const change = () => go(address({ page: "1" }), { replace: event.target.type === "search" });
+  if (event.target.type === "search") typing = setTimeout(change, TYPING_MS);
+  else change();
 });
+filters.addEventListener("submit", (event) => {
+  if (event.submitter?.name !== "keep") event.preventDefault();
+});
+byId("kiosk-link").addEventListener("click", (event) => {
+  event.currentTarget.href = `/?${new URLSearchParams([...address({ page: "1" }), ["kiosk", "1"]])}`;
+});
+for (const [id, by] of [["page-previous", -1], ["page-next", 1]]) {
+  byId(id).addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    turn(by);
+  });
+}
+document.addEventListener("keydown", (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.closest?.("input, select, textarea, [popover]")) return;
+  event.preventDefault();
+  turn(by);
+});
+addEventListener("popstate", () => {
+  const query = here();
+  for (const name of ["q", "site", "size"]) filters.elements[name].value = query.get(name) ?? { size: "24" }[name] ?? "";
+  filters.elements.show.value = query.get("show") ?? "all";
+  filters.elements.group.checked = query.get("group") === "site";
+  asked = true;
+  listen();
+});
+
+for (const element of list.children) add(element.dataset.key, new Tile(element));
+const first = Object.fromEntries(address({ page: here().get("page") ?? "1" }));
+const stream = start({
+  query: { view: "wall", ...first },
+  onSummary: showSummary,
+  onSilence: (silent) => tiles.forEach((tile) => (silent ? tile.blank() : tile.show())),
+});
+if (kiosk) rotate({ list, turnTo: (page, size) => go(address({ page: String(page), size: String(size) }), { replace: true }), shown: () => shown, seconds: Number(here().get("rotate")) });
