@@ -4,7 +4,8 @@ Texts live in tables of German and English; a page is rendered on the server in 
 chose (cookie) or that the browser asks for (Accept-Language).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -13,14 +14,16 @@ import jinja2
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-Language = Literal["de", "en"]
-Theme = Literal["dark", "light"]
-Text = Mapping[Language, str]
-Table = Mapping[str, Text]
+from services.kit import formats
+from services.kit.language import DEFAULT_LANGUAGE, LANGUAGES, Language, Table, Text
 
-LANGUAGES: tuple[Language, ...] = ("de", "en")
+__all__ = (
+    "COOKIE_S", "LANGUAGES", "STRICT_POLICY", "THEMES", "Language", "Pages", "Table", "Text", "Theme",
+    "accepted", "choose", "language_of", "own_path", "preferences", "theme_of",
+)  # fmt: skip
+
+Theme = Literal["dark", "light"]
 THEMES: tuple[Theme, ...] = ("dark", "light")
-DEFAULT_LANGUAGE: Language = "en"
 COOKIE_S = 365 * 24 * 3600
 
 # Nothing inline, nothing from elsewhere: scripts, styles, fonts and connections are this server's own.
@@ -66,7 +69,8 @@ class Pages:
     """Renders templates with the reader's language and theme in reach.
 
     Templates see ``t`` (texts), ``language``, ``theme``, ``here`` (this page's path), ``address`` (the path
-    with its query, for the switches) and what the route passes.
+    with its query, for the switches), ``link(page=2)`` (this page with another query), the filters of
+    ``formats`` and what the route passes.
     """
 
     def __init__(self, directories: Sequence[Path], texts: Table) -> None:
@@ -78,6 +82,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters.update(formats.filters())
 
     def texts(self, language: Language) -> dict[str, str]:
         """Every text in this language."""
@@ -92,6 +97,7 @@ class Pages:
             theme=theme_of(request),
             here=request.url.path,
             address=_address(request),
+            link=partial(_changed, request),
             **context,
         )
         return HTMLResponse(
@@ -126,6 +132,13 @@ def _address(request: Request) -> str:
     """This page with its query, but for the language that a link asked for once."""
     query = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "lang"])
     return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _changed(request: Request, **changes: object) -> str:
+    """This page's query with these changes; None takes one out. A change of anything leads to page one."""
+    query = dict(request.query_params.items()) | {"page": None} | changes
+    query.pop("lang", None)
+    return "?" + urlencode({name: str(value) for name, value in query.items() if value is not None})
 
 
 def _quality(parameters: str) -> float:
