@@ -18,6 +18,7 @@ from services.kit.auth.guard import NOBODY
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
+from services.kit.memory import GiveBack
 from services.kit.metrics import process_registry
 from services.telemetry.archive.archiving import Archiver, HotSessions
 from services.telemetry.archive.hot_side import HotBoot, HotSide, source_of
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_S: Final = 2.0
 FORGET_AFTER_DAYS: Final = 30.0  # a gateway that was away may send what is archived already for so long
+GIVE_BACK_S: Final = 60.0  # a session takes some megabytes while it is archived
 ALL_AGAIN_S: Final = 60.0  # boots that are done are looked at again so often
 _DAY_US: Final = 86_400_000_000
 
@@ -103,6 +105,7 @@ class Archiving:
 
     # --- archiving ------------------------------------------------------------------------------------------
     def _run(self) -> None:
+        give_back = GiveBack(GIVE_BACK_S)
         while not self._stopping.is_set():
             began = time.perf_counter()
             try:
@@ -117,6 +120,7 @@ class Archiving:
                 self._stopping.wait(RETRY_S)
                 continue
             self._metrics.turn.observe(time.perf_counter() - began)
+            give_back()
             self._stopping.wait(self._settings.archive_every_s)
 
     def _turn(self) -> None:

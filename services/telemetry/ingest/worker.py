@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from broker import contract
 from broker.bus import Bus, BusError
 from services.kit.errors import SpondylError
+from services.kit.memory import GiveBack
 from services.telemetry.leases import Leases
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import told
@@ -29,6 +30,7 @@ GROUP: Final = "ingest"
 SITES: Final = "sites"  # Redis set: every site that has ever said `status`
 ROUNDS: Final = 3  # a lifetime
 TAKE: Final = 1000
+GIVE_BACK_S: Final = 60.0
 LISTEN_S: Final = 0.1  # so soon does an end come through
 
 
@@ -123,12 +125,13 @@ class Worker:
 
     # --- the thread -----------------------------------------------------------------------------------------
     def _run(self) -> None:
-        due = 0.0
+        due, give_back = 0.0, GiveBack(GIVE_BACK_S)
         while not self._stopping.is_set():
             try:
                 if self._listen(max(0.0, due - time.monotonic())) or time.monotonic() >= due:
                     due = time.monotonic() + self._leases.ttl_s / ROUNDS
                     self._round()
+                    give_back()
             except Exception:  # (the thread outlives whatever a library raises: without it all leases end)
                 log.exception("a round of the leases failed")
                 self._stopping.wait(self._leases.ttl_s / ROUNDS)
