@@ -63,8 +63,8 @@ class Rule:
         guard: Guard | None = getattr(connection.app.state, "guard", None)
         if self.is_public or guard is None:
             return None if self.is_public else SYSTEM
-        who = await guard.principal(connection)
-        connection.state.principal = who
+        known: Principal | None = getattr(connection.state, "principal", None)  # to an earlier rule
+        connection.state.principal = who = known or await guard.principal(connection)
         if self.permission is not None and not who.may(self.permission):
             raise lacking(who, self.permission)
         return who

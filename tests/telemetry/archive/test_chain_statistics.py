@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from access import GUARD, header
+from access import GUARD, header, somebody
 from asgi_client import Client
 
 from services.kit.http import create_app
@@ -81,6 +81,22 @@ def test_sites_are_counted_and_averaged(chain):
     assert (south["samples"], south["missing_samples"]) == (20 * 90_000, 200)
     assert (south["cycles"], south["holds"]) == (190, 220)  # finished, said by 19 gateways; begun, measured
     assert (south["pain_change"], south["creep_mm"], south["patients"]) == (-2.0, 0.5, 7)
+
+
+def test_a_caller_counts_the_sessions_of_its_own_sites_and_no_others(chain):
+    """Whatever it groups by, and also where it asks for another site by name."""
+    whole = {row["site"]: row for row in ask(chain[0])[0]}
+
+    def of(*sites, **parameters):
+        token = header(somebody("billing", *sites))
+        answer = chain[0].get("/statistics", params=parameters, headers=token)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["rows"]
+
+    assert of("north") == [whole["north"]]
+    assert of("north", "east") == [whole["east"], whole["north"]]
+    assert of("north", site="south") == of("north", site="atlantis") == of("atlantis") == []
+    assert sum(row["sessions"] for row in of("south", "north", group_by="week", measures="sessions")) == 40
 
 
 def test_pages_are_all_rows_once_and_in_order(chain):
