@@ -9,6 +9,8 @@ import structlog
 
 from broker.bus import Bus, BusRefused
 from services.console import api, handlers
+from services.console.accounts import first
+from services.console.accounts.defaults import refuse_defaults
 from services.console.context import Console
 from services.console.live import Live
 from services.console.models import ConsoleSettings
@@ -36,6 +38,7 @@ def run(settings: ConsoleSettings) -> None:
     """Everything in its order; closed in the reverse one."""
     logging.configure("console", settings.log_level, settings.log_format)
     store = Store(settings.database)
+    refuse_defaults(settings, store)
     bus = Bus(
         settings.mqtt_url,
         f"console-{uuid4().hex[:8]}",  # two consoles on one broker do not throw each other out
@@ -52,7 +55,9 @@ def run(settings: ConsoleSettings) -> None:
     bus.start()
     reader.start()
     try:
-        app = api.create(Console(live, remote, settings, store), version("spondyl"), checks(bus, settings))
+        console = Console(live, remote, settings, store)
+        first.begin(store, console.trail, settings.data, demo=settings.demo)
+        app = api.create(console, version("spondyl"), checks(bus, settings))
         http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
         stop.set()

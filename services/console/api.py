@@ -5,12 +5,16 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from services.console.accounts import identity
 from services.console.context import HERE, Console
-from services.console.routes import beds, streams, wall
+from services.console.errors import PasswordChangeFirst
+from services.console.routes import beds, sign_in, streams, wall
 from services.kit import http
+from services.kit.auth import tokens
+from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
@@ -19,6 +23,7 @@ ROOMS: Final = (wall, beds, streams)
 
 def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
     """The console's application; its fan-out runs as long as the application does."""
+    settings = console.settings
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -33,10 +38,27 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         "console",
         version,
         checks,
-        [*(room.router(console) for room in ROOMS), preferences()],
+        [_for_known(console), sign_in.router(console), _choices(console)],
         lifespan=lifespan,
         content_security_policy=STRICT_POLICY,
+        guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )
+    app.add_exception_handler(PasswordChangeFirst, identity.lead_to_password)
     http.mount_static(app)
     app.mount("/assets", StaticFiles(directory=HERE / "static"), name="assets")
     return app
+
+
+def _for_known(console: Console) -> APIRouter:
+    """Every room is for whoever is signed in, beside the rules that its routes carry themselves."""
+    rooms = APIRouter(dependencies=[signed_in()])
+    for room in ROOMS:
+        rooms.include_router(room.router(console))
+    return rooms
+
+
+def _choices(console: Console) -> APIRouter:
+    """Language and theme are anybody's to choose; of whoever is signed in they are kept."""
+    choices = APIRouter(dependencies=[public(), Depends(sign_in.keep_choices(console))])
+    choices.include_router(preferences())
+    return choices

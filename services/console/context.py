@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from services.console import navigation
 from services.console.accounts.accounts import Accounts
+from services.console.accounts.users import Users
 from services.console.archive import Archive
 from services.console.fanout import Fanout
 from services.console.live import Live
@@ -49,6 +50,7 @@ class Console:
     fanout: Fanout = field(init=False)
     pages: Pages = field(init=False)
     trail: Trail = field(init=False)
+    users: Users = field(init=False)
     archive: Archive = field(init=False)
     key: Ed25519PrivateKey = field(init=False, repr=False)
 
@@ -57,6 +59,7 @@ class Console:
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
         self.trail = open_trail(self.store.engine, self.settings.data)
+        self.users = Users(self.store, self.trail, self.settings.data)
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
 

@@ -8,7 +8,9 @@ SpondylError
 ├── UnknownUser         no account of this name or id (404)
 ├── NameTaken           there is an account of this name (409)
 ├── AccountRefused      a password, role or change that the rules do not allow (422)
-└── SignInRefused       wrong name or password, locked (401), or too many tries (429)
+├── SignInRefused       wrong name or password (401), locked or too many tries (429)
+├── ForgedRequest       a change that does not come from a page of ours (403)
+└── PasswordChangeFirst an initial password opens nothing but its own change (403)
 """
 
 from services.kit.errors import SpondylError
@@ -53,6 +55,37 @@ class NameTaken(SpondylError):  # noqa: N818  (the same)
 
 
 class AccountRefused(SpondylError):  # noqa: N818  (the same)
-    """A password, a role or a change of an account that the rules do not allow."""
+    """A password, a role or a change of an account that the rules do not allow.
+
+    ``text`` is the id of the same words for a page, ``values`` what they are filled with.
+    """
 
     status = 422
+
+    def __init__(self, message: str, *, text: str, **values: object) -> None:
+        super().__init__(message)
+        self.text = text
+        self.values = values
+
+
+class SignInRefused(SpondylError):  # noqa: N818  (the same)
+    """Wrong name or password, an account that waits, or too many tries from an address."""
+
+    def __init__(self, message: str, *, reason: str, wait_s: int = 0, user: object = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.wait_s = wait_s
+        self.user = user  # whose password was wrong, for the trail; never shown
+        self.status = 429 if wait_s else 401
+
+
+class ForgedRequest(SpondylError):  # noqa: N818  (the same)
+    """A change without what only this sign-in's own pages know."""
+
+    status = 403
+
+
+class PasswordChangeFirst(SpondylError):  # noqa: N818  (the same)
+    """Whoever has an initial password changes it before anything else."""
+
+    status = 403

@@ -4,7 +4,7 @@ Others of the console's tables are reached through ``Store.engine`` by the modul
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -85,6 +85,21 @@ class Store:
         with writing(self.engine) as connection:
             connection.execute(update(USERS).where(USERS.c.id == user_id).values(dict(values)))
         return self.user(user_id)
+
+    def count_failure(self, user_id: str, now: int, until: Callable[[int], int]) -> int:
+        """Count one wrong password and set how long the account waits then.
+
+        Answers until when it waits already, before this one; 0 when it did not: then the try is admitted.
+        """
+        columns = (USERS.c.failures, USERS.c.locked_until_us)
+        with writing(self.engine) as connection:
+            query = select(*columns).where(USERS.c.id == user_id).with_for_update()
+            failures, locked_until = connection.execute(query).one()
+            if now < locked_until:
+                return int(locked_until)
+            values = {"failures": failures + 1, "locked_until_us": until(failures + 1)}
+            connection.execute(update(USERS).where(USERS.c.id == user_id).values(values))
+        return 0
 
     def set_grants(self, user_id: str, grants: Iterable[Grant]) -> User:
         """Replace what an account may do. Raises UnknownUser."""

@@ -201,14 +201,14 @@ def test_the_page_speaks_the_readers_language_and_remembers_the_choice(wall, nor
     expect(field(tile(page, "bed-02"), "words")).to_have_text(
         "Die Muskeln spannen dagegen: Der Tisch gibt nach."
     )
-    page.get_by_role("button", name="Menü").click()
+    page.locator("#menu-button").click()
     page.get_by_role("link", name="English").click()
     expect(field(tile(page, "bed-02"), "words")).to_have_text(
         "The muscles pull against it: the table yields."
     )
     page.reload()
     assert page.locator("html").get_attribute("lang") == "en"
-    page.get_by_role("button", name="Menu").click()
+    page.locator("#menu-button").click()
     page.get_by_role("link", name="Light", exact=True).click()
     assert page.locator("html").get_attribute("data-theme") == "light"
     shot(page, "wall-light")

@@ -57,4 +57,4 @@ class AccountRig:
 def grant(role: str) -> Grant:
     """`therapist@north` as a grant; without a site: everywhere."""
     name, _, site = role.partition("@")
-    return Grant(name, site or "*")  # type: ignore[arg-type]  (a wrong one fails the test)
+    return Grant(name, site or "*")

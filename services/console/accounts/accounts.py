@@ -11,7 +11,6 @@ from starlette.requests import HTTPConnection
 from services.console.accounts.models import SignIn, User
 from services.console.errors import UnknownUser
 from services.console.store import Store, now_us
-from services.kit.auth.principal import Principal
 
 SECOND_US: Final = 1_000_000
 IDLE_US: Final = 30 * 60 * SECOND_US
@@ -40,17 +39,25 @@ class Accounts:
         self.secure = secure
         self.cookie = f"__Host-{COOKIE}" if secure else COOKIE
 
-    def identify(self, connection: HTTPConnection) -> Principal | None:
-        """Whoever's cookie this is; None without one or when its sign-in has ended."""
-        found = self.find(connection)
-        return None if found is None else found[1].principal
-
     def find(self, connection: HTTPConnection) -> tuple[SignIn, User] | None:
         """The sign-in and the person behind a request; read once a request."""
         if not hasattr(connection.state, "signed_in"):
             connection.state.signed_in = self._find(connection.cookies.get(self.cookie, ""))
         found: tuple[SignIn, User] | None = connection.state.signed_in
+        connection.state.csrf = found[0].forgery if found else ""
         return found
+
+    def goes_on(self, sign_in_id: str) -> bool:
+        """Whether a sign-in has not ended meanwhile: for streams that stay open."""
+        return self._alive(self.store.sign_in(sign_in_id)) is not None
+
+    def end(self, connection: HTTPConnection) -> User | None:
+        """Sign this browser out; who that was."""
+        found = self.find(connection)
+        if found is None:
+            return None
+        self.store.end_sign_in(found[0].id)
+        return found[1]
 
     def open(self, user: User, address: str) -> Opened:
         """A new sign-in with a new cookie."""
@@ -70,20 +77,22 @@ class Accounts:
         return Opened(cookie, made, user)
 
     def _find(self, cookie: str) -> tuple[SignIn, User] | None:
-        found = self.store.sign_in(digest(cookie)) if cookie else None
+        found = self._alive(self.store.sign_in(digest(cookie))) if cookie else None
+        now = self.clock()
+        if found and now - found[0].seen_at_us > SEEN_EVERY_US:
+            self.store.saw(found[0].id, now)
+        return found
+
+    def _alive(self, found: SignIn | None) -> tuple[SignIn, User] | None:
         if found is None or found.ended_at_us is not None:
             return None
         try:
             user = self.store.user(found.user_id)
         except UnknownUser:
             return None
-        now = self.clock()
         idle_us = WALL_US if is_wall(user) else IDLE_US
-        if user.disabled or now >= min(found.ends_at_us, found.seen_at_us + idle_us):
-            return None
-        if now - found.seen_at_us > SEEN_EVERY_US:
-            self.store.saw(found.id, now)
-        return found, user
+        ended = self.clock() >= min(found.ends_at_us, found.seen_at_us + idle_us)
+        return None if user.disabled or ended else (found, user)
 
 
 def digest(cookie: str) -> str:

@@ -29,14 +29,14 @@ _NOBODY: Final = HASHER.hash(secrets.token_hex())
 def kept(password: str) -> str:
     """What is stored of a password or a PIN."""
     with _turn():
-        return HASHER.hash(password)
+        return HASHER.hash(password.encode("utf-8", "replace"))
 
 
 def holds(stored: str | None, password: str) -> bool:
     """Whether it is the password; as much work where there is none, so that time tells nothing."""
     with _turn():
         try:
-            right = HASHER.verify(stored or _NOBODY, password)
+            right = HASHER.verify(stored or _NOBODY, password.encode("utf-8", "replace"))
         except (VerificationError, InvalidHashError):
             return False
     return right and stored is not None
@@ -59,16 +59,25 @@ def check(password: str, *, names: tuple[str, ...]) -> None:
     """
     if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
         raise AccountRefused(
-            f"the password has {len(password)} characters: {LEAST_CHARACTERS} to {MOST_CHARACTERS} are needed"
+            f"the password has {len(password)} characters: "
+            f"{LEAST_CHARACTERS} to {MOST_CHARACTERS} are needed",
+            text="password_length",
+            found=len(password),
+            least=LEAST_CHARACTERS,
+            most=MOST_CHARACTERS,
         )
     plain = password.casefold()
     if plain in _common() or len(set(plain)) < LEAST_CHARACTERS // 3:
-        raise AccountRefused("this password is among the commonest: anybody guesses it")
+        raise AccountRefused(
+            "this password is among the commonest: anybody guesses it", text="password_common"
+        )
     for name in names:
         parts = name.casefold().replace(".", " ").replace("-", " ").split()
         found = next((part for part in parts if len(part) >= LEAST_NAME_PART and part in plain), None)
         if found:
-            raise AccountRefused(f"the password contains the name {found!r}")
+            raise AccountRefused(
+                f"the password contains the name {found!r}", text="password_has_name", found=found
+            )
 
 
 def _common() -> frozenset[str]:

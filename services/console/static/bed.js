@@ -1,6 +1,7 @@
 // One bed: live trace with its limits, events, stored history, and the two commands that a remote may give.
 import { Sweep, scaleFor } from "/kit/sweep.js";
 import { fill, put, showAlarms, start, tensionText, texts } from "./page.js";
+import { send } from "./send.js";
 import { waveforms } from "./stream.js";
 
 const SECONDS = 30;
@@ -156,7 +157,7 @@ async function command(action) {
   answer.removeAttribute("data-failed");
   answer.textContent = texts.command_sent;
   try {
-    const response = await fetch(`/api/beds/${device}/${action}?${new URLSearchParams({ site })}`, { method: "POST" });
+    const response = await send(`/api/beds/${device}/${action}?${new URLSearchParams({ site })}`);
     const body = await response.json();
     if (!response.ok) throw new Error(body.detail);
     answer.textContent = fill(texts.command_done, { detail: body.detail });

@@ -1,0 +1,195 @@
+"""Signing in and out, and the change of one's own password."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from services.console.accounts.accounts import WALL_US, Opened, is_wall
+from services.console.accounts.entry import Entry
+from services.console.accounts.first import DEMO_NAME, DEMO_PASSWORD
+from services.console.accounts.identity import PASSWORD, SIGN_IN
+from services.console.accounts.models import User
+from services.console.context import Console
+from services.console.errors import AccountRefused, SignInRefused
+from services.kit.auth.guard import public, signed_in
+from services.kit.auth.principal import Principal
+from services.kit.pages import COOKIE_S, LANGUAGES, THEMES, language_of, own_path
+
+Text = Annotated[str, Form()]
+CHOICES: Final = {"language": LANGUAGES, "theme": THEMES}
+
+
+def router(console: Console) -> APIRouter:
+    """``/sign-in``, ``/sign-out`` and ``/password``."""
+    routes = APIRouter(include_in_schema=False)
+    _add_sign_in(routes, console, Entry(console.store))
+    _add_sign_out(routes, console)
+    _add_password(routes, console)
+    return routes
+
+
+def _add_sign_in(routes: APIRouter, console: Console, entry: Entry) -> None:
+    @routes.get(SIGN_IN, dependencies=[public()])
+    async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002  (the query's name)
+        """The form; whoever is signed in already goes on."""
+        if await run_in_threadpool(console.accounts.find, request):
+            return to(own_path(next))
+        return form(console, request, next)
+
+    @routes.post(SIGN_IN, dependencies=[public()])
+    async def enter(request: Request, name: Text = "", password: Text = "", next: Text = "/") -> Response:  # noqa: A002
+        """Check name and password; a new cookie each time, so that none can be planted beforehand."""
+        try:
+            user = await run_in_threadpool(entry.admit, name, password, address_of(request))
+        except SignInRefused as error:
+            await console.record(
+                request, stranger(name, error), "sign_in.refused", detail={"reason": error.reason}
+            )
+            return form(console, request, next, name=name, error=error)
+        return await welcome(console, request, user, next, by="password")
+
+
+def _add_sign_out(routes: APIRouter, console: Console) -> None:
+    @routes.post("/sign-out")
+    async def leave(request: Request, who: Annotated[Principal, signed_in()]) -> Response:
+        """End this browser's sign-in."""
+        await run_in_threadpool(console.accounts.end, request)
+        await console.record(request, who, "sign_out")
+        answer = to(SIGN_IN)
+        answer.delete_cookie(
+            console.accounts.cookie, secure=console.accounts.secure, httponly=True, samesite="lax"
+        )
+        return answer
+
+
+def _add_password(routes: APIRouter, console: Console) -> None:
+    @routes.get(PASSWORD, dependencies=[signed_in()])
+    async def ask(request: Request) -> Response:
+        """The form for one's own password."""
+        return await _password_form(console, request)
+
+    @routes.post(PASSWORD, dependencies=[signed_in()])
+    async def change(request: Request, current: Text = "", new: Text = "", again: Text = "") -> Response:
+        """Change it; every other browser of this person is signed out, this one gets a new cookie."""
+        user = await _user(console, request)
+        try:
+            same_twice(new, again)
+            changed = await run_in_threadpool(
+                console.users.change_password, user, current, new, address_of(request)
+            )
+        except AccountRefused as error:
+            return await _password_form(console, request, error)
+        return await remember(console, request, changed, to("/"))
+
+
+async def _password_form(console: Console, request: Request, error: AccountRefused | None = None) -> Response:
+    user = await _user(console, request)
+    language = language_of(request)
+    texts = console.pages.texts(language)
+    said = texts[error.text].format(**error.values) if error else ""
+    return console.page(
+        request, "password.html", status=error.status if error else 200, page="password",
+        title=texts["title_password"], forced=user.must_change, known=user.password is not None, error=said,
+    )  # fmt: skip
+
+
+async def _user(console: Console, request: Request) -> User:
+    found = await run_in_threadpool(console.accounts.find, request)
+    if found is None:
+        raise AccountRefused("a token has no password to change", text="password_none")
+    return found[1]
+
+
+async def welcome(console: Console, request: Request, user: User, next_path: str, *, by: str) -> Response:
+    """Begin the sign-in of somebody who has shown who it is, and go where they wanted to."""
+    await run_in_threadpool(console.accounts.end, request)
+    await console.record(request, user.principal, "sign_in", detail={"by": by})
+    leads = PASSWORD if user.must_change else own_path(next_path)
+    return await remember(console, request, user, to(leads))
+
+
+async def remember(console: Console, request: Request, user: User, answer: Response) -> Response:
+    """Open a sign-in and hand its cookie to the browser, with the person's language and theme."""
+    opened = await run_in_threadpool(console.accounts.open, user, address_of(request))
+    hand_cookie(console, opened, answer)
+    for name, value in (("language", user.language), ("theme", user.theme)):
+        if value:
+            answer.set_cookie(name, value, max_age=COOKIE_S, samesite="lax", httponly=True)
+    return answer
+
+
+def same_twice(new: str, again: str) -> None:
+    """Raises AccountRefused when a password was mistyped."""
+    if new != again:
+        raise AccountRefused("the new password was not typed the same twice", text="password_differs")
+
+
+def hand_cookie(console: Console, opened: Opened, answer: Response) -> None:
+    """Gone with the browser's end, but for a screen on a wall, which outlives its restarts."""
+    answer.set_cookie(
+        console.accounts.cookie, opened.cookie, path="/", httponly=True, samesite="lax",
+        secure=console.accounts.secure, max_age=WALL_US // 1_000_000 if is_wall(opened.user) else None,
+    )  # fmt: skip
+
+
+def form(
+    console: Console,
+    request: Request,
+    next_path: str,
+    *,
+    name: str = "",
+    error: SignInRefused | None = None,
+    said: str = "",
+) -> Response:
+    """The sign-in page, after a refusal with its words."""
+    texts = console.pages.texts(language_of(request))
+    if error:
+        said = texts[f"sign_in_{error.reason}"].format(seconds=error.wait_s)
+    settings = console.settings
+    answer = console.page(
+        request, "sign_in.html", status=error.status if error else 200, page="sign-in",
+        title=texts["title_sign_in"], next=own_path(next_path), name=name[:80], error=said,
+        demo={"name": DEMO_NAME, "password": DEMO_PASSWORD} if settings.demo else None,
+        oidc=None,
+    )  # fmt: skip
+    if error and error.wait_s:
+        answer.headers["retry-after"] = str(error.wait_s)
+    return answer
+
+
+def keep_choices(console: Console) -> Callable[..., Awaitable[None]]:
+    """What keeps a person's language and theme with the account, so that every browser has them."""
+
+    async def keep(request: Request, language: str = "", theme: str = "") -> None:
+        found = await run_in_threadpool(console.accounts.find, request)
+        chosen = {"language": language, "theme": theme}
+        values = {name: chosen[name] for name, known in CHOICES.items() if chosen[name] in known}
+        if found and values:
+            await run_in_threadpool(console.store.change_user, found[1].id, values)
+
+    return keep
+
+
+def stranger(name: str, error: SignInRefused) -> Principal:
+    """Who it may have been, for the trail: a name that is no account's may be a password typed too early."""
+    user: Any = error.user
+    return user.principal if isinstance(user, User) else Principal("", name[:3] + "…" if name else "", ())
+
+
+def to(path: str) -> RedirectResponse:
+    """Go there, and let nobody keep this answer."""
+    return RedirectResponse(path, status_code=303, headers={"cache-control": "no-store"})
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from."""
+    return request.client.host if request.client else ""
+
+
+def sign_in_at(path: str) -> str:
+    """The sign-in page, which leads back here afterwards."""
+    return f"{SIGN_IN}?next={quote(path, safe='')}"
