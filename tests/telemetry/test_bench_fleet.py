@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from broker.messages import BlackboxChunk, Event, GatewayStatus, TensionBlock
 from services.cli import build
+from services.kit.benches.light_client import Publisher, acknowledgements, variable
 from services.kit.errors import SpondylError
 from services.telemetry.benches import bench_fleet
 from services.telemetry.benches.bench_fleet import Step
 from services.telemetry.benches.fleet import Bed, Fleet, births, record
-from services.telemetry.benches.light_client import Publisher, acknowledgements, variable
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import redis as redis_client
 
+from services.kit.benches.usage import Usage, percentile
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
 from services.telemetry import keys
@@ -26,7 +27,6 @@ from services.telemetry.benches.fleet import BLOCK_SAMPLES, Fleet
 from services.telemetry.benches.fleet_publisher import Played, Task
 from services.telemetry.benches.fleet_system import System, system_for
 from services.telemetry.benches.probe import Probe
-from services.telemetry.benches.usage import Usage, percentile
 from services.telemetry.models import Place, Source
 
 FLAT_WITHIN: Final = 1.2  # the 20 %

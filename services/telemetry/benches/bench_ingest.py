@@ -28,10 +28,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from services.kit.benches import engines
 from services.kit.errors import SpondylError
 from services.telemetry import keys
 from services.telemetry.audit import count
-from services.telemetry.benches import engines
 from services.telemetry.benches.crowd import (
     BLOCKS,
     PUBLISHERS,

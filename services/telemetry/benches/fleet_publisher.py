@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import orjson
 
+from services.kit.benches.light_client import Publisher, selector
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.telemetry.benches.fleet import BLOCK_SAMPLES, CHUNK_S, Bed, Fleet, Template, births, load
-from services.telemetry.benches.light_client import Publisher, selector
 
 PACE_S: Final = 0.005  # the longest wait between two looks at what is due
 LISTENED_TO: Final = 100  # beds whose promises are timed

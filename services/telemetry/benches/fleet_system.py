@@ -17,11 +17,11 @@ from typing import Final
 from broker.mosquitto import User, render_local
 from services.kit.auth import tokens
 from services.kit.auth.principal import SYSTEM
+from services.kit.benches import engines
+from services.kit.benches.usage import Usage, disk_bytes, usage
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
-from services.telemetry.benches import engines
 from services.telemetry.benches.fleet import sites_of
-from services.telemetry.benches.usage import Usage, disk_bytes, usage
 
 HOST: Final = "127.0.0.1"
 START_S: Final = 30.0
