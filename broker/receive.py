@@ -94,14 +94,20 @@ class Receiver:
         receive_maximum: int = 1100,
         keepalive_s: int = 15,
         tls: Tls | None = None,
+        gather_s: float = 0.0,
     ) -> None:
-        """Of ``once`` only what the broker kept is wanted, at each connect anew: retained messages."""
+        """Of ``once`` only what the broker kept is wanted, at each connect anew: retained messages.
+
+        Messages of many senders come one by one, and to wake up for each costs more than to read it: with
+        ``gather_s`` they are let come together for so long.
+        """
         self._endpoint = Endpoint(
             url=url, client_id=client_id, username=username, password=password, tls=tls,
             session_expiry_s=session_expiry_s, receive_maximum=receive_maximum, keepalive_s=keepalive_s,
         )  # fmt: skip
         _ = self._endpoint.address  # a wrong address is the caller's error, now
         self._streams, self._once = tuple(streams), tuple(once)
+        self._gather_s = gather_s
         self._capacity = 2 * receive_maximum  # a session: Mosquitto 2.0.11 sends more than was agreed to
         self._sessions: dict[str, Session] = {}
         self._left: list[Session] = []  # closed, their connections not yet
@@ -193,6 +199,8 @@ class Receiver:
         while not self._closing.is_set():
             try:
                 self._turn()
+                if self._gather_s:
+                    self._closing.wait(self._gather_s)
             except Exception:  # (the thread outlives whatever a library raises)
                 log.exception("receiver: a turn failed")
                 self._closing.wait(WAKE_S)
