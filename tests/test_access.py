@@ -1,0 +1,266 @@
+"""Who may do what, at every route of every service: expected from ROLES and from the route's own rule.
+
+A new service is one line in SUBJECTS. A route without a rule, a path parameter that nobody has said a value
+for, and a route that is public or for everybody who is signed in without standing in a list here: each fails.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+import httpx
+import pytest
+from access import somebody
+from asgi_ask import Answer, ask
+from console.samples import NORTH, block, status
+from fastapi import FastAPI
+from history_rig import HistoryRig
+from servers import Valkey
+from simulated_session import CURE, SESSION
+
+from broker.bus import Bus
+from services.console import api
+from services.console.archive import Archive
+from services.console.context import Console
+from services.console.live import Live
+from services.console.models import ConsoleSettings
+from services.console.remote import Remote
+from services.console.store import Store
+from services.kit import http
+from services.kit.auth import tokens
+from services.kit.auth.guard import NOBODY, Rule, Ruled, bearer, ruled
+from services.kit.auth.principal import Principal
+from services.kit.auth.roles import ROLES
+from services.telemetry.api import create_router
+
+pytestmark = pytest.mark.system
+WATCHED = {"/livez", "/readyz", "/metrics", "/openapi.json"}  # of every service: nothing of anybody
+OURS, OTHERS = "north", "south"  # everything that is stored is at OURS
+UNKNOWN_ID = "5e551011-0000-4000-8000-0000000000ff"
+PLACES = {"own site": (OURS,), "another site": (OTHERS,), "every site": ()}
+
+
+@dataclass
+class Subject:
+    """One application, and what must be known to knock at its doors."""
+
+    app: FastAPI
+    data: Path  # the private key that it trusts lies below
+    public: set[str] = field(default_factory=set)  # routes that are for everybody, beside WATCHED
+    for_anyone_known: set[str] = field(default_factory=set)  # whatever their role
+    records: dict[str, str] = field(default_factory=dict)  # path parameter: one that lies at OURS
+    unknown: dict[str, str] = field(default_factory=dict)  # path parameter: one that does not exist
+    others: dict[str, str] = field(default_factory=dict)  # path parameters that name no record of a site
+    queries: dict[str, str] = field(default_factory=dict)  # route: what it must be asked
+    bodies: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # route: content type and body
+    marks: tuple[str, ...] = ()  # must be in no answer to whoever is of OTHERS
+    never_by_token: tuple[type[Rule], ...] = ()  # rules that ask for a sign-in of the service's own
+
+    def address(self, path: str, *, unknown: bool = False) -> str:
+        """The route with its parameters filled in."""
+        values = self.others | self.records | (self.unknown if unknown else {})
+        names = re.findall(r"{(\w+)(?::\w+)?}", path)
+        missing = [name for name in names if name not in values]
+        assert not missing, f"{path}: say in SUBJECTS what {missing} may be"
+        filled = re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], path)
+        return filled + self.queries.get(path, "")
+
+    def names_record(self, path: str) -> bool:
+        """Whether the route is about one thing of one site."""
+        return any(f"{{{name}}}" in path for name in self.records)
+
+    async def ask(
+        self, route: Ruled, method: str | None, who: Principal | None, *, unknown: bool = False
+    ) -> Answer:
+        """Knock."""
+        kind, body = self.bodies.get(route.path, ("application/json", b""))
+        headers = {"content-type": kind, "accept": "application/json"}
+        if who:
+            token = tokens.mint(tokens.keys_of(self.data).private, who, 600)
+            headers["authorization"] = f"Bearer {token}"
+        return await ask(self.app, method, self.address(route.path, unknown=unknown), headers, body)
+
+
+# --- the services ---------------------------------------------------------------------------------------
+@contextlib.contextmanager
+def telemetry(directory: Path) -> Iterator[Subject]:
+    """The API over a session that lies in the archive."""
+    public = tokens.ensure_keys(directory).public.read_bytes()
+    with Valkey(directory) as valkey, contextlib.closing(HistoryRig(valkey.url, directory, 1.0)) as rig:
+        rig.store("archived")
+        app = http.create_app("telemetry", "0", routers=[create_router(rig.history)], guard=bearer(public))
+        yield Subject(
+            app,
+            directory,
+            records={"device": "bed-01", "session": str(SESSION)},
+            unknown={"device": "bed-zz", "session": UNKNOWN_ID},
+            queries={"/sessions/{session}/export": "?format=csv"},
+            marks=("bed-01", str(SESSION), "lumbar"),
+        )
+
+
+@contextlib.contextmanager
+def console(directory: Path) -> Iterator[Subject]:
+    """The console over a bed of OURS, with a telemetry behind it that checks for itself."""
+    with telemetry(directory) as behind:
+        settings = ConsoleSettings(data=directory, telemetry_url="http://telemetry")
+        with contextlib.closing(Store(settings.database)) as store:
+            live = Live()
+            live.status(OURS, status("online"))
+            live.tension(NORTH, block(0))
+            made = Console(live, Remote(Bus("mqtt://127.0.0.1:9", "nobody")), settings, store)
+            made.archive = Archive(
+                "http://telemetry", made.token_for, transport=httpx.ASGITransport(behind.app)
+            )
+            yield Subject(
+                api.create(made, "0", []),
+                directory,
+                public={"/sign-in", "/preferences"},
+                for_anyone_known={"/sign-out", "/password"},
+                records=behind.records | {"cure": str(CURE)},
+                unknown=behind.unknown | {"cure": UNKNOWN_ID},
+                others={"action": "stop"},
+                queries={
+                    "/sessions/{session}/export": "?format=csv",
+                    "/api/sessions/{session}/curve": "?from=0&to=100",
+                    "/sessions/compare": f"?session={SESSION}&session={SESSION}",
+                },
+                bodies={"/sessions/{session}/notes": ("application/x-www-form-urlencoded", b"text=calm")},
+                marks=("bed-01", str(SESSION)),
+            )
+
+
+@contextlib.contextmanager
+def watched_only(directory: Path) -> Iterator[Subject]:
+    """Ingest and archiver: health and metrics."""
+    tokens.ensure_keys(directory)
+    yield Subject(http.create_app("ingest", "0", guard=NOBODY), directory)
+
+
+SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]] = {
+    "telemetry": telemetry,
+    "ingest": watched_only,
+    "console": console,
+}
+
+
+@pytest.fixture(scope="module", params=sorted(SUBJECTS))
+def subject(request, tmp_path_factory):
+    """One service after the other."""
+    with SUBJECTS[request.param](tmp_path_factory.mktemp(request.param)) as made:
+        yield made
+
+
+def doors(subject: Subject) -> list[tuple[Ruled, str | None]]:
+    """Every route with every method."""
+    found = [
+        (route, method)
+        for route in ruled(subject.app.routes)
+        for method in sorted(route.methods - {"HEAD"}) or [None]
+    ]
+    assert found
+    return found
+
+
+# --- what is expected -----------------------------------------------------------------------------------
+def expected(subject: Subject, route: Ruled, who: Principal | None) -> set[int] | None:
+    """The statuses that the rules call for; None: any that is no refusal of the caller."""
+    rules = [rule for rule in route.rules if not rule.is_public]
+    if not rules:
+        return None
+    if who is None:
+        return {401}
+    if any(isinstance(rule, subject.never_by_token) for rule in rules if subject.never_by_token):
+        return {403}
+    permissions = [rule.permission for rule in rules if rule.permission]
+    if not all(who.may(permission) for permission in permissions):
+        return {403}
+    if subject.names_record(route.path) and not all(who.may(name, OURS) for name in permissions):
+        return {404}
+    return None
+
+
+def test_every_route_says_who_may_call_it(subject):
+    """A rule for each; those that ask for no permission are known by name: none is so by chance."""
+    for route, _ in doors(subject):
+        assert route.rules, route.path
+        asked = {rule.permission for rule in route.rules if not rule.is_public}
+        if not asked:
+            assert route.path in WATCHED | subject.public, f"{route.path} is open to everybody"
+        elif asked == {None}:
+            assert route.path in subject.for_anyone_known, f"{route.path} asks for no permission"
+
+
+def test_a_stranger_is_let_in_nowhere_but_where_everybody_is(subject):
+    """401 and not a word of what lies behind."""
+
+    async def knock():
+        for route, method in doors(subject):
+            answer = await subject.ask(route, method, None)
+            wanted = expected(subject, route, None)
+            assert_answer(answer, wanted, route, method, "a stranger")
+            if wanted:
+                assert not [mark for mark in subject.marks if mark in answer.text]
+
+    asyncio.run(knock())
+
+
+@pytest.mark.parametrize(("role", "place"), list(product(ROLES, PLACES)))
+def test_a_role_may_what_its_permissions_say_and_nothing_else(subject, role, place):
+    """Every route: 403 without the permission, 404 for another site's record, no refusal otherwise."""
+    who = somebody(role, *PLACES[place])
+
+    async def knock():
+        for route, method in doors(subject):
+            wanted = expected(subject, route, who)
+            answer = await subject.ask(route, method, who)
+            assert_answer(answer, wanted, route, method, f"{role} of {place}")
+            if place == "another site" and not is_open(route):
+                text = beyond_question(subject, route, answer)
+                assert not [mark for mark in subject.marks if mark in text], f"{method} {route.path}"
+            if wanted == {404}:
+                await assert_like_unknown(subject, route, method, who, answer)
+
+    asyncio.run(knock())
+
+
+def is_open(route: Ruled) -> bool:
+    """For everybody."""
+    return all(rule.is_public for rule in route.rules)
+
+
+def beyond_question(subject: Subject, route: Ruled, answer: Answer) -> str:
+    """The answer without the names that the question itself held."""
+    text = answer.text
+    for name, value in subject.records.items():
+        if f"{{{name}}}" in route.path:
+            text = text.replace(value, "")
+    return text
+
+
+async def assert_like_unknown(
+    subject: Subject, route: Ruled, method: str | None, who: Principal, answer: Answer
+) -> None:
+    """Another site's record is refused in the very words of one that does not exist."""
+    unknown = await subject.ask(route, method, who, unknown=True)
+    foreign_text, unknown_text = answer.text, unknown.text
+    for name in subject.records:
+        if f"{{{name}}}" in route.path:
+            foreign_text = foreign_text.replace(subject.records[name], "")
+            unknown_text = unknown_text.replace(subject.unknown[name], "")
+    assert (answer.status, foreign_text) == (unknown.status, unknown_text), f"{method} {route.path}"
+
+
+def assert_answer(
+    answer: Answer, wanted: set[int] | None, route: Ruled, method: str | None, who: str
+) -> None:
+    """The status is what the rule calls for."""
+    said = f"{who}: {method or 'WS'} {route.path} answers {answer.status}: {answer.text[:200]}"
+    if wanted is None:  # (a sign-in that is open to everybody has refusals of its own)
+        assert answer.status not in ({500} if is_open(route) else {401, 403, 500}), said
+    else:
+        assert answer.status in wanted, said
