@@ -1,19 +1,19 @@
 """`python -m services.console`: the web console."""
 
-import threading
 from importlib.metadata import version
 from uuid import uuid4
 
 import httpx
 import structlog
 
-from broker.bus import Bus, BusRefused
-from services.console import api, handlers
+from broker.bus import Bus
+from services.console import api
 from services.console.accounts import first
 from services.console.accounts.defaults import refuse_defaults
 from services.console.context import Console
 from services.console.live import Live
 from services.console.models import ConsoleSettings
+from services.console.reader import BATCH, Reader, samples_of
 from services.console.remote import Remote
 from services.console.store import Store
 from services.kit import http, logging
@@ -22,10 +22,7 @@ from services.kit.health import Check
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
-TAKE_S = 0.1
 PROBE_S = 1.5
-AGAIN_S = 2.0
 
 
 def main() -> None:
@@ -39,66 +36,33 @@ def run(settings: ConsoleSettings) -> None:
     logging.configure("console", settings.log_level, settings.log_format)
     store = Store(settings.database)
     refuse_defaults(settings, store)
+    name = f"console-{uuid4().hex[:8]}"  # two consoles on one broker do not throw each other out
     bus = Bus(
         settings.mqtt_url,
-        f"console-{uuid4().hex[:8]}",  # two consoles on one broker do not throw each other out
+        name,
         username=settings.mqtt_username,
         password=settings.mqtt_secret,
         receive_maximum=2 * BATCH,
     )
     live = Live()
     remote = Remote(bus)
-    stop = threading.Event()
-    reader = threading.Thread(target=read, args=(bus, live, remote, stop), name="console-reader", daemon=True)
-    for stream in handlers.SUBSCRIPTIONS:
-        bus.subscribe(stream)
-    bus.start()
+    reader = Reader(bus, samples_of(settings, name), live, remote)
     reader.start()
     try:
         console = Console(live, remote, settings, store)
         first.begin(store, console.trail, settings.data, demo=settings.demo)
-        app = api.create(console, version("spondyl"), checks(bus, settings))
+        app = api.create(console, version("spondyl"), checks(reader, settings))
         http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
-        stop.set()
-        reader.join(2.0)
-        bus.close()
+        reader.stop()
         store.close()
 
 
-def read(bus: Bus, live: Live, remote: Remote, stop: threading.Event) -> None:
-    """Take what the broker sends and put it into `live` until told to stop.
-
-    Nothing is stored, so a message is acknowledged as soon as it is in memory; one that cannot be handled is
-    logged and passed over.
-    """
-    while not stop.is_set():
-        live.broker(up=bus.connected)
-        try:
-            _read_some(bus, live, remote)
-        except BusRefused as error:
-            log.error("broker refuses a subscription", detail=str(error))  # noqa: TRY400  (no fault of ours: no trace)
-            stop.wait(AGAIN_S)
-        except Exception:
-            log.exception("reading failed; trying again")
-            stop.wait(AGAIN_S)
-
-
-def _read_some(bus: Bus, live: Live, remote: Remote) -> None:
-    deliveries = bus.take(BATCH, TAKE_S)
-    for delivery in deliveries:
-        try:
-            handlers.handle(live, remote, delivery)
-        except Exception:
-            log.exception("message passed over", stream=delivery.stream.name, site=delivery.site)
-    bus.acknowledge(deliveries)
-
-
-def checks(bus: Bus, settings: ConsoleSettings) -> list[Check]:
+def checks(reader: Reader, settings: ConsoleSettings) -> list[Check]:
     """What the console needs: the broker; telemetry for the history of a bed."""
 
     def broker() -> str | None:
-        return None if bus.connected else bus.last_error or "not connected"
+        return None if reader.connected else reader.last_error or "not connected"
 
     def telemetry() -> str | None:
         if not settings.telemetry_url:

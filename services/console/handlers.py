@@ -1,11 +1,11 @@
-"""From message to function: what the console does with each stream it reads."""
+"""From message to function: what the console does with each stream but the samples (`reader.py`)."""
 
 from collections.abc import Callable
 from typing import cast
 
 from broker import contract
 from broker.bus import Delivery
-from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Reply, TensionBlock
+from broker.messages import AlarmState, DeviceState, Event, GatewayStatus, Reply
 from services.console.live import Live
 from services.console.models import Key
 from services.console.remote import Remote
@@ -33,14 +33,6 @@ def _event(live: Live, _remote: Remote, it: Delivery) -> None:
     live.event(_key(it), cast("Event", it.message))
 
 
-def _tension(live: Live, _remote: Remote, it: Delivery) -> None:
-    live.tension(_key(it), cast("TensionBlock", it.message))
-
-
-def _committed(live: Live, _remote: Remote, it: Delivery) -> None:
-    live.committed(_key(it), cast("Committed", it.message))
-
-
 def _reply(_live: Live, remote: Remote, it: Delivery) -> None:
     remote.answered(cast("Reply", it.message))
 
@@ -50,8 +42,6 @@ HANDLERS: dict[str, Handler] = {
     contract.STATE.name: _state,
     contract.ALARM.name: _alarm,
     contract.EVENT.name: _event,
-    contract.TENSION.name: _tension,
-    contract.COMMITTED.name: _committed,
     contract.REPLY.name: _reply,
 }
 SUBSCRIPTIONS = tuple(contract.STREAMS[name] for name in HANDLERS)

@@ -119,8 +119,8 @@ class Live:
             where = f" at site {site}" if site else ""
             raise UnknownDevice(f"no bed {device}{where} has been heard of since this console started")
         if len(found) > 1:
-            sites = ", ".join(sorted(one.key.site for one in found))
-            raise UnknownDevice(f"bed {device} exists at {sites}: name one with ?site=")
+            where = ", ".join(sorted(one.key.site for one in found))
+            raise UnknownDevice(f"bed {device} exists at {where}: name one with ?site=")
         return found[0]
 
     def link(self, device: Device, now: float) -> Link:
