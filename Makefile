@@ -13,7 +13,7 @@ setup: ## install everything: runtime, tests, benches
 
 demo: ## beds of two clinics in a browser; Ctrl-C ends it
 	@scripts/setup runtime
-	@.venv/bin/spondyl up --data "$(DATA)"
+	@.venv/bin/spondyl up --demo --data "$(DATA)"
 
 test: setup lint ## lint and every test of CI
 	@scripts/test

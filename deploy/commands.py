@@ -36,6 +36,9 @@ def _up(
     ingest_workers: Annotated[
         int, typer.Option(help="Processes that store what comes in.", envvar="SPONDYL_INGEST_WORKERS")
     ] = 1,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Show a name and its password on the sign-in page.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start broker, Redis, services, gateways and console on this machine; Ctrl-C ends them."""
@@ -55,6 +58,7 @@ def _up(
             seed,
             therapist,
             ingest_workers,
+            demo,
         ),
         as_json=as_json,
     )

@@ -38,6 +38,7 @@ class Plan:
     seed: int = 1
     therapist: bool = True
     ingest_workers: int = 1
+    demo: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be started: what, the value, the limit and where it comes from."""
@@ -161,7 +162,11 @@ def programs(plan: Plan, run: Run) -> list[Program]:
             needs=broker_up,
             stage=2,
             http=run.console,
-            extra={"SPONDYL_TELEMETRY_URL": run.telemetry, "SPONDYL_PANELS": json.dumps(run.panels)},
+            extra={
+                "SPONDYL_TELEMETRY_URL": run.telemetry,
+                "SPONDYL_PANELS": json.dumps(run.panels),
+                "SPONDYL_DEMO": str(plan.demo).lower(),
+            },
         ),
         *(_gateway(plan, run, name, site) for name, site in run.sites.items()),
         *([_therapist(plan, run)] if plan.therapist else []),

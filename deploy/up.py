@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deploy.local import Plan, addresses, ingest_names, make_run, programs
+from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, first_password
 from services.controller.clearance import ensure_keys
 from services.kit.auth import tokens
 from services.kit.errors import SpondylError
@@ -32,6 +34,7 @@ def up(plan: Plan, *, as_json: bool) -> None:
     Raises SpondylError for what cannot be started; nothing stays running then.
     """
     plan.check()
+    _check_secrets(plan)
     configure("up", log_format="console")  # to stderr: stdout has the addresses and nothing else
     os.umask(0o077)  # for every process below: notes, sessions and samples are nobody else's on this machine
     lock = _lock(plan.data)
@@ -41,7 +44,7 @@ def up(plan: Plan, *, as_json: bool) -> None:
         raise SpondylError(f"--data {plan.data} cannot be written: {error.strerror}") from None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, supervisor.request_stop)
-    announce = _Announcer(run, as_json=as_json)
+    announce = _Announcer(run, as_json=as_json, demo=plan.demo)
     try:
         supervisor.run(tick=announce)
     finally:
@@ -70,14 +73,27 @@ def _prepare(plan: Plan) -> tuple[Run, Supervisor]:
     return run, supervisor
 
 
+def _check_secrets(plan: Plan) -> None:
+    """Refuse at once what the console would refuse: a demo's data without --demo. Raises SpondylError."""
+    if plan.demo or not (plan.data / "console" / "console.db").exists():
+        return
+    environment = {**os.environ, "SPONDYL_DATA": str(plan.data)}
+    command = [sys.executable, "-m", "services.console.accounts.defaults"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if found.returncode:
+        words = found.stderr.strip().removeprefix("spondyl: ") or "the console's accounts cannot be read"
+        raise SpondylError(words)
+
+
 class _Announcer:
     """Says once, when everything answers, where it is; until then what it waits for.
 
     All are asked at once, in threads: a slow answer delays neither the others nor the supervisor.
     """
 
-    def __init__(self, run: Run, *, as_json: bool) -> None:
+    def __init__(self, run: Run, *, as_json: bool, demo: bool = False) -> None:
         self._run = run
+        self._demo = demo
         self._as_json = as_json
         self._began = time.monotonic()
         self._next_look = 0.0
@@ -115,6 +131,14 @@ class _Announcer:
     def _names(self) -> str:
         return ", ".join(name for name, _ in self._waiting)
 
+    @property
+    def _sign_in(self) -> dict[str, str] | None:
+        """The name and password that open the console, while everybody at this terminal may know them."""
+        if self._demo:
+            return {"name": DEMO_NAME, "password": DEMO_PASSWORD}
+        password = first_password(self._run.data)
+        return {"name": FIRST_NAME, "password": password} if password else None
+
     def _ask(self) -> None:
         """Take the answers that have come, ask again where the answer was no."""
         ready = {name for name, answer in self._asked.items() if answer.done() and answer.result()}
@@ -125,10 +149,13 @@ class _Announcer:
 
     def _announce(self) -> None:
         if self._as_json:
-            print(json.dumps(addresses(self._run)), flush=True)
+            print(json.dumps({**addresses(self._run), "sign_in": self._sign_in}), flush=True)
             return
         run = self._run
         print(f"\n  Spondyl is running: open {run.console}\n", flush=True)
+        if self._sign_in:
+            once = "" if self._demo else " (valid once: it must be changed)"
+            print(f"  sign in as {self._sign_in['name']} with {self._sign_in['password']}{once}")
         for name, site in run.sites.items():
             print(f"  {name}: {len(site.devices)} beds, bedside panels at {site.panel}")
         print(f"  MQTT {run.mqtt} (user and password in {run.data / 'run.json'}), telemetry {run.telemetry}")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from services.console.accounts.first import refuse_demo_password
 from services.console.models import ConsoleSettings
 from services.console.store import Store
-from services.kit.errors import SpondylError
+from services.kit.errors import SpondylError, refusals_in_one_line
 
 KNOWN: Final = frozenset(
     (
@@ -37,3 +37,18 @@ def _secrets(settings: ConsoleSettings) -> list[tuple[str, str]]:
         ("the password in SPONDYL_CONSOLE_DATABASE_URL", database),
     ]
     return [(name, secret) for name, secret in found if secret]
+
+
+def main() -> None:
+    """`python -m services.console.accounts.defaults`: the refusal alone, before anything is started."""
+    with refusals_in_one_line():
+        settings = ConsoleSettings.load()
+        store = Store(settings.database)
+        try:
+            refuse_defaults(settings, store)
+        finally:
+            store.close()
+
+
+if __name__ == "__main__":
+    main()

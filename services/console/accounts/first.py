@@ -7,7 +7,8 @@ from typing import Final
 import structlog
 
 from services.console.accounts import passwords
-from services.console.accounts.users import FIRST_PASSWORD, leads
+from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, FIRST_PASSWORD
+from services.console.accounts.users import leads
 from services.console.errors import NameTaken
 from services.console.store import Store
 from services.kit.auth.principal import SYSTEM, Grant
@@ -16,9 +17,6 @@ from services.kit.trail import Trail
 
 log = structlog.get_logger(__name__)
 
-FIRST_NAME: Final = "admin"
-DEMO_NAME: Final = "demo"
-DEMO_PASSWORD: Final = "spondyl-demo-2026"  # noqa: S105  (the page shows it; nothing else starts on it)
 DEMO_GRANTS: Final = (Grant("administrator"), Grant("clinician"))
 
 

@@ -1,12 +1,12 @@
 """What is done with accounts, by an administrator or by the person: every change a line of the trail."""
 
-import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
 from services.console.accounts import passwords
+from services.console.accounts.known import FIRST_PASSWORD, first_password
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, UnknownUser
 from services.console.store import Store, now_us
@@ -19,7 +19,6 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,79}")
 SITE: Final = re.compile(r"\*|[a-z0-9][a-z0-9-]{0,39}")
 LONGEST_TITLE: Final = 80
 ADMINISTRATOR: Final = "administrator"
-FIRST_PASSWORD: Final = Path("secrets") / "first-password"
 
 
 class Users:
@@ -100,10 +99,8 @@ class Users:
         return changed
 
     def _forget_first_password(self, password: str) -> None:
-        path = self._data / FIRST_PASSWORD
-        with contextlib.suppress(OSError):
-            if path.read_text(encoding="ascii").strip() == password:
-                path.unlink()
+        if first_password(self._data) == password:
+            (self._data / FIRST_PASSWORD).unlink(missing_ok=True)
 
     def set_pin(self, who: Principal, user_id: str, pin: str | None, address: str = "") -> User:
         """The PIN at the bedside panel; none takes it away. Raises AccountRefused."""

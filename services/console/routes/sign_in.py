@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from services.console.accounts.accounts import WALL_US, Opened, is_wall
 from services.console.accounts.entry import Entry
-from services.console.accounts.first import DEMO_NAME, DEMO_PASSWORD
 from services.console.accounts.identity import PASSWORD, SIGN_IN
+from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD
 from services.console.accounts.models import User
 from services.console.context import Console
 from services.console.errors import AccountRefused, SignInRefused
