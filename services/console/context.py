@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from services.console import navigation
 from services.console.accounts.accounts import Accounts
 from services.console.accounts.users import Users
+from services.console.acknowledging import AlarmDesk
 from services.console.archive import Archive
 from services.console.fanout import Fanout
 from services.console.live import Live
@@ -50,6 +51,7 @@ class Console:
     fanout: Fanout = field(init=False)
     pages: Pages = field(init=False)
     trail: Trail = field(init=False)
+    desk: AlarmDesk = field(init=False)
     users: Users = field(init=False)
     archive: Archive = field(init=False)
     key: Ed25519PrivateKey = field(init=False, repr=False)
@@ -59,6 +61,7 @@ class Console:
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
         self.trail = open_trail(self.store.engine, self.settings.data)
+        self.desk = AlarmDesk(self.store.engine, self.live)
         self.users = Users(self.store, self.trail, self.settings.data)
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
@@ -92,15 +95,18 @@ class Console:
         """
         language = language_of(request)
         who = principal or getattr(request.state, "principal", None)
+        signed_in = getattr(request.state, "signed_in", None)
         exists = partial(navigation.exists, request.app)
         frame = {
-            "header": self.fanout.summary(language)["header"],
+            "header": self.fanout.header(language, who.sites("beds.see") if who else frozenset()),
             "texts": script_texts(self.pages.texts(language), language),
             "principal": who,
             "roles": navigation.roles(who, language),
             "navigation": navigation.shown(exists, who),
             "exists": exists,
             "csrf": getattr(request.state, "csrf", ""),
+            "person": signed_in[1].title if signed_in else who and who.name,
+            "bare": False,
         }
         return self.pages.render(request, template, status=status, **(frame | context))
 

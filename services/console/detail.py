@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from services.console import present
 from services.console.live import Live
-from services.console.models import Device, Gateway
+from services.console.models import IN_SESSION, Device, Gateway
 from services.console.texts import TEXTS
 from services.kit.pages import Language
 from services.kit.words import PHASES
@@ -67,7 +67,7 @@ def progress(look: Look) -> dict[str, Any]:
     fresh = look.live.link(device, look.now) == "live"
     phase = device.current_phase(look.now)
     state = device.state
-    known = fresh and state is not None and present.in_session(device, look.now)
+    known = fresh and state is not None and phase in IN_SESSION
     total_s = state.traction_s if state else 0.0
     gone_s = max(0.0, total_s - present.remaining_s(device))
     return {

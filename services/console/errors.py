@@ -2,22 +2,36 @@
 
 SpondylError
 ├── UnknownDevice       no such bed has ever been heard of (404)
+├── UnknownAlarm        this occurrence of an alarm is not on, or not any more (404)
 ├── CommandFailed       a stop or pause was not answered or was refused (502)
 ├── HistoryUnavailable  telemetry does not answer (503)
 ├── HistoryRefused      telemetry refuses, with its own words and status
+│   └── HistoryNotFound     it knows nothing of that name or id, or may not tell this caller (404)
+├── BadSearch           a search for sessions, or a note, that cannot be (422)
 ├── UnknownUser         no account of this name or id (404)
 ├── NameTaken           there is an account of this name (409)
 ├── AccountRefused      a password, role or change that the rules do not allow (422)
 ├── SignInRefused       wrong name or password (401), locked or too many tries (429)
 ├── ForgedRequest       a change that does not come from a page of ours (403)
+├── UnknownScreen       no link for a patient's screen of this id (404)
+├── ScreenRefused       a link that the rules do not allow (422)
 └── PasswordChangeFirst an initial password opens nothing but its own change (403)
 """
 
+from collections.abc import Mapping
+
 from services.kit.errors import SpondylError
+from services.kit.language import Language
 
 
 class UnknownDevice(SpondylError):  # noqa: N818  (the name is what a reader meets)
     """No bed of this name has been heard of."""
+
+    status = 404
+
+
+class UnknownAlarm(SpondylError):  # noqa: N818  (the same)
+    """This occurrence of an alarm is not on."""
 
     status = 404
 
@@ -40,6 +54,21 @@ class HistoryRefused(SpondylError):  # noqa: N818  (the same)
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class HistoryNotFound(HistoryRefused):
+    """Telemetry knows nothing of that name or id, or may not tell this caller."""
+
+
+class BadSearch(SpondylError):  # noqa: N818  (the same)
+    """What was typed cannot be looked for or kept; ``words`` say so in every language, ``field`` where."""
+
+    status = 422
+
+    def __init__(self, words: Mapping[Language, str], field: str) -> None:
+        super().__init__(words["en"])
+        self.words = words
+        self.field = field
 
 
 class UnknownUser(SpondylError):  # noqa: N818  (the same)
@@ -89,3 +118,15 @@ class PasswordChangeFirst(SpondylError):  # noqa: N818  (the same)
     """Whoever has an initial password changes it before anything else."""
 
     status = 403
+
+
+class UnknownScreen(SpondylError):  # noqa: N818  (the same)
+    """No link for a patient's screen of this id."""
+
+    status = 404
+
+
+class ScreenRefused(SpondylError):  # noqa: N818  (the same)
+    """A link for a patient's screen that the rules do not allow."""
+
+    status = 422

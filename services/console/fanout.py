@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from services.console import detail, present
+from services.console import alarms, detail, present
 from services.console.glance import Glance, glances
 from services.console.live import Live
 from services.console.models import Block, Device, Key
@@ -99,12 +99,14 @@ class Round:
         """The alarm header of the beds that this reader may see."""
         found = self._headers.get((view.language, view.sites))
         if found is None:
-            rows = [
-                self._row(glance, view.language) for glance in self.glances.values() if view.sees(glance.site)
-            ]
-            found = present.header(self.live, rows, self.now, view.language)
+            found = alarms.header(self.live, self.beds(view), self.now, view.language)
             self._headers[view.language, view.sites] = found
         return found
+
+    def beds(self, view: View) -> list[Frame]:
+        """What the header needs of every bed that this reader may see."""
+        seen = (glance for glance in self.glances.values() if view.sees(glance.site))
+        return [self._row(glance, view.language) for glance in seen]
 
     def wall(self, view: View) -> Frame:
         """One page of tiles, in their order, and what it is a part of."""
@@ -144,7 +146,7 @@ class Round:
             "site": device.key.site,
             "link": glance.link,
             "in_session": glance.in_session,
-            "alarms": present.alarms(live, device, self.now, language) if glance.severity else [],
+            "alarms": alarms.rows(live, device, self.now, language) if glance.severity else [],
         }
 
 

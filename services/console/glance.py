@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.console import present
+from services.console import alarms
 from services.console.live import Live
 from services.console.models import Device, Link
 
@@ -15,7 +15,7 @@ class Glance:
     device: Device
     link: Link
     in_session: bool
-    severity: int  # of its worst alarm, see present.SEVERITY
+    severity: int  # of its worst alarm, see alarms.SEVERITY
 
     @property
     def site(self) -> str:
@@ -25,7 +25,7 @@ class Glance:
     @property
     def away(self) -> bool:
         """Whether it is not connected."""
-        return self.link in present.NOT_SEEN
+        return self.link in alarms.NOT_SEEN
 
 
 def glances(live: Live, now: float) -> dict[str, Glance]:
@@ -37,7 +37,7 @@ def glances(live: Live, now: float) -> dict[str, Glance]:
             name,
             device,
             live.link(device, now),
-            present.in_session(device, now),
-            present.severity(live, device, now),
+            alarms.in_session(device, now),
+            alarms.severity(live, device, now),
         )
     return found

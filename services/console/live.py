@@ -10,6 +10,7 @@ from broker.messages import AlarmState, Committed, DeviceState, Event, GatewaySt
 from services.console.blocks import Samples
 from services.console.errors import UnknownDevice
 from services.console.models import STALE_S, Block, Device, Gateway, Key, Link
+from services.console.occurrences import Acknowledged, Acknowledgements
 
 UNSENT_BLOCKS = 20_000  # blocks waiting for the fan-out; beyond it the oldest go
 
@@ -24,9 +25,25 @@ class Live:
     broker_up: bool = False
     broker_since: float = 0.0
     revision: int = 0  # rises with every edge that a reader must see at once
+    acknowledged: Acknowledgements = field(default_factory=Acknowledgements)
+    began_us: int = field(default_factory=lambda: time.time_ns() // 1000)
+    _began: float = field(init=False)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _watched: frozenset[Key] = frozenset()  # beds whose blocks somebody wants to see as they come
     _unsent: deque[Block] = field(default_factory=lambda: deque(maxlen=UNSENT_BLOCKS))
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    def wall_us(self, at: float) -> int:
+        """A moment of ``clock`` in microseconds since the epoch: always the same for the same moment."""
+        return self.began_us + round((at - self._began) * 1e6)
+
+    def acknowledge(self, found: Iterable[Acknowledged]) -> None:
+        """What people acknowledged, here or at another console."""
+        with self.lock:
+            if self.acknowledged.take(found):
+                self.revision += 1
 
     def status(self, site: str, status: GatewayStatus) -> None:
         """A gateway's birth, end or loss; an old boot's will does not end a newer boot."""
@@ -119,8 +136,8 @@ class Live:
             where = f" at site {site}" if site else ""
             raise UnknownDevice(f"no bed {device}{where} has been heard of since this console started")
         if len(found) > 1:
-            where = ", ".join(sorted(one.key.site for one in found))
-            raise UnknownDevice(f"bed {device} exists at {where}: name one with ?site=")
+            several = ", ".join(sorted(one.key.site for one in found))
+            raise UnknownDevice(f"bed {device} exists at {several}: name one with ?site=")
         return found[0]
 
     def link(self, device: Device, now: float) -> Link:

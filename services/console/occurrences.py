@@ -57,7 +57,7 @@ def of_broker(since_us: int) -> str:
 
 
 def _connection_covered(known: Acknowledged, wanted: Occurrence) -> bool:
-    """A loss after a later sample of the same boot: whoever acknowledged it had seen more than this console."""
+    """A loss after a later sample of the same boot: its console had seen more than this one."""
     boot, _, after = known.occurrence.id.rpartition(":")
     own_boot, _, own_after = wanted.id.rpartition(":")
     return boot == own_boot and after >= own_after

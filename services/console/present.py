@@ -7,24 +7,19 @@ scripts run, and every sentence can be tested without a browser.
 from dataclasses import dataclass
 from typing import Any
 
-from broker.messages import ActiveAlarm, Event, Priority
+from broker.messages import Event
+from services.console import alarms
 from services.console.live import Live
-from services.console.models import IN_SESSION, Device, Link
+from services.console.models import Device, Link
 from services.console.texts import TEXTS
 from services.kit.pages import Language
-from services.kit.words import PHASES, PRIORITIES, PRIORITY_SYMBOLS, reason
+from services.kit.words import PHASES, reason
 
 BLANK = "--"
-SEVERITY: dict[Priority | None, int] = {"high": 3, "medium": 2, "low": 1, None: 0}
-# The console's own condition: a bed in session that cannot be seen. At the bed the therapy goes on safely, so
-# it is not a high one; nobody watches, so it is more than the gateway's own `network_lost`.
-CONNECTION_PRIORITY: Priority = "medium"
-CONNECTION_ALARM_S = 3.0
 CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that the wall does not jump
 # With these on, the load cell says nothing: a zero in large type would be a lie.
 UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
 NOISE_N = 5.0  # a slack load cell reads a little below zero; more than this below it is shown as it is
-NOT_SEEN: tuple[Link, ...] = ("stale", "lost", "stopped", "waiting")
 EVENTS_SHOWN = 30
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 
@@ -66,62 +61,6 @@ def tension(value: float | None) -> str:
     return newtons(0.0 if value is not None and -NOISE_N < value < 0 else value)
 
 
-def alarm_row(alarm: ActiveAlarm, language: Language) -> dict[str, Any]:
-    """An alarm of the gateway as shown; its priority and text are the gateway's."""
-    return {
-        "condition": alarm.condition,
-        "priority": alarm.priority,
-        "symbol": PRIORITY_SYMBOLS[alarm.priority],
-        "spoken": PRIORITIES[alarm.priority][language],
-        "text": (alarm.text.get(language) or alarm.text.get("en", alarm.condition)).lstrip("* "),
-        "since": alarm.since.astimezone().strftime("%H:%M:%S"),
-        "latched": alarm.latched,
-    }
-
-
-def _connection_row(language: Language) -> dict[str, Any]:
-    return {
-        "condition": "connection_lost",
-        "priority": CONNECTION_PRIORITY,
-        "symbol": PRIORITY_SYMBOLS[CONNECTION_PRIORITY],
-        "spoken": PRIORITIES[CONNECTION_PRIORITY][language],
-        "text": TEXTS["session_lost"][language],
-        "since": "",
-        "latched": False,
-    }
-
-
-def in_session(device: Device, now: float) -> bool:
-    """Whether the bed was last seen treating someone."""
-    return device.current_phase(now) in IN_SESSION
-
-
-def alarms(live: Live, device: Device, now: float, language: Language) -> list[dict[str, Any]]:
-    """The bed's alarms, worst first, with the console's own `connection_lost` where it applies.
-
-    While the broker is away, one alarm of the console stands for all beds.
-    """
-    rows = [alarm_row(alarm, language) for alarm in (device.alarms.alarms if device.alarms else [])]
-    if live.broker_up and in_session(device, now) and _unseen(live, device, now):
-        rows.append(_connection_row(language))
-    return sorted(rows, key=lambda row: -SEVERITY[row["priority"]])
-
-
-def severity(live: Live, device: Device, now: float) -> int:
-    """How bad the worst of its alarms is, without putting any of them into words."""
-    active = device.alarms.alarms if device.alarms else []
-    worst = max((SEVERITY[alarm.priority] for alarm in active), default=0)
-    if live.broker_up and in_session(device, now) and _unseen(live, device, now):
-        return max(worst, SEVERITY[CONNECTION_PRIORITY])
-    return worst
-
-
-def _unseen(live: Live, device: Device, now: float) -> bool:
-    link = live.link(device, now)
-    age_s = device.age_s(now)
-    return link in ("lost", "stopped") or (link == "stale" and (age_s or 0.0) > CONNECTION_ALARM_S)
-
-
 def tile(live: Live, device: Device, now: float, language: Language) -> dict[str, Any]:
     """Everything that a tile shows, as strings."""
     link = live.link(device, now)
@@ -129,8 +68,8 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
     phase = device.current_phase(now)
     words = PHASES[phase]
     state = device.state
-    rows = alarms(live, device, now, language)
-    session = in_session(device, now)
+    rows = alarms.rows(live, device, now, language)
+    session = alarms.in_session(device, now)
     known = fresh and not UNKNOWN_TENSION.intersection(row["condition"] for row in rows)
     return {
         "key": str(device.key),
@@ -159,6 +98,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "guardings": str(state.guardings) if state and session else BLANK,
         "region": TEXTS[f"region_{state.region}"][language] if state and state.region and session else "",
         "priority": rows[0]["priority"] if rows else None,
+        "quiet": alarms.quiet(rows),
         "alarms": rows,
     }
 
@@ -252,31 +192,3 @@ def page_words(page: int, pages: int, found: int, language: Language) -> str:
     """Which part of the list is shown."""
     name = "wall_page_of" if pages > 1 else "wall_one_page"
     return TEXTS[name][language].format(page=page, pages=pages, found=found)
-
-
-def header(live: Live, tiles: list[dict[str, Any]], now: float, language: Language) -> dict[str, Any]:
-    """The alarm header that every page keeps: all active alarms, worst first, and the state of the whole."""
-    session = sum(tile["in_session"] for tile in tiles)
-    lost = sum(tile["link"] in NOT_SEEN for tile in tiles)
-    rows = [
-        {**row, "device": tile["device"], "site": tile["site"], "key": tile["key"]}
-        for tile in tiles
-        for row in tile["alarms"]
-    ]
-    if not live.broker_up:
-        rows.append(_broker_row(session, language))
-    rows.sort(key=lambda row: -SEVERITY[row["priority"]])
-    age = duration(max(0.0, now - live.broker_since), language)
-    return {
-        "alarms": rows,
-        "worst": rows[0]["priority"] if rows else None,
-        "beds": TEXTS["beds_line"][language].format(beds=len(tiles), session=session, lost=lost),
-        "broker_up": live.broker_up,
-        "broker_text": "" if live.broker_up else TEXTS["broker_down"][language].format(age=age),
-    }
-
-
-def _broker_row(session: int, language: Language) -> dict[str, Any]:
-    row = _connection_row(language)
-    text = TEXTS["broker_alarm"][language].format(session=session)
-    return {**row, "condition": "broker_lost", "text": text, "device": "", "site": "", "key": ""}

@@ -7,9 +7,10 @@ import pytest
 from console.samples import BOOT, NORTH, Clock, block, status
 
 from broker.messages import ActiveAlarm, AlarmState, DeviceState
-from services.console import present
+from services.console import alarms, present
+from services.console.alarms import CONNECTION_ALARM_S
 from services.console.live import Live
-from services.console.present import CALM_S, CONNECTION_ALARM_S, Order
+from services.console.present import CALM_S, Order
 from services.kit.words import PHASES
 
 
@@ -109,9 +110,9 @@ def test_one_alarm_stands_for_a_broker_that_is_gone(live):
     live.tension(NORTH, block(0))
     live.broker(up=False)
     live.clock.now += 30
-    header = present.header(live, [tile(live)], live.clock(), "en")
+    header = alarms.header(live, [tile(live)], live.clock(), "en")
     assert [row["condition"] for row in header["alarms"]] == ["broker_lost"]
-    assert "30 s" in header["broker_text"]
+    assert "30\N{NO-BREAK SPACE}s" in header["broker_text"]
     assert header["beds"] == "1 beds · 1 in session · 1 not connected"
 
 

@@ -1,0 +1,159 @@
+"""The audit trail: its page, its export and the look at its chain."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from services.console import trail
+from services.console.context import Console
+from services.console.texts import TEXTS
+from services.console.trail import Wanted
+from services.kit.auth.guard import allow
+from services.kit.auth.principal import Principal
+from services.kit.formats import NOTHING
+from services.kit.pages import Language, language_of
+from services.kit.trail import Entry, Finding
+
+Reader = Annotated[Principal, allow("trail.see")]
+Text = Annotated[str, Query(max_length=10_000)]
+Seq = Annotated[int | None, Query(ge=0, le=2**62)]
+ACTION: Final = "action_"  # a text of this name says what was done
+
+
+@dataclass(slots=True)
+class Look:
+    """The last look at the chain of this console."""
+
+    finding: Finding | None = None
+    at: datetime | None = None
+
+
+async def wanted(
+    who: Text = "",
+    action: Text = "",
+    record: Text = "",
+    site: Text = "",
+    first: Text = "",
+    last: Text = "",
+) -> Wanted:
+    """What the page's form asks for; a day that is none asks for nothing."""
+    return Wanted(who.strip(), action.strip(), record.strip(), site.strip(), _day(first), _day(last))
+
+
+Asked = Annotated[Wanted, Depends(wanted)]
+
+
+def router(console: Console) -> APIRouter:
+    """``GET /trail``, ``GET /trail.csv`` and ``POST /trail/verify``."""
+    routes = APIRouter()
+    look, turn = Look(), asyncio.Lock()
+
+    @routes.get("/trail", include_in_schema=False)
+    async def page(
+        request: Request, who: Reader, asked: Asked, before: Seq = None, after: Seq = None
+    ) -> Response:
+        """Who saw or changed what, newest first; that this was read is written down, too."""
+        await console.record(request, who, "trail.seen", detail=query_of(asked))
+        asked = replace(asked, sites=who.sites("trail.see"))
+        shown = await run_in_threadpool(trail.read, console.trail, asked, before=before, after=after)
+        language = language_of(request)
+        return console.page(
+            request,
+            "trail.html",
+            page="trail",
+            title=TEXTS["nav_trail"][language],
+            rows=[row_of(entry, language) for entry in shown.rows],
+            asked=asked,
+            actions=actions(language),
+            older=_address(asked, before=shown.older),
+            newer=_address(asked, after=shown.newer),
+            export=f"/trail.csv?{urlencode(query_of(asked))}",
+            filtered=bool(query_of(asked)),
+            look=look,
+        )
+
+    @routes.get("/trail.csv")
+    async def export(request: Request, who: Reader, asked: Asked) -> Response:
+        """The same rows as a table for a spreadsheet, oldest first."""
+        await console.record(request, who, "trail.exported", detail=query_of(asked))
+        asked = replace(asked, sites=who.sites("trail.see"))
+        name = f"trail-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
+        return StreamingResponse(
+            trail.as_csv(console.trail, asked),
+            media_type="text/csv; charset=utf-8",
+            headers={"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"},
+        )
+
+    @routes.post("/trail/verify")
+    async def verify(request: Request, who: Reader) -> Response:
+        """Look at every row now; one look at a time."""
+        async with turn:
+            look.finding = await run_in_threadpool(console.trail.verify)
+            look.at = datetime.now(UTC)
+        await console.record(request, who, "trail.verified", detail=look.finding.body())
+        return RedirectResponse("/trail", status_code=303)
+
+    return routes
+
+
+def actions(language: Language) -> list[tuple[str, str]]:
+    """Every action that has a text, with it, in the order of the texts."""
+    rows = [
+        (key.removeprefix(ACTION), text[language]) for key, text in TEXTS.items() if key.startswith(ACTION)
+    ]
+    return sorted(rows, key=lambda row: row[1].casefold())
+
+
+def row_of(entry: Entry, language: Language) -> dict[str, Any]:
+    """A row as the page shows it."""
+    text = TEXTS.get(ACTION + entry.action)
+    return {
+        "seq": entry.seq,
+        "at": datetime.fromtimestamp(entry.at_us / 1e6, UTC),
+        "name": entry.name,
+        "account": entry.account,
+        "address": entry.address,
+        "action": text[language] if text else entry.action,
+        "code": entry.action,
+        "site": entry.site,
+        "record": entry.record,
+        "detail": [(name, _words(value)) for name, value in sorted(entry.detail.items())],
+        "hash": entry.hash,
+    }
+
+
+def query_of(asked: Wanted) -> dict[str, str]:
+    """The form's fields that ask for something."""
+    fields: Mapping[str, object] = {
+        "who": asked.who, "action": asked.action, "record": asked.record, "site": asked.site,
+        "first": asked.first_day, "last": asked.last_day,
+    }  # fmt: skip
+    return {name: str(value)[: trail.LONGEST] for name, value in fields.items() if value}
+
+
+def _address(asked: Wanted, **cursor: int | None) -> str:
+    """Another page of the same question; empty where there is none."""
+    found = {name: str(seq) for name, seq in cursor.items() if seq is not None}
+    return f"/trail?{urlencode(query_of(asked) | found)}" if found else ""
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_words(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(_words(one) for one in value)
+    return NOTHING if value is None else str(value)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError:
+        return None
