@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy import replaying
+from deploy import issuing, replaying
 from services.kit.options import AsJson, Data
 
 
@@ -15,6 +15,7 @@ def register(root: typer.Typer) -> None:
     root.command("status")(_status)
     root.command("doctor")(_doctor)
     replaying.register(root)
+    issuing.register(root)
 
 
 def _up(

@@ -1,4 +1,4 @@
-"""The generated parts of docs/operations.md: every setting, from the classes that read it.
+"""The generated parts of docs/operations.md and docs/access.md: every setting, every role.
 
 ``python -m deploy.reference`` writes them; a test fails when they are not current.
 """
@@ -9,14 +9,19 @@ from pathlib import Path
 from services.console.models import ConsoleSettings
 from services.controller.panel.__main__ import PanelSettings
 from services.controller.settings import ControllerSettings
+from services.controller.therapist import TherapistSettings
+from services.kit.auth.roles import PERMISSIONS, ROLES
 from services.kit.settings import Settings, described
 from services.telemetry.settings import TelemetrySettings
 
-OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
+DOCS = Path(__file__).parent.parent / "docs"
+OPERATIONS = DOCS / "operations.md"
+ACCESS = DOCS / "access.md"
 READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("every service", Settings),
     ("gateway", ControllerSettings),
     ("panel", PanelSettings),
+    ("simulated therapist", TherapistSettings),
     ("telemetry", TelemetrySettings),
     ("console", ConsoleSettings),
 )
@@ -35,24 +40,52 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+def roles_table() -> str:
+    """One row a permission, one column a role."""
+    rows = [
+        f"| permission | what it opens | {' | '.join(ROLES)} |",
+        f"|---|---|{'---|' * len(ROLES)}",
+    ]
+    for permission, what in PERMISSIONS.items():
+        marks = ("yes" if permission in role.permissions else "" for role in ROLES.values())
+        rows.append(f"| `{permission}` | {what} | {' | '.join(marks)} |")
+    return "\n".join(rows)
+
+
+def purposes_table() -> str:
+    """One row a role: its title in both languages, and what it is for."""
+    rows = ["| role | in the console | what it is for |", "|---|---|---|"]
+    rows += [
+        f"| `{name}` | {role.title['en']} / {role.title['de']} | {role.purpose['en']} |"
+        for name, role in ROLES.items()
+    ]
+    return "\n".join(rows)
+
+
 def with_part(text: str, name: str, part: str) -> str:
     """The page with the lines between its two marks replaced."""
     pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
     filled = rf"\g<1>\n{part.replace(chr(92), chr(92) * 2)}\n\n\g<2>"
     replaced, count = re.subn(pattern, filled, text, flags=re.DOTALL)
     if count != 1:
-        raise ValueError(f"docs/operations.md has {count} parts between the marks of {name!r}: one is needed")
+        raise ValueError(f"the page has {count} parts between the marks of {name!r}: one is needed")
     return replaced
 
 
 def current(text: str) -> str:
-    """The page as it should be."""
+    """The operations page as it should be."""
     return with_part(text, "settings", settings_table())
 
 
+def current_access(text: str) -> str:
+    """The page on access as it should be."""
+    return with_part(with_part(text, "roles", purposes_table()), "permissions", roles_table())
+
+
 def main() -> None:
-    """Write the page anew."""
-    OPERATIONS.write_text(current(OPERATIONS.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the pages anew."""
+    for page, write in ((OPERATIONS, current), (ACCESS, current_access)):
+        page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
@@ -11,6 +12,7 @@ from chaos.faults import FAULTS
 
 from deploy import reference
 from services.cli import build
+from services.kit.auth.roles import PERMISSIONS, ROLES, Permission
 
 ROOT = Path(__file__).parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -43,6 +45,14 @@ def test_every_command_is_on_the_operations_page(words):
 def test_the_settings_on_the_operations_page_are_those_the_services_read():
     """Ops configure by the page, not by the source; `python -m deploy.reference` writes it."""
     assert reference.current(OPERATIONS) == OPERATIONS
+
+
+def test_the_roles_on_the_page_about_access_are_those_that_services_judge_by():
+    """Whoever grants a role reads there what it opens."""
+    page = reference.ACCESS.read_text(encoding="utf-8")
+    assert reference.current_access(page) == page
+    assert set(PERMISSIONS) == set(get_args(Permission))
+    assert all(permission in PERMISSIONS for role in ROLES.values() for permission in role.permissions)
 
 
 @pytest.mark.parametrize("name", METRICS)

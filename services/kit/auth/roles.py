@@ -1,27 +1,41 @@
 """THE table of roles: what each may do. Every grant of a role is scoped to sites."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from services.kit.pages import Text
 
 RoleName = Literal["administrator", "clinician", "therapist", "reception", "billing", "monitor", "integrator"]
 Permission = Literal[
-    "beds.see",  # the wall, a bed, its live trace
-    "beds.stop",  # stop and pause from remote
-    "beds.operate",  # confirm, start, resume, change at the bedside panel
-    "beds.fault",  # faults of simulated beds
+    "beds.see",
+    "beds.stop",
+    "beds.operate",
+    "beds.fault",
     "alarms.acknowledge",
-    "sessions.see",  # past sessions of patients
+    "sessions.see",
     "sessions.export",
     "notes.write",
-    "samples.see",  # telemetry's devices, windows and blocks
+    "samples.see",
     "statistics.see",
-    "audit.see",  # gaps and duplicates
+    "audit.see",
     "users.manage",
     "trail.see",
 ]
-PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
+PERMISSIONS: Final[dict[Permission, str]] = {  # what each opens
+    "beds.see": "the wall, a bed, its live trace",
+    "beds.stop": "stop and pause from remote",
+    "beds.operate": "confirm, start, resume, change, at the bedside panel",
+    "beds.fault": "faults of simulated beds",
+    "alarms.acknowledge": "acknowledging an alarm",
+    "sessions.see": "past sessions: list, curve, summary, events, notes",
+    "sessions.export": "a session as a file, its black box",
+    "notes.write": "notes on a session",
+    "samples.see": "telemetry's devices, windows and blocks, the curve of a bed",
+    "statistics.see": "figures over many sessions",
+    "audit.see": "gaps and duplicates of what is stored",
+    "users.manage": "accounts and their roles",
+    "trail.see": "the audit trail",
+}
 
 
 @dataclass(frozen=True, slots=True)
