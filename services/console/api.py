@@ -11,14 +11,14 @@ from fastapi.staticfiles import StaticFiles
 from services.console.accounts import identity
 from services.console.context import HERE, Console
 from services.console.errors import PasswordChangeFirst
-from services.console.routes import beds, sign_in, streams, wall
+from services.console.routes import beds, cures, sessions, sign_in, streams, wall
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
-ROOMS: Final = (wall, beds, streams)
+ROOMS: Final = (wall, beds, streams, cures, sessions)
 
 
 def create(console: Console, version: str, checks: list[Check]) -> FastAPI:

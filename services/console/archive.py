@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from services.console.errors import HistoryRefused, HistoryUnavailable
+from services.console.errors import HistoryNotFound, HistoryRefused, HistoryUnavailable
 from services.kit.auth.principal import Principal
 
 TIMEOUT: Final = httpx.Timeout(8.0, connect=2.0, pool=4.0)
@@ -31,7 +31,8 @@ class Archive:
     """One pool of connections to telemetry.
 
     ``sign`` makes a token that lasts a minute in a caller's name. Every method raises HistoryUnavailable when
-    telemetry has no address or does not answer, HistoryRefused with its own words and status when it refuses.
+    telemetry has no address or does not answer, and HistoryRefused (HistoryNotFound) with its own words and
+    status when it refuses.
     """
 
     def __init__(
@@ -120,4 +121,5 @@ def _refused(answer: httpx.Response) -> HistoryRefused | HistoryUnavailable:
         detail = f"telemetry answers {answer.status_code}"
     if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         return HistoryUnavailable(detail)
-    return HistoryRefused(detail, answer.status_code)
+    kind = HistoryNotFound if answer.status_code == httpx.codes.NOT_FOUND else HistoryRefused
+    return kind(detail, answer.status_code)

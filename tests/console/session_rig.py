@@ -1,0 +1,107 @@
+"""A console on a real telemetry with a real archive, all in this process: past sessions as a person sees them.
+
+rig = SessionRig(valkey_url, directory)
+rig.history.store("archived")
+rig.get("ada", "/sessions").text            # as the person of that name, by her cookie
+"""
+
+from dataclasses import replace
+from uuid import UUID
+
+import httpx
+from asgi_client import Client
+from console.account_rig import AccountRig
+from history_rig import HistoryRig
+from simulated_session import SESSION
+from sqlalchemy import select
+
+from services.console import api
+from services.console.archive import Archive
+from services.console.context import Console
+from services.console.live import Live
+from services.console.models import ConsoleSettings
+from services.console.remote import Remote
+from services.console.store import Store
+from services.console.tables import TRAIL
+from services.kit.auth.guard import bearer
+from services.kit.auth.keys import public_pem
+from services.kit.http import create_app
+from services.telemetry.api import create_router
+from services.telemetry.archive.rows import Commit
+from services.telemetry.models import Place
+
+DAY_US = 24 * 3600 * 1_000_000
+PEOPLE = {
+    "ada": ("clinician",),
+    "nora": ("clinician@north",),
+    "sam": ("clinician@south",),
+    "tina": ("therapist@north",),
+    "bill": ("billing",),
+    "moni": ("monitor",),
+}
+
+
+class SessionRig:
+    """The people of ``PEOPLE`` may sign in; ``away`` takes telemetry away."""
+
+    def __init__(self, redis_url, directory, minutes=1.0, panels=None):
+        self.history = HistoryRig(redis_url, directory, minutes=minutes)
+        settings = ConsoleSettings(data=directory, telemetry_url="http://telemetry", panels=panels or {})
+        self.store = Store(settings.database)
+        self.console = Console(Live(), Remote(None), settings, self.store)
+        telemetry = create_app(
+            "telemetry", "0", (), [create_router(self.history.history)],
+            guard=bearer(public_pem(self.console.key)),
+        )  # fmt: skip
+        self.transport = httpx.ASGITransport(telemetry)
+        self.away(False)
+        self.app = api.create(self.console, "0", [])
+        self.accounts = AccountRig(settings.database)
+        for name, roles in PEOPLE.items():
+            self.accounts.person(name, *roles)
+
+    def away(self, is_away=True):
+        """Telemetry does not answer any more, or does again."""
+        transport = httpx.AsyncHTTPTransport() if is_away else self.transport
+        address = "http://127.0.0.1:9" if is_away else "http://telemetry"
+        self.console.archive = Archive(address, self.console.token_for, transport=transport)
+
+    def close(self):
+        """Let go of databases and servers."""
+        self.accounts.close()
+        self.store.close()
+        self.history.close()
+
+    def get(self, name, path, **options):
+        """GET as this person, in a browser."""
+        return self._client(name).get(path, **options)
+
+    def post(self, name, path, **options):
+        """POST as this person, in a browser, with what our own pages send against forgery."""
+        return self._client(name).post(path, **options)
+
+    def trail(self):
+        """What was recorded, oldest first: (name, action, record, site)."""
+        rows = self.console.trail.rows(select(TRAIL).order_by(TRAIL.c.seq))
+        return [(row.name, row.action, row.record, row.site) for row in rows]
+
+    def _client(self, name):
+        headers = {"accept": "text/html", "accept-language": "en"} | self.accounts.headers(name)
+        return Client(self.app, headers)
+
+    def another(self, number, *, days=0, site="north", **said):
+        """One more session in the archive, of the same cure and the same samples, so many days later.
+
+        Gives its id; ``said`` is what its summary says otherwise. At another site it has no samples.
+        """
+        index = self.history.rig.archive.index
+        first = index.session(SESSION)
+        marks = index.marks(self.history.source)
+        row = replace(
+            first, id=UUID(int=0x5E55 << 112 | number), place=Place(site, first.place.device),
+            started_at_us=first.started_at_us + days * DAY_US, ended_at_us=first.ended_at_us + days * DAY_US,
+            summary=first.summary | said, boot=first.boot if site == "north" else None,
+            cure=first.cure if site == "north" else UUID(int=number), patient=UUID(int=number) if site != "north" else first.patient,
+        )  # fmt: skip
+        assert index.commit(Commit(self.history.source, marks, marks, sessions=[row]))
+        return row.id
