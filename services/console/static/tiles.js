@@ -60,6 +60,7 @@ export class Tile {
       phase: data.phase,
       session: String(data.in_session),
     });
+    element.toggleAttribute("data-quiet", data.quiet);
     for (const name of FIELDS) put(element, name, data[name]);
     put(element, "tension", data.tension);
     const phase = element.querySelector('[data-part="phase"]');

@@ -1,12 +1,17 @@
 // Alarms on a page: one synchronised flash, and sound for the worst one where a person has switched it on.
 
-// IEC 60601-1-8: burst of pulses, then silence; high repeats every 10 s, medium every 25 s, low once.
+// IEC 60601-1-8: a burst of pulses, then silence; high repeats every 10 s, medium every 25 s, low once.
+const BURST = [0, 0.25, 0.5, 0.85, 1.1];
 const TONES = {
-  high: { pulses: [0, 0.25, 0.5, 0.85, 1.1], hertz: 880, every_ms: 10_000 },
+  high: { pulses: [...BURST, ...BURST.map((at) => at + 1.9)], hertz: 880, every_ms: 10_000 },
   medium: { pulses: [0, 0.3, 0.6], hertz: 660, every_ms: 25_000 },
   low: { pulses: [0], hertz: 523, every_ms: Infinity },
 };
 const RANK = { high: 3, medium: 2, low: 1 };
+const MINUTE_MS = 60_000;
+const TICK_MS = 250;
+const GESTURES = ["pointerdown", "keydown"];
+const OFF = { on: false, muted_until: 0, muted_rank: 0, played: "", played_at: 0 };
 
 /** Every alarm animation shares one beginning, so that the page flashes as one, whenever an alarm came. */
 export function synchroniseFlash() {
@@ -22,36 +27,136 @@ export function worse(a, b) {
   return (RANK[a] ?? 0) >= (RANK[b] ?? 0) ? a : b;
 }
 
-/** Sound for the worst active alarm. Off until its button is pressed: browsers ask for that, and so do people. */
+/** Sound for the worst alarm that signals. Off until a person switches it on: browsers ask for that, and so do people.
+ *
+ * `button` toggles it, where that is all there is. `remember` is the name under which this browser keeps the choice;
+ * `onChange(sound)` is told whenever `state` or `left_s` may have changed.
+ */
 export class AlarmSound {
-  constructor(button) {
-    this.button = button;
-    this.priority = null;
-    this.timer = null;
-    button?.addEventListener("click", () => this.toggle());
+  constructor(button = null, { remember = null, onChange = () => {} } = {}) {
+    Object.assign(this, { button, remember, onChange, priority: null, newest: "", timer: null, context: null });
+    this.held = { ...OFF, ...this.recall() };
+    button?.addEventListener("click", () => this.switch(!this.held.on));
+    if (remember) addEventListener("storage", (event) => event.key === remember && this.reload());
+    setInterval(() => this.tick(), TICK_MS);
+    if (this.held.on) this.open();
   }
 
-  toggle() {
-    this.context ??= new AudioContext();
-    this.on = !this.on;
-    this.button.setAttribute("aria-pressed", String(this.on));
-    this.button.querySelector("use")?.setAttribute("href", `/kit/icons.svg#${this.on ? "sound" : "mute"}`);
+  /** off, muted (for `left_s` more), blocked (the browser waits for a click) or on. */
+  get state() {
+    if (!this.held.on) return "off";
+    if (this.left_s > 0) return "muted";
+    return this.context?.state === "running" ? "on" : "blocked";
+  }
+
+  /** Seconds of muting that are left, rounded up. */
+  get left_s() {
+    return Math.max(0, Math.ceil((this.held.muted_until - Date.now()) / 1000));
+  }
+
+  switch(on) {
+    this.keep({ on, muted_until: 0, played: "" });
+    if (on) this.open();
     this.restart();
   }
 
-  /** Say which priority is the worst now. */
-  set(priority) {
-    if (priority === this.priority) return;
-    this.priority = priority;
+  /** Silence for so many minutes; a new alarm that is worse than all there are now ends it at once. */
+  mute(minutes) {
+    this.keep({ muted_until: Date.now() + minutes * MINUTE_MS, muted_rank: RANK[this.priority] ?? 0 });
     this.restart();
   }
 
+  unmute() {
+    this.keep({ muted_until: 0, played: "" });
+    this.restart();
+  }
+
+  /** Say which priority is the worst that signals now; another `newest` is a new occurrence of it. */
+  set(priority, newest = "") {
+    if (priority === this.priority && newest === this.newest) return;
+    Object.assign(this, { priority, newest });
+    if (this.state === "muted" && (RANK[priority] ?? 0) > this.held.muted_rank) this.unmute();
+    else this.restart();
+  }
+
+  /** Play one burst of a priority, whatever is on; the click is the gesture that browsers wait for. */
+  async test(priority) {
+    this.context ??= this.made();
+    await this.context.resume();
+    this.play(TONES[priority]);
+  }
+
+  // --- within -----------------------------------------------------------------------------------------------
   restart() {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
+    this.show();
     const tone = TONES[this.priority];
-    if (!this.on || !tone) return;
-    this.play(tone);
-    if (Number.isFinite(tone.every_ms)) this.timer = setInterval(() => this.play(tone), tone.every_ms);
+    if (this.state !== "on" || !tone) return;
+    const now = Date.now();
+    const name = `${this.priority} ${this.newest}`;
+    // A page that opens goes on where the last one was, instead of beginning anew at every click.
+    const due_ms = this.remember && this.held.played === name ? this.held.played_at + tone.every_ms - now : 0;
+    if (due_ms <= 0) {
+      this.keep({ played: name, played_at: now });
+      this.play(tone);
+    }
+    const next_ms = due_ms > 0 ? due_ms : tone.every_ms;
+    if (Number.isFinite(next_ms)) this.timer = setTimeout(() => this.again(), next_ms);
+  }
+
+  again() {
+    this.held.played = "";
+    this.restart();
+  }
+
+  tick() {
+    if (!this.held.muted_until) return;
+    if (this.left_s > 0) this.show();
+    else this.unmute();
+  }
+
+  /** Have a context that runs; where the browser wants a gesture first, at the next one. */
+  open() {
+    this.context ??= this.made();
+    this.context.resume();
+    const resume = () => this.context.resume();
+    for (const name of GESTURES) addEventListener(name, resume, { once: true, capture: true });
+  }
+
+  made() {
+    const context = new AudioContext();
+    context.addEventListener("statechange", () => this.restart());
+    return context;
+  }
+
+  show() {
+    if (this.button) {
+      this.button.setAttribute("aria-pressed", String(this.held.on));
+      this.button.querySelector("use")?.setAttribute("href", `/kit/icons.svg#${this.held.on ? "sound" : "mute"}`);
+    }
+    this.onChange(this);
+  }
+
+  keep(change) {
+    Object.assign(this.held, change);
+    if (this.remember) localStorage.setItem(this.remember, JSON.stringify(this.held));
+  }
+
+  recall() {
+    try {
+      return (this.remember && JSON.parse(localStorage.getItem(this.remember))) || {};
+    } catch {
+      return {};
+    }
+  }
+
+  /** Another tab of this browser has changed it. */
+  reload() {
+    const before = JSON.stringify([this.held.on, this.held.muted_until]);
+    this.held = { ...OFF, ...this.recall() };
+    if (before === JSON.stringify([this.held.on, this.held.muted_until])) return;
+    if (this.held.on) this.open();
+    this.restart();
   }
 
   play({ pulses, hertz }) {
