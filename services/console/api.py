@@ -11,14 +11,14 @@ from fastapi.staticfiles import StaticFiles
 from services.console.accounts import identity
 from services.console.context import HERE, Console
 from services.console.errors import PasswordChangeFirst
-from services.console.routes import beds, cures, sessions, sign_in, streams, wall
+from services.console.routes import alarms, beds, cures, sessions, sign_in, streams, trail, wall
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
-ROOMS: Final = (wall, beds, streams, cures, sessions)
+ROOMS: Final = (wall, beds, streams, cures, sessions, alarms, trail)
 
 
 def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
@@ -27,11 +27,12 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        pump = asyncio.create_task(console.fanout.run())
+        tasks = [asyncio.create_task(console.fanout.run()), asyncio.create_task(console.desk.run())]
         try:
             yield
         finally:
-            pump.cancel()
+            for task in tasks:
+                task.cancel()
             await console.archive.close()
 
     app = http.create_app(

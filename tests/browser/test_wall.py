@@ -90,7 +90,7 @@ def test_the_worst_alarm_comes_first_and_stands_on_every_page(wall, north, open_
     assert page.locator(".tile").first.get_attribute("data-device") == "bed-01"
     north.alarm("bed-03", over_force())
     expect(page.locator(".tile").first).to_have_attribute("data-device", "bed-03", timeout=3000)
-    expect(page.locator("#announcer")).to_contain_text("Alarm high at bed-03")
+    expect(page.locator("#alarm-alert")).to_contain_text("Alarm high at bed-03")
     page.locator("#alarms a").first.click()
     expect(page).to_have_url(re.compile("/beds/bed-03"))
     page.goto(f"{wall.address}/beds/bed-01")
