@@ -1,4 +1,4 @@
-"""`spondyl audit-trail`: whether the audit trail is whole, from the shell of the console's machine."""
+"""`spondyl audit-trail`, whether the trail is whole, and `spondyl users`, from the console's machine."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.console.accounts import commands as users
 from services.kit.options import AsJson, Data
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ WORDS = {
 
 
 def register(root: typer.Typer) -> None:
-    """Add `audit-trail verify` and `audit-trail reseal`."""
+    """Add `audit-trail verify`, `audit-trail reseal` and `users`."""
     group = typer.Typer(
         help="The console's audit trail: who saw or changed what.",
         no_args_is_help=True,
@@ -32,6 +33,7 @@ def register(root: typer.Typer) -> None:
     group.command("verify")(_verify)
     group.command("reseal")(_reseal)
     root.add_typer(group, name="audit-trail")
+    users.register(root)
 
 
 def _verify(

@@ -5,7 +5,7 @@ Others of the console's tables are reached through ``Store.engine`` by the modul
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
@@ -19,6 +19,7 @@ from services.kit.auth.principal import Grant
 from services.kit.database import migrate, open_database, reading, writing
 
 _USER = list(USERS.c)
+LONGEST_NAME: Final = 80
 
 
 def now_us() -> int:
@@ -48,7 +49,10 @@ class Store:
 
     def user_named(self, name: str) -> User:
         """The account that signs in by this name. Raises UnknownUser."""
-        return self._one(select(*_USER).where(USERS.c.name == name.strip().lower()), name)
+        plain = name.strip().lower()
+        if not plain.isprintable() or len(plain) > LONGEST_NAME:  # no database need be asked, and some cannot
+            raise UnknownUser(f"there is no account {name[:80]!r}")
+        return self._one(select(*_USER).where(USERS.c.name == plain), name)
 
     def user_vouched(self, issuer: str, subject: str) -> User | None:
         """The account that an OpenID provider vouches for."""

@@ -54,7 +54,8 @@ class Entry:
 
     def _count(self, user: User | None, name: str) -> float:
         if user is None:
-            return self._ghosts.take(hashlib.sha256(name.strip().lower().encode()).hexdigest())
+            typed = name.strip().lower().encode("utf-8", "replace")
+            return self._ghosts.take(hashlib.sha256(typed).hexdigest())
         now = now_us()
         until = self._store.count_failure(user.id, now, lambda failures: now + wait_s(failures) * MICRO)
         return max(0.0, (until - now) / MICRO)
