@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from services.console.accounts import identity
 from services.console.context import HERE, Console
+from services.console.error_page import error_page
 from services.console.errors import PasswordChangeFirst
 from services.console.routes import alarms, beds, cures, sessions, sign_in, streams, trail, wall
 from services.kit import http
@@ -42,6 +43,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         [_for_known(console), sign_in.router(console), _choices(console)],
         lifespan=lifespan,
         content_security_policy=STRICT_POLICY,
+        error_page=error_page(console),
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )
     app.add_exception_handler(PasswordChangeFirst, identity.lead_to_password)

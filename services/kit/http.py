@@ -23,8 +23,10 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from services.kit import metrics
 from services.kit.auth.guard import Guard, public, require_rules
+from services.kit.error_pages import ErrorPage, page_of
 from services.kit.errors import NotSignedIn, SignInFirst, SpondylError
 from services.kit.health import Check, readiness
+from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
 
 log = structlog.get_logger(__name__)
@@ -49,9 +51,11 @@ def create_app(
     max_request_bytes: int = MAX_REQUEST_BYTES,
     content_security_policy: str | None = None,
     guard: Guard | None = None,
+    error_page: ErrorPage | None = None,
 ) -> FastAPI:
     """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
 
+    With an ``error_page`` a browser that opens a page gets its errors as pages.
     With a ``guard`` it does not start while any of its routes says nobody who may call it: SpondylError.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
@@ -66,6 +70,7 @@ def create_app(
         lifespan=_checked(title, lifespan or _plain),
     )
     app.state.guard = guard
+    app.state.error_page = error_page
     app.state.stopping = asyncio.Event()
     app.state.registry = registry
     app.add_middleware(
@@ -203,31 +208,39 @@ def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRo
 
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
-    async def refused(_request: Request, error: HTTPException) -> Response:
-        answer = problem(error.status_code, _title(error.status_code), str(error.detail))
+    async def refused(request: Request, error: HTTPException) -> Response:
+        answer = await _answer(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         rows = [{"field": ".".join(map(str, row["loc"])), "problem": row["msg"]} for row in error.errors()]
         words = "; ".join(f"{row['field']}: {row['problem']}" for row in rows)
-        return problem(422, _title(422), words, errors=rows)
+        return await _answer(request, 422, words, errors=rows)
 
     @app.exception_handler(SpondylError)
     async def ours(connection: HTTPConnection, error: SpondylError) -> Response | None:
         status = int(getattr(error, "status", 400))
-        answer = problem(status, _title(status), error.message)
+        if isinstance(connection, WebSocket):
+            await _turn_away(connection, problem(status, _title(status), error.message), error.message)
+            return None
+        answer = await _answer(connection, status, error.message, getattr(error, "words", None))
         if isinstance(error, NotSignedIn):
             answer.headers["www-authenticate"] = "Bearer"
-        if isinstance(connection, WebSocket):
-            await _turn_away(connection, answer, error.message)
-            return None
         return answer
 
     @app.exception_handler(SignInFirst)
     async def sign_in(_request: Request, error: SignInFirst) -> Response:
         return RedirectResponse(error.location, status_code=303, headers={"cache-control": "no-store"})
+
+
+async def _answer(
+    connection: HTTPConnection, status: int, detail: str, words: Text | None = None, **more: Any
+) -> Response:
+    """A page for a person, problem+json for a program; ``words``: the detail in every language."""
+    page = await page_of(connection.scope, status, words or detail)
+    return page or problem(status, _title(status), detail, **more)
 
 
 async def _turn_away(socket: WebSocket, answer: Response, why: str) -> None:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kit import metrics
+from services.kit.error_pages import new_reference, page_of
 
 MAX_REQUEST_BYTES = 1_000_000
 CONTENT_SECURITY_POLICY = (
@@ -71,6 +72,7 @@ class Gate:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        send = self._headed(send)
         if _is_foreign(scope, headers):
             await _refuse(scope, receive, send, 403, "a page of another origin may not do this here")
         elif scope["type"] == "websocket":
@@ -82,6 +84,18 @@ class Gate:
 
     def _too_large(self) -> str:
         return f"the request is larger than {self._max_bytes} bytes"
+
+    def _headed(self, send: Send) -> Send:
+        """Every answer with the safe headers, a refusal's too."""
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        return headed
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -96,22 +110,20 @@ class Gate:
                 raise HTTPException(413, self._too_large())
             return message
 
-        async def headed(message: Message) -> None:
+        async def watched(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
                 self._observe(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
         try:
-            await self._app(scope, limited, headed)
+            await self._app(scope, limited, watched)
         except Exception:
-            log.exception("request failed", method=scope["method"], route=_route(scope))
+            reference = new_reference()
+            log.exception("request failed", method=scope["method"], route=_route(scope), reference=reference)
             if not answered:
-                await _refuse(scope, receive, headed, 500, FAULT)
+                await _refuse(scope, receive, watched, 500, f"{FAULT} (look for {reference})")
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         self._duration.labels(_route(scope), str(status)).observe(seconds)
@@ -142,6 +154,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": detail})
+        return
+    if page := await page_of(scope, status, detail):
+        await page(scope, receive, send)
         return
     body = orjson.dumps({"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail})
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]

@@ -1,0 +1,85 @@
+"""What a person reads when something was refused or failed: what it is, and a way on."""
+
+import contextlib
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from services.console.context import Console
+from services.kit.auth.principal import Principal
+from services.kit.error_pages import ErrorPage
+from services.kit.language import Text
+from services.kit.pages import language_of
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row: the ids of title and text, the symbol, and whether trying again may help."""
+
+    id: str
+    icon: str
+    again: bool = False
+
+
+KINDS: Final[dict[int, Kind]] = {
+    401: Kind("error_401", "key"),
+    403: Kind("error_403", "key"),
+    404: Kind("error_404", "search"),
+    409: Kind("error_409", "info"),
+    413: Kind("error_413", "info"),
+    422: Kind("error_422", "info"),
+    429: Kind("error_429", "info", again=True),
+    500: Kind("error_500", "error", again=True),
+    502: Kind("error_503", "unlinked", again=True),
+    503: Kind("error_503", "unlinked", again=True),
+}
+OTHER: Final = Kind("error_other", "info")
+
+
+def kind_of(status: int) -> Kind:
+    """The row of a status; a fault of ours for any that is not listed above 499."""
+    fault = KINDS[500] if status >= HTTPStatus.INTERNAL_SERVER_ERROR else OTHER
+    return KINDS.get(status, fault)
+
+
+def error_page(console: Console) -> ErrorPage:
+    """The console's page for an error: in the frame for whoever is signed in, else without any bed in it."""
+
+    async def show(request: Request, status: int, detail: Text | str) -> Response:
+        kind, language, who = kind_of(status), language_of(request), await _who(console, request)
+        texts = console.pages.texts(language)
+        return console.page(
+            request,
+            "error.html",
+            status=status,
+            principal=who,
+            bare=who is None,
+            page="error",
+            title=texts[kind.id],
+            words=texts[f"{kind.id}_text"],
+            icon=kind.icon,
+            status_code=status,
+            again=kind.again and request.method == "GET",
+            sign_in=f"/sign-in?next={quote(_back(request))}" if who is None else None,
+            detail=detail if isinstance(detail, str) else detail[language],
+            detail_language="en" if isinstance(detail, str) else language,
+        )
+
+    return show
+
+
+def _back(request: Request) -> str:
+    return request.url.path if request.method == "GET" else "/"
+
+
+async def _who(console: Console, request: Request) -> Principal | None:
+    """Whose browser this is, also where no route was reached; nobody while that cannot be found out."""
+    with contextlib.suppress(Exception):
+        found = await run_in_threadpool(console.accounts.find, request)
+        if found is not None and not found[1].must_change:
+            return found[1].principal
+    return None

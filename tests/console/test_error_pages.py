@@ -1,0 +1,170 @@
+"""Errors of the console as pages for people and as problem+json for programs."""
+
+import itertools
+import re
+
+import pytest
+from asgi_client import Client
+from console.account_rig import AccountRig
+from fastapi import APIRouter
+from structlog.testing import capture_logs
+
+from services.console import api, context
+from services.console.error_page import KINDS, OTHER, kind_of
+from services.console.live import Live
+from services.console.models import ConsoleSettings
+from services.console.remote import Remote
+from services.console.store import Store
+from services.console.texts import TEXTS
+from services.kit.auth.guard import public
+from services.kit.errors import SpondylError
+from services.kit.language import LANGUAGES
+from services.kit.pages import STRICT_POLICY
+
+HTML = {"accept": "text/html,application/xhtml+xml"}
+
+
+class NoBus:
+    """A broker that nobody asks here."""
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    """What went to the log."""
+    with capture_logs() as lines:
+        yield lines
+
+
+@pytest.fixture
+def console(tmp_path):
+    """A console with its database, without a broker."""
+    settings = ConsoleSettings(data=tmp_path)
+    (tmp_path / "console").mkdir()
+    made = context.Console(Live(), Remote(NoBus()), settings, Store(settings.database))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def app(console):
+    """Its application, with rooms that fail."""
+    made = api.create(console, "1", [])
+    rooms = APIRouter(prefix="/failing", dependencies=[public()])
+
+    @rooms.get("/secret")
+    def secret():
+        raise RuntimeError("the password is swordfish")
+
+    @rooms.get("/{status}")
+    def failing(status: int):
+        error = SpondylError(f"<script>alert(1)</script> {'x' * 300}")
+        error.status = status
+        raise error
+
+    made.include_router(rooms)
+    return made
+
+
+@pytest.fixture
+def ada(console):
+    """An administrator's browser: cookie and all."""
+    rig = AccountRig(console.settings.database)
+    rig.person("ada", "administrator")
+    yield HTML | rig.headers("ada")
+    rig.close()
+
+
+def test_a_person_reads_what_it_is_and_finds_a_way_on(app):
+    """A page of raw JSON is the end of the road for a receptionist."""
+    for status, language in itertools.product((400, 401, 403, 404, 409, 422, 429, 500, 502, 503), LANGUAGES):
+        answer = Client(app).get(f"/failing/{status}", headers=HTML | {"accept-language": language})
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["content-security-policy"] == STRICT_POLICY
+        assert TEXTS[kind_of(status).id][language] in answer.text
+        assert 'href="/sign-in?next=' in answer.text
+        assert "<script>alert" not in answer.text
+
+
+def test_a_program_reads_a_problem(app):
+    """Scripts and integrators parse; they do not ask for HTML."""
+    for status in (401, 404, 503):
+        answer = Client(app).get(f"/failing/{status}", headers={"accept": "*/*"})
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == status
+
+
+def test_an_unknown_path_is_a_page_that_shows_no_bed_to_who_is_not_signed_in(app):
+    """Anybody can type an address."""
+    answer = Client(app).get("/nowhere", headers=HTML)
+    assert answer.status_code == 404
+    assert TEXTS["error_404"]["en"] in answer.text
+    assert 'id="alarms"' not in answer.text
+    assert "page.js" not in answer.text
+
+
+def test_whoever_is_signed_in_keeps_navigation_and_alarms_on_an_error(app, ada):
+    """An alarm must not wait until somebody has found back."""
+    answer = Client(app).get("/nowhere", headers=ada)
+    assert answer.status_code == 404
+    assert 'id="alarms"' in answer.text
+    assert re.search(r'href="/"[^>]*>.*Back to the wall', answer.text)
+
+
+def test_a_fault_of_ours_names_a_line_of_the_log_and_nothing_of_the_inside(app, ada, logged):
+    """The reader can report it, an attacker learns nothing."""
+    answer = Client(app).get("/failing/secret", headers=ada)
+    assert answer.status_code == 500
+    assert "swordfish" not in answer.text
+    assert "Traceback" not in answer.text
+    reference = re.search(r"look for ([0-9a-f]{8})", answer.text).group(1)
+    assert reference in [line.get("reference") for line in logged]
+    assert TEXTS["try_again"]["en"] in answer.text
+
+
+def test_a_broken_template_is_a_fault_page_and_even_a_broken_frame_has_one(app, console, ada, monkeypatch):
+    """The page that reports a fault must not depend on what is broken."""
+    render = console.pages.render
+
+    def broken(request, template, **more):
+        if template in names:
+            raise ZeroDivisionError("inside of a template")
+        return render(request, template, **more)
+
+    monkeypatch.setattr(type(console.pages), "render", lambda _pages, *a, **k: broken(*a, **k))
+    names = {"wall.html"}
+    answer = Client(app).get("/", headers=ada)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert TEXTS["error_500"]["en"] in answer.text
+    names = {"wall.html", "error.html"}
+    answer = Client(app).get("/", headers=ada)
+    assert answer.status_code == 500
+    assert "<h1>500</h1>" in answer.text
+    assert "ZeroDivision" not in answer.text
+
+
+def test_a_database_that_is_gone_still_leaves_a_page(app, console, ada):
+    """Whoever cannot be known any more is shown no bed, and told so."""
+    with console.store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE console_sign_ins")
+    answer = Client(app).get("/", headers=ada)
+    assert answer.status_code == 500
+    assert answer.headers["content-type"].startswith("text/html")
+    assert 'id="alarms"' not in answer.text
+    assert "sqlite" not in answer.text.lower()
+
+
+def test_a_request_from_another_origin_is_refused_as_a_page_with_the_safe_headers(app):
+    """A form of somebody else's page ends here, before any route."""
+    answer = Client(app).post("/failing/404", headers=HTML | {"origin": "https://elsewhere.example"})
+    assert answer.status_code == 403
+    assert answer.headers["content-security-policy"] == STRICT_POLICY
+    assert TEXTS["error_403"]["en"] in answer.text
+
+
+def test_every_kind_has_its_texts_and_symbol():
+    """A status without words would be a number."""
+    icons = (context.HERE.parent / "kit/static/icons.svg").read_text()
+    for kind in (*KINDS.values(), OTHER):
+        assert {kind.id, f"{kind.id}_text"} <= set(TEXTS)
+        assert f'id="{kind.icon}"' in icons
