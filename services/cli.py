@@ -14,7 +14,7 @@ COMMAND_ROOMS = (
     "services.console.commands",
     "broker.commands",
 )
-BENCH_ROOMS = ("services.controller.bench", "services.telemetry.bench")
+BENCH_ROOMS = ("services.controller.bench", "services.telemetry.bench", "services.console.bench")
 
 
 def build() -> typer.Typer:
