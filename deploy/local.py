@@ -9,7 +9,7 @@ from typing import Final
 
 from broker.contract import Role
 from broker.mosquitto import User, render_local
-from deploy import engines
+from deploy import engines, simulated_operator
 from deploy.ports import Ports, answers, is_free
 from services.kit.auth import tokens
 from services.kit.errors import SpondylError
@@ -166,6 +166,9 @@ def programs(plan: Plan, run: Run) -> list[Program]:
                 "SPONDYL_TELEMETRY_URL": run.telemetry,
                 "SPONDYL_PANELS": json.dumps(run.panels),
                 "SPONDYL_DEMO": str(plan.demo).lower(),
+                "SPONDYL_SIMULATED_OPERATOR": str(
+                    simulated_operator.path_of(run.data) if plan.therapist else ""
+                ),
             },
         ),
         *(_gateway(plan, run, name, site) for name, site in run.sites.items()),
@@ -294,6 +297,7 @@ def _gateway(plan: Plan, run: Run, name: str, site: Site) -> Program:
 
 def _therapist(plan: Plan, run: Run) -> Program:
     panels = [_answers(site.panel) for site in run.sites.values()]
+    operator = simulated_operator.ensure(plan.data)
     return Program(
         "therapist",
         [sys.executable, "-m", "services.controller.therapist"],
@@ -301,6 +305,8 @@ def _therapist(plan: Plan, run: Run) -> Program:
             "SPONDYL_DATA": str(run.data),
             "SPONDYL_PANELS": json.dumps(run.panels),
             "SPONDYL_SEED": str(plan.seed),
+            "SPONDYL_OPERATOR_NAME": operator.name,
+            "SPONDYL_OPERATOR_PIN": operator.pin,
         },
         needs=lambda: all(panel() for panel in panels),
         stage=2,  # with the gateways: they need all the time there is

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import uvicorn
+from operator_rig import PIN, THERAPIST, Staff
 from servers import eventually, free_port
 
 from services.controller import clearance
@@ -17,6 +18,7 @@ from services.controller.kernel import memory as m
 from services.controller.link import LoopLink
 from services.controller.loop import Loop
 from services.controller.models import Confirm
+from services.controller.panel.api import create_panel
 from services.controller.session import Bedside
 from services.controller.shared import GatewayMemory
 from services.controller.store import Store
@@ -92,10 +94,12 @@ class Ticking:
 
 
 class Clinic:
-    """One gateway's bedside over ticking beds and a real session.db."""
+    """One gateway's bedside over ticking beds and a real session.db, with operators who may act there."""
 
     def __init__(self, directory, ticking):
         self.directory, self.ticking = directory, ticking
+        self.staff = Staff(directory)
+        self.staff.enlist(directory)
         self.memory = ticking.memory
         self.keys = clearance.ensure_keys(directory)
         self.store = Store(directory / "session.db")
@@ -106,6 +110,14 @@ class Clinic:
         public = clearance.read_public(self.keys.public)
         return Bedside(LoopLink(memory=self.memory), self.store, public, clearance.Clocks(), **options)
 
+    def sign_ins(self, idle_s=600.0, clocks=None, **options):
+        """Who is signed in at a panel over these beds; a new one is a panel that was restarted."""
+        return self.staff.sign_ins(self.directory, clocks or clearance.Clocks(), idle_s=idle_s, **options)
+
+    def panel(self, signed=None, **options):
+        """The panel's application over these beds."""
+        return create_panel(self.bedside, "0.1", signed or self.sign_ins(), self.staff.public_key, **options)
+
     def clearance(self, patient=PATIENT, region="cervical"):
         """A token."""
         return clearance.issue(self.keys.private, patient, region, valid_for=timedelta(days=1))[0]
@@ -115,9 +127,9 @@ class Clinic:
         token = self.clearance(region=prescription["region"])
         return {"patient": str(PATIENT), "prescription": dict(prescription), "clearance": token, **more}
 
-    def confirm(self, device="bed-01", prescription=NECK, **more):
+    def confirm(self, device="bed-01", prescription=NECK, operator="", **more):
         """Confirm a patient; returns the stored session."""
-        answer = self.bedside.confirm(device, Confirm(**self.request(prescription, **more)))
+        answer = self.bedside.confirm(device, Confirm(**self.request(prescription, **more)), operator)
         return self.store.by_id(answer.session)
 
     def ready(self, device="bed-01", prescription=NECK, **more):
@@ -204,6 +216,11 @@ class Served:
         self._thread.start()
         eventually(lambda: self._server.started, 10, "server")
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=10)
+
+    def sign_in(self, name=THERAPIST, pin=PIN):
+        """Sign in at the panel by name and PIN; everything from now on is this operator's."""
+        body = {"name": name, "pin": pin}
+        return self.http.post("/api/sign-in", json=body).raise_for_status().json()
 
     def post(self, path, body=None, **options):
         """POST JSON to the API."""

@@ -94,12 +94,14 @@ class Machine:
         return self.process is not None and self.process.poll() is None
 
     def spondyl(
-        self, *arguments: str, data: bool = True, within_s: float = 60.0
+        self, *arguments: str, data: bool = True, within_s: float = 60.0, typed: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Another `spondyl` command against this system."""
+        """Another `spondyl` command against this system; ``typed`` is its stdin."""
         where = ["--data", str(self.data)] if data else []
         command = [*self.within, SPONDYL, *arguments, *where]
-        return subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=within_s, check=False, input=typed
+        )
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """`spondyl status --json`: the processes by name."""

@@ -1,5 +1,6 @@
 """`python -m services.console`: the web console."""
 
+import threading
 from importlib.metadata import version
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from services.console.accounts.defaults import refuse_defaults
 from services.console.context import Console
 from services.console.live import Live
 from services.console.models import ConsoleSettings
+from services.console.operators import OperatorLists, from_accounts
 from services.console.reader import BATCH, Reader, samples_of
 from services.console.remote import Remote
 from services.console.store import Store
@@ -50,6 +52,9 @@ def run(settings: ConsoleSettings) -> None:
     reader.start()
     try:
         console = Console(live, remote, settings, store)
+        people = from_accounts(store, settings.simulated_operator)
+        lists = OperatorLists(live, bus, people, console.key, settings.data)
+        threading.Thread(target=lists.run, args=(reader.stopping,), name="operators", daemon=True).start()
         first.begin(store, console.trail, settings.data, demo=settings.demo)
         app = api.create(console, version("spondyl"), checks(reader, settings))
         http.serve(app, host=settings.http_host, port=settings.http_port)

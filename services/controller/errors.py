@@ -4,6 +4,8 @@ SpondylError
 ├── PrescriptionError       a document that is no prescription, or one beyond a limit
 ├── ClearanceError          not signed by us, expired, or for another patient or region
 ├── SessionRefused          the bed, the kernel or the session's state says no
+├── SignInRefused           a wrong PIN or badge, or no list of operators that is in force
+├── SignInLocked            too many wrong ones: wait
 ├── UnknownDevice           no such bed at this gateway
 ├── UnknownSession          no such session at this gateway
 ├── BedUnavailable          the control loop does not answer
@@ -45,6 +47,26 @@ class SessionRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not 
     def __init__(self, message: str, german: str = "") -> None:
         super().__init__(message)
         self.german = german or message
+
+
+class SignInRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a fault)
+    """Nobody is signed in by this: a wrong PIN or badge, or no list of operators that is in force."""
+
+    status = 401
+
+    def __init__(self, message: str, german: str = "") -> None:
+        super().__init__(message)
+        self.german = german or message
+
+
+class SignInLocked(SignInRefused):
+    """Too many wrong ones: the next try is looked at after ``retry_after_s``."""
+
+    status = 429
+
+    def __init__(self, message: str, german: str, retry_after_s: int) -> None:
+        super().__init__(message, german)
+        self.retry_after_s = retry_after_s
 
 
 class UnknownDevice(SpondylError):  # noqa: N818  (reads as the state)

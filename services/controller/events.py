@@ -209,6 +209,8 @@ class Diary:
         if not session.announced:
             session.announced = True
             data: dict[str, Any] = {"region": session.facts.region, "segment": session.facts.segment}
+            if session.facts.account:
+                data["by"] = session.facts.account
             return [self.note("session.started", tick, at_ns, data)]
         if phase == layout.PAUSED:
             return [self.note("session.paused", tick, at_ns, {"reason": reason})]

@@ -3,19 +3,16 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-Operator = Annotated[str, Field(max_length=80)]
 Pain = Annotated[int, Field(strict=True, ge=0, le=10, description="numeric rating scale")]
 NoteText = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Act(BaseModel):
-    """Any operator action: who does it."""
+    """Any operator action; who does it is who is signed in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    operator: Operator = ""
 
 
 class Confirm(Act):
@@ -66,6 +63,16 @@ class Fault(Act):
 
     kind: Annotated[str, Field(max_length=40)]
     clear: bool = False
+
+
+class SignInRequest(BaseModel):
+    """A name with its PIN, or a badge's number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, Field(max_length=80)] = ""
+    pin: Annotated[SecretStr, Field(max_length=64)] = SecretStr("")
+    badge: Annotated[SecretStr, Field(max_length=200)] = SecretStr("")
 
 
 class PrescriptionCheck(BaseModel):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
@@ -21,9 +22,9 @@ from uuid import UUID
 import structlog
 
 from broker.bus import Bus, BusError, Delivery, Will
-from broker.contract import COMMAND, COMMITTED, MISSING, STATUS, STREAMS
+from broker.contract import COMMAND, COMMITTED, MISSING, OPERATORS, STATUS, STREAMS
 from broker.drain import Drain, Span, backlog_rate
-from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing
+from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing, Operators
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
 from services.controller import ledger
@@ -32,6 +33,7 @@ from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
 from services.controller.live import Live
 from services.controller.lost_rows import LostRows
+from services.controller.operators import Keeper, access_key
 from services.controller.recording import Recordings
 from services.controller.remote import Answer, RemoteDesk
 from services.controller.settings import ControllerSettings
@@ -72,6 +74,7 @@ class Recorder:
     spool: Spool
     sessions: KnownSessions
     recordings: Recordings
+    keeper: Keeper
     station: Station | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     lost: LostRows = field(default_factory=LostRows)
@@ -89,7 +92,8 @@ class Recorder:
         spool = Spool(Spool.open(directory / "spool.db"))
         ledger.prepare(spool.connection)
         sessions = KnownSessions(directory / "session.db")
-        return cls(settings, directory, spool, sessions, Recordings(directory / "recordings"))
+        keeper = Keeper(directory, partial(access_key, settings), settings.site, time.time)
+        return cls(settings, directory, spool, sessions, Recordings(directory / "recordings"), keeper)
 
     def run(self) -> None:
         """Go round until ``stopping``; a boot that ends meanwhile is brought to its end."""
@@ -143,6 +147,7 @@ class Recorder:
         if now - self._looked < LOOK_S:
             return
         self._looked = now
+        self.keeper.again()
         found = LoopFile.load(self.directory)
         if self.station is not None:
             self._measure(self.station)
@@ -197,6 +202,7 @@ class Recorder:
             RemoteDesk(memory),
         )
         bus.announce(STATUS, self._status(memory, "online"), self.settings.site, memory.gateway)
+        bus.subscribe(OPERATORS, self.settings.site, memory.gateway)
         for device in memory.devices:
             bus.subscribe(COMMAND, self.settings.site, device)
             bus.subscribe(COMMITTED, self.settings.site, device)
@@ -264,6 +270,9 @@ class Recorder:
             elif isinstance(delivery.message, Missing):
                 self._send_again(station, str(delivery.device), delivery.message)
                 station.bus.acknowledge([delivery])  # asked again until it has come
+            elif isinstance(delivery.message, Operators):
+                self.keeper.take(delivery.message.signed)
+                station.bus.acknowledge([delivery])  # retained: it comes again with the next connection
             else:
                 self._answer(station, station.desk.take(delivery))
 

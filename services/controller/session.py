@@ -50,6 +50,14 @@ class Answer:
     session: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: the sign-in name, and the account's random id for what leaves the gateway."""
+
+    name: str
+    account: str
+
+
 class Bedside:
     """All beds of one gateway for its operators; safe from any thread."""
 
@@ -109,23 +117,26 @@ class Bedside:
 
     # --- confirming a patient ------------------------------------------------------------------------------
 
-    def confirm(self, device: str, request: Confirm) -> Answer:
-        """Check prescription and clearance, commit the row, load the kernel: all of it or nothing."""
+    def confirm(self, device: str, request: Confirm, operator: str = "", account: str = "") -> Answer:
+        """Check prescription and clearance, commit the row, load the kernel: all of it or nothing.
+
+        ``operator`` is who signed in at the bed, ``account`` their random id.
+        """
         memory, bed = self.bed(device)
         with self._serial(device):
             try:
-                session = self._load(memory, bed, device, request)
+                session = self._load(memory, bed, device, request, Actor(operator, account))
             except (PrescriptionError, ClearanceError, SessionRefused, BedUnavailable) as error:
-                self._records.note(device, None, request.operator, "confirm", error.message, accepted=False)
+                self._records.note(device, None, operator, "confirm", error.message, accepted=False)
                 raise
         done = ACTIONS["confirm"].done
-        self._records.note(device, session.session, request.operator, "confirm", done.en, accepted=True)
+        self._records.note(device, session.session, operator, "confirm", done.en, accepted=True)
         if note := request.note:
-            best_effort(lambda: self.store.add_note(session.session, request.operator, note))
+            best_effort(lambda: self.store.add_note(session.session, operator, note))
         self._records.forget(session)
         return Answer("confirm", done, session.session)
 
-    def _load(self, memory: GatewayMemory, bed: int, device: str, request: Confirm) -> Session:
+    def _load(self, memory: GatewayMemory, bed: int, device: str, request: Confirm, actor: Actor) -> Session:
         prescription = _accepted(request.prescription)
         clearance = verify(request.clearance, self._key(), request.patient, prescription.region, self._clocks)
         phase = layout.PHASES[self.sample(memory, bed)[2][layout.S_PHASE]]
@@ -144,7 +155,8 @@ class Bedside:
                 segment=prescription.segment,
                 prescription=prescription.model_dump(),
                 clearance=clearance.id,
-                operator=request.operator,
+                operator=actor.name,
+                account=actor.account,
                 pain_before=request.pain_before,
             )
         )
@@ -261,7 +273,7 @@ class Bedside:
         self._records.forget(session)
         return Answer("note", Words("noted", "notiert"), session.session)
 
-    def fault(self, device: str, kind: str, *, clear: bool) -> Answer:
+    def fault(self, device: str, kind: str, operator: str = "", *, clear: bool) -> Answer:
         """Break or mend a simulated bed; raises SessionRefused for a real one or an unknown kind."""
         memory, bed = self.bed(device)
         if not self.simulated:
@@ -275,7 +287,7 @@ class Bedside:
             f"{kind} {'cleared' if clear else 'set'}", f"{kind} {'behoben' if clear else 'gesetzt'}"
         )
         self._records.note(
-            device, None, "", "fault", words.en, accepted=True, data={"kind": kind, "clear": clear}
+            device, None, operator, "fault", words.en, accepted=True, data={"kind": kind, "clear": clear}
         )
         return Answer("fault", words, None)
 

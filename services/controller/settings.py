@@ -30,6 +30,10 @@ class ControllerSettings(Settings):
     clearance_public_key: Path | None = Field(
         None, description="Public key that clearances are checked with; default DATA/secrets/clearance.pub."
     )
+    bedside_key: Path | None = Field(
+        None,
+        description="Key that PINs and badges of operators are keyed with; default DATA/secrets/bedside.key.",
+    )
     loop_priority: int = Field(
         50, ge=0, le=99, description="SCHED_FIFO priority of the loop where permitted; 0: the normal class."
     )

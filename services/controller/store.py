@@ -39,6 +39,7 @@ SESSIONS = sa.Table(
     sa.Column("parameters", sa.Text),
     sa.Column("clearance", sa.Text, nullable=False),
     sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("account", sa.Text),  # the operator's, for what leaves the gateway
     sa.Column("confirmed_at", sa.Text, nullable=False),
     sa.Column("started_at", sa.Text),
     sa.Column("ended_at", sa.Text),
@@ -102,6 +103,7 @@ class NewSession:
     prescription: Mapping[str, Any]
     clearance: UUID
     operator: str
+    account: str = ""
     pain_before: int | None = None
 
 
@@ -132,6 +134,7 @@ class Session:
     parameters: tuple[float, ...]
     clearance: UUID
     operator: str
+    account: str | None
     confirmed_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -149,6 +152,7 @@ class Session:
             self.segment,
             self.pain_before,
             self.pain_after,
+            self.account,
         )
 
 
@@ -166,6 +170,7 @@ class Store:
             return
         database.create_schema(self._engine, METADATA)
         with self._writing() as connection:
+            _grow(connection)
             for trigger in _APPEND_ONLY:
                 connection.execute(trigger)
 
@@ -195,6 +200,7 @@ class Store:
             "prescription": json.dumps(dict(new.prescription)),
             "clearance": str(new.clearance),
             "operator": new.operator,
+            "account": new.account or None,
             "confirmed_at": _now(),
             "pain_before": new.pain_before,
         }
@@ -375,12 +381,19 @@ def _session(row: sa.RowMapping) -> Session:
         parameters=tuple(json.loads(row["parameters"] or "[]")),
         clearance=UUID(row["clearance"]),
         operator=row["operator"],
+        account=row["account"],
         confirmed_at=datetime.fromisoformat(row["confirmed_at"]),
         started_at=_moment(row["started_at"]),
         ended_at=_moment(row["ended_at"]),
         pain_before=row["pain_before"],
         pain_after=row["pain_after"],
     )
+
+
+def _grow(connection: sa.Connection) -> None:
+    """Add the column that a file of an earlier release lacks."""
+    if "account" not in {row["name"] for row in sa.inspect(connection).get_columns(SESSIONS.name)}:
+        connection.execute(sa.text("ALTER TABLE sessions ADD COLUMN account TEXT"))
 
 
 def _text(value: UUID | None) -> str | None:

@@ -40,6 +40,7 @@ class SessionFacts:
     segment: str
     pain_before: int | None = None
     pain_after: int | None = None
+    account: str | None = None  # who confirmed it at the bed
 
 
 @dataclass(slots=True)
@@ -160,6 +161,7 @@ def facts_from(row: Mapping[str, Any]) -> SessionFacts:
         segment=str(row["segment"]),
         pain_before=row.get("pain_before"),
         pain_after=row.get("pain_after"),
+        account=row.get("account"),
     )
 
 

@@ -1,7 +1,8 @@
 """``python -m services.controller.therapist``: a simulated therapist who works through each panel's own API.
 
-One session after another at every bed: confirms a made-up patient, lets the switch be tested, starts, looks
-after stops and faults, asks for the pain, closes. Knows nothing but what the panel says: panels may restart.
+Signs in with a PIN as a person would. One session after another at every bed: confirms a made-up patient,
+lets the switch be tested, starts, looks after stops and faults, asks for the pain, closes. Knows nothing but
+what the panel says: panels may restart.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from uuid import UUID
 
 import httpx
 import structlog
+from pydantic import Field, SecretStr
 
 from services.controller import clearance, dosing
 from services.controller import prescription as rx
@@ -29,7 +31,6 @@ from services.kit.errors import SpondylError, refusals_in_one_line
 log = structlog.get_logger(__name__)
 
 PANELS_VARIABLE = "SPONDYL_PANELS"
-OPERATOR = "simulated therapist"
 LOOK_S = 1.0  # between two looks at a bed
 SOON_S = 0.2  # while a session is being prepared
 REQUEST_S = 5.0
@@ -213,8 +214,9 @@ def _within_limits(document: Json, share: float) -> Json:
 class Therapist:
     """Looks after every bed at once."""
 
-    def __init__(self, panels: Mapping[str, str], key: Path, seed: int) -> None:
+    def __init__(self, panels: Mapping[str, str], key: Path, seed: int, *, name: str, pin: str) -> None:
         self._panels = dict(panels)
+        self._sign_in = {"name": name, "pin": pin}
         self._key = key
         self._seed = seed
 
@@ -252,7 +254,10 @@ class Therapist:
             await self._do(client, f"{root}/{step.action}", step, visit, now)
 
     async def _do(self, client: httpx.AsyncClient, url: str, step: Step, visit: Visit, now: float) -> None:
-        answer = await client.post(url, json={"operator": OPERATOR, **step.body})
+        answer = await client.post(url, json=step.body)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            await client.post(httpx.URL(url).join("/api/sign-in"), json=self._sign_in)
+            answer = await client.post(url, json=step.body)
         detail = answer.json().get("detail")
         if answer.is_error:
             visit.not_before = now + AGAIN_S
@@ -269,6 +274,13 @@ class Therapist:
         return token
 
 
+class TherapistSettings(ControllerSettings):
+    """What the simulated therapist is told beyond a gateway's settings."""
+
+    operator_name: str = Field("", max_length=80, description="Whom the simulated therapist signs in as.")
+    operator_pin: SecretStr = Field(SecretStr(""), description="The PIN of the simulated therapist.")
+
+
 def panels_from(text: str | None) -> dict[str, str]:
     """The addresses in SPONDYL_PANELS; raises SpondylError when it is no JSON object of texts."""
     try:
@@ -283,12 +295,16 @@ def panels_from(text: str | None) -> dict[str, str]:
 def main() -> None:
     """Work until told to end."""
     with refusals_in_one_line():
-        settings = ControllerSettings.load()
+        settings = TherapistSettings.load()
         logging.configure("therapist", settings.log_level, settings.log_format)
         dosing.load()
         panels = panels_from(os.environ.get(PANELS_VARIABLE))
         key = clearance.ensure_keys(settings.data).private
-        asyncio.run(_until_told(Therapist(panels, key, settings.seed)))
+        therapist = Therapist(
+            panels, key, settings.seed,
+            name=settings.operator_name, pin=settings.operator_pin.get_secret_value(),
+        )  # fmt: skip
+        asyncio.run(_until_told(therapist))
 
 
 async def _until_told(therapist: Therapist) -> None:

@@ -1,15 +1,20 @@
 """The bedside page against a real gateway: a session by hand, stopped by hand."""
 
+import contextlib
 import os
 import re
 import signal
 import uuid
 from datetime import timedelta
 
+import httpx
 import pytest
 from browser.conftest import shot, sideways
+from console.account_rig import AccountRig
 from machine import Machine
+from operator_rig import PIN, THERAPIST
 from playwright.sync_api import expect
+from servers import eventually
 
 from services.controller import clearance
 
@@ -21,9 +26,26 @@ def clinic(tmp_path_factory):
     """A whole system without a therapist: what happens at its beds happens in this file."""
     options = ("--beds", "2", "--sites", "1", "--no-therapist")
     system = Machine(tmp_path_factory.mktemp("panel") / "data", *options).start()
+    employ(system)
     yield system
     if system.running:
         system.stop(10.0)
+
+
+def employ(system):
+    """An operator with a PIN, and the administrator's role for the faults; every panel knows them."""
+    system.spondyl(
+        "users", "add", THERAPIST, "--role", "therapist", "--role", "administrator"
+    ).check_returncode()
+    system.spondyl("users", "pin", THERAPIST, typed=f"{PIN}\n").check_returncode()
+    for address in system.addresses["panels"].values():
+        door = httpx.URL(address).join("/api/sign-in")
+        eventually(lambda door=door: httpx.get(door).json()["operators"], 20, f"operators at {door}")
+
+
+def origin(page):
+    """The panel's address without a path."""
+    return page.evaluate("location.origin")
 
 
 @pytest.fixture
@@ -32,6 +54,9 @@ def panel(clinic, open_page):
 
     def open_panel(device="bed-01", **options):
         page = open_page(clinic.addresses["panels"][device], **options)
+        page.request.post(f"{origin(page)}/api/sign-in", data={"name": THERAPIST, "pin": PIN})
+        page.reload()
+        expect(page.locator("#sign-out")).to_be_visible()
         expect(page.locator("#lost")).to_be_hidden(timeout=15_000)
         return page
 
@@ -188,12 +213,17 @@ def test_stop_and_the_steps_are_reached_with_the_keyboard_alone(clinic, panel):
     for _ in range(25):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.action || ''"))
-    assert {"stop", "operator", "confirm"} <= reached
+    assert {"stop", "sign-out", "confirm"} <= reached
 
 
 def test_the_wall_of_the_whole_system_is_live(clinic, open_page):
     """Panel, recorder, broker, console and browser, all real."""
-    page = open_page(clinic.addresses["console"])
+    console = clinic.addresses["console"]
+    page = open_page(console)
+    with contextlib.closing(AccountRig(f"sqlite:///{clinic.data / 'console' / 'console.db'}")) as people:
+        people.person("ada", "administrator")
+        page.context.add_cookies(people.cookies("ada", console))
+    page.goto(console)
     for device in ("bed-01", "bed-02"):
         number = page.locator(f'.tile[data-device="{device}"] [data-field="tension"]')
         expect(number).to_have_text(re.compile(r"^\d+$"), timeout=15_000)

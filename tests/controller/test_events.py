@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID
 
@@ -92,7 +93,7 @@ def test_every_other_ending_is_aborted_with_its_reason(reason, ended):
 
 def test_pain_scored_after_the_session_is_in_its_summary():
     """It is entered between done and close, long after the session was loaded."""
-    later = SessionFacts(*(getattr(FACTS, name) for name in FACTS.__slots__[:-1]), pain_after=2)
+    later = replace(FACTS, pain_after=2)
     asked = iter([FACTS, later])
     event = diary().observe(*rows(*whole_session()), lambda _: next(asked))[-1]
     assert event.summary.pain_after == 2

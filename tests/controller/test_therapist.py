@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.controller import prescription as rx
 from services.controller import therapist
-from services.controller.panel.api import create_panel
 from services.kit.errors import SpondylError
 
 
@@ -77,7 +76,8 @@ class Working:
 @pytest.fixture
 def working(clinic):
     """A therapist at a real panel."""
-    panel = Served(create_panel(clinic.bedside, "0.1"))
+    panel = Served(clinic.panel())
+    panel.sign_in()
     yield Working(clinic, panel)
     panel.close()
 
@@ -127,7 +127,8 @@ def test_a_panel_that_does_not_answer_ends_nothing(tmp_path):
     import asyncio
 
     async def work():
-        worker = therapist.Therapist({"bed-01": "http://127.0.0.1:9"}, tmp_path / "key", 1)
+        panels = {"bed-01": "http://127.0.0.1:9"}
+        worker = therapist.Therapist(panels, tmp_path / "key", 1, name="x", pin="471108")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(worker.run(), 0.7)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from pydantic import Field
 from services.controller.clearance import Anchor, Clocks, read_public
 from services.controller.link import LoopLink
 from services.controller.loop_metrics import LoopMetrics
+from services.controller.operators import Operators, access_key
 from services.controller.panel import pages
 from services.controller.panel.api import create_panel
+from services.controller.panel.sign_ins import Entry, SignIns
+from services.controller.records import best_effort
 from services.controller.session import Bedside
 from services.controller.settings import ControllerSettings
 from services.controller.store import Store
 from services.kit import http, logging
+from services.kit.auth.operators import bedside_key_path, read_bedside_key
 from services.kit.errors import SpondylError, refusals_in_one_line
 
 log = structlog.get_logger(__name__)
@@ -33,6 +38,10 @@ class PanelSettings(ControllerSettings):
         "",
         description="Host names the panel may be called by beside loopback and its own address, separated "
         "by commas; * for any.",
+    )
+
+    panel_idle_minutes: float = Field(
+        10.0, ge=0.05, le=480, description="A sign-in at the bed that nobody touches ends after so long."
     )
 
     @property
@@ -55,11 +64,19 @@ def run(settings: PanelSettings) -> None:
         link = LoopLink(settings.directory)
         clocks = _clocks(store)
         bedside = Bedside(link, store, _public_key(settings), clocks)
-        release = version("spondyl")
-        app = create_panel(bedside, release, hosts=settings.hosts, pages=pages.router)
+        signed = _sign_ins(settings, clocks, store)
+        app = create_panel(
+            bedside,
+            version("spondyl"),
+            signed,
+            partial(access_key, settings),
+            hosts=settings.hosts,
+            pages=pages.router,
+        )
         app.state.registry.register(LoopMetrics(link))
         with _watched(clocks):
             http.serve(app, host=settings.http_host, port=settings.http_port)
+        signed.close_log()
     finally:
         store.close()
 
@@ -71,6 +88,31 @@ def _public_key(settings: PanelSettings) -> bytes | None:
     except SpondylError as error:
         log.warning("no patient can be confirmed", error=error.message)
         return None
+
+
+def _sign_ins(settings: PanelSettings, clocks: Clocks, store: Store) -> SignIns:
+    """Who may sign in, and where it is written down; keys are read when they are needed."""
+    key = settings.bedside_key or bedside_key_path(settings.data)
+    operators = Operators(settings.directory, partial(access_key, settings), settings.site, clocks)
+
+    def write(entry: Entry) -> None:
+        log.info("sign-in", detail=entry.detail, account=entry.account, accepted=entry.accepted)
+        account = {"account": entry.account} if entry.account else {}
+        best_effort(
+            lambda: store.add_action(
+                "", None, entry.name, "sign-in", accepted=entry.accepted, detail=entry.detail, data=account
+            )
+        )
+
+    return SignIns(
+        operators,
+        lambda: read_bedside_key(key),
+        settings.directory,
+        settings.site,
+        clocks,
+        idle_s=settings.panel_idle_minutes * 60,
+        note=write,
+    )
 
 
 def _clocks(store: Store) -> Clocks:

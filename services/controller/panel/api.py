@@ -9,23 +9,35 @@ from uuid import UUID
 
 import orjson
 import structlog
-from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response, WebSocket
 from fastapi.staticfiles import StaticFiles
 from starlette.websockets import WebSocketDisconnect
 
 from services.controller import dosing, models
 from services.controller import prescription as rx
-from services.controller.errors import BedUnavailable, ClearanceError, PrescriptionError, SessionRefused
+from services.controller.errors import (
+    BedUnavailable,
+    ClearanceError,
+    PrescriptionError,
+    SessionRefused,
+    SignInLocked,
+    SignInRefused,
+)
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
-from services.controller.panel.guard import KnownHosts, is_json
+from services.controller.panel import rules
+from services.controller.panel.guard import KnownHosts, json_only
 from services.controller.panel.live import Listener, Live
-from services.controller.panel.view import Json, bed_state, row, session_view
+from services.controller.panel.sign_in_api import router as sign_in_router
+from services.controller.panel.sign_ins import SignIns
+from services.controller.panel.view import Json, bed_state, open_view, row, session_view
 from services.controller.records import Record
 from services.controller.session import ANSWER_S, Answer, Bedside
 from services.controller.shared import BEDSIDE, GatewayMemory
 from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http
+from services.kit.auth.guard import public
+from services.kit.auth.principal import Principal
 from services.kit.errors import SpondylError
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY
@@ -35,22 +47,27 @@ log = structlog.get_logger(__name__)
 HERE = Path(__file__).parent
 SEND_S = 10.0  # a socket that takes nothing for so long is closed
 STOP_POLL_S = 0.002
+OPERATORS_S = 1.0  # between two looks at the list
 Optional = Annotated[models.Act | None, Body()]
+Operator = Annotated[Principal, rules.at_the_panel()]
 
 
 def create_panel(
     bedside: Bedside,
     version: str,
+    signed: SignIns,
+    public_key: Callable[[], bytes],
     *,
     hosts: Iterable[str] = (),
     pages: Callable[["Panel"], APIRouter] | None = None,
 ) -> FastAPI:
     """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
 
-    ``hosts`` are names the panel may be called by beside loopback.
+    ``signed`` knows who is signed in here, ``public_key`` gives the PEM that tokens from elsewhere are
+    checked with, ``hosts`` are names the panel may be called by beside loopback.
     """
-    panel = Panel(bedside, version)
-    routers = [panel.router()] + ([pages(panel)] if pages else [])
+    panel = Panel(bedside, version, signed)
+    routers = [panel.router(), sign_in_router(signed)] + ([pages(panel)] if pages else [])
     app = http.create_app(
         "panel",
         version,
@@ -58,8 +75,10 @@ def create_panel(
         routers,
         lifespan=panel.lifespan,
         content_security_policy=STRICT_POLICY,
+        guard=rules.guard(signed, public_key),
     )
     app.state.panel = panel
+    app.state.sign_ins = signed
     app.add_middleware(KnownHosts, names=list(hosts))
     _answer_refusals(app)
     if (HERE / "static").is_dir():
@@ -71,22 +90,28 @@ def create_panel(
 class Panel:
     """What the routes share."""
 
-    def __init__(self, bedside: Bedside, version: str) -> None:
+    def __init__(self, bedside: Bedside, version: str, signed: SignIns) -> None:
         self.bedside = bedside
         self.version = version
+        self.signed = signed
         self.live = Live(bedside)
         self._background: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """Follow the ring while the server runs."""
-        reader = asyncio.create_task(self.live.run())
+        """Follow the ring and the list of operators while the server runs."""
+        tasks = [asyncio.create_task(self.live.run()), asyncio.create_task(self._follow_operators())]
         try:
             yield
         finally:
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow_operators(self) -> None:
+        while True:
+            await asyncio.to_thread(self.signed.operators.refresh)
+            await asyncio.sleep(OPERATORS_S)
 
     def checks(self) -> list[Check]:
         """What /readyz asks."""
@@ -102,7 +127,7 @@ class Panel:
         _looking(router, self)
         _acting(router, self)
         _stopping(router, self)
-        router.add_api_websocket_route("/devices/{device}/live", self.follow)
+        router.add_api_websocket_route("/devices/{device}/live", self.follow, dependencies=[public()])
         return router
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -174,14 +199,19 @@ class Panel:
             await socket.accept()
             await socket.close(1008, error.message[:120])
             return
+        sees = await rules.sight(socket)
         await socket.accept()
-        with self.live.listening(device) as listener, contextlib.suppress(WebSocketDisconnect, TimeoutError):
+        with (
+            self.live.listening(device, sees) as listener,
+            contextlib.suppress(WebSocketDisconnect, TimeoutError),
+        ):
+            state = state if sees() else open_view(state)
             recent = self.live.recent(device)  # before the first await: the queue goes on where it ends
             await socket.send_text(orjson.dumps({"type": "hello", "state": state}).decode())
             for text in recent:
                 await asyncio.wait_for(socket.send_text(text), SEND_S)
             await _until_first(_send(socket, listener), _drain(socket), socket.app.state.stopping.wait())
-        with contextlib.suppress(RuntimeError):  # the client closed it first
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client closed it first
             await socket.close()
 
 
@@ -228,27 +258,26 @@ async def _until_first(*work: Any) -> None:
 def _answer_refusals(app: FastAPI) -> None:
     """A refusal carries the German words too, and every reason against a prescription."""
 
+    @app.exception_handler(SignInRefused)
     @app.exception_handler(SessionRefused)
     @app.exception_handler(ClearanceError)
     @app.exception_handler(PrescriptionError)
     async def refused(
-        _request: Request, error: SessionRefused | ClearanceError | PrescriptionError
+        _request: Request, error: SignInRefused | SessionRefused | ClearanceError | PrescriptionError
     ) -> Response:
         rows = [refusal.as_json() for refusal in getattr(error, "refusals", ())]
-        return http.problem(
+        answer = http.problem(
             error.status, "Refused", error.message, accepted=False, detail_de=error.german, refusals=rows
         )
-
-
-def _json_only(request: Request) -> None:
-    if not is_json(request):
-        raise HTTPException(415, "send application/json: a form of another page cannot")
+        if isinstance(error, SignInLocked):
+            answer.headers["retry-after"] = str(error.retry_after_s)
+        return answer
 
 
 def _looking(router: APIRouter, panel: Panel) -> None:
-    @router.get("/devices")
+    @router.get("/devices", dependencies=[public()])
     def devices() -> Json:
-        """All beds of this gateway."""
+        """All beds of this gateway, for whoever stands before them: what each does, nothing of a patient."""
         memory = panel.bedside.link.memory()
         return {
             "gateway": memory.gateway,
@@ -258,12 +287,17 @@ def _looking(router: APIRouter, panel: Panel) -> None:
             "devices": panel.rows(),
         }
 
-    @router.get("/devices/{device}")
-    def device_state(device: str) -> Json:
-        """Everything of one bed."""
-        return panel.state(device)
+    @router.get("/devices/{device}", dependencies=[public()])
+    async def device_state(device: str, request: Request) -> Json:
+        """Everything of one bed: open, so that nobody who treats is kept from what the bed does.
 
-    @router.get("/devices/{device}/sessions/{session}")
+        Whose session it is, notes, pain and the prescription's rest are for who may see sessions here.
+        """
+        sees = await rules.sight(request)
+        state = await asyncio.to_thread(panel.state, device)
+        return state if sees() else open_view(state)
+
+    @router.get("/devices/{device}/sessions/{session}", dependencies=[rules.here("sessions.see")])
     def one_session(device: str, session: UUID) -> Json:
         """One session with notes and actions."""
         panel.bedside.bed(device)
@@ -272,12 +306,12 @@ def _looking(router: APIRouter, panel: Panel) -> None:
         record = Record(found, tuple(store.notes(session)))
         return session_view(record) | {"actions": store.actions(session)}
 
-    @router.get("/segments")
+    @router.get("/segments", dependencies=[public()])
     def segments() -> Json:
-        """Segments and angles: the clinic's convention."""
+        """Segments and angles: the clinic's convention, nobody's secret."""
         return panel.segments()
 
-    @router.post("/prescription/check", dependencies=[Depends(_json_only)])
+    @router.post("/prescription/check", dependencies=[Depends(json_only), rules.here("beds.operate")])
     def check(body: models.PrescriptionCheck) -> Json:
         """Whether a prescription would be taken, with every reason against it."""
         refusals = rx.check_document(body.prescription)
@@ -286,11 +320,11 @@ def _looking(router: APIRouter, panel: Panel) -> None:
 
 def _acting(router: APIRouter, panel: Panel) -> None:
     bedside, done = panel.bedside, panel.done
-    acting = APIRouter(prefix="/devices/{device}", dependencies=[Depends(_json_only)])
+    acting = APIRouter(prefix="/devices/{device}", dependencies=[Depends(json_only)])
 
     def plain(action: str) -> Callable[..., Json]:
-        def act(device: str, body: Optional = None) -> Json:
-            return done(device, bedside.act(device, action, body.operator if body else ""))
+        def act(device: str, who: Operator, _body: Optional = None) -> Json:
+            return done(device, bedside.act(device, action, who.name))
 
         act.__doc__ = f"Operator action {action}."
         return act
@@ -299,25 +333,25 @@ def _acting(router: APIRouter, panel: Panel) -> None:
         acting.add_api_route(f"/{action}", plain(action), methods=["POST"], name=action)
 
     @acting.post("/confirm")
-    def confirm(device: str, body: models.Confirm) -> Json:
+    def confirm(device: str, body: models.Confirm, who: Operator) -> Json:
         """This patient lies here and gets this prescription."""
-        return done(device, bedside.confirm(device, body))
+        return done(device, bedside.confirm(device, body, who.name, who.account))
 
     @acting.post("/close")
-    def close(device: str, body: Annotated[models.Close | None, Body()] = None) -> Json:
+    def close(device: str, who: Operator, body: Annotated[models.Close | None, Body()] = None) -> Json:
         """The session is over."""
         body = body or models.Close()
-        return done(device, bedside.close(device, body.operator, body.pain_after))
+        return done(device, bedside.close(device, who.name, body.pain_after))
 
     @acting.post("/change")
-    def change(device: str, body: models.Change) -> Json:
+    def change(device: str, body: models.Change, who: Operator) -> Json:
         """Another prescription from the next phase boundary on."""
-        return done(device, bedside.change(device, body.prescription, body.operator))
+        return done(device, bedside.change(device, body.prescription, who.name))
 
     @acting.post("/heat")
-    def heat(device: str, body: models.Heat) -> Json:
+    def heat(device: str, body: models.Heat, who: Operator) -> Json:
         """Switch the heat pad."""
-        return done(device, bedside.act(device, "heat-on" if body.on else "heat-off", body.operator))
+        return done(device, bedside.act(device, "heat-on" if body.on else "heat-off", who.name))
 
     _keeping(acting, panel)
     router.include_router(acting)
@@ -327,33 +361,23 @@ def _keeping(acting: APIRouter, panel: Panel) -> None:
     bedside, done = panel.bedside, panel.done
 
     @acting.post("/pain")
-    def pain(device: str, body: models.PainScore) -> Json:
+    def pain(device: str, body: models.PainScore, who: Operator) -> Json:
         """Pain before or after."""
-        return done(device, bedside.pain(device, body.operator, body.when, body.value))
+        return done(device, bedside.pain(device, who.name, body.when, body.value))
 
     @acting.post("/note")
-    def note(device: str, body: models.NewNote) -> Json:
+    def note(device: str, body: models.NewNote, who: Operator) -> Json:
         """Append a note."""
-        return done(device, bedside.note(device, body.operator, body.text))
+        return done(device, bedside.note(device, who.name, body.text))
 
     @acting.post("/fault")
-    def fault(device: str, body: models.Fault) -> Json:
+    def fault(device: str, body: models.Fault, who: Annotated[Principal, rules.here("beds.fault")]) -> Json:
         """Break or mend a simulated bed."""
-        return done(device, bedside.fault(device, body.kind, clear=body.clear))
+        return done(device, bedside.fault(device, body.kind, who.name, clear=body.clear))
 
 
 def _stopping(router: APIRouter, panel: Panel) -> None:
-    @router.post("/devices/{device}/stop")
+    @router.post("/devices/{device}/stop", dependencies=[public()])
     async def stop(device: str, request: Request) -> Json:
-        """Stop, now: no sign-in, no body, no disk needed."""
-        return await panel.stop(device, await _operator_of(request))
-
-
-async def _operator_of(request: Request) -> str:
-    """Who stops, when the body says so; a body that says nothing sensible stops all the same."""
-    try:
-        async with asyncio.timeout(0.2):
-            body = orjson.loads(await request.body())
-        return str(body["operator"])[:80]
-    except (TimeoutError, ValueError, KeyError, TypeError, HTTPException):
-        return ""
+        """Stop, now: no sign-in, no body, no disk needed. Whoever is signed in is written down with it."""
+        return await panel.stop(device, rules.name_of(request))

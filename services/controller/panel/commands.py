@@ -110,13 +110,16 @@ def fault(
     """Break a simulated bed, to see its alarms."""
     from services.controller.kernel.faults import FAULT_KINDS
     from services.kit import runfile
+    from services.kit.auth import tokens
 
     if kind not in FAULT_KINDS:
         raise SpondylError(f"kind is {kind!r}: the faults are {', '.join(FAULT_KINDS)}")
-    panels = runfile.load(data).panels
+    run = runfile.load(data)
+    panels = run.panels
     if device not in panels:
         raise SpondylError(f"there is no bed {device!r}: the beds are {', '.join(sorted(panels))}")
-    answer = _post(panels[device], f"/api/devices/{device}/fault", {"kind": kind, "clear": clear})
+    token = tokens.of_system(run.data)
+    answer = _post(panels[device], f"/api/devices/{device}/fault", {"kind": kind, "clear": clear}, token)
     report = {"device": device, "kind": kind, "set": not clear}
     print(json.dumps(report) if as_json else f"{device}: {answer['detail']}")
 
@@ -128,13 +131,14 @@ def _uuid(text: str) -> UUID:
         raise SpondylError(f"--patient is {text!r}: a UUID is needed") from None
 
 
-def _post(address: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(address: str, path: str, body: dict[str, Any], token: str) -> dict[str, Any]:
     import httpx
 
     # The panel's address may carry the bed's page; the API stands at the server's root.
     url = httpx.URL(address).copy_with(raw_path=path.encode())
     try:
-        answer = httpx.post(url, json=body, timeout=ANSWER_S, trust_env=False)
+        headers = {"authorization": f"Bearer {token}"}
+        answer = httpx.post(url, json=body, headers=headers, timeout=ANSWER_S, trust_env=False)
         document: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise SpondylError(f"the panel at {address} does not answer: {error.__class__.__name__}") from None

@@ -1,4 +1,4 @@
-"""Who may talk to the panel: it has no sign-in, so a foreign web page must not reach it through a browser.
+"""From where the panel may be reached: a foreign web page must not get at it through a browser.
 
 The kit's gate refuses foreign origins. Here: only known host names (a name that an attacker points at
 loopback is none of them), no request that the browser itself calls cross-site, and JSON only, which a form
@@ -8,6 +8,7 @@ cannot send.
 import ipaddress
 from collections.abc import Iterable
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,6 +61,8 @@ def host_name(host: str) -> str:
         return name.lower().rstrip(".")
 
 
-def is_json(request: Request) -> bool:
-    """Whether the request says that its body is JSON."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+def json_only(request: Request) -> None:
+    """For routes that change something: a form of another page cannot send JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "send application/json: a form of another page cannot")

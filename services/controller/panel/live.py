@@ -6,7 +6,7 @@ A client that does not keep up loses frames, never memory; ``seq`` shows it what
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from services.controller.alarms import gateway_conditions
 from services.controller.errors import BedUnavailable
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
-from services.controller.panel.view import Json, Watch, bed_state, parameter, scalars
+from services.controller.panel.view import Json, Watch, bed_state, open_view, parameter, scalars
 from services.controller.records import Record
 from services.controller.session import Bedside
 from services.controller.shared import GatewayMemory, Overrun
@@ -46,11 +46,17 @@ _STATE_ROWS = (
 Samples = NDArray[np.int32]
 
 
+def nobody() -> bool:
+    """Sees no patient."""
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One socket's queue."""
+    """One socket's queue, and whether whoever holds it may know whose session it is."""
 
     device: str
+    sees_patients: Callable[[], bool] = nobody
     queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(QUEUE_FRAMES))
     dropped: int = 0
 
@@ -83,9 +89,9 @@ class Live:
         return self._watches.setdefault(device, Watch())
 
     @contextlib.contextmanager
-    def listening(self, device: str) -> Iterator[Listener]:
+    def listening(self, device: str, sees_patients: Callable[[], bool] = nobody) -> Iterator[Listener]:
         """A listener of one bed's frames for as long as the block runs."""
-        listener = Listener(device)
+        listener = Listener(device, sees_patients)
         self._listeners.add(listener)
         try:
             yield listener
@@ -266,7 +272,9 @@ class Live:
             state = await asyncio.to_thread(bed_state, self._bedside, device, self.watch(device))
             kind = "hello" if device in self._hello else "state"
             self._hello.discard(device)
-            self._hand_out(device, {"type": kind, "state": state})
+            whole, opened = (_text({"type": kind, "state": it}) for it in (state, open_view(state)))
+            for listener in [it for it in self._listeners if it.device == device]:
+                listener.put(whole if listener.sees_patients() else opened)
 
 
 def _text(message: Json) -> str:

@@ -8,8 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.panel import rules
+from services.controller.panel.sign_in_api import view
 from services.controller.panel.texts import TEXTS
-from services.controller.panel.view import Json
+from services.controller.panel.view import Json, open_view
+from services.kit.auth.guard import public
 from services.kit.pages import Pages, language_of, preferences
 from services.kit.words import for_script
 
@@ -23,7 +26,7 @@ def router(panel: "Panel") -> APIRouter:
     """``GET /``, ``GET /{device}`` and ``GET /preferences``."""
     pages = Pages([TEMPLATES], TEXTS)
     routes = APIRouter(include_in_schema=False)
-    routes.include_router(preferences())
+    routes.include_router(preferences(), dependencies=[public()])
 
     def common() -> Json:
         memory = panel.bedside.link.memory()
@@ -35,15 +38,24 @@ def router(panel: "Panel") -> APIRouter:
             "fault_kinds": FAULT_KINDS,
         }
 
-    @routes.get("/")
+    @routes.get("/", dependencies=[public()])
     async def index(request: Request) -> HTMLResponse:
+        """The beds, open: what each does, nothing of a patient."""
         beds = await asyncio.to_thread(panel.rows)
         return pages.render(request, "index.html", beds=beds, **common())
 
-    @routes.get("/{device}")
+    @routes.get("/{device}", dependencies=[public()])
     async def bed(request: Request, device: str) -> HTMLResponse:
+        """One bed, open, with STOP: the session's person and notes only for whoever may see them."""
+        sees = await rules.sight(request)
         state = await asyncio.to_thread(panel.state, device)
+        state = state if sees() else open_view(state)
         words = for_script(language_of(request))
-        return pages.render(request, "device.html", device=device, state=state, words=words, **common())
+        door = panel.signed
+        await asyncio.to_thread(door.operators.refresh)
+        sign_in = view(door, door.find(rules.cookie_of(request, door)))
+        return pages.render(
+            request, "device.html", device=device, state=state, words=words, sign_in=sign_in, **common()
+        )
 
     return routes

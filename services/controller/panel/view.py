@@ -56,6 +56,22 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
     }
 
 
+# What the screen needs of a session to show what the bed does, whoever stands before it: no person, no note.
+_OPEN_SESSION = ("session", "session_no", "state", "region", "segment", "started_at", "ended_at")
+_OPEN_PRESCRIPTION = ("base_n", "peak_n", "rise_n_s", "fall_n_s", "hold_s", "rest_s")
+
+
+def open_view(state: Json) -> Json:
+    """The state as anybody at the bed may see it: no patient, notes, pain or rest of the prescription."""
+    session = state["session"]
+    if session is None:
+        return state
+    prescription = session["prescription"]
+    told = {name: prescription[name] for name in _OPEN_PRESCRIPTION if name in prescription}
+    kept = {name: session[name] for name in _OPEN_SESSION}
+    return {**state, "session": {**kept, "prescription": told, "notes": []}}
+
+
 def row(memory: GatewayMemory, bed: int, sample: Sample, watch: Watch, record: Record | None) -> Json:
     """One line of the list of beds."""
     alarms = watch.board.active()

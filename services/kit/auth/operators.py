@@ -1,9 +1,9 @@
 """Operators of a gateway's beds: the signed list, and the PINs and badges that it has digests of.
 
 The console signs a list for each gateway (access key, DATA/secrets/access.key); the gateway checks it with
-the public key and judges it offline. A PIN has six digits or more: its argon2id hash alone could be guessed, so
-before it is hashed it is keyed (HMAC-SHA256) with the bedside key, DATA/secrets/bedside.key, which is on the
-machines of console and gateways and nowhere else.
+the public key and judges it offline. A PIN has six digits or more: its argon2id hash alone could be guessed,
+so before it is hashed it is keyed (HMAC-SHA256) with the bedside key, DATA/secrets/bedside.key, which is on
+the machines of console and gateways and nowhere else.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
@@ -92,7 +93,7 @@ class OperatorList:
 # --- the list --------------------------------------------------------------------------------------------
 
 
-def sign(private_pem: bytes, listed: OperatorList) -> str:
+def sign(private: bytes | Ed25519PrivateKey, listed: OperatorList) -> str:
     """The list as a JWT; raises OperatorListRefused when it is larger than a gateway takes."""
     if len(listed.operators) > MAX_OPERATORS:
         raise OperatorListRefused(
@@ -107,7 +108,7 @@ def sign(private_pem: bytes, listed: OperatorList) -> str:
         "exp": listed.expires_s,
         "operators": [_row(operator) for operator in listed.operators],
     }
-    signed = jwt.encode(claims, private_pem, algorithm=ALGORITHM)
+    signed = jwt.encode(claims, private, algorithm=ALGORITHM)
     if len(signed) > MAX_SIGNED:
         raise OperatorListRefused(f"{listed.site}'s list has {len(signed)} characters: at most {MAX_SIGNED}")
     return signed

@@ -7,7 +7,7 @@ export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** POST and answer the body; throws an Error whose `message` is for a person and `refusals` may hold the reasons. */
+/** POST and answer the body; throws an Error whose `message` is for a person, with `status` and `refusals`. */
 export async function post(path, body, options = {}) {
   let answer;
   try {
@@ -24,6 +24,7 @@ export async function post(path, body, options = {}) {
   if (answer.ok) return found;
   const error = new Error((language === "de" && found.detail_de) || found.detail || texts.no_answer);
   error.refusals = found.refusals ?? [];
+  error.status = answer.status;
   throw error;
 }
 
@@ -34,12 +35,13 @@ export function said(answer) {
 
 const RETRY_MS = [200, 500, 1000, 2000];
 
-/** The live socket of a bed, opened again for ever: `onMessage(message)` gets every frame. */
+/** The live socket of a bed, opened again for ever: `onMessage(message)` gets every frame. `again()` opens it anew. */
 export function follow(device, onMessage) {
   let attempt = 0;
+  let socket = null;
   const open = () => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/api/devices/${device}/live`);
+    socket = new WebSocket(`${scheme}://${location.host}/api/devices/${device}/live`);
     socket.addEventListener("message", (event) => {
       attempt = 0;
       onMessage(JSON.parse(event.data));
@@ -47,4 +49,5 @@ export function follow(device, onMessage) {
     socket.addEventListener("close", () => setTimeout(open, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)]));
   };
   open();
+  return { again: () => socket.close() };
 }

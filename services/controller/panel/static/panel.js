@@ -2,6 +2,7 @@
 import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
 import { Sweep, scaleFor } from "/kit/sweep.js";
 import { fill, follow, language, post, said, texts } from "./api.js";
+import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
 import { words } from "./words.js";
 
@@ -256,17 +257,20 @@ function showNotes() {
 }
 
 // --- what a person does ----------------------------------------------------------------------------------------
-const operator = () => byId("operator").value.trim();
-
 function answer(text, failed = false) {
   byId("answer").textContent = text;
   byId("answer").toggleAttribute("data-failed", failed);
 }
 
 async function act(action, body = {}) {
-  const done = await post(`${path}/${action}`, { operator: operator(), ...body });
-  if (done.state) takeState(done.state);
-  answer(said(done));
+  try {
+    const done = await post(`${path}/${action}`, body);
+    if (done.state) takeState(done.state);
+    answer(said(done));
+  } catch (error) {
+    if (error.status === 401) signInEnded();
+    throw error;
+  }
 }
 
 async function actNow(action, body) {
@@ -329,7 +333,7 @@ async function stop() {
   byId("stop-note").textContent = texts.stop_sent;
   for (let attempt = 1; ; attempt++) {
     try {
-      const done = await post(`${path}/stop`, { operator: operator() }, { keepalive: true });
+      const done = await post(`${path}/stop`, {}, { keepalive: true });
       byId("stop-note").textContent = said(done) || texts.stop_done;
       return;
     } catch (error) {
@@ -342,7 +346,9 @@ async function stop() {
   }
 }
 
-for (const button of byId("actions").children) button.addEventListener("click", () => DO[button.dataset.action]());
+for (const button of byId("actions").children) {
+  button.addEventListener("click", () => whenSignedIn(() => DO[button.dataset.action]()));
+}
 byId("stop").addEventListener("click", stop);
 // Escape stops whenever there is something to stop, from a field or a dialog too; else it closes a dialog.
 document.addEventListener("keydown", (event) => {
@@ -355,12 +361,20 @@ byId("faults")?.addEventListener("submit", (event) => {
   event.preventDefault();
   actNow("fault", { kind: event.target.elements.kind.value, clear: event.submitter?.value !== "1" });
 });
-byId("operator").value = localStorage.getItem("operator") ?? "";
-byId("operator").addEventListener("change", () => localStorage.setItem("operator", operator()));
+localStorage.removeItem("operator"); // what an earlier release kept
+
+function showFaults() {
+  if (byId("faults")) byId("faults").closest("details").hidden = !signedIn()?.may_fault;
+}
 
 synchroniseFlash();
 const sound = new AlarmSound(byId("sound"));
 prepare();
 showState();
-follow(device, (message) => TAKERS[message.type]?.(message));
+const live = follow(device, (message) => TAKERS[message.type]?.(message));
+prepareSignIn(() => {
+  live.again(); // whose session it is, is told to those who may know it
+  showFaults();
+});
+showFaults();
 setInterval(showTrust, 250);
