@@ -1,17 +1,22 @@
-"""A console on a real telemetry with a real archive, all in this process: past sessions as a person sees them.
+"""A console on a real telemetry with a real archive in this process: past sessions as a person sees them.
 
 rig = SessionRig(valkey_url, directory)
 rig.history.store("archived")
 rig.get("ada", "/sessions").text            # as the person of that name, by her cookie
 """
 
+import contextlib
+import threading
 from dataclasses import replace
 from uuid import UUID
 
 import httpx
+import orjson
+import uvicorn
 from asgi_client import Client
 from console.account_rig import AccountRig
 from history_rig import HistoryRig
+from servers import answers, eventually, free_port
 from simulated_session import SESSION
 from sqlalchemy import select
 
@@ -54,13 +59,43 @@ class SessionRig:
             guard=bearer(public_pem(self.console.key)),
         )  # fmt: skip
         self.transport = httpx.ASGITransport(telemetry)
-        self.away(False)
+        self.away(is_away=False)
         self.app = api.create(self.console, "0", [])
         self.accounts = AccountRig(settings.database)
         for name, roles in PEOPLE.items():
             self.accounts.person(name, *roles)
 
-    def away(self, is_away=True):
+    def spike(self, seq, newtons):
+        """One single sample of the session is this high; before it is stored."""
+        session = self.history.session
+        tension = list(session.tension)
+        number = next(n for n, (first, count, _) in enumerate(tension) if first <= seq < first + count)
+        first, count, payload = tension[number]
+        block = orjson.loads(payload)
+        block["tension_n"][seq - first] = newtons
+        tension[number] = (first, count, orjson.dumps(block))
+        self.history.session = replace(session, tension=tension)
+
+    @contextlib.contextmanager
+    def served(self):
+        """The console at a real address, in a thread, until the end of the block."""
+        port = free_port()
+        self.console.live.broker(up=True)
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, name="console", daemon=True)
+        thread.start()
+        try:
+            eventually(lambda: answers(port), 20.0, "the console's answer")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            self.app.state.stopping.set()
+            server.should_exit = True
+            thread.join(10)
+
+    def away(self, is_away):
         """Telemetry does not answer any more, or does again."""
         transport = httpx.AsyncHTTPTransport() if is_away else self.transport
         address = "http://127.0.0.1:9" if is_away else "http://telemetry"
@@ -89,7 +124,7 @@ class SessionRig:
         headers = {"accept": "text/html", "accept-language": "en"} | self.accounts.headers(name)
         return Client(self.app, headers)
 
-    def another(self, number, *, days=0, site="north", **said):
+    def another(self, number, *, days=0, site="north", appointment=None, outcome="completed", **said):
         """One more session in the archive, of the same cure and the same samples, so many days later.
 
         Gives its id; ``said`` is what its summary says otherwise. At another site it has no samples.
@@ -100,8 +135,9 @@ class SessionRig:
         row = replace(
             first, id=UUID(int=0x5E55 << 112 | number), place=Place(site, first.place.device),
             started_at_us=first.started_at_us + days * DAY_US, ended_at_us=first.ended_at_us + days * DAY_US,
-            summary=first.summary | said, boot=first.boot if site == "north" else None,
-            cure=first.cure if site == "north" else UUID(int=number), patient=UUID(int=number) if site != "north" else first.patient,
+            summary=first.summary | said, appointment=appointment, ended_by=f"session.{outcome}",
         )  # fmt: skip
+        if site != "north":
+            row = replace(row, boot=None, first_seq=None, cure=UUID(int=number), patient=UUID(int=number))
         assert index.commit(Commit(self.history.source, marks, marks, sessions=[row]))
         return row.id

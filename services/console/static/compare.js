@@ -1,6 +1,6 @@
 // Several sessions over one start; each can be taken out of the picture, and the picture can be zoomed.
 import { fill, start } from "./page.js";
-import { Zoom, clockOf, part, secondsOf, sizeOf } from "./zoom.js";
+import { TIME_STEPS, Zoom, clockOf, part, secondsOf, sizeOf } from "./zoom.js";
 
 const HEIGHT = 380;
 const byId = (id) => document.getElementById(id);
@@ -36,7 +36,7 @@ function makePlot() {
       scales: { x: { time: false, range: (_, from, to) => [from, to] }, y: { range: () => [0, top] } },
       padding: [10, 12, null, null],
       axes: [
-        { ...axis, space: 80, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 1 ? 1 : 0)) },
+        { ...axis, space: 80, incrs: TIME_STEPS, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 1 ? 1 : 0)) },
         { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => `${tick} N`) },
       ],
       series: [

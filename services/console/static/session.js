@@ -1,6 +1,6 @@
 // A past session's curve: any part of it at the width of the screen, with phases, guardings, events and limits.
 import { fill, start, texts } from "./page.js";
-import { Zoom, clockOf, part, secondsOf, sizeOf } from "./zoom.js";
+import { TIME_STEPS, Zoom, clockOf, part, secondsOf, sizeOf } from "./zoom.js";
 
 const HEIGHT = 380;
 const LANE_PX = 10;
@@ -108,7 +108,8 @@ function drawLimit(plot, value, name, token, dash) {
   ctx.setLineDash([]);
   ctx.font = `600 ${12 * devicePixelRatio}px Inter, sans-serif`;
   ctx.textAlign = "right";
-  ctx.fillText(`${name} ${Math.round(value)} N`, bbox.left + bbox.width - 6 * devicePixelRatio, y - 5 * devicePixelRatio);
+  ctx.textBaseline = "bottom";
+  ctx.fillText(`${name} ${Math.round(value)} N`, bbox.left + bbox.width - 6 * devicePixelRatio, y - 2 * devicePixelRatio);
 }
 
 // --- the plot --------------------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ function makePlot() {
       scales: { x: { time: false, range: (_, from, to) => [from, to] }, y: { range: () => [-top * 0.09, top] } },
       padding: [10, 12, null, null],
       axes: [
-        { ...axis, space: 80, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 1 ? 1 : 0)) },
+        { ...axis, space: 80, incrs: TIME_STEPS, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 1 ? 1 : 0)) },
         { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick < 0 ? "" : `${tick} N`)) },
       ],
       series: [

@@ -4,6 +4,7 @@ const LEAST_S = 0.4;
 const STEP = 1.6;
 const PAN = 0.25;
 const WAIT_MS = 70;
+export const TIME_STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600]; // seconds
 const KEYS = { "+": "in", "=": "in", "-": "out", _: "out", ArrowLeft: "left", ArrowRight: "right", 0: "whole", Home: "whole" };
 
 export class Zoom {

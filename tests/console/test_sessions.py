@@ -1,0 +1,365 @@
+"""Past sessions at the console, on a real telemetry: finding, opening, comparing, exporting, noting."""
+
+import html
+from itertools import pairwise
+from uuid import UUID, uuid4
+
+import pytest
+from console.session_rig import SessionRig
+from history_rig import OFFSET
+from servers import Valkey
+from simulated_session import CURE, PATIENT, SESSION
+
+from services.console.sessions.asking import PAGE_ROWS
+from services.console.sessions.comparing import MOST
+from services.console.sessions.notes import MOST_CHARACTERS
+
+pytestmark = pytest.mark.system
+SPIKE_SEQ = OFFSET + 1517
+SPIKE_N = 512.3
+APPOINTMENT = UUID(int=0xA9)
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """A session with one sample far above all others; three more of its cure; one of another site."""
+    directory = tmp_path_factory.mktemp("sessions")
+    with Valkey(directory) as valkey:
+        made = SessionRig(valkey.url, directory, panels={"bed-01": "http://127.0.0.1:9/bed-01"})
+        made.spike(SPIKE_SEQ, SPIKE_N)
+        made.history.store("archived")
+        made.another(1, days=2, peak_n=331.0, pain_before=6, pain_after=3, appointment=APPOINTMENT)
+        made.another(2, days=4, peak_n=340.0, outcome="aborted", reason="patient_switch")
+        made.another(3, days=9)
+        made.another(9, days=1, site="south")
+        yield made
+        made.close()
+
+
+def shown(answer):
+    """The text of a page's content, without tags' escapes."""
+    return html.unescape(answer.text[answer.text.index("<main") :])
+
+
+def listed(rig, who, query=""):
+    """The days (of November) and sites of the sessions that a list shows."""
+    text = shown(rig.get(who, f"/sessions{query}"))
+    rows = text.split("<tr>")[2:]
+    return [
+        (
+            row.split('class="past-start"')[1].split(">")[1].split(",")[0],
+            "south" if ">south<" in row else "north",
+        )
+        for row in rows
+    ]
+
+
+def test_sessions_stand_newest_first_with_what_they_came_to(rig):
+    """The columns that a therapist looks for, in words."""
+    days = [day for day, _ in listed(rig, "ada")]
+    assert days == ["1 Dec 2026", "26 Nov 2026", "24 Nov 2026", "23 Nov 2026", "22 Nov 2026"]
+    text = shown(rig.get("ada", "/sessions"))
+    for words in ("331\N{NO-BREAK SPACE}N", "6 → 3", "lumbar, L4/L5", "aborted", "patient switch pressed"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("?site=south", 1), ("?bed=bed-01", 5), ("?bed=bed-77", 0), (f"?cure={CURE}", 4),
+        ("?region=lumbar", 5),
+        ("?region=cervical", 0), ("?outcome=aborted", 1), ("?outcome=running", 0), (f"?patient={PATIENT}", 4),
+        ("?since=2026-11-23&until=2026-11-24", 2), ("?span=dates&since=2026-11-26", 2),
+        ("?span=&until=2026-11-22", 1),
+    ],
+)  # fmt: skip
+def test_every_field_of_the_form_narrows_the_list(rig, query, count):
+    """A day that is named belongs to it whole."""
+    assert len(listed(rig, "ada", query)) == count
+
+
+def test_a_list_has_only_what_its_reader_may_see(rig):
+    """North's clinician does not learn that south treats anybody."""
+    assert {site for _, site in listed(rig, "nora")} == {"north"}
+    assert {site for _, site in listed(rig, "sam")} == {"south"}
+    assert listed(rig, "nora", "?site=south") == []
+
+
+@pytest.mark.parametrize(
+    ("pasted", "address"),
+    [
+        (SESSION, f"/sessions/{SESSION}"), (CURE, f"/cures/{CURE}/sessions"),
+        (PATIENT, f"/sessions?patient={PATIENT}"),
+        (APPOINTMENT, f"/sessions/{UUID(int=0x5E55 << 112 | 1)}"),
+        (f" {SESSION.hex} ", f"/sessions/{SESSION}"),
+    ],
+)  # fmt: skip
+def test_any_id_that_is_pasted_opens_what_has_it(rig, pasted, address):
+    """Whoever has an id in hand does not know of what."""
+    answer = rig.get("ada", "/sessions", params={"q": str(pasted)})
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"q": "bed-01"}, "bed-01 is no id"),
+        ({"q": "<script>alert(1)</script>"}, "is no id"),
+        ({"q": str(UUID(int=7))}, "Nothing that you may see has the id"),
+        ({"cure": "x" * 10_000}, "is no id"),
+        ({"since": "2026-02-30"}, "2026-02-30 is no day"),
+        ({"until": "9999-01-01"}, "9999-01-01 is no day"),
+        ({"since": "2026-11-24", "until": "2026-11-23"}, "lies before the first, 2026-11-24"),
+        ({"outcome": "cured"}, "cured is no choice here; there are: running, completed, aborted, lost"),
+        ({"cursor": "nonsense"}, "cursor"),
+    ],
+)
+def test_what_cannot_be_looked_for_is_said_with_its_reason(rig, query, words):
+    """What, the value, what would do; never as markup of the page."""
+    answer = rig.get("ada", "/sessions", params=query)
+    assert answer.status_code == 422
+    assert words in shown(answer)
+    assert "<script>alert" not in answer.text
+
+
+def test_a_long_list_comes_in_pages_that_miss_none(rig, tmp_path, valkey):
+    """The next page begins where this one ends."""
+    many = SessionRig(valkey.url, tmp_path)
+    many.history.store("archived")
+    for number in range(PAGE_ROWS + 3):
+        many.another(100 + number, days=number)
+    first = shown(many.get("ada", "/sessions"))
+    following = first.split('rel="next" href="')[1].split('"')[0]
+    second = shown(many.get("ada", f"/sessions{following}"))
+    ids = [page.count('class="past-start"') for page in (first, second)]
+    assert ids == [PAGE_ROWS, 4]
+    assert 'rel="next"' not in second
+    many.close()
+
+
+def test_a_session_page_tells_everything_without_a_script(rig):
+    """Curve, limits, summary, phases, events and where the rest would be."""
+    answer = rig.get("nora", f"/sessions/{SESSION}")
+    text = shown(answer)
+    assert answer.status_code == 200
+    for words in (
+        '<path class="drawn-line" data-trace="tension" d="M', "Limit 380", "Peak 320", "Traction time",
+        "Hold RMS error", "Time in phases", "Session started", "Session completed",
+        "bedside panel does not answer", "spondyl replay", str(CURE),
+    ):  # fmt: skip
+        assert words in text
+    assert ("nora", "session.seen", str(SESSION), "north") in rig.trail()
+
+
+@pytest.mark.parametrize("width", [10, 100, 700, 4000])
+@pytest.mark.parametrize("around", [40, 400, None], ids=["close", "nearer", "whole"])
+def test_one_high_sample_is_seen_at_every_zoom(rig, width, around):
+    """A curve that smooths a peak away would hide what a clinician must see."""
+    low, high = (SPIKE_SEQ - around, SPIKE_SEQ + around) if around else (OFFSET, 10**6)
+    curve = rig.get("nora", f"/api/sessions/{SESSION}/curve?from={low}&to={high}&width={width}").json()
+    assert len(curve["seq"]) <= width
+    assert max(curve["greatest"]) == SPIKE_N
+    assert all(earlier < later for earlier, later in pairwise(curve["seq"]))
+    at = max(range(len(curve["seq"])), key=lambda row: curve["greatest"][row])
+    assert curve["seq"][at] <= SPIKE_SEQ < curve["seq"][at] + curve["stride"]
+    assert curve["phases"][0][0] == curve["seq"][0]
+
+
+@pytest.mark.parametrize(
+    "query", ["from=500&to=400&width=100", "from=0&to=99&width=5", "from=0&to=99&width=99999", "from=-1&to=9",
+              "from=500", "from=1e9&to=2", f"from=0&to={10**30}"],
+)  # fmt: skip
+def test_an_absurd_window_is_refused_in_words(rig, query):
+    """Never an empty curve that looks like a session without tension."""
+    answer = rig.get("nora", f"/api/sessions/{SESSION}/curve?{query}", headers={"accept": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+WAYS = {
+    "page": lambda rig, who, one: rig.get(who, f"/sessions/{one}"),
+    "curve": lambda rig, who, one: rig.get(who, f"/api/sessions/{one}/curve?from=0&to=9"),
+    "export": lambda rig, who, one: rig.get(who, f"/sessions/{one}/export?format=csv"),
+    "note": lambda rig, who, one: rig.post(who, f"/sessions/{one}/notes", data={"text": "seen"}),
+    "compare": lambda rig, who, one: rig.get(who, f"/sessions/compare?session={one}&session={uuid4()}"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_another_sites_session_answers_like_one_that_does_not_exist(rig, way):
+    """The difference would tell who is treated where."""
+    nowhere = uuid4()
+    before = rig.trail()
+    theirs, none = (WAYS[way](rig, "sam", one) for one in (SESSION, nowhere))
+    assert theirs.status_code == none.status_code == 404
+    assert _plain(theirs, SESSION) == _plain(none, nowhere)
+    assert rig.trail() == before
+
+
+def _plain(answer, one):
+    return shown(answer).replace(str(one), "ID").replace(one.hex, "ID")
+
+
+def test_another_sites_cure_answers_like_one_that_does_not_exist(rig):
+    """A cure is known by its sessions alone."""
+    theirs, none = rig.get("sam", f"/cures/{CURE}/sessions"), rig.get("sam", f"/cures/{UUID(int=5)}/sessions")
+    assert theirs.status_code == none.status_code == 404
+    assert _plain(theirs, CURE) == _plain(none, UUID(int=5))
+
+
+@pytest.mark.parametrize(
+    ("who", "path"),
+    [
+        ("moni", "/sessions"), ("moni", f"/sessions/{SESSION}"), ("moni", f"/cures/{CURE}/sessions"),
+        ("tina", f"/sessions/{SESSION}/export?format=csv"),
+        ("bill", f"/sessions/{SESSION}/export?format=csv"),
+    ],
+)  # fmt: skip
+def test_who_may_not_is_told_which_role_may(rig, who, path):
+    """A refusal that names nobody to ask is a dead end."""
+    answer = rig.get(who, path)
+    assert answer.status_code == 403
+    assert "it comes with the role" in shown(answer)
+
+
+def test_a_page_offers_only_what_its_reader_may_do(rig):
+    """Billing reads; it neither notes nor exports."""
+    bill, tina = (shown(rig.get(who, f"/sessions/{SESSION}")) for who in ("bill", "tina"))
+    assert "/export?format" not in bill + tina
+    assert "Add note" not in bill
+    assert "Add note" in tina
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "edf", "fhir", "arrow"])
+def test_an_export_is_telemetrys_own_file(rig, form):
+    """The console adds and takes away nothing, and writes down who took it."""
+    answer = rig.get("nora", f"/sessions/{SESSION}/export?format={form}")
+    origin = rig.history.get(f"/sessions/{SESSION}/export?format={form}")
+    assert answer.status_code == 200
+    assert answer.content == origin.content
+    for header in ("content-type", "content-disposition"):
+        assert answer.headers[header] == origin.headers[header]
+    assert rig.trail()[-1] == ("nora", "session.exported", str(SESSION), "north")
+
+
+def test_a_format_that_is_none_is_refused_and_not_recorded(rig):
+    """Nothing was taken."""
+    before = rig.trail()
+    answer = rig.get("nora", f"/sessions/{SESSION}/export?format=xls")
+    assert answer.status_code == 422
+    assert "format 'xls' is none" in shown(answer)
+    assert rig.trail() == before
+
+
+def note(rig, who, text):
+    return rig.post(who, f"/sessions/{SESSION}/notes", data={"text": text})
+
+
+def test_a_note_stays_with_who_and_when_and_is_never_markup(rig):
+    """What is written of a patient can be read for ten years, as it was written."""
+    typed = "<script>alert('note')</script>\r\nLess tingling & no pain."
+    answer = note(rig, "tina", typed)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sessions/{SESSION}#notes")
+    page = rig.get("nora", f"/sessions/{SESSION}")
+    assert "<script>alert" not in page.text
+    assert "<script>alert('note')</script>\nLess tingling & no pain." in shown(page)
+    assert ">tina<" in page.text
+    assert ("tina", "note.added", str(SESSION), "north") in rig.trail()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x" * 10_000, "The note has 10000 characters: at most 4000 are kept"),
+        ("x" * (MOST_CHARACTERS + 1), "The note has 4001 characters"),
+        (" \r\n ", "The note is empty"),
+    ],
+)
+def test_a_note_that_cannot_be_kept_is_refused_and_its_text_is_still_there(rig, text, words):
+    """Cut in silence, or lost, it would be missed when it counts."""
+    before = rig.trail()
+    answer = note(rig, "tina", text)
+    assert answer.status_code == 422
+    assert words in shown(answer)
+    assert text.strip() in answer.text
+    assert rig.trail() == before
+
+
+def test_who_may_not_write_notes_leaves_none(rig):
+    """Billing reads them."""
+    assert note(rig, "bill", "paid").status_code == 403
+    assert "paid" not in shown(rig.get("bill", f"/sessions/{SESSION}"))
+
+
+def test_a_page_of_others_cannot_write_a_note_in_my_name(rig):
+    """The cookie alone is not enough."""
+    headers = rig.accounts.headers("tina") | {"x-csrf-token": "guessed"}
+    answer = rig.post("tina", f"/sessions/{SESSION}/notes", data={"text": "forged"}, headers=headers)
+    assert answer.status_code == 403
+    assert "forged" not in shown(rig.get("tina", f"/sessions/{SESSION}"))
+
+
+def test_telemetry_away_is_a_page_with_a_way_to_try_again_and_loses_no_note(rig):
+    """What was typed is in the form that comes back."""
+    before = rig.trail()
+    rig.away(is_away=True)
+    try:
+        for path in ("/sessions", f"/sessions/{SESSION}", f"/cures/{CURE}/sessions"):
+            answer = rig.get("ada", path)
+            assert answer.status_code == 503
+            assert "telemetry at http://127.0.0.1:9 does not answer" in shown(answer)
+            assert f'href="{path}"' in answer.text
+        answer = note(rig, "tina", "a long thought")
+        assert answer.status_code == 503
+        assert "a long thought</textarea>" in answer.text
+    finally:
+        rig.away(is_away=False)
+    assert rig.trail() == before
+    assert "a long thought" not in rig.get("tina", f"/sessions/{SESSION}").text
+
+
+def test_a_cure_shows_its_course_and_each_sessions_difference_to_the_first(rig):
+    """Whether it gets better is seen at one look."""
+    answer = rig.get("nora", f"/cures/{CURE}/sessions")
+    text = shown(answer)
+    first_peak = rig.history.session.summary.peak_n
+    assert text.count('<circle class="course-peak"') == 4
+    assert text.count('data-toggle="') == 4
+    assert f"+{round(331.0 - first_peak)}<" in text.replace("\n", "")
+    assert rig.trail()[-1] == ("nora", "cure.seen", str(CURE), "north")
+
+
+def test_chosen_sessions_are_compared_oldest_first(rig):
+    """In whatever order they were ticked."""
+    other = UUID(int=0x5E55 << 112 | 2)
+    text = shown(rig.get("ada", f"/sessions/compare?session={other}&session={SESSION}"))
+    assert text.index(f'href="/sessions/{SESSION}"') < text.index(f'href="/sessions/{other}"')
+    assert text.count('data-toggle="') == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 sessions were chosen"), (1, "1 sessions were chosen"), (MOST + 1, "two to 12")],
+)
+def test_too_few_or_too_many_to_compare_is_refused_with_the_limit(rig, count, words):
+    """One is no comparison, thirteen lines are no picture."""
+    answer = rig.get("ada", "/sessions/compare", params={"session": [str(uuid4()) for _ in range(count)]})
+    assert answer.status_code == 422
+    assert words in shown(answer)
+
+
+def test_pages_speak_german_to_who_reads_german(rig):
+    """With the decimals and days of German."""
+    german = {"accept-language": "de"} | rig.accounts.headers("nora")
+    text = shown(rig.get("nora", f"/sessions/{SESSION}", headers=german))
+    for words in (
+        "Zusammenfassung",
+        "22.11.2026, ",
+        "Zeit in den Phasen",
+        "4.000 Zeichen",
+        "Sitzung begonnen",
+    ):
+        assert words in text
+    assert "– N" not in text
+    refused = rig.get("nora", "/sessions?q=nonsense", headers=german)
+    assert "nonsense ist keine Kennung" in shown(refused)
