@@ -34,8 +34,7 @@ HERE: Final = Path(__file__).parent
 # What the scripts say themselves; everything else comes from the server as it is shown.
 SCRIPT_TEXTS: Final = (
     "announce_worse", "announce_clear", "broker_down", "console_down", "ceiling", "peak", "counter", "target",
-    "tension", "time", "least", "history_empty", "history_down", "command_sent", "command_done",
-    "command_failed",
+    "tension", "time", "least", "history_empty", "history_down",
     "alarm_acknowledge", "alarm_acknowledge_this", "alarm_acknowledged_now", "alarm_acknowledged_before",
     "alarm_gone", "alarm_not_acknowledged", "alarm_more", "alarm_fewer", "sound_off", "sound_on",
     "sound_muted", "sound_blocked", "sound_off_hint", "sound_on_hint", "sound_muted_hint",

@@ -136,9 +136,10 @@ def _gateway(look: Look, gateway: Gateway | None) -> Row:
         return _row(look, "gateway", "unknown", "gateway_unknown")
     said = gateway.said
     version = said.versions.get("spondyl", "")
-    values = {"gateway": said.gateway, "version": version, "boot": str(said.boot)[:8]}
+    values = {"gateway": said.gateway, "version": version}
+    words = f"gateway_{gateway.state}" if version or gateway.state != "online" else "gateway_plain"
     healths: dict[str, Health] = {"online": "good", "stopped": "warn", "lost": "bad"}
-    return _row(look, "gateway", healths[gateway.state], f"gateway_{gateway.state}", **values)
+    return _row(look, "gateway", healths[gateway.state], words, **values)
 
 
 def _loop(look: Look, gateway: Gateway | None) -> Row:

@@ -15,10 +15,13 @@ SpondylError
 ├── ForgedRequest       a change that does not come from a page of ours (403)
 ├── UnknownScreen       no link for a patient's screen of this id (404)
 ├── ScreenRefused       a link that the rules do not allow (422)
-└── PasswordChangeFirst an initial password opens nothing but its own change (403)
+├── PasswordChangeFirst an initial password opens nothing but its own change (403)
+├── ProviderRefused     the OpenID provider's answer does not hold, or opens nothing here (403)
+└── ProviderUnavailable the OpenID provider does not answer (503)
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from services.kit.errors import SpondylError
 from services.kit.language import Language
@@ -37,9 +40,13 @@ class UnknownAlarm(SpondylError):  # noqa: N818  (the same)
 
 
 class CommandFailed(SpondylError):  # noqa: N818  (the same)
-    """A remote stop or pause did not get its answer."""
+    """A remote stop or pause did not get its answer; ``why`` says which of the three."""
 
     status = 502
+
+    def __init__(self, message: str, why: Literal["unsent", "silent", "refused"] = "refused") -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class HistoryUnavailable(SpondylError):  # noqa: N818  (the same)
@@ -130,3 +137,20 @@ class ScreenRefused(SpondylError):  # noqa: N818  (the same)
     """A link for a patient's screen that the rules do not allow."""
 
     status = 422
+
+
+class ProviderRefused(SpondylError):  # noqa: N818  (the same)
+    """What came back from the OpenID provider opens nothing; ``text`` and ``values`` are a page's words."""
+
+    status = 403
+
+    def __init__(self, message: str, *, text: str, **values: object) -> None:
+        super().__init__(message)
+        self.text = text
+        self.values = values
+
+
+class ProviderUnavailable(SpondylError):  # noqa: N818  (the same)
+    """The OpenID provider does not answer, or is not the one that was configured."""
+
+    status = 503

@@ -38,10 +38,10 @@ class Remote:
             self.bus.publish(COMMAND, command, key.site, key.device, response_topic=topic, timeout_s=1.0)
             reply = answer.result(timeout_s)
         except BusError as error:
-            raise CommandFailed(f"{action} was not sent: {error}") from None
+            raise CommandFailed(f"{action} was not sent: {error}", "unsent") from None
         except FutureTimeout:
             raise CommandFailed(
-                f"{action}: no answer from {key} within {timeout_s:g} s; go to the bed"
+                f"{action}: no answer from {key} within {timeout_s:g} s; go to the bed", "silent"
             ) from None
         finally:
             with self.lock:

@@ -1,17 +1,11 @@
 """The wall and the bed's page in a real browser, against a real broker."""
 
 import re
-import threading
-from datetime import UTC, datetime
 
 from browser.conftest import shot, sideways
 from console.clinic import Bed, alarm
 from playwright.sync_api import expect
 from servers import eventually
-
-from broker.bus import Bus
-from broker.contract import COMMAND
-from broker.messages import Reply
 
 
 def tile(page, device):
@@ -224,79 +218,3 @@ def test_nothing_scrolls_sideways_on_a_phone(wall, north, open_page):
         expect(page.locator("#alarms .alarm").first).to_be_visible()
         assert sideways(page) <= 0, path
     shot(page, "bed-unknown-390")
-
-
-def test_the_bed_page_shows_limits_events_and_a_missing_history_in_words(wall, north, open_page):
-    """Telemetry away is no reason to lose the live trace."""
-    page = open_page(f"{wall.address}/beds/bed-01?site=north", may_fail=("503",))
-    expect(page.locator("#labels")).to_contain_text("Limit 400 N")
-    expect(page.locator("#history-note")).to_contain_text("telemetry service does not answer")
-    north.event("bed-01", "guarding.detected", tension_n=180.0)
-    expect(page.locator("#events li").first).to_contain_text(
-        "Guarding detected: the table yields", timeout=4000
-    )
-    expect(page.get_by_role("link", name="Bedside panel")).to_have_attribute(
-        "href", "http://127.0.0.1:9/bed-01"
-    )
-    expect(page.locator("footer")).to_contain_text("not a certified medical device")
-    shot(page, "bed")
-
-
-def test_the_bed_page_draws_a_history_that_lies_in_the_archive(wall_with_archive, open_page):
-    """What has left Redis is the same curve to who looks at it."""
-    wall_with_archive.clinic("north", Bed("bed-01"))
-    page = open_page(f"{wall_with_archive.address}/beds/bed-01?site=north")
-    expect(page.locator("#history canvas")).to_be_visible(timeout=8000)
-    expect(page.locator("#history-note")).to_have_text("")
-    drawn = page.evaluate(
-        """() => { const canvas = document.querySelector("#history canvas");
-           const colour = getComputedStyle(document.documentElement).getPropertyValue("--tension").trim();
-           const pen = document.createElement("canvas").getContext("2d");
-           pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
-           const [red, green, blue] = pen.getImageData(0, 0, 1, 1).data;
-           const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-           const columns = new Set();
-           for (let at = 0; at < data.length; at += 4)
-             if ([red, green, blue].every((part, i) => Math.abs(data[at + i] - part) < 10))
-               columns.add((at / 4) % canvas.width);
-           return columns.size / canvas.width; }"""
-    )
-    assert drawn > 0.5  # of the width: the curve of tension, from its beginning to its end
-    page.locator("#history").scroll_into_view_if_needed()
-    shot(page, "bed-history")
-
-
-def test_stop_on_the_bed_page_reaches_the_gateway_and_its_answer_the_reader(wall, north, open_page):
-    """Stop is the one thing a remote must always be able to say."""
-    gateway = Bus(wall.broker.url, "gw-under-test", site="north")
-    gateway.subscribe(COMMAND)
-    gateway.start()
-    assert gateway.wait_connected(10)
-    heard = []
-
-    def answer():
-        for delivery in gateway.take(1, 15.0):
-            command = delivery.message
-            heard.append((delivery.device, command.action))
-            reply = Reply(
-                id=command.id, action=command.action, accepted=True, at=datetime.now(UTC), detail="stopped"
-            )
-            gateway.reply(delivery, reply)
-            gateway.acknowledge([delivery])
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    page = open_page(f"{wall.address}/beds/bed-01", may_fail=("503",))
-    page.get_by_role("button", name="STOP").click()
-    expect(page.locator("#answer")).to_have_text("Confirmed: stopped", timeout=8000)
-    thread.join(20)
-    gateway.close()
-    assert heard == [("bed-01", "stop")]
-
-
-def test_a_stop_that_nobody_answers_is_said_loudly(wall, north, open_page):
-    """Silence must never be taken for a stop."""
-    page = open_page(f"{wall.address}/beds/bed-01", may_fail=("503", "502"))
-    page.get_by_role("button", name="STOP").click()
-    expect(page.locator("#answer")).to_contain_text("NOT DONE", timeout=10_000)
-    expect(page.locator("#answer")).to_contain_text("go to the bed")

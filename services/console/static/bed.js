@@ -1,51 +1,59 @@
-// One bed: live trace with its limits, events, stored history, and the two commands that a remote may give.
+// One bed: its live trace with limits and marks, its session, its way to the store, and the commands.
 import { Sweep, scaleFor } from "/kit/sweep.js";
-import { fill, put, showAlarms, start, tensionText, texts } from "./page.js";
-import { send } from "./send.js";
+import { Curve } from "./curve.js";
+import { commands } from "./commands.js";
+import { iconOf, put, showAlarms, start, tensionText, texts } from "./page.js";
 import { waveforms } from "./stream.js";
 
 const SECONDS = 30;
 const COUNTER_SPAN_N = 80;
-const HISTORY_MS = 15_000;
+const BEHIND_MS = 10_000;
 const TONES = { still: "--grid", calm: "--calm", pull: "--pull", yield: "--yield", halt: "--still" };
 const FIELDS = ["link_text", "phase_name", "words", "target", "counter", "peak", "ceiling", "cycle", "guardings", "remaining", "region"];
+const UNKNOWN_WHEN_SILENT = ["tension", "target", "counter", "remaining", "gone"];
+const MARK_COLOURS = {
+  "guarding.detected": "--yield",
+  "session.paused": "--still",
+  "session.resumed": "--calm",
+  "session.aborted": "--still",
+};
 const byId = (id) => document.getElementById(id);
 const bed = byId("bed");
 const { key, site, device } = bed.dataset;
+const own = JSON.parse(byId("bed-texts").textContent);
 const phases = texts.phases;
 let known = false;
-let lastPhase = null;
 
 const sweep = new Sweep(bed.querySelector("canvas"), {
   seconds: SECONDS,
   labels: byId("labels"),
   lanes: [
     {
-      from: 0.02, to: 0.7, min: 0, max: 300, limits: [],
+      from: 0.02, to: 0.7, min: 0, max: 300, limits: [], unit: "N",
       traces: [
         { key: "target", color: "--target", width: 1.5 },
         { key: "tension", color: "--tension", width: 2.5, fill: 0.12, dot: true },
       ],
     },
     {
-      from: 0.75, to: 0.94, min: -10, max: COUNTER_SPAN_N, grid: 40,
-      limits: [{ value: 0, label: texts.counter, kind: "target", side: "left", color: "--grid" }],
+      from: 0.76, to: 0.94, min: -10, max: COUNTER_SPAN_N, grid: 40, unit: "N",
+      limits: [{ value: 0, label: texts.counter, kind: "counter", side: "left", color: "--grid" }],
       traces: [{ key: "counter", color: "--counter", width: 2, fill: 0.25 }],
     },
     { from: 0.97, to: 1, key: "phase", bands: (index) => TONES[phases[index]?.tone] ?? "--grid" },
   ],
 });
 
+const curve = byId("history")
+  ? new Curve({ box: byId("history"), note: byId("history-note"), range: byId("range"), device, site, words: { ...texts, ...own }, phases, colours: MARK_COLOURS, tones: TONES })
+  : null;
+
 function take(block) {
   sweep.push(block);
-  block.phase.forEach((index, i) => {
-    if (phases[index].name === "guarded" && lastPhase !== index && lastPhase !== null) sweep.mark(block.seq + i, "--yield");
-    lastPhase = index;
-  });
   if (known) put(bed, "tension", tensionText(block.tension.at(-1)));
 }
 
-function show({ tile, events }) {
+function show({ tile, events, progress, chain }) {
   if (!tile) return;
   known = tile.tension !== "--";
   bed.classList.toggle("frozen", !tile.fresh);
@@ -56,121 +64,157 @@ function show({ tile, events }) {
   phase.dataset.tone = tile.tone;
   phase.querySelector("use").setAttribute("href", `/kit/icons.svg#${tile.phase}`);
   bed.querySelector("progress").value = tile.progress;
-  showAlarms(bed.querySelector('[data-part="alarms"]'), tile.alarms);
+  showAlarms(bed.querySelector('[data-part="alarms"]'), tile.alarms, { button: true });
   byId("bed-alarm-card").hidden = tile.alarms.length === 0;
   showLimits(tile);
   showEvents(events);
+  showProgress(progress);
+  showChain(chain);
 }
 
 function showLimits({ ceiling_n, peak_n, ceiling, peak }) {
   if (!ceiling_n) return;
   const limits = [{ value: ceiling_n, label: `${texts.ceiling} ${ceiling} N`, kind: "limit", color: "--limit" }];
-  if (peak_n) limits.push({ value: peak_n, label: `${texts.peak} ${peak} N`, kind: "target", side: "left", color: "--strong-line" });
+  if (peak_n) limits.push({ value: peak_n, label: `${texts.peak} ${peak} N`, kind: "target", color: "--strong-line" });
   sweep.set(0, { max: scaleFor(ceiling_n), limits });
+  curve?.limits(limits);
 }
 
-function showEvents(rows) {
-  const list = byId("events");
-  const now = rows.map((row) => row.id).join();
-  if (list.shown === now) return;
-  list.shown = now;
-  byId("no-events").hidden = rows.length > 0;
-  list.replaceChildren(
-    ...rows.map((row) => {
-      const item = document.createElement("li");
-      item.dataset.type = row.type;
-      const time = document.createElement("time");
-      time.textContent = row.time;
-      const text = document.createElement("strong");
-      text.textContent = row.text;
-      const detail = document.createElement("span");
-      detail.className = "muted";
-      detail.textContent = row.detail;
-      const words = document.createElement("span");
-      words.append(text, " ", detail);
-      item.append(time, words);
+// --- progress and chain ----------------------------------------------------------------------------------------
+/** Rows into their elements; made anew only where the list itself differs. */
+function rows(list, wanted, make, update) {
+  if (list.children.length !== wanted.length || wanted.some((row, i) => list.children[i].dataset.id !== row.id)) {
+    list.replaceChildren(...wanted.map(make));
+    wanted.forEach((row, i) => (list.children[i].dataset.id = row.id));
+  }
+  wanted.forEach((row, i) => update(list.children[i], row));
+}
+
+function showProgress(progress) {
+  if (!progress) return;
+  put(bed, "gone", progress.gone);
+  put(bed, "total", progress.total);
+  rows(byId("stages"), progress.stages, (row) => element("li", "", row.text), (item, row) => {
+    item.dataset.state = row.state;
+    item.toggleAttribute("aria-current", row.state === "now");
+    if (row.state === "now") item.setAttribute("aria-current", "step");
+  });
+  rows(
+    byId("cycle"),
+    progress.cycle,
+    (row) => {
+      const item = element("li", "", "");
+      item.dataset.phase = row.id;
+      item.append(iconOf(row.id), row.text);
       return item;
-    }),
-  );
-}
-
-// --- history ---------------------------------------------------------------------------------------------------
-let plot = null;
-
-
-async function loadHistory() {
-  const minutes = document.querySelector('#range input:checked').value;
-  try {
-    const answer = await fetch(`/api/beds/${device}/history?${new URLSearchParams({ site, minutes })}`);
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.detail);
-    byId("history-note").textContent = body.time.length ? "" : texts.history_empty;
-    if (body.time.length) drawHistory(body);
-  } catch {
-    byId("history-note").textContent = texts.history_down;
-  }
-}
-
-function drawHistory(body) {
-
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "13px Inter, sans-serif" };
-  const data = [body.time, body.target, body.least, body.tension, body.counter];
-  if (plot) return plot.setData(data);
-  const points = { show: false };
-  const value = (_, number) => (number == null ? "--" : `${Math.round(number)} N`);
-  plot = new uPlot(
-    {
-      width: byId("history").clientWidth,
-      height: 280,
-      cursor: { y: false },
-      padding: [null, 32, null, null],
-      axes: [{ ...axis, space: 90, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) }],
-      series: [
-        { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: texts.time },
-        { label: texts.target, stroke: colour("--target"), width: 1.5, value, points },
-        { label: texts.least, stroke: colour("--tension"), width: 1, value, points },
-        { label: texts.tension, stroke: colour("--tension"), width: 2, value, points },
-        { label: texts.counter, stroke: colour("--counter"), width: 1.5, value, points },
-      ],
-      bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
     },
-    data,
-    byId("history"),
+    (item, row) => (item.dataset.state = row.state),
   );
-}
-
-function clockOf(seconds, exact = false) {
-  const options = { hour: "2-digit", minute: "2-digit", hour12: false, ...(exact ? { second: "2-digit" } : {}) };
-  return new Date(seconds * 1000).toLocaleTimeString(document.documentElement.lang, options);
-}
-
-new ResizeObserver(() => plot?.setSize({ width: byId("history").clientWidth, height: 280 })).observe(byId("history"));
-byId("range").addEventListener("change", loadHistory);
-setInterval(() => document.hidden || loadHistory(), HISTORY_MS);
-loadHistory();
-
-// --- commands --------------------------------------------------------------------------------------------------
-async function command(action) {
-  const answer = byId("answer");
-  answer.removeAttribute("data-failed");
-  answer.textContent = texts.command_sent;
-  try {
-    const response = await send(`/api/beds/${device}/${action}?${new URLSearchParams({ site })}`);
-    const body = await response.json();
-    if (!response.ok) throw new Error(body.detail);
-    answer.textContent = fill(texts.command_done, { detail: body.detail });
-  } catch (error) {
-    answer.dataset.failed = "";
-    answer.textContent = fill(texts.command_failed, { detail: error.message });
+  if (bed.dataset.session !== progress.session) {
+    bed.dataset.session = progress.session;
+    curve?.session(progress.session);
+    loadBehind();
   }
 }
 
-for (const button of bed.querySelectorAll("[data-command]")) {
-  button.addEventListener("click", () => command(button.dataset.command));
+let latest = [];
+let behind = [];
+
+function showChain(chain) {
+  if (chain) latest = chain;
+  rows(byId("chain"), [...latest, ...behind], makeLink, (item, row) => {
+    item.dataset.health = row.health;
+    item.querySelector(".visually-hidden").textContent = `${row.spoken}: `;
+    item.querySelector(".chain-text").textContent = row.text;
+  });
 }
 
+function makeLink(row) {
+  const item = element("div", "", "");
+  item.dataset.part = row.id;
+  const words = element("dd", "", "");
+  words.append(element("span", "visually-hidden", ""), element("span", "chain-text", ""));
+  item.append(element("dt", "", row.label), words);
+  return item;
+}
+
+/** What the page asks for now and then: telemetry, panel, last sessions. */
+async function loadBehind() {
+  try {
+    const lang = document.documentElement.lang;
+    const answer = await fetch(`/api/beds/${device}/behind?${new URLSearchParams({ site, lang })}`);
+    if (!answer.ok) return;
+    const body = await answer.json();
+    behind = body.chain;
+    showChain(null);
+    showSessions(body.sessions);
+  } catch {
+    behind = [];
+  }
+}
+
+function showSessions(sessions) {
+  const list = byId("sessions");
+  if (!list) return;
+  const note = byId("no-sessions");
+  note.hidden = Boolean(sessions?.length);
+  note.textContent = sessions === null ? own.bed_sessions_away : own.bed_no_sessions;
+  list.replaceChildren(...(sessions ?? []).map(sessionRow));
+}
+
+function sessionRow(row) {
+  const item = element("li", "", "");
+  const link = element("a", "", "");
+  link.href = row.href;
+  const facts = element("span", "last-facts number", own.session_facts.replace("{traction}", row.traction).replace("{peak}", row.peak).replace("{guardings}", row.guardings));
+  const state = element("span", "last-state", row.reason ? `${row.text}: ${row.reason}` : row.text);
+  state.dataset.state = row.state;
+  link.append(element("span", "last-when number", `${row.date}, ${row.time}`), state, facts);
+  item.append(link);
+  return item;
+}
+
+// --- events ----------------------------------------------------------------------------------------------------
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function showEvents(list) {
+  if (!list) return;
+  const box = byId("events");
+  const now = list.map((row) => row.id).join();
+  if (box.shown === now) return;
+  box.shown = now;
+  byId("no-events").hidden = list.length > 0;
+  box.replaceChildren(...list.map(eventRow));
+  for (const row of [...list].reverse()) markEvent(row);
+}
+
+function markEvent(row) {
+  const colour = MARK_COLOURS[row.type];
+  if (!colour) return;
+  if (row.boot === sweep.boot) sweep.mark(row.seq, colour, own[`mark_${row.type}`]);
+  curve?.mark({ id: row.id, time: row.at, type: row.type });
+}
+
+function eventRow(row) {
+  const item = element("li", "", "");
+  item.dataset.type = row.type;
+  const words = element("span", "", "");
+  words.append(element("strong", "", row.text), " ", element("span", "muted", row.detail));
+  item.append(element("time", "", row.time), words);
+  return item;
+}
+
+// --- the page --------------------------------------------------------------------------------------------------
+/** The bar with STOP stays under the page's header, however high that is. */
+const header = document.querySelector(".top");
+new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${header.offsetHeight}px`)).observe(header);
+
+commands({ bed, answer: byId("answer"), ask: byId("ask-pause"), words: own });
 waveforms(take).watch([key]);
 start({
   device: key,
@@ -179,6 +223,8 @@ start({
     if (!silent) return;
     known = false;
     bed.classList.add("frozen");
-    for (const name of ["tension", "target", "counter", "remaining"]) put(bed, name, "--");
+    for (const name of UNKNOWN_WHEN_SILENT) put(bed, name, "--");
   },
 });
+loadBehind();
+setInterval(() => document.hidden || loadBehind(), BEHIND_MS);

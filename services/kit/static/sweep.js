@@ -6,6 +6,8 @@ const GAP_PX = 14; // the erase bar
 const JUMP_MS = 1200; // further behind than this the bar jumps instead of hurrying
 const CATCH_UP_MS = 700; // time constant in which the bar corrects smaller errors
 const MARKS = 64;
+const LABEL_PX = 12; // type of a mark's words
+const LABEL_ROWS = 2; // words of neighbouring marks stand on different heights
 
 const running = new Set();
 let frame = 0;
@@ -23,7 +25,7 @@ const visibility = new IntersectionObserver((entries) => {
  *
  * options: `seconds` across the canvas; `delay_ms` the bar stays behind the newest sample, so that blocks play
  * smoothly; `lanes`, each {from, to (fractions of the height), min, max, traces: [{key, color, width, fill,
- * dot}], limits: [{value, label, kind, color}]} or {from, to, bands: value => colour, key}; `labels` an element for
+ * dot}], limits: [{value, label, kind, side, color}], unit (its scale is written)} or {from, to, bands: value => colour, key}; `labels` an element for
  * the limits' texts. Colours are names of CSS custom properties.
  */
 export class Sweep {
@@ -37,6 +39,7 @@ export class Sweep {
     this.boot = null;
     this.visible = false;
     this.marks = [];
+    this.marked = 0;
     new ResizeObserver(() => this.resize()).observe(canvas);
     visibility.observe(canvas);
     this.label();
@@ -56,10 +59,10 @@ export class Sweep {
     if (this.play === null) this.play = this.head;
   }
 
-  /** A mark at a sample: a line over the first lane with a small flag. */
-  mark(seq, color) {
-    if (this.marks.some((mark) => mark.seq === seq)) return;
-    this.marks.push({ seq, color });
+  /** A mark at a sample: a line over all lanes with a small flag, and beside it a word where one is given. */
+  mark(seq, color, label = "") {
+    if (this.marks.some((mark) => mark.seq === seq && mark.label === label)) return;
+    this.marks.push({ seq, color, label, row: this.marked++ % LABEL_ROWS });
     if (this.marks.length > MARKS) this.marks.shift();
     this.dirty = true;
   }
@@ -145,10 +148,15 @@ export class Sweep {
     }
     const before = this.play;
     this.move(now);
-    if (this.dirty) return this.drawAll();
+    if (this.dirty || this.crossed(before)) return this.drawAll();
     const pixel = this.window / this.canvas.width;
     if (this.play - this.drawn >= pixel) this.drawFrom(this.drawn, this.play);
     else if (this.play < before) this.drawAll();
+  }
+
+  /** Whether the bar has just come to a mark: its words may reach back over what is drawn already. */
+  crossed(before) {
+    return this.marks.some((mark) => mark.label && mark.seq > before && mark.seq <= this.play);
   }
 
   move(now) {
@@ -293,22 +301,45 @@ export class Sweep {
   }
 
   drawMarks(first, last) {
-    const { context, canvas, ratio } = this;
+    const turn = Math.floor(last / this.window) * this.window;
     for (const mark of this.marks) {
-      if (mark.seq < first || mark.seq > last) continue;
-      const x = this.x(mark.seq);
-      context.strokeStyle = context.fillStyle = this.colour(mark.color);
-      context.lineWidth = 1.5 * ratio;
-      context.beginPath();
-      context.moveTo(x, 0);
-      context.lineTo(x, canvas.height);
-      context.stroke();
-      context.beginPath();
-      context.moveTo(x, 0);
-      context.lineTo(x + 8 * ratio, 4 * ratio);
-      context.lineTo(x, 8 * ratio);
-      context.fill();
+      const mine = mark.label ? Math.floor(mark.seq / this.window) * this.window === turn : mark.seq >= first;
+      if (mine && mark.seq <= last) this.drawMark(mark);
     }
+  }
+
+  drawMark({ seq, color, label, row }) {
+    const { context, canvas, ratio } = this;
+    const x = this.x(seq);
+    context.strokeStyle = context.fillStyle = this.colour(color);
+    context.lineWidth = 1.5 * ratio;
+    context.beginPath();
+    context.moveTo(x, 0);
+    context.lineTo(x, canvas.height);
+    context.stroke();
+    context.beginPath();
+    context.moveTo(x, 0);
+    context.lineTo(x + 8 * ratio, 4 * ratio);
+    context.lineTo(x, 8 * ratio);
+    context.fill();
+    if (label) this.drawWords(label, x, this.lanes[0].to * canvas.height - (row + 1) * (LABEL_PX + 6) * ratio);
+  }
+
+  /** A mark's word on the trace's ground, to the left where the right has no room. */
+  drawWords(label, x, y) {
+    const { context, canvas, ratio } = this;
+    context.font = `600 ${LABEL_PX * ratio}px Inter, sans-serif`;
+    context.textBaseline = "top";
+    const width = context.measureText(label).width;
+    const pad = 4 * ratio;
+    const left = x + width + 3 * pad > canvas.width ? x - width - 2 * pad : x + pad;
+    const ink = context.fillStyle;
+    context.globalAlpha = 0.8;
+    context.fillStyle = this.colour("--surface");
+    context.fillRect(left, y - 2 * ratio, width + pad, (LABEL_PX + 4) * ratio);
+    context.globalAlpha = 1;
+    context.fillStyle = ink;
+    context.fillText(label, left + pad / 2, y);
   }
 
   drawDot(at) {
@@ -326,23 +357,31 @@ export class Sweep {
     }
   }
 
+  /** The limits' texts, and the scale's where the lane names its unit. */
   label() {
     const { labels } = this.options;
     if (!labels) return;
     labels.replaceChildren();
     for (const lane of this.lanes) {
-      for (const limit of lane.limits ?? []) {
-        if (!limit.label) continue;
-        const text = document.createElement("span");
-        text.className = "sweep-label";
-        text.dataset.kind = limit.kind ?? "limit";
-        text.dataset.side = limit.side ?? "right";
-        text.textContent = limit.label;
-        const share = (limit.value - lane.min) / (lane.max - lane.min);
-        text.style.top = `${(lane.to - (lane.to - lane.from) * share) * 100}%`;
-        labels.append(text);
+      const limits = (lane.limits ?? []).filter((limit) => limit.label);
+      for (const limit of limits) this.word(lane, limit.value, limit.label, limit.kind ?? "limit", limit.side ?? "right");
+      if (!lane.unit) continue;
+      const near = (lane.max - lane.min) * 0.05;
+      for (const value of gridValues(lane)) {
+        const taken = limits.some((limit) => limit.side === "left" && Math.abs(limit.value - value) < near);
+        if (!taken) this.word(lane, value, `${value} ${lane.unit}`, "scale", "left");
       }
     }
+  }
+
+  word(lane, value, words, kind, side) {
+    const share = (value - lane.min) / (lane.max - lane.min);
+    const text = document.createElement("span");
+    text.className = "sweep-label";
+    Object.assign(text.dataset, { kind, side });
+    text.textContent = words;
+    text.style.top = `${(lane.to - (lane.to - lane.from) * share) * 100}%`;
+    this.options.labels.append(text);
   }
 }
 

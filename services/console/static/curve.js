@@ -1,0 +1,231 @@
+// The stored curve of a bed: asked for once, then only what came since is added at its end.
+
+const APPEND_MS = 4000;
+const MOST_POINTS = 2400; // beyond it the whole is asked for again, thinned anew
+const HEIGHT = 300;
+const BAND_PX = 8; // the phases' band along the bottom
+const COLUMNS = ["time", "target", "least", "tension", "counter", "phase"];
+
+/** options: box, note, range (elements), device, site, words, phases, colours of marks, tones of phases. */
+export class Curve {
+  constructor(options) {
+    Object.assign(this, options);
+    this.plot = null;
+    this.data = null;
+    this.marks = new Map();
+    this.drawnLimits = [];
+    this.asked = 0;
+    this.range.addEventListener("change", () => this.load());
+    new ResizeObserver(() => this.plot?.setSize({ width: this.box.clientWidth, height: HEIGHT })).observe(this.box);
+    new MutationObserver(() => this.redraw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    setInterval(() => document.hidden || this.append(), APPEND_MS);
+    this.load();
+  }
+
+  get span() {
+    return this.range.querySelector("input:checked").value;
+  }
+
+  /** Another session began, or the one that was is over. */
+  session(id) {
+    const wanted = this.range.querySelector(`input[value="${id ? "session" : "15"}"]`);
+    if (id || this.span === "session") wanted.checked = true;
+    this.marks.clear();
+    this.load();
+  }
+
+  mark(row) {
+    if (this.marks.has(row.id)) return;
+    this.marks.set(row.id, row);
+    this.plot?.redraw(false);
+  }
+
+  limits(limits) {
+    if (JSON.stringify(limits) === JSON.stringify(this.drawnLimits)) return;
+    this.drawnLimits = limits;
+    this.redraw();
+  }
+
+  async ask(query) {
+    const answer = await fetch(`/api/beds/${this.device}/curve?${new URLSearchParams({ site: this.site, ...query })}`);
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(body.detail);
+    return body;
+  }
+
+  /** The whole curve of the span that is chosen. */
+  async load() {
+    const turn = ++this.asked;
+    const span = this.span;
+    try {
+      const body = await this.ask(span === "session" ? {} : { minutes: span });
+      if (turn !== this.asked) return;
+      this.data = COLUMNS.map((name) => body[name]);
+      this.at = body;
+      body.marks.forEach((row) => this.marks.set(row.id, row));
+      this.show();
+    } catch {
+      if (turn === this.asked) this.say(this.words.history_down);
+    }
+  }
+
+  /** Only what came since. */
+  async append() {
+    if (!this.at?.next || !this.at.boot || this.data[0].length > MOST_POINTS) return this.load();
+    const turn = this.asked;
+    const { boot, next, stride } = this.at;
+    try {
+      const body = await this.ask({ boot, seq: next, stride });
+      if (turn !== this.asked) return;
+      if (body.boot && body.boot !== boot) return this.load();
+      if (!body.next) return this.say("");
+      COLUMNS.forEach((name, i) => this.data[i].push(...body[name]));
+      this.at = { ...this.at, next: body.next };
+      this.cut();
+      this.show();
+    } catch {
+      if (turn === this.asked) this.say(this.words.history_down);
+    }
+  }
+
+  /** What is older than the minutes that are chosen goes at the left. */
+  cut() {
+    if (this.span === "session") return;
+    const from = this.data[0].at(-1) - Number(this.span) * 60;
+    const first = this.data[0].findIndex((time) => time >= from);
+    if (first > 0) this.data = this.data.map((column) => column.slice(first));
+  }
+
+  say(text) {
+    if (this.note.textContent !== text) this.note.textContent = text;
+  }
+
+  show() {
+    const empty = this.data[0].length === 0;
+    this.say(empty ? (this.span === "session" && !this.at.session ? this.words.curve_no_session : this.words.history_empty) : "");
+    this.box.hidden = empty;
+    if (empty) return;
+    const shown = this.data.slice(0, 5);
+    if (this.plot) this.plot.setData(shown);
+    else this.draw(shown);
+  }
+
+  redraw() {
+    if (!this.plot) return;
+    this.plot.destroy();
+    this.plot = null;
+    this.show();
+  }
+
+  colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  draw(data) {
+    const axis = {
+      stroke: this.colour("--muted"), font: "13px Inter, sans-serif",
+      grid: { stroke: this.colour("--grid"), width: 1 }, ticks: { stroke: this.colour("--line"), width: 1 },
+    };
+    const points = { show: false };
+    const value = (_, number) => (number == null ? "--" : `${Math.round(number)} N`);
+    const line = (name, colour, width) => ({ label: this.words[name], stroke: this.colour(colour), width, value, points });
+    this.plot = new uPlot(
+      {
+        width: this.box.clientWidth,
+        height: HEIGHT,
+        cursor: { y: false, drag: { x: false, y: false } },
+        padding: [14, 32, null, null],
+        scales: { y: { range: (_, least, most) => [Math.min(0, Math.floor(least / 10) * 10), this.top(most)] } },
+        axes: [
+          { ...axis, space: 90, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) },
+          { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) },
+        ],
+        series: [
+          { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: this.words.time },
+          line("set_value", "--target", 1.5),
+          line("least", "--tension", 1),
+          line("tension", "--tension", 2),
+          line("counter", "--counter", 1.5),
+        ],
+        bands: [{ series: [3, 2], fill: `${this.colour("--tension")}40` }],
+        hooks: { draw: [(plot) => this.drawMore(plot)] },
+      },
+      data,
+      this.box,
+    );
+  }
+
+  /** Up to the limit where there is one, so that its distance is seen. */
+  top(most) {
+    const limit = Math.max(0, ...this.drawnLimits.map((row) => row.value));
+    return Math.max(50, Math.ceil((Math.max(most, limit) * 1.06) / 50) * 50);
+  }
+
+  drawMore(plot) {
+    const { ctx, bbox } = plot;
+    const ratio = devicePixelRatio || 1;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top - 14 * ratio, bbox.width, bbox.height + 14 * ratio);
+    ctx.clip();
+    this.drawPhases(plot, ratio);
+    for (const limit of this.drawnLimits) this.drawLimit(plot, limit, ratio);
+    for (const mark of this.marks.values()) this.drawMark(plot, mark, ratio);
+    ctx.restore();
+  }
+
+  drawPhases({ ctx, bbox, valToPos }, ratio) {
+    const [times] = this.data;
+    const phase = this.data[5];
+    const top = bbox.top + bbox.height - BAND_PX * ratio;
+    const colours = this.phases.map((row) => this.colour(this.tones[row.tone] ?? "--grid"));
+    for (let first = 0; first + 1 < times.length; ) {
+      let last = first + 1;
+      while (last + 1 < times.length && phase[last] === phase[first]) last++;
+      if (phase[first] !== null) {
+        const left = valToPos(times[first], "x", true);
+        ctx.fillStyle = colours[phase[first]];
+        ctx.fillRect(left, top, valToPos(times[last], "x", true) - left + 1, BAND_PX * ratio);
+      }
+      first = last;
+    }
+  }
+
+  drawLimit({ ctx, bbox, valToPos }, { value, label, color }, ratio) {
+    const y = valToPos(value, "y", true);
+    ctx.strokeStyle = ctx.fillStyle = this.colour(color);
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([6 * ratio, 5 * ratio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.font = `600 ${12 * ratio}px Inter, sans-serif`;
+    ctx.textAlign = "right";
+    ctx.textBaseline = "bottom";
+    if (color !== "--limit") ctx.fillStyle = this.colour("--target");
+    ctx.fillText(label, bbox.left + bbox.width - 4 * ratio, y - 2 * ratio);
+  }
+
+  drawMark({ ctx, bbox, valToPos }, { time, type }, ratio) {
+    if (!this.colours[type] || time < this.data[0][0] || time > this.data[0].at(-1)) return;
+    const x = valToPos(time, "x", true);
+    ctx.strokeStyle = ctx.fillStyle = this.colour(this.colours[type]);
+    ctx.lineWidth = 1.5 * ratio;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x - 5 * ratio, bbox.top - 9 * ratio);
+    ctx.lineTo(x + 5 * ratio, bbox.top - 9 * ratio);
+    ctx.lineTo(x, bbox.top);
+    ctx.fill();
+  }
+}
+
+export function clockOf(seconds, exact = false) {
+  const options = { hour: "2-digit", minute: "2-digit", hour12: false, ...(exact ? { second: "2-digit" } : {}) };
+  return new Date(seconds * 1000).toLocaleTimeString(document.documentElement.lang, options);
+}
