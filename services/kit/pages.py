@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import jinja2
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
 
 from services.kit import formats
 from services.kit.language import DEFAULT_LANGUAGE, LANGUAGES, Language, Table, Text
@@ -75,8 +76,9 @@ class Pages:
 
     def __init__(self, directories: Sequence[Path], texts: Table) -> None:
         self._texts = {language: choose(texts, language) for language in LANGUAGES}
+        self._loader = jinja2.FileSystemLoader([*directories, TEMPLATES])
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader([*directories, TEMPLATES]),
+            loader=self._loader,
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -90,19 +92,29 @@ class Pages:
 
     def render(self, request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """The page in the reader's language and theme."""
-        language = language_of(request)
-        html = self._environment.get_template(template).render(
-            t=self._texts[language],
-            language=language,
-            theme=theme_of(request),
-            here=request.url.path,
-            address=_address(request),
-            link=partial(_changed, request),
-            **context,
-        )
+        html = self.part(request, template, **context)
         return HTMLResponse(
             html, status_code=status, headers={"cache-control": "no-store", "vary": "accept-language"}
         )
+
+    def part(self, request: Request, template: str, **context: Any) -> Markup:
+        """What a template makes, without an answer around it."""
+        language = language_of(request)
+        return Markup(  # noqa: S704  (the template has escaped what it was given)
+            self._environment.get_template(template).render(
+                t=self._texts[language],
+                language=language,
+                theme=theme_of(request),
+                here=request.url.path,
+                address=_address(request),
+                link=partial(_changed, request),
+                **context,
+            )
+        )
+
+    def source(self, template: str) -> str:
+        """A template as it is written."""
+        return self._loader.get_source(self._environment, template)[0]
 
 
 def preferences() -> APIRouter:

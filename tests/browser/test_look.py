@@ -12,16 +12,16 @@ PAGE_BYTES = 150_000
 AA = 4.5
 TEXTS = (
     "--text", "--muted", "--accent", "--tension", "--target", "--counter", "--limit", "--high-text",
-    "--medium-text", "--low-text", "--pull", "--calm", "--yield", "--still",
+    "--medium-text", "--low-text", "--pull", "--calm", "--yield", "--still", "--good", "--notice",
 )  # fmt: skip
 
 
 def tokens(theme):
     css = (KIT / "base.css").read_text()
-    blocks = re.findall(r"^:root(\[data-theme=\"light\"\])? \{(.*?)^\}", css, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^(\S[^\n]*data-theme=\"\w+\"\]) \{(.*?)^\}", css, re.DOTALL | re.MULTILINE)
     found = {}
-    for light, body in blocks:
-        if not light or theme == "light":
+    for where, body in blocks:
+        if "dark" in where or theme == "light":
             found.update(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", body))
     return found
 
