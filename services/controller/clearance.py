@@ -4,8 +4,6 @@ A JWT signed with Ed25519. The gateway holds the public key only. Its time limit
 two clocks (``Clocks``): a wall clock set back revives nothing, one set right ahead locks nobody out.
 """
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,14 +15,15 @@ from uuid import UUID, uuid4
 
 import jwt
 import structlog
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.controller.errors import ClearanceError
+from services.kit.auth import keys
+from services.kit.auth.keys import Keys, ensure_pair
 from services.kit.errors import SpondylError
 
 log = structlog.get_logger(__name__)
 
+NAME = "clearance"  # of the key pair
 ALGORITHM = "EdDSA"
 AUDIENCE = "spondyl-gateway"
 MAX_TOKEN = 4096
@@ -46,14 +45,6 @@ class Clearance:
     issuer: str
     valid_from: datetime
     valid_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Where the two keys lie."""
-
-    private: Path
-    public: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +134,7 @@ def ensure_keys(data_directory: Path) -> Keys:
 
     Raises SpondylError when they can neither be read nor made.
     """
-    directory = data_directory / "secrets"
-    keys = Keys(directory / "clearance.key", directory / "clearance.pub")
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not keys.private.exists():
-            _publish(keys.private, _private_pem(), 0o600)
-        public = _load_private(keys.private).public_key()
-        pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        if not keys.public.exists() or keys.public.read_bytes() != pem:
-            _replace(keys.public, pem, 0o644)
-    except OSError as error:
-        raise SpondylError(f"the clearance keys in {directory} cannot be made: {error.strerror}") from None
-    return keys
+    return ensure_pair(data_directory, NAME)
 
 
 def issue(
@@ -177,7 +156,7 @@ def issue(
         "iss": clearance.issuer, "sub": str(patient), "aud": AUDIENCE, "jti": str(clearance.id),
         "iat": begins, "nbf": begins, "exp": clearance.valid_until, "region": region,
     }  # fmt: skip
-    return jwt.encode(claims, _load_private(private_key), algorithm=ALGORITHM), clearance
+    return jwt.encode(claims, keys.read_private(private_key, NAME), algorithm=ALGORITHM), clearance
 
 
 def verify(token: str, public_key: bytes, patient: UUID, region: str, clocks: Clocks) -> Clearance:
@@ -225,14 +204,7 @@ def moment(text: str | None) -> datetime | None:
 
 def read_public(path: Path) -> bytes:
     """The public key's PEM; raises SpondylError when it is none."""
-    try:
-        pem = path.read_bytes()
-        serialization.load_pem_public_key(pem)
-    except OSError as error:
-        raise SpondylError(f"the clearance key {path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise SpondylError(f"{path} is no public key in PEM") from None
-    return pem
+    return keys.read_public(path, NAME)
 
 
 def _claims(token: str, public_key: bytes) -> dict[str, Any]:
@@ -272,48 +244,6 @@ def _parse(claims: dict[str, Any]) -> Clearance:
         )
     except (ValueError, TypeError, AttributeError, OverflowError, OSError):
         raise ClearanceError("the clearance's claims are malformed") from None
-
-
-def _private_pem() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _load_private(path: Path) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise SpondylError(
-            f"the clearance key {path} cannot be read: {error.strerror}; `spondyl up` makes one"
-        ) from None
-    except (ValueError, TypeError):
-        raise SpondylError(f"{path} is no private key in PEM") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SpondylError(f"{path} is no Ed25519 key")
-    return key
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    _written(path, content, mode).replace(path)
-
-
-def _publish(path: Path, content: bytes, mode: int) -> None:
-    """Like ``_replace``, but the first of two processes wins: a key in use is never replaced."""
-    temporary = _written(path, content, mode)
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-    temporary.unlink()
-
-
-def _written(path: Path, content: bytes, mode: int) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
 
 
 def _step(now: float, step_s: float) -> str:
