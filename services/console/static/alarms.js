@@ -25,7 +25,6 @@ start({
   onSummary: ({ header }) => {
     if (!header) return;
     const now = JSON.stringify([header.count, header.alarms]);
-    if (shown === null) shown = now;
-    else if (now !== shown) refresh(now);
+    if (now !== shown) refresh(now);
   },
 });
