@@ -1,0 +1,155 @@
+"""Every word that a person reads stands in the catalogues, in German and in English."""
+
+import string
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from human_text import (
+    Named,
+    in_script,
+    in_template,
+    named_in_python,
+    named_in_script,
+    named_in_template,
+    sources,
+)
+
+from services.console.texts import TEXTS as CONSOLE
+from services.controller.panel.texts import TEXTS as PANEL
+from services.kit.catalogues import UntranslatedText, load
+from services.kit.language import LANGUAGES
+
+SERVICES = Path(__file__).parents[1] / "services"
+TEMPLATES = sources(SERVICES, "html")
+SCRIPTS = sources(SERVICES, "js")
+CATALOGUES = sorted(SERVICES.glob("**/locale/en/LC_MESSAGES/*.po"))
+KIT = SERVICES / "kit"
+PAGES = {"console": (SERVICES / "console", CONSOLE), "panel": (SERVICES / "controller/panel", PANEL)}
+
+
+def name(path):
+    return str(path.relative_to(SERVICES))
+
+
+def messages(path):
+    with path.open("rb") as file:
+        return {str(message.id): message for message in read_po(file) if message.id}
+
+
+def fields(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=name)
+def test_both_languages_have_every_text_with_the_same_values_none_empty_none_in_doubt(path):
+    """A translator works on one file; what is left out must be found before a patient reads it."""
+    english = messages(path)
+    german = messages(Path(str(path).replace("/en/", "/de/")))
+    assert german.keys() == english.keys()
+    for texts in (german, english):
+        assert [key for key, message in texts.items() if not str(message.string).strip()] == []
+        assert [key for key, message in texts.items() if message.fuzzy] == []
+    differing = [
+        key for key in english if fields(str(english[key].string)) != fields(str(german[key].string))
+    ]
+    assert differing == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name)
+def test_no_template_speaks_for_itself(path):
+    """Text outside the catalogues is seen in one language only."""
+    assert in_template(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def test_no_script_speaks_for_itself(path):
+    """What a script says comes from the server, in the reader's language."""
+    assert in_script(path.read_text(encoding="utf-8")) == []
+
+
+def named(*roots):
+    """Everything that the sources below these folders name."""
+    found = Named()
+    for root in roots:
+        for read, ending in ((named_in_template, "html"), (named_in_script, "js"), (named_in_python, "py")):
+            for path in sources(root, ending):
+                found |= read(path.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("service", PAGES)
+def test_every_text_that_a_page_a_script_or_a_module_names_exists(service):
+    """A name that is not there is a fault page, or `undefined` on a button."""
+    root, texts = PAGES[service]
+    assert sorted(named(root).certain - set(texts) - {"phases", "reasons"}) == []
+
+
+def test_no_text_is_left_that_nobody_says():
+    """A translator must not work for nothing."""
+    said = named(SERVICES / "console", SERVICES / "controller/panel", KIT)
+    assert sorted(key for key in {**CONSOLE, **PANEL} if not said.covers(key)) == []
+
+
+PLANTED_TEMPLATES = {
+    "between tags": "<p>{{ t.brand }} Bitte warten</p>",
+    "a spoken attribute": '<button aria-label="Close the dialog">{{ icon }}</button>',
+    "a title": '<abbr title="newton">N</abbr>',
+    "a placeholder with a value beside it": '<input placeholder="Find {{ what }}">',
+    "an expression": '<p>{{ "Nothing found" if empty else t.brand }}</p>',
+    "an argument of a macro": '{{ forms.button("Speichern", kind="primary") }}',
+    "inside a condition": "{% if lost %}<p>Verbindung verloren</p>{% endif %}",
+}
+PLANTED_SCRIPTS = {
+    "a sentence": 'answer.textContent = "Not saved, try again";',
+    "one word": "button.textContent = 'Speichern';",
+    "part of a template string": "note.textContent = `Noch ${count} Liegen übrig`;",
+    "a spoken attribute": 'button.setAttribute("aria-label", "Mute the sound");',
+}
+
+
+@pytest.mark.parametrize("where", PLANTED_TEMPLATES)
+def test_a_word_planted_in_a_template_is_found(where):
+    """The search itself must be seen to work."""
+    assert in_template(PLANTED_TEMPLATES[where])
+
+
+@pytest.mark.parametrize("where", PLANTED_SCRIPTS)
+def test_a_word_planted_in_a_script_is_found(where):
+    """The same of scripts."""
+    assert in_script(PLANTED_SCRIPTS[where])
+
+
+def test_code_is_not_taken_for_words():
+    """An alarm that is always on is heard by nobody."""
+    template = (
+        '{% set kind = "button button-quiet" %}<p class="{{ kind }}">{{ value }} N</p><code>make demo</code>'
+    )
+    script = (
+        '// A comment for a reader of the code.\nlist.querySelector("li .alarm a"); x.split(/one two/);'
+        'svg.setAttribute("class", "icon alarm-icon"); if (event.key === "Escape") font = "600 12px Inter";'
+    )
+    assert in_template(template) == []
+    assert in_script(script) == []
+
+
+@pytest.mark.parametrize(
+    ("german", "fault"),
+    [
+        ('msgid "save"\nmsgstr ""\n', "no de translation"),
+        ('#, fuzzy\nmsgid "save"\nmsgstr "Speichern"\n', "no de translation"),
+        ("", "no de translation"),
+        ('msgid "save"\nmsgstr "Speichern"\n\nmsgid "more"\nmsgstr "Mehr"\n', "no en translation"),
+    ],
+    ids=["empty", "in doubt", "missing", "only in German"],
+)
+def test_a_service_does_not_start_with_a_text_that_is_missing_in_a_language(tmp_path, german, fault):
+    """Found at the start, not by a reader."""
+    header = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    for language, text in (("de", german), ("en", 'msgid "save"\nmsgstr "Save"\n')):
+        folder = tmp_path / language / "LC_MESSAGES"
+        folder.mkdir(parents=True)
+        (folder / "one.po").write_text(header + text, encoding="utf-8")
+    with pytest.raises(UntranslatedText, match=fault):
+        load(tmp_path)
+    assert set(LANGUAGES) == {"de", "en"}
