@@ -12,7 +12,7 @@ from services.console.accounts import identity
 from services.console.context import HERE, Console
 from services.console.error_page import error_page
 from services.console.errors import PasswordChangeFirst
-from services.console.routes import alarms, beds, cures, design, sessions, sign_in, streams, trail, wall
+from services.console.routes import alarms, beds, cures, design, oidc, sessions, sign_in, streams, trail, wall
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
@@ -40,7 +40,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         "console",
         version,
         checks,
-        [_for_known(console), sign_in.router(console), _choices(console)],
+        [_for_known(console), sign_in.router(console), oidc.router(console), _choices(console)],
         lifespan=lifespan,
         content_security_policy=STRICT_POLICY,
         error_page=error_page(console),

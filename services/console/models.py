@@ -49,6 +49,22 @@ class ConsoleSettings(Settings):
         description="Demo mode: the sign-in page shows a name and its password. Never with real people.",
     )
 
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https?://[^@\s]+)?$",
+        description="OpenID Connect provider to sign in through, by its issuer's address; empty: none.",
+    )
+    oidc_client_id: str = Field("", description="What the provider calls this console.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The secret it gave this console.")
+    oidc_scopes: str = Field(
+        "openid profile email groups", description="Scopes asked for, separated by spaces."
+    )
+    oidc_groups_claim: str = Field("groups", description="Claim that names a person's groups.")
+    oidc_roles: dict[str, list[str]] = Field(
+        default={},
+        description="What a group is here: JSON {group: [role or role@site, ...]}; other groups are nothing.",
+    )
+    oidc_label: str = Field("OpenID Connect", description="What the sign-in page calls the provider.")
     simulated_operator: Path | None = Field(
         None,
         description="File of the simulated therapist, who is put on every gateway's list of operators; "

@@ -144,6 +144,7 @@ def form(
     name: str = "",
     error: SignInRefused | None = None,
     said: str = "",
+    status: int = 200,
 ) -> Response:
     """The sign-in page, after a refusal with its words."""
     texts = console.pages.texts(language_of(request))
@@ -151,10 +152,10 @@ def form(
         said = texts[f"sign_in_{error.reason}"].format(seconds=error.wait_s)
     settings = console.settings
     answer = console.page(
-        request, "sign_in.html", status=error.status if error else 200, page="sign-in",
+        request, "sign_in.html", status=error.status if error else status, page="sign-in",
         title=texts["title_sign_in"], next=own_path(next_path), name=name[:80], error=said,
         demo={"name": DEMO_NAME, "password": DEMO_PASSWORD} if settings.demo else None,
-        oidc=None,
+        oidc=settings.oidc_label if settings.oidc_issuer else None,
     )  # fmt: skip
     if error and error.wait_s:
         answer.headers["retry-after"] = str(error.wait_s)
