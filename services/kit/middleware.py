@@ -50,7 +50,7 @@ class Gate:
         self._max_bytes = max_request_bytes
         self._headers = {
             "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer",
+            "referrer-policy": "same-origin",  # with none at all, a form of ours would name its origin `null`
             "x-frame-options": "DENY",
             "cross-origin-opener-policy": "same-origin",
             "content-security-policy": content_security_policy or CONTENT_SECURITY_POLICY,
