@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from console.account_rig import ADMINISTRATOR, AccountRig
 from console.clinic import Bed, Clinic
@@ -127,14 +128,19 @@ class Wall:
         self.clinics = []
         eventually(lambda: answers(self.port), 30.0, "the console's answer")
 
-    def clinic(self, site, *beds):
+    def clinic(self, site, *beds, history_s=28, **options):
         """A clinic whose beds have half a minute behind them and go on."""
-        clinic = Clinic(self.broker.url, site, list(beds))
+        clinic = Clinic(self.broker.url, site, list(beds), **options)
         self.clinics.append(clinic)
         clinic.birth()
-        clinic.history(28)
+        clinic.history(history_s)
         clinic.run()
         return clinic
+
+    def read(self, path, user=ADMINISTRATOR):
+        """What the console answers this person, without a browser."""
+        headers = self.people.headers(user)
+        return httpx.get(f"{self.address}{path}", headers=headers, timeout=10, trust_env=False)
 
     def end(self):
         """Everything of it ends."""

@@ -80,8 +80,10 @@ class Bed:
 class Clinic:
     """One gateway with its beds on a real broker; ``run`` publishes in real time until closed."""
 
-    def __init__(self, url: str, site: str, beds: list[Bed]) -> None:
+    def __init__(self, url: str, site: str, beds: list[Bed], block: int = BLOCK) -> None:
+        """``block`` is how many samples a message has."""
         self.site = site
+        self.block = block
         self.gateway = f"gw-{site}"
         self.beds = {bed.device: bed for bed in beds}
         self.boot = uuid4()
@@ -103,14 +105,14 @@ class Clinic:
 
     def history(self, seconds: float) -> None:
         """Publish the last seconds of every bed at once, so that a trace is there at once."""
-        for _ in range(round(seconds / (BLOCK * PERIOD_S))):
+        for _ in range(round(seconds / (self.block * PERIOD_S))):
             self.publish_blocks()
 
     def publish_blocks(self) -> None:
         """The next block of every bed, and its state where it changed; a silent bed's is lost on the way."""
         for bed in self.beds.values():
             if bed.silent:
-                bed.seq += BLOCK
+                bed.seq += self.block
             else:
                 self._block(bed)
 
@@ -149,18 +151,19 @@ class Clinic:
         for count in itertools.count(1):
             with contextlib.suppress(BusError):  # the broker is away: what a gateway would spool is lost here
                 self.publish_blocks()
-            if self._stop.wait(max(0.0, began + count * BLOCK * PERIOD_S - time.monotonic())):
+            if self._stop.wait(max(0.0, began + count * self.block * PERIOD_S - time.monotonic())):
                 return
 
     def _block(self, bed: Bed) -> None:
-        rows = [bed.sample((bed.seq + i) * PERIOD_S) for i in range(BLOCK)]
+        rows = [bed.sample((bed.seq + i) * PERIOD_S) for i in range(self.block)]
         tension, target, counter, phases = (list(column) for column in zip(*rows, strict=True))
         block = TensionBlock(
             boot=self.boot, seq=bed.seq, started_at=datetime.now(UTC), period_ms=PERIOD_S * 1000,
-            tension_n=tension, target_n=target, position_mm=[0.0] * BLOCK, residual_n=counter, phase=phases,
+            tension_n=tension, target_n=target, position_mm=[0.0] * self.block, residual_n=counter,
+            phase=phases,
         )  # fmt: skip
         self.bus.publish(contract.TENSION, block, device=bed.device)
-        bed.seq += BLOCK
+        bed.seq += self.block
         self._state(bed, phases[-1], target[-1])
 
     def _state(self, bed: Bed, phase: str, target_n: float) -> None:

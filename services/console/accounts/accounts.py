@@ -49,7 +49,12 @@ class Accounts:
 
     def goes_on(self, sign_in_id: str) -> bool:
         """Whether a sign-in has not ended meanwhile: for streams that stay open."""
-        return self._alive(self.store.sign_in(sign_in_id)) is not None
+        return self.still(sign_in_id) is not None
+
+    def still(self, sign_in_id: str) -> User | None:
+        """Who a sign-in that goes on belongs to, as the account is now; looking keeps none alive."""
+        found = self._alive(self.store.sign_in(sign_in_id))
+        return found[1] if found else None
 
     def end(self, connection: HTTPConnection) -> User | None:
         """Sign this browser out; who that was."""

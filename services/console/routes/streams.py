@@ -3,21 +3,52 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
 from services.console.context import Console
 from services.console.fanout import MAX_VISIBLE, Fanout, Viewer
 from services.console.models import Key
 from services.console.views import View, wall_view
-from services.kit.auth.guard import sites_for
+from services.kit.auth.guard import Guard, sites_for
+from services.kit.auth.principal import SYSTEM
+from services.kit.errors import NotSignedIn
 from services.kit.pages import Language
 
 Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
 LOOK_UP_S: Final = 1.5  # between two looks whether the page is still wanted
+CHECK_S: Final = 2.0  # between two looks whether its reader is still signed in
+REFUSED: Final = 1008  # a WebSocket's code: against the rules (RFC 6455, 7.4.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """By what a stream is open; a sign-in that ends, or loses a site, ends its streams."""
+
+    console: Console
+    connection: HTTPConnection
+    sites: frozenset[str] | None
+
+    async def lasts(self) -> bool:
+        """Whether it may go on as it began."""
+        found = getattr(self.connection.state, "signed_in", None)
+        if found is not None:
+            user = await run_in_threadpool(self.console.accounts.still, found[0].id)
+            return user is not None and user.principal.sites("beds.see") == self.sites
+        guard: Guard | None = self.connection.app.state.guard
+        try:
+            who = await guard.identify(self.connection) if guard else SYSTEM
+        except NotSignedIn:  # the token has expired
+            return False
+        return who is not None and who.sites("beds.see") == self.sites
 
 
 def router(console: Console) -> APIRouter:
@@ -38,7 +69,7 @@ def router(console: Console) -> APIRouter:
         if view == "wall":
             wanted = wall_view(request.query_params, lang, sites)
         return StreamingResponse(
-            _summaries(fanout, wanted, request.app.state.stopping),
+            _summaries(fanout, wanted, request.app.state.stopping, Right(console, request, sites)),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -46,23 +77,35 @@ def router(console: Console) -> APIRouter:
     @routes.websocket("/live")
     async def waveforms(socket: WebSocket, sites: Sites) -> None:
         """Blocks of the beds in sight: `{"visible": ["site/device", ...]}` comes in, lists go out."""
+        if _foreign(socket, console.settings.public_url):
+            await socket.close(REFUSED)
+            return
         await socket.accept()
         async with fanout.viewing() as viewer:
-            sender = asyncio.create_task(_send(socket, viewer))
+            right = Right(console, socket, sites)
+            tasks = [asyncio.create_task(it) for it in (_send(socket, viewer), _end_with(right, socket))]
             try:
                 while True:
                     _look(fanout, viewer, await socket.receive_text(), sites)
             except WebSocketDisconnect:
                 pass
             finally:
-                sender.cancel()
+                for task in tasks:
+                    task.cancel()
 
     return routes
 
 
-async def _summaries(fanout: Fanout, view: View, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+async def _summaries(
+    fanout: Fanout, view: View, stopping: asyncio.Event, right: Right
+) -> AsyncIterator[bytes]:
+    due = time.monotonic() + CHECK_S
     async with fanout.reading(view) as reader:
         while not stopping.is_set():
+            if time.monotonic() > due:
+                due = time.monotonic() + CHECK_S
+                if not await right.lasts():
+                    return
             try:
                 data = await asyncio.wait_for(reader.queue.get(), LOOK_UP_S)
             except TimeoutError:
@@ -74,6 +117,21 @@ async def _send(socket: WebSocket, viewer: Viewer) -> None:
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the page is gone: its reader ends the rest
         while True:
             await socket.send_text((await viewer.queue.get()).decode())
+
+
+async def _end_with(right: Right, socket: WebSocket) -> None:
+    """Close the socket when its right has ended."""
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the page is gone already
+        while await right.lasts():  # noqa: ASYNC110  (the database is asked; nothing tells)
+            await asyncio.sleep(CHECK_S)
+        await socket.close(REFUSED)
+
+
+def _foreign(socket: WebSocket, public_url: str) -> bool:
+    """Whether a page of somewhere else asks: browsers let any page open a WebSocket, and say whose it is."""
+    origin = socket.headers.get("origin")
+    own = (socket.headers.get("host"), urlsplit(public_url).netloc)
+    return origin is not None and urlsplit(origin).netloc not in own
 
 
 def _look(fanout: Fanout, viewer: Viewer, text: str, sites: frozenset[str] | None) -> None:

@@ -3,6 +3,7 @@
 const TURN_S = 20;
 const LEAST_S = 5;
 const MOST_TILES = 96;
+const BELOW_PX = 16; // free below the last row
 
 /** Turn the pages for ever; `turnTo(page, size)` shows one, `shown()` tells which it is and of how many. */
 export function rotate({ list, turnTo, shown, seconds }) {
@@ -48,6 +49,7 @@ function fitting(list) {
   const columns = style.gridTemplateColumns.split(" ").length;
   const gap = parseFloat(style.rowGap) || 0;
   const row = parseFloat(style.getPropertyValue("--row")) || 260;
-  const room = window.innerHeight - list.getBoundingClientRect().top - window.scrollY - gap;
+  const room = window.innerHeight - list.getBoundingClientRect().top - window.scrollY - BELOW_PX;
+  list.style.setProperty("--room", `${room}px`);
   return Math.min(MOST_TILES, Math.max(columns, columns * Math.floor((room + gap) / (row + gap))));
 }

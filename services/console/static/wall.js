@@ -44,6 +44,7 @@ function remove(key) {
 }
 
 function showSummary({ order, page, tiles: rows = {} }) {
+  list.removeAttribute("aria-busy");
   for (const [key, row] of Object.entries(rows)) {
     if (!tiles.has(key)) add(key, create(row));
     tiles.get(key).update(row);
@@ -54,6 +55,7 @@ function showSummary({ order, page, tiles: rows = {} }) {
 
 /** Take away what is not on this page; move only what is out of its place: focus and traces stay untouched. */
 function arrange(order) {
+  for (const heading of list.querySelectorAll(".tiles-site")) heading.remove();
   const wanted = new Set(order);
   for (const key of [...tiles.keys()]) if (!wanted.has(key)) remove(key);
   let place = list.firstElementChild;
@@ -65,6 +67,22 @@ function arrange(order) {
       list.insertBefore(element, place);
       focused?.focus({ preventScroll: true });
     }
+  }
+  if (filters.elements.group.checked) head(order);
+}
+
+/** A heading before the first tile of each clinic. */
+function head(order) {
+  let before = null;
+  for (const key of order) {
+    const { element } = tiles.get(key);
+    if (element.dataset.site !== before) {
+      const heading = document.createElement("li");
+      heading.className = "tiles-site";
+      heading.append(Object.assign(document.createElement("h2"), { textContent: element.dataset.site }));
+      element.before(heading);
+    }
+    before = element.dataset.site;
   }
 }
 
@@ -113,6 +131,7 @@ function go(query, { replace = false } = {}) {
 }
 
 function listen() {
+  list.setAttribute("aria-busy", "true");
   const query = here();
   stream.go({ view: "wall", ...Object.fromEntries(PASSED_ON.filter((name) => query.has(name)).map((name) => [name, query.get(name)])) });
 }
@@ -124,7 +143,7 @@ function turn(by) {
   go(address({ page: String(page) }));
 }
 
-filters.addEventListener("input", (event) => {
+wall.addEventListener("input", (event) => {
   clearTimeout(typing);
   const change = () => go(address({ page: "1" }), { replace: event.target.type === "search" });
   if (event.target.type === "search") typing = setTimeout(change, TYPING_MS);
@@ -158,7 +177,7 @@ addEventListener("popstate", () => {
   listen();
 });
 
-for (const element of list.children) add(element.dataset.key, new Tile(element));
+for (const element of list.querySelectorAll(".tile")) add(element.dataset.key, new Tile(element));
 const first = Object.fromEntries(address({ page: here().get("page") ?? "1" }));
 const stream = start({
   query: { view: "wall", ...first },
