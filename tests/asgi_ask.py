@@ -42,8 +42,8 @@ async def ask(
     scope: dict[str, Any] = {
         "type": "http" if method else "websocket", "method": method, "path": parts.path, "root_path": "",
         "raw_path": parts.path.encode(), "query_string": parts.query.encode(), "http_version": "1.1",
-        "headers": [(b"host", b"testserver"), *((a.encode(), b.encode()) for a, b in headers.items())],
-        "scheme": "http", "server": ("testserver", 80), "client": ("127.0.0.1", 1), "subprotocols": [],
+        "headers": [(b"host", b"127.0.0.1"), *((a.encode(), b.encode()) for a, b in headers.items())],
+        "scheme": "http", "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "subprotocols": [],
         "extensions": {"websocket.http.response": {}}, "asgi": {"version": "3.0"}, "state": {},
     }  # fmt: skip
     answer, told, incoming = Answer(), asyncio.Event(), asyncio.Queue[dict[str, Any]]()

@@ -7,7 +7,7 @@ for, and a route that is public or for everybody who is signed in without standi
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -16,9 +16,11 @@ import httpx
 import pytest
 from access import somebody
 from asgi_ask import Answer, ask
+from bedside_rig import PATIENT, Clinic, Ticking
 from console.samples import NORTH, block, status
 from fastapi import FastAPI
 from history_rig import HistoryRig
+from operator_rig import PIN, THERAPIST
 from servers import Valkey
 from simulated_session import CURE, SESSION
 
@@ -30,6 +32,8 @@ from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.store import Store
+from services.controller.panel import pages
+from services.controller.panel.rules import AtThePanel
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import NOBODY, Rule, Ruled, bearer, ruled
@@ -58,7 +62,10 @@ class Subject:
     queries: dict[str, str] = field(default_factory=dict)  # route: what it must be asked
     bodies: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # route: content type and body
     marks: tuple[str, ...] = ()  # must be in no answer to whoever is of OTHERS
+    invented: set[str] = field(default_factory=set)  # routes that show made-up things, which look alike
+    is_of_one_site: bool = False  # a gateway's: what is not about a record is of OURS all the same
     never_by_token: tuple[type[Rule], ...] = ()  # rules that ask for a sign-in of the service's own
+    sign_in: Callable[[str], Awaitable[dict[str, str]]] | None = None  # such a one, in a role at OURS
 
     def address(self, path: str, *, unknown: bool = False) -> str:
         """The route with its parameters filled in."""
@@ -73,15 +80,16 @@ class Subject:
         """Whether the route is about one thing of one site."""
         return any(f"{{{name}}}" in path for name in self.records)
 
+    def bearer(self, who: Principal) -> dict[str, str]:
+        """The header that speaks for them."""
+        return {"authorization": f"Bearer {tokens.mint(tokens.keys_of(self.data).private, who, 600)}"}
+
     async def ask(
-        self, route: Ruled, method: str | None, who: Principal | None, *, unknown: bool = False
+        self, route: Ruled, method: str | None, who: dict[str, str], *, unknown: bool = False
     ) -> Answer:
-        """Knock."""
+        """Knock, with the headers of somebody."""
         kind, body = self.bodies.get(route.path, ("application/json", b""))
-        headers = {"content-type": kind, "accept": "application/json"}
-        if who:
-            token = tokens.mint(tokens.keys_of(self.data).private, who, 600)
-            headers["authorization"] = f"Bearer {token}"
+        headers = {"content-type": kind, "accept": "application/json", **who}
         return await ask(self.app, method, self.address(route.path, unknown=unknown), headers, body)
 
 
@@ -120,7 +128,7 @@ def console(directory: Path) -> Iterator[Subject]:
                 api.create(made, "0", []),
                 directory,
                 public={"/sign-in", "/preferences"},
-                for_anyone_known={"/sign-out", "/password"},
+                for_anyone_known={"/sign-out", "/password", "/design"},
                 records=behind.records | {"cure": str(CURE)},
                 unknown=behind.unknown | {"cure": UNKNOWN_ID},
                 others={"action": "stop"},
@@ -131,6 +139,7 @@ def console(directory: Path) -> Iterator[Subject]:
                 },
                 bodies={"/sessions/{session}/notes": ("application/x-www-form-urlencoded", b"text=calm")},
                 marks=("bed-01", str(SESSION)),
+                invented={"/design"},
             )
 
 
@@ -141,10 +150,45 @@ def watched_only(directory: Path) -> Iterator[Subject]:
     yield Subject(http.create_app("ingest", "0", guard=NOBODY), directory)
 
 
+@contextlib.contextmanager
+def panel(directory: Path) -> Iterator[Subject]:
+    """The bedside's panel over two beds of OURS and the record of a session."""
+    ticking = Ticking()
+    clinic = Clinic(directory, ticking)
+    record = clinic.confirm()
+    app = clinic.panel(pages=pages.router)
+
+    async def sign_in(role: str) -> dict[str, str]:
+        clinic.staff.enlist(directory, clinic.staff.person(roles=(role,)))
+        body = f'{{"name": "{THERAPIST}", "pin": "{PIN}"}}'.encode()
+        kind = {"content-type": "application/json"}
+        answer = await ask(app, "POST", "/api/sign-in", kind, body)
+        return {"cookie": answer.headers.get("set-cookie", "").partition(";")[0]}
+
+    yield Subject(
+        app,
+        directory,
+        public={
+            "/", "/{device}", "/preferences", "/api/devices", "/api/devices/{device}", "/api/segments",
+            "/api/devices/{device}/live", "/api/devices/{device}/stop", "/api/sign-in", "/api/sign-out",
+        },
+        records={"device": "bed-01", "session": str(record.session)},
+        unknown={"device": "bed-zz", "session": UNKNOWN_ID},
+        marks=(str(record.session), str(PATIENT)),
+        is_of_one_site=True,
+        never_by_token=(AtThePanel,),
+        sign_in=sign_in,
+    )  # fmt: skip
+    clinic.clear_up()
+    clinic.store.close()
+    ticking.close()
+
+
 SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]] = {
     "telemetry": telemetry,
     "ingest": watched_only,
     "console": console,
+    "panel": panel,
 }
 
 
@@ -174,14 +218,14 @@ def expected(subject: Subject, route: Ruled, who: Principal | None) -> set[int] 
         return None
     if who is None:
         return {401}
-    if any(isinstance(rule, subject.never_by_token) for rule in rules if subject.never_by_token):
-        return {403}
     permissions = [rule.permission for rule in rules if rule.permission]
-    if not all(who.may(permission) for permission in permissions):
+    here = all(who.may(permission, OURS) for permission in permissions)
+    somewhere = all(who.may(permission) for permission in permissions)
+    if not somewhere or any(isinstance(rule, subject.never_by_token) for rule in rules):
         return {403}
-    if subject.names_record(route.path) and not all(who.may(name, OURS) for name in permissions):
-        return {404}
-    return None
+    if subject.names_record(route.path):
+        return None if here else {404}
+    return {403} if subject.is_of_one_site and not here else None
 
 
 def test_every_route_says_who_may_call_it(subject):
@@ -200,7 +244,7 @@ def test_a_stranger_is_let_in_nowhere_but_where_everybody_is(subject):
 
     async def knock():
         for route, method in doors(subject):
-            answer = await subject.ask(route, method, None)
+            answer = await subject.ask(route, method, {})
             wanted = expected(subject, route, None)
             assert_answer(answer, wanted, route, method, "a stranger")
             if wanted:
@@ -213,19 +257,38 @@ def test_a_stranger_is_let_in_nowhere_but_where_everybody_is(subject):
 def test_a_role_may_what_its_permissions_say_and_nothing_else(subject, role, place):
     """Every route: 403 without the permission, 404 for another site's record, no refusal otherwise."""
     who = somebody(role, *PLACES[place])
+    token = subject.bearer(who)
 
     async def knock():
         for route, method in doors(subject):
             wanted = expected(subject, route, who)
-            answer = await subject.ask(route, method, who)
+            answer = await subject.ask(route, method, token)
             assert_answer(answer, wanted, route, method, f"{role} of {place}")
-            if place == "another site" and not is_open(route):
+            if place == "another site" and not is_open(route) and route.path not in subject.invented:
                 text = beyond_question(subject, route, answer)
                 assert not [mark for mark in subject.marks if mark in text], f"{method} {route.path}"
             if wanted == {404}:
-                await assert_like_unknown(subject, route, method, who, answer)
+                await assert_like_unknown(subject, route, method, token, answer)
 
     asyncio.run(knock())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_signs_in_at_a_service_of_its_own_may_what_their_role_says(subject, role):
+    """The bedside: what no token opens, its sign-in opens to those who may operate, and to nobody else."""
+    who = somebody(role, OURS)
+
+    async def knock():
+        cookie = await subject.sign_in(role)
+        for route, method in doors(subject):
+            rules = [rule for rule in route.rules if isinstance(rule, subject.never_by_token)]
+            if rules:
+                answer = await subject.ask(route, method, cookie)
+                may = all(who.may(rule.permission, OURS) for rule in rules)
+                assert (answer.status not in (401, 403)) == may, f"{role}: {route.path}: {answer.status}"
+
+    if subject.sign_in:
+        asyncio.run(knock())
 
 
 def is_open(route: Ruled) -> bool:
@@ -243,7 +306,7 @@ def beyond_question(subject: Subject, route: Ruled, answer: Answer) -> str:
 
 
 async def assert_like_unknown(
-    subject: Subject, route: Ruled, method: str | None, who: Principal, answer: Answer
+    subject: Subject, route: Ruled, method: str | None, who: dict[str, str], answer: Answer
 ) -> None:
     """Another site's record is refused in the very words of one that does not exist."""
     unknown = await subject.ask(route, method, who, unknown=True)
