@@ -12,14 +12,26 @@ from services.console.accounts import identity
 from services.console.context import HERE, Console
 from services.console.error_page import error_page
 from services.console.errors import PasswordChangeFirst
-from services.console.routes import alarms, beds, cures, design, oidc, sessions, sign_in, streams, trail, wall
+from services.console.routes import (
+    alarms,
+    beds,
+    cures,
+    design,
+    oidc,
+    patient_view,
+    sessions,
+    sign_in,
+    streams,
+    trail,
+    wall,
+)
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
-ROOMS: Final = (wall, beds, streams, cures, sessions, alarms, trail, design)
+ROOMS: Final = (wall, patient_view, beds, streams, cures, sessions, alarms, trail, design)
 
 
 def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
@@ -40,7 +52,13 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         "console",
         version,
         checks,
-        [_for_known(console), sign_in.router(console), oidc.router(console), _choices(console)],
+        [
+            _for_known(console),
+            patient_view.screen_router(console),
+            sign_in.router(console),
+            oidc.router(console),
+            _choices(console),
+        ],
         lifespan=lifespan,
         content_security_policy=STRICT_POLICY,
         error_page=error_page(console),

@@ -66,6 +66,12 @@ class Asking:
             return self._row("panel", "good", "panel_good")
         return self._row("panel", "warn", "panel_unwell", detail=detail[:SAID_CHARACTERS])
 
+    def screens(self, count: int) -> Row:
+        """How many screens show the patient's view of this bed."""
+        if count == 0:
+            return self._row("screens", "unknown", "screens_none")
+        return self._row("screens", "good", "screens_some", count=count)
+
     def _row(self, name: str, health: Health, text: str, **values: object) -> Row:
         return {
             "id": name,

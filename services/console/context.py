@@ -20,6 +20,7 @@ from services.console.fanout import Fanout
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
+from services.console.screens import Screens
 from services.console.store import Store
 from services.console.texts import TEXTS
 from services.console.trail import open_trail
@@ -57,6 +58,7 @@ class Console:
     desk: AlarmDesk = field(init=False)
     users: Users = field(init=False)
     archive: Archive = field(init=False)
+    screens: Screens = field(init=False)
     key: Ed25519PrivateKey = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Console:
         self.desk = AlarmDesk(self.store.engine, self.live)
         self.users = Users(self.store, self.trail, self.settings.data)
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
+        self.screens = Screens(self.store.engine)
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
 
     def token_for(self, who: Principal) -> str:

@@ -95,6 +95,21 @@ NOTES: Final = Table(
 )
 Index("console_notes_session", NOTES.c.session, NOTES.c.id)
 
+SCREENS: Final = Table(
+    "console_screens",
+    METADATA,
+    Column("id", _UUID, primary_key=True),
+    Column("secret", String(64), nullable=False, unique=True),  # SHA-256 of what the link carries
+    Column("site", _SLUG, nullable=False),
+    Column("device", _SLUG, nullable=False),
+    Column("account", _UUID, nullable=False),  # who made it
+    Column("name", _NAME, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("ends_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),  # withdrawn
+)
+Index("console_screens_bed", SCREENS.c.site, SCREENS.c.device)
+
 TRAIL: Final = Table(
     "console_trail",
     METADATA,

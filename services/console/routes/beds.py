@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from services.console import behind
 from services.console.context import Console
 from services.console.curve import Curves, Since
-from services.console.errors import CommandFailed, HistoryRefused, HistoryUnavailable, UnknownDevice
+from services.console.errors import CommandFailed, HistoryRefused, HistoryUnavailable
 from services.console.models import Device
 from services.console.remote import ANSWER_S, Action
 from services.console.texts import TEXTS
@@ -59,10 +59,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
     async def bed(request: Request, who: Sees, device: str, site: Site = None) -> Response:
         """One bed: its trace, its session, its way to the store, its events, its curve."""
         language = language_of(request)
-        try:
-            found = console.live.find(device, site, who.sites("beds.see"))
-        except UnknownDevice as error:
-            return unknown_bed(console, request, error)
+        found = console.live.find(device, site, who.sites("beds.see"))
         shown = console.fanout.bed(found, language)
         at = found.key.site
         return console.page(
@@ -83,12 +80,6 @@ def _add_page(routes: APIRouter, console: Console) -> None:
 def _script_texts(language: Language) -> dict[str, str]:
     """What the bed's scripts say themselves."""
     return {name: TEXTS[name][language] for name in SCRIPT_TEXTS}
-
-
-def unknown_bed(console: Console, request: Request, error: UnknownDevice) -> Response:
-    """The page of a bed that does not exist, or not for this reader."""
-    title = TEXTS["not_found"][language_of(request)]
-    return console.page(request, "error.html", status=404, page="error", title=title, detail=error.message)
 
 
 def _why(who: Principal, site: str, language: Language) -> str:
@@ -131,7 +122,8 @@ def _add_services(routes: APIRouter, console: Console) -> None:
         panel = console.settings.panels.get(found.key.device)
         rows = await asyncio.gather(asking.telemetry(), asking.panel(panel))
         sessions = await _last_sessions(console, who, found, lang)
-        return {"chain": [row for row in rows if row], "sessions": sessions}
+        screens = asking.screens(console.screens.watching[found.key])
+        return {"chain": [*(row for row in rows if row), screens], "sessions": sessions}
 
 
 async def _last_sessions(
