@@ -3,7 +3,7 @@
 const TURN_S = 20;
 const LEAST_S = 5;
 const MOST_TILES = 96;
-const BELOW_PX = 16; // free below the last row
+const BELOW_PX = 24; // free below the last row: the wall's own margin
 
 /** Turn the pages for ever; `turnTo(page, size)` shows one, `shown()` tells which it is and of how many. */
 export function rotate({ list, turnTo, shown, seconds }) {
