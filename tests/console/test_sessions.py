@@ -360,6 +360,6 @@ def test_pages_speak_german_to_who_reads_german(rig):
         "Sitzung begonnen",
     ):
         assert words in text
-    assert "– N" not in text
+    assert "\N{EN DASH} N" not in text
     refused = rig.get("nora", "/sessions?q=nonsense", headers=german)
     assert "nonsense ist keine Kennung" in shown(refused)
