@@ -251,7 +251,7 @@ def test_the_list_of_alarms_is_a_page_of_its_own_in_german(wall, north, open_pag
     north.alarm("bed-02", network_lost())
     page = open_page(f"{wall.address}/alarms", locale="de-DE")
     expect(page.locator("#all-alarms tbody tr")).to_have_count(3)
-    page.locator("#alarms").get_by_role("button", name="bed-01: ZUGKRAFT 512 > 450 N quittieren").click()
+    page.locator("#all-alarms").get_by_role("button", name="bed-01: ZUGKRAFT 512 > 450 N quittieren").click()
     expect(page.locator("#all-alarms")).to_contain_text(re.compile(r"quittiert \d\d:\d\d Uhr von ada"))
     expect(page.locator("#all-alarms tbody tr").last).to_contain_text("ZUGKRAFT 512 > 450 N")
     north.alarm("bed-01")

@@ -97,10 +97,15 @@ def router(console: Console) -> APIRouter:
         async with turn:
             look.finding = await run_in_threadpool(console.trail.verify)
             look.at = datetime.now(UTC)
-        await console.record(request, who, "trail.verified", detail=look.finding.body())
+        await console.record(request, who, "trail.verified", detail=shortly(look.finding))
         return RedirectResponse("/trail", status_code=303)
 
     return routes
+
+
+def shortly(found: Finding) -> dict[str, Any]:
+    """What was found, for the row that says somebody looked."""
+    return {"rows": found.rows} if found.ok else {"what": found.what, "first_bad": found.first_bad}
 
 
 def actions(language: Language) -> list[tuple[str, str]]:
@@ -124,7 +129,7 @@ def row_of(entry: Entry, language: Language) -> dict[str, Any]:
         "code": entry.action,
         "site": entry.site,
         "record": entry.record,
-        "detail": [(name, _words(value)) for name, value in sorted(entry.detail.items())],
+        "detail": [(name, _words(value, language)) for name, value in sorted(entry.detail.items())],
         "hash": entry.hash,
     }
 
@@ -144,11 +149,13 @@ def _address(asked: Wanted, **cursor: int | None) -> str:
     return f"/trail?{urlencode(query_of(asked) | found)}" if found else ""
 
 
-def _words(value: object) -> str:
+def _words(value: object, language: Language) -> str:
+    if isinstance(value, bool):
+        return TEXTS["trail_yes" if value else "trail_no"][language]
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_words(one)}" for name, one in value.items())
+        return ", ".join(f"{name}: {_words(one, language)}" for name, one in value.items())
     if isinstance(value, list):
-        return ", ".join(_words(one) for one in value)
+        return ", ".join(_words(one, language) for one in value)
     return NOTHING if value is None else str(value)
 
 

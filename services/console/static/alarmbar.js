@@ -175,6 +175,9 @@ document.addEventListener("click", (event) => {
 /** Begin: the header is opened, closed and fitted as the window changes. */
 export function prepareHeader() {
   if (!bar) return;
+  header = { count: Number(bar.dataset.count) };
+  fit();
+  bar.dataset.ready = "";
   const toggle = (next) => {
     open = next;
     fit();

@@ -23,6 +23,7 @@ function show(sound) {
   byId("sound-switch").classList.toggle("button-primary", state === "off");
   byId("sound-mute").hidden = state === "off";
   byId("sound-unmute").hidden = state !== "muted";
+  byId("sound-mute-hint").hidden = state === "muted"; // it stands above, then
 }
 
 /** The sound of this page, remembered by this browser. */
