@@ -46,17 +46,17 @@ def create_app(
     checks: Sequence[Check] = (),
     routers: Sequence[APIRouter] = (),
     *,
+    guard: Guard,
     registry: CollectorRegistry | None = None,
     lifespan: Lifespan | None = None,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     content_security_policy: str | None = None,
-    guard: Guard | None = None,
     error_page: ErrorPage | None = None,
 ) -> FastAPI:
     """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
 
-    With an ``error_page`` a browser that opens a page gets its errors as pages.
-    With a ``guard`` it does not start while any of its routes says nobody who may call it: SpondylError.
+    ``guard`` knows who asks; the application does not start (SpondylError) while any of its routes does not
+    say who may call it. With an ``error_page`` a browser that opens a page gets its errors as pages.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
     """
@@ -83,8 +83,7 @@ def create_app(
     app.include_router(_watch_router(checks, registry))
     for router in routers:
         app.include_router(router)
-    if guard is not None:
-        require_rules(title, app.routes)
+    require_rules(title, app.routes)
     return app
 
 
@@ -172,8 +171,7 @@ def _checked(title: str, lifespan: Lifespan) -> Lifespan:
 
     @contextlib.asynccontextmanager
     async def start(app: FastAPI) -> AsyncIterator[None]:
-        if app.state.guard is not None:
-            require_rules(title, app.routes)
+        require_rules(title, app.routes)
         async with lifespan(app):
             yield
 

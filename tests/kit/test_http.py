@@ -11,11 +11,12 @@ import pytest
 from asgi_client import Client
 from fastapi import APIRouter, HTTPException, Request
 
+from services.kit.auth.guard import NOBODY, public
 from services.kit.errors import SpondylError
 from services.kit.health import Check
 from services.kit.http import create_app, listen
 
-router = APIRouter()
+router = APIRouter(dependencies=[public()])
 
 
 @router.get("/missing")
@@ -47,7 +48,7 @@ async def echo(request: Request) -> int:
 def client():
     app = create_app(
         "test", "1.0", [Check("redis", lambda: "refused"), Check("broker", lambda: None)], [router],
-        max_request_bytes=1000,
+        guard=NOBODY, max_request_bytes=1000,
     )  # fmt: skip
     return Client(app)
 
@@ -136,8 +137,9 @@ ENDLESS = textwrap.dedent("""
     import asyncio, sys
     from fastapi import APIRouter, WebSocket
     from fastapi.responses import StreamingResponse
+    from services.kit.auth.guard import NOBODY, public
     from services.kit.http import create_app, serve
-    router = APIRouter()
+    router = APIRouter(dependencies=[public()])
     async def forever():
         while True:
             yield b"data: 1\\n\\n"
@@ -150,7 +152,7 @@ ENDLESS = textwrap.dedent("""
         await socket.accept()
         await socket.send_text("open")
         await asyncio.sleep(600)
-    serve(create_app("endless", "1", routers=[router]), host="127.0.0.1", port=int(sys.argv[1]))
+    serve(create_app("endless", "1", routers=[router], guard=NOBODY), host="127.0.0.1", port=int(sys.argv[1]))
     print("closed what it opened")
 """)
 

@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from services.kit.auth.principal import SYSTEM, Principal
+from services.kit.auth.principal import Principal
 from services.kit.auth.roles import ROLES, Permission
 from services.kit.errors import NotPermitted, NotSignedIn, SignInFirst, SpondylError
 
@@ -60,9 +60,9 @@ class Rule:
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
         """Let pass or raise NotSignedIn, NotPermitted."""
-        guard: Guard | None = getattr(connection.app.state, "guard", None)
-        if self.is_public or guard is None:
-            return None if self.is_public else SYSTEM
+        if self.is_public:
+            return None
+        guard: Guard = connection.app.state.guard
         known: Principal | None = getattr(connection.state, "principal", None)  # to an earlier rule
         connection.state.principal = who = known or await guard.principal(connection)
         if self.permission is not None and not who.may(self.permission):
