@@ -33,8 +33,8 @@ def test_growth_is_called_growth_when_it_is_certain_and_matters(mb_per_h, noise_
 
 
 def test_a_start_that_fills_caches_is_not_taken_for_a_leak():
-    """The first tenth of the time is warm-up."""
-    warming = [(at, size - max(0.0, 300.0 - at) / 10) for at, size in course(0.0)]
+    """Until every bed's first session is archived, some work is done for the first time."""
+    warming = [(at, size - max(0.0, 1500.0 - at) / 50) for at, size in course(0.0)]
     assert trend(warming, HOUR_S, 2.0).flat
 
 

@@ -24,8 +24,8 @@ from services.kit.errors import SpondylError
 
 EVERY_S: Final = 10.0
 FEWEST: Final = 6  # samples of a process; with fewer no line is fitted
-WARM_UP: Final = 0.2  # of the time, at most the longest: caches fill, first sessions begin and are archived
-LONGEST_WARM_UP_S: Final = 600.0
+WARM_UP: Final = 0.5  # of the time, at most the longest
+LONGEST_WARM_UP_S: Final = 1800.0  # every bed's first session is over and archived: all work was done once
 CERTAIN: Final = 3.0  # standard errors above 0 that show growth
 MATTERS_MB_PER_H: Final = 2.0  # less is 50 MB a day, which a nightly restart of nothing would need
 STORES: Final = frozenset({"redis"})  # it holds the samples of a session until they are archived: see RULE
