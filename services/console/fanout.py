@@ -228,10 +228,6 @@ class Fanout:
         """The alarm header now, of the sites that the reader may see (None: every one)."""
         return self.frame(View(language, sites))["header"]  # type: ignore[no-any-return]  # (a frame's part)
 
-    def summary(self, language: Language) -> Frame:
-        """What a page without tiles shows now."""
-        return self.frame(View(language))
-
     def bed(self, device: Device, language: Language) -> Frame:
         """What a bed's page shows beside the header."""
         with self.live.lock:

@@ -18,11 +18,12 @@ from services.console.context import Console
 from services.console.fanout import MAX_VISIBLE, Fanout, Viewer
 from services.console.models import Key
 from services.console.views import View, wall_view
-from services.kit.auth.guard import Guard, sites_for
-from services.kit.auth.principal import SYSTEM
+from services.kit.auth.guard import Guard, signed_in, sites_for
+from services.kit.auth.principal import SYSTEM, Principal
 from services.kit.errors import NotSignedIn
 from services.kit.pages import Language
 
+Known = Annotated[Principal, signed_in()]
 Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
 LOOK_UP_S: Final = 1.5  # between two looks whether the page is still wanted
 CHECK_S: Final = 2.0  # between two looks whether its reader is still signed in
@@ -58,13 +59,14 @@ def router(console: Console) -> APIRouter:
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events(
-        request: Request, sites: Sites, lang: Language = "en", device: str | None = None, view: str = ""
+        request: Request, who: Known, lang: Language = "en", device: str | None = None, view: str = ""
     ) -> StreamingResponse:
-        """Server-sent events: `summary` once a second and at every alarm's edge.
+        """Server-sent events: `summary` once a second and at every alarm's edge; of beds that one may see.
 
         `device` is `{site}/{device}`: that bed with its events. `view=wall`: tiles, chosen by the wall's own
         query. Else the alarm header alone.
         """
+        sites = who.sites("beds.see")
         wanted = View(lang, sites, key_of(device))
         if view == "wall":
             wanted = wall_view(request.query_params, lang, sites)
