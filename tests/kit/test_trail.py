@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import Postgres
+from servers import Postgres, eventually
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from trail_rig import ANNA, opened, writer
@@ -269,3 +269,18 @@ def test_one_bit_of_any_byte_of_any_column_of_any_row_is_found(plain, seq, colum
     raw.execute(write, (value, now))
     assert finding.ok == same
     assert trail.verify().ok
+
+
+def test_a_writer_that_is_killed_leaves_a_whole_chain(url, tmp_path):
+    """A power cut between a row and its seal is no forgery, and the next writer goes on."""
+    trail, engine = opened(url, tmp_path)
+    process = writer(url, tmp_path, 100_000)
+    eventually(lambda: trail.verify().rows >= 10, 30.0, "ten rows")
+    process.kill()
+    process.wait()
+    rows = trail.verify().rows
+    trail.append(ANNA, "sign_in")
+    finding = trail.verify()
+    engine.dispose()
+    assert finding.ok
+    assert finding.rows == rows + 1
