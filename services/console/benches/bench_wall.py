@@ -36,7 +36,7 @@ from services.kit.fetch import fetch
 from services.kit.http import STATIC_DIRECTORY
 
 HERE: Final = Path(__file__).parent
-WIDTH, HEIGHT = 1920, 1080
+WIDTH, HEIGHT = 2560, 1440  # 48 tiles in sight
 PAGE_TILES: Final = 48
 PEER_TILES: Final = 64
 PEER_S: Final = 6.0  # at most

@@ -31,7 +31,7 @@ async function sweeps(cells) {
     const canvas = cell.appendChild(document.createElement("canvas"));
     return new Sweep(canvas, {
       seconds: SECONDS,
-      delay_ms: 150,
+      delay_ms: 130,
       lanes: [
         {
           from: 0.03, to: 0.72, min: 0, max: 300,

@@ -4,7 +4,7 @@ import { put, showAlarms, tensionText } from "./page.js";
 
 const SECONDS = 14;
 // Behind the newest sample: a block of 200 ms in play, and the longest wait for its follower.
-const DELAY_MS = 150;
+const DELAY_MS = 130;
 const COUNTER_SPAN_N = 60;
 const FIELDS = ["device", "site", "link_text", "phase_name", "words", "target", "counter", "cycle", "guardings", "remaining", "elapsed"];
 const BLANKED = ["tension", "target", "counter", "remaining", "elapsed"];
