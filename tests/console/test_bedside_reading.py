@@ -1,0 +1,80 @@
+"""What the bedside's panel keeps of a session, read by the console from a real panel."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from bedside_rig import Clinic, Served, Ticking
+from operator_rig import THERAPIST
+
+from services.console.sessions import bedside
+from services.kit.auth import tokens
+from services.kit.auth.principal import Grant, Principal
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """A bed with a session that somebody confirmed, acted on and noted."""
+    ticking = Ticking()
+    made = Clinic(tmp_path_factory.mktemp("bedside"), ticking)
+    made.session = made.confirm(operator=THERAPIST)
+    made.bedside.act("bed-01", "switch-test", THERAPIST)
+    made.bedside.note("bed-01", THERAPIST, "left leg warm <b>")
+    served = Served(made.panel())
+    made.address = f"http://127.0.0.1:{served.port}/bed-01"
+    yield made
+    served.close()
+    made.clear_up()
+    made.store.close()
+    ticking.close()
+
+
+def read(clinic, *, role="clinician", site="north", session=None, device="bed-01"):
+    who = Principal(str(uuid4()), "ada", (Grant(role, site),))
+    token = tokens.mint(clinic.staff.keys.private, who)
+    session = session or clinic.session.session
+    return asyncio.run(bedside.read(clinic.address, token, device, session))
+
+
+def test_actions_and_notes_come_in_their_order_with_who(clinic):
+    """The archive knows what was pulled; only the panel knows who pressed what."""
+    found = read(clinic)
+    assert (found.trouble, found.operator) == ("", THERAPIST)
+    assert [line.at for line in found.lines] == sorted(line.at for line in found.lines)
+    assert [(line.text, line.who) for line in found.lines if line.is_note] == [
+        ("left leg warm <b>", THERAPIST)
+    ]
+    assert "switch test" in [line.text for line in found.lines if not line.is_note]
+
+
+@pytest.mark.parametrize(
+    ("how", "trouble"),
+    [
+        ({"session": uuid4()}, "bedside_knows_not"),
+        ({"device": "bed-77"}, "bedside_knows_not"),
+        ({"role": "monitor"}, "bedside_refuses"),
+    ],
+)
+def test_what_the_panel_does_not_show_is_said(clinic, how, trouble):
+    """The rest of the page stands all the same."""
+    found = read(clinic, **how)
+    assert (found.trouble, found.lines) == (trouble, ())
+
+
+def test_a_clinician_of_another_site_reads_nothing(clinic):
+    """The panel checks for itself."""
+    assert read(clinic, site="south").trouble in ("bedside_knows_not", "bedside_refuses")
+
+
+@pytest.mark.parametrize(
+    ("panel", "trouble"),
+    [
+        (None, "bedside_no_address"),
+        ("", "bedside_no_address"),
+        ("http://127.0.0.1:9/bed-01", "bedside_away"),
+        ("no address at all", "bedside_away"),
+    ],
+)
+def test_a_panel_that_is_not_there_is_said_so(panel, trouble):
+    """A bedside computer that is switched off is an everyday matter."""
+    assert asyncio.run(bedside.read(panel, "token", "bed-01", uuid4())).trouble == trouble
