@@ -14,7 +14,6 @@ NEWTON_KG: Final = 9.80665
 MUSCLE_SPAN_N: Final = 60.0  # a counter-tension that fills its gauge
 FEW_N: Final = 12.0  # below it muscles are at ease
 SOME_N: Final = 30.0
-HEADROOM: Final = 1.12  # of the pull's gauge above the peak
 LEAST_SPAN_N: Final = 50.0
 ENDING_S: Final = 45.0  # so little is left that what comes next is the end
 MINUTE_S: Final = 60.0
@@ -111,9 +110,8 @@ def _values(device: Device, phase: str, language: Language) -> dict[str, Any]:
 
 
 def _span_n(device: Device) -> float:
-    """What fills the pull's gauge."""
-    peak_n = device.state.peak_n if device.state else 0.0
-    return max(LEAST_SPAN_N, peak_n * HEADROOM)
+    """What fills the pull's gauge: this session's own limit, the same from its first pull to its last."""
+    return max(LEAST_SPAN_N, device.state.ceiling_n if device.state else 0.0)
 
 
 def _muscle(phase: str, counter_n: float) -> str:

@@ -150,3 +150,21 @@ def test_a_link_opens_one_bed_and_nothing_else_until_it_is_withdrawn(patient_pag
         expect(page.get_by_role("heading", level=1)).to_have_text("This picture has ended", timeout=6000)
         again = httpx.get(f"{wall.address}{made['address']}", trust_env=False)
         assert again.status_code == 401
+
+
+def test_a_link_is_made_and_withdrawn_on_the_beds_page(wall, north, open_page):
+    """Who sets up a room has a browser, no shell."""
+    wall.people.person("tim", "therapist@north")
+    page = open_page(f"{wall.address}/beds/bed-01?site=north", user="tim", may_fail=("503",))
+    page.get_by_text("Patient's screen", exact=True).click()
+    expect(page.get_by_text("At present no link opens this view.")).to_be_visible()
+    page.get_by_label("Valid for").select_option("7")
+    page.get_by_role("button", name="Make a link").click()
+    address = page.locator(".screens-address code")
+    expect(address).to_have_text(re.compile(f"^{wall.address}/beds/bed-01/patient"))
+    expect(page.locator("#screens-list li")).to_contain_text("by tim")
+    screen = open_page(address.text_content(), user=None)
+    expect(field(screen, "pull")).to_have_text(NUMBER)
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.locator("#screens-list li")).to_have_count(0)
+    expect(screen.get_by_role("heading", level=1)).to_have_text("This picture has ended", timeout=6000)

@@ -2,6 +2,7 @@
 import { Sweep, scaleFor } from "/kit/sweep.js";
 import { Curve } from "./curve.js";
 import { commands } from "./commands.js";
+import { screens } from "./screens.js";
 import { iconOf, put, showAlarms, start, tensionText, texts } from "./page.js";
 import { waveforms } from "./stream.js";
 
@@ -169,7 +170,8 @@ function sessionRow(row) {
   const facts = element("span", "last-facts number", own.session_facts.replace("{traction}", row.traction).replace("{peak}", row.peak).replace("{guardings}", row.guardings));
   const state = element("span", "last-state", row.reason ? `${row.text}: ${row.reason}` : row.text);
   state.dataset.state = row.state;
-  link.append(element("span", "last-when number", `${row.date}, ${row.time}`), state, facts);
+  link.append(element("span", "last-when number", `${row.date}, ${row.time}`), state);
+  if (row.peak !== "--") link.append(facts);
   item.append(link);
   return item;
 }
@@ -215,6 +217,7 @@ const header = document.querySelector(".top");
 new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${header.offsetHeight}px`)).observe(header);
 
 commands({ bed, answer: byId("answer"), ask: byId("ask-pause"), words: own });
+screens({ box: byId("screens"), site, device, words: own });
 waveforms(take).watch([key]);
 start({
   device: key,

@@ -135,7 +135,7 @@ export class Curve {
         height: HEIGHT,
         cursor: { y: false, drag: { x: false, y: false } },
         padding: [14, 32, null, null],
-        scales: { y: { range: (_, least, most) => [Math.min(0, Math.floor(least / 10) * 10), this.top(most)] } },
+        scales: { y: { range: (_, least, most) => [Math.min(-0.06 * this.top(most), Math.floor(least / 10) * 10), this.top(most)] } },
         axes: [
           { ...axis, space: 90, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) },
           { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) },

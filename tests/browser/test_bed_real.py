@@ -1,0 +1,99 @@
+"""The bed's page and the patient's view over a whole system: real loop, real broker, real archive."""
+
+import contextlib
+import re
+
+import pytest
+from browser.conftest import shot
+from console.account_rig import AccountRig
+from machine import Machine
+from playwright.sync_api import expect
+from sqlalchemy import select
+
+from services.console.tables import TRAIL
+
+PULLING = re.compile("slack|precondition|ramp|hold|release|rest|guarded|rebuild")
+NUMBER = re.compile(r"^\d+$")
+FIRST_START_MS = 90_000  # the simulated therapist confirms, tests the switch and tilts before the first pull
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    """Two beds with a simulated therapist who treats at both."""
+    made = Machine(tmp_path_factory.mktemp("bed") / "data", "--beds", "2", "--sites", "1").start()
+    yield made
+    if made.running:
+        made.stop(10.0)
+
+
+@pytest.fixture
+def people(system):
+    """Accounts of the running console."""
+    with contextlib.closing(AccountRig(f"sqlite:///{system.data / 'console' / 'console.db'}")) as rig:
+        rig.person("tim", "therapist@north")
+        rig.person("screen", "monitor")
+        yield rig
+
+
+@pytest.fixture
+def page_of(system, people, open_page):
+    """A page of the console, opened by somebody."""
+
+    def open_it(path, user, **options):
+        console = system.addresses["console"]
+        page = open_page(f"{console}/sign-in", **options)
+        page.context.add_cookies(people.cookies(user, console))
+        page.goto(console + path)
+        return page
+
+    return open_it
+
+
+def test_stop_from_the_beds_page_stops_the_bed_and_is_on_record(page_of, people):
+    """The whole way: browser, console, broker, gateway, loop, and back."""
+    page = page_of("/beds/bed-01?site=north", "tim")
+    bed = page.locator("#bed")
+    expect(bed).to_have_attribute("data-phase", PULLING, timeout=FIRST_START_MS)
+    expect(page.locator("#history .uplot")).to_be_visible(timeout=20_000)
+    expect(page.locator('[data-part="spool"]')).to_have_attribute("data-health", "good", timeout=10_000)
+    expect(page.locator('[data-part="telemetry"]')).to_have_attribute("data-health", "good", timeout=15_000)
+    expect(page.locator('[data-part="panel"]')).to_have_attribute("data-health", "good", timeout=15_000)
+    shot(page, "bed-real")
+    page.get_by_role("button", name="STOP").click()
+    expect(page.locator("#answer")).to_contain_text("STOP confirmed", timeout=8000)
+    expect(page.locator("#answer")).to_contain_text("by tim")
+    expect(bed).to_have_attribute("data-phase", re.compile("stopped|done|idle"), timeout=5000)
+    with people.store.engine.connect() as connection:
+        rows = connection.execute(select(TRAIL).where(TRAIL.c.action == "bed.stop")).all()
+    assert [(row.name, row.record, row.site) for row in rows] == [("tim", "north/bed-01", "north")]
+
+
+def test_a_role_that_may_not_stop_is_refused_by_the_server_itself(page_of):
+    """What a page hides, a person can still send."""
+    page = page_of("/beds/bed-02?site=north", "screen", may_fail=("403",))
+    expect(page.get_by_role("button", name="STOP")).to_have_count(0)
+    sent = """async () => { const { send } = await import("/assets/send.js");
+        const answer = await send("/api/beds/bed-02/stop?site=north");
+        return [answer.status, (await answer.json()).detail]; }"""
+    status, detail = page.evaluate(sent)
+    assert status == 403
+    assert "beds.stop is not permitted to 'screen'" in detail
+
+
+def test_the_curve_grows_at_its_end_without_being_asked_for_whole(page_of):
+    """Half an hour of samples must not travel every few seconds."""
+    page = page_of("/beds/bed-02?site=north", "tim")
+    expect(page.locator("#bed")).to_have_attribute("data-phase", PULLING, timeout=FIRST_START_MS)
+    page.reload()
+    expect(page.locator("#history .uplot")).to_be_visible(timeout=20_000)
+    with page.expect_response(lambda it: "/curve?" in it.url and "seq=" in it.url, timeout=15_000) as answer:
+        pass
+    assert len(answer.value.json()["time"]) < 100
+
+
+def test_the_patients_view_follows_the_same_bed(page_of):
+    """Patient and therapist see one and the same pull."""
+    page = page_of("/beds/bed-02/patient?site=north", "screen")
+    expect(page.locator('[data-field="pull"]')).to_have_text(NUMBER, timeout=FIRST_START_MS)
+    expect(page.locator('[data-field="left"]')).to_have_text(re.compile("left|nearly"))
+    shot(page, "patient-real")
