@@ -45,9 +45,12 @@ docs: setup ## write the generated pages anew: topics, AsyncAPI, schemas, access
 	@.venv/bin/spondyl contract check --write
 	@.venv/bin/python -m deploy.reference
 
+pictures: setup ## take the picture of every page anew, into docs/pictures
+	@.venv/bin/python tests/browser/pictures.py
+
 lock: ## resolve dependencies anew (needs uv); hashes only, no download addresses
 	@for extra in $(EXTRAS); do \
 	  uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml \
 	    --extra $$extra -o requirements/$$extra.lock --custom-compile-command "make lock" || exit 1; done
 
-.PHONY: help setup demo test lint verify chaos bench docs lock
+.PHONY: help setup demo test lint verify chaos bench docs pictures lock

@@ -1,0 +1,135 @@
+"""A ward as it is on a working day: two clinics at work, past sessions in the archive, people of every role.
+
+with ward(directory) as here:
+    here.address, here.people, here.fill("/sessions/{session}")
+"""
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from browser.conftest import CONSOLES, Wall, service, stop
+from console.account_rig import AccountRig
+from console.clinic import Bed, alarm
+from console.session_rig import SessionRig
+from history_rig import HistoryRig
+from servers import Valkey, answers, eventually, free_port
+from simulated_session import CURE, SESSION
+
+from services.kit.auth import tokens
+
+PEOPLE = {
+    "ada": ("Ada Brandt", "administrator"),
+    "nora": ("Dr. Nora Lindqvist", "clinician@north"),
+    "tim": ("Tim Okafor", "therapist@north", "monitor@south"),
+    "rosa": ("Rosa Weiss", "reception"),
+    "bill": ("Bill Sander", "billing"),
+    "wand": ("Wandanzeige Nord", "monitor@north"),
+}
+ROLES = {"administrator": "ada", "clinician": "nora", "therapist": "tim", "monitor": "wand"}
+NOTES = (
+    "Verträgt die Grundspannung gut, Atmung ruhig.",
+    "Second pull guarded twice; peak kept at 320 N next time.",
+)
+
+
+@dataclass
+class Ward:
+    """Where it is, who may open it, and what its records are called."""
+
+    wall: Wall
+    records: dict[str, str]
+    address: str = field(init=False)
+    people: AccountRig = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.address, self.people = self.wall.address, self.wall.people
+
+    def fill(self, path: str) -> str:
+        """A path with its records."""
+        return self.address + path.format_map(self.records)
+
+    def cookies(self, role: str | None) -> list[dict[str, Any]]:
+        """What a browser of this role sends; nothing for nobody."""
+        return self.people.cookies(ROLES[role], self.address) if role else []
+
+
+class _Past:
+    """Sessions of one cure, the newest this morning."""
+
+    another = SessionRig.another
+
+    def __init__(self, history: HistoryRig) -> None:
+        self.history = history
+
+
+@contextlib.contextmanager
+def ward(directory, minutes=4.0):
+    """Everything started, and ended again."""
+    tokens.ensure_keys(directory)
+    with contextlib.ExitStack() as stack:
+        valkey = stack.enter_context(Valkey(directory))
+        other = _past(valkey.url, directory, minutes)
+        port = free_port()
+        telemetry = service(
+            "telemetry", directory, SPONDYL_REDIS_URL=valkey.url, SPONDYL_DATA=str(directory),
+            SPONDYL_HTTP_PORT=str(port),
+        )  # fmt: skip
+        stack.callback(stop, telemetry)
+        eventually(lambda: answers(port), 60.0, "telemetry's answer")
+        wall = Wall(directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}")
+        stack.callback(wall.end)
+        for name, (title, *roles) in PEOPLE.items():
+            _person(wall.people, name, title, roles)
+        _clinics(wall)
+        here = Ward(wall, {"session": str(SESSION), "other": str(other), "cure": str(CURE), "bed": "bed-01"})
+        _notes(here)
+        CONSOLES[wall.address] = wall.people
+        yield here
+
+
+def _past(url, directory, minutes):
+    with contextlib.closing(HistoryRig(url, directory, minutes=minutes)) as history:
+        history.store("archived")
+        past = _Past(history)
+        found = [
+            past.another(number, days=-days, peak_n=peak, pain_before=before, pain_after=after)
+            for number, (days, peak, before, after) in enumerate(
+                ((2, 331.0, 6, 3), (4, 324.0, 6, 4), (7, 318.0, 7, 5), (9, 305.0, 7, 4), (11, 292.0, 8, 6)), 1
+            )
+        ]
+    return found[0]
+
+
+def _person(people, name, title, roles):
+    user = people.person(name, *roles)
+    with people.store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE console_users SET title = ? WHERE id = ?", (title, user.id))
+
+
+def _clinics(wall):
+    north = wall.clinic(
+        "north",
+        Bed("bed-01", peak_n=320.0, ceiling_n=446.0, session=SESSION),
+        Bed("bed-02", phase="guarded"),
+        Bed("bed-03", phase="idle"),
+        Bed("bed-04", offset_s=9, peak_n=240.0),
+        Bed("bed-05", offset_s=17),
+        Bed("bed-06", phase="ready"),
+    )
+    south = wall.clinic(
+        "south", Bed("bed-07", offset_s=4, peak_n=210.0), Bed("bed-08", offset_s=13),
+        Bed("bed-09", phase="idle"),
+    )  # fmt: skip
+    south.alarm("bed-08", alarm("strap_slip", "medium", "GURT RUTSCHT 24 mm", "STRAP SLIPS 24 mm"))
+    north.event("bed-01", "session.started", region="lumbar")
+    north.event("bed-01", "guarding.detected", tension_n=180.0)
+    north.event("bed-01", "guarding.released", tension_n=150.0)
+
+
+def _notes(here):
+    headers = here.people.headers("nora") | {"accept": "text/html"}
+    for text in NOTES:
+        answer = httpx.post(here.fill("/sessions/{session}/notes"), headers=headers, data={"text": text})
+        assert answer.status_code < 400, answer.text
