@@ -180,7 +180,18 @@ def _event_detail(event: Event, language: Language) -> str:
         return f"{reason(summary.reason, language)}, {clock(summary.traction_s)}, {newtons(summary.peak_n)} N"
     if "reason" in event.data:
         return reason(str(event.data["reason"]), language)
-    return str(event.data.get("action") or event.data.get("detail") or "").replace("_", " ")
+    if "action" in event.data:
+        return _action(event, language)
+    return str(event.data.get("detail") or "")
+
+
+def _action(event: Event, language: Language) -> str:
+    """What a person asked of the bed, and whether it was refused; a newer gateway's word as it is."""
+    name = str(event.data["action"])
+    known = TEXTS.get(f"did_{name}")
+    words = known[language] if known else name.replace("_", " ")
+    refused = event.data.get("accepted") is False
+    return TEXTS["did_refused"][language].format(action=words) if refused else words
 
 
 def events(device: Device, language: Language) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ import pytest
 from console.clinic import alarm
 from console.samples import BOOT, NEXT_BOOT, NORTH, Clock, block, status
 
-from broker.messages import AlarmState, Committed, DeviceState
-from services.console import detail
+from broker.messages import AlarmState, Committed, DeviceState, Event
+from services.console import detail, present
 from services.console.live import Live
 from services.console.models import STALE_S
 
@@ -128,3 +128,21 @@ def test_every_text_of_the_chain_is_there_in_both_languages(pulling):
         for row in shown(pulling, language)["chain"]:
             assert row["label"]
             assert "{" not in row["text"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"action": "load", "accepted": True}, "Patient bestätigt"),
+        ({"action": "remote_stop", "accepted": True}, "Stopp aus der Ferne"),
+        ({"action": "start", "accepted": False, "refusal": "tilt_mismatch"}, "Start: abgelehnt"),
+        ({"action": "levitate", "accepted": True}, "levitate"),
+    ],
+)
+def test_what_a_person_asked_of_the_bed_is_told_in_the_readers_language(data, words):
+    """A German ward must not have to read the machine's English."""
+    event = Event(
+        id=UUID(int=3), type="operator.action", at=datetime.now(UTC), boot=BOOT, seq=1, index=0, data=data
+    )
+    assert present.event_row(event, "de")["detail"] == words
+    assert present.event_row(event, "de")["seq"] == 1
