@@ -115,7 +115,9 @@ def telemetry(directory: Path) -> Iterator[Subject]:
 def console(directory: Path) -> Iterator[Subject]:
     """The console over a bed of OURS, with a telemetry behind it that checks for itself."""
     with telemetry(directory) as behind:
-        settings = ConsoleSettings(data=directory, telemetry_url="http://telemetry")
+        settings = ConsoleSettings(
+            data=directory, telemetry_url="http://telemetry", oidc_issuer="http://127.0.0.1:9"
+        )
         with contextlib.closing(Store(settings.database)) as store:
             live = Live()
             live.status(OURS, status("online"))
@@ -127,11 +129,12 @@ def console(directory: Path) -> Iterator[Subject]:
             yield Subject(
                 api.create(made, "0", []),
                 directory,
-                public={"/sign-in", "/preferences"},
-                for_anyone_known={"/sign-out", "/password", "/design", "/events"},  # its alarms by site
+                public={"/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/preferences"},
+                # What /events tells of alarms is by site.
+                for_anyone_known={"/sign-out", "/password", "/here", "/design", "/events"},
                 records=behind.records | {"cure": str(CURE)},
                 unknown=behind.unknown | {"cure": UNKNOWN_ID},
-                others={"action": "stop"},
+                others={"action": "stop", "user_id": UNKNOWN_ID},
                 queries={
                     "/sessions/{session}/export": "?format=csv",
                     "/api/sessions/{session}/curve": "?from=0&to=100",
