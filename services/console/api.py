@@ -23,6 +23,7 @@ from services.console.routes import (
     sign_in,
     streams,
     trail,
+    users,
     wall,
 )
 from services.kit import http
@@ -31,7 +32,7 @@ from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
-ROOMS: Final = (wall, patient_view, beds, streams, cures, sessions, alarms, trail, design)
+ROOMS: Final = (wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users)
 
 
 def create(console: Console, version: str, checks: list[Check]) -> FastAPI:

@@ -159,6 +159,28 @@ def wall(tmp_path):
     made.end()
 
 
+@pytest.fixture(scope="module")
+def lasting_wall(tmp_path_factory):
+    """One console for all tests of a file that leave no bed behind."""
+    made = Wall(tmp_path_factory.mktemp("wall"))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def make_wall(tmp_path):
+    """A console with settings of its own."""
+    made = []
+
+    def make(**settings):
+        made.append(Wall(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for console in made:
+        console.end()
+
+
 @pytest.fixture
 def wall_with_archive(valkey, tmp_path):
     """A console whose telemetry has a session of bed-01 in the archive and nothing of it in Redis."""

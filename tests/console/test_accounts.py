@@ -52,11 +52,10 @@ def users(people, tmp_path):
     return Users(people.store, open_trail(people.store.engine, tmp_path), tmp_path)
 
 
-def browser(cookie):
+def browser(cookie, accept="text/html"):
     """A request that shows this cookie."""
-    return HTTPConnection(
-        {"type": "http", "headers": [(b"cookie", f"spondyl={cookie}".encode())], "state": {}}
-    )
+    headers = [(b"cookie", f"spondyl={cookie}".encode()), (b"accept", accept.encode())]
+    return HTTPConnection({"type": "http", "method": "GET", "headers": headers, "state": {}})
 
 
 def signed_in(people, cookie):
@@ -261,6 +260,16 @@ def test_a_sign_in_that_is_used_all_day_ends_after_twelve_hours(people):
         assert signed_in(people, opened.cookie)
     people.accounts.clock = lambda: opened.sign_in.created_at_us + LONGEST_US
     assert not signed_in(people, opened.cookie)
+
+
+def test_what_a_page_fetches_by_itself_keeps_no_sign_in_alive(people):
+    """A browser that nobody sits at must end, however busy its page is."""
+    person(people)
+    opened = people.open("grace")
+    for minutes in range(0, 40, 5):
+        people.accounts.clock = lambda at=minutes: opened.sign_in.created_at_us + at * 60 * SECOND_US
+        found = people.accounts.find(browser(opened.cookie, "application/json"))
+        assert (found is not None) is (minutes < 30)
 
 
 def test_every_sign_in_ends_with_a_new_password_and_with_disabling(people, users):

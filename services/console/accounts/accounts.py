@@ -42,7 +42,8 @@ class Accounts:
     def find(self, connection: HTTPConnection) -> tuple[SignIn, User] | None:
         """The sign-in and the person behind a request; read once a request."""
         if not hasattr(connection.state, "signed_in"):
-            connection.state.signed_in = self._find(connection.cookies.get(self.cookie, ""))
+            cookie = connection.cookies.get(self.cookie, "")
+            connection.state.signed_in = self._find(cookie, by_hand=_is_by_hand(connection))
         found: tuple[SignIn, User] | None = connection.state.signed_in
         connection.state.csrf = found[0].forgery if found else ""
         return found
@@ -81,10 +82,10 @@ class Accounts:
         self.store.add_sign_in(made)
         return Opened(cookie, made, user)
 
-    def _find(self, cookie: str) -> tuple[SignIn, User] | None:
+    def _find(self, cookie: str, *, by_hand: bool) -> tuple[SignIn, User] | None:
         found = self._alive(self.store.sign_in(digest(cookie))) if cookie else None
         now = self.clock()
-        if found and now - found[0].seen_at_us > SEEN_EVERY_US:
+        if found and by_hand and now - found[0].seen_at_us > SEEN_EVERY_US:
             self.store.saw(found[0].id, now)
         return found
 
@@ -98,6 +99,11 @@ class Accounts:
         idle_us = WALL_US if is_wall(user) else IDLE_US
         ended = self.clock() >= min(found.ends_at_us, found.seen_at_us + idle_us)
         return None if user.disabled or ended else (found, user)
+
+
+def _is_by_hand(connection: HTTPConnection) -> bool:
+    """Whether a person did this: opened a page or changed something. What a page fetches by itself is not."""
+    return connection.scope.get("method") != "GET" or "text/html" in connection.headers.get("accept", "")
 
 
 def digest(cookie: str) -> str:

@@ -54,6 +54,11 @@ def _add_sign_in(routes: APIRouter, console: Console, entry: Entry) -> None:
 
 
 def _add_sign_out(routes: APIRouter, console: Console) -> None:
+    @routes.post("/here", dependencies=[signed_in()])
+    async def here() -> Response:
+        """Somebody touched the page: that this was asked is all."""
+        return Response(status_code=204)
+
     @routes.post("/sign-out")
     async def leave(request: Request, who: Annotated[Principal, signed_in()]) -> Response:
         """End this browser's sign-in."""
