@@ -119,6 +119,8 @@ def _refused(answer: httpx.Response) -> HistoryRefused | HistoryUnavailable:
         detail = str(answer.json()["detail"])[:SHOWN_CHARACTERS]
     except (ValueError, KeyError, TypeError):
         detail = f"telemetry answers {answer.status_code}"
+    if answer.status_code == httpx.codes.UNAUTHORIZED:  # the reader is signed in: it is this console's key
+        return HistoryUnavailable(f"telemetry does not accept this console's tokens: {detail}")
     if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         return HistoryUnavailable(detail)
     kind = HistoryNotFound if answer.status_code == httpx.codes.NOT_FOUND else HistoryRefused

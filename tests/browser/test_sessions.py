@@ -45,7 +45,7 @@ def visit(open_page, rig, address):
 
     def open_at(path, **options):
         page = open_page("about:blank", **options)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.context.add_cookies(rig.accounts.cookies("nora", address))
         page.goto(f"{address}{path}")
         return page
@@ -70,7 +70,7 @@ def seen(page, condition=lambda _: True):
         found = {name: float(value) for name, value in data.items() if name != "points"}
         return found if "peak" in found and condition(found) else None
 
-    return eventually(look, 15.0, "the plot's part")
+    return eventually(look, 40.0, "the plot's part")
 
 
 def test_a_session_is_found_opened_and_its_list_has_a_way_back(visit, address):
@@ -239,7 +239,7 @@ def test_a_note_is_written_and_markup_in_it_is_text(one):
 def test_sessions_of_a_cure_lie_over_each_other_and_each_can_be_taken_away(visit):
     """By its box, with the keyboard too."""
     page = visit(PAGES["cure"])
-    eventually(lambda: page.locator("#plot").get_attribute("data-points"), 15.0, "the curves")
+    eventually(lambda: page.locator("#plot").get_attribute("data-points"), 40.0, "the curves")
     boxes = page.locator("[data-toggle]")
     expect(boxes).to_have_count(3)
     boxes.nth(1).focus()
@@ -273,8 +273,9 @@ def test_without_scripts_a_session_is_found_seen_and_noted(visit):
     expect(page.locator("#notes .past-text").last).to_have_text("without a script")
 
 
-def test_paper_gets_the_whole_curve_and_no_buttons(one):
-    """A page for the patient's file."""
+def test_paper_gets_the_whole_curve_and_no_buttons_on_one_page(one):
+    """A sheet for the patient's file."""
+    assert len(re.findall(rb"/Type\s*/Page\b", one.pdf(format="A4"))) == 1
     one.emulate_media(media="print")
     expect(one.locator("#drawn svg")).to_be_visible()
     expect(one.locator("#plot")).to_be_hidden()
@@ -290,7 +291,7 @@ def test_a_page_fits_reads_and_is_sound(visit, name, theme, width):
     locale, language = ("de-DE", "de") if width < 800 else ("en-GB", "en")
     page = visit(f"/preferences?theme={theme}&next={PAGES[name]}", width=width, locale=locale)
     if name != "list":
-        eventually(lambda: page.locator("#plot").get_attribute("data-points"), 15.0, "the curve")
+        eventually(lambda: page.locator("#plot").get_attribute("data-points"), 40.0, "the curve")
     assert page.locator("html").get_attribute("lang") == language
     assert page.locator("html").get_attribute("data-theme") == theme
     assert sideways(page) <= 0
