@@ -145,7 +145,7 @@ function show() {
 
 function showNames() {
   const list = byId("operators");
-  const people = standing.operators.filter((row) => row.pin);
+  const people = standing.operators.filter((row) => row.pin).sort((a, b) => shownAs(a).localeCompare(shownAs(b), language));
   filter.closest(".field").hidden = people.length < FILTER_FROM;
   const wanted = filter.value.trim().toLocaleLowerCase(language);
   const now = JSON.stringify(people);
@@ -156,6 +156,8 @@ function showNames() {
   }
   for (const item of list.children) item.hidden = Boolean(wanted) && !item.textContent.toLocaleLowerCase(language).includes(wanted);
 }
+
+const shownAs = ({ name, title }) => title || name;
 
 function choice({ name, title }) {
   const label = document.createElement("label");
