@@ -230,3 +230,30 @@ def test_the_wall_of_the_whole_system_is_live(clinic, open_page):
     page.locator(".tile-link").first.click()
     expect(page.locator("#history .uplot")).to_be_visible(timeout=20_000)
     shot(page, "bed-real")
+
+
+def test_a_fault_at_the_bed_is_on_an_open_page_within_a_second_and_is_acknowledged(clinic, open_page):
+    """From the load cell's last word to the monitoring room, everything on the way real."""
+    console = clinic.addresses["console"]
+    page = open_page(console, may_fail=("503",))
+    with contextlib.closing(AccountRig(f"sqlite:///{clinic.data / 'console' / 'console.db'}")) as people:
+        people.person("ada", "administrator")
+        page.context.add_cookies(people.cookies("ada", console))
+    page.goto(console)
+    expect(page.locator(".tile")).to_have_count(2, timeout=15_000)
+    page.evaluate(
+        """() => new MutationObserver(() => {
+             const row = document.getElementById("alarms").querySelector('[data-condition="load_cell_lost"]');
+             if (row) window.seen ??= [Date.now(), Number(row.dataset.occurrence.split(":")[1]) / 1000];
+           }).observe(document.getElementById("alarms"), { childList: true, subtree: true })"""
+    )
+    clinic.spondyl("bed", "fault", "bed-02", "sensor-lost").check_returncode()
+    alarm = page.locator('#alarms [data-condition="load_cell_lost"]')
+    expect(alarm).to_contain_text("LOAD CELL LOST", timeout=10_000)
+    seen, since = page.evaluate("window.seen")
+    assert seen - since < 1000
+    alarm.get_by_role("button", name="Acknowledge").click()
+    expect(alarm).to_have_attribute("data-acknowledged", "")
+    expect(alarm).to_contain_text("by ada")
+    shot(page, "alarm-real")
+    clinic.spondyl("bed", "fault", "bed-02", "sensor-lost", "--clear").check_returncode()
