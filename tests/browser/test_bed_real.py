@@ -97,3 +97,22 @@ def test_the_patients_view_follows_the_same_bed(page_of):
     expect(page.locator('[data-field="pull"]')).to_have_text(NUMBER, timeout=FIRST_START_MS)
     expect(page.locator('[data-field="left"]')).to_have_text(re.compile("left|nearly"))
     shot(page, "patient-real")
+
+
+def test_a_fault_of_a_bed_is_an_alarm_on_the_wall_within_a_second(page_of, system):
+    """From the tick that found it to the pixel, by the gateway's own clock, on the same machine."""
+    page = page_of("/", "tim")
+    expect(page.locator(".tile")).to_have_count(2)
+    page.evaluate(
+        """() => new MutationObserver(() => {
+             if (document.getElementById("alarms").textContent.includes("bed-02")) window.seen ??= Date.now();
+           }).observe(document.getElementById("alarms"), { childList: true, subtree: true })"""
+    )
+    assert system.spondyl("bed", "fault", "bed-02", "switch-pressed").returncode == 0
+    expect(page.locator("#alarms")).to_contain_text("bed-02", timeout=10_000)
+    expect(page.locator(".tile").first).to_have_attribute("data-device", "bed-02")
+    shot(page, "wall-fault")
+    rows = page.evaluate("fetch('/api/alarms?lang=en').then((answer) => answer.json())")["alarms"]
+    since_us = next(int(row["occurrence"].split(":")[1]) for row in rows if row["device"] == "bed-02")
+    assert page.evaluate("window.seen") - since_us / 1000 < 1000
+    assert system.spondyl("bed", "fault", "bed-02", "switch-pressed", "--clear").returncode == 0
