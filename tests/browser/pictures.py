@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from browser.conftest import ARGUMENTS, CHROMIUM  # noqa: E402  (found by the path above)
-from browser.pages import PAGES  # noqa: E402
-from browser.ward import ward  # noqa: E402
-from PIL import Image  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from browser.pages import PAGES  # noqa: E402  (the path is set first)
+from browser.ward import ward  # noqa: E402  (the path is set first)
+from PIL import Image  # noqa: E402  (the path is set first)
+from playwright.sync_api import sync_playwright  # noqa: E402  (the path is set first)
 
 PICTURES = ROOT / "docs" / "pictures"
 SIZES = ((1440, 900, 1500), (390, 844, 1500))  # width, height of the window, most of the page that is shown

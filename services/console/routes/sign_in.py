@@ -41,7 +41,7 @@ def _add_sign_in(routes: APIRouter, console: Console, entry: Entry) -> None:
         return form(console, request, next)
 
     @routes.post(SIGN_IN, dependencies=[public()])
-    async def enter(request: Request, name: Text = "", password: Text = "", next: Text = "/") -> Response:  # noqa: A002
+    async def enter(request: Request, name: Text = "", password: Text = "", next: Text = "/") -> Response:  # noqa: A002  (the form's names)
         """Check name and password; a new cookie each time, so that none can be planted beforehand."""
         try:
             user = await run_in_threadpool(entry.admit, name, password, address_of(request))
