@@ -30,7 +30,7 @@ def test_a_session_is_archived_shown_and_replayed_from_the_archive_alone(machine
     assert json.loads(so_far.stdout)["running"] is True
 
     stop = httpx.URL(panel).join("/api/devices/bed-01/stop")
-    assert httpx.post(stop, json={"operator": "test"}).json()["accepted"]
+    assert httpx.post(stop).json()["accepted"]
     eventually(lambda: rows("state=aborted"), 30.0, "its end")
     archived = f"{telemetry}/statistics?measures=sessions,aborted"
     eventually(lambda: system.get(archived)["rows"], 60.0, "the session in the archive")
@@ -42,7 +42,7 @@ def test_a_session_is_archived_shown_and_replayed_from_the_archive_alone(machine
     assert told["measured"]["peak_n"] == told["summary"]["peak_n"]
     (segment,) = system.get(f"{telemetry}/sessions/{session}/blocks")["segments"]
     assert segment["seq"] == first
-    curve = system.get(f"{system.addresses['console']}/api/beds/bed-01/history?minutes=15")
+    curve = system.get(f"{system.addresses['console']}/api/beds/bed-01/curve?minutes=15")
     wanted = sum(value is not None for value in curve["tension"])
     assert wanted > 50
     assert None not in curve["tension"], "no seam between archive and Redis"
