@@ -1,6 +1,7 @@
 """Past sessions at the console, on a real telemetry: finding, opening, comparing, exporting, noting."""
 
 import html
+import re
 from itertools import pairwise
 from uuid import UUID, uuid4
 
@@ -192,19 +193,19 @@ def test_another_sites_session_answers_like_one_that_does_not_exist(rig, way):
     before = rig.trail()
     theirs, none = (WAYS[way](rig, "sam", one) for one in (SESSION, nowhere))
     assert theirs.status_code == none.status_code == 404
-    assert _plain(theirs, SESSION) == _plain(none, nowhere)
+    assert _plain(theirs) == _plain(none)
     assert rig.trail() == before
 
 
-def _plain(answer, one):
-    return shown(answer).replace(str(one), "ID").replace(one.hex, "ID")
+def _plain(answer):
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", shown(answer))
 
 
 def test_another_sites_cure_answers_like_one_that_does_not_exist(rig):
     """A cure is known by its sessions alone."""
     theirs, none = rig.get("sam", f"/cures/{CURE}/sessions"), rig.get("sam", f"/cures/{UUID(int=5)}/sessions")
     assert theirs.status_code == none.status_code == 404
-    assert _plain(theirs, CURE) == _plain(none, UUID(int=5))
+    assert _plain(theirs) == _plain(none)
 
 
 @pytest.mark.parametrize(
