@@ -193,7 +193,7 @@ def test_an_account_is_added_changed_switched_off_and_on_by_hand(console, people
     expect(page.get_by_text("switched on again.")).to_be_visible()
     page.get_by_label("PIN").fill("123456")
     page.get_by_role("button", name="Set").first.click()
-    expect(page.get_by_role("alert")).to_contain_text("no run")
+    expect(page.locator(".alert[role=alert]")).to_contain_text("no run")
     page.get_by_label("PIN").fill("394817")
     page.get_by_role("button", name="Set").first.click()
     expect(page.get_by_text("The PIN is set.")).to_be_visible()
@@ -209,14 +209,14 @@ def test_what_cannot_be_is_refused_on_the_page_and_nothing_is_lost(console, peop
     page.get_by_label("Person").fill("<img src=x onerror=alert(1)>")
     page.locator("#role-1").select_option("clinician")
     page.get_by_role("button", name="Add account").click()
-    expect(page.get_by_role("alert")).to_contain_text("1 to 80 characters")
+    expect(page.locator(".alert[role=alert]")).to_contain_text("1 to 80 characters")
     assert page.get_by_label("Person").input_value() == "<img src=x onerror=alert(1)>"
     assert page.locator("#role-1").input_value() == "clinician"
     assert sideways(page) <= 0
     own = people.store.user_named(ADMINISTRATOR)
     page.goto(f"{console.address}/users/{own.id}")
     page.get_by_role("button", name="Switch off").click()
-    expect(page.get_by_role("alert")).to_contain_text("last administrator")
+    expect(page.locator(".alert[role=alert]")).to_contain_text("last administrator")
     assert not people.store.user(own.id).disabled
     assert page.goto(f"{console.address}/users/00000000-0000-0000-0000-000000000000").status == 404
 
