@@ -20,7 +20,7 @@ class Page:
 PAGES = (
     Page("sign-in", "/sign-in", role=None, wait="main form"),
     Page("wall", "/", wait='.tile[data-link="live"]'),
-    Page("bed", "/beds/{bed}?site=north", role="clinician", wait=".sweep canvas"),
+    Page("bed", "/beds/{bed}?site=north", role="clinician", wait="#sessions li"),
     Page("patient", "/beds/{bed}/patient?site=north", role="therapist", wait="canvas"),
     Page("alarms", "/alarms"),
     Page("sessions", "/sessions", role="clinician", wait="main a[href*='/sessions/']"),

@@ -5,10 +5,12 @@ with ward(directory) as here:
 """
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import simulated_session
 from browser.conftest import CONSOLES, Wall, service, stop
 from console.account_rig import AccountRig
 from console.clinic import Bed, alarm
@@ -90,7 +92,10 @@ def ward(directory, minutes=4.0):
 
 
 def _past(url, directory, minutes):
-    with contextlib.closing(HistoryRig(url, directory, minutes=minutes)) as history:
+    with (
+        _begun_at(time.time() - 60.0 * minutes - 30.0),
+        contextlib.closing(HistoryRig(url, directory, minutes=minutes)) as history,
+    ):
         history.store("archived")
         past = _Past(history)
         found = [
@@ -100,6 +105,17 @@ def _past(url, directory, minutes):
             )
         ]
     return found[0]
+
+
+@contextlib.contextmanager
+def _begun_at(seconds):
+    """The simulated session's own start, for as long as it is made."""
+    before = simulated_session.STARTED_NS
+    simulated_session.STARTED_NS = round(seconds) * 10**9
+    try:
+        yield
+    finally:
+        simulated_session.STARTED_NS = before
 
 
 def _person(people, name, title, roles):
