@@ -320,7 +320,7 @@ def test_a_console_with_missing_or_default_secrets_does_not_start(make, settings
 # --- ID tokens that a provider would never make -----------------------------------------------------------
 
 NOW = int(time.time())
-GOOD = {"iss": "https://id.example", "aud": CLIENT, "sub": "1", "iat": NOW, "exp": NOW + 60, "nonce": "n"}
+GOOD = {"iss": "https://id.example", "aud": CLIENT, "sub": "1", "iat": NOW, "exp": NOW + 3600, "nonce": "n"}
 METADATA = {"issuer": "https://id.example", "jwks_uri": "https://id.example/keys"}
 
 
@@ -344,7 +344,7 @@ def judge(make, signing):
 
 def test_an_id_token_within_the_clocks_leeway_holds(judge, signing):
     """Two machines' clocks are never the same."""
-    token = encode({"alg": "RS256", "kid": signing.kid}, {**GOOD, "exp": NOW - 20}, signing)
+    token = encode({"alg": "RS256", "kid": signing.kid}, {**GOOD, "exp": int(time.time()) - 20}, signing)
     assert judge(token)["sub"] == "1"
 
 
