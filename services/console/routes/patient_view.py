@@ -1,10 +1,11 @@
 """The calm page in front of the patient, its stream, and the links for screens that cannot sign in."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
@@ -18,6 +19,7 @@ from services.console import patient
 from services.console.context import Console
 from services.console.errors import UnknownDevice
 from services.console.models import Key
+from services.console.routes.streams import Right
 from services.console.screens import LONGEST_DAYS, Screen, Screens
 from services.kit import formats
 from services.kit.auth.guard import Rule, allow, lacking
@@ -26,9 +28,10 @@ from services.kit.errors import NotSignedIn
 from services.kit.language import Language
 from services.kit.pages import language_of
 
+Lasts = Callable[[], Awaitable[bool]]  # whether a stream may go on
 FRAME_S: Final = 0.2
 IDLE_S: Final = 1.0  # between two frames that say the same
-LOOK_S: Final = 1.0  # between two looks whether a screen's link still opens
+LOOK_S: Final = 1.0  # between two looks whether the link still opens, the sign-in still lasts
 # What the page says by itself when it hears nothing, or when its link is over.
 ALONE: Final = ("away", "over")
 Stops = Annotated[Principal, allow("beds.stop")]
@@ -138,18 +141,21 @@ def _add_stream(routes: APIRouter, console: Console) -> None:
     async def stream(
         request: Request, who: Annotated[Any, rule], device: str, site: Site = None, lang: Language = "en"
     ) -> StreamingResponse:
-        """Server-sent events: `past` once, `now` some times a second, `over` when a link was withdrawn."""
+        """Server-sent events: `past` once, `now` some times a second, `over` when link or sign-in ended."""
         key = _key_of(console, who, device, site)
-        secret = None if isinstance(who, Principal) else request.query_params["view"]
+        if isinstance(who, Principal):
+            lasts = Right(console, request, who.sites("beds.see")).lasts
+        else:
+            lasts = partial(_opens, console.screens, request.query_params["view"])
         return StreamingResponse(
-            _frames(console, key, lang, secret, request.app.state.stopping),
+            _frames(console, key, lang, lasts, request.app.state.stopping),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
 
 async def _frames(
-    console: Console, key: Key, language: Language, secret: str | None, stopping: asyncio.Event
+    console: Console, key: Key, language: Language, lasts: Lasts, stopping: asyncio.Event
 ) -> AsyncIterator[bytes]:
     """The bed as it is at the moment of each frame: a slow screen misses frames, nothing waits for it."""
     loop = asyncio.get_running_loop()
@@ -159,9 +165,9 @@ async def _frames(
             yield b"event: past\ndata: " + orjson.dumps(past) + b"\n\n"
         while not stopping.is_set():
             now = loop.time()
-            if secret is not None and now - looked_at >= LOOK_S:
+            if now - looked_at >= LOOK_S:
                 looked_at = now
-                if not await _opens(console.screens, secret):
+                if not await lasts():
                     yield b"event: over\ndata: {}\n\n"
                     return
             frame = orjson.dumps(_now(console, key, language))

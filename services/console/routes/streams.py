@@ -19,7 +19,7 @@ from services.console.fanout import MAX_VISIBLE, Fanout, Viewer
 from services.console.models import Key
 from services.console.views import View, wall_view
 from services.kit.auth.guard import Guard, signed_in, sites_for
-from services.kit.auth.principal import SYSTEM, Principal
+from services.kit.auth.principal import Principal
 from services.kit.errors import NotSignedIn
 from services.kit.pages import Language
 
@@ -44,9 +44,9 @@ class Right:
         if found is not None:
             user = await run_in_threadpool(self.console.accounts.still, found[0].id)
             return user is not None and user.principal.sites("beds.see") == self.sites
-        guard: Guard | None = self.connection.app.state.guard
+        guard: Guard = self.connection.app.state.guard
         try:
-            who = await guard.identify(self.connection) if guard else SYSTEM
+            who = await guard.identify(self.connection)
         except NotSignedIn:  # the token has expired
             return False
         return who is not None and who.sites("beds.see") == self.sites
