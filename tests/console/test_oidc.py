@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet, RSAKey
 from joserfc.jwt import encode
 from oidc_provider import CLIENT, OTHER_CLIENT, PASSWORD, SECRET, Provider
 from sqlalchemy import select
+from starlette.responses import Response
 
 from services.console import api
 from services.console.accounts.defaults import refuse_defaults
@@ -24,6 +25,7 @@ from services.console.errors import ProviderRefused
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
+from services.console.routes.sign_in import hand_cookie
 from services.console.store import Store
 from services.console.tables import TRAIL
 from services.kit.auth.principal import Grant
@@ -378,3 +380,17 @@ def test_an_id_token_that_the_provider_did_not_sign_is_refused(judge, signing):
     for token in forged:
         with pytest.raises(ProviderRefused):
             judge(token)
+
+
+def test_by_https_every_cookie_is_secure_and_the_sign_in_is_bound_to_its_host(make):
+    """A cookie that once went over the air in clear is anybody's."""
+    visitor = make(public_url="https://spondyl.example")
+    user = visitor.console.store.add_user("ida", "Ida", [Grant("clinician")], password="x")
+    answer = Response()
+    hand_cookie(visitor.console, visitor.console.accounts.open(user, "x"), answer)
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-spondyl=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
+    leaves = visitor.get("/sign-in/oidc")
+    assert "Secure" in leaves.headers["set-cookie"]
+    assert "https%3A%2F%2Fspondyl.example%2Fsign-in%2Foidc%2Fcallback" in leaves.headers["location"]
