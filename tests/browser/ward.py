@@ -29,6 +29,7 @@ PEOPLE = {
     "bill": ("Bill Sander", "billing"),
     "wand": ("Wandanzeige Nord", "monitor@north"),
 }
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"  # of no password
 ROLES = {"administrator": "ada", "clinician": "nora", "therapist": "tim", "monitor": "wand"}
 NOTES = (
     "Verträgt die Grundspannung gut, Atmung ruhig.",
@@ -121,7 +122,9 @@ def _begun_at(seconds):
 def _person(people, name, title, roles):
     user = people.person(name, *roles)
     with people.store.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE console_users SET title = ? WHERE id = ?", (title, user.id))
+        connection.exec_driver_sql(
+            "UPDATE console_users SET title = ?, password = ? WHERE id = ?", (title, HASH, user.id)
+        )
 
 
 def _clinics(wall):
