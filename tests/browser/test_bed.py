@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser.conftest import shot, sideways
 from console.clinic import Bed, alarm
 from playwright.sync_api import expect
+from servers import eventually
 
 from broker import contract
 from broker.bus import Bus
@@ -70,7 +71,8 @@ def test_the_trace_has_its_limits_marks_and_events(bed_page, north):
     )
     marks = "document.querySelector('.bed-sweep canvas').sweep.marks.map((mark) => mark.label)"
     assert page.evaluate(marks) == ["Guarding"]
-    page.wait_for_function("document.querySelector('.bed-sweep canvas').sweep.crossed(0)")
+    crossed = "document.querySelector('.bed-sweep canvas').sweep.crossed(0)"
+    eventually(lambda: page.evaluate(crossed), 30, "the trace crosses its limit's line")
     expect(page.locator("footer")).to_contain_text("not a certified medical device")
     shot(page, "bed")
 

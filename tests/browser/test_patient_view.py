@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser.conftest import shot, sideways
 from console.clinic import alarm
 from playwright.sync_api import expect
+from servers import eventually
 
 NUMBER = re.compile(r"^\d+$")
 
@@ -36,7 +37,7 @@ def test_pull_and_muscles_are_two_gauges_with_a_curve_each(patient_page):
     expect(field(page, "next")).to_have_text(re.compile(r"^Next: "))
     drawn = """() => [...document.querySelectorAll("[data-curve]")].every((canvas) =>
         canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((it) => it > 0))"""
-    page.wait_for_function(drawn)
+    eventually(lambda: page.evaluate(drawn), what="a curve of each")
     shot(page, "patient")
 
 
