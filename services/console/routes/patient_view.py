@@ -18,8 +18,8 @@ from starlette.requests import HTTPConnection
 from services.console import patient
 from services.console.context import Console
 from services.console.errors import UnknownDevice
+from services.console.lasting import Held, Right
 from services.console.models import Key
-from services.console.routes.streams import Right
 from services.console.screens import LONGEST_DAYS, Screen, Screens
 from services.kit import formats
 from services.kit.auth.guard import Rule, allow, lacking
@@ -144,11 +144,11 @@ def _add_stream(routes: APIRouter, console: Console) -> None:
         """Server-sent events: `past` once, `now` some times a second, `over` when link or sign-in ended."""
         key = _key_of(console, who, device, site)
         if isinstance(who, Principal):
-            lasts = Right(console, request, who.sites("beds.see")).lasts
+            judge = Right(console.accounts, request, who.sites("beds.see")).lasts
         else:
-            lasts = partial(_opens, console.screens, request.query_params["view"])
+            judge = partial(_opens, console.screens, request.query_params["view"])
         return StreamingResponse(
-            _frames(console, key, lang, lasts, request.app.state.stopping),
+            _frames(console, key, lang, Held(judge).lasts, request.app.state.stopping),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )

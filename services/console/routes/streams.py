@@ -5,22 +5,20 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from services.console.context import Console
 from services.console.fanout import MAX_VISIBLE, Fanout, Viewer
+from services.console.lasting import Held, Right
 from services.console.models import Key
 from services.console.views import View, wall_view
-from services.kit.auth.guard import Guard, signed_in, sites_for
+from services.kit.auth.guard import signed_in, sites_for
 from services.kit.auth.principal import Principal
-from services.kit.errors import NotSignedIn
 from services.kit.pages import Language
 
 Known = Annotated[Principal, signed_in()]
@@ -28,28 +26,6 @@ Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
 LOOK_UP_S: Final = 1.5  # between two looks whether the page is still wanted
 CHECK_S: Final = 2.0  # between two looks whether its reader is still signed in
 REFUSED: Final = 1008  # a WebSocket's code: against the rules (RFC 6455, 7.4.1)
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """By what a stream is open; a sign-in that ends, or loses a site, ends its streams."""
-
-    console: Console
-    connection: HTTPConnection
-    sites: frozenset[str] | None
-
-    async def lasts(self) -> bool:
-        """Whether it may go on as it began."""
-        found = getattr(self.connection.state, "signed_in", None)
-        if found is not None:
-            user = await run_in_threadpool(self.console.accounts.still, found[0].id)
-            return user is not None and user.principal.sites("beds.see") == self.sites
-        guard: Guard = self.connection.app.state.guard
-        try:
-            who = await guard.identify(self.connection)
-        except NotSignedIn:  # the token has expired
-            return False
-        return who is not None and who.sites("beds.see") == self.sites
 
 
 def router(console: Console) -> APIRouter:
@@ -71,7 +47,7 @@ def router(console: Console) -> APIRouter:
         if view == "wall":
             wanted = wall_view(request.query_params, lang, sites)
         return StreamingResponse(
-            _summaries(fanout, wanted, request.app.state.stopping, Right(console, request, sites)),
+            _summaries(fanout, wanted, request.app.state.stopping, _held(console, request, sites)),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -84,7 +60,7 @@ def router(console: Console) -> APIRouter:
             return
         await socket.accept()
         async with fanout.viewing() as viewer:
-            right = Right(console, socket, sites)
+            right = _held(console, socket, sites)
             tasks = [asyncio.create_task(it) for it in (_send(socket, viewer), _end_with(right, socket))]
             try:
                 while True:
@@ -98,8 +74,12 @@ def router(console: Console) -> APIRouter:
     return routes
 
 
+def _held(console: Console, connection: HTTPConnection, sites: frozenset[str] | None) -> Held:
+    return Held(Right(console.accounts, connection, sites).lasts)
+
+
 async def _summaries(
-    fanout: Fanout, view: View, stopping: asyncio.Event, right: Right
+    fanout: Fanout, view: View, stopping: asyncio.Event, right: Held
 ) -> AsyncIterator[bytes]:
     due = time.monotonic() + CHECK_S
     async with fanout.reading(view) as reader:
@@ -121,7 +101,7 @@ async def _send(socket: WebSocket, viewer: Viewer) -> None:
             await socket.send_text((await viewer.queue.get()).decode())
 
 
-async def _end_with(right: Right, socket: WebSocket) -> None:
+async def _end_with(right: Held, socket: WebSocket) -> None:
     """Close the socket when its right has ended."""
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the page is gone already
         while await right.lasts():  # noqa: ASYNC110  (the database is asked; nothing tells)
