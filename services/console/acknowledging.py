@@ -15,7 +15,7 @@ from services.console.live import Live
 from services.console.occurrences import KEPT, Acknowledged, Occurrence
 from services.console.tables import ACKNOWLEDGEMENTS as TABLE
 from services.kit.auth.guard import lacking
-from services.kit.auth.principal import Principal
+from services.kit.auth.principal import ALL_SITES, Principal
 from services.kit.database import reading, writing
 
 log = structlog.get_logger(__name__)
@@ -41,8 +41,8 @@ class AlarmDesk:
             raise UnknownAlarm(
                 f"the alarm {wanted.condition[:40]} is not on {place}: it went, or came on again since"
             )
-        if not who.may("alarms.acknowledge", wanted.site or None):
-            raise lacking(who, "alarms.acknowledge", wanted.site or None)
+        if not may_acknowledge(who, wanted.site):
+            raise lacking(who, "alarms.acknowledge", wanted.site or ALL_SITES)
         return self._live.acknowledged.of(wanted)
 
     def acknowledge(self, who: Principal, wanted: Occurrence) -> tuple[Acknowledged, bool]:
@@ -91,6 +91,11 @@ class AlarmDesk:
             with reading(self._engine) as connection:
                 same = [TABLE.c[name] == row[name] for name in ("site", "device", "condition", "occurrence")]
                 return _acknowledged(connection.execute(select(TABLE).where(*same)).one()), False
+
+
+def may_acknowledge(who: Principal, site: str) -> bool:
+    """Whether this one may silence an alarm of a site; the console's own has none, and is every site's."""
+    return who.may("alarms.acknowledge", site or ALL_SITES)
 
 
 def _sees(who: Principal, wanted: Occurrence) -> bool:

@@ -21,6 +21,7 @@ def rig(tmp_path):
     made.person("tom", "therapist@north")
     made.person("rita", "reception@north")
     made.person("sue", "therapist@south")
+    made.person("cleo", "therapist")
     yield made
     made.close()
 
@@ -150,12 +151,23 @@ def test_a_lost_connection_and_a_lost_broker_are_acknowledged_like_any(rig):
     rig.live.broker(up=False)
     broker = on_now(rig)[0]
     assert (broker["condition"], broker["acknowledged"]) == ("broker_lost", False)
-    assert acknowledge(rig, broker).status_code == 200
+    assert acknowledge(rig, broker, "cleo").status_code == 200
     assert header(rig)["signal"] is None
     rig.live.broker(up=True)
     rig.live.clock.now += 5
     rig.live.broker(up=False)
     assert header(rig)["signal"] == "medium"
+
+
+def test_a_lost_broker_is_silenced_only_by_who_may_at_every_site(rig):
+    """It is one alarm for the whole chain: one site's therapist must not silence the others."""
+    rig.live.broker(up=False)
+    refused = acknowledge(rig, on_now(rig)[0])
+    assert refused.status_code == 403
+    assert "alarms.acknowledge is not permitted to 'tom' at every site" in refused.json()["detail"]
+    assert header(rig)["signal"] == "medium"
+    assert "data-acknowledge " not in rig.client("tom").get("/alarms").text
+    assert "data-acknowledge " in rig.client("cleo").get("/alarms").text
 
 
 def test_a_connection_lost_again_signals_again(rig):

@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from services.kit.auth.principal import Principal
+from services.kit.auth.principal import ALL_SITES, Principal
 from services.kit.auth.roles import ROLES, Permission
 from services.kit.errors import NotPermitted, NotSignedIn, SignInFirst, SpondylError
 
@@ -103,24 +103,27 @@ def public() -> Any:
 def lacking(who: Principal, permission: Permission, site: str | None = None) -> NotPermitted:
     """The refusal of what this one may not do: which permission, and which roles have it."""
     roles = [name for name, role in ROLES.items() if permission in role.permissions]
-    at = "" if site is None else f" at site {site[:40]!r}"
+    at = "" if site is None else " at every site" if site == ALL_SITES else f" at site {site[:40]!r}"
     return NotPermitted(
         f"{permission} is not permitted to {who.name[:80]!r}{at}: "
         f"it comes with the role {' or '.join(roles) or 'of nobody'}"
     )
 
 
-def bearer(public_pem: bytes) -> Guard:
-    """The guard of a service that has no pages: it knows callers by their tokens alone."""
+def bearer(public_pem: bytes, audience: str = "spondyl-telemetry") -> Guard:
+    """The guard of a service that has no pages: it knows callers by the tokens for it alone."""
 
     async def identify(connection: HTTPConnection) -> Principal | None:
-        return by_token(connection, public_pem)
+        return by_token(connection, public_pem, audience)
 
     return Guard(identify)
 
 
-def by_token(connection: HTTPConnection, public_pem: bytes) -> Principal | None:
-    """Whom the token in the ``Authorization`` header speaks for; None without one. Raises NotSignedIn."""
+def by_token(connection: HTTPConnection, public_pem: bytes, audience: str) -> Principal | None:
+    """Whom the token in the ``Authorization`` header speaks for; None without one. Raises NotSignedIn.
+
+    When the token ends is left in ``connection.state.token_ends_s``, seconds since the epoch.
+    """
     from services.kit.auth import tokens  # (a worker that serves health alone needs no cryptography)
 
     header = connection.headers.get("authorization")
@@ -129,7 +132,9 @@ def by_token(connection: HTTPConnection, public_pem: bytes) -> Principal | None:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != _SCHEME:
         raise NotSignedIn("the Authorization header is of another scheme: `Bearer TOKEN` is known here")
-    return tokens.read(token.strip(), public_pem)
+    who, ends_s = tokens.read_until(token.strip(), public_pem, audience)
+    connection.state.token_ends_s = ends_s
+    return who
 
 
 async def _nobody(_connection: HTTPConnection) -> Principal | None:
