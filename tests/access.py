@@ -23,4 +23,6 @@ def header(who=SYSTEM):
 
 def system_header(data):
     """The header of the owner of a running system's data directory."""
-    return {"authorization": f"Bearer {tokens.of_system(data)}"}
+    return {
+        "authorization": f"Bearer {tokens.of_system(data, (tokens.TELEMETRY, tokens.CONSOLE, tokens.PANEL))}"
+    }

@@ -89,4 +89,4 @@ class Staff:
     def bearer(self, role, site=SITE, name="remote"):
         """The header of somebody who comes with a token."""
         who = Principal("0d6f4f2e-0000-4000-8000-0000000000ff", name, (Grant(role, site),))
-        return {"authorization": f"Bearer {tokens.mint(self.keys.private, who)}"}
+        return {"authorization": f"Bearer {tokens.mint(self.keys.private, who, audiences=(tokens.PANEL,))}"}

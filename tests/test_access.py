@@ -54,6 +54,7 @@ class Subject:
 
     app: FastAPI
     data: Path  # the private key that it trusts lies below
+    audience: str = tokens.TELEMETRY  # whose tokens it takes
     public: set[str] = field(default_factory=set)  # routes that are for everybody, beside WATCHED
     for_anyone_known: set[str] = field(default_factory=set)  # whatever their role
     records: dict[str, str] = field(default_factory=dict)  # path parameter: one that lies at OURS
@@ -80,9 +81,10 @@ class Subject:
         """Whether the route is about one thing of one site."""
         return any(f"{{{name}}}" in path for name in self.records)
 
-    def bearer(self, who: Principal) -> dict[str, str]:
+    def bearer(self, who: Principal, audience: str = "") -> dict[str, str]:
         """The header that speaks for them."""
-        return {"authorization": f"Bearer {tokens.mint(tokens.keys_of(self.data).private, who, 600)}"}
+        token = tokens.mint(tokens.keys_of(self.data).private, who, 600, [audience or self.audience])
+        return {"authorization": f"Bearer {token}"}
 
     async def ask(
         self, route: Ruled, method: str | None, who: dict[str, str], *, unknown: bool = False
@@ -100,7 +102,9 @@ def telemetry(directory: Path) -> Iterator[Subject]:
     public = tokens.ensure_keys(directory).public.read_bytes()
     with Valkey(directory) as valkey, contextlib.closing(HistoryRig(valkey.url, directory, 1.0)) as rig:
         rig.store("archived")
-        app = http.create_app("telemetry", "0", routers=[create_router(rig.history)], guard=bearer(public))
+        app = http.create_app(
+            "telemetry", "0", routers=[create_router(rig.history)], guard=bearer(public, tokens.TELEMETRY)
+        )
         yield Subject(
             app,
             directory,
@@ -129,6 +133,7 @@ def console(directory: Path) -> Iterator[Subject]:
             yield Subject(
                 api.create(made, "0", []),
                 directory,
+                tokens.CONSOLE,
                 public={"/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/preferences"},
                 # What /events tells of alarms is by site.
                 for_anyone_known={"/sign-out", "/password", "/here", "/design", "/events"},
@@ -171,6 +176,7 @@ def panel(directory: Path) -> Iterator[Subject]:
     yield Subject(
         app,
         directory,
+        tokens.PANEL,
         public={
             "/", "/{device}", "/preferences", "/api/devices", "/api/devices/{device}", "/api/segments",
             "/api/devices/{device}/live", "/api/devices/{device}/stop", "/api/sign-in", "/api/sign-out",
@@ -252,6 +258,20 @@ def test_a_stranger_is_let_in_nowhere_but_where_everybody_is(subject):
             assert_answer(answer, wanted, route, method, "a stranger")
             if wanted:
                 assert not [mark for mark in subject.marks if mark in answer.text]
+
+    asyncio.run(knock())
+
+
+@pytest.mark.parametrize("audience", [tokens.TELEMETRY, tokens.CONSOLE, tokens.PANEL])
+def test_a_token_for_one_service_opens_no_other(subject, audience):
+    """A panel's machine that keeps what it was shown must not be the administrator at the console."""
+    token = subject.bearer(somebody("administrator"), audience)
+
+    async def knock():
+        for route, method in doors(subject):
+            if not is_open(route):
+                answer = await subject.ask(route, method, token)
+                assert (answer.status == 401) == (audience != subject.audience), f"{method} {route.path}"
 
     asyncio.run(knock())
 

@@ -73,8 +73,12 @@ class Console:
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
 
     def token_for(self, who: Principal) -> str:
-        """A token of a minute in this one's own name: the other services check role and site themselves."""
+        """A token of a minute for telemetry, in this one's own name: it checks role and site itself."""
         return tokens.mint(self.key, who)
+
+    def token_for_panel(self, who: Principal, site: str) -> str:
+        """One for a panel: only what they may at its site, for a panel's machine may be anybody's."""
+        return tokens.mint(self.key, who.at(site), audiences=(tokens.PANEL,))
 
     async def record(
         self, request: HTTPConnection, who: Principal, action: str, *, record: str | None = None,

@@ -29,7 +29,7 @@ def run(settings: TelemetrySettings) -> None:
     """Everything in its order; closed in the reverse one."""
     logging.configure("telemetry", settings.log_level, settings.log_format)
     release = version("spondyl")
-    guard = bearer(tokens.public_key(settings.access_public_key, settings.data))
+    guard = bearer(tokens.public_key(settings.access_public_key, settings.data), tokens.TELEMETRY)
     redis_url = settings.redis_url.get_secret_value()
     hot, redis, archive = Hot(redis_url), connect(redis_url), Reopening(settings)
     app = create_app(

@@ -7,9 +7,16 @@ import pytest
 from bedside_rig import Clinic, Served, Ticking
 from operator_rig import THERAPIST
 
+from services.console.context import Console
+from services.console.live import Live
+from services.console.models import ConsoleSettings
+from services.console.remote import Remote
 from services.console.sessions import bedside
+from services.console.store import Store
 from services.kit.auth import tokens
+from services.kit.auth.keys import public_pem
 from services.kit.auth.principal import Grant, Principal
+from services.kit.errors import NotSignedIn
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,7 @@ def clinic(tmp_path_factory):
 
 def read(clinic, *, role="clinician", site="north", session=None, device="bed-01"):
     who = Principal(str(uuid4()), "ada", (Grant(role, site),))
-    token = tokens.mint(clinic.staff.keys.private, who)
+    token = tokens.mint(clinic.staff.keys.private, who, audiences=(tokens.PANEL,))
     session = session or clinic.session.session
     return asyncio.run(bedside.read(clinic.address, token, device, session))
 
@@ -59,6 +66,22 @@ def test_what_the_panel_does_not_show_is_said(clinic, how, trouble):
     """The rest of the page stands all the same."""
     found = read(clinic, **how)
     assert (found.trouble, found.lines) == (trouble, ())
+
+
+def test_a_panel_is_shown_a_token_for_panels_that_names_its_site_alone(tmp_path):
+    """A panel's machine may be stolen: what it was shown must open nothing else, and nothing elsewhere."""
+    store = Store(f"sqlite:///{tmp_path / 'console.db'}")
+    console = Console(Live(), Remote(None), ConsoleSettings(data=tmp_path), store)
+    grants = (Grant("administrator"), Grant("clinician", "north"), Grant("clinician", "south"))
+    token = console.token_for_panel(Principal("a1", "ada", grants), "north")
+    public = public_pem(console.key)
+    assert tokens.read(token, public, tokens.PANEL).grants == (
+        Grant("administrator", "north"), Grant("clinician", "north")
+    )  # fmt: skip
+    for audience in (tokens.CONSOLE, tokens.TELEMETRY):
+        with pytest.raises(NotSignedIn, match="another service"):
+            tokens.read(token, public, audience)
+    store.close()
 
 
 def test_a_clinician_of_another_site_reads_nothing(clinic):

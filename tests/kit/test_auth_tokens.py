@@ -42,7 +42,7 @@ def signed(key=PRIVATE, algorithm="EdDSA", headers=None, **changed):
     """A token of ours but for what is changed; a claim that is None is left out."""
     now = datetime.now(UTC)
     claims = {
-        "iss": "spondyl", "aud": "spondyl-http", "sub": "a1", "name": "anna",
+        "iss": "spondyl", "aud": "spondyl-telemetry", "sub": "a1", "name": "anna",
         "grants": {"monitor": ["north"]}, "iat": now, "exp": now + timedelta(seconds=60), "jti": "1",
     } | changed  # fmt: skip
     claims = {name: value for name, value in claims.items() if value is not None}
@@ -57,6 +57,14 @@ def test_whoever_is_minted_is_read_back(who):
     assert [found.sites(permission) for permission in PERMISSIONS] == [
         who.sites(permission) for permission in PERMISSIONS
     ]
+
+
+def test_a_token_is_for_the_services_it_names_and_for_no_other():
+    """What one service is shown it could show to another: that one has to refuse it."""
+    both = tokens.mint(PRIVATE, ANNA, audiences=(tokens.TELEMETRY, tokens.CONSOLE))
+    assert tokens.read(both, PUBLIC, tokens.CONSOLE) == tokens.read(both, PUBLIC, tokens.TELEMETRY) == ANNA
+    with pytest.raises(NotSignedIn, match="for another service: this one takes those for spondyl-panel"):
+        tokens.read(both, PUBLIC, tokens.PANEL)
 
 
 @given(st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
@@ -119,7 +127,7 @@ def test_a_token_signed_with_the_public_key_as_a_password_is_none_of_ours():
     [
         (lambda: signed(Ed25519PrivateKey.generate()), NONE_OF_OURS),
         (lambda: signed(ec.generate_private_key(ec.SECP256R1()), "ES256"), NONE_OF_OURS),
-        (lambda: signed(aud="spondyl-gateway"), NONE_OF_OURS),
+        (lambda: signed(aud="spondyl-gateway"), "for another service: this one takes those for spondyl-t"),
         (lambda: signed(iss="another-house"), NONE_OF_OURS),
         (lambda: signed(aud=None), NONE_OF_OURS),
         (lambda: signed(exp=None), NONE_OF_OURS),

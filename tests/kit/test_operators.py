@@ -52,7 +52,7 @@ def test_a_list_comes_back_as_it_was_signed():
         (lambda: jwt.encode(claims(), None, algorithm="none"), "not signed by this chain"),
         (lambda: jwt.encode(claims(), "x" * 40, algorithm="HS256"), "not signed by this chain"),
         (lambda: tokens.mint(PRIVATE, SYSTEM), "no valid token"),
-        (lambda: jwt.encode(claims(aud="spondyl-http"), PRIVATE, algorithm="EdDSA"), "no valid token"),
+        (lambda: jwt.encode(claims(aud="spondyl-panel"), PRIVATE, algorithm="EdDSA"), "no valid token"),
         (lambda: jwt.encode(claims(iss="elsewhere"), PRIVATE, algorithm="EdDSA"), "no valid token"),
         (lambda: operators.sign(PRIVATE, listed(site="south")), "for south: this gateway stands in north"),
         (lambda: jwt.encode(claims(operators="all"), PRIVATE, algorithm="EdDSA"), "no list of at most 400"),

@@ -11,6 +11,7 @@ from services.console.accounts.accounts import Accounts
 from services.console.errors import ForgedRequest, PasswordChangeFirst
 from services.kit.auth.guard import Guard, by_token
 from services.kit.auth.principal import Principal
+from services.kit.auth.tokens import CONSOLE
 
 SIGN_IN: Final = "/sign-in"
 PASSWORD: Final = "/password"  # noqa: S105  (a path)
@@ -26,7 +27,8 @@ def guard(accounts: Accounts, public_pem: bytes) -> Guard:
 
     async def identify(connection: HTTPConnection) -> Principal | None:
         if "authorization" in connection.headers:
-            return by_token(connection, public_pem)  # no browser sends one by itself: nothing to forge
+            # No browser sends one by itself: nothing to forge.
+            return by_token(connection, public_pem, CONSOLE)
         found = await run_in_threadpool(accounts.find, connection)
         if found is None:
             return None

@@ -108,7 +108,7 @@ async def _shown(
     record = await gather(console.archive, who, asking.session_id(text, "session"))
     session = record.session
     panel = console.settings.panels.get(session.device)
-    beside = await bedside.read(panel, console.token_for(who), session.device, session.id)
+    beside = await bedside.read(panel, console.token_for_panel(who, session.site), session.device, session.id)
     written = await run_in_threadpool(notes.of, session.id)
     alarms = await run_in_threadpool(acknowledged.during, console.store.engine, session)
     if problem is None:

@@ -111,6 +111,7 @@ def fault(
     from services.controller.kernel.faults import FAULT_KINDS
     from services.kit import runfile
     from services.kit.auth import tokens
+    from services.kit.auth.principal import SYSTEM
 
     if kind not in FAULT_KINDS:
         raise SpondylError(f"kind is {kind!r}: the faults are {', '.join(FAULT_KINDS)}")
@@ -118,7 +119,8 @@ def fault(
     panels = run.panels
     if device not in panels:
         raise SpondylError(f"there is no bed {device!r}: the beds are {', '.join(sorted(panels))}")
-    token = tokens.of_system(run.data)
+    site = next(name for name, row in run.sites.items() if device in row.devices)
+    token = tokens.mint(tokens.keys_of(run.data).private, SYSTEM.at(site), audiences=(tokens.PANEL,))
     answer = _post(panels[device], f"/api/devices/{device}/fault", {"kind": kind, "clear": clear}, token)
     report = {"device": device, "kind": kind, "set": not clear}
     print(json.dumps(report) if as_json else f"{device}: {answer['detail']}")

@@ -17,6 +17,7 @@ from services.controller.panel.sign_ins import SignIns
 from services.kit.auth.guard import Guard, Rule, by_token, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
+from services.kit.auth.tokens import PANEL
 from services.kit.errors import NotPermitted, NotSignedIn
 
 
@@ -37,7 +38,7 @@ def guard(signed: SignIns, public_key: Any) -> Guard:
         operator = signed.principal(cookie_of(connection, signed))
         if operator is not None or "authorization" not in connection.headers:
             return operator
-        return by_token(connection, public_key())
+        return by_token(connection, public_key(), PANEL)
 
     return Guard(identify)
 

@@ -110,17 +110,20 @@ def lacking(who: Principal, permission: Permission, site: str | None = None) -> 
     )
 
 
-def bearer(public_pem: bytes) -> Guard:
-    """The guard of a service that has no pages: it knows callers by their tokens alone."""
+def bearer(public_pem: bytes, audience: str = "spondyl-telemetry") -> Guard:
+    """The guard of a service that has no pages: it knows callers by the tokens for it alone."""
 
     async def identify(connection: HTTPConnection) -> Principal | None:
-        return by_token(connection, public_pem)
+        return by_token(connection, public_pem, audience)
 
     return Guard(identify)
 
 
-def by_token(connection: HTTPConnection, public_pem: bytes) -> Principal | None:
-    """Whom the token in the ``Authorization`` header speaks for; None without one. Raises NotSignedIn."""
+def by_token(connection: HTTPConnection, public_pem: bytes, audience: str) -> Principal | None:
+    """Whom the token in the ``Authorization`` header speaks for; None without one. Raises NotSignedIn.
+
+    When the token ends is left in ``connection.state.token_ends_s``, seconds since the epoch.
+    """
     from services.kit.auth import tokens  # (a worker that serves health alone needs no cryptography)
 
     header = connection.headers.get("authorization")
@@ -129,7 +132,9 @@ def by_token(connection: HTTPConnection, public_pem: bytes) -> Principal | None:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != _SCHEME:
         raise NotSignedIn("the Authorization header is of another scheme: `Bearer TOKEN` is known here")
-    return tokens.read(token.strip(), public_pem)
+    who, ends_s = tokens.read_until(token.strip(), public_pem, audience)
+    connection.state.token_ends_s = ends_s
+    return who
 
 
 async def _nobody(_connection: HTTPConnection) -> Principal | None:

@@ -36,6 +36,11 @@ class Principal:
         sites = self.sites(permission)
         return sites is None or (bool(sites) if site is None else site in sites)
 
+    def at(self, site: str) -> "Principal":
+        """The same one with what they may at this site and nowhere else."""
+        roles = dict.fromkeys(grant.role for grant in self.grants if grant.site in (site, ALL_SITES))
+        return Principal(self.account, self.name, tuple(Grant(role, site) for role in roles))
+
     def seen(self, permission: Permission, sites: Iterable[str]) -> list[str]:
         """Those of these sites where it is permitted, in their order."""
         return [site for site in sites if self.may(permission, site)]

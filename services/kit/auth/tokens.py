@@ -1,9 +1,11 @@
 """Signed tokens: who asks and with which roles, so that every service can judge by itself.
 
 A JWT signed with Ed25519. Whoever holds the private key (the machine's owner, the console) mints; a service
-has the public key alone. Roles travel as ``{role: [site, ...]}``, ``*`` being every site.
+has the public key alone. Roles travel as ``{role: [site, ...]}``, ``*`` being every site. A token is for one
+service, unless it says several: what is shown to a panel opens neither the console nor telemetry.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +23,9 @@ from services.kit.errors import NotSignedIn, SpondylError
 NAME: Final = "access"  # of the key pair
 ALGORITHM: Final = "EdDSA"
 ISSUER: Final = "spondyl"
-AUDIENCE: Final = "spondyl-http"
+TELEMETRY: Final = "spondyl-telemetry"  # audiences: whom a token is for
+PANEL: Final = "spondyl-panel"
+CONSOLE: Final = "spondyl-console"
 LEEWAY_S: Final = 30  # by how much two machines' clocks may differ
 MAX_CHARACTERS: Final = 8192
 MAX_TEXT: Final = 200  # of an account or a name
@@ -47,8 +51,14 @@ def public_key(path: Path | None, data: Path) -> bytes:
     return read_public(path or keys_of(data).public, NAME)
 
 
-def mint(private: Path | bytes | Ed25519PrivateKey, principal: Principal, valid_s: float = 60.0) -> str:
-    """A token in this one's name, from now on. ``private`` is the key, its PEM or the PEM's path.
+def mint(
+    private: Path | bytes | Ed25519PrivateKey,
+    principal: Principal,
+    valid_s: float = 60.0,
+    audiences: Sequence[str] = (TELEMETRY,),
+) -> str:
+    """A token in this one's name, from now on, that these services take. ``private`` is the key, its PEM or
+    the PEM's path.
 
     Raises SpondylError for a key that is none, a validity that is too long, or more grants than fit.
     """
@@ -58,7 +68,7 @@ def mint(private: Path | bytes | Ed25519PrivateKey, principal: Principal, valid_
         )
     now = datetime.now(UTC)
     claims = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": principal.account, "name": principal.name,
+        "iss": ISSUER, "aud": list(audiences), "sub": principal.account, "name": principal.name,
         "grants": _sites_by_role(principal), "iat": now, "exp": now + timedelta(seconds=valid_s),
         "jti": uuid4().hex,
     }  # fmt: skip
@@ -72,16 +82,21 @@ def mint(private: Path | bytes | Ed25519PrivateKey, principal: Principal, valid_
     return token
 
 
-def of_system(data: Path) -> str:
+def of_system(data: Path, audiences: Sequence[str] = (TELEMETRY,)) -> str:
     """A token of the machine's owner, who alone can read the private key below the data directory.
 
     Raises SpondylError when there is none, or it is another's.
     """
-    return mint(keys_of(data).private, SYSTEM)
+    return mint(keys_of(data).private, SYSTEM, audiences=audiences)
 
 
-def read(token: str, public_pem: bytes) -> Principal:
+def read(token: str, public_pem: bytes, audience: str = TELEMETRY) -> Principal:
     """Who the token speaks for. Raises NotSignedIn, saying as much as a stranger may know."""
+    return read_until(token, public_pem, audience)[0]
+
+
+def read_until(token: str, public_pem: bytes, audience: str = TELEMETRY) -> tuple[Principal, int]:
+    """The same, and when the token ends: seconds since the epoch."""
     if len(token) > MAX_CHARACTERS:
         raise NotSignedIn(
             f"the token has {len(token)} characters, at most {MAX_CHARACTERS} pass: it is none of ours"
@@ -91,7 +106,7 @@ def read(token: str, public_pem: bytes) -> Principal:
             token,
             _prepared(public_pem),
             algorithms=[ALGORITHM],
-            audience=AUDIENCE,
+            audience=audience,
             issuer=ISSUER,
             leeway=LEEWAY_S,
             options={"require": list(_CLAIMS)},
@@ -100,9 +115,11 @@ def read(token: str, public_pem: bytes) -> Principal:
         raise NotSignedIn("the token has expired: sign in again, or ask for a new one") from None
     except jwt.ImmatureSignatureError:
         raise NotSignedIn("the token is not valid yet: is a clock set wrong?") from None
+    except jwt.InvalidAudienceError:
+        raise NotSignedIn(f"the token is for another service: this one takes those for {audience}") from None
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError):
         raise NotSignedIn("the token is none of this system's: it is malformed or signed by others") from None
-    return _principal(claims)
+    return _principal(claims), int(claims["exp"])
 
 
 @lru_cache(maxsize=8)
