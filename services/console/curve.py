@@ -49,9 +49,10 @@ class Curves:
             if error.status == NOT_FOUND:  # confirmed, but not begun or not stored yet
                 return answer([], None)
             raise
-        if row["first_seq"] is None or row["boot"] is None:
+        # A gateway that began anew counts from 0: what an earlier boot stored ends where it ended.
+        if row["first_seq"] is None or row["boot"] is None or UUID(row["boot"]) != self.device.boot:
             return answer([], None)
-        found = await self._window(row["first_seq"], UUID(row["boot"]), POINTS)
+        found = await self._window(row["first_seq"], self.device.boot, POINTS)
         return found | {"session": str(session), "marks": marks(row["events"])}
 
     async def minutes(self, minutes: int) -> Json:

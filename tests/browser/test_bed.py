@@ -10,6 +10,7 @@ from browser.conftest import shot, sideways
 from console.clinic import Bed, alarm
 from playwright.sync_api import expect
 from servers import eventually
+from simulated_session import SESSION
 
 from broker import contract
 from broker.bus import Bus
@@ -240,6 +241,16 @@ def test_the_page_speaks_german_and_fits_a_phone(wall, bed_page, north, theme):
     shot(page, f"bed-390-{theme}")
     page.evaluate("window.scrollTo(0, 99999)")
     shot(page, f"bed-390-{theme}-end")
+
+
+def test_a_session_without_stored_samples_says_so_instead_of_an_empty_plot(wall_with_archive, open_page):
+    """An axis of nonsense times would look like a curve that is lost."""
+    wall_with_archive.clinic("north", Bed("bed-01", phase="hold", session=SESSION))
+    page = open_page(f"{wall_with_archive.address}/beds/bed-01?site=north")
+    with page.expect_response(lambda it: "/curve?" in it.url and it.ok):
+        expect(page.locator("#history-note")).to_have_text("Nothing of this session has been stored yet.")
+    expect(page.locator("#history")).to_be_hidden()
+    shot(page, "bed-nothing-stored")
 
 
 def test_the_curve_is_drawn_from_what_lies_in_the_archive(wall_with_archive, open_page):

@@ -10,7 +10,7 @@ from servers import Postgres
 from starlette.requests import HTTPConnection
 
 from services.console.accounts import passwords
-from services.console.accounts.accounts import IDLE_US, LONGEST_US, SECOND_US, WALL_US
+from services.console.accounts.accounts import BY_PAGE, IDLE_US, LONGEST_US, SECOND_US, WALL_US
 from services.console.accounts.entry import Entry
 from services.console.accounts.first import begin, refuse_demo_password
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, first_password
@@ -52,9 +52,10 @@ def users(people, tmp_path):
     return Users(people.store, open_trail(people.store.engine, tmp_path), tmp_path)
 
 
-def browser(cookie, accept="text/html"):
-    """A request that shows this cookie."""
-    headers = [(b"cookie", f"spondyl={cookie}".encode()), (b"accept", accept.encode())]
+def browser(cookie, **headers):
+    """A request that shows this cookie; a page's own where its headers are not given."""
+    shown = {"cookie": f"spondyl={cookie}", "accept": "text/html"} | headers
+    headers = [(name.encode(), value.encode()) for name, value in shown.items()]
     return HTTPConnection({"type": "http", "method": "GET", "headers": headers, "state": {}})
 
 
@@ -262,13 +263,14 @@ def test_a_sign_in_that_is_used_all_day_ends_after_twelve_hours(people):
     assert not signed_in(people, opened.cookie)
 
 
-def test_what_a_page_fetches_by_itself_keeps_no_sign_in_alive(people):
+@pytest.mark.parametrize("headers", [{"accept": "application/json"}, {BY_PAGE: "page"}])
+def test_what_a_page_fetches_by_itself_keeps_no_sign_in_alive(people, headers):
     """A browser that nobody sits at must end, however busy its page is."""
     person(people)
     opened = people.open("grace")
     for minutes in range(0, 40, 5):
         people.accounts.clock = lambda at=minutes: opened.sign_in.created_at_us + at * 60 * SECOND_US
-        found = people.accounts.find(browser(opened.cookie, "application/json"))
+        found = people.accounts.find(browser(opened.cookie, **headers))
         assert (found is not None) is (minutes < 30)
 
 

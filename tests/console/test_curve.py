@@ -121,6 +121,15 @@ def test_a_session_that_is_not_stored_yet_is_an_empty_curve(device):
     assert asyncio.run(curves(Stored(), device).session(SESSION))["time"] == []
 
 
+def test_a_session_whose_samples_are_of_another_boot_is_an_empty_curve(device):
+    """A gateway that began anew counts from 0: the old boot's numbers would ask for one sample of yesterday."""
+    row = {"first_seq": 100, "boot": str(NEXT_BOOT), "events": []}
+    stored = Stored(**{str(SESSION): row})
+    found = asyncio.run(curves(stored, device).session(SESSION))
+    assert (found["time"], found["next"], found["boot"]) == ([], None, None)
+    assert [path for path, _ in stored.asked] == [f"/sessions/{SESSION}"]
+
+
 def test_another_refusal_is_passed_on(device):
     """Who may not see samples must be told so, not be shown an empty curve."""
 

@@ -16,6 +16,7 @@ SECOND_US: Final = 1_000_000
 IDLE_US: Final = 30 * 60 * SECOND_US
 LONGEST_US: Final = 12 * 3600 * SECOND_US
 WALL_US: Final = 30 * 24 * 3600 * SECOND_US  # an account that is nothing but a monitor: a screen on a wall
+BY_PAGE: Final = "x-fetched-by"  # what a page fetches of its own accord bears it (send.js)
 SEEN_EVERY_US: Final = 60 * SECOND_US  # so that not every request writes
 COOKIE: Final = "spondyl"
 
@@ -103,6 +104,8 @@ class Accounts:
 
 def _is_by_hand(connection: HTTPConnection) -> bool:
     """Whether a person did this: opened a page or changed something. What a page fetches by itself is not."""
+    if BY_PAGE in connection.headers:
+        return False
     return connection.scope.get("method") != "GET" or "text/html" in connection.headers.get("accept", "")
 
 

@@ -1,4 +1,5 @@
 // The alarm header of every page: what signals first, one line of it until more is asked for, acknowledgement.
+import { arrange, keepFocus } from "/kit/focus.js";
 import { send } from "./send.js";
 
 export const texts = JSON.parse(document.getElementById("texts").textContent);
@@ -34,7 +35,7 @@ function element(name, className, ...content) {
 }
 
 const nameOf = (row) => `${row.key} ${row.condition} ${row.occurrence}`;
-const mayAcknowledge = (site) => everywhere.has("*") || (site ? everywhere.has(site) : everywhere.size > 0);
+const mayAcknowledge = (site) => everywhere.has("*") || everywhere.has(site); // the console's own alarms have no site
 
 /** One alarm as alarm.html renders it. */
 export function alarmElement(row, { linked = false, button = false } = {}) {
@@ -65,6 +66,17 @@ function buttonOf(row) {
   return button;
 }
 
+/** The same thing of the same alarm as it is drawn in `root` now; else anything of that alarm that one can reach. */
+export function sameAlarm(root, held) {
+  const was = held.closest(".alarm");
+  if (!was) return null;
+  const { device, condition, occurrence } = was.dataset;
+  const now = [...root.querySelectorAll(".alarm")].find(
+    ({ dataset }) => dataset.device === device && dataset.condition === condition && dataset.occurrence === occurrence,
+  );
+  return now?.querySelector(held.localName) ?? now?.querySelector("a, button") ?? null;
+}
+
 /** Show a list of alarms. A row that stays keeps its element, so that focus and flash stay, too. */
 export function showAlarms(target, rows, options = {}) {
   const now = JSON.stringify(rows);
@@ -75,19 +87,16 @@ export function showAlarms(target, rows, options = {}) {
   for (const row of rows) {
     const was = target.items.get(nameOf(row));
     const same = was && was.text === JSON.stringify(row);
-    items.set(nameOf(row), same ? was : { text: JSON.stringify(row), item: itemOf(row, options, was) });
+    items.set(nameOf(row), same ? was : { text: JSON.stringify(row), item: itemOf(row, options) });
   }
   target.items = items;
   const wanted = [...items.values()].map(({ item }) => item);
-  const focus = target.contains(document.activeElement) ? document.activeElement : null;
-  target.replaceChildren(...wanted);
-  if (focus?.isConnected) focus.focus();
+  keepFocus(target, () => arrange(target, wanted), (held) => sameAlarm(target, held));
 }
 
-function itemOf(row, options, was) {
+function itemOf(row, options) {
   const item = document.createElement("li");
   item.append(alarmElement(row, options));
-  if (was?.item.contains(document.activeElement)) queueMicrotask(() => item.querySelector("a, button")?.focus());
   return item;
 }
 
@@ -96,9 +105,11 @@ function itemOf(row, options, was) {
 export function showHeader(next) {
   header = next;
   byId("beds").textContent = next.beds;
-  showAlarms(list, next.alarms, { linked: true, button: true });
-  byId("no-alarms").hidden = next.count > 0;
-  fit();
+  keepFocus(bar, () => {
+    showAlarms(list, next.alarms, { linked: true, button: true });
+    byId("no-alarms").hidden = next.count > 0;
+    fit();
+  });
   const title = document.title.replace(/^\(\*+\) /, "");
   document.title = next.count ? `(${next.alarms[0].symbol}) ${title}` : title;
   announce(next.alarms);

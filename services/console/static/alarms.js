@@ -1,5 +1,8 @@
 // The page of all alarms: the table is fetched anew whenever the header says that something has changed.
+import { keepFocus } from "/kit/focus.js";
+import { sameAlarm } from "./alarmbar.js";
 import { start } from "./page.js";
+import { BY_PAGE } from "./send.js";
 
 const table = document.getElementById("all-alarms");
 let shown = null;
@@ -9,13 +12,11 @@ async function refresh(now) {
   if (busy) return;
   busy = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { accept: "text/html", ...BY_PAGE }, redirect: "manual" });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("all-alarms");
-    const focused = document.activeElement?.closest("#all-alarms .alarm")?.dataset.occurrence;
-    table.replaceChildren(...fresh.childNodes);
+    keepFocus(table, () => table.replaceChildren(...fresh.childNodes), (held) => sameAlarm(table, held));
     shown = now;
-    if (focused) table.querySelector(`[data-occurrence="${CSS.escape(focused)}"] :is(a, button)`)?.focus();
   } finally {
     busy = false;
   }

@@ -1,4 +1,5 @@
 // One bed: its live trace with limits and marks, its session, its way to the store, and the commands.
+import { keepFocus } from "/kit/focus.js";
 import { Sweep, scaleFor } from "/kit/sweep.js";
 import { Curve } from "./curve.js";
 import { commands } from "./commands.js";
@@ -46,7 +47,7 @@ const sweep = new Sweep(bed.querySelector("canvas"), {
 });
 
 const curve = byId("history")
-  ? new Curve({ box: byId("history"), note: byId("history-note"), range: byId("range"), device, site, words: { ...texts, ...own }, phases, colours: MARK_COLOURS, tones: TONES })
+  ? new Curve({ box: byId("history"), note: byId("history-note"), range: byId("range"), device, site, running: Boolean(bed.dataset.session), words: { ...texts, ...own }, phases, colours: MARK_COLOURS, tones: TONES })
   : null;
 
 function take(block) {
@@ -65,8 +66,11 @@ function show({ tile, events, progress, chain }) {
   phase.dataset.tone = tile.tone;
   phase.querySelector("use").setAttribute("href", `/kit/icons.svg#${tile.phase}`);
   bed.querySelector("progress").value = tile.progress;
-  showAlarms(bed.querySelector('[data-part="alarms"]'), tile.alarms, { button: true });
-  byId("bed-alarm-card").hidden = tile.alarms.length === 0;
+  const alarms = byId("bed-alarm-card");
+  keepFocus(alarms, () => {
+    showAlarms(alarms.querySelector('[data-part="alarms"]'), tile.alarms, { button: true });
+    alarms.hidden = tile.alarms.length === 0;
+  });
   showLimits(tile);
   showEvents(events);
   showProgress(progress);
@@ -160,7 +164,11 @@ function showSessions(sessions) {
   const note = byId("no-sessions");
   note.hidden = Boolean(sessions?.length);
   note.textContent = sessions === null ? own.bed_sessions_away : own.bed_no_sessions;
-  list.replaceChildren(...(sessions ?? []).map(sessionRow));
+  const now = JSON.stringify(sessions);
+  if (list.shown === now) return;
+  list.shown = now;
+  const same = (held) => list.querySelector(`[href="${CSS.escape(held.getAttribute("href"))}"]`);
+  keepFocus(list, () => list.replaceChildren(...(sessions ?? []).map(sessionRow)), same);
 }
 
 function sessionRow(row) {

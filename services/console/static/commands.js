@@ -1,4 +1,5 @@
 // Stop and pause: one press for STOP, a question before a pause; the answer stays until it is read.
+import { keepFocus } from "/kit/focus.js";
 import { send as post } from "./send.js";
 
 /** Serve the buttons of a bed's page. */
@@ -30,7 +31,7 @@ export function commands({ bed, answer, ask, words }) {
     answer.hidden = false;
   }
 
-  dismiss.addEventListener("click", () => (answer.hidden = true));
+  dismiss.addEventListener("click", () => keepFocus(answer, () => (answer.hidden = true)));
   for (const button of bed.querySelectorAll("[data-command]")) {
     button.addEventListener("click", () => send(button.dataset.command));
   }

@@ -2,11 +2,12 @@
 
 const APPEND_MS = 4000;
 const MOST_POINTS = 2400; // beyond it the whole is asked for again, thinned anew
+const LEAST_POINTS = 2; // one alone has no line, and a time axis of days
 const HEIGHT = 300;
 const BAND_PX = 8; // the phases' band along the bottom
 const COLUMNS = ["time", "target", "least", "tension", "counter", "phase"];
 
-/** options: box, note, range (elements), device, site, words, phases, colours of marks, tones of phases. */
+/** options: box, note, range (elements), device, site, running (a session), words, phases, colours of marks, tones of phases. */
 export class Curve {
   constructor(options) {
     Object.assign(this, options);
@@ -28,6 +29,7 @@ export class Curve {
 
   /** Another session began, or the one that was is over. */
   session(id) {
+    this.running = Boolean(id);
     const wanted = this.range.querySelector(`input[value="${id ? "session" : "15"}"]`);
     if (id || this.span === "session") wanted.checked = true;
     this.marks.clear();
@@ -101,13 +103,19 @@ export class Curve {
   }
 
   show() {
-    const empty = this.data[0].length === 0;
-    this.say(empty ? (this.span === "session" && !this.at.session ? this.words.curve_no_session : this.words.history_empty) : "");
+    const empty = this.data[0].length < LEAST_POINTS;
+    this.say(empty ? this.words[this.nothing()] : "");
     this.box.hidden = empty;
     if (empty) return;
     const shown = this.data.slice(0, 5);
     if (this.plot) this.plot.setData(shown);
     else this.draw(shown);
+  }
+
+  /** Which text says why there is nothing to see. */
+  nothing() {
+    if (this.span !== "session") return "history_empty";
+    return this.running ? "curve_session_empty" : "curve_no_session";
   }
 
   redraw() {

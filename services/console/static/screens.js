@@ -1,4 +1,5 @@
 // Links for a patient's screen: made, shown once, withdrawn.
+import { keepFocus } from "/kit/focus.js";
 import { send } from "./send.js";
 
 /** Serve the card of a bed's page; it asks nothing before it is opened. */
@@ -23,7 +24,7 @@ export function screens({ box, site, device, words }) {
     const body = await ask(fetch(`/api/screens?${new URLSearchParams({ site, device })}`));
     if (!body) return;
     part("note").textContent = body.screens.length ? "" : words.screens_no_links;
-    part("list").replaceChildren(...body.screens.map(row));
+    keepFocus(box, () => part("list").replaceChildren(...body.screens.map(row)));
   }
 
   function row({ id, by, ends }) {

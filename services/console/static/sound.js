@@ -1,5 +1,6 @@
 // The alarm sound of this browser: its button, its menu, its countdown.
 import { AlarmSound } from "/kit/alarms.js";
+import { keepFocus } from "/kit/focus.js";
 
 const byId = (id) => document.getElementById(id);
 let words = {};
@@ -21,9 +22,11 @@ function show(sound) {
   byId("sound-switch").textContent = state === "off" ? words.sound_switch_on : words.sound_switch_off;
   byId("sound-switch").setAttribute("aria-pressed", String(state !== "off"));
   byId("sound-switch").classList.toggle("button-primary", state === "off");
-  byId("sound-mute").hidden = state === "off";
-  byId("sound-unmute").hidden = state !== "muted";
-  byId("sound-mute-hint").hidden = state === "muted"; // it stands above, then
+  keepFocus(byId("sound-menu"), () => {
+    byId("sound-mute").hidden = state === "off";
+    byId("sound-unmute").hidden = state !== "muted";
+    byId("sound-mute-hint").hidden = state === "muted"; // it stands above, then
+  });
 }
 
 /** The sound of this page, remembered by this browser. */

@@ -1,4 +1,5 @@
 // The page's two connections: summaries by server-sent events, waveforms of visible beds by a WebSocket.
+import { BY_PAGE } from "./send.js";
 
 const SILENT_MS = 3500; // summaries come every second; after this the console counts as gone
 const LOOK_MS = 500;
@@ -47,7 +48,7 @@ export function summaries(address, onSummary, onSilence) {
 /** The console refuses: where the sign-in has ended, the page goes to the sign-in itself. */
 async function signInWhereAsked() {
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+    const answer = await fetch(location.href, { headers: { accept: "text/html", ...BY_PAGE }, redirect: "manual" });
     if (answer.type === "opaqueredirect") location.reload();
   } catch {
     // the console is away: the silence says so

@@ -1,4 +1,5 @@
 // The wall: one page of tiles in the server's order; waveforms only for tiles that are on the screen.
+import { arrange, keepFocus } from "/kit/focus.js";
 import { rotate } from "./kiosk.js";
 import { start } from "./page.js";
 import { waveforms } from "./stream.js";
@@ -49,25 +50,15 @@ function showSummary({ order, page, tiles: rows = {} }) {
     if (!tiles.has(key)) add(key, create(row));
     tiles.get(key).update(row);
   }
-  if (order) arrange(order);
+  if (order) keepFocus(list, () => put(order));
   if (page) showPage(page);
 }
 
 /** Take away what is not on this page; move only what is out of its place: focus and traces stay untouched. */
-function arrange(order) {
-  for (const heading of list.querySelectorAll(".tiles-site")) heading.remove();
+function put(order) {
   const wanted = new Set(order);
   for (const key of [...tiles.keys()]) if (!wanted.has(key)) remove(key);
-  let place = list.firstElementChild;
-  for (const key of order) {
-    const { element } = tiles.get(key);
-    if (element === place) place = place.nextElementSibling;
-    else {
-      const focused = element.contains(document.activeElement) ? document.activeElement : null;
-      list.insertBefore(element, place);
-      focused?.focus({ preventScroll: true });
-    }
-  }
+  arrange(list, order.map((key) => tiles.get(key).element));
   if (filters.elements.group.checked) head(order);
 }
 
