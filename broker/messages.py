@@ -191,6 +191,8 @@ EventType = Literal[
     "remote.refused",
     "clock.stepped",
     "samples.lost",
+    "alarm.raised",
+    "alarm.cleared",
 ]
 
 

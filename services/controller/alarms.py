@@ -206,8 +206,7 @@ class AlarmBoard:
         """Take the next samples (int64[n, 3], int32[n, SAMPLES], n >= 1); True when the board changed."""
         before = self._signature()
         bits = samples[:, layout.S_CONDITIONS]
-        previous = np.concatenate((np.array([self._bits], bits.dtype), bits[:-1]))
-        for i in np.flatnonzero(bits != previous).tolist():
+        for i in self.changes(samples):
             limits_from = samples[i - 1] if i else (samples[0] if self._last is None else self._last)
             before_ns = int(times[i - 1, 1]) if i else self._last_ns
             self._take_bits(int(bits[i]), times[i], samples[i], limits_from, before_ns)
@@ -215,6 +214,12 @@ class AlarmBoard:
         self._last, self._last_ns = samples[-1].copy(), int(times[-1, 1])
         self._promote(int(times[-1, 1]))
         return self._signature() != before
+
+    def changes(self, samples: Samples) -> list[int]:
+        """The rows of the next samples in which a condition of the kernel comes or goes."""
+        bits = samples[:, layout.S_CONDITIONS]
+        previous = np.concatenate((np.array([self._bits], bits.dtype), bits[:-1]))
+        return np.flatnonzero(bits != previous).tolist()
 
     def active(self) -> tuple[ActiveAlarm, ...]:
         """The alarms that are on now, worst first, older before newer."""
@@ -225,27 +230,34 @@ class AlarmBoard:
         ]
         return tuple(_message(alarm, on) for *_, alarm, on in sorted(rows, key=lambda row: row[:2]))
 
-    def dump(self) -> dict[str, Any]:
-        """What a restarted recorder needs to go on with the same occurrences; JSON-able."""
+    def dump(self, *, whole: bool = False) -> dict[str, Any]:
+        """What a restarted recorder needs to go on with the same occurrences; JSON-able.
+
+        ``whole``: with the last sample, for a reader that goes on exactly behind it.
+        """
         occurrences = {
             name: [on.since_ns, on.at_ns, on.value, on.limit, on.active, on.gone_ns]
             for name, on in self._on.items()
         }
-        return {"bits": self._bits, "on": occurrences}
+        dumped: dict[str, Any] = {"bits": self._bits, "on": occurrences}
+        if whole and self._last is not None:
+            dumped["last"] = [self._last_ns, self._last.tolist()]
+        return dumped
 
     @classmethod
     def restore(cls, dumped: Mapping[str, Any], parameters: Sequence[float] | None = None) -> "AlarmBoard":
         """The board that ``dump`` described; conditions the table no longer knows are dropped."""
         occurrences = {name: _Occurrence(*row) for name, row in dumped["on"].items() if name in BY_CONDITION}
-        return cls(parameters, int(dumped["bits"]), occurrences)
+        last_ns, last = dumped.get("last", (0, None))
+        sample = None if last is None else np.array(last, np.int32)
+        return cls(parameters, int(dumped["bits"]), occurrences, sample, last_ns)
 
     def _take_bits(self, bits: int, time: Times, sample: Samples, before: Samples, before_ns: int) -> None:
         """Open and close the kernel's conditions that changed in one sample; the one before it came when."""
         for alarm in ALARMS:
             if (bits ^ self._bits) & alarm.bit:
                 if bits & alarm.bit:
-                    gap_ms = (int(time[1]) - before_ns) / 1e6 if before_ns else None
-                    value = alarm.value.of(sample) if isinstance(alarm.value, Row) else gap_ms
+                    value = _value(alarm, sample, int(time[1]) - before_ns if before_ns else None)
                     self._open(alarm.condition, time, value, self._limit(alarm, before))
                 else:
                     self._close(alarm, int(time[1]))
@@ -298,6 +310,13 @@ def text(alarm: Alarm, language: Literal["de", "en"], value: float | None, limit
     template = alarm.de if language == "de" else alarm.en
     known = {"value": _OrDashes(value), "limit": _OrDashes(limit)}
     return f"{MARKS[alarm.priority]} {template.format(**known)}"
+
+
+def _value(alarm: Alarm, sample: Samples, gap_ns: int | None) -> float | None:
+    """The number of the alarm's text, for one that has a number."""
+    if isinstance(alarm.value, Row):
+        return alarm.value.of(sample)
+    return gap_ns / 1e6 if alarm.value is not None and gap_ns is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,11 @@ class Diary:
     last: Last = field(default_factory=Last)
     session: OpenSession | None = None
 
+    @property
+    def session_id(self) -> UUID | None:
+        """The session under way."""
+        return self.session.facts.session if self.session else None
+
     def observe(self, times: Times, samples: Samples, facts_of: FactsOf) -> list[Event]:
         """The events in the next samples (int64[n, 3], int32[n, SAMPLES]), in their order."""
         events: list[Event] = []
@@ -97,8 +102,12 @@ class Diary:
         realtime_ns: int,
         data: dict[str, Any],
         summary: SessionSummary | None = None,
+        session: UUID | None = None,
     ) -> Event:
-        """An event of this bed with the next index; its id is the same in every delivery."""
+        """An event of this bed with the next index; its id is the same in every delivery.
+
+        It is of the session under way, else of ``session``.
+        """
         event = Event(
             id=uuid5(self.boot, f"{self.device}:{self.index}"),
             type=kind,
@@ -106,7 +115,7 @@ class Diary:
             boot=self.boot,
             seq=seq,
             index=self.index,
-            session=self.session.facts.session if self.session else None,
+            session=self.session_id or session,
             summary=summary,
             data=data,
         )

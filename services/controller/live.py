@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.messages import AlarmState, DeviceState, Message
+from services.controller.alarm_events import GatewayAlarms
 from services.controller.alarms import AlarmBoard, gateway_conditions
 from services.controller.events import unknown_session
 from services.controller.kernel import layout
@@ -51,6 +52,7 @@ class Live:
     clock: ClockWatch = field(default_factory=ClockWatch)
     _late: deque[tuple[int, int]] = field(default_factory=deque)  # monotonic ns, microseconds
     _step: tuple[int, float] | None = None  # monotonic ns, seconds
+    _at_ns: int | None = None  # wall clock of the newest sample that was looked at
 
     @classmethod
     def resume(
@@ -71,7 +73,7 @@ class Live:
         if first >= head:
             return []
         times, samples = self.memory.read(first, head)
-        self.next = head
+        self.next, self._at_ns = head, int(times[-1, 2])
         self._watch(times, samples)
         conditions = gateway_conditions(self.memory.health, self.memory.period_ns / 1e6)
         announced: list[tuple[str, str, Message]] = []
@@ -87,6 +89,12 @@ class Live:
     def boards(self) -> dict[str, Any]:
         """The boards as JSON-able values, by bed."""
         return {bed.name: bed.board.dump() for bed in self.beds}
+
+    def gateway_alarms(self) -> GatewayAlarms | None:
+        """The alarms that are on, for the record; None before the first look."""
+        if self._at_ns is None:
+            return None
+        return GatewayAlarms(self._at_ns, {bed.name: bed.board.active() for bed in self.beds})
 
     def _watch(self, times: npt.NDArray[np.int64], samples: npt.NDArray[np.int32]) -> None:
         """Health words of loop and clock, for recorder and panel alike."""

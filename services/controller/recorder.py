@@ -318,6 +318,7 @@ class Recorder:
         if now < self._not_before:
             return
         station.writer.boards = station.live.boards()
+        station.writer.gateway_alarms = station.live.gateway_alarms()
         notes, commits = list(self._notes), self._committed()
         try:
             station.writer.store([note for note, _ in notes], commits)

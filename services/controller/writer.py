@@ -20,6 +20,7 @@ import structlog
 from broker.messages import Committed, Event, EventType
 from broker.spool import Spool
 from services.controller import ledger
+from services.controller.alarm_events import AlarmLog, GatewayAlarms, ParametersOf
 from services.controller.blocks import PARAMETER_ACTIONS, blackbox_payload, chunk_edges, tension_payload
 from services.controller.events import Diary, FactsOf
 from services.controller.kernel import layout
@@ -51,19 +52,21 @@ class Note:
 
 @dataclass(slots=True)
 class Books:
-    """What is kept of one bed: its diary and the first sample not yet in a black-box chunk."""
+    """What is kept of one bed: its diary, its alarms, the first sample not yet in a black-box chunk."""
 
     diary: Diary
     box_next: int = 0
+    alarms: AlarmLog = field(default_factory=AlarmLog)
 
     def dump(self) -> dict[str, Any]:
         """As JSON-able values."""
-        return {"diary": self.diary.dump(), "box_next": self.box_next}
+        return {"diary": self.diary.dump(), "box_next": self.box_next, "alarms": self.alarms.dump()}
 
     @classmethod
     def restore(cls, row: Mapping[str, Any]) -> "Books":
         """What ``dump`` gave."""
-        return cls(Diary.restore(row["diary"]), row["box_next"])
+        alarms = AlarmLog.restore(row["alarms"]) if "alarms" in row else AlarmLog()
+        return cls(Diary.restore(row["diary"]), row["box_next"], alarms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Writer:
     recordings: Recordings
     block_ms: float
     boards: dict[str, Any] = field(default_factory=dict)  # the live lane's, kept here for a restart
+    gateway_alarms: GatewayAlarms | None = None  # the live lane's: what it knows of the gateway itself
     next: int = 0
     clock: ClockWatch = field(default_factory=ClockWatch)
     books: list[Books] = field(default_factory=list)
@@ -203,9 +207,7 @@ class Writer:
             self._lose(batch.lost_from, batch.first)
         for bed, book in enumerate(self.books):
             self._blocks(book, batch, bed)
-            self._events(
-                book, book.diary.observe(batch.times, batch.samples[:, :, bed], self._facts_of(book))
-            )
+            self._events(book, self._observed(book, batch, bed))
             self._chunks(book, bed, box, final=final)
         for step in self.clock.observe(batch.times) if len(batch.times) else ():
             self._tell_all(batch.times[step.row], "clock.stepped", {"step_s": round(step.step_s, 3)})
@@ -216,6 +218,16 @@ class Writer:
         self.next = batch.next
         first = min(book.box_next for book in self.books) - box[0]
         return box[1][first:], box[2][first:]
+
+    def _observed(self, book: Books, batch: Batch, bed: int) -> list[Event]:
+        """What happened at a bed, its alarms among it; then what changed with the gateway."""
+        samples, facts_of = batch.samples[:, :, bed], self._facts_of(book)
+        events = book.alarms.observe(
+            book.diary, batch.times, samples, self.block_ticks, facts_of, self._parameters_of(book)
+        )
+        if self.gateway_alarms is None:
+            return events
+        return events + book.alarms.of_gateway(book.diary, max(0, batch.next - 1), self.gateway_alarms)
 
     def _box(self, batch: Batch) -> tuple[int, Times, Samples]:
         """``_box_samples``, or, when they were lost with the rest, the batch alone."""
@@ -324,6 +336,13 @@ class Writer:
     # --- state ------------------------------------------------------------------------------------------
     def _facts_of(self, book: Books) -> FactsOf:
         return partial(self.sessions.facts, book.diary.device)
+
+    def _parameters_of(self, book: Books) -> ParametersOf:
+        def of_session(number: int) -> Sequence[float] | None:
+            session = self.sessions.shown(book.diary.device, number)
+            return session.parameters or None if session else None
+
+        return of_session
 
     def _position(self) -> ledger.Position:
         books = self.books or [self._fresh(device) for device in self.memory.devices]

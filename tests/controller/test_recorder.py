@@ -477,3 +477,5 @@ def test_a_lost_network_is_an_alarm_after_its_delay(offline):
     ring.idle(510)
     recorder.round(recorder.station)
     assert [a.condition for a in recorder.station.live.beds[1].board.active()] == ["network_lost"]
+    told = [row.payload for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
+    assert [b'"alarm.raised"' in payload and b'"network_lost"' in payload for payload in told] == [True, True]

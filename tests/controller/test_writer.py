@@ -5,47 +5,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ring_writer import Ring
 from sample_streams import treated, whole_session
+from writer_rig import Gateway
 
-from broker.codec import decode
-from broker.contract import STREAMS
-from broker.spool import Spool, SpoolFull
+from broker.spool import SpoolFull
 from services.controller import ledger
 from services.controller.events import UNKNOWN
 from services.controller.kernel import layout
-from services.controller.known_sessions import KnownSessions
-from services.controller.recording import Recordings, read
-from services.controller.writer import Writer, end_boot
-
-
-class Gateway:
-    """A ring, a spool and a writer on them, in one directory."""
-
-    def __init__(self, directory, **options):
-        self.directory = directory
-        self.ring = Ring(directory, **options)
-        self.spool = Spool(Spool.open(directory / "spool.db"))
-        self.sessions = KnownSessions(directory / "session.db")
-        self.writer = self.again()
-
-    def again(self):
-        """A new writer on the same files: what a restarted recorder has."""
-        self.writer = Writer(
-            self.ring.memory, self.spool, self.sessions, Recordings(self.directory / "recordings"), 200.0
-        )
-        return self.writer
-
-    def rows(self, stream=None, device="bed-01"):
-        """Decoded messages of the spool in their order; every one must be what the contract allows."""
-        found = [row for row in self.spool.pending(0, 1_000_000) if stream in (None, row.stream)]
-        return [decode(STREAMS[row.stream], row.payload) for row in found if row.device == device]
-
-    def close(self):
-        """Give everything back."""
-        self.sessions.close()
-        self.spool.connection.close()
-        self.ring.close()
+from services.controller.recording import read
+from services.controller.writer import end_boot
 
 
 @pytest.fixture
