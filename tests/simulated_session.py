@@ -34,6 +34,7 @@ class Session:
     tension: list[tuple[int, int, bytes]]
     blackbox: list[tuple[int, int, bytes]]
     summary: SessionSummary
+    told: tuple[tuple[str, int, None, dict[str, Any]], ...] = ()  # more events: type, seq, None, data
 
     @property
     def last(self):
@@ -49,6 +50,7 @@ class Session:
         ):
             rows = np.flatnonzero(self.samples[:, layout.S_EVENTS] & bit).tolist()
             told += [(name, row, None, {}) for row in rows]
+        told += self.told
         told.sort(key=lambda row: row[1])
         told.append(("session.completed", self.last, self.summary, {}))
         return [_event(index, *row) for index, row in enumerate(told)]

@@ -4,7 +4,9 @@ The browser only puts these strings where they belong, so that a page reads the 
 scripts run, and every sentence can be tested without a browser.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from broker.messages import Event
@@ -13,7 +15,7 @@ from services.console.live import Live
 from services.console.models import Device, Link
 from services.console.texts import TEXTS
 from services.kit.pages import Language
-from services.kit.words import PHASES, reason
+from services.kit.words import PHASES, PRIORITY_SYMBOLS, reason
 
 BLANK = "--"
 CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that the wall does not jump
@@ -21,6 +23,7 @@ CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that 
 UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
 NOISE_N = 5.0  # a slack load cell reads a little below zero; more than this below it is shown as it is
 EVENTS_SHOWN = 30
+ALARMS = ("alarm.raised", "alarm.cleared")
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
@@ -168,13 +171,37 @@ def event_row(event: Event, language: Language) -> dict[str, Any]:
         "type": event.type,
         "text": TEXTS[f"event_{event.type}"][language],
         "detail": _event_detail(event, language),
+        "priority": alarm_priority(event.type, event.data),
     }
+
+
+def alarm_priority(kind: str, data: Mapping[str, Any]) -> str | None:
+    """Of an event that an alarm came on; one that went is of none any more."""
+    given = data.get("priority")
+    return next((known for known in PRIORITY_SYMBOLS if kind == "alarm.raised" and known == given), None)
+
+
+def _alarm(event: Event, language: Language) -> str:
+    """Symbol and text as the gateway said them, with value and limit; of one that went, since when."""
+    data = event.data
+    said = data.get("text")
+    found = said if isinstance(said, dict) else {}
+    words = str(found.get(language) or found.get("en") or data.get("condition") or "")
+    if event.type == "alarm.raised":
+        return words
+    try:
+        raised = datetime.fromisoformat(str(data.get("raised_at"))).astimezone().strftime("%H:%M:%S")
+    except ValueError:  # a newer gateway's
+        return words
+    return TEXTS["event_alarm_since"][language].format(text=words, since=raised)
 
 
 def _event_detail(event: Event, language: Language) -> str:
     if event.type == "phase.changed":
         phase = str(event.data.get("to") or event.data.get("phase") or "")
         return PHASES[phase].name[language] if phase in PHASES else phase
+    if event.type in ALARMS:
+        return _alarm(event, language)
     if event.summary is not None:
         summary = event.summary
         return f"{reason(summary.reason, language)}, {clock(summary.traction_s)}, {newtons(summary.peak_n)} N"

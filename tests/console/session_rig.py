@@ -8,6 +8,7 @@ rig.get("ada", "/sessions").text            # as the person of that name, by her
 import contextlib
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
@@ -17,7 +18,7 @@ from asgi_client import Client
 from console.account_rig import AccountRig
 from history_rig import HistoryRig
 from servers import answers, eventually, free_port
-from simulated_session import SESSION
+from simulated_session import PERIOD_NS, SESSION, STARTED_NS
 from sqlalchemy import select
 
 from services.console import api
@@ -28,6 +29,8 @@ from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.store import Store
 from services.console.tables import TRAIL
+from services.controller.alarms import BY_CONDITION
+from services.controller.alarms import text as alarm_text
 from services.kit.auth.guard import bearer
 from services.kit.auth.keys import public_pem
 from services.kit.http import create_app
@@ -44,6 +47,10 @@ PEOPLE = {
     "bill": ("billing",),
     "moni": ("monitor",),
 }
+
+
+def _at(seq):
+    return datetime.fromtimestamp((STARTED_NS + seq * PERIOD_NS) / 1e9, UTC).isoformat()
 
 
 class SessionRig:
@@ -75,6 +82,18 @@ class SessionRig:
         block["tension_n"][seq - first] = newtons
         tension[number] = (first, count, orjson.dumps(block))
         self.history.session = replace(session, tension=tension)
+
+    def alarm(self, condition, seq, cleared_seq, value=None, limit=None):
+        """An alarm of the gateway's table during the session; before it is stored."""
+        row = BY_CONDITION[condition]
+        data = {
+            "condition": condition, "priority": row.priority, "hazard": row.hazard, "latched": row.latching,
+            "since": _at(seq), "value": value, "limit": limit,
+            "text": {"de": alarm_text(row, "de", value, limit), "en": alarm_text(row, "en", value, limit)},
+        }  # fmt: skip
+        raised = ("alarm.raised", seq, None, data)
+        cleared = ("alarm.cleared", cleared_seq, None, data | {"raised_at": _at(seq), "raised_seq": seq})
+        self.history.session = replace(self.history.session, told=(raised, cleared))
 
     @contextlib.contextmanager
     def served(self):

@@ -154,6 +154,24 @@ def test_a_summary_of_an_ended_session_stands_in_the_events(live):
     assert (row["text"], row["detail"]) == ("Session aborted", "patient switch pressed, 10:05, 212 N")
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "detail", "priority"),
+    [
+        ("alarm.raised", {"priority": "high", "text": {"en": "*** TENSION 5"}}, "*** TENSION 5", "high"),
+        ("alarm.raised", {"priority": "grave", "condition": "tilted"}, "tilted", None),
+        ("alarm.cleared", {"priority": "low", "text": {"de": "* NETZ", "en": "* NET"}}, "* NETZ", None),
+        ("alarm.raised", {"text": "odd"}, "", None),
+    ],
+)
+def test_an_alarm_of_another_release_is_told_as_far_as_it_can_be(kind, data, detail, priority):
+    """The archive keeps ten years of them: no page may break on one."""
+    from broker.messages import Event
+
+    event = Event(id=uuid4(), type=kind, at=datetime.now(UTC), boot=BOOT, seq=1, index=0, data=data)
+    row = present.event_row(event, "de")
+    assert (row["detail"], row["priority"]) == (detail, priority)
+
+
 def test_a_lost_load_cell_shows_no_number(live):
     """Zero newtons in large type would be believed."""
     lost = alarm().model_copy(update={"condition": "load_cell_lost"})

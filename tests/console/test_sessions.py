@@ -5,6 +5,7 @@ import re
 from itertools import pairwise
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from console.session_rig import SessionRig
 from history_rig import OFFSET
@@ -18,6 +19,7 @@ from services.console.sessions.notes import MOST_CHARACTERS
 pytestmark = pytest.mark.system
 SPIKE_SEQ = OFFSET + 1517
 SPIKE_N = 512.3
+ALARM_SEQ = OFFSET + 1520
 APPOINTMENT = UUID(int=0xA9)
 
 
@@ -28,6 +30,7 @@ def rig(tmp_path_factory):
     with Valkey(directory) as valkey:
         made = SessionRig(valkey.url, directory, panels={"bed-01": "http://127.0.0.1:9/bed-01"})
         made.spike(SPIKE_SEQ, SPIKE_N)
+        made.alarm("over_force", ALARM_SEQ, ALARM_SEQ + 250, value=512.0, limit=380.0)
         made.history.store("archived")
         made.another(1, days=2, peak_n=331.0, pain_before=6, pain_after=3, appointment=APPOINTMENT)
         made.another(2, days=4, peak_n=340.0, outcome="aborted", reason="patient_switch")
@@ -150,6 +153,30 @@ def test_a_session_page_tells_everything_without_a_script(rig):
     ):  # fmt: skip
         assert words in text
     assert ("nora", "session.seen", str(SESSION), "north") in rig.trail()
+
+
+@pytest.mark.parametrize(
+    ("language", "raised", "cleared"),
+    [
+        ("en", "*** TENSION 512 > 380 N", "Alarm cleared"),
+        ("de", "*** ZUGKRAFT 512 > 380 N", "Alarm vorbei"),
+    ],
+)
+def test_a_past_session_shows_its_alarms_in_the_list_and_on_the_curve(rig, language, raised, cleared):
+    """Symbol, value and limit as they stood on the screen; who looks years later sees where it was."""
+    answer = rig.get("nora", f"/sessions/{SESSION}", headers={"accept-language": language})
+    text = shown(answer)
+    (line,) = re.findall(r'<li data-type="alarm.raised" data-priority="high">.*?</li>', text)
+    assert raised in line
+    (end,) = re.findall(r'<li data-type="alarm.cleared">.*?</li>', text)
+    assert cleared in end
+    assert raised in end
+    record = orjson.loads(re.search(r'id="record">(.*?)</script>', answer.text)[1])
+    (mark,) = [mark for mark in record["marks"] if mark["type"] == "alarm.raised"]
+    assert mark == {
+        "at": round((ALARM_SEQ - OFFSET) * 0.02, 2), "until": None, "type": "alarm.raised", "text": raised,
+        "priority": "high", "symbol": "***",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [10, 100, 700, 4000])

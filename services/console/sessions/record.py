@@ -18,13 +18,13 @@ from services.console.sessions.curve import Curve
 from services.console.sessions.models import Json, Session
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
-from services.kit.words import PHASES
+from services.kit.words import PHASES, PRIORITY_SYMBOLS
 
 T = TypeVar("T")
 AROUND_S: Final = 15.0  # shown on either side of an event that is opened on the curve
 MARKED: Final = frozenset({
     "session.paused", "session.resumed", "session.aborted", "guarding.detected", "samples.lost",
-    "remote.refused", "clock.stepped",
+    "remote.refused", "clock.stepped", "alarm.raised",
 })  # fmt: skip
 
 
@@ -39,6 +39,7 @@ class Happened:
     to_s: float
     text: str
     detail: str
+    priority: str | None = None  # of an alarm that came on
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ class Record:
                 if line.type == "guarding.detected"
                 else None,
                 "type": line.type,
-                "text": line.text,
+                "text": line.detail if line.priority else line.text,
+                "priority": line.priority,
+                "symbol": PRIORITY_SYMBOLS.get(line.priority or ""),
             }
             for line in lines
         ]
@@ -122,8 +125,9 @@ class Record:
         at_s = max(0.0, (event["seq"] - self.first) * self.curve.period_s)
         text, detail = _words(event, language)
         edges = max(0.0, at_s - AROUND_S), min(max(self.total_s, at_s), at_s + AROUND_S)
+        priority = present.alarm_priority(event["type"], event.get("data") or {})
         return Happened(
-            event["type"], at, round(at_s, 2), round(edges[0], 1), round(edges[1], 1), text, detail
+            event["type"], at, round(at_s, 2), round(edges[0], 1), round(edges[1], 1), text, detail, priority
         )
 
 

@@ -80,7 +80,7 @@ function drawMark(plot, mark) {
   const { ctx, bbox } = plot;
   const x = place(plot, mark.at);
   const size = 6 * devicePixelRatio;
-  ctx.fillStyle = ctx.strokeStyle = colour(mark.until === null ? "--text" : "--yield");
+  ctx.fillStyle = ctx.strokeStyle = colour(mark.priority ? `--${mark.priority}` : mark.until === null ? "--text" : "--yield");
   ctx.lineWidth = devicePixelRatio;
   ctx.beginPath();
   ctx.moveTo(x, bbox.top + size);
@@ -93,6 +93,16 @@ function drawMark(plot, mark) {
   ctx.lineTo(x + size, bbox.top);
   ctx.lineTo(x, bbox.top + size * 1.6);
   ctx.fill();
+  if (mark.priority) drawSymbol(ctx, mark, x + size * 1.4, bbox.top + 2 * devicePixelRatio);
+}
+
+/** An alarm is told by its symbol too, never by colour alone. */
+function drawSymbol(ctx, mark, x, y) {
+  ctx.fillStyle = colour("--text");
+  ctx.font = `700 ${16 * devicePixelRatio}px Inter, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "top";
+  ctx.fillText(mark.symbol, x, y);
 }
 
 function drawLimit(plot, value, name, token, dash) {
