@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 
 from services.console.accounts.models import SignIn, User
 from services.console.errors import NameTaken, UnknownUser
-from services.console.tables import GRANTS, SIGN_INS, USERS
+from services.console.tables import GRANTS, SCREENS, SIGN_INS, USERS
 from services.kit.auth.principal import Grant
-from services.kit.database import migrate, open_database, reading, writing
+from services.kit.database import impatient, migrate, open_database, reading, writing
 
 _USER = list(USERS.c)
 LONGEST_NAME: Final = 80
+Allows = Callable[[list[User]], None]  # looks at every account inside the writing transaction, and may raise
 
 
 def now_us() -> int:
@@ -84,31 +85,56 @@ class Store:
             raise NameTaken(f"there is an account named {name!r} already") from None
         return self.user(row["id"])
 
-    def change_user(self, user_id: str, values: Mapping[str, Any]) -> User:
-        """Set columns of an account. Raises UnknownUser."""
+    def change_user(
+        self, user_id: str, values: Mapping[str, Any], allows: Allows | None = None, *, ends: bool = False
+    ) -> User:
+        """Set columns of an account; ``ends``: every browser of it is signed out with that.
+
+        Raises UnknownUser, and what ``allows`` raises.
+        """
         with writing(self.engine) as connection:
+            _ask(connection, allows)
             connection.execute(update(USERS).where(USERS.c.id == user_id).values(dict(values)))
+            if ends:
+                _end(connection, SIGN_INS.c.user_id == user_id)
         return self.user(user_id)
 
     def count_failure(self, user_id: str, now: int, until: Callable[[int], int]) -> int:
         """Count one wrong password and set how long the account waits then.
 
         Answers until when it waits already, before this one; 0 when it did not: then the try is admitted.
+        An account that there is not is looked for and counted in the same transaction: nothing comes of it.
         """
         columns = (USERS.c.failures, USERS.c.locked_until_us)
         with writing(self.engine) as connection:
             query = select(*columns).where(USERS.c.id == user_id).with_for_update()
-            failures, locked_until = connection.execute(query).one()
+            failures, locked_until = connection.execute(query).first() or (0, 0)
             if now < locked_until:
                 return int(locked_until)
             values = {"failures": failures + 1, "locked_until_us": until(failures + 1)}
             connection.execute(update(USERS).where(USERS.c.id == user_id).values(values))
         return 0
 
-    def set_grants(self, user_id: str, grants: Iterable[Grant]) -> User:
-        """Replace what an account may do. Raises UnknownUser."""
+    def set_grants(
+        self,
+        user_id: str,
+        grants: Iterable[Grant],
+        allows: Allows | None = None,
+        *,
+        ends: bool = False,
+        **values: Any,
+    ) -> User:
+        """Replace what an account may do, and columns with it; ``allows`` and ``ends`` as in change_user.
+
+        Raises UnknownUser.
+        """
         self.user(user_id)
         with writing(self.engine) as connection:
+            _ask(connection, allows)
+            if values:
+                connection.execute(update(USERS).where(USERS.c.id == user_id).values(values))
+            if ends:
+                _end(connection, SIGN_INS.c.user_id == user_id)
             connection.execute(delete_from(GRANTS).where(GRANTS.c.user_id == user_id))
             _write_grants(connection, user_id, grants)
         return self.user(user_id)
@@ -126,28 +152,26 @@ class Store:
         return None if row is None else SignIn(*row)
 
     def saw(self, sign_in_id: str, at_us: int) -> None:
-        """Somebody used this sign-in."""
-        with writing(self.engine) as connection:
+        """Somebody used this sign-in. Waits for no other writer: raises DBAPIError at once."""
+        with impatient(self.engine) as connection:
             connection.execute(update(SIGN_INS).where(SIGN_INS.c.id == sign_in_id).values(seen_at_us=at_us))
+
+    def forget_ended(self, before_us: int) -> int:
+        """Take out the sign-ins and the links of patient screens that ended before then; how many."""
+        with writing(self.engine) as connection:
+            return sum(
+                connection.execute(
+                    delete_from(table).where(
+                        or_(table.c.ends_at_us < before_us, table.c.ended_at_us < before_us)
+                    )
+                ).rowcount
+                for table in (SIGN_INS, SCREENS)
+            )
 
     def end_sign_in(self, sign_in_id: str) -> None:
         """This browser is signed out."""
-        self._end(SIGN_INS.c.id == sign_in_id)
-
-    def end_sign_ins_of(self, user_id: str) -> None:
-        """Every browser of this person is signed out."""
-        self._end(SIGN_INS.c.user_id == user_id)
-
-    def count_users(self) -> int:
-        """How many accounts there are."""
-        with reading(self.engine) as connection:
-            return int(connection.execute(select(func.count()).select_from(USERS)).scalar_one())
-
-    def _end(self, which: Any) -> None:
         with writing(self.engine) as connection:
-            connection.execute(
-                update(SIGN_INS).where(which, SIGN_INS.c.ended_at_us.is_(None)).values(ended_at_us=now_us())
-            )
+            _end(connection, SIGN_INS.c.id == sign_in_id)
 
     def _one(self, query: Select[Any], what: str) -> User:
         found = self._users(query)
@@ -157,11 +181,25 @@ class Store:
 
     def _users(self, query: Select[Any]) -> list[User]:
         with reading(self.engine) as connection:
-            rows = connection.execute(query).all()
-            if not rows:
-                return []
-            granted = _grants(connection, [row.id for row in rows])
-        return [_user(row, granted) for row in rows]
+            return _read(connection, query)
+
+
+def _ask(connection: Connection, allows: Allows | None) -> None:
+    """Let somebody look at every account while nobody else changes one."""
+    if allows is not None:
+        connection.execute(select(USERS.c.id).order_by(USERS.c.id).with_for_update()).all()
+        allows(_read(connection, select(*_USER)))
+
+
+def _end(connection: Connection, which: Any) -> None:
+    ended = update(SIGN_INS).where(which, SIGN_INS.c.ended_at_us.is_(None)).values(ended_at_us=now_us())
+    connection.execute(ended)
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[User]:
+    rows = connection.execute(query).all()
+    granted = _grants(connection, [row.id for row in rows]) if rows else {}
+    return [_user(row, granted) for row in rows]
 
 
 def _user(row: Row[Any], granted: Mapping[str, list[Grant]]) -> User:

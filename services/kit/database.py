@@ -120,6 +120,24 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def impatient(engine: Engine) -> Iterator[Connection]:
+    """Like ``writing``, but it waits for no other writer: DBAPIError is raised at once."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    with engine.connect().execution_options(spondyl_begin="IMMEDIATE") as connection:
+        driver: Any = connection.connection.driver_connection
+        if is_sqlite:
+            driver.execute("PRAGMA busy_timeout = 0")
+        try:
+            with connection.begin():
+                if not is_sqlite:
+                    connection.execute(text("SET LOCAL lock_timeout = '100ms'"))
+                yield connection
+        finally:
+            if is_sqlite:
+                driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view of the database."""
     with engine.connect() as connection, connection.begin():

@@ -135,7 +135,10 @@ def preferences() -> APIRouter:
 
 def own_path(address: str) -> str:
     """The address when it is a path of this server, else the start page: a link must not lead elsewhere."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # `//[`: what begins like an IPv6 address and is none
+        return "/"
     safe = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
     return address if safe and not address.startswith("//") else "/"
 

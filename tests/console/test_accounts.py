@@ -7,6 +7,8 @@ import time
 import pytest
 from console.account_rig import AccountRig, grant
 from servers import Postgres
+from sqlalchemy import select
+from sqlalchemy import text as sql
 from starlette.requests import HTTPConnection
 
 from services.console.accounts import passwords
@@ -18,9 +20,12 @@ from services.console.accounts.limits import AddressLimit, Ghosts, wait_s
 from services.console.accounts.users import Users
 from services.console.errors import AccountRefused, NameTaken, SignInRefused, UnknownUser
 from services.console.store import now_us
+from services.console.tables import TRAIL
 from services.console.trail import open_trail
 from services.kit.auth.principal import SYSTEM, Grant, Principal
+from services.kit.database import writing
 from services.kit.errors import SpondylError
+from services.kit.trail import TrailUnavailable
 
 GOOD = "kestrel over the quarry"
 KEPT = passwords.kept(GOOD)
@@ -57,6 +62,11 @@ def browser(cookie, **headers):
     shown = {"cookie": f"spondyl={cookie}", "accept": "text/html"} | headers
     headers = [(name.encode(), value.encode()) for name, value in shown.items()]
     return HTTPConnection({"type": "http", "method": "GET", "headers": headers, "state": {}})
+
+
+def rows_of(users):
+    """The trail, oldest first."""
+    return users._trail.rows(select(TRAIL).order_by(TRAIL.c.seq))
 
 
 def signed_in(people, cookie):
@@ -413,17 +423,97 @@ def test_every_change_of_an_account_is_a_row_of_the_trail(users):
     users.enable(SYSTEM, user.id)
     users.reset(SYSTEM, user.id)
     users.set_pin(SYSTEM, user.id, "394817")
-    from sqlalchemy import select
-
-    from services.console.tables import TRAIL
-
-    rows = users._trail.rows(select(TRAIL).order_by(TRAIL.c.seq))
+    rows = rows_of(users)
     actions = ["user.added", "user.roles", "user.disabled", "user.enabled", "user.reset", "user.pin"]
     assert [row.action for row in rows] == actions
     assert {row.record for row in rows} == {"grace"}
     assert rows[1].detail == {"before": ["clinician@north"], "after": ["therapist@*"]}
     assert password not in str(rows)
     assert users._trail.verify().ok
+
+
+def test_the_trail_of_a_site_has_the_work_on_that_sites_accounts(users):
+    """A site's administrator reads rows of that site alone, and must find the own work there."""
+    user, _ = users.add(SYSTEM, "grace", "Grace", [grant("clinician@north"), grant("billing@north")])
+    users.give(SYSTEM, user.id, [grant("therapist@north")])
+    users.give(SYSTEM, user.id, [grant("therapist@south")])
+    users.give(SYSTEM, user.id, [grant("therapist")])
+    assert [row.site for row in rows_of(users)] == ["north", "north", None, None]
+
+
+def test_nothing_is_changed_while_the_trail_cannot_be_written(people, users):
+    """A change that nobody can find again must not stand, and no one-time password goes with it."""
+    user = person(people)
+    opened = people.open("grace")
+
+    with writing(people.store.engine) as connection:
+        connection.execute(sql("DROP TABLE console_trail"))
+    for change in (
+        lambda: users.add(SYSTEM, "ada", "Ada", [grant("clinician")]),
+        lambda: users.give(SYSTEM, user.id, [grant("therapist")]),
+        lambda: users.disable(SYSTEM, user.id),
+        lambda: users.reset(SYSTEM, user.id),
+        lambda: users.set_pin(SYSTEM, user.id, "394817"),
+        lambda: users.change_password(user, GOOD, "another bird altogether"),
+    ):
+        with pytest.raises(TrailUnavailable):
+            change()
+    assert people.store.users() == [user]
+    assert signed_in(people, opened.cookie)
+
+
+def test_a_site_administrator_has_no_hand_on_an_account_without_roles(people, users):
+    """Whoever lost every group may get them back tomorrow: a password set meanwhile would open them."""
+    north = people.person("ada", "administrator@north").principal
+    lost = person(people, "grace")
+    people.store.set_grants(lost.id, ())
+    assert lost.id not in {user.id for user in users.seen_by(north)}
+    with pytest.raises(UnknownUser):
+        users.reset(north, lost.id)
+    assert lost.id in {user.id for user in users.seen_by(SYSTEM)}
+
+
+def test_whom_a_provider_vouches_for_gets_no_password_here(people, users):
+    """A local password would outlive everything that the provider says of the person."""
+    user = person(people, issuer="https://id.clinic.example", subject="1")
+    for change in (
+        lambda: users.reset(SYSTEM, user.id),
+        lambda: users.change_password(user, GOOD, "another bird altogether"),
+    ):
+        with pytest.raises(AccountRefused, match="signs in through https:"):
+            change()
+    assert refusal(Entry(people.store), "grace", GOOD).reason == "wrong"
+
+
+def test_two_chiefs_cannot_switch_each_other_off_at_once(people, users):
+    """Each sees the other still there; whoever writes second must look again."""
+    chiefs = [people.person(name, "administrator") for name in ("ada", "grace")]
+    together = threading.Barrier(2)
+    looked = users.store.users
+
+    def look():
+        found = looked()
+        if threading.current_thread() is not threading.main_thread():
+            together.wait(10)
+        return found
+
+    users.store.users = look
+    refused = []
+
+    def disable(who, whom):
+        try:
+            users.disable(who.principal, whom.id)
+        except AccountRefused as error:
+            refused.append(error.text)
+
+    threads = [threading.Thread(target=disable, args=pair) for pair in (chiefs, chiefs[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == ["last_administrator"]
+    assert [user.disabled for user in looked()].count(False) == 1
+    assert rows_of(users)[-1].detail["refused"].endswith("name another one first")
 
 
 # --- the first account ------------------------------------------------------------------------------------

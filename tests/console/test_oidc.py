@@ -177,6 +177,44 @@ def test_groups_are_taken_anew_at_every_sign_in(make, provider):
     assert not lost.console.accounts.goes_on(opened.sign_in.id)
 
 
+def test_no_password_pin_or_badge_outlives_lost_or_wider_groups(make):
+    """What somebody set for an account with fewer roles must not open what the groups give later."""
+    visitor = make()
+    visitor.come("alan")
+    user, store = visitor.console.store.user_named("alan"), visitor.console.store
+    secrets = {"password": "x", "pin": "x", "badge": "x"}
+    store.change_user(user.id, secrets)
+    narrower = make(oidc_roles={"wall": ["monitor"]})
+    narrower.come("alan")
+    assert store.user(user.id).pin == "x"
+    make().come("alan")
+    found = store.user(user.id)
+    assert (found.password, found.pin, found.badge) == (None, None, None)
+    store.change_user(user.id, secrets)
+    make(oidc_roles={"clinicians": ["clinician"]}).come("alan")
+    found = store.user(user.id)
+    assert (found.password, found.pin, found.badge) == (None, None, None)
+
+
+def test_accounts_and_roles_by_a_provider_are_rows_of_the_trail(make):
+    """Who may what, since when and by whom is asked of these accounts as of any other."""
+    make().come("alan")
+    visitor = make(oidc_roles={"wall": ["monitor@south"]})
+    visitor.come("alan")
+    make(oidc_roles={"clinicians": ["clinician"]}).come("alan")
+    rows = visitor.console.trail.rows(
+        select(TRAIL).where(TRAIL.c.action.like("user.%")).order_by(TRAIL.c.seq)
+    )
+    assert [(row.action, row.record, row.name) for row in rows] == [
+        ("user.added", "alan", "provider"), ("user.roles", "alan", "provider"),
+        ("user.roles", "alan", "provider"),
+    ]  # fmt: skip
+    assert set(rows[0].detail["after"]) == set(rows[1].detail["before"]) == {"therapist@north", "monitor@*"}
+    assert rows[1].detail["after"] == rows[2].detail["before"] == ["monitor@south"]
+    assert (rows[2].detail["after"], rows[2].site) == ([], "south")
+    assert all(row.address for row in rows)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("mallory", "the claim “groups” says gardeners"), ("norma", "the claim “groups” is empty")],

@@ -92,6 +92,7 @@ def test_the_browsers_language_is_taken_where_it_is_ours(header, language):
     [
         ("/beds/bed-01?site=north", "/beds/bed-01?site=north"),
         ("//evil.example/", "/"),
+        ("//[", "/"),
         ("https://evil.example/", "/"),
         ("/\\evil.example", "/"),
         ("javascript:alert(1)", "/"),

@@ -26,14 +26,15 @@ class Entry:
         """The person whose name and password these are. Raises SignInRefused.
 
         A try is counted before the password is looked at, so that a thousand at once are five. A name that
-        nobody has costs the same work, waits the same time and gets the same words.
+        nobody has costs the same hashing and the same transaction, waits the same time and gets the same
+        words; but its count is this process's alone, and gone with it.
         """
         if (seconds := self._addresses.take(address)) > 0:
             raise refused("too_many", seconds)
         user = self._named(name)
         if (seconds := self._count(user, name)) > 0:
             raise refused("locked", seconds)
-        stored = user.password if user else None
+        stored = user.password if user and user.issuer is None else None
         if (
             not passwords.holds(stored, password[: 4 * passwords.MOST_CHARACTERS])
             or not user
@@ -53,11 +54,13 @@ class Entry:
             return None
 
     def _count(self, user: User | None, name: str) -> float:
+        now = now_us()
+        until = self._store.count_failure(
+            user.id if user else "", now, lambda failures: now + wait_s(failures) * MICRO
+        )
         if user is None:
             typed = name.strip().lower().encode("utf-8", "replace")
             return self._ghosts.take(hashlib.sha256(typed).hexdigest())
-        now = now_us()
-        until = self._store.count_failure(user.id, now, lambda failures: now + wait_s(failures) * MICRO)
         return max(0.0, (until - now) / MICRO)
 
 

@@ -1,18 +1,21 @@
 """What is done with accounts, by an administrator or by the person: every change a line of the trail."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 from services.console.accounts import passwords
 from services.console.accounts.known import FIRST_PASSWORD, first_password
 from services.console.accounts.models import User
-from services.console.errors import AccountRefused, UnknownUser
+from services.console.errors import AccountRefused, NameTaken, UnknownUser
 from services.console.store import Store, now_us
 from services.kit.auth.operators import badge_digest, ensure_bedside_key, hash_pin
 from services.kit.auth.principal import ALL_SITES, Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
+from services.kit.errors import SpondylError
 from services.kit.trail import Trail
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,79}")
@@ -45,57 +48,62 @@ class Users:
         """A new account and its one-time password. Raises AccountRefused, NameTaken."""
         name, title = checked_name(name), checked_title(title or name)
         self._may_give(who, grants)
+        self._refuse_taken(name)
         password = passwords.one_time()
-        user = self.store.add_user(name, title, grants, password=passwords.kept(password), must_change=True)
-        self._say(who, "user.added", user, address, roles=words(grants))
+        kept = passwords.kept(password)
+        with self._recorded(who, "user.added", name, address, grants, roles=words(grants)):
+            user = self.store.add_user(name, title, grants, password=kept, must_change=True)
         return user, password
 
     def give(self, who: Principal, user_id: str, grants: Sequence[Grant], address: str = "") -> User:
         """Replace somebody's roles; they hold from the next request on. Raises AccountRefused."""
         user = self.find(who, user_id)
         self._may_give(who, grants)
-        if not any(is_chief(grant) for grant in grants):
-            self._keep_one_chief(user)
-        changed = self.store.set_grants(user.id, grants)
-        self._say(who, "user.roles", user, address, before=words(user.grants), after=words(grants))
-        return changed
+        keeps = None if any(map(is_chief, grants)) else partial(_keep_one_chief, user.id)
+        if keeps:
+            keeps(self.store.users())
+        detail = {"before": words(user.grants), "after": words(grants)}
+        with self._recorded(who, "user.roles", user.name, address, (*user.grants, *grants), **detail):
+            return self.store.set_grants(user.id, grants, keeps)
 
     def disable(self, who: Principal, user_id: str, address: str = "") -> User:
         """Switch an account off: every sign-in of it ends. Raises AccountRefused."""
         user = self.find(who, user_id)
-        self._keep_one_chief(user)
-        changed = self.store.change_user(user.id, {"disabled_at_us": user.disabled_at_us or now_us()})
-        self.store.end_sign_ins_of(user.id)
-        self._say(who, "user.disabled", user, address)
-        return changed
+        keeps = partial(_keep_one_chief, user.id)
+        keeps(self.store.users())
+        values = {"disabled_at_us": user.disabled_at_us or now_us()}
+        with self._recorded(who, "user.disabled", user.name, address, user.grants):
+            return self.store.change_user(user.id, values, keeps, ends=True)
 
     def enable(self, who: Principal, user_id: str, address: str = "") -> User:
         """Switch it on again."""
         user = self.find(who, user_id)
         values = {"disabled_at_us": None, "failures": 0, "locked_until_us": 0}
-        changed = self.store.change_user(user.id, values)
-        self._say(who, "user.enabled", user, address)
-        return changed
+        with self._recorded(who, "user.enabled", user.name, address, user.grants):
+            return self.store.change_user(user.id, values)
 
     def reset(self, who: Principal, user_id: str, address: str = "") -> tuple[User, str]:
-        """A new one-time password; every sign-in ends, a lock too."""
+        """A new one-time password; every sign-in ends, a lock too. Raises AccountRefused."""
         user = self.find(who, user_id)
+        _refuse_provided(user)
         password = passwords.one_time()
-        changed = self._set_password(user, password, must_change=True)
-        self._say(who, "user.reset", user, address)
-        return changed, password
+        values = _new_password(password, must_change=True)
+        with self._recorded(who, "user.reset", user.name, address, user.grants):
+            return self.store.change_user(user.id, values, ends=True), password
 
     def change_password(self, user: User, current: str, new: str, address: str = "") -> User:
         """The person's own change: every sign-in ends, this one too. Raises AccountRefused."""
+        _refuse_provided(user)
         if not passwords.holds(user.password, current):
             raise AccountRefused("the present password is wrong", text="password_current_wrong")
         if new == current:
             raise AccountRefused("the new password is the present one", text="password_same")
         passwords.check(new, names=(user.name, user.title))
-        changed = self._set_password(user, new, must_change=False)
+        values = _new_password(new, must_change=False)
+        with self._recorded(user.principal, "user.password", user.name, address, user.grants):
+            changed = self.store.change_user(user.id, values, ends=True)
         if user.must_change:
             self._forget_first_password(current)
-        self._say(user.principal, "user.password", user, address)
         return changed
 
     def _forget_first_password(self, password: str) -> None:
@@ -115,19 +123,14 @@ class Users:
         digest = None
         if value:
             key = ensure_bedside_key(self._data)
-            digest = hash_pin(key, value) if what == "pin" else badge_digest(key, value)
+            try:
+                digest = hash_pin(key, value) if what == "pin" else badge_digest(key, value)
+            except SpondylError as error:
+                raise AccountRefused(error.message, text="bedside_refused") from None
             if what == "badge" and any(it.badge == digest and it.id != user.id for it in self.store.users()):
                 raise AccountRefused("another account has this badge", text="badge_taken")
-        changed = self.store.change_user(user.id, {what: digest})
-        self._say(who, f"user.{what}", user, address, given=bool(value))
-        return changed
-
-    def _set_password(self, user: User, password: str, *, must_change: bool) -> User:
-        kept = passwords.kept(password)
-        values = {"password": kept, "must_change": must_change, "failures": 0, "locked_until_us": 0}
-        changed = self.store.change_user(user.id, values)
-        self.store.end_sign_ins_of(user.id)
-        return changed
+        with self._recorded(who, f"user.{what}", user.name, address, user.grants, given=bool(value)):
+            return self.store.change_user(user.id, {what: digest})
 
     def _may_give(self, who: Principal, grants: Sequence[Grant]) -> None:
         for grant in grants:
@@ -141,21 +144,63 @@ class Users:
                 text="roles_elsewhere",
             )
 
-    def _keep_one_chief(self, user: User) -> None:
-        others = (it for it in self.store.users() if it.id != user.id)
-        if any(map(is_chief, user.grants)) and not any(leads(other) for other in others):
-            raise AccountRefused(
-                f"{user.name} is the last administrator of every site: name another one first",
-                text="last_administrator",
-            )
+    def _refuse_taken(self, name: str) -> None:
+        try:
+            self.store.user_named(name)
+        except UnknownUser:
+            return
+        raise NameTaken(f"there is an account named {name!r} already")
 
-    def _say(self, who: Principal, action: str, user: User, address: str, **detail: Any) -> None:
-        self._trail.append(who, action, record=user.name, address=address, detail=detail)
+    @contextmanager
+    def _recorded(
+        self, who: Principal, action: str, name: str, address: str, grants: Iterable[Grant], **detail: Any
+    ) -> Iterator[None]:
+        """Into the trail first: without a row nothing is changed. What is refused then gets a second row."""
+        say = partial(self._trail.append, who, action, record=name, site=site_of(grants), address=address)
+        say(detail=detail)
+        try:
+            yield
+        except (AccountRefused, NameTaken) as error:  # somebody else was faster
+            say(detail={"refused": error.message})
+            raise
+
+
+def _new_password(password: str, *, must_change: bool) -> dict[str, Any]:
+    kept = passwords.kept(password)
+    return {"password": kept, "must_change": must_change, "failures": 0, "locked_until_us": 0}
+
+
+def _refuse_provided(user: User) -> None:
+    """Whom a provider vouches for has no password here: it would outlive what the provider says."""
+    if user.issuer is not None:
+        raise AccountRefused(
+            f"{user.name} signs in through {user.issuer[:80]}: there is no password here",
+            text="password_provided",
+            provider=user.issuer,
+        )
+
+
+def _keep_one_chief(user_id: str, everybody: Iterable[User]) -> None:
+    """Raises AccountRefused when this is the only account that can administer everything now."""
+    chiefs = [user for user in everybody if leads(user)]
+    if [user.id for user in chiefs] == [user_id]:
+        raise AccountRefused(
+            f"{chiefs[0].name} is the last administrator of every site: name another one first",
+            text="last_administrator",
+        )
+
+
+def site_of(grants: Iterable[Grant]) -> str | None:
+    """The one site of all these grants, for the trail; none when there are several or all."""
+    sites = {grant.site for grant in grants}
+    return sites.pop() if len(sites) == 1 and ALL_SITES not in sites else None
 
 
 def manages(who: Principal, grants: Iterable[Grant]) -> bool:
-    """Whether this one manages people at every site of these grants."""
-    return all(who.may("users.manage", grant.site) for grant in grants) and who.may("users.manage")
+    """Whether this one manages people at every site of these grants. Who has none belongs to the whole."""
+    managed = who.sites("users.manage")
+    sites = {grant.site for grant in grants}
+    return managed is None or (bool(sites) and sites <= managed)
 
 
 def is_chief(grant: Grant) -> bool:
@@ -195,6 +240,10 @@ def checked_grant(grant: Grant) -> None:
     if grant.role not in ROLES:
         raise AccountRefused(
             f"{str(grant.role)[:40]!r} is no role: {', '.join(ROLES)} are", text="role_unknown"
+        )
+    if not grant.site:
+        raise AccountRefused(
+            f"the role {grant.role} names no site: one of them, or * for every one", text="site_missing"
         )
     if not SITE.fullmatch(grant.site):
         raise AccountRefused(

@@ -7,13 +7,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.console.accounts import mapping
+from services.console.accounts.mapping import PROVIDER, Arrivals
 from services.console.accounts.oidc import BEGUN_S, CALLBACK, Provider
 from services.console.context import Console
 from services.console.errors import ProviderRefused, ProviderUnavailable
-from services.console.routes.sign_in import form, welcome
+from services.console.routes.sign_in import address_of, form, welcome
 from services.kit.auth.guard import public
-from services.kit.auth.principal import Principal
 from services.kit.pages import language_of, own_path
 
 COOKIE: Final = "spondyl-oidc"
@@ -31,6 +30,7 @@ def router(console: Console) -> APIRouter:
 
 def _add(routes: APIRouter, console: Console, provider: Provider) -> None:
     settings = console.settings
+    arrivals = Arrivals(console.store, console.trail, settings.oidc_roles, settings.oidc_groups_claim)
 
     @routes.get(PATH)
     async def leave(request: Request, next: str = "/") -> Response:  # noqa: A002  (the query's name)
@@ -52,9 +52,7 @@ def _add(routes: APIRouter, console: Console, provider: Provider) -> None:
         cookie = request.cookies.get(COOKIE, "")
         try:
             vouched = await provider.finish(_redirect_uri(console, request), request.query_params, cookie)
-            user = await run_in_threadpool(
-                mapping.admit, console.store, vouched, settings.oidc_roles, settings.oidc_groups_claim
-            )
+            user = await run_in_threadpool(arrivals.admit, vouched, address_of(request))
         except (ProviderRefused, ProviderUnavailable) as error:
             return await _sorry(console, request, error)
         answer = await welcome(console, request, user, vouched.next, by="provider")
@@ -77,8 +75,7 @@ async def _sorry(
         said = texts["oidc_away"].format(label=console.settings.oidc_label)
     else:
         said = texts[error.text].format(**error.values)
-        who = Principal("", "provider", ())
-        await console.record(request, who, "sign_in.refused", detail={"reason": error.message[:200]})
+        await console.record(request, PROVIDER, "sign_in.refused", detail={"reason": error.message[:200]})
     answer = form(console, request, "/", said=said, status=error.status)
     answer.delete_cookie(COOKIE, path=PATH)
     return answer

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -194,8 +193,3 @@ def to(path: str) -> RedirectResponse:
 def address_of(request: Request) -> str:
     """Where the request comes from."""
     return request.client.host if request.client else ""
-
-
-def sign_in_at(path: str) -> str:
-    """The sign-in page, which leads back here afterwards."""
-    return f"{SIGN_IN}?next={quote(path, safe='')}"

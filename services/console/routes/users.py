@@ -140,7 +140,11 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
     @routes.post("/users/{user_id}/reset")
     async def reset(request: Request, who: Manager, user_id: str) -> Response:
         """A new one-time password, on this answer and nowhere else."""
-        user, password = await run_in_threadpool(users.reset, who, user_id, address_of(request))
+        try:
+            user, password = await run_in_threadpool(users.reset, who, user_id, address_of(request))
+        except AccountRefused as error:
+            user = await run_in_threadpool(users.find, who, user_id)
+            return _one(console, request, who, user, error=error)
         return _one(console, request, who, user, password=password, done="reset")
 
 
@@ -253,4 +257,4 @@ def _words(error: SpondylError | None, texts: dict[str, str]) -> str:
         return ""
     if isinstance(error, AccountRefused):
         return texts[error.text].format(**error.values)
-    return texts["name_taken"] if isinstance(error, NameTaken) else texts["bedside_refused"]
+    return texts["name_taken"] if isinstance(error, NameTaken) else error.message
