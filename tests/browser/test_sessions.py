@@ -15,6 +15,17 @@ from simulated_session import CURE, SESSION
 SPIKE_SEQ = OFFSET + 1517
 SPIKE_N = 512.3
 SPIKE_S = (SPIKE_SEQ - OFFSET) * 0.02
+# How many pixels of the curve have the colour of a high alarm, which nothing else may have.
+RED_PIXELS = """() => {
+  const canvas = document.querySelector("#plot canvas");
+  const style = getComputedStyle(document.documentElement).getPropertyValue("--high").trim();
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(style.slice(at, at + 2), 16));
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4)
+    if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count++;
+  return count;
+}"""
 PAGES = {"list": "/sessions", "one": f"/sessions/{SESSION}", "cure": f"/cures/{CURE}/sessions"}
 
 
@@ -25,6 +36,7 @@ def rig(tmp_path_factory):
     with Valkey(directory) as valkey:
         made = SessionRig(valkey.url, directory)
         made.spike(SPIKE_SEQ, SPIKE_N)
+        made.alarm("over_force", SPIKE_SEQ + 3, SPIKE_SEQ + 250, value=512.0, limit=380.0)
         made.history.store("archived")
         made.another(1, days=2, peak_n=331.0, pain_before=6, pain_after=3)
         made.another(2, days=4, peak_n=340.0, pain_before=5, pain_after=2)
@@ -199,6 +211,17 @@ def test_an_event_leads_to_its_place_on_the_curve(one):
     now = seen(one, lambda now: now["from"] > 0)
     assert now["to"] == pytest.approx(end, abs=0.2)
     assert now["to"] - now["from"] == pytest.approx(15, abs=0.5)
+
+
+def test_an_alarm_stands_in_the_list_and_on_the_curve_in_its_priority(one):
+    """Colour, symbol and text as the header had them; from the list to its place on the curve."""
+    seen(one)
+    line = one.locator('.past-events li[data-priority="high"]')
+    expect(line).to_contain_text("*** TENSION 512 > 380 N")
+    line.locator("a").click()
+    now = seen(one, lambda now: now["from"] > 0)
+    assert now["from"] < SPIKE_S + 0.06 < now["to"]
+    eventually(lambda: one.evaluate(RED_PIXELS) > 20, what="the alarm's mark")
 
 
 def test_a_part_that_cannot_be_read_is_said_and_the_curve_stays(visit, rig):
