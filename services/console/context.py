@@ -18,6 +18,7 @@ from services.console.acknowledging import AlarmDesk
 from services.console.archive import Archive
 from services.console.fanout import Fanout
 from services.console.live import Live
+from services.console.looks import Looks
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.screens import Screens
@@ -59,6 +60,7 @@ class Console:
     users: Users = field(init=False)
     archive: Archive = field(init=False)
     screens: Screens = field(init=False)
+    looks: Looks = field(init=False, default_factory=Looks)
     key: Ed25519PrivateKey = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +91,15 @@ class Console:
         await run_in_threadpool(
             self.trail.append, who, action, record=record, site=site, address=address, detail=detail
         )
+        self.looks.put_down(who, action, record or "")
+
+    async def record_look(
+        self, request: HTTPConnection, who: Principal, action: str, *, record: str, site: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """The same, once in a quarter of an hour. Raises TrailUnavailable."""
+        if not self.looks.known(who, action, record):
+            await self.record(request, who, action, record=record, site=site, detail=detail)
 
     def page(
         self,

@@ -63,6 +63,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         language = language_of(request)
         found = console.live.find(device, site, who.sites("beds.see"))
         shown = console.fanout.bed(found, language)
+        await _record_look(console, request, who, found)
         at = found.key.site
         return console.page(
             request,
@@ -94,6 +95,7 @@ def _why(who: Principal, site: str, language: Language) -> str:
 def _add_curve(routes: APIRouter, console: Console) -> None:
     @routes.get("/api/beds/{device}/curve")
     async def curve(
+        request: Request,
         who: SeesSamples,
         device: str,
         site: Site = None,
@@ -106,6 +108,7 @@ def _add_curve(routes: APIRouter, console: Console) -> None:
         since. Thinned for a screen; 503 while telemetry does not answer.
         """
         found = console.live.find(device, site, who.sites("samples.see"))
+        await _record_look(console, request, who, found)
         curves = Curves(console.archive, who, found)
         if boot is not None and seq is not None:
             return await curves.since(Since(boot, seq, stride))
@@ -164,6 +167,15 @@ def _add_commands(routes: APIRouter, console: Console) -> None:
             "by": who.name,
             "time": reply.at.astimezone().strftime("%H:%M:%S"),
         }
+
+
+async def _record_look(console: Console, request: Request, who: Principal, found: Device) -> None:
+    """Put down who looked. A trail that fails does not take the page with STOP away."""
+    key = found.key
+    try:
+        await console.record_look(request, who, "bed.seen", record=str(key), site=key.site)
+    except SpondylError:
+        log.exception("a look at a bed is missing in the audit trail", bed=str(key))
 
 
 def _in_words(error: CommandFailed, found: Device, language: Language) -> CommandFailed:

@@ -55,9 +55,10 @@ async def _listed(console: Console, request: Request, who: Principal, asked: Ask
     following = None
     try:
         if asked.q.strip():
-            return await _opened(console, who, asked.q)
+            return await _opened(console, request, who, asked.q)
         answer, following = await console.archive.page(who, "/sessions", asked.query(datetime.now(UTC)))
         rows = [Session.of(row) for row in answer]
+        await _record_search(console, request, who, asked, rows)
     except BadSearch as error:
         problem = error
     language = language_of(request)
@@ -68,9 +69,25 @@ async def _listed(console: Console, request: Request, who: Principal, asked: Ask
     )  # fmt: skip
 
 
-async def _opened(console: Console, who: Principal, text: str) -> Response:
+async def _record_search(
+    console: Console, request: Request, who: Principal, asked: Asked, rows: list[Session]
+) -> None:
+    """A list that was asked for by somebody's id says something of that one, also when it is empty."""
+    named = asked.site if asked.site and who.may("sessions.see", asked.site) else None
+    site = rows[0].site if rows else named
+    for name, text in (("patient", asked.patient), ("cure", asked.cure)):
+        if text:
+            record = str(asking.session_id(text, name))
+            await console.record_look(
+                request, who, "sessions.searched", record=record, site=site, detail={"by": name}
+            )
+
+
+async def _opened(console: Console, request: Request, who: Principal, text: str) -> Response:
     """Straight to what has the id that was pasted. Raises BadSearch when nothing has it."""
-    address = await asking.find(console.archive, who, asking.session_id(text))
+    wanted = asking.session_id(text)
+    address, site = await asking.find(console.archive, who, wanted) or (None, None)
+    await console.record_look(request, who, "sessions.searched", record=str(wanted), site=site)
     if address is None:
         raise asking.refusal("nothing_of_id", "q", value=text.strip()[: asking.SHOWN_CHARACTERS])
     return RedirectResponse(address, status_code=303)
@@ -89,6 +106,7 @@ def _add_one(routes: APIRouter, console: Console, notes: Notes) -> None:
 
     @routes.get("/api/sessions/{session}/curve")
     async def part(
+        request: Request,
         who: Reader,
         session: UUID,
         first: Annotated[int, Query(alias="from", ge=0)],
@@ -97,6 +115,11 @@ def _add_one(routes: APIRouter, console: Console, notes: Notes) -> None:
     ) -> dict[str, Any]:
         """The curve from a sample to before another in at most ``width`` buckets: none hides a peak."""
         found = await curve.window(console.archive, who, session, points=width, first=first, after=after)
+        if not console.looks.known(who, "session.seen", str(session)):  # not through its page
+            seen = Session.of(await console.archive.ask(who, f"/sessions/{session}"))
+            await console.record_look(
+                request, who, "session.seen", record=str(session), site=seen.site, detail={"part": "curve"}
+            )
         return found.as_json()
 
 

@@ -90,19 +90,20 @@ def session_id(text: str, field: str = "q") -> UUID:
     raise refusal("bad_id", field, value=text.strip()[:SHOWN_CHARACTERS])
 
 
-async def find(archive: Archive, caller: Principal, wanted: UUID) -> str | None:
-    """The address of what has this id: a session, a cure, an appointment's session, a patient's sessions.
+async def find(archive: Archive, caller: Principal, wanted: UUID) -> tuple[str, str] | None:
+    """What has this id, a session, a cure, an appointment's session, a patient's sessions: address and site.
 
     None when nothing that the caller may see has it.
     """
     with contextlib.suppress(HistoryNotFound):
-        await archive.ask(caller, f"/sessions/{wanted}")
-        return f"/sessions/{wanted}"
+        row = await archive.ask(caller, f"/sessions/{wanted}")
+        return f"/sessions/{wanted}", str(row["site"])
     for name in ("cure", "appointment", "patient"):
         rows, _ = await archive.page(caller, "/sessions", {name: str(wanted), "limit": 1})
         if rows:
             address = {"cure": f"/cures/{wanted}/sessions", "patient": f"/sessions?patient={wanted}"}
-            return address.get(name, Session.of(rows[0]).path)
+            session = Session.of(rows[0])
+            return address.get(name, session.path), session.site
     return None
 
 

@@ -1,0 +1,110 @@
+"""Who saw which record: also who went past its page."""
+
+import pytest
+from console.room_rig import RoomRig
+from console.samples import Clock
+from console.session_rig import SessionRig
+from servers import Valkey
+from simulated_session import SESSION
+from sqlalchemy import select
+
+from services.console.looks import MOST, ONE_LOOK_S, Looks
+from services.console.tables import TRAIL
+from services.kit.auth.principal import SYSTEM
+
+CURVE = f"/api/sessions/{SESSION}/curve?from=0&to=100000"
+NOBODY = "00000000-0000-4000-8000-000000000007"
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """A console on a real telemetry with one archived session at north."""
+    directory = tmp_path_factory.mktemp("looks")
+    with Valkey(directory) as valkey:
+        made = SessionRig(valkey.url, directory, minutes=0.5)
+        made.history.store("archived")
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def rig(clinic):
+    """That console, before anybody has looked."""
+    clinic.console.looks = Looks()
+    return clinic
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A console with a bed, and somebody who may see it."""
+    made = RoomRig(tmp_path)
+    made.bed()
+    made.person("anna", "therapist@north")
+    yield made
+    made.close()
+
+
+def looks_at_beds(room):
+    rows = room.console.trail.rows(select(TRAIL).order_by(TRAIL.c.seq))
+    return [(row.name, row.record, row.site) for row in rows if row.action == "bed.seen"]
+
+
+def test_a_curve_without_its_page_leaves_one_row(rig):
+    """The whole of a session's samples was to be had without a trace."""
+    before = rig.trail()
+    for _ in range(3):
+        assert rig.get("nora", CURVE).status_code == 200
+    assert rig.trail()[len(before) :] == [("nora", "session.seen", str(SESSION), "north")]
+
+
+def test_a_curve_of_an_open_page_leaves_no_row_of_its_own(rig):
+    """Zooming is no second look."""
+    rig.get("nora", f"/sessions/{SESSION}")
+    seen = rig.trail()
+    assert rig.get("nora", CURVE).status_code == 200
+    assert rig.trail() == seen
+
+
+def test_a_curve_that_is_refused_leaves_no_row(rig):
+    """South's reader has seen nothing of north's."""
+    before = rig.trail()
+    assert rig.get("sam", CURVE).status_code == 404
+    assert rig.trail() == before
+
+
+@pytest.mark.parametrize("field", ["patient", "cure", "q"])
+def test_a_search_by_an_id_leaves_a_row_with_it_found_or_not(rig, field):
+    """Whether a patient was treated here is something that one learns of a patient."""
+    before = rig.trail()
+    rig.get("nora", "/sessions", params={field: NOBODY})
+    rig.get("nora", "/sessions", params={field: NOBODY})
+    assert rig.trail()[len(before) :] == [("nora", "sessions.searched", NOBODY, None)]
+
+
+def test_a_search_that_names_nobody_leaves_no_row(rig):
+    """The list of last week's sessions is no one's record."""
+    before = rig.trail()
+    assert rig.get("nora", "/sessions", params={"span": "week", "site": "north"}).status_code == 200
+    assert rig.trail() == before
+
+
+@pytest.mark.parametrize("path", ["/beds/bed-01", "/api/beds/bed-01/curve"])
+def test_a_look_at_a_bed_leaves_one_row_a_quarter_of_an_hour(room, path):
+    """A page that is opened anew after each pause is one look."""
+    clock = Clock()
+    room.console.looks = Looks(clock)
+    for _ in range(3):
+        room.client("anna").get(path)
+    assert looks_at_beds(room) == [("anna", "north/bed-01", "north")]
+    clock.now += ONE_LOOK_S
+    room.client("anna").get(path)
+    assert len(looks_at_beds(room)) == 2
+
+
+def test_looks_that_are_remembered_are_bounded():
+    """A console runs for months; whoever tries every id must not fill its memory."""
+    looks = Looks()
+    for number in range(MOST + 1):
+        looks.put_down(SYSTEM, "session.seen", str(number))
+    assert not looks.known(SYSTEM, "session.seen", "0")
+    assert looks.known(SYSTEM, "session.seen", str(MOST))
