@@ -73,7 +73,8 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
     state = device.state
     rows = alarms.rows(live, device, now, language)
     session = alarms.in_session(device, now)
-    known = fresh and not UNKNOWN_TENSION.intersection(row["condition"] for row in rows)
+    measured = UNKNOWN_TENSION.isdisjoint(row["condition"] for row in rows)
+    known = fresh and measured
     return {
         "key": str(device.key),
         "device": device.key.device,
@@ -84,11 +85,12 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "phase": phase,
         "phase_name": words.name[language],
         "tone": words.tone if fresh else "still",
-        "words": plain_words(link, device, phase, language),
+        "words": plain_words(link, device, phase, language, measured=measured),
         "yields": fresh and phase == "guarded",
+        "measured": measured,
         "tension": tension(device.tension_n) if known else BLANK,
         "target": newtons(device.target_n) if fresh else BLANK,
-        "counter": newtons(device.counter_n) if fresh else BLANK,
+        "counter": newtons(device.counter_n) if known else BLANK,
         "peak": newtons(state.peak_n) if state else BLANK,
         "peak_n": state.peak_n if state else 0.0,
         "ceiling": newtons(state.ceiling_n) if state else BLANK,
@@ -113,7 +115,7 @@ def link_text(link: Link, device: Device, now: float, language: Language) -> str
     return TEXTS[f"link_{link}"][language].format(age=age)
 
 
-def plain_words(link: Link, device: Device, phase: str, language: Language) -> str:
+def plain_words(link: Link, device: Device, phase: str, language: Language, *, measured: bool = True) -> str:
     """What goes on at the bed, in a sentence; what is not known is said not to be known."""
     if link == "stopped":
         return TEXTS["stopped_words"][language]
@@ -122,13 +124,14 @@ def plain_words(link: Link, device: Device, phase: str, language: Language) -> s
     if link != "live":
         return TEXTS["unknown_words"][language].format(phase=PHASES[phase].name[language])
     state = device.state
-    return PHASES[phase].say(
+    said = PHASES[phase].say(
         language,
         target=newtons(device.target_n),
-        tension=tension(device.tension_n),
+        tension=tension(device.tension_n) if measured else BLANK,
         peak=newtons(state.peak_n if state else None),
         reason=reason(state.reason if state else None, language),
     )
+    return said if measured else f"{TEXTS['tension_unknown'][language]} {said}"
 
 
 def remaining(device: Device, *, session: bool, fresh: bool) -> str:

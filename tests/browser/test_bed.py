@@ -122,6 +122,22 @@ def test_the_way_from_the_bed_to_the_store_is_told_part_by_part(bed_page, north)
     expect(chain.locator('[data-part="telemetry"]')).to_contain_text("does not answer")
 
 
+def test_a_lost_load_cell_leaves_a_gap_in_the_trace_and_no_number(bed_page, north):
+    """A solid line at zero and a counter-tension of zero would be believed beside a blanked number."""
+    page = bed_page()
+    expect(field(page, "counter")).to_have_text(re.compile(r"^-?\d+$"))
+    north.alarm("bed-01", alarm("load_cell_lost", "high", "KRAFTMESSUNG AUSGEFALLEN", "LOAD CELL LOST"))
+    expect(field(page, "counter")).to_have_text("--", timeout=4000)
+    expect(field(page, "tension")).to_have_text("--")
+    expect(field(page, "words")).to_contain_text("Tension is not known")
+    newest = """(key) => { const { sweep } = document.querySelector('.bed-sweep canvas');
+        return Number.isNaN(sweep.data[key][sweep.head % sweep.size]); }"""
+    eventually(lambda: page.evaluate(newest, "tension"), 5, "a gap in the trace")
+    assert page.evaluate(newest, "counter")
+    assert not page.evaluate(newest, "target")
+    shot(page, "bed-load-cell-lost")
+
+
 def test_a_bed_that_falls_silent_freezes_and_tells_its_age(bed_page, north):
     """A number that is no longer true must not look as if it were."""
     page = bed_page()

@@ -177,7 +177,9 @@ def test_a_lost_load_cell_shows_no_number(live):
     lost = alarm().model_copy(update={"condition": "load_cell_lost"})
     live.tension(NORTH, block(0, tension=0.0))
     live.alarm(NORTH, AlarmState(boot=BOOT, seq=1, at=datetime.now(UTC), alarms=[lost]))
-    assert tile(live)["tension"] == "--"
+    shown = tile(live)
+    assert (shown["tension"], shown["counter"], shown["measured"]) == ("--", "--", False)
+    assert shown["words"].startswith("Tension is not known: the load cell gives no valid value. ")
 
 
 @pytest.mark.parametrize(("measured", "shown"), [(-1.2, "0"), (0.4, "0"), (-30.0, "-30"), (None, "--")])

@@ -105,6 +105,24 @@ def test_a_session_through_the_api(panel, clinic):
     assert "stop" in {row["action"] for row in detail["actions"]}
 
 
+def test_a_lost_load_cell_is_told_in_the_list_of_beds(panel, clinic):
+    """A green zero beside a free bed would be believed by whoever looks at the list alone."""
+    clinic.bedside.fault("bed-02", "sensor-lost", "", clear=False)
+    try:
+        row = eventually(
+            lambda: next((it for it in panel.get()["devices"] if it["alarm"]), None), 20, "alarm"
+        )
+        assert (row["device"], row["priority"], row["tension_known"]) == ("bed-02", "high", False)
+        assert row["alarm"]["en"] == "*** LOAD CELL LOST: TENSION UNKNOWN"
+        shown = panel.http.get("/", headers={"accept-language": "en"}).text.partition('data-device="bed-02"')[
+            2
+        ]
+        assert "*** LOAD CELL LOST" in shown
+        assert 'data-field="tension">--<' in shown
+    finally:
+        clinic.bedside.fault("bed-02", "sensor-lost", "", clear=True)
+
+
 def test_a_refusal_says_why_in_both_languages(panel, clinic):
     """problem+json with the kernel's reason, and every reason against a prescription."""
     answer = panel.post("bed-01/start")

@@ -1,6 +1,6 @@
 // One bed: its live trace with limits and marks, its session, its way to the store, and the commands.
 import { keepFocus } from "/kit/focus.js";
-import { Sweep, scaleFor } from "/kit/sweep.js";
+import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
 import { Curve } from "./curve.js";
 import { commands } from "./commands.js";
 import { screens } from "./screens.js";
@@ -25,6 +25,7 @@ const { key, site, device } = bed.dataset;
 const own = JSON.parse(byId("bed-texts").textContent);
 const phases = texts.phases;
 let known = false;
+let told = []; // the newest events
 
 const sweep = new Sweep(bed.querySelector("canvas"), {
   seconds: SECONDS,
@@ -51,7 +52,9 @@ const curve = byId("history")
   : null;
 
 function take(block) {
-  sweep.push(block);
+  const before = sweep.boot;
+  sweep.push(bed.dataset.measured === "false" ? unmeasured(block) : block);
+  if (sweep.boot !== before) told.forEach(markEvent); // events may be known before the first sample
   if (known) put(bed, "tension", tensionText(block.tension.at(-1)));
 }
 
@@ -59,7 +62,7 @@ function show({ tile, events, progress, chain }) {
   if (!tile) return;
   known = tile.tension !== "--";
   bed.classList.toggle("frozen", !tile.fresh);
-  Object.assign(bed.dataset, { link: tile.link, phase: tile.phase, priority: tile.priority ?? "" });
+  Object.assign(bed.dataset, { link: tile.link, phase: tile.phase, priority: tile.priority ?? "", measured: String(tile.measured) });
   for (const name of FIELDS) put(bed, name, tile[name]);
   put(bed, "tension", tile.tension);
   const phase = bed.querySelector('[data-part="phase"]');
@@ -200,7 +203,8 @@ function showEvents(list) {
   box.shown = now;
   byId("no-events").hidden = list.length > 0;
   box.replaceChildren(...list.map(eventRow));
-  for (const row of [...list].reverse()) markEvent(row);
+  told = [...list].reverse();
+  told.forEach(markEvent);
 }
 
 function markEvent(row) {

@@ -1,5 +1,5 @@
 // One bed's tile: words and numbers once a second, its number and its trace as the samples come.
-import { Sweep, scaleFor } from "/kit/sweep.js";
+import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
 import { put, showAlarms, tensionText } from "./page.js";
 
 const SECONDS = 14;
@@ -40,7 +40,7 @@ export class Tile {
 
   /** Samples of this bed. */
   take(block) {
-    this.sweep.push(block);
+    this.sweep.push(this.element.dataset.measured === "false" ? unmeasured(block) : block);
     if (this.known) put(this.element, "tension", tensionText(block.tension.at(-1)));
   }
 
@@ -59,6 +59,7 @@ export class Tile {
       link: data.link,
       phase: data.phase,
       session: String(data.in_session),
+      measured: String(data.measured),
     });
     element.toggleAttribute("data-quiet", data.quiet);
     for (const name of FIELDS) put(element, name, data[name]);

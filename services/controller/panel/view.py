@@ -14,6 +14,9 @@ from services.kit.errors import SpondylError
 
 Json = dict[str, Any]
 
+# With these on, the load cell says nothing: a zero in large type would be a lie.
+UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
+
 
 @dataclass(slots=True)
 class Watch:
@@ -82,7 +85,9 @@ def row(memory: GatewayMemory, bed: int, sample: Sample, watch: Watch, record: R
         "session": str(record.session.session) if record else None,
         "priority": alarms[0].priority if alarms else None,
         "alarms": len(alarms),
+        "alarm": alarms[0].text if alarms else None,
         "fresh": is_fresh(memory),
+        "tension_known": UNKNOWN_TENSION.isdisjoint(conditions(sample)),
     }
 
 

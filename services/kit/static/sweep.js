@@ -9,6 +9,7 @@ const MARKS = 64;
 const LABEL_PX = 12; // type of a mark's words
 const LABEL_ROWS = 2; // words of neighbouring marks stand on different heights
 
+const MEASURED = ["tension", "counter"];
 const running = new Set();
 let frame = 0;
 
@@ -255,7 +256,7 @@ export class Sweep {
     context.lineWidth = (trace.width ?? 2) * ratio;
     context.lineJoin = "round";
     context.strokeStyle = colour;
-    for (const [start, end] of this.runs(first, last)) {
+    for (const [start, end] of this.runs(first, last, values)) {
       context.beginPath();
       for (let seq = start; seq <= end; seq++) {
         context.lineTo(this.x(seq), this.y(lane, values[seq % this.size]));
@@ -286,11 +287,11 @@ export class Sweep {
     }
   }
 
-  /** Stretches of consecutive samples: a hole in the sequence is a hole in the trace. */
-  *runs(first, last) {
+  /** Stretches of consecutive samples: a hole in the sequence, or a value that is none, is a hole in the trace. */
+  *runs(first, last, values = null) {
     let start = null;
     for (let seq = first; seq <= last; seq++) {
-      const there = seq >= 0 && this.seqs[seq % this.size] === seq;
+      const there = seq >= 0 && this.seqs[seq % this.size] === seq && !Number.isNaN(values?.[seq % this.size]);
       if (there && start === null) start = seq;
       if (!there && start !== null) {
         yield [start, seq - 1];
@@ -348,7 +349,7 @@ export class Sweep {
     if (this.seqs[seq % this.size] !== seq) return;
     for (const lane of this.lanes) {
       for (const trace of lane.traces ?? []) {
-        if (!trace.dot) continue;
+        if (!trace.dot || Number.isNaN(this.data[trace.key][seq % this.size])) continue;
         context.fillStyle = this.colour(trace.color);
         context.beginPath();
         context.arc(this.x(seq), this.y(lane, this.data[trace.key][seq % this.size]), 3 * ratio, 0, 7);
@@ -383,6 +384,12 @@ export class Sweep {
     text.style.top = `${(lane.to - (lane.to - lane.from) * share) * 100}%`;
     this.options.labels.append(text);
   }
+}
+
+/** A block whose load cell said nothing: the traces of what it measures get a gap, the others go on. */
+export function unmeasured(block) {
+  const gap = Array(block.tension.length).fill(NaN);
+  return { ...block, ...Object.fromEntries(MEASURED.map((key) => [key, gap])) };
 }
 
 function gridValues(lane) {

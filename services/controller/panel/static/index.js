@@ -16,11 +16,14 @@ async function look() {
 }
 
 function show(item, row) {
-  const sure = row?.fresh ?? false;
+  const sure = (row?.fresh && row.tension_known) ?? false;
   item.classList.toggle("frozen", !sure);
   item.dataset.priority = row?.priority ?? "";
   item.querySelector('[data-field="tension"]').textContent = sure ? String(Math.round(row.tension_n) + 0) : "--";
   if (!row) return;
+  const alarm = item.querySelector('[data-field="alarm"]');
+  alarm.textContent = row.alarm?.[language] ?? ""; // with the symbol of its priority
+  alarm.hidden = !row.alarm;
   item.querySelector('[data-field="word"]').textContent = row.word[language];
   item.querySelector("use").setAttribute("href", `/kit/icons.svg#${row.phase}`);
 }

@@ -1,6 +1,6 @@
 // The bedside page: what the bed does, live at 50 Hz, and what a person at the bed may do.
 import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
-import { Sweep, scaleFor } from "/kit/sweep.js";
+import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
 import { fill, follow, language, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
@@ -67,7 +67,7 @@ function takeSamples(frame) {
   heard = performance.now();
   newest = frame;
   const count = frame.tension_n.length;
-  sweep.push({
+  const block = {
     boot: state.boot,
     seq: Math.floor(frame.seq / frame.step),
     period_ms: state.period_ms * frame.step,
@@ -75,7 +75,8 @@ function takeSamples(frame) {
     target: frame.target_n,
     counter: frame.residual_n,
     phase: Array(count).fill(words.index(frame.phase)),
-  });
+  };
+  sweep.push(unknown() ? unmeasured(block) : block);
   for (const mark of frame.marks) {
     if (mark.kind === "guarding_detected") sweep.mark(Math.floor(mark.seq / frame.step), "--counter");
   }
@@ -93,8 +94,10 @@ const whole = (value) => String(Math.round(value) + 0);
 const UNKNOWN = ["load_cell_lost", "link_lost"]; // with these on, a zero in large type would be a lie
 const NOISE_N = 5;
 
+const unknown = () => state.conditions.some((name) => UNKNOWN.includes(name));
+
 function tensionText(value) {
-  if (state.conditions.some((name) => UNKNOWN.includes(name))) return "--";
+  if (unknown()) return "--";
   return whole(value > -NOISE_N && value < 0 ? 0 : value);
 }
 
@@ -111,7 +114,7 @@ function showFrame(frame) {
   numberAt = now;
   put("tension", tensionText(frame.tension_n.at(-1)));
   put("target", whole(frame.target_n.at(-1)));
-  put("counter", whole(frame.residual_n.at(-1)));
+  put("counter", unknown() ? "--" : whole(frame.residual_n.at(-1)));
   put("ceiling", frame.ceiling_n ? whole(frame.ceiling_n) : "--");
   const treated = state.session !== null && frame.phase !== "idle";
   put("remaining", treated ? clock(frame.remaining_s) : "--");
@@ -129,7 +132,7 @@ function showPhase(frame) {
   phase.dataset.tone = words.tone(frame.phase);
   phase.querySelector("use").setAttribute("href", `/kit/icons.svg#${frame.phase}`);
   put("phase", words.name(frame.phase));
-  put("words", words.meaning(frame));
+  put("words", unknown() ? `${texts.tension_unknown} ${words.meaning({ ...frame, tension_n: NaN })}` : words.meaning(frame));
 }
 
 /** The cycles still to come follow from the prescription's own times; guarding and pauses make them fewer. */

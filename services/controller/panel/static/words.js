@@ -13,7 +13,7 @@ export const words = {
     const last = (value) => (Array.isArray(value) ? value.at(-1) : value);
     const values = {
       target: Math.round(last(at.target_n)),
-      tension: Math.round(last(at.tension_n)),
+      tension: Number.isNaN(at.tension_n) ? "--" : Math.round(last(at.tension_n)),
       peak: Math.round(at.peak_n),
       reason: table.reasons[at.reason ?? "none"] ?? at.reason,
     };
