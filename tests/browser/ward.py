@@ -13,7 +13,7 @@ import httpx
 import simulated_session
 from browser.conftest import CONSOLES, Wall, service, stop
 from console.account_rig import AccountRig
-from console.clinic import Bed, alarm
+from console.clinic import PERIOD_S, Bed, alarm
 from console.session_rig import SessionRig
 from history_rig import HistoryRig
 from servers import Valkey, answers, eventually, free_port
@@ -31,6 +31,7 @@ PEOPLE = {
 }
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"  # of no password
 ROLES = {"administrator": "ada", "clinician": "nora", "therapist": "tim", "monitor": "wand"}
+SESSION_S = 150.0  # behind bed-01 when the ward is open
 NOTES = (
     "Verträgt die Grundspannung gut, Atmung ruhig.",
     "Second pull guarded twice; peak kept at 320 N next time.",
@@ -75,14 +76,15 @@ def ward(directory, minutes=4.0):
         valkey = stack.enter_context(Valkey(directory))
         other = _past(valkey.url, directory, minutes)
         port = free_port()
+        wall = Wall(directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}")
+        stack.callback(wall.end)
+        _ingest(stack, directory, wall.broker.url, valkey.url)
         telemetry = service(
             "telemetry", directory, SPONDYL_REDIS_URL=valkey.url, SPONDYL_DATA=str(directory),
             SPONDYL_HTTP_PORT=str(port),
         )  # fmt: skip
         stack.callback(stop, telemetry)
         eventually(lambda: answers(port), 60.0, "telemetry's answer")
-        wall = Wall(directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}")
-        stack.callback(wall.end)
         for name, (title, *roles) in PEOPLE.items():
             _person(wall.people, name, title, roles)
         _clinics(wall)
@@ -90,6 +92,19 @@ def ward(directory, minutes=4.0):
         _notes(here)
         CONSOLES[wall.address] = wall.people
         yield here
+
+
+def _ingest(stack, directory, mqtt_url, redis_url):
+    """What is published from now on is stored."""
+    port = free_port()
+    ingest = service(
+        "telemetry.ingest", directory, SPONDYL_MQTT_URL=mqtt_url, SPONDYL_REDIS_URL=redis_url,
+        SPONDYL_HTTP_PORT=str(port), SPONDYL_DATA=str(directory), SPONDYL_INGEST_SITES="north,south",
+    )  # fmt: skip
+    stack.callback(stop, ingest)
+    told = f"http://127.0.0.1:{port}/metrics"
+    both = "spondyl_ingest_sites 2.0"
+    eventually(lambda: answers(port) and both in httpx.get(told, trust_env=False).text, 60.0, "ingest")
 
 
 def _past(url, directory, minutes):
@@ -130,21 +145,23 @@ def _person(people, name, title, roles):
 def _clinics(wall):
     north = wall.clinic(
         "north",
-        Bed("bed-01", peak_n=320.0, ceiling_n=446.0, session=SESSION),
+        Bed("bed-01", peak_n=320.0, ceiling_n=446.0),
         Bed("bed-02", phase="guarded"),
         Bed("bed-03", phase="idle"),
         Bed("bed-04", offset_s=9, peak_n=240.0),
         Bed("bed-05", offset_s=17),
         Bed("bed-06", phase="ready"),
+        history_s=SESSION_S,
     )
     south = wall.clinic(
         "south", Bed("bed-07", offset_s=4, peak_n=210.0), Bed("bed-08", offset_s=13),
         Bed("bed-09", phase="idle"),
     )  # fmt: skip
     south.alarm("bed-08", alarm("strap_slip", "medium", "GURT RUTSCHT 24 mm", "STRAP SLIPS 24 mm"))
-    north.event("bed-01", "session.started", region="lumbar")
-    north.event("bed-01", "guarding.detected", tension_n=180.0)
-    north.event("bed-01", "guarding.released", tension_n=150.0)
+    samples = round(SESSION_S / PERIOD_S)
+    north.event("bed-01", "session.started", seq=0, region="lumbar")
+    north.event("bed-01", "guarding.detected", seq=samples - 420, tension_n=180.0)
+    north.event("bed-01", "guarding.released", seq=samples - 300, tension_n=150.0)
 
 
 def _notes(here):

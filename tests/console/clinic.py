@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from broker import contract
@@ -105,16 +105,20 @@ class Clinic:
 
     def history(self, seconds: float) -> None:
         """Publish the last seconds of every bed at once, so that a trace is there at once."""
-        for _ in range(round(seconds / (self.block * PERIOD_S))):
-            self.publish_blocks()
+        count = round(seconds / (self.block * PERIOD_S))
+        began = datetime.now(UTC) - timedelta(seconds=seconds)
+        for number in range(count):
+            self.publish_blocks(began + timedelta(seconds=number * self.block * PERIOD_S))
 
-    def publish_blocks(self) -> None:
-        """The next block of every bed, and its state where it changed; a silent bed's is lost on the way."""
+    def publish_blocks(self, at: datetime | None = None) -> None:
+        """The next block of every bed, begun now or at a time that is past, and its state where it changed; a
+        silent bed's is lost on the way.
+        """
         for bed in self.beds.values():
             if bed.silent:
                 bed.seq += self.block
             else:
-                self._block(bed)
+                self._block(bed, at or datetime.now(UTC))
 
     def alarm(self, device: str, *alarms: ActiveAlarm) -> None:
         """The alarms that are on at a bed now."""
@@ -123,11 +127,13 @@ class Clinic:
         state = AlarmState(boot=self.boot, seq=bed.seq, at=datetime.now(UTC), alarms=bed.alarms)
         self.bus.publish(contract.ALARM, state, device=device).wait(5)
 
-    def event(self, device: str, kind: str, **data: object) -> Event:
-        """Something that happened at a bed."""
+    def event(self, device: str, kind: str, seq: int | None = None, **data: object) -> Event:
+        """Something that happened at a bed: now, or at a sample that is past."""
         bed = self.beds[device]
+        seq = bed.seq if seq is None else seq
+        at = datetime.now(UTC) - timedelta(seconds=(bed.seq - seq) * PERIOD_S)
         event = Event(
-            id=uuid4(), type=kind, at=datetime.now(UTC), boot=self.boot, seq=bed.seq, index=bed.index,
+            id=uuid4(), type=kind, at=at, boot=self.boot, seq=seq, index=bed.index,
             session=bed.session, data=data,
         )  # fmt: skip
         bed.index += 1
@@ -154,11 +160,11 @@ class Clinic:
             if self._stop.wait(max(0.0, began + count * self.block * PERIOD_S - time.monotonic())):
                 return
 
-    def _block(self, bed: Bed) -> None:
+    def _block(self, bed: Bed, at: datetime) -> None:
         rows = [bed.sample((bed.seq + i) * PERIOD_S) for i in range(self.block)]
         tension, target, counter, phases = (list(column) for column in zip(*rows, strict=True))
         block = TensionBlock(
-            boot=self.boot, seq=bed.seq, started_at=datetime.now(UTC), period_ms=PERIOD_S * 1000,
+            boot=self.boot, seq=bed.seq, started_at=at, period_ms=PERIOD_S * 1000,
             tension_n=tension, target_n=target, position_mm=[0.0] * self.block, residual_n=counter,
             phase=phases,
         )  # fmt: skip

@@ -122,7 +122,7 @@ def test_a_session_that_is_not_stored_yet_is_an_empty_curve(device):
 
 
 def test_a_session_whose_samples_are_of_another_boot_is_an_empty_curve(device):
-    """A gateway that began anew counts from 0: the old boot's numbers would ask for one sample of yesterday."""
+    """A gateway that began anew counts from 0: the old boot's numbers would ask for one old sample."""
     row = {"first_seq": 100, "boot": str(NEXT_BOOT), "events": []}
     stored = Stored(**{str(SESSION): row})
     found = asyncio.run(curves(stored, device).session(SESSION))
