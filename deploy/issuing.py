@@ -116,6 +116,7 @@ def is_reading(role: str) -> bool:
 
 def _recorded(data: Path, told: dict[str, Any]) -> bool:
     """Written into the console's audit trail, where this machine has it. Raises TrailUnavailable."""
+    from services.console.known_sites import known_sites, warn_unknown
     from services.console.models import ConsoleSettings
     from services.console.trail import key_path, open_trail
     from services.kit.auth.principal import SYSTEM
@@ -126,6 +127,7 @@ def _recorded(data: Path, told: dict[str, Any]) -> bool:
     settings = ConsoleSettings.load().model_copy(update={"data": data})
     engine = open_database(settings.database)
     try:
+        warn_unknown(told["sites"], known_sites(data, engine))
         open_trail(engine, data).append(SYSTEM, "token.issued", record=told["account"], detail=told)
     finally:
         engine.dispose()

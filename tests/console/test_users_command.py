@@ -103,3 +103,13 @@ def test_a_data_directory_without_a_console_is_named(tmp_path, monkeypatch, spon
     assert status == 1
     assert "no database at" in err
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_site_that_is_not_known_is_said_and_still_given(people, spondyl, tmp_path):
+    """`therapist@nrth` is most likely mistyped; but a site may be new, so the account is made."""
+    (tmp_path / "run.json").write_text(json.dumps({"sites": {"north": {}, "south": {}}}))
+    status, out, err = spondyl("add", "grace", "--role", "therapist@nrth", "--json")
+    assert (status, json.loads(out)["roles"]) == (0, ["therapist@nrth"])
+    assert err == "spondyl: warning: site nrth is not known yet: mistyped? known are north, south\n"
+    assert "site sout is not known" in spondyl("role", "grace", "therapist@sout", "clinician@north")[2]
+    assert spondyl("role", "grace", "therapist@south", "clinician")[2] == ""

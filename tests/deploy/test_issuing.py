@@ -104,11 +104,24 @@ def test_where_there_is_an_audit_trail_the_issue_is_a_row_of_it(keyed, capsys):
     settings = ConsoleSettings(data=keyed)
     rig = AccountRig(settings.database)
     trail = open_trail(rig.store.engine, keyed)
-    status, out, _ = token(capsys, keyed, "--site", "north", "--days", "1", "--json")
+    (keyed / "run.json").write_text(json.dumps({"sites": {"north": {}}}))
+    status, out, err = token(capsys, keyed, "--site", "north", "--days", "1", "--json")
+    assert err == ""
     told = json.loads(out)
     assert (status, told["recorded"]) == (0, True)
     [row] = trail.rows(select(TRAIL).where(TRAIL.c.action == "token.issued"))
     assert (row.record, row.detail["sites"]) == (told["account"], ["north"])
     assert told["token"] not in str(row)
     assert trail.verify().ok
+    rig.close()
+
+
+def test_a_site_that_is_not_known_is_said_beside_the_token(keyed, capsys):
+    """A token for a mistyped site opens nothing; a site may be new, so it is made all the same."""
+    rig = AccountRig(ConsoleSettings(data=keyed).database)
+    open_trail(rig.store.engine, keyed)
+    (keyed / "run.json").write_text(json.dumps({"sites": {"north": {}}}))
+    status, out, err = token(capsys, keyed, "--site", "nowhere", "--json")
+    assert (status, json.loads(out)["sites"]) == (0, ["nowhere"])
+    assert err == "spondyl: warning: site nowhere is not known yet: mistyped? known are north\n"
     rig.close()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from services.console.accounts.models import User
     from services.console.accounts.users import Users
+    from services.kit.auth.principal import Grant
 
 Name = Annotated[str, typer.Argument(help="The name to sign in with.")]
 Roles = Annotated[
@@ -58,7 +59,9 @@ def _add(
     from services.kit.auth.principal import SYSTEM
 
     with _opened(data) as users:
-        user, password = users.add(SYSTEM, name, title, [parsed(text) for text in role])
+        grants = [parsed(text) for text in role]
+        user, password = users.add(SYSTEM, name, title, grants)
+        _warn(users, grants, data)
     _say(user, as_json=as_json, password=password)
 
 
@@ -71,7 +74,10 @@ def _role(
     """Replace somebody's roles; they hold from the next request on."""
     from services.console.accounts.users import parsed
 
-    _change(name, data, "give", [parsed(text) for text in roles], as_json=as_json)
+    grants = [parsed(text) for text in roles]
+    _change(name, data, "give", grants, as_json=as_json)
+    with _opened(data) as users:
+        _warn(users, grants, data)
 
 
 def _disable(name: Name, data: Data = None, as_json: AsJson = False) -> None:
@@ -110,6 +116,14 @@ def _change(name: str, data: "Path | None", method: str, *values: Any, as_json: 
     with _opened(data) as users:
         user = getattr(users, method)(SYSTEM, users.store.user_named(name).id, *values)
     _say(user, as_json=as_json)
+
+
+def _warn(users: "Users", grants: "list[Grant]", data: "Path | None") -> None:
+    """Say which sites are not known: a site may be new, so the change stands."""
+    from services.console.known_sites import known_sites, warn_unknown
+    from services.kit.runfile import data_directory
+
+    warn_unknown([grant.site for grant in grants], known_sites(data_directory(data), users.store.engine))
 
 
 def _asked(what: str) -> str:

@@ -95,11 +95,12 @@ def _new_form(
 ) -> Response:  # fmt: skip
     language = language_of(request)
     texts = console.pages.texts(language)
+    sites = _sites(console, who)
     typed = typed or {"name": "", "title": "", "grants": []}
     return console.page(
         request, "user_new.html", status=_status(error), page="users", title=texts["user_new"], typed=typed,
-        error=_words(error, texts), rows=_rows(typed["grants"]), roles_known=_titles(language),
-        sites=_sites(console, who),
+        error=_words(error, texts), rows=_rows(typed["grants"], sites), roles_known=_titles(language),
+        sites=sites,
     )  # fmt: skip
 
 
@@ -184,11 +185,12 @@ def _one(
 ) -> Response:  # fmt: skip
     language = language_of(request)
     texts = console.pages.texts(language)
+    sites = _sites(console, who)
     return console.page(
         request, "user.html", status=_status(error), page="users", title=user.title, it=row(user, language),
         password=password, done=done, error=_words(error, texts), own=user.id == who.account,
-        rows=_rows([(grant.role, grant.site) for grant in user.grants]), roles_known=_titles(language),
-        sites=_sites(console, who),
+        rows=_rows([(grant.role, grant.site) for grant in user.grants], sites), roles_known=_titles(language),
+        sites=sites, unknown=_unknown(console, user),
     )  # fmt: skip
 
 
@@ -234,8 +236,11 @@ def _typed(roles: list[str] | None, sites: list[str] | None) -> list[tuple[str, 
     return [(role.strip()[:80], site.strip()[:80]) for role, site in pairs[:MOST_ROLES] if role.strip()]
 
 
-def _rows(grants: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [*grants, *[("", ALL_SITES)] * SPARE_ROWS]
+def _rows(grants: list[tuple[str, str]], sites: list[str]) -> list[tuple[str, str]]:
+    """The given roles and some empty rows: their site is chosen by a person, unless there is but one."""
+    known = [site for site in sites if site != ALL_SITES]
+    site = known[0] if len(known) == 1 else ""
+    return [*grants, *[("", site)] * SPARE_ROWS]
 
 
 def _titles(language: Language) -> list[tuple[str, str]]:
@@ -246,6 +251,12 @@ def _sites(console: Console, who: Principal) -> list[str]:
     allowed = who.sites("users.manage")
     known = set(console.live.sites())
     return [ALL_SITES, *sorted(known)] if allowed is None else sorted(allowed)
+
+
+def _unknown(console: Console, user: User) -> list[str]:
+    """Sites of the account that no bed has been heard of at: new ones, or mistyped."""
+    known = {ALL_SITES, *console.live.sites()}
+    return sorted({grant.site for grant in user.grants} - known)
 
 
 def _status(error: SpondylError | None) -> int:
