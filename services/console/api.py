@@ -63,6 +63,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         lifespan=lifespan,
         content_security_policy=STRICT_POLICY,
         error_page=error_page(console),
+        public_origin=settings.public_url,
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )
     app.add_exception_handler(PasswordChangeFirst, identity.lead_to_password)

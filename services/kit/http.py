@@ -52,11 +52,13 @@ def create_app(
     max_request_bytes: int = MAX_REQUEST_BYTES,
     content_security_policy: str | None = None,
     error_page: ErrorPage | None = None,
+    public_origin: str = "",
 ) -> FastAPI:
     """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
 
     ``guard`` knows who asks; the application does not start (SpondylError) while any of its routes does not
     say who may call it. With an ``error_page`` a browser that opens a page gets its errors as pages.
+    Pages of ``public_origin`` (``https://host``) count as ours, also where a proxy asks by another host.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
     """
@@ -78,6 +80,7 @@ def create_app(
         registry=registry,
         max_request_bytes=max_request_bytes,
         content_security_policy=content_security_policy,
+        public_origin=public_origin,
     )
     _answer_errors(app)
     app.include_router(_watch_router(checks, registry))

@@ -45,8 +45,10 @@ class Gate:
         registry: CollectorRegistry,
         max_request_bytes: int = MAX_REQUEST_BYTES,
         content_security_policy: str | None = None,
+        public_origin: str = "",
     ) -> None:
         self._app = app
+        self._origin = public_origin.lower()
         self._max_bytes = max_request_bytes
         self._headers = {
             "x-content-type-options": "nosniff",
@@ -73,7 +75,7 @@ class Gate:
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         send = self._headed(send)
-        if _is_foreign(scope, headers):
+        if _is_foreign(scope, headers, self._origin):
             await _refuse(scope, receive, send, 403, "a page of another origin may not do this here")
         elif scope["type"] == "websocket":
             await self._app(scope, receive, send)
@@ -134,15 +136,18 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "other")
 
 
-def _is_foreign(scope: Scope, headers: Headers) -> bool:
+def _is_foreign(scope: Scope, headers: Headers, public_origin: str) -> bool:
     """A browser names the page's origin; where it is not ours, nothing may be changed and no socket opened.
 
-    Programs that are no browser send no origin and pass.
+    Ours: the host that was asked for, or the public origin. Programs that are no browser send none and pass.
     """
     origin = headers.get("origin")
     if origin is None or (scope["type"] == "http" and scope["method"] in _SAFE_METHODS):
         return False
-    return urlsplit(origin).netloc != headers.get("host", "")
+    try:
+        return urlsplit(origin).netloc != headers.get("host", "") and origin != public_origin
+    except ValueError:  # `http://[`: no browser's page has such an origin
+        return True
 
 
 def _declared_bytes(headers: Headers) -> int:

@@ -18,9 +18,9 @@ from services.console.store import Store
 class RoomRig:
     """One console; several on the same directory share its database."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, **settings):
         (directory / "console").mkdir(exist_ok=True)
-        settings = ConsoleSettings(data=directory)
+        settings = ConsoleSettings(data=directory, **settings)
         self.live = Live(Clock())
         self.live.broker(up=True)
         self.console = Console(self.live, Remote(None), settings, Store(settings.database))

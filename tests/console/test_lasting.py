@@ -93,23 +93,54 @@ def test_a_streams_reader_is_told_of_its_end_only_when_the_minute_is_over(room, 
     assert seconds >= 4.0
 
 
+def scope_of(room, **headers):
+    """A WebSocket of anna's browser."""
+    sent = room.people.headers("anna") | {"host": "127.0.0.1"} | headers
+    return {
+        "type": "websocket", "path": "/live", "raw_path": b"/live", "query_string": b"", "root_path": "",
+        "scheme": "ws", "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "subprotocols": [], "app": room.app,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("origin", "answer"),
+    [
+        ("http://127.0.0.1", "websocket.accept"), ("https://spondyl.example", "websocket.accept"),
+        ("https://elsewhere.example", "websocket.close"), ("http://[", "websocket.close"),
+    ],
+)  # fmt: skip
+def test_a_socket_opens_for_our_own_pages_alone_the_public_address_among_them(tmp_path, origin, answer):
+    """Browsers let any page open a WebSocket, and send our cookie with it."""
+    room = RoomRig(tmp_path, public_url="https://spondyl.example")
+    room.person("anna", "therapist@north")
+
+    async def talk():
+        said, heard = asyncio.Queue(), asyncio.Queue()
+        said.put_nowait({"type": "websocket.connect"})
+        cookie = room.people.headers("anna")["cookie"]
+        served = asyncio.create_task(
+            room.app(scope_of(room, origin=origin, cookie=f"__Host-{cookie}"), said.get, heard.put)
+        )
+        said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await served
+        return await heard.get()
+
+    assert asyncio.run(talk())["type"] == answer
+    room.close()
+
+
 def test_a_socket_is_judged_on_while_the_database_is_away_and_closed_when_the_minute_is_over(
     room, monkeypatch
 ):
     """The error ended the judging alone: whoever was signed out later went on seeing every bed."""
     monkeypatch.setattr(lasting, "HELD_S", 3.0)
     monkeypatch.setattr(streams, "CHECK_S", 0.2)
-    headers = [(name.encode(), value.encode()) for name, value in room.people.headers("anna").items()]
-    scope = {
-        "type": "websocket", "path": "/live", "raw_path": b"/live", "query_string": b"", "root_path": "",
-        "scheme": "ws", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
-        "subprotocols": [], "app": room.app,
-    }  # fmt: skip
 
     async def talk():
         said, heard = asyncio.Queue(), asyncio.Queue()
         said.put_nowait({"type": "websocket.connect"})
-        served = asyncio.create_task(room.app(scope, said.get, heard.put))
+        served = asyncio.create_task(room.app(scope_of(room), said.get, heard.put))
         assert (await heard.get())["type"] == "websocket.accept"
         await asyncio.to_thread(take_away, room)
         began = asyncio.get_running_loop().time()

@@ -123,6 +123,24 @@ def test_a_page_of_another_origin_may_not_change_anything(client):
     assert client.post("/echo").status_code == 200
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://]", "null", "://", "https://spondyl.example.evil"])
+def test_an_origin_that_is_none_is_foreign(origin):
+    """It raised outside of everything: no safe header, and a trace in the log at anybody's will."""
+    app = create_app("test", "1.0", [], [router], guard=NOBODY, public_origin="https://spondyl.example")
+    answer = Client(app).post("/echo", headers={"origin": origin})
+    assert answer.status_code == 403
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_page_of_the_public_origin_is_ours_whatever_host_the_proxy_asks_for():
+    """Behind a proxy that hands on its own host, nobody could sign in or see a trace."""
+    app = create_app("test", "1.0", [], [router], guard=NOBODY, public_origin="https://Spondyl.example")
+    ours = {"origin": "https://spondyl.example"}
+    assert Client(app).post("/echo", headers=ours).status_code == 200
+    assert Client(app).post("/echo", headers={"origin": "http://spondyl.example"}).status_code == 403
+
+
 def test_a_taken_port_is_one_clear_line():
     """The usual mishap of a second start."""
     with socket.socket() as taken:
