@@ -56,7 +56,9 @@ def run(settings: ConsoleSettings) -> None:
         lists = OperatorLists(live, bus, people, console.key, settings.data)
         threading.Thread(target=lists.run, args=(reader.stopping,), name="operators", daemon=True).start()
         first.begin(store, console.trail, settings.data, demo=settings.demo)
-        app = api.create(console, version("spondyl"), checks(reader, settings))
+        ready = [*checks(reader, settings), Check("audit trail", console.chain.probe)]
+        threading.Thread(target=console.chain.run, args=(reader.stopping,), name="trail", daemon=True).start()
+        app = api.create(console, version("spondyl"), ready)
         http.serve(app, host=settings.http_host, port=settings.http_port)
     finally:
         reader.stop()

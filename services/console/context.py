@@ -16,6 +16,7 @@ from services.console.accounts.accounts import Accounts
 from services.console.accounts.users import Users
 from services.console.acknowledging import AlarmDesk
 from services.console.archive import Archive
+from services.console.chain_watch import ChainWatch
 from services.console.fanout import Fanout
 from services.console.live import Live
 from services.console.looks import Looks
@@ -56,6 +57,7 @@ class Console:
     fanout: Fanout = field(init=False)
     pages: Pages = field(init=False)
     trail: Trail = field(init=False)
+    chain: ChainWatch = field(init=False)
     desk: AlarmDesk = field(init=False)
     users: Users = field(init=False)
     archive: Archive = field(init=False)
@@ -68,6 +70,7 @@ class Console:
         self.fanout = Fanout(self.live)
         self.pages = Pages([HERE / "templates"], TEXTS)
         self.trail = open_trail(self.store.engine, self.settings.data)
+        self.chain = ChainWatch(self.trail)
         self.desk = AlarmDesk(self.store.engine, self.live)
         self.users = Users(self.store, self.trail, self.settings.data)
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)

@@ -1,8 +1,7 @@
 """The audit trail: its page, its export and the look at its chain."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -27,14 +26,6 @@ Seq = Annotated[int | None, Query(ge=0, le=2**62)]
 ACTION: Final = "action_"  # a text of this name says what was done
 
 
-@dataclass(slots=True)
-class Look:
-    """The last look at the chain of this console."""
-
-    finding: Finding | None = None
-    at: datetime | None = None
-
-
 async def wanted(
     who: Text = "",
     action: Text = "",
@@ -53,7 +44,6 @@ Asked = Annotated[Wanted, Depends(wanted)]
 def router(console: Console) -> APIRouter:
     """``GET /trail``, ``GET /trail.csv`` and ``POST /trail/verify``."""
     routes = APIRouter()
-    look, turn = Look(), asyncio.Lock()
 
     @routes.get("/trail", include_in_schema=False)
     async def page(
@@ -76,7 +66,7 @@ def router(console: Console) -> APIRouter:
             newer=_address(asked, after=shown.newer),
             export=f"/trail.csv?{urlencode(query_of(asked))}",
             filtered=bool(query_of(asked)),
-            look=look,
+            look=console.chain,
         )
 
     @routes.get("/trail.csv")
@@ -94,10 +84,8 @@ def router(console: Console) -> APIRouter:
     @routes.post("/trail/verify")
     async def verify(request: Request, who: Reader) -> Response:
         """Look at every row now; one look at a time."""
-        async with turn:
-            look.finding = await run_in_threadpool(console.trail.verify)
-            look.at = datetime.now(UTC)
-        await console.record(request, who, "trail.verified", detail=shortly(look.finding))
+        found = await run_in_threadpool(console.chain.again)
+        await console.record(request, who, "trail.verified", detail=shortly(found))
         return RedirectResponse("/trail", status_code=303)
 
     return routes
