@@ -13,22 +13,20 @@ settings.register_profile(
 )
 settings.load_profile("ci")
 
-TESTS = Path(__file__).parent
+WHOLE = ("system", "chaos")  # folders of tests that start whole systems; others are known by their import
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests of a file stay together, for they share what they started; whole systems first, one at a time.
+    """Tests that start a whole system are marked: two that start at once would want the same ports.
 
-    `spondyl up` prefers the ports that people know; two that start at once would want the same.
+    `spondyl up` prefers the ports that people know, so these run one after the other.
     """
-    whole = {path: "from machine import" in path.read_text() for path in {Path(it.path) for it in items}}
-    whole = {path: alone or path.parent.name in {"system", "chaos"} for path, alone in whole.items()}
+    paths = {Path(item.path) for item in items}
+    whole = {path for path in paths if path.parent.name in WHOLE or "from machine import" in path.read_text()}
     for item in items:
-        path = Path(item.path)
-        group = "whole systems" if whole[path] else path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not whole[Path(item.path)])
+        if Path(item.path) in whole:
+            item.add_marker(pytest.mark.whole)
 
 
 @pytest.fixture
