@@ -164,7 +164,13 @@ def programs(plan: Plan, run: Run) -> list[Program]:
             http=run.console,
             extra={
                 "SPONDYL_TELEMETRY_URL": run.telemetry,
-                "SPONDYL_PANELS": json.dumps(run.panels),
+                "SPONDYL_PANELS": json.dumps(
+                    {
+                        f"{name}/{device}": run.panels[device]
+                        for name, site in run.sites.items()
+                        for device in site.devices
+                    }
+                ),
                 "SPONDYL_DEMO": str(plan.demo).lower(),
                 "SPONDYL_SIMULATED_OPERATOR": str(
                     simulated_operator.path_of(run.data) if plan.therapist else ""

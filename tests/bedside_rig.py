@@ -116,7 +116,7 @@ class Clinic:
 
     def panel(self, signed=None, **options):
         """The panel's application over these beds."""
-        return create_panel(self.bedside, "0.1", signed or self.sign_ins(), self.staff.public_key, **options)
+        return create_panel(self.bedside, "0.1", signed or self.sign_ins(), **options)
 
     def clearance(self, patient=PATIENT, region="cervical"):
         """A token."""

@@ -57,6 +57,7 @@ def run(settings: ConsoleSettings) -> None:
         threading.Thread(target=lists.run, args=(reader.stopping,), name="operators", daemon=True).start()
         first.begin(store, console.trail, settings.data, demo=settings.demo)
         ready = [*checks(reader, settings), Check("audit trail", console.chain.probe)]
+        ready.append(Check("operator lists", lists.trouble))
         threading.Thread(target=console.chain.run, args=(reader.stopping,), name="trail", daemon=True).start()
         app = api.create(console, version("spondyl"), ready)
         http.serve(app, host=settings.http_host, port=settings.http_port)

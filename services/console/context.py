@@ -85,6 +85,16 @@ class Console:
         """One for a panel: only what they may at its site, for a panel's machine may be anybody's."""
         return tokens.mint(self.key, who.at(site), audiences=(tokens.PANEL,))
 
+    def panel_of(self, site: str, device: str) -> str | None:
+        """Where a bed's panel is. A device's name alone counts where no other site has one of that name."""
+        panels = self.settings.panels
+        if f"{site}/{device}" in panels or device not in panels:
+            return panels.get(f"{site}/{device}")
+        with self.live.lock:
+            heard = any(key.device == device and key.site != site for key in self.live.devices)
+        named = any(name.endswith(f"/{device}") for name in panels)
+        return None if heard or named else panels[device]
+
     async def record(
         self, request: HTTPConnection, who: Principal, action: str, *, record: str | None = None,
         site: str | None = None, detail: Mapping[str, Any] | None = None,

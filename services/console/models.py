@@ -33,7 +33,9 @@ class ConsoleSettings(Settings):
         "", description="Address of telemetry's HTTP API; empty: no history on the bed page."
     )
     panels: dict[str, str] = Field(
-        default={}, description="Bedside panel of each device: JSON {device: address}."
+        default={},
+        description="Bedside panel of each bed: JSON {site/device: address}; the device alone where no other "
+        "site has one of that name.",
     )
     console_database_url: SecretStr | None = Field(
         None,

@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_S: Final = 1.0  # between two looks at the accounts: so soon does a change reach the broker
 AGAIN_S: Final = 24 * 3600
+REFUSED_AGAIN_S: Final = 60.0
 Person = tuple[Operator, tuple[Grant, ...]]
 
 
@@ -44,6 +45,11 @@ Person = tuple[Operator, tuple[Grant, ...]]
 class _Sent:
     operators: tuple[Operator, ...]
     issued_s: float
+    refused: str = ""  # why it could not be sent
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be sent again though it says nothing new."""
+        return now - self.issued_s >= (REFUSED_AGAIN_S if self.refused else AGAIN_S)
 
 
 class OperatorLists:
@@ -63,6 +69,8 @@ class OperatorLists:
         self._version_path = data / "console" / "operators.json"
         self._version = int(read_json(self._version_path).get("version", 0))
         self._sent: dict[tuple[str, str], _Sent] = {}
+        self._seen: list[Person] = []
+        self._by_site: dict[str, tuple[Operator, ...]] = {}  # of the people that were seen
 
     def run(self, stop: threading.Event) -> None:
         """Look until told to stop; an account store that does not answer is asked again."""
@@ -84,20 +92,30 @@ class OperatorLists:
         with self._live.lock:
             places = list(self._live.gateways)
         people = list(self._people()) if places else []
+        if people != self._seen:
+            self._seen, self._by_site = people, {}
         for site, gateway in places:
-            operators, sent = operators_at(site, people), self._sent.get((site, gateway))
-            if sent is None or sent.operators != operators or self._now() - sent.issued_s >= AGAIN_S:
+            if site not in self._by_site:
+                self._by_site[site] = operators_at(site, people)
+            operators, sent = self._by_site[site], self._sent.get((site, gateway))
+            if sent is None or sent.operators != operators or sent.is_due(self._now()):
                 self._publish(site, gateway, operators)
+
+    def trouble(self) -> str | None:
+        """For /readyz: which lists cannot be sent; their gateways go on by older ones, removed people too."""
+        told = {sent.refused for sent in self._sent.copy().values() if sent.refused}
+        return "; ".join(sorted(told)) or None
 
     def _publish(self, site: str, gateway: str, operators: tuple[Operator, ...]) -> None:
         now = self._now()
         listed = OperatorList(site, self._next_version(now), int(now), int(now) + VALID_S, operators)
-        self._sent[site, gateway] = _Sent(operators, now)
         try:
             message = Operators(signed=sign(self._key, listed))
         except OperatorListRefused as error:
+            self._sent[site, gateway] = _Sent(operators, now, error.message)
             log.error("a list of operators is too large", site=site, why=error.message)  # noqa: TRY400  (no fault of ours: no trace)
             return
+        self._sent[site, gateway] = _Sent(operators, now)
         self._bus.announce(OPERATORS, message, site, gateway)
         log.info("list of operators published", site=site, gateway=gateway, operators=len(operators))
 

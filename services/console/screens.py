@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Row, insert, select, update
 
 from services.console.errors import ScreenRefused, UnknownScreen
 from services.console.models import Key
 from services.console.store import now_us
-from services.console.tables import SCREENS
+from services.console.tables import SCREENS, USERS
 from services.kit.auth.principal import Principal
 from services.kit.database import reading, writing
 from services.kit.errors import NotSignedIn
@@ -71,6 +71,7 @@ class Screens:
             SCREENS.c.device == key.device,
             SCREENS.c.ended_at_us.is_(None),
             SCREENS.c.ends_at_us > now_us(),
+            _maker_is_here(),
         )
         newest_first = query.order_by(SCREENS.c.created_at_us.desc())
         with reading(self.engine) as connection:
@@ -96,6 +97,7 @@ class Screens:
             SCREENS.c.secret == _digest(secret[:MAX_SECRET]),
             SCREENS.c.ended_at_us.is_(None),
             SCREENS.c.ends_at_us > now_us(),
+            _maker_is_here(),
         )
         with reading(self.engine) as connection:
             row = connection.execute(query).first()
@@ -104,6 +106,12 @@ class Screens:
                 "this screen's link is unknown, over or withdrawn: make a new one on the bed's page"
             )
         return _screen(row)
+
+
+def _maker_is_here() -> ColumnElement[bool]:
+    """A link goes with the account that made it."""
+    disabled = select(USERS.c.id).where(USERS.c.id == SCREENS.c.account, USERS.c.disabled_at_us.is_not(None))
+    return ~disabled.exists()
 
 
 def _digest(secret: str) -> str:

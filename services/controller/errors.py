@@ -59,6 +59,12 @@ class SignInRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a
         self.german = german or message
 
 
+class NotAtTheBed(SignInRefused):
+    """The browser is not where this panel may be operated from."""
+
+    status = 403
+
+
 class SignInLocked(SignInRefused):
     """Too many wrong ones: the next try is looked at after ``retry_after_s``."""
 

@@ -58,6 +58,13 @@ class Operators:
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._held: tuple[OperatorList | None, Words | None] = (None, _NONE_YET)
+        self._pem: bytes | SpondylError = SpondylError("the access key has not been read yet")
+
+    def key(self) -> bytes:
+        """The PEM as it was last read: no disk. Raises SpondylError, as the reading did."""
+        if isinstance(self._pem, SpondylError):
+            raise SpondylError(self._pem.message)  # a new one: raised again, one would keep every traceback
+        return self._pem
 
     def standing(self) -> Standing:
         """The list as it was last read, and whether it is in force now."""
@@ -67,8 +74,12 @@ class Operators:
         return Standing(listed, trouble)
 
     def refresh(self) -> None:
-        """Read the file if it has changed."""
+        """Read the key, and the file if it has changed."""
         with self._lock:
+            try:
+                self._pem = self._public_key()
+            except SpondylError as error:
+                self._pem = error
             try:
                 found = self._path.stat()
             except OSError:
@@ -81,7 +92,7 @@ class Operators:
 
     def _load(self) -> tuple[OperatorList | None, Words | None]:
         try:
-            return _from(self._path, self._public_key(), self._site), None
+            return _from(self._path, self.key(), self._site), None
         except SpondylError as error:
             if self._held[1] is _NONE_YET or self._held[0] is not None:  # told once
                 log.warning("the list of operators does not count", path=str(self._path), why=error.message)

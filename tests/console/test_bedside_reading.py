@@ -84,6 +84,23 @@ def test_a_panel_is_shown_a_token_for_panels_that_names_its_site_alone(tmp_path)
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("panels", "north", "south"),
+    [
+        ({"bed-01": "http://a"}, "http://a", "http://a"),
+        ({"north/bed-01": "http://a"}, "http://a", None),
+        ({"north/bed-01": "http://a", "bed-01": "http://b"}, "http://a", None),
+        ({"north/bed-01": "http://a", "south/bed-01": "http://b"}, "http://a", "http://b"),
+    ],
+)
+def test_a_bed_of_the_same_name_at_another_site_has_a_panel_of_its_own(tmp_path, panels, north, south):
+    """Whoever looks at the south's bed must not be shown, or show a token to, the north's panel."""
+    store = Store(f"sqlite:///{tmp_path / 'console.db'}")
+    console = Console(Live(), Remote(None), ConsoleSettings(data=tmp_path, panels=panels), store)
+    assert [console.panel_of(site, "bed-01") for site in ("north", "south")] == [north, south]
+    store.close()
+
+
 def test_a_clinician_of_another_site_reads_nothing(clinic):
     """The panel checks for itself."""
     assert read(clinic, site="south").trouble in ("bedside_knows_not", "bedside_refuses")

@@ -138,6 +138,23 @@ def test_a_console_with_its_clock_set_back_still_issues_newer_versions(chain):
     assert gateway.newest().version > before
 
 
+def test_a_list_that_is_too_large_is_told_by_readyz_until_it_is_sent(chain):
+    """Somebody who was dismissed stays on the gateway's old list: that must not be one line in a log."""
+    gateway = chain.gateway("n6")
+    people = [
+        (operators.Operator(str(number), f"u{number}", "U", (), "h"), (Grant("therapist", "n6"),))
+        for number in range(operators.MAX_OPERATORS + 1)
+    ]
+    key = read_private(chain.staff.keys.private, "access")
+    lists = OperatorLists(chain.live, chain.bus, lambda: people, key, chain.directory)
+    lists.look()
+    assert "401 operators: a gateway's list holds 400" in lists.trouble()
+    people.pop()
+    lists.look()
+    assert lists.trouble() is None
+    assert len(gateway.names()) == operators.MAX_OPERATORS
+
+
 def test_the_simulated_operator_is_listed_only_where_a_file_says_so(chain):
     """A clinic has none."""
     gateway = chain.gateway("n4")

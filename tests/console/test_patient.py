@@ -132,6 +132,20 @@ def test_a_link_opens_its_bed_until_it_is_withdrawn(links):
     assert links.of(NORTH) == []
 
 
+def test_a_link_opens_nothing_while_its_makers_account_is_disabled(tmp_path):
+    """Whoever is dismissed must not go on watching a bed by a link that they made."""
+    rig = AccountRig(f"sqlite:///{tmp_path / 'console.db'}")
+    links = Screens(rig.store.engine)
+    maker = rig.store.add_user("ben", "Ben", [Grant("therapist", "north")])
+    _, secret = links.make(NORTH, maker.principal, 7)
+    assert links.open(secret).key == NORTH
+    rig.store.change_user(maker.id, {"disabled_at_us": 1})
+    with pytest.raises(NotSignedIn):
+        links.open(secret)
+    assert links.of(NORTH) == []
+    rig.close()
+
+
 def test_a_link_ends_by_itself(links, monkeypatch):
     """Nobody remembers the screens of last summer."""
     _, secret = links.make(NORTH, ANNA, 1)

@@ -1,10 +1,13 @@
 """Who may do what at the panel: signed in, signed out, with a token from elsewhere, after too many tries."""
 
+import asyncio
 import json
 import time
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from asgi_client import Client
 from bedside_rig import PATIENT, Served
 from operator_rig import ACCOUNT, BADGE, PIN, THERAPIST
 from servers import eventually
@@ -13,7 +16,11 @@ from websockets.sync.client import connect
 from services.controller.clearance import Anchor, Clocks
 from services.controller.errors import SignInLocked, SignInRefused
 from services.controller.panel import pages
+from services.controller.panel.__main__ import PanelSettings
+from services.kit.auth import tokens
+from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES
+from services.kit.errors import SpondylError
 
 ACTING = {
     "confirm": {}, "switch-test": {}, "start": {}, "pause": {}, "resume": {}, "reset": {}, "close": {},
@@ -166,6 +173,72 @@ def test_a_socket_opened_by_somebody_shows_no_more_than_the_open_view_once_they_
         eventually(lambda: "patient" not in next_state(socket)["session"], 10, "the open view")
 
 
+def test_a_socket_opened_by_a_token_shows_no_more_than_the_open_view_once_it_has_ended(panel, clinic):
+    """What is shown to a minute's token must not be shown for a day."""
+    clinic.started(note="slight pull left")
+    who = Principal("a1", "ada", (Grant("clinician", "north"),))
+    token = tokens.mint(clinic.staff.keys.private, who, 2.0, [tokens.PANEL])
+    address = f"ws://127.0.0.1:{panel.port}/api/devices/bed-01/live"
+    headers = {"authorization": f"Bearer {token}"}
+    with connect(address, proxy=None, additional_headers=headers) as socket:
+        assert json.loads(socket.recv(timeout=5))["state"]["session"]["patient"] == str(PATIENT)
+        eventually(lambda: "patient" not in next_state(socket)["session"], 10, "the open view")
+
+
+def test_no_request_of_a_stranger_reads_the_access_key(clinic):
+    """The key is in memory: whoever sends tokens by the thousand must not keep the disk and the loop busy."""
+    session = clinic.confirm().session
+    app = clinic.panel(hosts=["testserver"])
+    clinic.staff.keys.public.unlink()
+    answer = Client(app, clinic.staff.bearer("clinician")).get(f"/api/devices/bed-01/sessions/{session}")
+    assert answer.status_code == 200
+
+
+# --- from where -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("client", "networks", "status"),
+    [
+        ("127.0.0.1", (), 200), ("::1", (), 200), ("10.1.2.3", (), 200), ("::ffff:10.1.2.3", (), 200),
+        ("10.1.2.4", (), 403), ("2001:db8::7", (), 403), ("10.1.2.4", ("10.1.2.0/28",), 200),
+        ("10.1.2.17", ("10.1.2.0/28",), 403), ("fe80::1%eth0", ("fe80::/10",), 200),
+    ],
+)  # fmt: skip
+def test_only_browsers_at_the_bed_sign_in_and_act(clinic, client, networks, status):
+    """A PIN that was seen must not start a bed from an office; STOP and the view are open to all."""
+    clinic.confirm()
+    app = clinic.panel(clients=networks, hosts=["10.1.2.3"])
+    inside = httpx.ASGITransport(app, client=("127.0.0.1", 1))
+    outside = httpx.ASGITransport(app, client=(client, 1))
+
+    async def knock():
+        async with httpx.AsyncClient(transport=inside, base_url="http://10.1.2.3") as bed:
+            signed = await bed.post("/api/sign-in", json={"name": THERAPIST, "pin": PIN})
+            cookies = signed.cookies
+        async with httpx.AsyncClient(transport=outside, base_url="http://10.1.2.3") as office:
+            entry = await office.post("/api/sign-in", json={"name": THERAPIST, "pin": PIN})
+            office.cookies = cookies
+            acted = await office.post("/api/devices/bed-01/note", json={"text": "x"})
+            seen = await office.get("/api/devices/bed-01")
+            stopped = await office.post("/api/devices/bed-01/stop")
+        return entry, acted, seen, stopped
+
+    entry, acted, seen, stopped = asyncio.run(knock())
+    assert [answer.status_code for answer in (entry, acted, seen, stopped)] == [status, status, 200, 200]
+    if status == 403:
+        assert "SPONDYL_PANEL_CLIENTS" in acted.json()["detail"]
+        assert "nur am Bett" in entry.json()["detail_de"]
+
+
+@pytest.mark.parametrize("text", ["10.1.2.3/24", "bed", "10.1.2.0/33"])
+def test_a_network_that_is_none_is_refused_at_the_start(monkeypatch, text):
+    """A slip of the pen must not open the panel to more, nor silently to nobody."""
+    monkeypatch.setenv("SPONDYL_PANEL_CLIENTS", f"127.0.0.1, {text}")
+    with pytest.raises(SpondylError, match="SPONDYL_PANEL_CLIENTS"):
+        PanelSettings.load()
+
+
 def next_state(socket):
     """The next state that a socket is told."""
     while True:
@@ -311,9 +384,27 @@ def test_going_round_the_names_is_counted_too(clinic, door, hands):
         door.by_badge(BADGE)
     hands.pass_s(31)
     door.by_pin(THERAPIST, PIN)
-    hands.pass_s(16 * 60)
+    hands.pass_s(24 * 3600)
     assert type(wrong(door, "u0")) is SignInRefused
     assert type(wrong(door, "u0")) is SignInRefused
+
+
+def test_a_quiet_quarter_of_an_hour_buys_no_new_tries_at_the_panel(door, hands):
+    """Whoever guesses badges waits: in a day there are some three hundred tries, not a thousand."""
+    taken = 0
+    for _ in range(24 * 60):
+        with pytest.raises(SignInRefused) as refused:
+            door.by_badge("NO-SUCH-BADGE")
+        taken += type(refused.value) is SignInRefused
+        hands.pass_s(60)
+    assert 15 < taken < 320
+
+
+def test_slips_of_a_day_lock_no_panel(door, hands):
+    """Somebody mistypes every two hours, for days: that is no attack."""
+    for _ in range(40):
+        assert type(wrong(door, "nobody")) is SignInRefused
+        hands.pass_s(2 * 3600)
 
 
 def test_one_operators_lock_is_nobody_elses(clinic, door):

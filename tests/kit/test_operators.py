@@ -146,11 +146,19 @@ def test_what_is_no_pin_is_refused_with_the_rule(pin):
         operators.check_pin(pin)
 
 
-@pytest.mark.parametrize("number", ["", "123", "x" * 65, "with space", "ümlaut", "line\nline"])
+@pytest.mark.parametrize("number", ["", "123", "ABC-042", "x" * 65, "with space", "ümlaut", "line\nline"])
 def test_what_no_reader_types_is_no_badge(number):
     """A badge is what a reader can type in one run."""
-    with pytest.raises(SpondylError, match="a badge's number has 4 to 64"):
+    with pytest.raises(SpondylError, match="a badge's number has 8 to 64"):
         operators.check_badge(number)
+
+
+@pytest.mark.parametrize("number", ["123456789", "04:12:19:77", "12345-6789"])
+def test_a_badge_of_few_digits_could_be_tried_out_and_is_none(number):
+    """It is a single factor: what stands on it must be more than a PIN."""
+    with pytest.raises(SpondylError, match="without a letter has at least 10 digits"):
+        operators.check_badge(number)
+    assert operators.check_badge(f"{number}0") if number.isdigit() else operators.check_badge(f"{number}A")
 
 
 def test_what_is_kept_of_a_pin_can_only_be_checked_with_the_bedside_key(tmp_path):

@@ -74,7 +74,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
             events=shown["events"],
             more=shown,
             bed_texts=_script_texts(language),
-            panel=console.settings.panels.get(found.key.device),
+            panel=console.panel_of(at, found.key.device),
             may={name: who.may(permission, at) for name, permission in PARTS.items()},
             why=_why(who, at, language),
         )
@@ -124,7 +124,7 @@ def _add_services(routes: APIRouter, console: Console) -> None:
         """How telemetry and the bedside panel of this bed are, and its last sessions."""
         found = console.live.find(device, site, who.sites("beds.see"))
         asking = behind.Asking(console.archive, who, found.key, lang)
-        panel = console.settings.panels.get(found.key.device)
+        panel = console.panel_of(found.key.site, found.key.device)
         rows = await asyncio.gather(asking.telemetry(), asking.panel(panel))
         sessions = await _last_sessions(console, who, found, lang)
         screens = asking.screens(console.screens.watching[found.key])

@@ -46,20 +46,24 @@ def _add_list(routes: APIRouter, console: Console) -> None:
     async def found(request: Request, who: Reader) -> Response:
         """Past sessions, newest first, narrowed by the form."""
         given = {name: request.query_params.get(name, "")[:200] for name in Asked.__slots__}
-        return await _listed(console, request, who, Asked(**given))
+        return await listed(console, request, who, Asked(**given))
 
 
-async def _listed(console: Console, request: Request, who: Principal, asked: Asked) -> Response:
-    problem: BadSearch | None = None
+async def listed(
+    console: Console, request: Request, who: Principal, asked: Asked, problem: BadSearch | None = None
+) -> Response:
+    """The list; what could not be opened or compared leaves it as it is, with the words why."""
     rows: list[Session] = []
     following = None
     try:
-        if asked.q.strip():
+        if asked.q.strip() and problem is None:
             return await _opened(console, request, who, asked.q)
         answer, following = await console.archive.page(who, "/sessions", asked.query(datetime.now(UTC)))
         rows = [Session.of(row) for row in answer]
         await _record_search(console, request, who, asked, rows)
     except BadSearch as error:
+        if error.field == "q":
+            return await listed(console, request, who, asked, error)
         problem = error
     language = language_of(request)
     return console.page(
@@ -130,7 +134,7 @@ async def _shown(
     """The session's page; with a note that could not be kept, and why."""
     record = await gather(console.archive, who, asking.session_id(text, "session"))
     session = record.session
-    panel = console.settings.panels.get(session.device)
+    panel = console.panel_of(session.site, session.device)
     beside = await bedside.read(panel, console.token_for_panel(who, session.site), session.device, session.id)
     written = await run_in_threadpool(notes.of, session.id)
     alarms = await run_in_threadpool(acknowledged.during, console.store.engine, session)

@@ -1,5 +1,6 @@
 """``python -m services.controller.panel``: one gateway's bedside page, started and watched by its gateway."""
 
+import ipaddress
 import threading
 import time
 from collections.abc import Iterator
@@ -7,9 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, Any
 
 import structlog
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from services.controller.clearance import Anchor, Clocks, read_public
 from services.controller.link import LoopLink
@@ -40,9 +43,20 @@ class PanelSettings(ControllerSettings):
         "by commas; * for any.",
     )
 
+    panel_clients: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks, separated by commas, from which browsers may sign in and act "
+        "at the panel, beside its own machine; STOP and the view are open to all.",
+    )
     panel_idle_minutes: float = Field(
         10.0, ge=0.05, le=480, description="A sign-in at the bed that nobody touches ends after so long."
     )
+
+    @field_validator("panel_clients", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        return [str(ipaddress.ip_network(part.strip())) for part in parts if part.strip()]
 
     @property
     def hosts(self) -> list[str]:
@@ -69,8 +83,8 @@ def run(settings: PanelSettings) -> None:
             bedside,
             version("spondyl"),
             signed,
-            partial(access_key, settings),
             hosts=settings.hosts,
+            clients=settings.panel_clients,
             pages=pages.router,
         )
         app.state.registry.register(LoopMetrics(link))

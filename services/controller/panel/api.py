@@ -26,7 +26,7 @@ from services.controller.errors import (
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.panel import rules
-from services.controller.panel.guard import KnownHosts, json_only
+from services.controller.panel.guard import KnownClients, KnownHosts, json_only
 from services.controller.panel.live import Listener, Live
 from services.controller.panel.sign_in_api import router as sign_in_router
 from services.controller.panel.sign_ins import SignIns
@@ -56,15 +56,15 @@ def create_panel(
     bedside: Bedside,
     version: str,
     signed: SignIns,
-    public_key: Callable[[], bytes],
     *,
     hosts: Iterable[str] = (),
+    clients: Iterable[str] = (),
     pages: Callable[["Panel"], APIRouter] | None = None,
 ) -> FastAPI:
     """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
 
-    ``signed`` knows who is signed in here, ``public_key`` gives the PEM that tokens from elsewhere are
-    checked with, ``hosts`` are names the panel may be called by beside loopback.
+    ``signed`` knows who is signed in here, ``hosts`` are names the panel may be called by beside loopback,
+    ``clients`` are networks where its operators' browsers may be beside this machine.
     """
     panel = Panel(bedside, version, signed)
     routers = [panel.router(), sign_in_router(signed)] + ([pages(panel)] if pages else [])
@@ -75,10 +75,11 @@ def create_panel(
         routers,
         lifespan=panel.lifespan,
         content_security_policy=STRICT_POLICY,
-        guard=rules.guard(signed, public_key),
+        guard=rules.guard(signed),
     )
     app.state.panel = panel
     app.state.sign_ins = signed
+    app.state.clients = KnownClients(clients)
     app.add_middleware(KnownHosts, names=list(hosts))
     _answer_refusals(app)
     if (HERE / "static").is_dir():

@@ -1,8 +1,8 @@
 """From where the panel may be reached: a foreign web page must not get at it through a browser.
 
 The kit's gate refuses foreign origins. Here: only known host names (a name that an attacker points at
-loopback is none of them), no request that the browser itself calls cross-site, and JSON only, which a form
-cannot send.
+loopback is none of them), acting only from known addresses, no request that the browser itself calls
+cross-site, and JSON only, which a form cannot send.
 """
 
 import ipaddress
@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.controller.errors import NotAtTheBed
 from services.kit.http import problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,6 +51,33 @@ class KnownHosts:
         if changes and headers.get("sec-fetch-site") in _CROSS_SITE:
             return "a page of another origin may not do this here"
         return None
+
+
+class KnownClients:
+    """From which addresses a browser may sign in and act: this machine's own, and those of ``networks``."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        self._networks = [ipaddress.ip_network(text) for text in networks]
+
+    def require(self, scope: Scope) -> None:
+        """Raise NotAtTheBed for anybody else."""
+        client, server = (_address(scope.get(end)) for end in ("client", "server"))
+        if client is None or not (
+            client.is_loopback or client == server or any(client in network for network in self._networks)
+        ):
+            told = client or "an unknown address"
+            raise NotAtTheBed(
+                f"only the bedside acts: {told} is neither this machine nor named in SPONDYL_PANEL_CLIENTS",
+                f"nur am Bett wird bedient: {told} ist nicht hier und fehlt in SPONDYL_PANEL_CLIENTS",
+            )
+
+
+def _address(end: tuple[str, int] | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(end[0].partition("%")[0] if end else "")
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def host_name(host: str) -> str:

@@ -1,7 +1,7 @@
 """Wrong PINs and badges: after some tries a wait, doubled with every further one; kept over restarts.
 
 Each operator has a count, so that a PIN is not guessed, and the panel has one, so that nobody goes round the
-names. A wait never touches what is under way, and never STOP.
+names: that one fades slowly. A wait never touches what is under way, and never STOP.
 """
 
 import json
@@ -21,27 +21,39 @@ log = structlog.get_logger(__name__)
 FILE: Final = "sign-in-failures.json"
 PANEL: Final = "panel"  # no account is called so: accounts are UUIDs
 FIRST_S: Final = 30.0
+MOST_OVER: Final = 8  # of a count that fades: tries beyond the free ones
 KEPT: Final = 1000  # operators with failures; more than a list has
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many wrong tries are free, how long the wait grows, and when a count without a new one is over."""
+    """How many wrong tries are free, how long the wait grows, and when a count is over.
+
+    A count that ``fades`` loses its free tries evenly over that time; else it is over when no new one came.
+    """
 
     tries: int
     longest_s: float
     forgotten_s: float
+    fades: bool = False
+
+    def left(self, failures: float, quiet_s: float) -> float:
+        """What is left of a count after so long without a wrong try."""
+        if not self.fades:
+            return failures if quiet_s <= self.forgotten_s else 0.0
+        most = self.tries + MOST_OVER  # so that a count that was driven up is over within two days
+        return max(0.0, min(failures, most) - max(0.0, quiet_s) * self.tries / self.forgotten_s)
 
 
 OPERATOR: Final = Patience(tries=5, longest_s=3600.0, forgotten_s=24 * 3600.0)
-WHOLE_PANEL: Final = Patience(tries=15, longest_s=300.0, forgotten_s=15 * 60.0)
+WHOLE_PANEL: Final = Patience(tries=15, longest_s=300.0, forgotten_s=24 * 3600.0, fades=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
     """Wrong tries in a row and when the last one was, seconds since the epoch."""
 
-    failures: int
+    failures: float
     last_s: float
 
 
@@ -60,7 +72,7 @@ class Locks:
         if wait_s <= 0:
             return
         seconds = math.ceil(wait_s)
-        failures = self._counts[name].failures
+        failures = math.floor(self._counts[name].failures)
         at_en, at_de = ("at this panel", "an diesem Panel") if name == PANEL else ("", "")
         raise SignInLocked(
             f"{failures} wrong tries{' ' + at_en if at_en else ''}: the next one is taken in {seconds} s",
@@ -74,7 +86,7 @@ class Locks:
         if count is None:
             return 0.0
         patience = _patience(name)
-        over = count.failures - patience.tries
+        over = math.floor(count.failures) - patience.tries
         if over < 0:
             return 0.0
         length_s = min(patience.longest_s, FIRST_S * 2.0 ** min(over, 16))
@@ -85,8 +97,8 @@ class Locks:
         now = self._now()
         for name in (PANEL, *whom):
             before = self._counts.get(name)
-            fresh = before is None or now - before.last_s > _patience(name).forgotten_s
-            self._counts[name] = Count(1 if before is None or fresh else before.failures + 1, now)
+            left = _patience(name).left(before.failures, now - before.last_s) if before else 0.0
+            self._counts[name] = Count(left + 1, now)
         while len(self._counts) > KEPT:
             self._counts.pop(next(name for name in self._counts if name != PANEL))
         self._save()
@@ -112,7 +124,7 @@ def _loaded(document: dict[str, Any]) -> dict[str, Count]:
     found = {}
     for name, row in document.items():
         try:
-            found[str(name)] = Count(int(row["failures"]), float(row["last_s"]))
+            found[str(name)] = Count(float(row["failures"]), float(row["last_s"]))
         except (TypeError, KeyError, ValueError):
             continue  # another release wrote it: one count less
     return found

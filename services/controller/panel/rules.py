@@ -5,6 +5,7 @@ beds where it may, and never starts, resumes or raises anything: **only the beds
 open view of what a bed does ask for nobody.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from services.controller.errors import UnknownDevice
+from services.controller.panel.guard import KnownClients
 from services.controller.panel.sign_ins import SignIns
 from services.kit.auth.guard import Guard, Rule, by_token, lacking
 from services.kit.auth.principal import Principal
@@ -31,14 +33,14 @@ def cookie_of(connection: HTTPConnection, signed: SignIns) -> str | None:
     return connection.cookies.get(cookie_name(signed.site))
 
 
-def guard(signed: SignIns, public_key: Any) -> Guard:
-    """Knows operators by their cookie, everybody else by a token; ``public_key()`` gives the PEM."""
+def guard(signed: SignIns) -> Guard:
+    """Knows operators by their cookie, everybody else by a token for panels."""
 
     async def identify(connection: HTTPConnection) -> Principal | None:
         operator = signed.principal(cookie_of(connection, signed))
         if operator is not None or "authorization" not in connection.headers:
             return operator
-        return by_token(connection, public_key(), PANEL)
+        return by_token(connection, signed.operators.key(), PANEL)
 
     return Guard(identify)
 
@@ -56,6 +58,7 @@ class AtThePanel(Rule):
             raise NotSignedIn("nobody is signed in at this panel: sign in with a PIN or a badge")
         if not operator.may("beds.operate", signed.site):
             raise lacking(operator, "beds.operate", signed.site)
+        at_the_bed(connection)
         return operator
 
 
@@ -86,8 +89,14 @@ def here(permission: Permission) -> Any:
     return Depends(Here(permission))
 
 
+def at_the_bed(connection: HTTPConnection) -> None:
+    """Signing in and acting are for browsers at the bed. Raises NotAtTheBed."""
+    clients: KnownClients = connection.app.state.clients
+    clients.require(connection.scope)
+
+
 async def sight(connection: HTTPConnection) -> Callable[[], bool]:
-    """Tells from now on whether whoever asks may know whose session it is: a sign-in may end meanwhile.
+    """Tells from now on whether whoever asks may know whose session it is: a sign-in or token ends meanwhile.
 
     A token that is none refuses nobody the open view.
     """
@@ -99,7 +108,10 @@ async def sight(connection: HTTPConnection) -> Callable[[], bool]:
         sees = _sees(await connection.app.state.guard.identify(connection), signed.site)
     except NotSignedIn:
         sees = False
-    return lambda: sees
+    if not sees:
+        return lambda: False
+    ends = time.monotonic() + connection.state.token_ends_s - time.time()  # a clock set back prolongs nothing
+    return lambda: time.monotonic() < ends
 
 
 def name_of(connection: HTTPConnection) -> str:

@@ -29,7 +29,7 @@ def router(signed: SignIns) -> APIRouter:
         signed.operators.refresh()
         return view(signed, known(request))
 
-    @routes.post("/sign-in", dependencies=[public(), Depends(json_only)])
+    @routes.post("/sign-in", dependencies=[public(), Depends(json_only), Depends(rules.at_the_bed)])
     def sign_in(body: models.SignInRequest, request: Request, response: Response) -> Json:
         """By name and PIN, or by badge; open, because it is the way in. Whoever was signed in before goes."""
         badge = body.badge.get_secret_value()

@@ -34,7 +34,8 @@ VALID_S: Final = 30 * 24 * 3600
 MAX_OPERATORS: Final = 400
 MAX_SIGNED: Final = 250_000  # characters; the stream `operators` carries no more
 PIN_DIGITS: Final = (6, 12)
-BADGE_CHARACTERS: Final = (4, 64)
+BADGE_CHARACTERS: Final = (8, 64)
+BADGE_DIGITS: Final = 10  # of a number without a letter: fewer could be tried out at a panel
 KEY_BYTES: Final = 32
 _CLAIMS: Final = ("iss", "aud", "site", "version", "iat", "exp", "operators")
 _BADGE: Final = re.compile(r"[0-9A-Za-z._:/+=-]+")
@@ -205,6 +206,8 @@ def check_badge(number: str) -> str:
     least, most = BADGE_CHARACTERS
     if not least <= len(number) <= most or not _BADGE.fullmatch(number):
         raise SpondylError(f"a badge's number has {least} to {most} letters, digits or . _ : / + = -")
+    if not any(map(str.isalpha, number)) and sum(map(str.isdigit, number)) < BADGE_DIGITS:
+        raise SpondylError(f"a badge's number without a letter has at least {BADGE_DIGITS} digits")
     return number
 
 
