@@ -159,10 +159,10 @@ def test_a_role_that_was_taken_away_is_gone_with_the_next_page(console, people, 
 
 def test_a_page_that_stays_open_is_closed_when_its_sign_in_ends(console, people, open_page):
     """A wall that goes on showing patients after its account was switched off would be a leak."""
-    user = people.person("otto", "clinician")
+    people.person("otto", "clinician")
     page = open_page(console.address, user="otto", may_fail=(*REFUSED, "Failed to load", "WebSocket", "ERR_"))
     expect(page.locator("#menu-button")).to_be_visible()
-    people.store.end_sign_ins_of(user.id)
+    people.sign_out_everywhere("otto")
     page.wait_for_url("**/sign-in?next=*", timeout=25_000)
 
 

@@ -105,7 +105,7 @@ def test_an_ended_sign_in_ends_its_streams(wall, north, open_page):
     wall.people.person("nora", "reception@north")
     page = open_page(wall.address, user="nora", may_fail=("401", "Failed to load", "WebSocket"))
     expect(field(tile(page, "bed-01"), "tension")).to_have_text(re.compile(r"^\d+$"))
-    wall.people.store.end_sign_ins_of(wall.people.store.user_named("nora").id)
+    wall.people.sign_out_everywhere("nora")
     expect(page).to_have_url(re.compile("/sign-in"), timeout=15_000)
 
 

@@ -45,6 +45,11 @@ class AccountRig:
             "x-csrf-token": opened.sign_in.forgery,
         }
 
+    def sign_out_everywhere(self, name: str) -> None:
+        """Every browser of this person is signed out."""
+        user = self.store.user_named(name)
+        self.store.change_user(user.id, {"title": user.title}, ends=True)
+
     def cookies(self, name: str, address: str) -> list[dict[str, str]]:
         """For Playwright: the cookie of a new sign-in at the console of this address."""
         return [{"name": self.accounts.cookie, "value": self.open(name).cookie, "url": address}]

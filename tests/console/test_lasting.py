@@ -66,7 +66,7 @@ def test_each_look_that_succeeds_begins_the_minute_anew(room):
         clock.now += HELD_S - 1
         assert asyncio.run(right.lasts())
         take_away(room, is_away=False)
-    room.people.store.end_sign_ins_of(room.people.store.user_named("anna").id)
+    room.people.sign_out_everywhere("anna")
     assert not asyncio.run(right.lasts())
 
 

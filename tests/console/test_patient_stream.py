@@ -26,7 +26,7 @@ def test_the_stream_ends_when_the_sign_in_that_opened_it_does(room, end):
 
     def act():
         if end == "signed out":
-            room.people.store.end_sign_ins_of(user.id)
+            room.people.sign_out_everywhere("anna")
         elif end == "switched off":
             room.people.store.change_user(user.id, {"disabled_at_us": 1})
         else:
