@@ -20,7 +20,7 @@ SpondylError
 └── ProviderUnavailable the OpenID provider does not answer (503)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from services.kit.errors import SpondylError
@@ -28,9 +28,21 @@ from services.kit.language import Language
 
 
 class UnknownDevice(SpondylError):  # noqa: N818  (the name is what a reader meets)
-    """No bed of this name has been heard of."""
+    """No bed of this name has been heard of, or several; a page says it in the reader's language."""
 
     status = 404
+
+    def __init__(self, device: str, site: str | None = None, several: Sequence[str] = ()) -> None:
+        names = ", ".join(several)
+        if several:
+            english = f"bed {device} exists at {names}: name one with ?site="
+            german = f"Liege {device} gibt es an {names}: Nennen Sie einen Standort mit ?site="
+        else:
+            where, wo = (f" at site {site}", f" am Standort {site}") if site else ("", "")
+            english = f"no bed {device}{where} has been heard of since this console started"
+            german = f"Seit dem Start dieser Konsole hat sich keine Liege {device}{wo} gemeldet"
+        super().__init__(english)
+        self.words: Mapping[Language, str] = {"de": german, "en": english}
 
 
 class UnknownAlarm(SpondylError):  # noqa: N818  (the same)

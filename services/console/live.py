@@ -133,11 +133,9 @@ class Live:
                 if key.device == device and site in (None, key.site) and (sites is None or key.site in sites)
             ]
         if not found:
-            where = f" at site {site}" if site else ""
-            raise UnknownDevice(f"no bed {device}{where} has been heard of since this console started")
+            raise UnknownDevice(device, site)
         if len(found) > 1:
-            several = ", ".join(sorted(one.key.site for one in found))
-            raise UnknownDevice(f"bed {device} exists at {several}: name one with ?site=")
+            raise UnknownDevice(device, several=sorted(one.key.site for one in found))
         return found[0]
 
     def link(self, device: Device, now: float) -> Link:

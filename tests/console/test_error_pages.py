@@ -168,3 +168,18 @@ def test_every_kind_has_its_texts_and_symbol():
     for kind in (*KINDS.values(), OTHER):
         assert {kind.id, f"{kind.id}_text"} <= set(TEXTS)
         assert f'id="{kind.icon}"' in icons
+
+
+def test_a_bed_that_nobody_heard_of_is_said_in_the_readers_language(console, app):
+    """A German page with an English sentence reads as a fault of the program."""
+    people = AccountRig(console.settings.database)
+    people.person("ada", "clinician")
+    client = Client(app, people.headers("ada"))
+    for path in ("/beds/bed-99?site=nrth", "/beds/bed-99/patient?site=nrth"):
+        german = client.get(path, headers=HTML | {"accept-language": "de"})
+        assert german.status_code == 404
+        assert "keine Liege bed-99 am Standort nrth gemeldet" in german.text
+        assert "no bed bed-99" not in german.text
+        program = client.get(path, headers={"accept": "application/json"})
+        assert program.json()["detail"].startswith("no bed bed-99 at site nrth has been heard of")
+    people.close()

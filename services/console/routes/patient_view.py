@@ -87,8 +87,7 @@ def _key_of(console: Console, who: Principal | Screen, device: str, site: str | 
     if isinstance(who, Principal):
         return console.live.find(device, site, who.sites("beds.see")).key
     if device != who.key.device or site not in (None, who.key.site):
-        where = f" at site {site}" if site else ""
-        raise UnknownDevice(f"no bed {device}{where} has been heard of since this console started")
+        raise UnknownDevice(device, site)
     return who.key
 
 
