@@ -87,9 +87,18 @@ function showPage(page) {
   const narrowed = filters.elements.q.value.trim() || filters.elements.site.value;
   byId("empty").hidden = Boolean(page.counts.all || narrowed);
   byId("none").hidden = Boolean(page.found || !(page.counts.all || narrowed));
+  sayNone(filters.elements.site.value, page.sites);
   for (const site of page.sites) offerSite(site);
   if (asked) byId("announcer").textContent = page.words;
   asked = false;
+}
+
+/** A site that no bed was heard of at is named: it may be mistyped in the address. */
+function sayNone(site, sites) {
+  const strange = Boolean(site) && !sites.includes(site);
+  byId("none-fits").hidden = strange;
+  byId("none-site").hidden = !strange;
+  byId("none-site").textContent = byId("none-site").dataset.words.replace("{site}", () => site);
 }
 
 function point(link, number, isEnd) {
