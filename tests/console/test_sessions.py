@@ -374,6 +374,27 @@ def test_too_few_or_too_many_to_compare_is_refused_with_the_limit(rig, count, wo
     answer = rig.get("ada", "/sessions/compare", params={"session": [str(uuid4()) for _ in range(count)]})
     assert answer.status_code == 422
     assert words in shown(answer)
+    assert f'href="/sessions/{SESSION}"' in shown(answer)  # still on the list, nothing lost
+
+
+def test_an_id_that_opens_nothing_leaves_the_list_with_the_words_why(rig):
+    """A mistyped id is corrected beside the list, not on an empty page."""
+    for typed, words in (("not-an-id", "not-an-id"), (str(uuid4()), "Nothing that you may see")):
+        answer = rig.get("ada", "/sessions", params={"q": typed})
+        text = shown(answer)
+        assert answer.status_code == 422
+        assert words in text
+        assert f'href="/sessions/{SESSION}"' in text
+        assert text.index('class="past-filters"') < text.index('class="past-open"')
+
+
+def test_the_legend_of_compared_curves_tells_bed_and_second(rig):
+    """Two sessions of one minute at two beds must not have the same line."""
+    other = UUID(int=0x5E55 << 112 | 2)
+    text = shown(rig.get("ada", f"/sessions/compare?session={other}&session={SESSION}"))
+    lines = re.findall(r'data-toggle="\d+".*?<span>(.*?)</span></label>', text)
+    assert [line[:10] for line in lines] == ["1. bed-01, "[:10], "2. bed-01, "[:10]]
+    assert all(re.search(r"\d\d:\d\d:\d\d", line) for line in lines)
 
 
 def test_pages_speak_german_to_who_reads_german(rig):

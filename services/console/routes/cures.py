@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 
 from services.console.context import Console
-from services.console.errors import HistoryNotFound
-from services.console.routes.sessions import Reader
+from services.console.errors import BadSearch, HistoryNotFound
+from services.console.routes.sessions import Reader, listed
 from services.console.sessions import asking, comparing
+from services.console.sessions.asking import Asked
 from services.console.sessions.comparing import MOST, MOST_OF_CURE, Compared
 from services.console.sessions.models import Session
 from services.console.sessions.words import script_words
@@ -34,7 +35,10 @@ def router(console: Console) -> APIRouter:
 
 
 async def _chosen(console: Console, request: Request, who: Principal) -> Response:
-    ids = comparing.chosen(request.query_params.getlist("session"))
+    try:
+        ids = comparing.chosen(request.query_params.getlist("session"))
+    except BadSearch as error:
+        return await listed(console, request, who, Asked(), error)
     rows = await comparing.compared(console.archive, who, ids)
     for row in rows:
         await console.record(request, who, "session.seen", record=str(row.session.id), site=row.session.site)
