@@ -41,7 +41,11 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(console.fanout.run()), asyncio.create_task(console.desk.run())]
+        tasks = [
+            asyncio.create_task(console.fanout.run()),
+            asyncio.create_task(console.desk.run()),
+            asyncio.create_task(console.accounts.tidy()),
+        ]
         try:
             yield
         finally:

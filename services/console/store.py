@@ -152,7 +152,7 @@ class Store:
         return None if row is None else SignIn(*row)
 
     def saw(self, sign_in_id: str, at_us: int) -> None:
-        """Somebody used this sign-in. Waits for no other writer: raises DBAPIError at once."""
+        """Somebody used this sign-in. Hardly waits for another writer: raises DBAPIError."""
         with impatient(self.engine) as connection:
             connection.execute(update(SIGN_INS).where(SIGN_INS.c.id == sign_in_id).values(seen_at_us=at_us))
 

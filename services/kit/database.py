@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from services.kit.errors import SpondylError
 
 BUSY_TIMEOUT_MS = 5000
+IMPATIENT_MS = 100
 _URLS = "sqlite:///FILE or postgresql+psycopg://..."
 # WAL: readers never wait for the writer; FULL: a commit is on disk when it returns, power cut included.
 _SQLITE_PRAGMAS = {
@@ -121,16 +122,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def impatient(engine: Engine) -> Iterator[Connection]:
-    """Like ``writing``, but it waits for no other writer: DBAPIError is raised at once."""
+    """Like ``writing``, but it waits 0.1 s and no longer for another writer, then raises DBAPIError."""
     is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect().execution_options(spondyl_begin="IMMEDIATE") as connection:
         driver: Any = connection.connection.driver_connection
         if is_sqlite:
-            driver.execute("PRAGMA busy_timeout = 0")
+            driver.execute(f"PRAGMA busy_timeout = {IMPATIENT_MS}")
         try:
             with connection.begin():
                 if not is_sqlite:
-                    connection.execute(text("SET LOCAL lock_timeout = '100ms'"))
+                    connection.execute(text(f"SET LOCAL lock_timeout = {IMPATIENT_MS}"))
                 yield connection
         finally:
             if is_sqlite:

@@ -273,6 +273,30 @@ def test_a_sign_in_that_is_used_all_day_ends_after_twelve_hours(people):
     assert not signed_in(people, opened.cookie)
 
 
+def test_a_screen_whose_account_is_promoted_has_the_end_of_everybodys_sign_in(people):
+    """Thirty days are for a screen that only shows; a therapist's rights must not hang on a wall so long."""
+    people.person("grace", "monitor")
+    opened = people.open("grace")
+    people.person("grace", "monitor", "therapist")
+    for minutes in range(0, 12 * 60, 20):
+        people.accounts.clock = lambda at=minutes: opened.sign_in.created_at_us + at * 60 * SECOND_US
+        assert signed_in(people, opened.cookie)
+    people.accounts.clock = lambda: opened.sign_in.created_at_us + LONGEST_US
+    assert not signed_in(people, opened.cookie)
+
+
+def test_sign_ins_that_ended_long_ago_are_taken_out(people):
+    """The table must not grow for ever, and nobody needs to know who came from where last year."""
+    person(people)
+    old, ended, fresh = (people.open("grace") for _ in range(3))
+    people.store.end_sign_in(ended.sign_in.id)
+    assert people.store.forget_ended(now_us() - SECOND_US) == 0
+    assert people.store.forget_ended(now_us() + SECOND_US) == 1
+    assert people.store.sign_in(ended.sign_in.id) is None
+    assert people.store.forget_ended(old.sign_in.ends_at_us + SECOND_US) == 2
+    assert people.store.sign_in(fresh.sign_in.id) is None
+
+
 @pytest.mark.parametrize("headers", [{"accept": "application/json"}, {BY_PAGE: "page"}])
 def test_what_a_page_fetches_by_itself_keeps_no_sign_in_alive(people, headers):
     """A browser that nobody sits at must end, however busy its page is."""

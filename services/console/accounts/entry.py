@@ -2,12 +2,13 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from services.console.accounts import passwords
 from services.console.accounts.limits import AddressLimit, Ghosts, wait_s
 from services.console.accounts.models import User
-from services.console.errors import SignInRefused, UnknownUser
+from services.console.errors import AccountRefused, SignInRefused, UnknownUser
 from services.console.store import Store, now_us
 
 Reason = Literal["wrong", "locked", "too_many"]
@@ -41,11 +42,33 @@ class Entry:
             or user.disabled
         ):
             raise refused("wrong", 0.0, user)
-        self._addresses.give_back(address)
-        values: dict[str, object] = {"failures": 0, "locked_until_us": 0}
         if stored and passwords.outdated(stored):
-            values["password"] = passwords.kept(password)
-        return self._store.change_user(user.id, values)
+            return self._right(user, address, password=passwords.kept(password))
+        return self._right(user, address)
+
+    def counted(self, user: User, address: str, change: Callable[[], User]) -> User:
+        """Do what asks for the present password again: a wrong one counts as at the sign-in.
+
+        After the fifth the account waits. Raises SignInRefused, and what the change raises for other reasons.
+        """
+        if (seconds := self._addresses.take(address)) > 0:
+            raise refused("too_many", seconds)
+        if (seconds := self._count(user, user.name)) > 0:
+            raise refused("locked", seconds, user)
+        try:
+            done = change()
+        except AccountRefused as error:
+            if error.text != "password_current_wrong":
+                self._right(user, address)
+                raise
+            waits = wait_s(self._store.user(user.id).failures)
+            raise refused("locked" if waits else "wrong", waits, user) from None
+        self._right(user, address)
+        return done
+
+    def _right(self, user: User, address: str, **values: object) -> User:
+        self._addresses.give_back(address)
+        return self._store.change_user(user.id, {"failures": 0, "locked_until_us": 0, **values})
 
     def _named(self, name: str) -> User | None:
         try:

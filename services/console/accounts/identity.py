@@ -1,23 +1,28 @@
 """Who asks the console: a browser by its cookie, a program by its token; and what both must obey."""
 
 import secrets
-from typing import Final
+from typing import Final, cast
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.console.accounts.accounts import Accounts
+from services.console.accounts.accounts import Accounts, is_command
+from services.console.accounts.models import SignIn, User
+from services.console.accounts.turns import COMMANDS
 from services.console.errors import ForgedRequest, PasswordChangeFirst
 from services.kit.auth.guard import Guard, by_token
 from services.kit.auth.principal import Principal
 from services.kit.auth.tokens import CONSOLE
+from services.kit.errors import SpondylError
 
 SIGN_IN: Final = "/sign-in"
 PASSWORD: Final = "/password"  # noqa: S105  (a path)
 BEFORE_THE_CHANGE: Final = (PASSWORD, "/sign-out")  # all that an initial password opens
 HEADER: Final = "x-csrf-token"
 FIELD: Final = "csrf"
+COMMAND_WAITS_S: Final = 1.0  # of a STOP for the accounts
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -29,7 +34,7 @@ def guard(accounts: Accounts, public_pem: bytes) -> Guard:
         if "authorization" in connection.headers:
             # No browser sends one by itself: nothing to forge.
             return by_token(connection, public_pem, CONSOLE)
-        found = await run_in_threadpool(accounts.find, connection)
+        found = await _find(accounts, connection)
         if found is None:
             return None
         sign_in, user = found
@@ -39,6 +44,15 @@ def guard(accounts: Accounts, public_pem: bytes) -> Guard:
         return user.principal
 
     return Guard(identify, sign_in=SIGN_IN)
+
+
+async def _find(accounts: Accounts, connection: HTTPConnection) -> tuple[SignIn, User] | None:
+    """Who it is. A STOP waits neither behind other requests' threads nor long for a database."""
+    if not is_command(connection):
+        return await run_in_threadpool(accounts.find, connection)
+    with anyio.move_on_after(COMMAND_WAITS_S):
+        return await COMMANDS.run(accounts.find, connection)
+    return accounts.remembered(connection) or await COMMANDS.run(accounts.find, connection)
 
 
 async def refuse_forgery(connection: HTTPConnection, forgery: str) -> None:
@@ -56,10 +70,9 @@ async def refuse_forgery(connection: HTTPConnection, forgery: str) -> None:
         )
 
 
-async def lead_to_password(request: Request, error: Exception) -> Response:
+async def lead_to_password(connection: Request, error: Exception) -> Response:
     """A page of somebody whose initial password stands leads to its change; anything else is refused."""
-    from services.kit.http import problem
-
-    if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
+    is_page = connection.scope.get("method") in ("GET", "HEAD")  # (a WebSocket comes here too, and has none)
+    if is_page and "text/html" in connection.headers.get("accept", ""):
         return RedirectResponse(PASSWORD, status_code=303, headers={"cache-control": "no-store"})
-    return problem(403, "Not permitted", str(error))
+    return cast("Response", await connection.app.exception_handlers[SpondylError](connection, error))

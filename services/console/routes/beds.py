@@ -6,9 +6,9 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from services.console import behind
+from services.console.accounts.turns import COMMANDS
 from services.console.context import Console
 from services.console.curve import Curves, Since
 from services.console.errors import CommandFailed, HistoryRefused, HistoryUnavailable
@@ -158,7 +158,7 @@ def _add_commands(routes: APIRouter, console: Console) -> None:
         if not who.may("beds.stop", found.key.site):
             raise lacking(who, "beds.stop", found.key.site)
         try:
-            reply = await run_in_threadpool(console.remote.ask, found.key, action, who.name[:MAX_NAME])
+            reply = await COMMANDS.run(console.remote.ask, found.key, action, who.name[:MAX_NAME])
         except CommandFailed as error:
             await _record(console, request, who, found, action, {"done": False, "detail": error.message})
             raise _in_words(error, found, language_of(request)) from None

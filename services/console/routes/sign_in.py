@@ -1,6 +1,7 @@
 """Signing in and out, and the change of one's own password."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request, Response
@@ -12,6 +13,7 @@ from services.console.accounts.entry import Entry
 from services.console.accounts.identity import PASSWORD, SIGN_IN
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD
 from services.console.accounts.models import User
+from services.console.accounts.turns import PASSWORDS
 from services.console.context import Console
 from services.console.errors import AccountRefused, SignInRefused
 from services.kit.auth.guard import public, signed_in
@@ -25,9 +27,10 @@ CHOICES: Final = {"language": LANGUAGES, "theme": THEMES}
 def router(console: Console) -> APIRouter:
     """``/sign-in``, ``/sign-out`` and ``/password``."""
     routes = APIRouter(include_in_schema=False)
-    _add_sign_in(routes, console, Entry(console.store))
+    entry = Entry(console.store)
+    _add_sign_in(routes, console, entry)
     _add_sign_out(routes, console)
-    _add_password(routes, console)
+    _add_password(routes, console, entry)
     return routes
 
 
@@ -43,7 +46,7 @@ def _add_sign_in(routes: APIRouter, console: Console, entry: Entry) -> None:
     async def enter(request: Request, name: Text = "", password: Text = "", next: Text = "/") -> Response:  # noqa: A002  (the form's names)
         """Check name and password; a new cookie each time, so that none can be planted beforehand."""
         try:
-            user = await run_in_threadpool(entry.admit, name, password, address_of(request))
+            user = await PASSWORDS.run(entry.admit, name, password, address_of(request))
         except SignInRefused as error:
             await console.record(
                 request, stranger(name, error), "sign_in.refused", detail={"reason": error.reason}
@@ -70,7 +73,7 @@ def _add_sign_out(routes: APIRouter, console: Console) -> None:
         return answer
 
 
-def _add_password(routes: APIRouter, console: Console) -> None:
+def _add_password(routes: APIRouter, console: Console, entry: Entry) -> None:
     @routes.get(PASSWORD, dependencies=[signed_in()])
     async def ask(request: Request) -> Response:
         """The form for one's own password."""
@@ -82,12 +85,29 @@ def _add_password(routes: APIRouter, console: Console) -> None:
         user = await _user(console, request)
         try:
             same_twice(new, again)
-            changed = await run_in_threadpool(
-                console.users.change_password, user, current, new, address_of(request)
-            )
+            change = partial(console.users.change_password, user, current, new, address_of(request))
+            changed = await PASSWORDS.run(entry.counted, user, address_of(request), change)
         except AccountRefused as error:
             return await _password_form(console, request, error)
+        except SignInRefused as error:
+            return await _guessed(console, request, user, error)
         return await remember(console, request, changed, to("/"))
+
+
+async def _guessed(console: Console, request: Request, user: User, error: SignInRefused) -> Response:
+    """A present password that was wrong, as at the sign-in; too often, and this sign-in is over."""
+    detail = {"reason": error.reason, "at": PASSWORD}
+    await console.record(request, user.principal, "sign_in.refused", detail=detail)
+    if error.reason == "locked":
+        await run_in_threadpool(console.accounts.end, request)
+        return form(console, request, "/", name=user.name, error=error)
+    wrong = "password_current_wrong" if error.reason == "wrong" else f"sign_in_{error.reason}"
+    refusal = AccountRefused(error.message, text=wrong, seconds=error.wait_s)
+    refusal.status = error.status
+    answer = await _password_form(console, request, refusal)
+    if error.wait_s:
+        answer.headers["retry-after"] = str(error.wait_s)
+    return answer
 
 
 async def _password_form(console: Console, request: Request, error: AccountRefused | None = None) -> Response:
