@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from services.console import present
 from services.console.live import Live
-from services.console.models import IN_SESSION, Device, Gateway
+from services.console.models import Device, Gateway
 from services.console.texts import TEXTS
 from services.kit.pages import Language
 from services.kit.words import PHASES
@@ -38,6 +38,7 @@ ALARM_AT: Final = {
 LAG_WARN_S: Final = 1.0
 UNSTORED_WARN_S: Final = 10.0  # telemetry says every second or two how far it is
 UNSTORED_BAD_S: Final = 120.0
+GATEWAY_SILENT_S: Final = 3.0  # what it last said of itself is no news of it after this
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def progress(look: Look) -> dict[str, Any]:
     fresh = look.live.link(device, look.now) == "live"
     phase = device.current_phase(look.now)
     state = device.state
-    known = fresh and state is not None and phase in IN_SESSION
+    known = fresh and state is not None and present.has_session(device, phase)
     total_s = state.traction_s if state else 0.0
     gone_s = max(0.0, total_s - present.remaining_s(device))
     return {
@@ -135,6 +136,10 @@ def _gateway(look: Look, gateway: Gateway | None) -> Row:
     if gateway is None:
         return _row(look, "gateway", "unknown", "gateway_unknown")
     said = gateway.said
+    age_s = look.device.age_s(look.now)
+    if gateway.state == "online" and age_s is not None and age_s > GATEWAY_SILENT_S:
+        age = present.duration(age_s, look.language)
+        return _row(look, "gateway", "warn", "gateway_silent", gateway=said.gateway, age=age)
     version = said.versions.get("spondyl", "")
     values = {"gateway": said.gateway, "version": version}
     words = f"gateway_{gateway.state}" if version or gateway.state != "online" else "gateway_plain"

@@ -3,7 +3,7 @@
 SpondylError
 ├── UnknownDevice       no such bed has ever been heard of (404)
 ├── UnknownAlarm        this occurrence of an alarm is not on, or not any more (404)
-├── CommandFailed       a stop or pause was not answered or was refused (502)
+├── CommandFailed       a stop or pause was not sent or was refused (502), or nobody answered it (504)
 ├── HistoryUnavailable  telemetry does not answer (503)
 ├── HistoryRefused      telemetry refuses, with its own words and status
 │   └── HistoryNotFound     it knows nothing of that name or id, or may not tell this caller (404)
@@ -52,13 +52,15 @@ class UnknownAlarm(SpondylError):  # noqa: N818  (the same)
 
 
 class CommandFailed(SpondylError):  # noqa: N818  (the same)
-    """A remote stop or pause did not get its answer; ``why`` says which of the three."""
+    """A remote stop or pause did not get its answer; ``why`` says which of the three.
 
-    status = 502
+    Without an answer nobody knows whether it was done: 504, where the others were surely not done: 502.
+    """
 
     def __init__(self, message: str, why: Literal["unsent", "silent", "refused"] = "refused") -> None:
         super().__init__(message)
         self.why = why
+        self.status = 504 if why == "silent" else 502
 
 
 class HistoryUnavailable(SpondylError):  # noqa: N818  (the same)

@@ -12,7 +12,7 @@ from typing import Any
 from broker.messages import Event
 from services.console import alarms
 from services.console.live import Live
-from services.console.models import Device, Link
+from services.console.models import IN_SESSION, Device, Link
 from services.console.texts import TEXTS
 from services.kit.pages import Language
 from services.kit.words import PHASES, PRIORITY_SYMBOLS, reason
@@ -23,6 +23,8 @@ CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that 
 UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
 NOISE_N = 5.0  # a slack load cell reads a little below zero; more than this below it is shown as it is
 EVENTS_SHOWN = 30
+ENDED = ("done", "stopped", "fault")  # what was reached stays until the session is closed
+STILL = ("paused", "ready", *ENDED)  # no traction time runs
 ALARMS = ("alarm.raised", "alarm.cleared")
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 
@@ -73,6 +75,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
     state = device.state
     rows = alarms.rows(live, device, now, language)
     session = alarms.in_session(device, now)
+    reached = has_session(device, phase)
     measured = UNKNOWN_TENSION.isdisjoint(row["condition"] for row in rows)
     known = fresh and measured
     return {
@@ -98,9 +101,9 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "in_session": session,
         "remaining": remaining(device, session=session, fresh=fresh),
         "elapsed": elapsed(device) if session and fresh else BLANK,
-        "progress": progress(device) if session else 0.0,
-        "cycle": str(state.cycle) if state and state.cycle and session else BLANK,
-        "guardings": str(state.guardings) if state and session else BLANK,
+        "progress": progress(device) if reached else 0.0,
+        "cycle": str(state.cycle) if state and state.cycle and reached else BLANK,
+        "guardings": str(state.guardings) if state and reached else BLANK,
         "region": TEXTS[f"region_{state.region}"][language] if state and state.region and session else "",
         "priority": rows[0]["priority"] if rows else None,
         "quiet": alarms.quiet(rows),
@@ -134,6 +137,12 @@ def plain_words(link: Link, device: Device, phase: str, language: Language, *, m
     return said if measured else f"{TEXTS['tension_unknown'][language]} {said}"
 
 
+def has_session(device: Device, phase: str) -> bool:
+    """Whether there is a session to tell of: one that runs, or has ended and is not closed yet."""
+    state = device.state
+    return phase in IN_SESSION or (phase in ENDED and state is not None and state.session is not None)
+
+
 def remaining(device: Device, *, session: bool, fresh: bool) -> str:
     """Traction time still to come; blank outside a session and when it is not known."""
     return clock(remaining_s(device)) if session and fresh and device.state else BLANK
@@ -149,7 +158,7 @@ def remaining_s(device: Device) -> float:
     state = device.state
     if state is None:
         return 0.0
-    if state.phase in ("paused", "ready") or state.boot != device.boot or not device.backlog:
+    if state.phase in STILL or state.boot != device.boot or not device.backlog:
         return state.remaining_s
     since_s = max(0, device.seq - state.seq) * device.backlog[-1].period_s
     return max(0.0, state.remaining_s - since_s)

@@ -159,7 +159,7 @@ def test_a_broker_that_is_gone_leaves_a_clear_page(bed_page, wall):
     expect(page.locator("#banner")).to_contain_text("The broker has not been reachable", timeout=8000)
     expect(page.locator('[data-part="link"]')).to_contain_text("the broker cannot be reached", timeout=4000)
     page.get_by_role("button", name="STOP").click()
-    expect(page.locator("#answer")).to_contain_text("GO TO THE BED", timeout=10_000)
+    expect(page.locator("#answer")).to_contain_text("NOT STOPPED", timeout=10_000)
     shot(page, "bed-broker-down")
     wall.broker.start()
 
@@ -196,16 +196,27 @@ def test_a_pause_is_asked_once_and_only_then_sent(bed_page, gateway):
 
 
 def test_a_stop_that_nobody_answers_is_said_loudly(bed_page):
-    """Silence must never be taken for a stop."""
-    page = bed_page(may_fail=("502",))
+    """Silence must never be taken for a stop, nor for a bed that goes on: nobody knows."""
+    page = bed_page(may_fail=("504",))
     page.get_by_role("button", name="STOP").click()
     answer = page.locator("#answer")
     expect(answer).to_have_attribute("role", "alert", timeout=10_000)
-    expect(answer).to_contain_text("NOT STOPPED")
-    expect(answer).to_contain_text("go to the bed")
+    expect(answer).to_contain_text("GO TO THE BED: whether it stopped is not known")
+    expect(answer).not_to_contain_text("NOT STOPPED")
     size = answer.locator("strong").evaluate("(it) => parseFloat(getComputedStyle(it).fontSize)")
     assert size >= 24
     shot(page, "bed-not-stopped")
+
+
+def test_a_bed_that_stopped_without_an_answer_takes_the_alarm_back(bed_page, north):
+    """Who runs to a bed that has stopped is missing at another one."""
+    page = bed_page(may_fail=("504",))
+    page.get_by_role("button", name="STOP").click()
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("NO ANSWER", timeout=10_000)
+    north.beds["bed-01"].phase = "stopped"
+    expect(answer).to_contain_text(re.compile(r"Stopped after all, at \d\d:\d\d:\d\d"), timeout=4000)
+    expect(answer).to_have_attribute("data-state", "done")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])

@@ -70,13 +70,15 @@ def test_a_free_bed_welcomes_without_numbers(patient_page):
     shot(page, "patient-welcome")
 
 
-def test_a_bed_that_falls_silent_goes_calm_and_says_that_staff_know(patient_page, north):
+def test_a_bed_that_falls_silent_goes_calm_and_says_how_to_stop(patient_page, north):
     """A frozen number would be believed by the one person who cannot walk away."""
     page = patient_page()
     expect(field(page, "pull")).to_have_text(NUMBER)
     north.beds["bed-01"].silent = True
     expect(page.get_by_role("heading", level=1)).to_have_text("The picture is taking a break", timeout=8000)
-    expect(field(page, "next")).to_have_text("Your team has been told.")
+    expect(field(page, "next")).to_have_text(
+        "Your team is nearby. You can stop at any time with the switch in your hand."
+    )
     expect(page.locator("#gauges")).to_be_hidden()
     shot(page, "patient-away")
     north.beds["bed-01"].silent = False

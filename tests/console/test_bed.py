@@ -90,6 +90,28 @@ def test_progress_that_is_not_known_is_not_shown(pulling):
     assert {row["state"] for row in found["cycle"]} == {""}
 
 
+@pytest.mark.parametrize("phase", ["stopped", "fault", "done"])
+def test_what_a_session_has_reached_stays_until_it_is_closed(pulling, phase):
+    """How far it came is what is written down, and asked for, after a stop."""
+    pulling.state(NORTH, state(phase))
+    pulling.tension(NORTH, block(10, phase=phase))
+    pulling.tension(NORTH, block(20, phase=phase))
+    found = shown(pulling)["progress"]
+    tile = present.tile(pulling, pulling.devices[NORTH], pulling.clock(), "en")
+    assert (found["gone"], found["total"]) == ("20:00", "30:00")
+    assert (tile["cycle"], tile["guardings"], tile["progress"]) == ("3", "1", pytest.approx(2 / 3, abs=0.001))
+    pulling.state(NORTH, state("idle", session=None, cycle=0, guardings=0))
+    pulling.tension(NORTH, block(30, phase="idle"))
+    assert shown(pulling)["progress"]["gone"] == "--"
+
+
+def test_a_gateway_that_is_silent_is_not_said_to_be_there(pulling):
+    """What it said of itself is old as soon as nothing comes from it."""
+    pulling.clock.now += 4
+    row = chain(pulling)["gateway"]
+    assert (row["health"], row["text"]) == ("warn", "gw-north last said it was online; no data for 4 s")
+
+
 def test_every_part_of_the_way_is_told_well_or_not(pulling):
     """Who has to look for a fault starts where the first part is not well."""
     assert {name: row["health"] for name, row in chain(pulling).items()} == {

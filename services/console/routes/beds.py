@@ -29,6 +29,7 @@ SCRIPT_TEXTS: Final = (
     "bed_sessions_away", "bed_no_sessions", "session_facts",
     "command_sent", "command_by", "command_unreachable",
     "done_stop", "done_pause", "failed_stop", "failed_pause",
+    "unanswered_stop", "unanswered_pause", "after_all_stopped", "after_all_paused",
     "screens_copied", "screens_until", "screens_withdraw", "screens_failed", "screens_no_links",
     "mark_guarding.detected", "mark_session.paused", "mark_session.resumed", "mark_session.aborted",
 )  # fmt: skip

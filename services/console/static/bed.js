@@ -78,6 +78,7 @@ function show({ tile, events, progress, chain }) {
   showEvents(events);
   showProgress(progress);
   showChain(chain);
+  command.look();
 }
 
 function showLimits({ ceiling_n, peak_n, ceiling, peak }) {
@@ -229,7 +230,7 @@ function eventRow(row) {
 const header = document.querySelector(".top");
 new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${header.offsetHeight}px`)).observe(header);
 
-commands({ bed, answer: byId("answer"), ask: byId("ask-pause"), words: own });
+const command = commands({ bed, answer: byId("answer"), ask: byId("ask-pause"), words: own });
 screens({ box: byId("screens"), site, device, words: own });
 waveforms(take).watch([key]);
 start({

@@ -2,24 +2,46 @@
 import { keepFocus } from "/kit/focus.js";
 import { send as post } from "./send.js";
 
-/** Serve the buttons of a bed's page. */
+// What a bed does once a command has come through, answered or not.
+const DONE = { stop: ["stopped"], pause: ["paused", "stopped"] };
+const UNANSWERED = 504;
+
+/** Serve the buttons of a bed's page; call `look()` of the answer whenever the bed's state is shown anew. */
 export function commands({ bed, answer, ask, words }) {
   const { device, site } = bed.dataset;
   const [title, detail, dismiss] = answer.children;
 
+  let doubted = null; // a command that failed, or that nobody answered, and what the bed did before it
+
   async function send(action) {
+    const before = bed.dataset.phase;
+    doubted = null;
     say("waiting", words.command_sent, "");
     const query = new URLSearchParams({ site });
+    let outcome = "unanswered";
     try {
       const response = await post(`/api/beds/${device}/${action}?${query}`);
       const body = await response.json();
+      if (response.status !== UNANSWERED) outcome = "failed";
       if (!response.ok) throw new Error(body.detail);
       const who = words.command_by.replace("{time}", body.time).replace("{by}", body.by);
       say("done", words[`done_${action}`], who);
     } catch (error) {
       const why = error instanceof TypeError || error instanceof SyntaxError ? words.command_unreachable : error.message;
-      say("failed", words[`failed_${action}`], why);
+      say("failed", words[`${outcome}_${action}`], why);
+      doubted = { action, before };
+      look();
     }
+  }
+
+  /** A bed that shows that it has stopped after all takes back what was said. */
+  function look() {
+    const { phase } = bed.dataset;
+    if (!doubted || phase === doubted.before || bed.classList.contains("frozen")) return;
+    if (!DONE[doubted.action].includes(phase)) return;
+    doubted = null;
+    const time = new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    say("done", words[`after_all_${phase}`].replace("{time}", time), "");
   }
 
   function say(state, head, rest) {
@@ -40,4 +62,5 @@ export function commands({ bed, answer, ask, words }) {
     if (ask.returnValue === "yes") send("pause");
     ask.returnValue = "";
   });
+  return { look };
 }
