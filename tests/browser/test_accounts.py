@@ -184,6 +184,7 @@ def test_an_account_is_added_changed_switched_off_and_on_by_hand(console, people
     page.get_by_role("link", name=re.compile("Emmy")).click()
     expect(page.locator(".once")).to_have_count(0)
     page.locator("#role-2").select_option("billing")
+    page.locator("#site-2").fill("*")
     page.get_by_role("button", name="Save roles").click()
     expect(page.get_by_text("hold at once")).to_be_visible()
     page.get_by_role("button", name="Switch off").click()
@@ -208,6 +209,7 @@ def test_what_cannot_be_is_refused_on_the_page_and_nothing_is_lost(console, peop
     page.get_by_label("Sign-in name").fill("x" * 10_000)
     page.get_by_label("Person").fill("<img src=x onerror=alert(1)>")
     page.locator("#role-1").select_option("clinician")
+    page.locator("#site-1").fill("*")
     page.get_by_role("button", name="Add account").click()
     expect(page.locator(".alert[role=alert]")).to_contain_text("1 to 80 characters")
     assert page.get_by_label("Person").input_value() == "<img src=x onerror=alert(1)>"
