@@ -395,7 +395,7 @@ def test_an_id_token_within_the_clocks_leeway_holds(judge, signing):
         {"iss": "https://evil.example"}, {"exp": NOW - 120}, {"nonce": "another"}, {"nonce": None},
         {"sub": None}, {"exp": None}, {"iat": NOW + 3600},
     ],
-    ids=str,
+    ids="-".join,
 )  # fmt: skip
 def test_an_id_token_that_is_not_for_us_here_and_now_is_refused(judge, signing, wrong):
     """Signed by the provider is not enough: for this client, this browser, this minute."""
