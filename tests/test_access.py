@@ -321,9 +321,9 @@ def is_open(route: Ruled) -> bool:
 
 def beyond_question(subject: Subject, route: Ruled, answer: Answer) -> str:
     """The answer without the names that the question itself held."""
-    text = answer.text
+    text, query = answer.text, subject.queries.get(route.path, "")
     for name, value in subject.records.items():
-        if f"{{{name}}}" in route.path:
+        if f"{{{name}}}" in route.path or value in query:
             text = text.replace(value, "")
     return text
 
