@@ -148,7 +148,7 @@ def test_a_refusal_says_why_in_both_languages(panel, clinic):
 )
 def test_stop_needs_nothing_but_the_request(panel, clinic, options):
     """No body, a wrong body, a form: a stop is a stop."""
-    clinic.started()
+    clinic.under_way()
     answer = panel.http.post("/api/devices/bed-01/stop", **options)
     assert (answer.status_code, answer.json()["accepted"]) == (200, True)
     assert clinic.phase() == "stopped"
@@ -173,7 +173,7 @@ def alarms_of(panel, device="bed-01"):
 
 def test_stop_works_when_the_log_cannot_be_written(panel, clinic):
     """A full disk must never keep a patient under tension."""
-    clinic.started()
+    clinic.under_way()
     with sqlite3.connect(clinic.directory / "session.db") as raw:
         raw.executescript("DROP TABLE actions; DROP TABLE notes; DROP TABLE sessions;")
     assert panel.post("bed-01/stop").json()["accepted"]
@@ -246,7 +246,7 @@ def test_bad_input_is_a_clear_answer(panel, path, content, status):
 
 def test_the_live_trace_misses_no_sample(panel, clinic):
     """Hello, then every sample once and in order, with the note that was added meanwhile."""
-    clinic.started()
+    clinic.under_way()
     with live_socket(panel) as socket:
         first = json.loads(socket.recv(timeout=5))
         assert first["type"] == "hello"
@@ -264,7 +264,7 @@ def test_the_live_trace_misses_no_sample(panel, clinic):
 
 def test_an_opened_trace_begins_with_what_just_happened(panel, clinic):
     """Who opens the page in the middle of a session sees the last half minute at once."""
-    clinic.started()
+    clinic.under_way()
     with live_socket(panel) as socket:
         assert json.loads(socket.recv(timeout=5))["type"] == "hello"
         frames = [

@@ -91,7 +91,7 @@ def test_a_token_from_elsewhere_never_acts_whatever_its_role(panel, clinic, role
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer forged"}, {"authorization": "Basic eDp5"}])
 def test_stop_needs_no_sign_in_and_minds_no_forged_token(panel, clinic, headers):
     """Whoever stands at the bed may stop it."""
-    clinic.started()
+    clinic.under_way()
     answer = panel.post("bed-01/stop", headers=headers)
     assert (answer.status_code, answer.json()["accepted"]) == (200, True)
     assert clinic.phase() == "stopped"
@@ -137,7 +137,7 @@ def test_faults_are_for_those_who_may_break_a_bed(panel, clinic):
 
 def test_what_the_bed_does_is_open_and_whose_session_it_is_is_not(panel, clinic):
     """Nobody who helps is kept from the numbers; nobody who passes by reads who lies there."""
-    clinic.started(note="slight pull left")
+    clinic.under_way(note="slight pull left")
     for page in (panel.get("/bed-01"), json.loads(hello(panel))["state"]):
         assert page["phase"] in ("slack", "precondition", "ramp", "hold", "rest", "release")
         assert set(page["session"]["prescription"]) <= {
@@ -163,7 +163,7 @@ def hello(panel):
 
 def test_a_socket_opened_by_somebody_shows_no_more_than_the_open_view_once_they_have_gone(panel, clinic):
     """A page that is left behind must not go on reading out the notes."""
-    clinic.started(note="slight pull left")
+    clinic.under_way(note="slight pull left")
     panel.sign_in()
     cookies = "; ".join(f"{name}={value}" for name, value in panel.http.cookies.items())
     address = f"ws://127.0.0.1:{panel.port}/api/devices/bed-01/live"
@@ -175,7 +175,7 @@ def test_a_socket_opened_by_somebody_shows_no_more_than_the_open_view_once_they_
 
 def test_a_socket_opened_by_a_token_shows_no_more_than_the_open_view_once_it_has_ended(panel, clinic):
     """What is shown to a minute's token must not be shown for a day."""
-    clinic.started(note="slight pull left")
+    clinic.under_way(note="slight pull left")
     who = Principal("a1", "ada", (Grant("clinician", "north"),))
     token = tokens.mint(clinic.staff.keys.private, who, 2.0, [tokens.PANEL])
     address = f"ws://127.0.0.1:{panel.port}/api/devices/bed-01/live"
@@ -481,7 +481,7 @@ def test_a_list_that_expires_keeps_new_people_out_and_ends_no_treatment(clinic, 
 
 def test_a_restarted_panel_knows_nobody_and_the_treatment_goes_on(clinic):
     """A browser's old cookie opens nothing."""
-    clinic.started()
+    clinic.under_way()
     first = Served(clinic.panel())
     first.sign_in()
     cookies = dict(first.http.cookies)

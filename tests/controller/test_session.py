@@ -209,7 +209,7 @@ def test_a_load_that_the_log_cannot_keep_is_taken_back(clinic):
 
 def test_stop_works_when_nothing_can_be_written(clinic):
     """A full disk must never keep a patient under tension."""
-    clinic.started()
+    clinic.under_way()
     clinic.until("precondition")
     with sqlite3.connect(clinic.directory / "session.db") as raw:
         raw.executescript("DROP TABLE actions; DROP TABLE notes; DROP TABLE sessions;")
@@ -253,7 +253,7 @@ def test_what_the_kernel_took_is_no_error_when_it_cannot_be_written(clinic):
 
 def test_heat_is_for_prescriptions_that_have_it(clinic):
     """Infrared heat for the lumbar spine only, and only where prescribed."""
-    clinic.started()
+    clinic.under_way()
     with pytest.raises(SessionRefused, match="no heat left"):
         clinic.bedside.act("bed-01", "heat-on")
     clinic.started("bed-02", BACK)
@@ -265,7 +265,7 @@ def test_heat_is_for_prescriptions_that_have_it(clinic):
 
 def test_closing_waits_until_the_tension_is_gone(clinic):
     """Nobody gets up from a bed that still pulls; the refusal names the tension."""
-    clinic.started()
+    clinic.under_way()
     clinic.until("hold")
     clinic.bedside.act("bed-01", "stop")
     clinic.ticking.pause()
@@ -278,7 +278,7 @@ def test_closing_waits_until_the_tension_is_gone(clinic):
 
 def test_a_fault_on_demand_stops_the_bed_and_is_mended(clinic):
     """Alarms must be seen before they are needed."""
-    clinic.started()
+    clinic.under_way()
     clinic.until("precondition")
     clinic.bedside.fault("bed-01", "switch-pressed", clear=False)
     clinic.until("stopped")
@@ -310,7 +310,7 @@ def test_an_unknown_bed_is_named(clinic):
 
 def test_a_restarted_panel_picks_up_the_running_session(clinic):
     """The process may be killed under a patient; the next one knows everything again."""
-    session = clinic.started(pain_before=4)
+    session = clinic.under_way(pain_before=4)
     clinic.bedside.note("bed-01", "mk", "slight burning")
     clinic.bedside = clinic.new_bedside()
     clinic.bedside.reconcile()
