@@ -18,7 +18,7 @@ A_BATCH: Final = 1000
 LONGEST: Final = 200  # of what somebody types into a filter; the rest is not looked at
 CSV_COLUMNS: Final = ("seq", "at", "name", "account", "address", "action", "site", "record", "detail", "hash")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet must not run what somebody typed
-_COLUMNS: Final = [column for column in TRAIL.c if column.name != "previous"]
+COLUMNS: Final = [column for column in TRAIL.c if column.name != "previous"]
 
 
 def open_trail(engine: Engine, data: Path) -> Trail:
@@ -45,7 +45,7 @@ class Wanted:
 
     def query(self) -> Select[Any]:
         """The rows, in no order yet."""
-        found = select(*_COLUMNS)
+        found = select(*COLUMNS)
         for column, part in ((TRAIL.c.name, self.who), (TRAIL.c.record, self.record)):
             if part:
                 found = found.where(column.icontains(part[:LONGEST], autoescape=True))

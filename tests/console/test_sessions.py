@@ -10,11 +10,13 @@ import pytest
 from console.session_rig import SessionRig
 from history_rig import OFFSET
 from servers import Valkey
-from simulated_session import CURE, PATIENT, SESSION
+from simulated_session import CURE, PATIENT, PERIOD_NS, SESSION, STARTED_NS
+from sqlalchemy import insert
 
 from services.console.sessions.asking import PAGE_ROWS
 from services.console.sessions.comparing import MOST
 from services.console.sessions.notes import MOST_CHARACTERS
+from services.console.tables import TRAIL
 
 pytestmark = pytest.mark.system
 SPIKE_SEQ = OFFSET + 1517
@@ -177,6 +179,25 @@ def test_a_past_session_shows_its_alarms_in_the_list_and_on_the_curve(rig, langu
         "at": round((ALARM_SEQ - OFFSET) * 0.02, 2), "until": None, "type": "alarm.raised", "text": raised,
         "priority": "high", "symbol": "***",
     }  # fmt: skip
+
+
+def test_a_session_page_names_who_stopped_it_from_remote(rig):
+    """The gateway's record says that it was the console; who sat there is in the trail."""
+    row = {
+        "seq": 10_000, "at_us": (STARTED_NS + PERIOD_NS * ALARM_SEQ) // 1000, "account": "t", "address": "",
+        "name": "Tim Okafor", "action": "bed.stop", "site": "north", "record": "north/bed-01",
+        "detail": '{"done":true}', "previous": "", "hash": "",
+    }  # fmt: skip
+    with rig.store.engine.begin() as connection:
+        connection.execute(insert(TRAIL).values(row))
+    for language, what, who in (
+        ("en", "Stop from remote", "by Tim Okafor"), ("de", "Stopp aus der Ferne", "durch Tim Okafor"),
+    ):  # fmt: skip
+        text = shown(rig.get("nora", f"/sessions/{SESSION}", headers={"accept-language": language}))
+        card = text[text.index('id="from-console"') :]
+        assert f'<strong>{what}</strong> <span class="muted">{who}</span>' in card
+    south = UUID(int=0x5E55 << 112 | 9)
+    assert 'id="from-console"' not in shown(rig.get("ada", f"/sessions/{south}"))
 
 
 @pytest.mark.parametrize("width", [10, 100, 700, 4000])

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.console.context import Console
 from services.console.errors import BadSearch, HistoryUnavailable
-from services.console.sessions import acknowledged, asking, bedside, curve, drawing
+from services.console.sessions import asking, bedside, curve, drawing, from_console
 from services.console.sessions.asking import Asked
 from services.console.sessions.models import Session
 from services.console.sessions.notes import MOST_CHARACTERS, Notes, checked
@@ -137,14 +137,16 @@ async def _shown(
     panel = console.panel_of(session.site, session.device)
     beside = await bedside.read(panel, console.token_for_panel(who, session.site), session.device, session.id)
     written = await run_in_threadpool(notes.of, session.id)
-    alarms = await run_in_threadpool(acknowledged.during, console.store.engine, session)
     if problem is None:
         await console.record(request, who, "session.seen", record=str(session.id), site=session.site)
     language = language_of(request)
+    done = await run_in_threadpool(
+        from_console.during, console.store.engine, console.trail, session, language
+    )
     return console.page(
         request, "session.html", status=problem.status if problem else 200, page="session",
         title=TEXTS["title_session"][language].format(device=session.device), it=record, session=session,
-        beside=beside, notes=written, acknowledged=alarms, picture=_drawn(record),
+        beside=beside, notes=written, from_console=done, picture=_drawn(record),
         words=script_words(language), phase_words=PHASES, happened=record.happened(language),
         script=record.for_script(language), problem=problem, typed=typed, most=MOST_CHARACTERS,
         formats=FORMATS if who.may("sessions.export", session.site) else (),
