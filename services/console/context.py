@@ -19,7 +19,6 @@ from services.console.archive import Archive
 from services.console.chain_watch import ChainWatch
 from services.console.fanout import Fanout
 from services.console.live import Live
-from services.console.looks import Looks
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.screens import Screens
@@ -29,6 +28,7 @@ from services.console.trail import open_trail
 from services.kit.auth import tokens
 from services.kit.auth.keys import read_private
 from services.kit.auth.principal import Principal
+from services.kit.looks import Looks
 from services.kit.pages import Language, Pages, language_of
 from services.kit.trail import Trail
 from services.kit.words import PHASES
@@ -78,8 +78,10 @@ class Console:
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
 
     def token_for(self, who: Principal) -> str:
-        """A token of a minute for telemetry, in this one's own name: it checks role and site itself."""
-        return tokens.mint(self.key, who)
+        """A token of a minute for telemetry, in this one's own name: it checks role and site itself, and
+        leaves to this console's trail what is seen.
+        """
+        return tokens.mint(self.key, who, via=tokens.VIA_CONSOLE)
 
     def token_for_panel(self, who: Principal, site: str) -> str:
         """One for a panel: only what they may at its site, for a panel's machine may be anybody's."""

@@ -8,9 +8,9 @@ from servers import Valkey
 from simulated_session import SESSION
 from sqlalchemy import select
 
-from services.console.looks import MOST, ONE_LOOK_S, Looks
 from services.console.tables import TRAIL
 from services.kit.auth.principal import SYSTEM
+from services.kit.looks import MOST, ONE_LOOK_S, Looks
 
 CURVE = f"/api/sessions/{SESSION}/curve?from=0&to=100000"
 NOBODY = "00000000-0000-4000-8000-000000000007"

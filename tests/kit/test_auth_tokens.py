@@ -67,6 +67,16 @@ def test_a_token_is_for_the_services_it_names_and_for_no_other():
         tokens.read(both, PUBLIC, tokens.PANEL)
 
 
+def test_a_token_says_which_service_asks_in_somebody_s_name():
+    """What the console has written down is not written down once more; nobody else may say so."""
+    assert tokens.read(tokens.mint(PRIVATE, ANNA), PUBLIC).via is None
+    through = tokens.read(tokens.mint(PRIVATE, ANNA, via=tokens.VIA_CONSOLE), PUBLIC)
+    assert (through.via, through.grants) == ("console", ANNA.grants)
+    assert tokens.read(tokens.mint(PRIVATE, through), PUBLIC).via is None
+    for wrong in ([], 0, "", "x" * 300):
+        assert refusal(signed(via=wrong)) == "the token's claims are malformed"
+
+
 @given(st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 @example("")
 @example("..")

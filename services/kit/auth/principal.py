@@ -20,11 +20,15 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. ``account`` is a random id, ``name`` what they sign in with."""
+    """Who asks. ``account`` is a random id, ``name`` what they sign in with.
+
+    ``via`` names the service that asks in their name, as its token says; None: they ask themselves.
+    """
 
     account: str
     name: str
     grants: tuple[Grant, ...]
+    via: str | None = None
 
     def sites(self, permission: Permission) -> Sites:
         """Where this is permitted: None for everywhere, an empty set for nowhere."""

@@ -2,7 +2,8 @@
 
 A JWT signed with Ed25519. Whoever holds the private key (the machine's owner, the console) mints; a service
 has the public key alone. Roles travel as ``{role: [site, ...]}``, ``*`` being every site. A token is for one
-service, unless it says several: what is shown to a panel opens neither the console nor telemetry.
+service, unless it says several: what is shown to a panel opens neither the console nor telemetry. ``via``
+names a service that asks in somebody's name, and has written down itself what they see.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ ISSUER: Final = "spondyl"
 TELEMETRY: Final = "spondyl-telemetry"  # audiences: whom a token is for
 PANEL: Final = "spondyl-panel"
 CONSOLE: Final = "spondyl-console"
+VIA_CONSOLE: Final = "console"
 LEEWAY_S: Final = 30  # by how much two machines' clocks may differ
 MAX_CHARACTERS: Final = 8192
 MAX_TEXT: Final = 200  # of an account or a name
@@ -56,9 +58,11 @@ def mint(
     principal: Principal,
     valid_s: float = 60.0,
     audiences: Sequence[str] = (TELEMETRY,),
+    *,
+    via: str | None = None,
 ) -> str:
     """A token in this one's name, from now on, that these services take. ``private`` is the key, its PEM or
-    the PEM's path.
+    the PEM's path; ``via`` is who uses it for them, if not they themselves.
 
     Raises SpondylError for a key that is none, a validity that is too long, or more grants than fit.
     """
@@ -71,6 +75,7 @@ def mint(
         "iss": ISSUER, "aud": list(audiences), "sub": principal.account, "name": principal.name,
         "grants": _sites_by_role(principal), "iat": now, "exp": now + timedelta(seconds=valid_s),
         "jti": uuid4().hex,
+        **({"via": via} if via is not None else {}),
     }  # fmt: skip
     key = read_private(private, NAME) if isinstance(private, Path) else private
     token = jwt.encode(claims, key, algorithm=ALGORITHM)
@@ -136,8 +141,9 @@ def _sites_by_role(principal: Principal) -> dict[str, list[str]]:
 
 def _principal(claims: dict[str, Any]) -> Principal:
     """What a token says whose signature is ours: another release may have written it."""
-    account, name, grants = claims["sub"], claims["name"], claims["grants"]
-    if not (_is_text(account) and _is_text(name) and isinstance(grants, dict)):
+    account, name, grants, via = claims["sub"], claims["name"], claims["grants"], claims.get("via")
+    texts = (account, name) if via is None else (account, name, via)
+    if not (all(map(_is_text, texts)) and isinstance(grants, dict)):
         raise NotSignedIn("the token's claims are malformed")
     if int(claims["exp"]) - int(claims["iat"]) > LONGEST_S:
         raise NotSignedIn(
@@ -149,7 +155,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
     if not all(isinstance(sites, list) and all(map(_is_text, sites)) for sites in grants.values()):
         raise NotSignedIn("the token's grants are malformed")
     pairs = ((cast("RoleName", role), site) for role, sites in grants.items() for site in sites)
-    return Principal(account, name, tuple(Grant(role, site) for role, site in pairs))
+    return Principal(account, name, tuple(Grant(role, site) for role, site in pairs), via)
 
 
 def _is_text(value: object) -> bool:

@@ -14,7 +14,7 @@ Look = tuple[str, str, str]
 
 
 class Looks:
-    """The looks of the last quarter of an hour at this console; safe for any thread."""
+    """The looks of the last quarter of an hour at this process; safe for any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
