@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from services.console.archive import Archive
 from services.console.errors import HistoryRefused
 from services.console.sessions import curve as curves
 from services.console.sessions.asking import refusal, session_id
-from services.console.sessions.curve import Curve
+from services.console.sessions.curve import Curve, SessionCurve
 from services.console.sessions.drawing import Scale, drawing, top_of
-from services.console.sessions.models import Json, Session
+from services.console.sessions.models import Session
 from services.kit.auth.principal import Principal
 
 FEWEST: Final = 2
@@ -34,36 +34,15 @@ FACTS: Final[tuple[tuple[str, str, int], ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(SessionCurve):
     """One of them; ``number`` is its place in the picture and in the table, from 0."""
 
-    number: int
-    session: Session
-    curve: Curve
-
-    @property
-    def first(self) -> int:
-        """The seq of the first sample: time zero."""
-        return self.session.first_seq or 0
-
-    @property
-    def total_s(self) -> float:
-        """How long its curve is."""
-        return max(0.0, (self.curve.after - self.first) * self.curve.period_s)
+    number: int = field(kw_only=True)
 
     def difference(self, other: "Compared", name: str) -> float | None:
         """How much more than the other's; None where one of them has no such number."""
         mine, theirs = self.session.said(name), other.session.said(name)
         return None if mine is None or theirs is None else mine - theirs
-
-    def for_script(self) -> Json:
-        """What the page's script begins with."""
-        return {
-            "address": f"/api{self.session.path}/curve",
-            "first": self.first,
-            "total_s": self.total_s,
-            "curve": self.curve.as_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +78,7 @@ async def with_curves(archive: Archive, caller: Principal, sessions: Sequence[Se
     ordered = sorted(sessions, key=lambda session: (session.started_at, str(session.id)))
     found = await asyncio.gather(*(_curve(archive, caller, session.id) for session in ordered))
     pairs = zip(ordered, found, strict=True)
-    return [Compared(number, session, curve) for number, (session, curve) in enumerate(pairs)]
+    return [Compared(session, curve, number=number) for number, (session, curve) in enumerate(pairs)]
 
 
 async def _curve(archive: Archive, caller: Principal, session: UUID) -> Curve:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.console.archive import Archive
 from services.console.models import PHASE_INDEX
-from services.console.sessions.models import Json
+from services.console.sessions.models import Json, Session
 from services.kit.auth.principal import Principal
 
 WHOLE_POINTS: Final = 700
@@ -62,6 +62,33 @@ class Curve:
             "missing": self.missing,
             "phases": self.phases,
             **self.columns(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCurve:
+    """A session and its curve."""
+
+    session: Session
+    curve: Curve = field(default_factory=Curve)
+
+    @property
+    def first(self) -> int:
+        """The seq of the first sample: time zero of the curve."""
+        return self.session.first_seq or 0
+
+    @property
+    def total_s(self) -> float:
+        """How long the curve is."""
+        return max(0.0, (self.curve.after - self.first) * self.curve.period_s)
+
+    def beginning(self) -> Json:
+        """What a page's script begins with; it asks for every other part of the curve itself."""
+        return {
+            "address": f"/api{self.session.path}/curve",
+            "first": self.first,
+            "total_s": self.total_s,
+            "curve": self.curve.as_json(),
         }
 
 

@@ -13,6 +13,7 @@ from services.kit.words import reason
 Json = dict[str, Any]
 Outcome = Literal["running", "completed", "aborted", "lost"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+_TONES: Final[Mapping[Outcome, str]] = {"completed": "good", "running": "info"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Session:
     def outcome_text(self, language: Language) -> str:
         """``completed``, ``aborted``, ``running``, ``end unknown``."""
         return TEXTS[f"outcome_{self.outcome}"][language]
+
+    @property
+    def tone(self) -> str:
+        """The tone of the badge that says the outcome."""
+        return _TONES.get(self.outcome, "notice")
 
     def ended_by(self, language: Language) -> str:
         """Why it ended, where that says more than how."""

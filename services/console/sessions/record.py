@@ -14,7 +14,7 @@ from services.console import present
 from services.console.archive import Archive
 from services.console.errors import HistoryRefused, HistoryUnavailable
 from services.console.sessions import curve as curves
-from services.console.sessions.curve import Curve
+from services.console.sessions.curve import Curve, SessionCurve
 from services.console.sessions.models import Json, Session
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
@@ -43,24 +43,12 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(SessionCurve):
     """``trouble`` names what telemetry could not give; everything else is shown all the same."""
 
-    session: Session
-    curve: Curve = field(default_factory=Curve)
     prescribed: Sequence[Json] = ()
     measured: Json = field(default_factory=dict)
     trouble: Sequence[str] = ()
-
-    @property
-    def first(self) -> int:
-        """The seq of the first sample: time zero of the curve."""
-        return self.session.first_seq or 0
-
-    @property
-    def total_s(self) -> float:
-        """How long the curve is."""
-        return max(0.0, (self.curve.after - self.first) * self.curve.period_s)
 
     @property
     def ceiling_n(self) -> float | None:
@@ -105,14 +93,11 @@ class Record:
         ]
 
     def for_script(self, language: Language) -> Json:
-        """What the page's script begins with; it asks for every other part of the curve itself."""
+        """What the page's script begins with."""
         limits = {"ceiling": self.ceiling_n, "peak": self.prescribed_peak_n}
         return {
-            "address": f"/api{self.session.path}/curve",
-            "first": self.first,
-            "total_s": self.total_s,
+            **self.beginning(),
             "started_at": self.session.started_at.timestamp(),
-            "curve": self.curve.as_json(),
             "limits": {name: value for name, value in limits.items() if value},
             "marks": self.marks(language),
         }

@@ -1,4 +1,5 @@
 // The stored curve of a bed: asked for once, then only what came since is added at its end.
+import { axis, colour } from "./plots.js";
 
 const APPEND_MS = 4000;
 const MOST_POINTS = 2400; // beyond it the whole is asked for again, thinned anew
@@ -125,18 +126,10 @@ export class Curve {
     this.show();
   }
 
-  colour(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  }
-
   draw(data) {
-    const axis = {
-      stroke: this.colour("--muted"), font: "13px Inter, sans-serif",
-      grid: { stroke: this.colour("--grid"), width: 1 }, ticks: { stroke: this.colour("--line"), width: 1 },
-    };
     const points = { show: false };
     const value = (_, number) => (number == null ? "--" : `${Math.round(number)} N`);
-    const line = (name, colour, width) => ({ label: this.words[name], stroke: this.colour(colour), width, value, points });
+    const line = (name, token, width) => ({ label: this.words[name], stroke: colour(token), width, value, points });
     this.plot = new uPlot(
       {
         width: this.box.clientWidth,
@@ -145,8 +138,8 @@ export class Curve {
         padding: [14, 32, null, null],
         scales: { y: { range: (_, least, most) => [Math.min(-0.06 * this.top(most), Math.floor(least / 10) * 10), this.top(most)] } },
         axes: [
-          { ...axis, space: 90, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) },
-          { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) },
+          { ...axis(), space: 90, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 60)) },
+          { ...axis(), size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} N`) },
         ],
         series: [
           { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: this.words.time },
@@ -155,7 +148,7 @@ export class Curve {
           line("tension", "--tension", 2),
           line("counter", "--counter", 1.5),
         ],
-        bands: [{ series: [3, 2], fill: `${this.colour("--tension")}40` }],
+        bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
         hooks: { draw: [(plot) => this.drawMore(plot)] },
       },
       data,
@@ -186,7 +179,7 @@ export class Curve {
     const [times] = this.data;
     const phase = this.data[5];
     const top = bbox.top + bbox.height - BAND_PX * ratio;
-    const colours = this.phases.map((row) => this.colour(this.tones[row.tone] ?? "--grid"));
+    const colours = this.phases.map((row) => colour(this.tones[row.tone] ?? "--grid"));
     for (let first = 0; first + 1 < times.length; ) {
       let last = first + 1;
       while (last + 1 < times.length && phase[last] === phase[first]) last++;
@@ -201,7 +194,7 @@ export class Curve {
 
   drawLimit({ ctx, bbox, valToPos }, { value, label, color }, ratio) {
     const y = valToPos(value, "y", true);
-    ctx.strokeStyle = ctx.fillStyle = this.colour(color);
+    ctx.strokeStyle = ctx.fillStyle = colour(color);
     ctx.lineWidth = ratio;
     ctx.setLineDash([6 * ratio, 5 * ratio]);
     ctx.beginPath();
@@ -212,14 +205,14 @@ export class Curve {
     ctx.font = `600 ${12 * ratio}px Inter, sans-serif`;
     ctx.textAlign = "right";
     ctx.textBaseline = "bottom";
-    if (color !== "--limit") ctx.fillStyle = this.colour("--target");
+    if (color !== "--limit") ctx.fillStyle = colour("--target");
     ctx.fillText(label, bbox.left + bbox.width - 4 * ratio, y - 2 * ratio);
   }
 
   drawMark({ ctx, bbox, valToPos }, { time, type }, ratio) {
     if (!this.colours[type] || time < this.data[0][0] || time > this.data[0].at(-1)) return;
     const x = valToPos(time, "x", true);
-    ctx.strokeStyle = ctx.fillStyle = this.colour(this.colours[type]);
+    ctx.strokeStyle = ctx.fillStyle = colour(this.colours[type]);
     ctx.lineWidth = 1.5 * ratio;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);

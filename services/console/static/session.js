@@ -1,20 +1,17 @@
 // A past session's curve: any part of it at the width of the screen, with phases, guardings, events and limits.
-import { fill, start, texts } from "./page.js";
-import { TIME_STEPS, Zoom, clockOf, part, secondsOf, sizeOf } from "./zoom.js";
+import { start, texts } from "./page.js";
+import { byId, show, words } from "./past.js";
+import { colour } from "./plots.js";
+import { clockOf, part, secondsOf } from "./zoom.js";
 
-const HEIGHT = 380;
 const LANE_PX = 10;
 const TONES = { still: "--still", calm: "--calm", pull: "--pull", yield: "--yield", halt: "--text" };
-const byId = (id) => document.getElementById(id);
-const words = JSON.parse(byId("words").textContent);
 const record = JSON.parse(byId("record").textContent);
-const box = byId("plot");
-const style = getComputedStyle(document.documentElement);
-const colour = (name) => style.getPropertyValue(name).trim();
-let phases = record.curve.phases;
-let zoom = null;
+let phases = [];
 
-function dataOf(curve) {
+/** The columns of a part, whose phases are those that are drawn from now on. */
+function take(curve) {
+  phases = curve.phases;
   return [secondsOf(curve, record.first), curve.target, curve.least, curve.greatest, curve.counter];
 }
 
@@ -128,68 +125,27 @@ function highest() {
   return Math.max(100, ...values, ...Object.values(record.limits)) * 1.08;
 }
 
-function makePlot() {
-  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "13px Inter, sans-serif" };
+function look() {
   const points = { show: false };
   const value = (_, number) => (number == null ? "--" : `${number.toFixed(1)} N`);
   const line = (label, token, width) => ({ label, stroke: colour(token), width, value, points });
   const top = highest();
-  return new uPlot(
-    {
-      ...sizeOf(box, HEIGHT),
-      cursor: { y: false, drag: { x: true, y: false, setScale: false } },
-      scales: { x: { time: false, range: (_, from, to) => [from, to] }, y: { range: () => [-top * 0.09, top] } },
-      padding: [10, 12, null, null],
-      axes: [
-        { ...axis, space: 80, incrs: TIME_STEPS, values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step < 1 ? 1 : 0)) },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick < 0 ? "" : `${tick} N`)) },
-      ],
-      series: [
-        { label: words.past_since_start, value: (_, seconds) => timeOf(seconds) },
-        line(words.target, "--target", 1.5), line(words.past_least, "--tension", 1),
-        line(words.tension, "--tension", 2), line(words.counter, "--counter", 1.5),
-      ],
-      bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
-      hooks: { drawClear: [behind], draw: [over], setSelect: [(plot) => zoom?.selected(plot)] },
-    },
-    dataOf(record.curve),
-    box,
-  );
+  return {
+    newtons: [-top * 0.09, top],
+    series: [
+      { label: words.past_since_start, value: (_, seconds) => timeOf(seconds) },
+      line(words.target, "--target", 1.5), line(words.past_least, "--tension", 1),
+      line(words.tension, "--tension", 2), line(words.counter, "--counter", 1.5),
+    ],
+    bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
+    hooks: { drawClear: [behind], draw: [over] },
+    data: take(record.curve),
+  };
 }
 
-async function load(plot, from, to, signal) {
-  const note = byId("plot-note");
-  try {
-    const curve = await part(record, from, to, plot.bbox.width, signal);
-    if (!curve || signal.aborted) return;
-    phases = curve.phases;
-    plot.batch(() => {
-      plot.setData(dataOf(curve), false);
-      plot.setScale("x", { min: from, max: to });
-    });
-    note.textContent = "";
-    const peak = Math.max(...curve.greatest.filter((value) => value !== null));
-    Object.assign(box.dataset, { from, to, stride: curve.stride, points: curve.seq.length, peak });
-  } catch (error) {
-    if (error.name !== "AbortError") note.textContent = fill(words.past_part_failed, { detail: error.message });
-  }
+function tell({ stride, seq, greatest }) {
+  return { stride, points: seq.length, peak: Math.max(...greatest.filter((value) => value !== null)) };
 }
 
-function draw() {
-  box.hidden = false;
-  byId("drawn").classList.add("only-print");
-  const plot = makePlot();
-  zoom = new Zoom({ plot, box, group: byId("zoom"), total: record.total_s, load: (...more) => load(plot, ...more) });
-  let width = box.clientWidth;
-  new ResizeObserver(() => {
-    if (box.clientWidth === width) return;
-    width = box.clientWidth;
-    plot.setSize(sizeOf(box, HEIGHT));
-    zoom.ask();
-  }).observe(box);
-}
-
-byId("print").hidden = false;
-byId("print").addEventListener("click", () => print());
-if (record.curve.seq.length) draw();
+if (record.curve.seq.length) show(look(), record.total_s, { ask: (...where) => part(record, ...where), take, tell });
 start();
