@@ -1,27 +1,19 @@
 """Signing in through a real OpenID Connect provider in a process of its own."""
 
-import asyncio
-import hashlib
 import re
 import time
-from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import jwt
 import pytest
-from joserfc.jwk import KeySet, RSAKey
-from joserfc.jwt import encode
-from oidc_provider import CLIENT, OTHER_CLIENT, PASSWORD, SECRET, Provider
+from console.oidc_visitor import HERE, ROLES, Visitor, said
+from oidc_provider import CLIENT, OTHER_CLIENT, SECRET, Provider
 from sqlalchemy import select
 from starlette.responses import Response
 
-from services.console import api
 from services.console.accounts.defaults import refuse_defaults
 from services.console.accounts.oidc import CALLBACK
-from services.console.accounts.oidc import Provider as OpenIdProvider
 from services.console.context import Console
-from services.console.errors import ProviderRefused
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
@@ -30,9 +22,6 @@ from services.console.store import Store
 from services.console.tables import TRAIL
 from services.kit.auth.principal import Grant
 from services.kit.errors import SpondylError
-
-HERE = "http://testserver"
-ROLES = {"clinicians": ["clinician"], "north-therapists": ["therapist@north"], "wall": ["monitor"]}
 
 
 @pytest.fixture(scope="module")
@@ -59,90 +48,6 @@ def make(provider, tmp_path):
     yield console
     for store in made:
         store.close()
-
-
-class Forms(HTMLParser):
-    """The last form of a page that is sent by POST: its hidden fields."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.fields, self._in = {}, False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        """Note a form or a field."""
-        found = dict(attrs)
-        if tag == "form":
-            self._in = found.get("method", "").lower() == "post"
-            self.fields = {} if self._in else self.fields
-        elif tag == "input" and self._in and found.get("name") and found.get("type") != "checkbox":
-            self.fields[found["name"]] = found.get("value") or ""
-
-
-class Visitor:
-    """A browser: its cookies at the console (in this process) and at the provider (over the network)."""
-
-    def __init__(self, console):
-        self.console = console
-        self.app = api.create(console, "0", [])
-        self.cookies = httpx.Cookies()
-        self.there = httpx.Client(trust_env=False)
-
-    def get(self, path):
-        """One page of the console."""
-
-        async def ask():
-            transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=HERE, cookies=self.cookies) as client:
-                answer = await client.get(path, headers={"accept": "text/html"})
-                self.cookies = client.cookies
-                return answer
-
-        return asyncio.run(ask())
-
-    def leave(self, path="/sign-in/oidc"):
-        """The address at the provider that the console sends to."""
-        answer = self.get(path)
-        assert answer.status_code == 303, answer.text
-        return answer.headers["location"]
-
-    def sign_in_there(self, address, name, consent="accept", password=PASSWORD):
-        """Through the provider's own forms; the address that it sends back to."""
-        answer = self.there.get(address)
-        for _ in range(12):
-            if answer.is_redirect:
-                if answer.headers["location"].startswith(HERE):
-                    return answer.headers["location"].removeprefix(HERE)
-                answer = self.there.send(answer.next_request)
-                continue
-            fields = Forms(answer.text).fields
-            known = {"login": name, "password": password}
-            fields |= {key: value for key, value in known.items() if key in fields}
-            if not known.keys() & fields.keys():
-                fields["answer"] = consent
-            answer = self.there.post(answer.url, data=fields)
-        words = re.sub(r"<[^>]*>|\s+", " ", answer.text)
-        raise AssertionError(f"the provider does not send back: {answer.url} {words[:1500]}")
-
-    def come(self, name, **how):
-        """There and back: the console's answer."""
-        return self.get(self.sign_in_there(self.leave(), name, **how))
-
-    def refusals(self):
-        """What the trail says of refused sign-ins."""
-        rows = self.console.trail.rows(select(TRAIL).where(TRAIL.c.action == "sign_in.refused"))
-        return [row.detail["reason"] for row in rows]
-
-    @property
-    def who(self):
-        """The account this browser is signed in with, if any."""
-        return self.console.store.user_named("grace")
-
-
-def said(answer):
-    """The refusal that the sign-in page shows."""
-    found = re.search(r'id="refusal".*?<span>(.*?)</span>', answer.text, re.DOTALL)
-    return found[1] if found else ""
 
 
 def test_somebody_of_a_known_group_is_signed_in_with_the_role_of_that_group(make):
@@ -355,69 +260,6 @@ def test_a_console_with_missing_or_default_secrets_does_not_start(make, settings
     console = make(**settings).console
     with pytest.raises(SpondylError, match=words):
         refuse_defaults(console.settings, console.store)
-
-
-# --- ID tokens that a provider would never make -----------------------------------------------------------
-
-NOW = int(time.time())
-GOOD = {"iss": "https://id.example", "aud": CLIENT, "sub": "1", "iat": NOW, "exp": NOW + 3600, "nonce": "n"}
-METADATA = {"issuer": "https://id.example", "jwks_uri": "https://id.example/keys"}
-
-
-@pytest.fixture(scope="module")
-def signing():
-    """The provider's key pair."""
-    return RSAKey.generate_key(2048, auto_kid=True)
-
-
-@pytest.fixture
-def judge(make, signing):
-    """Judges an ID token as the callback does; the provider's keys are known already."""
-    provider = OpenIdProvider(make(oidc_issuer="https://id.example").console.settings, None)
-    provider._keys = KeySet([signing])
-
-    def claims(token):
-        return asyncio.run(provider._claims(METADATA, {"id_token": token}, "n"))
-
-    return claims
-
-
-def test_an_id_token_within_the_clocks_leeway_holds(judge, signing):
-    """Two machines' clocks are never the same."""
-    token = encode({"alg": "RS256", "kid": signing.kid}, {**GOOD, "exp": int(time.time()) - 20}, signing)
-    assert judge(token)["sub"] == "1"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"aud": OTHER_CLIENT}, {"aud": [CLIENT, OTHER_CLIENT], "azp": OTHER_CLIENT},
-        {"iss": "https://evil.example"}, {"exp": NOW - 120}, {"nonce": "another"}, {"nonce": None},
-        {"sub": None}, {"exp": None}, {"iat": NOW + 3600},
-    ],
-    ids="-".join,
-)  # fmt: skip
-def test_an_id_token_that_is_not_for_us_here_and_now_is_refused(judge, signing, wrong):
-    """Signed by the provider is not enough: for this client, this browser, this minute."""
-    claims = {name: value for name, value in {**GOOD, **wrong}.items() if value is not None}
-    with pytest.raises(ProviderRefused, match="does not hold"):
-        judge(encode({"alg": "RS256", "kid": signing.kid}, claims, signing))
-
-
-def test_an_id_token_that_the_provider_did_not_sign_is_refused(judge, signing):
-    """No signature, our own secret, the public key as a secret, or another key: all known tricks."""
-    other = RSAKey.generate_key(2048, parameters={"kid": signing.kid})
-    forged = [
-        jwt.encode(GOOD, "", algorithm="none", headers={"kid": signing.kid}),
-        jwt.encode(GOOD, SECRET.ljust(40), algorithm="HS256", headers={"kid": signing.kid}),
-        jwt.encode(GOOD, hashlib.sha256(signing.as_pem(private=False)).hexdigest(), algorithm="HS256"),
-        encode({"alg": "RS256", "kid": signing.kid}, GOOD, other),
-        "not.a.token",
-        "",
-    ]
-    for token in forged:
-        with pytest.raises(ProviderRefused):
-            judge(token)
 
 
 def test_by_https_every_cookie_is_secure_and_the_sign_in_is_bound_to_its_host(make):

@@ -1,0 +1,33 @@
+"""What several tests of the console stand on: its accounts, on SQLite and on PostgreSQL."""
+
+import pytest
+from console.account_rig import AccountRig
+from servers import Postgres
+
+from services.console.accounts.users import Users
+from services.console.trail import open_trail
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def people(request, tmp_path):
+    """An empty console's accounts in either database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/console/console.db"
+    else:
+        url = request.getfixturevalue("postgres").database()
+    rig = AccountRig(url)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def users(people, tmp_path):
+    """What is done with the accounts."""
+    return Users(people.store, open_trail(people.store.engine, tmp_path), tmp_path)
