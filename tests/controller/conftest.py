@@ -1,7 +1,10 @@
 """What several tests of the controller stand on."""
 
 import pytest
-from bedside_rig import Clinic, Ticking
+from bedside_rig import Clinic, Served, Ticking
+from controller.panel_rig import Time
+
+from services.controller.panel import pages
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +22,23 @@ def clinic(tmp_path, ticking):
     yield clinic
     clinic.clear_up()
     clinic.store.close()
+
+
+@pytest.fixture
+def hands():
+    """Time that a test moves."""
+    return Time()
+
+
+@pytest.fixture
+def panel(clinic):
+    """A panel at which nobody is signed in yet."""
+    served = Served(clinic.panel(pages=pages.router))
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def door(clinic, hands):
+    """Sign-ins without a server, on a clock of the test's."""
+    return clinic.sign_ins(600.0, hands.clocks(), steady=lambda: hands.steady)
