@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from broker.bus import Bus
 from broker.contract import OPERATORS
 from broker.messages import Operators
+from services.console.accounts.bedside import as_person
 from services.console.live import Live
 from services.console.store import Store
 from services.kit.auth.operators import (
@@ -133,10 +134,7 @@ def from_accounts(store: Store, simulated: Path | None = None) -> Callable[[], l
     """The people with a PIN or a badge; with them the operators of a simulation, from a file of its own."""
 
     def people() -> list[Person]:
-        found = [
-            (Operator(user.id, user.name, user.title, (), user.pin, user.badge), user.grants)
-            for user in store.operators()
-        ]
+        found = [as_person(user) for user in store.operators()]
         made_up = read_json(simulated) if simulated else {}
         return found + ([_simulated(made_up)] if made_up else [])
 

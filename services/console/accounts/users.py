@@ -1,13 +1,14 @@
 """What is done with accounts, by an administrator or by the person: every change a line of the trail."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 from services.console.accounts import passwords
+from services.console.accounts.bedside import keep_room
 from services.console.accounts.known import FIRST_PASSWORD, first_password
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, NameTaken, UnknownUser
@@ -59,9 +60,8 @@ class Users:
         """Replace somebody's roles; they hold from the next request on. Raises AccountRefused."""
         user = self.find(who, user_id)
         self._may_give(who, grants)
-        keeps = None if any(map(is_chief, grants)) else partial(_keep_one_chief, user.id)
-        if keeps:
-            keeps(self.store.users())
+        keeps = partial(_keep_after, user.id, grants)
+        keeps(self.store.users())
         detail = {"before": words(user.grants), "after": words(grants)}
         with self._recorded(who, "user.roles", user.name, address, (*user.grants, *grants), **detail):
             return self.store.set_grants(user.id, grants, keeps)
@@ -76,11 +76,13 @@ class Users:
             return self.store.change_user(user.id, values, keeps, ends=True)
 
     def enable(self, who: Principal, user_id: str, address: str = "") -> User:
-        """Switch it on again."""
+        """Switch it on again. Raises AccountRefused."""
         user = self.find(who, user_id)
         values = {"disabled_at_us": None, "failures": 0, "locked_until_us": 0}
+        keeps = partial(keep_room, user.id, values)
+        keeps(self.store.users())
         with self._recorded(who, "user.enabled", user.name, address, user.grants):
-            return self.store.change_user(user.id, values)
+            return self.store.change_user(user.id, values, keeps)
 
     def reset(self, who: Principal, user_id: str, address: str = "") -> tuple[User, str]:
         """A new one-time password; every sign-in ends, a lock too. Raises AccountRefused."""
@@ -127,10 +129,10 @@ class Users:
                 digest = hash_pin(key, value) if what == "pin" else badge_digest(key, value)
             except SpondylError as error:
                 raise AccountRefused(error.message, text="bedside_refused") from None
-            if what == "badge" and any(it.badge == digest and it.id != user.id for it in self.store.users()):
-                raise AccountRefused("another account has this badge", text="badge_taken")
+        allows = partial(_keep_bedside, user.id, {what: digest})
+        allows(self.store.users())
         with self._recorded(who, f"user.{what}", user.name, address, user.grants, given=bool(value)):
-            return self.store.change_user(user.id, {what: digest})
+            return self.store.change_user(user.id, {what: digest}, allows)
 
     def _may_give(self, who: Principal, grants: Sequence[Grant]) -> None:
         for grant in grants:
@@ -178,6 +180,21 @@ def _refuse_provided(user: User) -> None:
             text="password_provided",
             provider=user.issuer,
         )
+
+
+def _keep_after(user_id: str, grants: Sequence[Grant], everybody: Sequence[User]) -> None:
+    """Raises AccountRefused when nobody is left to administer everything, or a site's list is full then."""
+    if not any(map(is_chief, grants)):
+        _keep_one_chief(user_id, everybody)
+    keep_room(user_id, {"grants": tuple(grants)}, everybody)
+
+
+def _keep_bedside(user_id: str, values: Mapping[str, Any], everybody: Sequence[User]) -> None:
+    """Raises AccountRefused for a badge that is another's, and when a site's list of operators is full."""
+    badge = values.get("badge")
+    if badge and any(user.badge == badge and user.id != user_id for user in everybody):
+        raise AccountRefused("another account has this badge", text="badge_taken")
+    keep_room(user_id, values, everybody)
 
 
 def _keep_one_chief(user_id: str, everybody: Iterable[User]) -> None:
