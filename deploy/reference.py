@@ -48,7 +48,7 @@ def roles_table() -> str:
     ]
     for permission, what in PERMISSIONS.items():
         marks = ("yes" if permission in role.permissions else "" for role in ROLES.values())
-        rows.append(f"| `{permission}` | {what} | {' | '.join(marks)} |")
+        rows.append(f"| `{permission}` | {what['en']} | {' | '.join(marks)} |")
     return "\n".join(rows)
 
 

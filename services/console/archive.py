@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import httpx
 
-from services.console.errors import HistoryNotFound, HistoryRefused, HistoryUnavailable
+from services.console.errors import HistoryUnavailable
+from services.console.refusals import refusal, said
+from services.console.texts import TEXTS
 from services.kit.auth.principal import Principal
 
 TIMEOUT: Final = httpx.Timeout(8.0, connect=2.0, pool=4.0)
 LIMITS: Final = httpx.Limits(max_connections=40, max_keepalive_connections=10)
-SHOWN_CHARACTERS: Final = 500  # of what telemetry says against a question
 Sign = Callable[[Principal], str]
 Query = Mapping[str, Any]
 
@@ -72,7 +73,7 @@ class Archive:
         try:
             if not answer.is_success:
                 await answer.aread()
-                raise _refused(answer)
+                raise refusal(answer, path, query)
             yield File(
                 answer.headers.get("content-type", "application/octet-stream"),
                 answer.headers.get("content-disposition", "attachment"),
@@ -88,12 +89,13 @@ class Archive:
         except httpx.HTTPError as error:
             raise self._away(error) from None
         if not answer.is_success:
-            raise _refused(answer)
+            raise refusal(answer, path, query)
         return answer
 
     def _request(self, caller: Principal, path: str, query: Query | None) -> httpx.Request:
         if not self._address:
-            raise HistoryUnavailable("no history here: SPONDYL_TELEMETRY_URL is not set")
+            message = "no history here: SPONDYL_TELEMETRY_URL is not set"
+            raise HistoryUnavailable(message, TEXTS["archive_none"])
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         headers = {"authorization": f"Bearer {self._sign(caller)}"}
         return self._client().build_request("GET", f"{self._address}{path}", params=given, headers=headers)
@@ -110,18 +112,5 @@ class Archive:
 
     def _away(self, error: httpx.HTTPError) -> HistoryUnavailable:
         what = str(error) or type(error).__name__
-        return HistoryUnavailable(f"telemetry at {self._address} does not answer: {what}")
-
-
-def _refused(answer: httpx.Response) -> HistoryRefused | HistoryUnavailable:
-    """What telemetry says against it, in its own words."""
-    try:
-        detail = str(answer.json()["detail"])[:SHOWN_CHARACTERS]
-    except (ValueError, KeyError, TypeError):
-        detail = f"telemetry answers {answer.status_code}"
-    if answer.status_code == httpx.codes.UNAUTHORIZED:  # the reader is signed in: it is this console's key
-        return HistoryUnavailable(f"telemetry does not accept this console's tokens: {detail}")
-    if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return HistoryUnavailable(detail)
-    kind = HistoryNotFound if answer.status_code == httpx.codes.NOT_FOUND else HistoryRefused
-    return kind(detail, answer.status_code)
+        words = said("archive_away", address=self._address, what=what)
+        return HistoryUnavailable(f"telemetry at {self._address} does not answer: {what}", words)

@@ -41,7 +41,9 @@ class Asking:
                 self.caller, f"/devices/{self.key.device}/state", {"site": self.key.site}
             )
         except HistoryUnavailable as error:
-            return self._row("telemetry", "bad", "telemetry_away", detail=error.message[:SAID_CHARACTERS])
+            return self._row(
+                "telemetry", "bad", "telemetry_away", detail=error.words[self.language][:SAID_CHARACTERS]
+            )
         except HistoryRefused:
             return self._row("telemetry", "unknown", "telemetry_nothing")
         age_s = state.get("age_s")

@@ -64,17 +64,22 @@ class CommandFailed(SpondylError):  # noqa: N818  (the same)
 
 
 class HistoryUnavailable(SpondylError):  # noqa: N818  (the same)
-    """Telemetry could not be asked."""
+    """Telemetry could not be asked; ``words`` say so in every language."""
 
     status = 503
 
+    def __init__(self, message: str, words: Mapping[Language, str]) -> None:
+        super().__init__(message)
+        self.words = words
+
 
 class HistoryRefused(SpondylError):  # noqa: N818  (the same)
-    """Telemetry refuses a question; its words and its status are passed on."""
+    """Telemetry refuses a question; its status is passed on, ``words`` are a page's in every language."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, words: Mapping[Language, str]) -> None:
         super().__init__(message)
         self.status = status
+        self.words = words
 
 
 class HistoryNotFound(HistoryRefused):

@@ -12,6 +12,8 @@ import gc
 import sys
 from collections.abc import Iterator
 
+from services.kit.language import Text
+
 
 class SpondylError(Exception):
     """A refusal in one line: what, the value, the limit and where the limit comes from."""
@@ -46,9 +48,13 @@ class SignInFirst(NotSignedIn):
 
 
 class NotPermitted(SpondylError):  # noqa: N818  (the same)
-    """A permission that whoever asks does not have."""
+    """A permission that whoever asks does not have; ``words`` are the same for a page, where there is one."""
 
     status = 403
+
+    def __init__(self, message: str, words: Text | None = None) -> None:
+        super().__init__(message)
+        self.words = words
 
 
 @contextlib.contextmanager

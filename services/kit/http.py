@@ -36,6 +36,7 @@ STATIC_DIRECTORY = Path(__file__).parent / "static"
 GRACE_S = (
     1  # after SIGTERM, for streams and WebSockets that do not heed `app.state.stopping`; then they are cut
 )
+PROBLEM_TYPE = "urn:spondyl:problem:"  # and the kind
 MAX_REASON = 100  # characters of a close reason, which has room for 123 bytes
 Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 
@@ -99,6 +100,13 @@ def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
     """An error as problem+json (RFC 9457): ``detail`` is one line for a person."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def problem_type(error: SpondylError) -> str:
+    """What kind of refusal it is, for programs: ``urn:spondyl:problem:unknown-session``, by its class."""
+    name = type(error).__name__
+    kind = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return "about:blank" if type(error) is SpondylError else f"{PROBLEM_TYPE}{kind.lstrip('-')}"
 
 
 def serve(app: FastAPI, *, host: str, port: int) -> None:
@@ -226,7 +234,9 @@ def _answer_errors(app: FastAPI) -> None:
         if isinstance(connection, WebSocket):
             await _turn_away(connection, problem(status, _title(status), error.message), error.message)
             return None
-        answer = await _answer(connection, status, error.message, getattr(error, "words", None))
+        words: Text | None = getattr(error, "words", None)
+        german = {"detail_de": words["de"]} if words else {}
+        answer = await _answer(connection, status, error.message, words, type=problem_type(error), **german)
         if isinstance(error, NotSignedIn):
             answer.headers["www-authenticate"] = "Bearer"
         return answer

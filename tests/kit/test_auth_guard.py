@@ -17,6 +17,7 @@ from services.kit.auth.guard import (
     NOBODY,
     Guard,
     allow,
+    lacking,
     public,
     require_rules,
     ruled,
@@ -96,7 +97,28 @@ def test_whoever_lacks_the_permission_is_told_which_and_who_has_it(client):
         "beds.stop is not permitted to 'monitor': "
         "it comes with the role administrator or clinician or therapist"
     )
+    assert body["type"] == "urn:spondyl:problem:not-permitted"
+    assert body["detail_de"] == (
+        "monitor darf das nicht: Stopp und Pause aus der Ferne. "
+        "Das erlaubt die Rolle „Administration“ oder „Ärztin, Arzt“ oder „Therapeutin, Therapeut“."
+    )
     assert told(client, "/stop", somebody("clinician", "north")) == (200, "clinician")
+
+
+@pytest.mark.parametrize(
+    ("site", "german", "english"),
+    [
+        (None, "moni darf das nicht: das Protokoll.", "moni may not do this: the audit trail;"),
+        ("north", "moni darf das am Standort north nicht:", "moni may not do this at site north:"),
+        ("*", "moni darf das an allen Standorten nicht:", "moni may not do this at every site:"),
+    ],
+)
+def test_a_person_reads_what_it_opens_and_not_what_it_is_called_inside(site, german, english):
+    """`trail.see` is a word of tokens and of code."""
+    words = lacking(Principal("m", "moni", ()), "trail.see", site).words
+    assert words["de"].startswith(german)
+    assert words["en"].startswith(english)
+    assert "trail.see" not in words["de"] + words["en"]
 
 
 def test_a_route_learns_where_its_permission_holds(client):

@@ -12,9 +12,9 @@ from asgi_client import Client
 from fastapi import APIRouter, HTTPException, Request
 
 from services.kit.auth.guard import NOBODY, public
-from services.kit.errors import SpondylError
+from services.kit.errors import NotPermitted, SpondylError
 from services.kit.health import Check
-from services.kit.http import create_app, listen
+from services.kit.http import create_app, listen, problem_type
 
 router = APIRouter(dependencies=[public()])
 
@@ -71,6 +71,12 @@ def test_every_error_is_a_problem_in_plain_words(client, path, status, words):
     assert answer.json()["status"] == status
     assert words in answer.json()["detail"]
     assert "secret" not in answer.text
+
+
+def test_a_refusal_names_its_kind_for_programs(client):
+    """A class of its own is a kind of its own; what is none in particular says so."""
+    assert client.get("/refused").json()["type"] == "about:blank"
+    assert problem_type(NotPermitted("no")) == "urn:spondyl:problem:not-permitted"
 
 
 def test_readiness_names_every_dependency(client):

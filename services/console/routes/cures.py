@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.console.context import Console
 from services.console.errors import BadSearch, HistoryNotFound
+from services.console.refusals import said
 from services.console.routes.sessions import Reader, listed
 from services.console.sessions import asking, comparing
 from services.console.sessions.asking import Asked
@@ -49,7 +50,8 @@ async def _of_cure(console: Console, request: Request, who: Principal, text: str
     cure = asking.session_id(text, "cure")
     found, _ = await console.archive.page(who, "/sessions", {"cure": str(cure), "limit": MOST_OF_CURE})
     if not found:
-        raise HistoryNotFound(f"no session of cure {cure} is known here", 404)
+        words = said("archive_unknown_cure", cure=cure)
+        raise HistoryNotFound(f"no session of cure {cure} is known here", 404, words)
     sessions = [Session.of(row) for row in reversed(found)]
     rows = await comparing.with_curves(console.archive, who, _wanted(request, sessions))
     await console.record(request, who, "cure.seen", record=str(cure), site=sessions[0].site)

@@ -172,10 +172,12 @@ def _add_notes(routes: APIRouter, console: Console, notes: Notes) -> None:
         except BadSearch as error:
             return await _shown(console, request, who, notes, session, problem=error, typed=text)
         except (HistoryUnavailable, TrailUnavailable) as error:
-            title = TEXTS["past_note"][language_of(request)]
+            language = language_of(request)
+            title = TEXTS["past_note"][language]
+            detail = error.words[language] if isinstance(error, HistoryUnavailable) else error.message
             return console.page(
                 request, "session_note.html", status=error.status, page="error", title=title,
-                detail=error.message, typed=text,
+                detail=detail, typed=text,
             )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from services.console.sessions import curve as curves
 from services.console.sessions.curve import Curve, SessionCurve
 from services.console.sessions.models import Json, Session
 from services.kit.auth.principal import Principal
-from services.kit.language import Language
+from services.kit.language import Language, Text
 from services.kit.words import PHASES, PRIORITY_SYMBOLS
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Record(SessionCurve):
 
     prescribed: Sequence[Json] = ()
     measured: Json = field(default_factory=dict)
-    trouble: Sequence[str] = ()
+    trouble: Sequence[Text] = ()
 
     @property
     def ceiling_n(self) -> float | None:
@@ -119,21 +119,21 @@ class Record(SessionCurve):
 async def gather(archive: Archive, caller: Principal, wanted: UUID) -> Record:
     """The session. Raises HistoryNotFound and HistoryUnavailable for the session itself alone."""
     session = Session.of(await archive.ask(caller, f"/sessions/{wanted}"))
-    trouble: list[str] = []
+    trouble: dict[str, Text] = {}
     curve, prescribed, summary = await asyncio.gather(
         _quietly(curves.window(archive, caller, wanted), Curve, trouble),
         _quietly(archive.ask(caller, f"/sessions/{wanted}/prescribed"), list[Json], trouble),
         _quietly(archive.ask(caller, f"/sessions/{wanted}/summary"), dict[str, Any], trouble),
     )
-    return Record(session, curve, prescribed, summary.get("measured") or {}, tuple(dict.fromkeys(trouble)))
+    return Record(session, curve, prescribed, summary.get("measured") or {}, tuple(trouble.values()))
 
 
-async def _quietly(work: Awaitable[T], nothing: Callable[[], T], trouble: list[str]) -> T:
+async def _quietly(work: Awaitable[T], nothing: Callable[[], T], trouble: dict[str, Text]) -> T:
     """The answer, or nothing and the reason kept: one part that is away does not hide the others."""
     try:
         return await work
     except (HistoryRefused, HistoryUnavailable) as error:
-        trouble.append(error.message)
+        trouble[error.message] = error.words
         return nothing()
 
 

@@ -1,6 +1,6 @@
 // Stop and pause: one press for STOP, a question before a pause; the answer stays until it is read.
 import { keepFocus } from "/kit/focus.js";
-import { send as post } from "./send.js";
+import { refusalOf, send as post } from "./send.js";
 
 // What a bed does once a command has come through, answered or not.
 const DONE = { stop: ["stopped"], pause: ["paused", "stopped"] };
@@ -23,7 +23,7 @@ export function commands({ bed, answer, ask, words }) {
       const response = await post(`/api/beds/${device}/${action}?${query}`);
       const body = await response.json();
       if (response.status !== UNANSWERED) outcome = "failed";
-      if (!response.ok) throw new Error(body.detail);
+      if (!response.ok) throw new Error(refusalOf(body));
       const who = words.command_by.replace("{time}", body.time).replace("{by}", body.by);
       say("done", words[`done_${action}`], who);
     } catch (error) {

@@ -1,6 +1,6 @@
 // Links for a patient's screen: made, shown once, withdrawn.
 import { keepFocus } from "/kit/focus.js";
-import { send } from "./send.js";
+import { refusalOf, send } from "./send.js";
 
 /** Serve the card of a bed's page; it asks nothing before it is opened. */
 export function screens({ box, site, device, words }) {
@@ -12,7 +12,7 @@ export function screens({ box, site, device, words }) {
     try {
       const answer = await request;
       const body = await answer.json();
-      if (!answer.ok) throw new Error(body.detail);
+      if (!answer.ok) throw new Error(refusalOf(body));
       return body;
     } catch (error) {
       part("note").textContent = words.screens_failed.replace("{detail}", error.message);

@@ -1,4 +1,5 @@
 // Looking closer at a uPlot: drag, wheel, pinch, keys, buttons and the address; every view asks for its own points.
+import { refusalOf } from "./send.js";
 
 const LEAST_S = 0.4;
 const STEP = 1.6;
@@ -145,7 +146,7 @@ export async function part({ address, first, curve }, from, to, width, signal) {
   const query = new URLSearchParams({ from: begin, to: after, width: Math.min(4000, Math.max(10, Math.round(width))) });
   const answer = await fetch(`${address}?${query}`, { signal });
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail);
+  if (!answer.ok) throw new Error(refusalOf(body));
   return body;
 }
 

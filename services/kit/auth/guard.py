@@ -9,7 +9,7 @@
 ``sites_for`` hands over at once. Another site's record is answered like one that does not exist.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,11 +21,22 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from services.kit.auth.principal import ALL_SITES, Principal
-from services.kit.auth.roles import ROLES, Permission
+from services.kit.auth.roles import PERMISSIONS, ROLES, Permission
 from services.kit.errors import NotPermitted, NotSignedIn, SignInFirst, SpondylError
+from services.kit.language import LANGUAGES, Language, Text
 
 Identify = Callable[[HTTPConnection], Awaitable[Principal | None]]
 _SCHEME: Final = "bearer"
+_WORDS: Final[Mapping[str, Text]] = {  # here, not in a catalogue: workers without pages have this module too
+    "lacking": {
+        "de": "{name} darf das{at} nicht: {what}. Das erlaubt die Rolle {roles}.",
+        "en": "{name} may not do this{at}: {what}; it comes with the role {roles}.",
+    },
+    "at": {"de": " am Standort {site}", "en": " at site {site}"},
+    "everywhere": {"de": " an allen Standorten", "en": " at every site"},
+    "role": {"de": "„{title}“", "en": "“{title}”"},
+    "or": {"de": " oder ", "en": " or "},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +117,21 @@ def lacking(who: Principal, permission: Permission, site: str | None = None) -> 
     at = "" if site is None else " at every site" if site == ALL_SITES else f" at site {site[:40]!r}"
     return NotPermitted(
         f"{permission} is not permitted to {who.name[:80]!r}{at}: "
-        f"it comes with the role {' or '.join(roles) or 'of nobody'}"
+        f"it comes with the role {' or '.join(roles) or 'of nobody'}",
+        {language: _in_words(who, permission, site, language) for language in LANGUAGES},
     )
+
+
+def _in_words(who: Principal, permission: Permission, site: str | None, language: Language) -> str:
+    """The same for a person, who knows neither the names of permissions nor those of roles in tokens."""
+    where = "everywhere" if site == ALL_SITES else "at"
+    at = "" if site is None else _WORDS[where][language].format(site=site[:40])
+    titles = [role.title[language] for role in ROLES.values() if permission in role.permissions]
+    roles = [_WORDS["role"][language].format(title=title) for title in titles]
+    return _WORDS["lacking"][language].format(
+        name=who.name[:80], at=at, what=PERMISSIONS[permission][language],
+        roles=_WORDS["or"][language].join(roles),
+    )  # fmt: skip
 
 
 def bearer(public_pem: bytes, audience: str = "spondyl-telemetry") -> Guard:

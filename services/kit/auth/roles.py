@@ -21,21 +21,36 @@ Permission = Literal[
     "users.manage",
     "trail.see",
 ]
-PERMISSIONS: Final[dict[Permission, str]] = {  # what each opens
-    "beds.see": "the wall, a bed, its live trace",
-    "beds.stop": "stop and pause from remote",
-    "beds.operate": "confirm, start, resume, change, at the bedside panel",
-    "beds.fault": "faults of simulated beds",
-    "alarms.acknowledge": "acknowledging an alarm",
-    "sessions.see": "past sessions: list, curve, summary, events, notes",
-    "sessions.export": "a session as a file, its black box",
-    "notes.write": "notes on a session",
-    "samples.see": "telemetry's devices, windows and blocks, the curve of a bed",
-    "statistics.see": "figures over many sessions",
-    "audit.see": "gaps and duplicates of what is stored",
-    "users.manage": "accounts and their roles",
-    "trail.see": "the audit trail",
-}
+PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
+    "beds.see": {
+        "de": "die Übersicht, eine Liege, ihre laufende Kurve", "en": "the wall, a bed, its live trace",
+    },
+    "beds.stop": {"de": "Stopp und Pause aus der Ferne", "en": "stop and pause from remote"},
+    "beds.operate": {
+        "de": "Freigeben, Starten, Fortsetzen, Ändern am Bedienfeld der Liege",
+        "en": "confirm, start, resume, change, at the bedside panel",
+    },
+    "beds.fault": {"de": "Störungen simulierter Liegen", "en": "faults of simulated beds"},
+    "alarms.acknowledge": {"de": "das Quittieren eines Alarms", "en": "acknowledging an alarm"},
+    "sessions.see": {
+        "de": "vergangene Sitzungen: Liste, Kurve, Zusammenfassung, Ereignisse, Notizen",
+        "en": "past sessions: list, curve, summary, events, notes",
+    },
+    "sessions.export": {
+        "de": "eine Sitzung als Datei, ihre Aufzeichnung", "en": "a session as a file, its black box",
+    },
+    "notes.write": {"de": "Notizen zu einer Sitzung", "en": "notes on a session"},
+    "samples.see": {
+        "de": "gespeicherte Messwerte, die Kurve einer Liege",
+        "en": "stored samples: devices, windows and blocks, the curve of a bed",
+    },
+    "statistics.see": {"de": "Zahlen über viele Sitzungen", "en": "figures over many sessions"},
+    "audit.see": {
+        "de": "Lücken und Doppeltes im Gespeicherten", "en": "gaps and duplicates of what is stored",
+    },
+    "users.manage": {"de": "Konten und ihre Rollen", "en": "accounts and their roles"},
+    "trail.see": {"de": "das Protokoll", "en": "the audit trail"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
