@@ -1,11 +1,11 @@
-"""`spondyl up`, `status`, `doctor` and `replay`."""
+"""`spondyl up`, `status`, `doctor`, `replay`, `token` and `audit-trail`."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from deploy import issuing, replaying
+from deploy import issuing, replaying, trails
 from services.kit.options import AsJson, Data
 
 
@@ -16,6 +16,7 @@ def register(root: typer.Typer) -> None:
     root.command("doctor")(_doctor)
     replaying.register(root)
     issuing.register(root)
+    trails.register(root)
 
 
 def _up(

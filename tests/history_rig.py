@@ -10,6 +10,8 @@ from services.telemetry.api import create_router
 from services.telemetry.hot import Hot
 from services.telemetry.models import Entry, Place, Source
 from services.telemetry.query import History
+from services.telemetry.settings import TelemetrySettings
+from services.telemetry.trail import ReadTrail
 
 OFFSET = 500
 WHERE = ("hot", "archived", "half")
@@ -27,11 +29,16 @@ class HistoryRig:
         self.hot = Hot(redis_url)
         self.history = History(self.hot, self.rig.archive)
         self.archive_alone = History(None, self.rig.archive)
-        self.app = create_app("telemetry", "0", (), [create_router(self.history)], guard=GUARD)
+        self.settings = TelemetrySettings(
+            data=directory, archive_database_url=f"sqlite:///{directory}/telemetry/archive.db"
+        )
+        self.trail = ReadTrail(self.settings)
+        self.app = create_app("telemetry", "0", (), [create_router(self.history, self.trail)], guard=GUARD)
         self.client = Client(self.app, header())
 
     def close(self):
         """Let go of the servers."""
+        self.trail.close()
         self.hot.close()
         self.rig.close()
 

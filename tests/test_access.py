@@ -103,7 +103,10 @@ def telemetry(directory: Path) -> Iterator[Subject]:
     with Valkey(directory) as valkey, contextlib.closing(HistoryRig(valkey.url, directory, 1.0)) as rig:
         rig.store("archived")
         app = http.create_app(
-            "telemetry", "0", routers=[create_router(rig.history)], guard=bearer(public, tokens.TELEMETRY)
+            "telemetry",
+            "0",
+            routers=[create_router(rig.history, rig.trail)],
+            guard=bearer(public, tokens.TELEMETRY),
         )
         yield Subject(
             app,

@@ -23,7 +23,12 @@ COLUMNS: Final = [column for column in TRAIL.c if column.name != "previous"]
 
 def open_trail(engine: Engine, data: Path) -> Trail:
     """The trail in the console's database; its seal and its key stay on this machine."""
-    return Trail(engine, TRAIL, data / "console" / "trail.seal", key_path(data))
+    return Trail(engine, TRAIL, seal_path(data), key_path(data))
+
+
+def seal_path(data: Path) -> Path:
+    """What says how far the trail had come; each machine has its own."""
+    return data / "console" / "trail.seal"
 
 
 def key_path(data: Path) -> Path:

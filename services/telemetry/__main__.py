@@ -1,4 +1,7 @@
-"""`python -m services.telemetry`: the HTTP API over what ingest and archiver keep; it writes nothing."""
+"""`python -m services.telemetry`: the HTTP API over what ingest and archiver keep.
+
+It writes nothing but who was shown what.
+"""
 
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,6 +20,7 @@ from services.telemetry.query import History
 from services.telemetry.reopening import Reopening
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.store import connect, told
+from services.telemetry.trail import ReadTrail
 
 
 def main() -> None:
@@ -32,6 +36,7 @@ def run(settings: TelemetrySettings) -> None:
     guard = bearer(tokens.public_key(settings.access_public_key, settings.data), tokens.TELEMETRY)
     redis_url = settings.redis_url.get_secret_value()
     hot, redis, archive = Hot(redis_url), connect(redis_url), Reopening(settings)
+    trail = ReadTrail(settings)
     app = create_app(
         "telemetry",
         release,
@@ -39,7 +44,7 @@ def run(settings: TelemetrySettings) -> None:
             Check("redis", lambda: _trouble(redis.ping)),
             Check("archive", archive.trouble),
         ],
-        [create_router(History(hot, archive))],
+        [create_router(History(hot, archive), trail)],
         registry=process_registry("telemetry", release),
         guard=guard,
     )
@@ -49,6 +54,7 @@ def run(settings: TelemetrySettings) -> None:
         hot.close()
         redis.close()
         archive.close()
+        trail.close()
 
 
 def _trouble(ask: Callable[[], Any]) -> str | None:

@@ -90,6 +90,18 @@ class TelemetrySettings(Settings):
         description="Years that records are kept after a treatment; 10 is the least by law (BGB 630f).",
     )
 
+    # --- audit trail
+    telemetry_trail_key: Path | None = Field(
+        None,
+        description="Key of the audit trail of direct reads, the same for every API on one index; made where "
+        "there is none; default DATA/secrets/telemetry-trail.key.",
+    )
+    telemetry_trail_seal: Path | None = Field(
+        None,
+        description="File that says how far that trail had come, one a machine; default "
+        "DATA/telemetry/trail.seal.",
+    )
+
     @field_validator("ingest_sites", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -119,3 +131,13 @@ class TelemetrySettings(Settings):
         """The index's address in clear, the default filled in, for the one call that opens it."""
         given = self.archive_database_url.get_secret_value()
         return given or f"sqlite:///{(self.directory / DATABASE_FILE).absolute()}"
+
+    @property
+    def trail_key(self) -> Path:
+        """Where the trail's key lies, the default filled in."""
+        return self.telemetry_trail_key or self.data / "secrets" / "telemetry-trail.key"
+
+    @property
+    def trail_seal(self) -> Path:
+        """Where the trail's seal lies, the default filled in."""
+        return self.telemetry_trail_seal or self.directory / "trail.seal"

@@ -62,7 +62,7 @@ class SessionRig:
         self.store = Store(settings.database)
         self.console = Console(Live(), Remote(None), settings, self.store)
         telemetry = create_app(
-            "telemetry", "0", (), [create_router(self.history.history)],
+            "telemetry", "0", (), [create_router(self.history.history, self.history.trail)],
             guard=bearer(public_pem(self.console.key)),
         )  # fmt: skip
         self.transport = httpx.ASGITransport(telemetry)

@@ -17,15 +17,17 @@ from services.telemetry.archive.stores import Credentials, open_store
 from services.telemetry.query import History
 from services.telemetry.reopening import Reopening
 from services.telemetry.settings import TelemetrySettings
+from services.telemetry.trail import ReadTrail
 
 pytestmark = pytest.mark.system
 BOOTLESS = "00000000-0000-4000-8000-000000000001"  # no session
 DETAIL = "the archive cannot be opened: cannot make"
 
 
-def client_of(history, checks):
+def client_of(history, checks, trail):
     """The API over it."""
-    return Client(create_app("telemetry", "0", checks, [create_router(history)], guard=GUARD), header())
+    router = create_router(history, trail)
+    return Client(create_app("telemetry", "0", checks, [router], guard=GUARD), header())
 
 
 @pytest.fixture
@@ -49,9 +51,9 @@ def test_an_archive_that_cannot_be_opened_stops_nothing_that_redis_has(valkey, t
     settings = TelemetrySettings(data=tmp_path / "data", archive_url=str(blocked), redis_url=valkey.url)
     with closing(HistoryRig(valkey.url, tmp_path / "rig", minutes=1.0)) as rig:
         rig.store("hot")
-        with closing(Reopening(settings, retry_s=0.05)) as archive:
+        with closing(Reopening(settings, retry_s=0.05)) as archive, closing(ReadTrail(settings)) as trail:
             checks = [Check("archive", archive.trouble)]
-            client = client_of(History(rig.hot, archive), checks)
+            client = client_of(History(rig.hot, archive), checks, trail)
             readiness = client.get("/readyz")
             assert readiness.status_code == 503
             assert DETAIL in readiness.json()["checks"]["archive"]["detail"]
@@ -108,9 +110,9 @@ def test_a_bucket_that_hangs_is_told_within_seconds(valkey, tmp_path):
             archive_s3_access_key=s3.access_key, archive_s3_secret_key=s3.secret_key,
         )  # fmt: skip
         path = f"/sessions/{SESSION}/window?from=1000&to=1500"
-        with closing(Reopening(settings)) as archive:
+        with closing(Reopening(settings)) as archive, closing(ReadTrail(settings)) as trail:
             checks = [Check("archive", archive.trouble)]
-            client = client_of(History(rig.hot, archive), checks)
+            client = client_of(History(rig.hot, archive), checks, trail)
             assert client.get("/readyz").status_code == client.get(path).status_code == 200
             s3.freeze()
             eventually(lambda: client.get("/readyz").status_code == 503, 10, "a readiness check that sees it")

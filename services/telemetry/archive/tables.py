@@ -146,3 +146,21 @@ TOMBSTONES: Final = Table(
     Column("deleted_at_us", BigInteger),  # NULL: decided, and the object not deleted from the store yet
 )
 Index("archive_tombstones_boot", TOMBSTONES.c.boot_id)
+
+TRAIL: Final = Table(  # of the audit trail (`services/kit/trail.py`): never changed, never deleted
+    "telemetry_trail",
+    METADATA,
+    Column("seq", _KEY, primary_key=True, autoincrement=False),  # from 1, no gap
+    Column("at_us", BigInteger, nullable=False),
+    Column("account", _UUID, nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("address", String(80), nullable=False),
+    Column("action", String(80), nullable=False),
+    Column("site", _SLUG),
+    Column("record", String(200)),
+    Column("detail", Text, nullable=False),  # JSON
+    Column("previous", _SHA256, nullable=False),  # hash of the row before
+    Column("hash", _SHA256, nullable=False),
+)
+for _column in ("at_us", "name", "action", "record", "site"):
+    Index(f"telemetry_trail_{_column}", TRAIL.c[_column], TRAIL.c.seq)

@@ -9,12 +9,14 @@ import orjson
 from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from services.kit.auth.guard import sites_for
 from services.kit.auth.principal import Sites
 from services.telemetry.errors import BadQuestion, UnknownFormat
+from services.telemetry.exports.models import instant
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
+from services.telemetry.routes.rules import names_nobody, shows
 from services.telemetry.traces import Trace, joined, missing, of_buckets, of_run, segment
+from services.telemetry.trail import Reader
 from services.telemetry.windows import by_seq, by_time, moment
 
 Form = Literal["json", "arrow", "csv"]
@@ -26,12 +28,16 @@ MEDIA: Final[dict[Form, str]] = {
 MAX_ROWS: Final[dict[Form, int]] = {"json": 500_000, "arrow": 2_000_000, "csv": 2_000_000}
 MAX_NAME: Final = 40  # of a site or a device, as in every topic
 
-# The rule of a route, and the sites whose records it may show.
-Samples = Annotated[Sites, sites_for("samples.see")]
-Sessions = Annotated[Sites, sites_for("sessions.see")]
-Exports = Annotated[Sites, sites_for("sessions.export")]
-Statistics = Annotated[Sites, sites_for("statistics.see")]
-Audits = Annotated[Sites, sites_for("audit.see")]
+# The rule of a route: what it asks for, and what the audit trail calls what it shows.
+Devices = Annotated[Reader, shows("samples.see", "beds.listed")]
+Device = Annotated[Reader, shows("samples.see", "bed.seen")]
+SessionList = Annotated[Reader, shows("sessions.see", "sessions.listed")]
+Session = Annotated[Reader, shows("sessions.see", "session.seen")]
+Exports = Annotated[Reader, shows("sessions.export", "session.exported", each_time=True)]
+Statistics = Annotated[Reader, shows("statistics.see", "statistics.seen")]
+Audits = Annotated[
+    Sites, names_nobody("audit.see", "counts what is stored of a device: no session, no sample, no person")
+]
 
 Points = Annotated[
     int | None,
@@ -57,6 +63,11 @@ class OrjsonResponse(JSONResponse):
     def render(self, content: Any) -> bytes:
         """As bytes."""
         return orjson.dumps(content)
+
+
+def day_of(name: str, edge: str | None) -> str | None:
+    """The day (UTC) of an edge that is a time: as exactly as the audit trail tells what was looked at."""
+    return None if edge is None or _is_seq(edge) else instant(moment(name, edge)).date().isoformat()
 
 
 def form_of(name: str | None, accept: str) -> Form:
@@ -124,7 +135,7 @@ def _table(form: Form, traces: Sequence[Trace]) -> Response:
 
 def asked_spans(history: History, place: Place, since: str, until: str, boot: UUID | None) -> list[Span]:
     """What ``from`` and ``to`` mean: both a seq of a boot (the newest unless given), or both a time."""
-    numbers = [text.isascii() and text.isdigit() for text in (since, until)]
+    numbers = [_is_seq(text) for text in (since, until)]
     if all(numbers):
         boots = [boot] if boot else history.boots(place)
         return [by_seq(Source(place, boots[-1]), since, until)] if boots else []
@@ -133,3 +144,7 @@ def asked_spans(history: History, place: Place, since: str, until: str, boot: UU
         raise BadQuestion(f"from is {since!r} and to is {until!r}: both are times, or both are seqs")
     spans = by_time(history, place, since, until)
     return [span for span in spans if boot in (None, span.source.boot)]
+
+
+def _is_seq(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -7,18 +7,19 @@ from fastapi import APIRouter, Query
 from services.telemetry.audit import audit
 from services.telemetry.errors import ArchiveUnavailable
 from services.telemetry.query import History
-from services.telemetry.routes.answers import Audits, Edge, Name, Statistics
+from services.telemetry.routes.answers import Audits, Edge, Name, Statistics, day_of
 from services.telemetry.statistics import DEFAULT, GROUPS, MEASURES, MOST_GROUPS, Chain, Question, names
+from services.telemetry.trail import ReadTrail
 from services.telemetry.windows import moment
 
 
-def add(router: APIRouter, history: History) -> None:
+def add(router: APIRouter, history: History, trail: ReadTrail) -> None:
     """The routes of the chain."""
     chains: dict[int, Chain] = {}  # of the one archive, which may be opened later
 
     @router.get("/statistics")
     def statistics(
-        where: Statistics,
+        reader: Statistics,
         group_by: Annotated[str, Query(max_length=200, description=", ".join(GROUPS))] = "site",
         measures: Annotated[str, Query(max_length=500, description=", ".join(MEASURES))] = ",".join(DEFAULT),
         since: Edge = None,
@@ -40,9 +41,12 @@ def add(router: APIRouter, history: History) -> None:
             site,
             cursor,
             limit,
-            where,
+            reader.sites,
         )
-        return chain.ask(question)
+        return trail.shown(
+            reader, chain.ask(question), None, site or reader.site,
+            group_by=group_by, since=day_of("since", since), until=day_of("until", until),
+        )  # fmt: skip
 
     @router.get("/audit")
     def whole_audit(where: Audits, since: Edge = None) -> dict[str, Any]:

@@ -15,15 +15,18 @@ from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
 from services.telemetry.routes.answers import (
     Accept,
+    Device,
+    Devices,
     Edge,
     FormName,
     Points,
-    Samples,
     Site,
     Window,
     asked_spans,
+    day_of,
     form_of,
 )
+from services.telemetry.trail import Reader, ReadTrail
 from services.telemetry.windows import newest
 
 MAX_BLOCKS: Final = 20_000
@@ -32,36 +35,41 @@ LAST_S: Final = 60.0  # of a window that names no time
 NOTHING: Final = Overview({}, [], None)
 
 
-def add(router: APIRouter, history: History) -> None:
+def add(router: APIRouter, history: History, trail: ReadTrail) -> None:
     """The routes of devices."""
-    _add_states(router, history)
-    _add_samples(router, history)
+    _add_states(router, history, trail)
+    _add_samples(router, history, trail)
 
 
-def _add_states(router: APIRouter, history: History) -> None:
+def _add_states(router: APIRouter, history: History, trail: ReadTrail) -> None:
+    def seen(reader: Reader, device: str, site: str | None) -> dict[str, Any]:
+        place = history.place(device, site, reader.sites)
+        return trail.shown(reader, _devices(history, [place])[0], str(place), place.site)
+
     @router.get("/devices")
-    def devices(where: Samples) -> list[dict[str, Any]]:
+    def devices(reader: Devices) -> list[dict[str, Any]]:
         """The devices of the caller's sites: last state, alarms, gateway's status, last seq and age."""
-        return _devices(history, history.places(where))
+        found = _devices(history, history.places(reader.sites))
+        return trail.shown(reader, found, None, reader.site)
 
     @router.get("/devices/{device}")
-    def one_device(device: str, where: Samples, site: Site = None) -> dict[str, Any]:
+    def one_device(device: str, reader: Device, site: Site = None) -> dict[str, Any]:
         """One device, as in the list."""
-        return _devices(history, [history.place(device, site, where)])[0]
+        return seen(reader, device, site)
 
     @router.get("/devices/{device}/state")
-    def last_state(device: str, where: Samples, site: Site = None) -> dict[str, Any]:
+    def last_state(device: str, reader: Device, site: Site = None) -> dict[str, Any]:
         """The last `state` and `alarm` that the device published, and how long ago its newest block came."""
-        row = _devices(history, [history.place(device, site, where)])[0]
+        row = seen(reader, device, site)
         names = ("site", "device", "gateway", "status", "boot", "state", "alarms", "last_at", "age_s")
         return {name: row[name] for name in names}
 
 
-def _add_samples(router: APIRouter, history: History) -> None:
+def _add_samples(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/devices/{device}/window", responses={200: {"description": "Gapless pieces of samples."}})
     def window(
         device: str,
-        where: Samples,
+        reader: Device,
         site: Site = None,
         boot: UUID | None = None,
         since: Annotated[Edge, Query(alias="from")] = None,
@@ -76,17 +84,22 @@ def _add_samples(router: APIRouter, history: History) -> None:
         if (since is None) != (until is None):
             raise BadQuestion("a window needs from and to: two times (ISO 8601), or two seqs of a boot")
         wanted = form_of(form, accept)
-        place = history.place(device, site, where)
+        place = history.place(device, site, reader.sites)
         if since is None or until is None:
             spans = _last(history, place, boot, None, LAST_S)
         else:
             spans = asked_spans(history, place, since, until, boot)
-        return Window(place, spans, points, wanted).answer(history)
+        day = day_of("from", since)
+        named = boot or (spans[0].source.boot if spans and since is not None and day is None else None)
+        return trail.shown(
+            reader, Window(place, spans, points, wanted).answer(history), str(place), place.site,
+            since=day, until=day_of("to", until), boot=named,
+        )  # fmt: skip
 
     @router.get("/devices/{device}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
     def blocks(
         device: str,
-        where: Samples,
+        reader: Device,
         site: Site = None,
         boot: Annotated[UUID | None, Query(description="The newest boot unless given.")] = None,
         last: Annotated[int | None, Query(ge=1, le=MAX_BLOCKS, description="That many blocks.")] = None,
@@ -96,9 +109,10 @@ def _add_samples(router: APIRouter, history: History) -> None:
         points: Points = None,
     ) -> Response:
         """The device's last samples: ``last`` blocks or ``seconds``; 10 s unless told."""
-        place = history.place(device, site, where)
+        place = history.place(device, site, reader.sites)
         spans = _last(history, place, boot, last, seconds)
-        return Window(place, spans, points).answer(history)
+        answer = Window(place, spans, points).answer(history)
+        return trail.shown(reader, answer, str(place), place.site, boot=boot)
 
 
 def _last(

@@ -1,6 +1,6 @@
 """`/sessions`: which there were, what they came to, their samples, their black box, their exports."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -23,31 +23,33 @@ from services.telemetry.routes.answers import (
     FormName,
     Name,
     Points,
-    Sessions,
+    Session,
+    SessionList,
     Window,
     asked_spans,
+    day_of,
     form_of,
 )
+from services.telemetry.trail import Reader, ReadTrail
 from services.telemetry.windows import MAX_WINDOW, moment
 
 State = Literal["running", "completed", "aborted", "lost"]
 JSON_LINES = "application/jsonl"
+T = TypeVar("T")
 
 
-def add(router: APIRouter, history: History) -> None:
+def add(router: APIRouter, history: History, trail: ReadTrail) -> None:
     """The routes of sessions."""
-    _add_list(router, history)
-    _add_one(router, history)
-    _add_samples(router, history)
-    _add_files(router, history)
+    for part in (_add_list, _add_one, _add_samples, _add_files):
+        part(router, history, trail)
 
 
-def _add_list(router: APIRouter, history: History) -> None:
+def _add_list(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/sessions")
     def sessions(
         request: Request,
         response: Response,
-        where: Sessions,
+        reader: SessionList,
         site: Name = None,
         device: Name = None,
         cure: UUID | None = None,
@@ -65,51 +67,59 @@ def _add_list(router: APIRouter, history: History) -> None:
             site, device, cure,
             None if since is None else moment("since", since),
             None if until is None else moment("until", until),
-            state, region, patient, appointment, where,
+            state, region, patient, appointment, reader.sites,
         )  # fmt: skip
         rows, following = history.sessions(wanted, cursor, limit)
         if following:
             query = urlencode({**request.query_params, "cursor": following})
             response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
             response.headers["Spondyl-Next-Cursor"] = following
-        return [_session(row) for row in rows]
+        named = patient or cure or appointment
+        return trail.shown(
+            reader, [_session(row) for row in rows], None if named is None else str(named),
+            site or reader.site, patient=patient, cure=cure, appointment=appointment, device=device,
+            since=day_of("since", since), until=day_of("until", until), state=state, region=region,
+        )  # fmt: skip
 
 
-def _add_one(router: APIRouter, history: History) -> None:
+def _add_one(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/sessions/{session}")
-    def one_session(session: UUID, where: Sessions) -> dict[str, Any]:
+    def one_session(session: UUID, reader: Session) -> dict[str, Any]:
         """One session with the gateway's summary and everything that happened in it."""
-        row = history.session(session, where)
-        return _session(row) | {"events": history.session_events(row)}
+        row = history.session(session, reader.sites)
+        return _shown(trail, reader, row, _session(row) | {"events": history.session_events(row)})
 
     @router.get("/sessions/{session}/summary")
-    def summary(session: UUID, where: Sessions) -> dict[str, Any]:
+    def summary(session: UUID, reader: Session) -> dict[str, Any]:
         """The gateway's own summary, which counts, and what was measured from the stored samples."""
-        row = history.session(session, where)
-        return {
+        row = history.session(session, reader.sites)
+        answer = {
             "session": str(session),
             "state": state_of(row),
             "summary": row.summary,
             "measured": history.statistics(row),
         }
+        return _shown(trail, reader, row, answer)
 
     @router.get("/sessions/{session}/prescribed")
-    def session_prescribed(session: UUID, where: Sessions) -> list[dict[str, Any]]:
+    def session_prescribed(session: UUID, reader: Session) -> list[dict[str, Any]]:
         """What the bed was told, by its black box: base, peaks and ceiling (N), and from which seq on."""
-        return prescribed(history, history.session(session, where))
+        row = history.session(session, reader.sites)
+        return _shown(trail, reader, row, prescribed(history, row))
 
 
-def _add_samples(router: APIRouter, history: History) -> None:
+def _add_samples(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/sessions/{session}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
-    def session_blocks(session: UUID, where: Sessions, points: Points = None) -> Response:
+    def session_blocks(session: UUID, reader: Session, points: Points = None) -> Response:
         """All samples from the session's start to its end, or to now."""
-        row = history.session(session, where)
-        return Window(row.place, _whole(history, row), points, session=session).answer(history)
+        row = history.session(session, reader.sites)
+        window = Window(row.place, _whole(history, row), points, session=session)
+        return _shown(trail, reader, row, window.answer(history))
 
     @router.get("/sessions/{session}/window", responses={200: {"description": "Gapless pieces of samples."}})
     def session_window(
         session: UUID,
-        where: Sessions,
+        reader: Session,
         since: Annotated[Edge, Query(alias="from")] = None,
         until: Annotated[Edge, Query(alias="to")] = None,
         points: Points = None,
@@ -118,30 +128,39 @@ def _add_samples(router: APIRouter, history: History) -> None:
     ) -> Response:
         """A part of the session, by two times or two seqs; all of it unless told."""
         wanted = form_of(form, accept)
-        row = history.session(session, where)
+        row = history.session(session, reader.sites)
         spans = _part(history, row, since, until)
-        return Window(row.place, spans, points, wanted, session).answer(history)
+        window = Window(row.place, spans, points, wanted, session)
+        return _shown(trail, reader, row, window.answer(history))
 
 
-def _add_files(router: APIRouter, history: History) -> None:
+def _add_files(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/sessions/{session}/recording", responses={200: {"content": {JSON_LINES: {}}}})
-    def session_recording(session: UUID, where: Exports) -> Response:
+    def session_recording(session: UUID, reader: Exports) -> Response:
         """The black box as JSON lines, for `spondyl replay FILE`."""
-        row = history.session(session, where)
+        row = history.session(session, reader.sites)
         if not session_chunks(history, row):
             raise NotExportable(f"session {session} has no black box: nothing of it was stored")
-        return _file(recording(history, row), JSON_LINES, f"spondyl-{session}.jsonl")
+        answer = _file(recording(history, row), JSON_LINES, f"spondyl-{session}.jsonl")
+        return _shown(trail, reader, row, answer, format="recording")
 
     @router.get("/sessions/{session}/export", responses={200: {"description": "A file."}})
     def export(
         session: UUID,
-        where: Exports,
+        reader: Exports,
         form: Annotated[str, Query(alias="format", max_length=MAX_NAME, description=", ".join(FORMATS))],
     ) -> Response:
         """All samples of the session as a file."""
         chosen = format_of(form)
-        recorded = recorded_session(history, history.session(session, where))
-        return _file(chosen.write(recorded), chosen.media_type, f"{recorded.name}.{chosen.suffix}")
+        row = history.session(session, reader.sites)
+        recorded = recorded_session(history, row)
+        answer = _file(chosen.write(recorded), chosen.media_type, f"{recorded.name}.{chosen.suffix}")
+        return _shown(trail, reader, row, answer, format=chosen.name)
+
+
+def _shown(trail: ReadTrail, reader: Reader, row: SessionRow, answer: T, **detail: object) -> T:
+    """The answer, once it is written down that this session is shown."""
+    return trail.shown(reader, answer, str(row.id), row.place.site, **detail)
 
 
 def _file(parts: Any, media_type: str, name: str) -> Response:

@@ -16,7 +16,9 @@ from services.telemetry.archive.rows import NOTHING, Commit, SessionRow
 from services.telemetry.archive.stores import open_store
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History
+from services.telemetry.settings import TelemetrySettings
 from services.telemetry.statistics import GROUPS, MEASURES
+from services.telemetry.trail import ReadTrail
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 SITES = ("east", "north", "south")
@@ -52,8 +54,10 @@ def chain(request, tmp_path):
     index = Index(url)
     add(index, [session(number) for number in range(60)])
     archive = Archive(index, open_store(f"file://{tmp_path}/objects"))
-    app = create_app("telemetry", "0", (), [create_router(History(None, archive))], guard=GUARD)
+    trail = ReadTrail(TelemetrySettings(data=tmp_path, archive_database_url=url))
+    app = create_app("telemetry", "0", (), [create_router(History(None, archive), trail)], guard=GUARD)
     yield Client(app, header()), index
+    trail.close()
     index.close()
 
 
