@@ -82,7 +82,7 @@ class Trail:
     """The rows of one table; safe for any number of threads and processes."""
 
     def __init__(self, engine: Engine, table: Table, seal_path: Path, key_path: Path) -> None:
-        self._engine, self._table = engine, table
+        self._engine, self.table = engine, table
         self._seal = Seal(seal_path, key_path)
         self._turn = threading.Lock()  # threads wait here instead of in the database's retries
 
@@ -117,7 +117,7 @@ class Trail:
             sound = self._continues(connection)
             row = {"seq": head.seq + 1, **row, "previous": head.hash}
             row["hash"] = self._hash(row)
-            connection.execute(insert(self._table).values(row))
+            connection.execute(insert(self.table).values(row))
         if sound:
             self._seal.advance(Mark(row["seq"], row["hash"]))
         elif row["action"] != RESEALED:
@@ -162,7 +162,7 @@ class Trail:
     def _walk(self, connection: Connection, sealed: Mark) -> Finding:
         """Follow the chain from its first row; ``sealed`` must be on it."""
         head, rows = Mark(0, GENESIS), 0
-        query = select(self._table).order_by(self._table.c.seq)
+        query = select(self.table).order_by(self.table.c.seq)
         answer = connection.execution_options(yield_per=_READ_AT_ONCE).execute(query)
         with contextlib.closing(answer.mappings()) as found:
             for rows, row in enumerate(found, 1):
@@ -193,7 +193,7 @@ class Trail:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WAIT})
 
     def _head(self, connection: Connection) -> Mark:
-        columns = self._table.c
+        columns = self.table.c
         row = connection.execute(
             select(columns.seq, columns.hash).order_by(columns.seq.desc()).limit(1)
         ).first()
@@ -208,7 +208,7 @@ class Trail:
         return sealed.seq == 0 or self._hash_of(connection, sealed.seq) == sealed.hash
 
     def _hash_of(self, connection: Connection, seq: int) -> str:
-        columns = self._table.c
+        columns = self.table.c
         return str(connection.execute(select(columns.hash).where(columns.seq == seq)).scalar())
 
 

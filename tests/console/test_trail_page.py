@@ -12,8 +12,8 @@ from sqlalchemy import event, text
 
 import services.console
 from services.console.texts import TEXTS
-from services.console.trail import A_PAGE
 from services.kit.database import writing
+from services.kit.trail_pages import A_PAGE
 
 SCRIPT = "<script>alert(1)</script>"
 

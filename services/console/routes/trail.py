@@ -10,15 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.console import trail
 from services.console.context import Console
 from services.console.texts import TEXTS
-from services.console.trail import Wanted
+from services.kit import trail_pages
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.formats import NOTHING
 from services.kit.pages import Language, language_of
 from services.kit.trail import Entry, Finding
+from services.kit.trail_pages import Wanted
 
 Reader = Annotated[Principal, allow("trail.see")]
 Text = Annotated[str, Query(max_length=10_000)]
@@ -52,7 +52,7 @@ def router(console: Console) -> APIRouter:
         """Who saw or changed what, newest first; that this was read is written down, too."""
         await console.record(request, who, "trail.seen", detail=query_of(asked))
         asked = replace(asked, sites=who.sites("trail.see"))
-        shown = await run_in_threadpool(trail.read, console.trail, asked, before=before, after=after)
+        shown = await run_in_threadpool(trail_pages.read, console.trail, asked, before=before, after=after)
         language = language_of(request)
         return console.page(
             request,
@@ -76,7 +76,7 @@ def router(console: Console) -> APIRouter:
         asked = replace(asked, sites=who.sites("trail.see"))
         name = f"trail-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
         return StreamingResponse(
-            trail.as_csv(console.trail, asked),
+            trail_pages.as_csv(console.trail, asked),
             media_type="text/csv; charset=utf-8",
             headers={"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"},
         )
@@ -128,7 +128,7 @@ def query_of(asked: Wanted) -> dict[str, str]:
         "who": asked.who, "action": asked.action, "record": asked.record, "site": asked.site,
         "first": asked.first_day, "last": asked.last_day,
     }  # fmt: skip
-    return {name: str(value)[: trail.LONGEST] for name, value in fields.items() if value}
+    return {name: str(value)[: trail_pages.LONGEST] for name, value in fields.items() if value}
 
 
 def _address(asked: Wanted, **cursor: int | None) -> str:
