@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from services.kit import trail_pages
 from services.kit.auth.principal import Principal, Sites
 from services.kit.auth.tokens import VIA_CONSOLE
 from services.kit.database import migrate, open_database
 from services.kit.errors import SpondylError
 from services.kit.looks import Looks
 from services.kit.trail import Trail, TrailUnavailable, canonical
+from services.kit.trail_pages import Page, Wanted
 from services.telemetry.archive.index import PACKAGE
 from services.telemetry.archive.tables import TRAIL
 from services.telemetry.settings import TelemetrySettings
@@ -57,11 +60,22 @@ class ReadTrail:
         self._open: tuple[Engine, Trail] | None = None
         self._why, self._tried_s = "", float("-inf")
 
-    def shown(self, reader: Reader, answer: T, record: str | None, site: str | None, **detail: object) -> T:
+    def shown(
+        self, reader: Reader, answer: T, record: str | None, site: str | None, /, **detail: object
+    ) -> T:
         """The answer, once it is written down that this one is shown it. Raises TrailUnavailable."""
         if reader.who.via not in WRITTEN_ELSEWHERE:
             self._write(reader, record, site, {name: it for name, it in detail.items() if it is not None})
         return answer
+
+    def read(self, wanted: Wanted, *, before: int | None = None, after: int | None = None) -> Page:
+        """A page of the rows, newest first. Raises TrailUnavailable."""
+        with self._turn:
+            trail = self._opened()
+        try:
+            return trail_pages.read(trail, wanted, before=before, after=after)
+        except DBAPIError as error:
+            raise TrailUnavailable(f"the audit trail cannot be read: {error.orig}") from None
 
     def _write(
         self, reader: Reader, record: str | None, site: str | None, detail: Mapping[str, object]

@@ -253,6 +253,30 @@ def test_replicas_on_one_database_write_one_chain(url, tmp_path):
     assert len({row.record for row in rows(settings[0])}) == 50
 
 
+def test_the_trail_is_read_in_pages_and_reading_it_is_a_row(rig):
+    """Who watches the watchers; an administrator of one clinic reads that clinic's rows alone."""
+    for number in range(60):
+        get(rig, f"/sessions?patient=5e551011-0000-4000-8000-0000000000{number:02x}")
+    get(rig, "/sessions", somebody("integrator"))
+    chief = somebody("administrator")
+    newest = get(rig, "/trail", chief).json()
+    assert [row["action"] for row in newest["rows"]][:2] == ["trail.seen", "sessions.listed"]
+    older = get(rig, f"/trail?before={newest['older']}", chief).json()
+    numbers = [row["seq"] for row in newest["rows"]]
+    assert older["rows"][0]["seq"] == numbers[-1] - 1
+    found = get(rig, "/trail?action=sessions.listed&record=8000-00000000000a&who=integ", chief).json()
+    assert [row["record"][-2:] for row in found["rows"]] == ["0a"]
+    assert new(rig)[-1].detail == {
+        "action": "sessions.listed", "record": "8000-00000000000a", "who": "integ",
+    }  # fmt: skip
+    north = get(rig, "/trail", somebody("administrator", "north")).json()
+    assert {row["site"] for row in north["rows"]} == {"north"}
+    south = get(rig, "/trail", somebody("administrator", "south")).json()
+    assert [row["action"] for row in south["rows"]] == ["trail.seen"]
+    assert get(rig, "/trail", NORTH).status_code == 403
+    assert get(rig, "/trail?first=nonsense", chief).status_code == 422
+
+
 def test_two_accounts_of_one_name_are_two_readers(rig):
     """Every integrator is called that unless told otherwise."""
     for account in ("account-1", "account-2"):

@@ -35,6 +35,7 @@ SessionList = Annotated[Reader, shows("sessions.see", "sessions.listed")]
 Session = Annotated[Reader, shows("sessions.see", "session.seen")]
 Exports = Annotated[Reader, shows("sessions.export", "session.exported", each_time=True)]
 Statistics = Annotated[Reader, shows("statistics.see", "statistics.seen")]
+Trails = Annotated[Reader, shows("trail.see", "trail.seen", each_time=True)]
 Audits = Annotated[
     Sites, names_nobody("audit.see", "counts what is stored of a device: no session, no sample, no person")
 ]
