@@ -1,36 +1,103 @@
 """Every page that there is, one row each: what looks at all pages (axe, keyboard, size, pictures) walks it.
 
-In a path `{session}`, `{other}`, `{cure}` and `{bed}` are filled in by the ward.
+A path is the route's own, with its parameters (`{session}`, `{device}`, ...), which the ward fills in; a
+test fails on a route that shows a page and has no row here.
 """
 
 from dataclasses import dataclass
+from itertools import product
+
+SIZES = ((1440, 900), (390, 844))  # width, height of the window: a desk, a phone
+THEMES = ("dark", "light")
 
 
 @dataclass(frozen=True)
 class Page:
-    """One row: its name (and its picture's), where it is, who opens it, what stands there when whole."""
+    """One row: its name (and its pictures'), where it is, who opens it, what stands there when whole."""
 
     name: str
+    shows: str
     path: str
     role: str | None = "administrator"  # None: nobody is signed in
     wait: str = "main h1"
+    at: str = "console"  # or "panel": whose page it is
+    opens: str = ""  # the button that opens the dialog which the row is about
     may_fail: tuple[str, ...] = ()  # words of errors that a browser reports here by right
 
+    @property
+    def route(self) -> tuple[str, str]:
+        """Whose, and the route's path."""
+        return self.at, self.path.partition("?")[0]
 
+    @property
+    def pictures(self) -> list[str]:
+        """The names of its pictures' files."""
+        looks = product(SIZES, THEMES)
+        return [f"{self.name}-{width}-{theme}.png" for (width, _), theme in looks]
+
+
+HEARS = '[data-field="tension"]:text-matches("^[0-9]+$")'  # the bed's page once samples have come
 PAGES = (
-    Page("sign-in", "/sign-in", role=None, wait="main form"),
-    Page("wall", "/", wait='.tile[data-link="live"]'),
-    Page("bed", "/beds/{bed}?site=north", role="clinician", wait="#sessions li"),
-    Page("patient", "/beds/{bed}/patient?site=north", role="therapist", wait="canvas"),
-    Page("alarms", "/alarms"),
-    Page("sessions", "/sessions", role="clinician", wait="main a[href*='/sessions/']"),
-    Page("session", "/sessions/{session}", role="clinician", wait="#plot canvas"),
-    Page("compare", "/sessions/compare?session={session}&session={other}", role="clinician"),
-    Page("cure", "/cures/{cure}/sessions", role="clinician"),
-    Page("users", "/users", wait="main table"),
-    Page("trail", "/trail", wait="main table"),
-    Page("password", "/password", wait="main form"),
-    Page("design", "/design", wait=".design-theme"),
-    Page("not-found", "/nowhere", may_fail=("404",)),
-    Page("refused", "/trail", role="monitor", may_fail=("403",)),
-)
+    Page("sign-in", "Signing in, also by the clinic's provider", "/sign-in", role=None, wait="main form"),
+    Page("wall", "The wall: every bed at a glance", "/", wait='.tile[data-link="live"]'),
+    Page(
+        "bed", "A bed in detail", "/beds/{device}?site=north", role="clinician", wait="#sessions li"
+    ),
+    Page(
+        "patient", "The patient's view", "/beds/{device}/patient?site=north", role="therapist", wait="canvas"
+    ),
+    Page("alarms", "Every alarm that is on", "/alarms"),
+    Page(
+        "sessions", "Past sessions", "/sessions", role="clinician", wait="main a[href*='/sessions/']"
+    ),
+    Page("session", "A past session", "/sessions/{session}", role="clinician", wait="#plot[data-points]"),
+    Page(
+        "compare", "Chosen sessions over each other", "/sessions/compare?session={session}&session={other}",
+        role="clinician", wait="#plot[data-points]",
+    ),
+    Page(
+        "cure", "The sessions of a cure", "/cures/{cure}/sessions", role="clinician",
+        wait="#plot[data-points]",
+    ),
+    Page("users", "The accounts", "/users", wait="main table"),
+    Page("user", "An account", "/users/{user_id}", wait="main form"),
+    Page("user-new", "A new account", "/users/new", wait="main form"),
+    Page("trail", "The audit trail", "/trail", wait="main table"),
+    Page("password", "One's own password", "/password", wait="main form"),
+    Page("design", "Everything that pages are made of", "/design", wait=".design-theme"),
+    Page("not-found", "An address that leads nowhere", "/nowhere", may_fail=("404",)),
+    Page("refused", "A page that one's role does not open", "/trail", role="monitor", may_fail=("403",)),
+    Page("panel", "The bedside panel: a gateway's beds", "/", at="panel", role=None, wait="#beds li"),
+    Page(
+        "panel-open", "A bed at the panel, nobody signed in", "/{device}", at="panel", role=None, wait=HEARS
+    ),
+    Page("panel-bed", "The same for its operator", "/{device}", at="panel", role="operator", wait=HEARS),
+    Page(
+        "panel-sign-in", "Signing in at the bed", "/{device}", at="panel", role=None, wait=HEARS,
+        opens="#sign-in",
+    ),
+    Page(
+        "panel-confirm", "Who lies down, and the dose", "/{free}", at="panel", role="operator", wait=HEARS,
+        opens='[data-action="confirm"]',
+    ),
+)  # fmt: skip
+
+
+def listing() -> str:
+    """The list of all pages with their pictures, as docs/pictures/README.md has it."""
+    head = (
+        "# Every page",
+        "",
+        "At a desk (1440 px) and on a phone (390 px), dark and light; `make pictures` makes all of this.",
+        "",
+        "| page | address | opened by | pictures |",
+        "|---|---|---|---|",
+    )
+    return "\n".join((*head, *map(_line, PAGES), ""))
+
+
+def _line(row: Page) -> str:
+    where = f"`{row.path}`" + (" at the panel" if row.at == "panel" else "")
+    looks = [f"{width} {theme}" for (width, _), theme in product(SIZES, THEMES)]
+    links = " ".join(f"[{look}]({name})" for look, name in zip(looks, row.pictures, strict=True))
+    return f"| {row.shows} | {where} | {row.role or 'nobody'} | {links} |"

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,14 +11,14 @@ from browser.conftest import WATCH_POLICY
 from browser.pages import PAGES
 from browser.ward import ward
 
-# width, height, theme, language; axe reads the first two, which have one of each
-LOOKS = (
+LOOKS = (  # width, height, theme, language
     (1440, 900, "dark", "en"),
     (390, 844, "light", "de"),
     (1440, 900, "light", "de"),
     (390, 844, "dark", "en"),
 )
 PAGE_BYTES = 150_000
+AXE = Axe()
 MOST_STOPS = 400  # the page of components has every one of them twice
 FOCUS = """() => {
   const it = document.activeElement;
@@ -32,7 +33,8 @@ FOCUS = """() => {
     what: `${it.tagName} ${it.id || it.name || it.textContent.trim().slice(0, 30)}`,
     seen: ring(null) || ring("::after") || ring("::before")
       || (next && next.outlineStyle !== "none" && parseFloat(next.outlineWidth) >= 2),
-    inside: it.closest("header.top, body > nav") ? "header" : it.closest("main") ? "main" : "other",
+    inside: it.closest("header.top, header.panel-top, body > nav") ? "header" : it.closest("main") ? "main"
+      : it.closest("dialog[open]") ? "dialog" : "other",
     top: Math.round(box.top + scrollY), left: Math.round(box.left), class: it.className,
     sized: box.width > 0 && box.height > 0,
   };
@@ -46,69 +48,96 @@ def here(tmp_path_factory):
         yield found
 
 
+class Visit:
+    """A browser of its own for a row of PAGES, which looks at it in one look after the other."""
+
+    def __init__(self, browser, here, row):
+        self.here, self.row, self.errors = here, row, []
+        self.context = browser.new_context(reduced_motion="reduce")
+        self.context.add_cookies(here.cookies(row))
+        self.page = self.context.new_page()
+        self.page.add_init_script(WATCH_POLICY)
+        self.page.on("console", lambda it: self.errors.append(it.text) if it.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def look(self, look):
+        """Open the page as it is in this size, theme and language."""
+        width, height, theme, language = look
+        address = self.here.open(self.row)
+        chosen = {"theme": theme, "language": language}
+        self.context.add_cookies(
+            [{"name": name, "value": value, "url": address} for name, value in chosen.items()]
+        )
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.goto(address)
+        self.page.locator(self.row.wait).first.wait_for(timeout=20_000)
+        if self.row.opens:
+            self.page.locator(self.row.opens).first.click()
+            self.page.locator("dialog[open]").wait_for()
+        return self.page
+
+    def unforgiven(self):
+        """Errors that the page made and that are not its subject."""
+        return [text for text in self.errors if not any(word in text for word in self.row.may_fail)]
+
+
 @pytest.fixture
-def opened(browser, here):
-    """Open a row of PAGES in a look; at the end no page may have made an error."""
-    contexts = []
+def visit(browser, here):
+    """Visit a row of PAGES."""
+    visits = []
+
+    def begin(row):
+        visits.append(Visit(browser, here, row))
+        return visits[-1]
+
+    yield begin
+    for one in visits:
+        one.context.close()
+
+
+@pytest.fixture
+def opened(visit):
+    """Open a row of PAGES, by its name or itself, in a look."""
 
     def open_at(row, look):
-        width, height, theme, language = look
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, locale=f"{language}-GB", reduced_motion="reduce"
-        )
-        contexts.append(context)
-        chosen = {"theme": theme, "language": language}
-        context.add_cookies(
-            [{"name": name, "value": value, "url": here.address} for name, value in chosen.items()]
-        )
-        context.add_cookies(here.cookies(row.role))
-        page = context.new_page()
-        page.add_init_script(WATCH_POLICY)
-        page.errors = []
-        page.on("console", lambda it: page.errors.append(it.text) if it.type == "error" else None)
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(here.fill(row.path))
-        page.locator(row.wait).first.wait_for(timeout=20_000)
-        return page
+        row = next(it for it in PAGES if row in (it, it.name))
+        return visit(row).look(look)
 
-    yield open_at
-    for context in contexts:
-        context.close()
+    return open_at
 
 
-def grave(page):
-    """What axe calls serious or critical: rule, element, why."""
+def grave(page, row):
+    """What axe calls serious or critical: rule, element, why. Not what lies dimmed behind a dialog."""
+    part = {"include": [["dialog[open]"], ["#stop"]]} if row.opens else None
+    found = AXE.run(page, context=part, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         (rule["id"], node["html"][:160], node.get("failureSummary", "")[:300])
-        for rule in Axe().run(page).response["violations"]
+        for rule in found
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
 
 
-def unforgiven(page, row):
-    return [text for text in page.errors if not any(word in text for word in row.may_fail)]
-
-
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.name)
-def test_a_page_is_whole_for_everybody(opened, row):
+def test_a_page_is_whole_for_everybody(visit, row):
     """Both themes, both languages, desk and phone: axe finds nothing serious, nothing scrolls sideways."""
-    for number, look in enumerate(LOOKS):
-        page = opened(row, look)
+    visitor = visit(row)
+    for look in LOOKS:
+        page = visitor.look(look)
         assert page.locator("html").get_attribute("lang") == look[3]
         assert page.locator("html").get_attribute("data-theme") == look[2]
-        assert number > 1 or grave(page) == [], look
+        assert grave(page, row) == [], look
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, look
         assert page.evaluate("window.violations") == []
-        assert unforgiven(page, row) == []
-        page.context.close()
+        assert visitor.unforgiven() == []
 
 
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.name)
 def test_the_keyboard_reaches_everything_in_its_order_and_one_sees_where_it_is(opened, row):
     """A broken mouse, gloves, a screen reader: the skip link first, then header, then the page."""
     page = opened(row, LOOKS[0])
-    page.evaluate("(document.body.tabIndex = -1, document.body.focus())")  # where a reader begins
+    if not row.opens:
+        page.evaluate("(document.body.tabIndex = -1, document.body.focus())")  # where a reader begins
     stops = []
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
@@ -121,6 +150,9 @@ def test_the_keyboard_reaches_everything_in_its_order_and_one_sees_where_it_is(o
     assert stops
     invisible = [stop["what"] for stop in stops if stop["sized"] and not stop["seen"]]
     assert invisible == []
+    if row.opens:
+        assert {stop["inside"] for stop in stops} == {"dialog"}
+        return
     skips = [number for number, stop in enumerate(stops) if stop["class"] == "skip"]
     assert skips == [0][: page.locator(".skip").count()]
     order = [place for place, _ in itertools.groupby(stop["inside"] for stop in stops[1:])]
@@ -129,7 +161,7 @@ def test_the_keyboard_reaches_everything_in_its_order_and_one_sees_where_it_is(o
 
 def test_the_skip_link_leads_past_the_header(opened):
     """Twelve tab stops a page are a working day's worth of them."""
-    page = opened(next(row for row in PAGES if row.name == "sessions"), LOOKS[0])
+    page = opened("sessions", LOOKS[0])
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -138,7 +170,7 @@ def test_the_skip_link_leads_past_the_header(opened):
 
 def test_the_menu_opens_closes_and_holds_language_theme_and_the_way_out(opened):
     """Escape closes what was opened, and the focus is back where it was."""
-    page = opened(next(row for row in PAGES if row.name == "design"), LOOKS[3])
+    page = opened("design", LOOKS[3])
     button = page.locator("#menu-button")
     button.focus()
     page.keyboard.press("Enter")
@@ -155,7 +187,7 @@ def test_the_menu_opens_closes_and_holds_language_theme_and_the_way_out(opened):
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back_and_a_toast_can_be_taken_back(opened):
     """What the design page shows works there as everywhere."""
-    page = opened(next(row for row in PAGES if row.name == "design"), LOOKS[0])
+    page = opened("design", LOOKS[0])
     opener = page.locator('[data-opens="sure-dark"]')
     opener.click()
     assert page.locator("#sure-dark").is_visible()
@@ -173,14 +205,14 @@ def test_all_pages_together_load_less_than_150_kb_of_script_and_style_all_from_h
     context = browser.new_context()
     for row in PAGES:
         context.clear_cookies()
-        context.add_cookies(here.cookies(row.role))
-        page, answers = context.new_page(), []
+        context.add_cookies(here.cookies(row))
+        page, answers, own = context.new_page(), [], here.addresses[row.at]
         page.on("response", lambda it, kept=answers: kept.append(it))
-        page.goto(here.fill(row.path))
+        page.goto(here.open(row))
         page.locator(row.wait).first.wait_for(timeout=20_000)
-        foreign += [answer.url for answer in answers if not answer.url.startswith(here.address)]
-        files = {answer.url: answer for answer in answers if re.search(r"\.(js|css|svg)$", answer.url)}
-        sizes |= {url: len(gzip.compress(files[url].body())) for url in files.keys() - sizes.keys()}
+        foreign += [answer.url for answer in answers if not answer.url.startswith(own)]
+        files = {urlsplit(it.url).path: it for it in answers if re.search(r"\.(js|css|svg)$", it.url)}
+        sizes |= {path: len(gzip.compress(files[path].body())) for path in files.keys() - sizes.keys()}
         page.close()
     context.close()
     assert foreign == []

@@ -1,26 +1,39 @@
-"""A ward as it is on a working day: two clinics at work, past sessions in the archive, people of every role.
+"""A ward as it is on a working day: clinics and a bedside at work, past sessions, people of every role.
 
 with ward(directory) as here:
-    here.address, here.people, here.fill("/sessions/{session}")
+    here.address, here.people, here.open(row), here.cookies(row)  # row: one of PAGES
 """
 
 import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import simulated_session
+from bedside_rig import BACK, PERIOD_NS, Served, Ticking
+from bedside_rig import Clinic as Gateway
 from browser.conftest import CONSOLES, Wall, service, stop
+from browser.pages import Page
 from console.account_rig import AccountRig
 from console.clinic import PERIOD_S, Bed, alarm
 from console.session_rig import SessionRig
-from history_rig import HistoryRig
+from history_rig import OFFSET, HistoryRig
+from operator_rig import PIN, THERAPIST
 from servers import Valkey, answers, eventually, free_port
 from simulated_session import CURE, SESSION
 
+from services.controller.panel import pages as bedside_pages
 from services.kit.auth import tokens
 
+PROVIDER = {  # whose button is on the sign-in page; nobody goes there
+    "SPONDYL_OIDC_ISSUER": "http://127.0.0.1:9",
+    "SPONDYL_OIDC_CLIENT_ID": "spondyl-console",
+    "SPONDYL_OIDC_CLIENT_SECRET": "a secret of the provider's tests",
+    "SPONDYL_OIDC_ROLES": '{"clinicians": ["clinician"]}',
+    "SPONDYL_OIDC_LABEL": "Clinic login",
+}
 PEOPLE = {
     "ada": ("Ada Brandt", "administrator"),
     "nora": ("Dr. Nora Lindqvist", "clinician@north"),
@@ -43,26 +56,38 @@ class Ward:
     """Where it is, who may open it, and what its records are called."""
 
     wall: Wall
+    panel: Served
     records: dict[str, str]
-    address: str = field(init=False)
+    addresses: dict[str, str] = field(init=False)
     people: AccountRig = field(init=False)
 
     def __post_init__(self) -> None:
-        self.address, self.people = self.wall.address, self.wall.people
+        self.addresses = {"console": self.wall.address, "panel": f"http://127.0.0.1:{self.panel.port}"}
+        self.people = self.wall.people
 
-    def fill(self, path: str) -> str:
-        """A path with its records."""
-        return self.address + path.format_map(self.records)
+    def open(self, row: Page) -> str:
+        """Where a row is, with its records."""
+        return self.addresses[row.at] + row.path.format_map(self.records)
 
-    def cookies(self, role: str | None) -> list[dict[str, Any]]:
-        """What a browser of this role sends; nothing for nobody."""
-        return self.people.cookies(ROLES[role], self.address) if role else []
+    def cookies(self, row: Page) -> list[dict[str, Any]]:
+        """What the browser of whoever opens this row sends; nothing for nobody."""
+        if row.role is None:
+            return []
+        if row.at == "console":
+            return self.people.cookies(ROLES[row.role], self.wall.address)
+        answer = httpx.post(
+            f"{self.addresses['panel']}/api/sign-in", json={"name": THERAPIST, "pin": PIN}, trust_env=False
+        )
+        return [
+            {"name": name, "value": value, "url": self.addresses["panel"]}
+            for name, value in answer.raise_for_status().cookies.items()
+        ]
 
 
 class _Past:
     """Sessions of one cure, the newest this morning."""
 
-    another = SessionRig.another
+    another, alarm = SessionRig.another, SessionRig.alarm
 
     def __init__(self, history: HistoryRig) -> None:
         self.history = history
@@ -76,7 +101,7 @@ def ward(directory, minutes=4.0):
         valkey = stack.enter_context(Valkey(directory))
         other = _past(valkey.url, directory, minutes)
         port = free_port()
-        wall = Wall(directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}")
+        wall = Wall(directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}", **PROVIDER)
         stack.callback(wall.end)
         _ingest(stack, directory, wall.broker.url, valkey.url)
         telemetry = service(
@@ -88,7 +113,13 @@ def ward(directory, minutes=4.0):
         for name, (title, *roles) in PEOPLE.items():
             _person(wall.people, name, title, roles)
         _clinics(wall)
-        here = Ward(wall, {"session": str(SESSION), "other": str(other), "cure": str(CURE), "bed": "bed-01"})
+        tim = wall.people.store.user_named("tim")
+        wall.people.store.change_user(tim.id, {"pin": HASH})
+        here = Ward(
+            wall, stack.enter_context(_bedside(directory / "gateway")),
+            {"session": str(SESSION), "other": str(other), "cure": str(CURE), "user_id": tim.id,
+             "device": "bed-01", "free": "bed-02"},
+        )  # fmt: skip
         _notes(here)
         CONSOLES[wall.address] = wall.people
         yield here
@@ -112,8 +143,9 @@ def _past(url, directory, minutes):
         _begun_at(time.time() - 60.0 * minutes - 30.0),
         contextlib.closing(HistoryRig(url, directory, minutes=minutes)) as history,
     ):
-        history.store("archived")
         past = _Past(history)
+        past.alarm("over_force", OFFSET + 2700, OFFSET + 2950, value=402.0, limit=380.0)
+        history.store("archived")
         found = [
             past.another(number, days=-days, peak_n=peak, pain_before=before, pain_after=after)
             for number, (days, peak, before, after) in enumerate(
@@ -167,5 +199,32 @@ def _clinics(wall):
 def _notes(here):
     headers = here.people.headers("nora") | {"accept": "text/html"}
     for text in NOTES:
-        answer = httpx.post(here.fill("/sessions/{session}/notes"), headers=headers, data={"text": text})
+        answer = httpx.post(
+            f"{here.wall.address}/sessions/{SESSION}/notes", headers=headers, data={"text": text}
+        )
         assert answer.status_code < 400, answer.text
+
+
+@contextlib.contextmanager
+def _bedside(directory):
+    """The panel of a gateway: one bed holds, the other is free, three operators may sign in."""
+    directory.mkdir()
+    ticking = Ticking()
+    ticking.memory.health["mqtt_connected"] = 1  # as its recorder would say
+    gateway = Gateway(directory, ticking)
+    staff = gateway.staff
+    others = (("jl", "J. Lindqvist"), ("tokafor", "Tim Okafor"))
+    staff.enlist(
+        directory, *staff.people,
+        *(staff.person(name, badge=None, account=uuid4(), title=title) for name, title in others),
+    )  # fmt: skip
+    gateway.started(prescription=BACK | {"traction_min": 30.0}, operator="Tim Okafor", note=NOTES[0])
+    gateway.until("hold")
+    ticking.rest_s = PERIOD_NS / 1e9
+    served = Served(gateway.panel(pages=bedside_pages.router))
+    try:
+        yield served
+    finally:
+        served.close()
+        gateway.store.close()
+        ticking.close()
