@@ -28,6 +28,7 @@ from broker import topics
 from broker.backoff import full_jitter
 from broker.block_connection import BlockConnection
 from broker.contract import Stream
+from broker.gathering import Gathering
 from broker.inbox import Refusals
 from broker.splitter import DUPLICATE, QOS, RETAIN, Publication
 from broker.wire import Endpoint, Occurrence, Tls
@@ -98,8 +99,8 @@ class Receiver:
     ) -> None:
         """Of ``once`` only what the broker kept is wanted, at each connect anew: retained messages.
 
-        Messages of many senders come one by one, and to wake up for each costs more than to read it: with
-        ``gather_s`` they are let come together for so long.
+        With ``gather_s`` messages are let come together for so long, as far as that delays no broker
+        (``gathering.py``).
         """
         self._endpoint = Endpoint(
             url=url, client_id=client_id, username=username, password=password, tls=tls,
@@ -107,7 +108,8 @@ class Receiver:
         )  # fmt: skip
         _ = self._endpoint.address  # a wrong address is the caller's error, now
         self._streams, self._once = tuple(streams), tuple(once)
-        self._gather_s = gather_s
+        windowed = any(stream.qos for stream in self._streams)
+        self._gathering = Gathering(gather_s, receive_maximum if windowed else None)
         self._capacity = 2 * receive_maximum  # a session: Mosquitto 2.0.11 sends more than was agreed to
         self._sessions: dict[str, Session] = {}
         self._left: list[Session] = []  # closed, their connections not yet
@@ -198,17 +200,18 @@ class Receiver:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                self._turn()
-                if self._gather_s:
-                    self._closing.wait(self._gather_s)
+                brought = self._turn()
+                pause_s = self._gathering.pause_s(brought, time.monotonic()) if self.connected else 0.0
+                if pause_s:
+                    self._closing.wait(pause_s)
             except Exception:  # (the thread outlives whatever a library raises)
                 log.exception("receiver: a turn failed")
                 self._closing.wait(WAKE_S)
         for session in [*self._sessions.values(), *self._left]:
             self._part(session)
 
-    def _turn(self) -> None:
-        """Wait until a socket or a consumer wants something, and do it."""
+    def _turn(self) -> int:
+        """Wait until a socket or a consumer wants something, and do it; how many messages came."""
         now = time.monotonic()
         while self._left:
             self._part(self._left.pop())
@@ -222,6 +225,7 @@ class Receiver:
         }
         ready = self._wait(links, now)
         readable = {descriptor for descriptor, event in ready if event & ~select.POLLOUT}
+        received = self.received
         for descriptor, link in links.items():
             try:
                 if descriptor in readable and not link.connection.read():
@@ -230,6 +234,7 @@ class Receiver:
             except Exception:  # (whatever a library raises: what was half read comes again)
                 log.exception("receiver: a connection failed", site=link.session.site)
                 self._lose(link)
+        return self.received - received
 
     def _wait(self, links: dict[int, Link], now: float) -> list[tuple[int, int]]:
         poll = select.poll()

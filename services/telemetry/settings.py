@@ -36,13 +36,13 @@ class TelemetrySettings(Settings):
         1000, ge=1, le=10_000, description="Most messages stored in one transaction and flushed together."
     )
     ingest_linger_ms: int = Field(
-        50, ge=0, le=1000, description="How long a batch may wait to fill before it is stored."
+        200, ge=0, le=1000, description="How long messages may wait to come together before they are stored."
     )
     ingest_session_h: float = Field(
         168.0, gt=0, description="Hours the broker keeps what ingest misses while it is down."
     )
     committed_ms: int = Field(
-        500, ge=0, description="Shortest time between two `committed` messages of one device."
+        2000, ge=0, description="Shortest time between two `committed` messages of one device."
     )
     memory_warning: float = Field(
         0.8,

@@ -63,6 +63,15 @@ def test_packets_come_as_they_were_published_with_their_address(receivers, mosqu
     assert {packet.address.topic for packet in packets} == {"spondyl/v1/north/bed-01/tension"}
 
 
+def test_messages_that_are_let_come_together_are_all_there_in_their_order(receivers, mosquitto):
+    """Waking up less often loses nothing and mixes up nothing."""
+    receiver = receivers("north", gather_s=0.2)
+    sent = [str(number).encode() for number in range(200)]
+    _publish(mosquitto, *sent)
+    assert _taken(receiver, len(sent))[0] == sent
+    assert receiver.take(1, 0.3) == []
+
+
 def test_each_site_has_a_session_of_its_own(receivers, mosquitto):
     """A site can change its worker without the others noticing."""
     receiver = receivers("north", "south")

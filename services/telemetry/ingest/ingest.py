@@ -70,6 +70,7 @@ def open_receiver(settings: TelemetrySettings) -> Receiver:
             password=settings.mqtt_secret,
             session_expiry_s=int(settings.ingest_session_h * 3600),
             receive_maximum=min(2 * settings.ingest_batch + 100, 65_535),
+            gather_s=settings.ingest_linger_ms / 1000,
         )
     except ValueError as error:
         raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
@@ -225,7 +226,8 @@ class Ingest:
             self._take(TAKE_S)
         until = time.monotonic() + self._settings.ingest_linger_ms / 1000
         while self._next.packets and self._has_room() and (left := until - time.monotonic()) > 0:
-            if not self._take(min(left, LULL_S)) and len(self._next.packets) >= LULL_LEAST:
+            enough = len(self._next.packets) >= LULL_LEAST
+            if not self._take(min(left, LULL_S) if enough else left) and enough:
                 break
 
     def _take(self, timeout_s: float) -> bool:
