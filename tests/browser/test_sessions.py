@@ -239,6 +239,18 @@ def test_a_part_that_cannot_be_read_is_said_and_the_curve_stays(visit, rig):
     expect(one.locator("#plot-note")).to_be_empty()
 
 
+def test_a_part_that_cannot_be_read_is_said_in_german_to_who_reads_german(visit, rig):
+    """The words of the refusal, too."""
+    page = visit(PAGES["one"], may_fail=("503",), locale="de-DE")
+    seen(page)
+    rig.away(is_away=True)
+    try:
+        page.get_by_role("button", name="Näher").click()
+        expect(page.locator("#plot-note")).to_contain_text("nicht lesen: Keine Verbindung zum Archiv unter")
+    finally:
+        rig.away(is_away=False)
+
+
 def test_an_export_is_saved_under_its_name(one):
     """What the clinic's statistician opens."""
     with one.expect_download() as download:
@@ -270,6 +282,17 @@ def test_sessions_of_a_cure_lie_over_each_other_and_each_can_be_taken_away(visit
     expect(boxes.nth(1)).not_to_be_checked()
     expect(page.locator(".u-legend .u-series").nth(2)).to_have_class(re.compile("u-off"))
     shot(page, "cure")
+
+
+@pytest.mark.parametrize(("width", "drawn"), [(1440, "1000"), (390, "440")])
+def test_the_course_of_a_cure_is_drawn_for_the_width_that_shows_it(visit, width, drawn):
+    """A desk's drawing on a phone has words of five pixels."""
+    page = visit(PAGES["cure"], width=width)
+    shown = page.locator(".past-course:visible")
+    expect(shown).to_have_count(1)
+    assert shown.get_attribute("data-width") == drawn
+    words = shown.locator("text").first.bounding_box()
+    assert words["height"] >= 12
 
 
 def test_two_sessions_are_ticked_and_compared(visit):
@@ -304,6 +327,20 @@ def test_paper_gets_the_whole_curve_and_no_buttons_on_one_page(one):
     expect(one.locator("#plot")).to_be_hidden()
     expect(one.get_by_role("button", name="Add note")).to_be_hidden()
     expect(one.locator(".top")).to_be_hidden()
+
+
+def test_the_curve_on_paper_has_the_alarm_where_it_was_by_colour_and_symbol(one):
+    """A sheet in the file is read when no screen is there to ask."""
+    one.emulate_media(media="print")
+    mark = one.locator('#drawn .drawn-mark[data-priority="high"]')
+    expect(mark).to_be_visible()
+    expect(one.locator("#drawn .drawn-symbol")).to_have_text("***")
+    curve = one.locator("#drawn svg").bounding_box()
+    middle = mark.bounding_box()
+    share = (middle["x"] + middle["width"] / 2 - curve["x"]) / curve["width"]
+    total = json.loads(one.locator("#record").text_content())["total_s"]
+    assert share == pytest.approx((56 + (1000 - 56) * (SPIKE_S + 0.06) / total) / 1000, abs=0.01)
+    shot(one, "session-print")
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -14,9 +14,11 @@ from simulated_session import CURE, PATIENT, PERIOD_NS, SESSION, STARTED_NS
 from sqlalchemy import insert
 
 from services.console.sessions.asking import PAGE_ROWS
-from services.console.sessions.comparing import MOST
+from services.console.sessions.comparing import FACTS, MOST
+from services.console.sessions.models import Session
 from services.console.sessions.notes import MOST_CHARACTERS
 from services.console.tables import TRAIL
+from services.kit.formats import MINUS, NOTHING, UNBROKEN
 
 pytestmark = pytest.mark.system
 SPIKE_SEQ = OFFSET + 1517
@@ -372,10 +374,52 @@ def test_a_cure_shows_its_course_and_each_sessions_difference_to_the_first(rig):
     answer = rig.get("nora", f"/cures/{CURE}/sessions")
     text = shown(answer)
     first_peak = rig.history.session.summary.peak_n
-    assert text.count('<circle class="course-peak"') == 4
+    assert text.count('<circle class="course-peak"') == 2 * 4  # at a desk, on a phone
     assert text.count('data-toggle="') == 4
     assert f"+{round(331.0 - first_peak)}<" in text.replace("\n", "")
     assert rig.trail()[-1] == ("nora", "cure.seen", str(CURE), "north")
+
+
+def told(**said):
+    """A session whose summary says this, as the table compares it."""
+    row = {
+        "session": str(SESSION),
+        "site": "north",
+        "device": "bed-01",
+        "state": "completed",
+        "summary": said,
+    }
+    names = ("region", "segment", "cure", "patient", "appointment", "ended_at", "first_seq", "last_seq")
+    return Session.of(row | dict.fromkeys(names) | {"started_at": "2026-11-22T09:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("name", "mine", "value", "more"),
+    [
+        ("peak_n", 331.0, "331_N", "+11"), ("peak_n", 300.4, "300_N", f"{MINUS}20"),
+        ("peak_n", 320.3, "320_N", ""), ("peak_n", None, NOTHING, ""),
+        ("traction_s", 1290.0, "21_min_30_s", "+1_min_30_s"),
+        ("traction_s", 1110.0, "18_min_30_s", f"{MINUS}1_min_30_s"),
+        ("pain_after", 3, "3", f"{MINUS}2"), ("hold_rms_n", 1.25, "1,3_N", "+0,7"),
+    ],
+)  # fmt: skip
+def test_a_number_stands_with_its_unit_and_its_difference_with_its_sign(name, mine, value, more):
+    """A difference that both numbers' digits do not show is none; a hyphen is no minus."""
+    first = told(peak_n=320.0, traction_s=1200.0, pain_after=5, hold_rms_n=0.6)
+    fact = next(fact for fact in FACTS if fact.name == name)
+    shown_now = fact.value(told(**{name: mine}), "de"), fact.more(told(**{name: mine}), first, "de")
+    assert [text.replace(UNBROKEN, "_") for text in shown_now] == [value, more]
+
+
+def test_a_session_without_samples_says_so_alone_and_beside_another(rig):
+    """An empty frame looks like a page that is still loading."""
+    south = UUID(int=0x5E55 << 112 | 9)
+    alone = shown(rig.get("ada", f"/sessions/{south}"))
+    assert "No samples are stored." in alone
+    assert 'id="plot"' not in alone
+    beside = shown(rig.get("ada", f"/sessions/compare?session={south}&session={SESSION}"))
+    assert beside.count("No samples are stored.") == 1
+    assert 'id="plot"' in beside
 
 
 def test_chosen_sessions_are_compared_oldest_first(rig):

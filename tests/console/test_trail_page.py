@@ -169,6 +169,22 @@ def test_a_damaged_row_is_shown_as_far_as_it_can_be(rig):
     assert "unreadable" in page(rig)
 
 
+def test_details_are_called_in_the_readers_language(rig):
+    """`done: false` is a program's word; what has no text is shown as it stands."""
+    write(rig, 1, detail={"done": False, "odd_one": 7})
+    german = rig.client("ada", accept="text/html").get("/trail", headers={"accept-language": "de"}).text
+    assert '<span class="muted">bestätigt</span> nein' in german
+    assert '<span class="muted">odd_one</span> 7' in german
+
+
+def test_a_cell_with_nothing_in_it_is_left_out_where_rows_are_cards(rig):
+    """Eight lines a row, four of them dashes, is no page for a phone."""
+    html = page(rig)
+    for label in ("Record", "Site", "Details"):
+        assert re.search(rf'<td data-label="{label}" class="is-nothing">', html)
+    assert not re.search(r'<td data-label="(Who|What|When)" class="is-nothing">', html)
+
+
 def test_every_action_that_is_recorded_has_its_words():
     """A code in place of a word tells an auditor nothing."""
     root = Path(services.console.__file__).parent

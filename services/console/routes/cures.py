@@ -84,6 +84,6 @@ def _page(
     return console.page(
         request, "compare.html", page="compare", title=title,
         rows=rows, sessions=sessions, cure=cure, scale=scale, lines=lines, facts=comparing.FACTS,
-        course=comparing.course(sessions), script=[row.beginning() for row in rows], most=MOST,
+        courses=comparing.courses(sessions), script=[row.beginning() for row in rows], most=MOST,
         words=script_words(language),
     )  # fmt: skip

@@ -117,7 +117,9 @@ def row_of(entry: Entry, language: Language) -> dict[str, Any]:
         "code": entry.action,
         "site": entry.site,
         "record": entry.record,
-        "detail": [(name, _words(value, language)) for name, value in sorted(entry.detail.items())],
+        "detail": [
+            (_name(name, language), _words(value, language)) for name, value in sorted(entry.detail.items())
+        ],
         "hash": entry.hash,
     }
 
@@ -135,6 +137,12 @@ def _address(asked: Wanted, **cursor: int | None) -> str:
     """Another page of the same question; empty where there is none."""
     found = {name: str(seq) for name, seq in cursor.items() if seq is not None}
     return f"/trail?{urlencode(query_of(asked) | found)}" if found else ""
+
+
+def _name(name: str, language: Language) -> str:
+    """What a detail is called; as it stands in the row where it has no text."""
+    text = TEXTS.get(f"detail_{name}")
+    return text[language] if text else name
 
 
 def _words(value: object, language: Language) -> str:

@@ -13,23 +13,57 @@ from services.console.sessions.asking import refusal, session_id
 from services.console.sessions.curve import Curve, SessionCurve
 from services.console.sessions.drawing import Scale, drawing, top_of
 from services.console.sessions.models import Session
+from services.kit import formats
 from services.kit.auth.principal import Principal
+from services.kit.language import Language
 
 FEWEST: Final = 2
 MOST: Final = 12  # curves in one picture; more is no comparison
 MOST_OF_CURE: Final = 200
 POINTS: Final = 500
-CHART: Final = (1000.0, 190.0)  # of the course of a cure
+WIDTHS: Final = (1000, 440)  # of the course of a cure: at a desk, on a phone
+HIGH: Final = 190.0
+NUMBER_ROOM: Final = 40.0  # between two sessions whose numbers are written
 PAIN_MOST: Final = 10
-# name of the text, number of the summary, digits after the point
-FACTS: Final[tuple[tuple[str, str, int], ...]] = (
-    ("traction_time", "traction_s", 0),
-    ("peak_reached", "peak_n", 0),
-    ("hold_mean", "hold_mean_n", 0),
-    ("hold_rms", "hold_rms_n", 1),
-    ("guardings", "guardings", 0),
-    ("pain_before", "pain_before", 0),
-    ("pain_after", "pain_after", 0),
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A column of the table: the id of its heading, the summary's number, digits after the point."""
+
+    text: str
+    name: str
+    digits: int = 0
+
+    def value(self, session: Session, language: Language) -> str:
+        """``28 min``, ``297 N``; a dash where the session has no such number."""
+        value = session.said(self.name)
+        if value is None:
+            return formats.NOTHING
+        return self._number(value, language) + (f"{formats.UNBROKEN}N" if self.name.endswith("_n") else "")
+
+    def more(self, session: Session, first: Session, language: Language) -> str:
+        """How much more than in the first, with its sign; empty where the same is shown."""
+        mine, theirs = session.said(self.name), first.said(self.name)
+        if mine is None or theirs is None or self.value(session, language) == self.value(first, language):
+            return ""
+        sign = "+" if mine > theirs else formats.MINUS
+        return sign + self._number(abs(mine - theirs), language)
+
+    def _number(self, value: float, language: Language) -> str:
+        if self.name.endswith("_s"):
+            return formats.duration(value, language)
+        return formats.number(value, language, self.digits)
+
+
+FACTS: Final = (
+    Fact("traction_time", "traction_s"),
+    Fact("peak_reached", "peak_n"),
+    Fact("hold_mean", "hold_mean_n"),
+    Fact("hold_rms", "hold_rms_n", 1),
+    Fact("guardings", "guardings"),
+    Fact("pain_before", "pain_before"),
+    Fact("pain_after", "pain_after"),
 )
 
 
@@ -39,19 +73,20 @@ class Compared(SessionCurve):
 
     number: int = field(kw_only=True)
 
-    def difference(self, other: "Compared", name: str) -> float | None:
-        """How much more than the other's; None where one of them has no such number."""
-        mine, theirs = self.session.said(name), other.session.said(name)
-        return None if mine is None or theirs is None else mine - theirs
-
 
 @dataclass(frozen=True, slots=True)
 class Course:
     """The course of a cure as a picture: places of peaks, of pain before and after, from left to right."""
 
+    width: int
     peaks: list[tuple[float, float, float]]  # x, y, newtons
     before: list[tuple[float, float, int]]
     after: list[tuple[float, float, int]]
+
+    @property
+    def numbered(self) -> bool:
+        """Whether there is room for the number of every session."""
+        return self.width / len(self.peaks) >= NUMBER_ROOM
 
     @staticmethod
     def line(points: Sequence[tuple[float, float, float]]) -> str:
@@ -95,25 +130,26 @@ def pictures(rows: Sequence[Compared]) -> tuple[Scale, list[str]]:
     return scale, [drawing(row.curve, row.first, scale).tension for row in rows]
 
 
-def course(sessions: Sequence[Session]) -> Course | None:
-    """How peak and pain went from session to session, oldest first; None before there are two."""
+def courses(sessions: Sequence[Session]) -> list[Course]:
+    """How peak and pain went from session to session, wide and narrow; none before there are two."""
     done = [session for session in sessions if session.said("peak_n") is not None]
-    if len(done) < FEWEST:
-        return None
-    width, height = CHART
+    return [_course(done, width) for width in WIDTHS] if len(done) >= FEWEST else []
+
+
+def _course(done: Sequence[Session], width: int) -> Course:
     top_n = max(session.said("peak_n") or 0.0 for session in done) * 1.1 or 1.0
     step = (width - 80) / (len(done) - 1)
 
     def places(name: str, scale: float) -> list[tuple[float, float, float]]:
         values = ((number, session.said(name)) for number, session in enumerate(done))
         return [
-            (50 + number * step, (height - 30) - (height - 50) * value / scale, value)
+            (50 + number * step, (HIGH - 30) - (HIGH - 50) * value / scale, value)
             for number, value in values
             if value is not None
         ]
 
     pain = [[(x, y, int(value)) for x, y, value in places(name, PAIN_MOST)] for name in _PAIN]
-    return Course(places("peak_n", top_n), *pain)
+    return Course(width, places("peak_n", top_n), *pain)
 
 
 _PAIN: Final = ("pain_before", "pain_after")
