@@ -13,7 +13,9 @@ from uuid import UUID
 from services.console.archive import Archive
 from services.console.errors import HistoryRefused
 from services.console.models import PHASE_INDEX, Device
+from services.console.present import alarm_priority
 from services.kit.auth.principal import Principal
+from services.kit.words import PRIORITY_SYMBOLS
 
 POINTS: Final = 700  # buckets over the whole span: about one a pixel
 LEAST_POINTS: Final = 10  # telemetry's own least
@@ -115,11 +117,18 @@ def columns(segments: Iterable[Json]) -> dict[str, list[float | int | None]]:
 
 
 def marks(events: Iterable[Json]) -> list[Json]:
-    """The events that stand on the curve: their id, time and type."""
+    """The events that stand on the curve: their id, time and type; of an alarm that came on, its priority."""
+    found = ((event, alarm_priority(event["type"], event.get("data") or {})) for event in events)
     return [
-        {"id": event["id"], "time": _seconds(event["at"]), "type": event["type"]}
-        for event in events
-        if event["type"] in MARKS
+        {
+            "id": event["id"],
+            "time": _seconds(event["at"]),
+            "type": event["type"],
+            "priority": priority,
+            "symbol": PRIORITY_SYMBOLS.get(priority or "", ""),
+        }
+        for event, priority in found
+        if priority or event["type"] in MARKS
     ]
 
 

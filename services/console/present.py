@@ -174,6 +174,7 @@ def progress(device: Device) -> float:
 
 def event_row(event: Event, language: Language) -> dict[str, Any]:
     """One line of a bed's events, and where on the trace it stands."""
+    priority = alarm_priority(event.type, event.data)
     return {
         "id": str(event.id),
         "at": event.at.timestamp(),
@@ -183,7 +184,8 @@ def event_row(event: Event, language: Language) -> dict[str, Any]:
         "type": event.type,
         "text": TEXTS[f"event_{event.type}"][language],
         "detail": _event_detail(event, language),
-        "priority": alarm_priority(event.type, event.data),
+        "priority": priority,
+        "symbol": PRIORITY_SYMBOLS.get(priority or "", ""),
     }
 
 

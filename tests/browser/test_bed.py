@@ -78,6 +78,27 @@ def test_the_trace_has_its_limits_marks_and_events(bed_page, north):
     shot(page, "bed")
 
 
+def test_an_alarm_stands_on_the_trace_where_it_came_on(bed_page, north):
+    """Who looks up when it sounds sees beside which pull it was; by its symbol too, never by colour alone."""
+    page = bed_page()
+    text = {"de": "** GURT RUTSCHT 24 mm", "en": "** STRAP SLIPS 24 mm"}
+    north.event("bed-01", "alarm.raised", condition="strap_slip", priority="medium", text=text)
+    north.event("bed-01", "alarm.cleared", condition="strap_slip", priority="medium", text=text)
+    expect(page.locator('#events li[data-type="alarm.cleared"]')).to_be_visible(timeout=4000)
+    marks = "document.querySelector('.bed-sweep canvas').sweep.marks.map((mark) => [mark.label, mark.color])"
+    assert page.evaluate(marks) == [["**", "--medium-text"]]
+    drawn = """() => { const canvas = document.querySelector(".bed-sweep canvas");
+      const colour = getComputedStyle(canvas).getPropertyValue("--medium-text").trim();
+      const wanted = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+      const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      let count = 0;
+      for (let at = 0; at < data.length; at += 4)
+        if (wanted.every((part, i) => Math.abs(data[at + i] - part) < 8)) count++;
+      return count; }"""
+    eventually(lambda: page.evaluate(drawn) > 100, 30, "the mark's line")
+    shot(page, "bed-alarm-mark")
+
+
 def test_set_value_measured_value_and_limit_stand_in_one_row(bed_page):
     """Who compares three numbers must not look for them."""
     page = bed_page()

@@ -81,9 +81,11 @@ def test_a_running_session_is_asked_for_from_its_first_sample_to_the_newest(devi
     """The whole treatment so far, as few points as the screen has, whatever its length."""
     event = {"id": "e", "type": "guarding.detected", "at": "2026-11-22T10:00:01+00:00"}
     phase = event | {"id": "p", "type": "phase.changed"}
+    alarm = event | {"id": "a", "type": "alarm.raised", "data": {"priority": "medium"}}
+    gone = alarm | {"id": "g", "type": "alarm.cleared"}
     stored = Stored(
         **{
-            str(SESSION): {"first_seq": 100, "boot": str(BOOT), "events": [event, phase]},
+            str(SESSION): {"first_seq": 100, "boot": str(BOOT), "events": [event, phase, alarm, gone]},
             "window": {
                 "boot": str(BOOT),
                 "segments": [segment("2026-11-22T10:00:00+00:00", [1.0], [3.0], stride=900, seq=100)],
@@ -96,7 +98,10 @@ def test_a_running_session_is_asked_for_from_its_first_sample_to_the_newest(devi
         {"site": "north", "boot": str(BOOT), "from": "100", "to": "1000", "points": "700"},
     )
     assert (found["next"], found["stride"], found["session"]) == (1000, 900, str(SESSION))
-    assert [mark["id"] for mark in found["marks"]] == ["e"]
+    assert [(mark["id"], mark["priority"], mark["symbol"]) for mark in found["marks"]] == [
+        ("e", None, ""),
+        ("a", "medium", "**"),
+    ]
 
 
 def test_only_what_came_since_is_asked_for_and_about_as_finely(device):

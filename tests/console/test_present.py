@@ -169,7 +169,7 @@ def test_an_alarm_of_another_release_is_told_as_far_as_it_can_be(kind, data, det
 
     event = Event(id=uuid4(), type=kind, at=datetime.now(UTC), boot=BOOT, seq=1, index=0, data=data)
     row = present.event_row(event, "de")
-    assert (row["detail"], row["priority"]) == (detail, priority)
+    assert (row["detail"], row["priority"], row["symbol"]) == (detail, priority, "***" if priority else "")
 
 
 def test_a_lost_load_cell_shows_no_number(live):

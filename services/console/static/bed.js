@@ -19,6 +19,8 @@ const MARK_COLOURS = {
   "session.resumed": "--calm",
   "session.aborted": "--still",
 };
+/** The colour of a mark: an alarm's own, told by its symbol too; of what has no mark, none. */
+const markColour = ({ type, priority }) => (priority ? `--${priority}-text` : MARK_COLOURS[type]);
 const byId = (id) => document.getElementById(id);
 const bed = byId("bed");
 const { key, site, device } = bed.dataset;
@@ -48,7 +50,7 @@ const sweep = new Sweep(bed.querySelector("canvas"), {
 });
 
 const curve = byId("history")
-  ? new Curve({ box: byId("history"), note: byId("history-note"), range: byId("range"), device, site, running: Boolean(bed.dataset.session), words: { ...texts, ...own }, phases, colours: MARK_COLOURS, tones: TONES })
+  ? new Curve({ box: byId("history"), note: byId("history-note"), range: byId("range"), device, site, running: Boolean(bed.dataset.session), words: { ...texts, ...own }, phases, markColour, tones: TONES })
   : null;
 
 function take(block) {
@@ -209,10 +211,10 @@ function showEvents(list) {
 }
 
 function markEvent(row) {
-  const colour = MARK_COLOURS[row.type];
+  const colour = markColour(row);
   if (!colour) return;
-  if (row.boot === sweep.boot) sweep.mark(row.seq, colour, own[`mark_${row.type}`]);
-  curve?.mark({ id: row.id, time: row.at, type: row.type });
+  if (row.boot === sweep.boot) sweep.mark(row.seq, colour, row.symbol || own[`mark_${row.type}`]);
+  curve?.mark({ id: row.id, time: row.at, type: row.type, priority: row.priority, symbol: row.symbol });
 }
 
 function eventRow(row) {

@@ -8,7 +8,7 @@ const HEIGHT = 300;
 const BAND_PX = 8; // the phases' band along the bottom
 const COLUMNS = ["time", "target", "least", "tension", "counter", "phase"];
 
-/** options: box, note, range (elements), device, site, running (a session), words, phases, colours of marks, tones of phases. */
+/** options: box, note, range (elements), device, site, running (a session), words, phases, markColour (of a mark), tones of phases. */
 export class Curve {
   constructor(options) {
     Object.assign(this, options);
@@ -209,10 +209,11 @@ export class Curve {
     ctx.fillText(label, bbox.left + bbox.width - 4 * ratio, y - 2 * ratio);
   }
 
-  drawMark({ ctx, bbox, valToPos }, { time, type }, ratio) {
-    if (!this.colours[type] || time < this.data[0][0] || time > this.data[0].at(-1)) return;
+  drawMark({ ctx, bbox, valToPos }, mark, ratio) {
+    const { time, symbol } = mark;
+    if (!this.markColour(mark) || time < this.data[0][0] || time > this.data[0].at(-1)) return;
     const x = valToPos(time, "x", true);
-    ctx.strokeStyle = ctx.fillStyle = colour(this.colours[type]);
+    ctx.strokeStyle = ctx.fillStyle = colour(this.markColour(mark));
     ctx.lineWidth = 1.5 * ratio;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
@@ -223,6 +224,11 @@ export class Curve {
     ctx.lineTo(x + 5 * ratio, bbox.top - 9 * ratio);
     ctx.lineTo(x, bbox.top);
     ctx.fill();
+    if (!symbol) return;
+    ctx.font = `700 ${14 * ratio}px Inter, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    ctx.fillText(symbol, x + 8 * ratio, bbox.top - 11 * ratio);
   }
 }
 
