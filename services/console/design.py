@@ -41,9 +41,6 @@ _EXAMPLES: Final[dict[str, tuple[Any, ...]]] = {
 }
 
 
-_ROWS: Final = ((14, "bed-01", 280.6, True), (13, "bed-02", 270.2, False), (11, "bed-01", 265.0, True))
-
-
 @dataclass(frozen=True, slots=True)
 class Specimen:
     """One component: its source without the imports, and what it makes in each theme."""

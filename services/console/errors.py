@@ -10,13 +10,14 @@ SpondylError
 ├── BadSearch           a search for sessions, or a note, that cannot be (422)
 ├── UnknownUser         no account of this name or id (404)
 ├── NameTaken           there is an account of this name (409)
-├── AccountRefused      a password, role or change that the rules do not allow (422)
+├── SaidOnPage          knows the same words for a page, in the reader's language
+│   ├── AccountRefused      a password, role or change that the rules do not allow (422)
+│   └── ProviderRefused     the OpenID provider's answer does not hold, or opens nothing here (403)
 ├── SignInRefused       wrong name or password (401), locked or too many tries (429)
 ├── ForgedRequest       a change that does not come from a page of ours (403)
 ├── UnknownScreen       no link for a patient's screen of this id (404)
 ├── ScreenRefused       a link that the rules do not allow (422)
 ├── PasswordChangeFirst an initial password opens nothing but its own change (403)
-├── ProviderRefused     the OpenID provider's answer does not hold, or opens nothing here (403)
 └── ProviderUnavailable the OpenID provider does not answer (503)
 """
 
@@ -109,18 +110,19 @@ class NameTaken(SpondylError):  # noqa: N818  (the same)
     status = 409
 
 
-class AccountRefused(SpondylError):  # noqa: N818  (the same)
-    """A password, a role or a change of an account that the rules do not allow.
-
-    ``text`` is the id of the same words for a page, ``values`` what they are filled with.
-    """
-
-    status = 422
+class SaidOnPage(SpondylError):  # noqa: N818  (the same)
+    """``text`` is the id of the same words for a page, ``values`` what they are filled with."""
 
     def __init__(self, message: str, *, text: str, **values: object) -> None:
         super().__init__(message)
         self.text = text
         self.values = values
+
+
+class AccountRefused(SaidOnPage):
+    """A password, a role or a change of an account that the rules do not allow."""
+
+    status = 422
 
 
 class SignInRefused(SpondylError):  # noqa: N818  (the same)
@@ -158,15 +160,10 @@ class ScreenRefused(SpondylError):  # noqa: N818  (the same)
     status = 422
 
 
-class ProviderRefused(SpondylError):  # noqa: N818  (the same)
-    """What came back from the OpenID provider opens nothing; ``text`` and ``values`` are a page's words."""
+class ProviderRefused(SaidOnPage):
+    """What came back from the OpenID provider opens nothing."""
 
     status = 403
-
-    def __init__(self, message: str, *, text: str, **values: object) -> None:
-        super().__init__(message)
-        self.text = text
-        self.values = values
 
 
 class ProviderUnavailable(SpondylError):  # noqa: N818  (the same)

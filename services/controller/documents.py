@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from services.kit.errors import SpondylError
+from services.kit.files import read_text
 
 MAX_BYTES = 64_000
 
@@ -31,7 +32,7 @@ def read(path: Path, what: str) -> dict[str, Any]:
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
         raise SpondylError(f"{what} {path} must end in {', '.join(sorted(_PARSERS))}")
-    text = _text(path, what)
+    text = read_text(path, f"{what} {path}", MAX_BYTES)
     try:
         document = parse(text)
     except RecursionError:
@@ -42,22 +43,6 @@ def read(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise SpondylError(f"{what} {path} must be a mapping of names to values")
     return document
-
-
-def _text(path: Path, what: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SpondylError(f"{what} {path} cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise SpondylError(f"{what} {path} is larger than {MAX_BYTES} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpondylError(
-            f"{what} {path} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}"
-        ) from None
 
 
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:

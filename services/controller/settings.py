@@ -3,13 +3,13 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from broker.contract import SLUG
-from services.kit.settings import Settings
+from services.kit.settings import Listed, Settings, listed
 
 MAX_BEDS = 64  # one loop's
 SITE_PATTERN = rf"^{SLUG}$"
@@ -21,7 +21,7 @@ class ControllerSettings(Settings):
     site: str = Field(
         "north", pattern=SITE_PATTERN, max_length=40, description="The clinic this gateway stands in."
     )
-    devices: Annotated[tuple[str, ...], NoDecode] = Field(
+    devices: Listed = Field(
         ("bed-01",), description="Its beds, separated by commas; 1 to 64, each name once in the chain."
     )
     period_ms: float = Field(20.0, ge=1, le=20, description="The loop's period.")
@@ -37,7 +37,7 @@ class ControllerSettings(Settings):
     loop_priority: int = Field(
         50, ge=0, le=99, description="SCHED_FIFO priority of the loop where permitted; 0: the normal class."
     )
-    loop_cpus: Annotated[tuple[int, ...], NoDecode] = Field(
+    loop_cpus: Annotated[tuple[int, ...], NoDecode, BeforeValidator(listed)] = Field(
         (), description="Processors the loop may run on, separated by commas; none given: all."
     )
     loop_lock_memory: bool = Field(default=True, description="Lock the loop's memory where permitted.")
@@ -50,13 +50,6 @@ class ControllerSettings(Settings):
         gt=0,
         description="A loop without its supervisor for so long ends itself once all beds are idle.",
     )
-
-    @field_validator("devices", "loop_cpus", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
 
     @field_validator("devices")
     @classmethod

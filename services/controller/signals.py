@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from services.controller.kernel.compiled import scalar
 from services.kit.errors import SpondylError
+from services.kit.files import read_text
 
 Signal = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ def _rows(path: Path) -> tuple[list[list[float]], list[int]]:
     rows: list[list[float]] = []
     places: list[int] = []
     headed = False
-    for place, line in enumerate(_text(path).splitlines(), start=1):
+    for place, line in enumerate(read_text(path, f"signal file {path}", MAX_BYTES).splitlines(), start=1):
         cells = line.strip()
         if not cells or cells.startswith("#"):
             continue
@@ -87,20 +88,6 @@ def _cells(line: str) -> list[str]:
     if ";" in line or "\t" in line:
         line = line.replace(",", ".")
     return _SEPARATORS.split(line)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SpondylError(f"{path}: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise SpondylError(f"{path}: larger than {MAX_BYTES} bytes, the limit for a signal file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpondylError(f"{path}: not text in UTF-8 (byte {error.start})") from None
 
 
 @scalar

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from services.kit import files
 from services.kit.errors import NotRunning, SpondylError
 
 DATA_VARIABLE = "SPONDYL_DATA"
@@ -64,14 +65,7 @@ def data_directory(option: Path | str | None = None) -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file in one step; only its owner may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    files.replace(path, text.encode())
 
 
 def process_start(pid: int) -> float | None:

@@ -7,15 +7,23 @@ its variable, default and description, so that the documentation can be tested a
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.kit.errors import SpondylError
 
 PREFIX = "SPONDYL_"
+
+
+def listed(value: Any) -> Any:
+    """What stands between commas, blanks around it taken off and empty parts left out; a list as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]  # of a setting: names between commas
 
 
 class Settings(BaseSettings):

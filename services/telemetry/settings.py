@@ -1,13 +1,11 @@
 """What telemetry's processes are told by the environment, beyond the kit's settings."""
 
 from pathlib import Path
-from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
 
 from broker.topics import check_name
-from services.kit.settings import Settings
+from services.kit.settings import Listed, Settings
 
 DATABASE_FILE = "archive.db"
 
@@ -25,7 +23,7 @@ class TelemetrySettings(Settings):
         min_length=1,
         description="MQTT client id of ingest, `-` and the site behind it: it names the sessions: keep it.",
     )
-    ingest_sites: Annotated[tuple[str, ...], NoDecode] = Field(
+    ingest_sites: Listed = Field(
         (),
         description="Sites to ingest, separated by commas; none given: every site that ever said `status`.",
     )
@@ -101,13 +99,6 @@ class TelemetrySettings(Settings):
         description="File that says how far that trail had come, one a machine; default "
         "DATA/telemetry/trail.seal.",
     )
-
-    @field_validator("ingest_sites", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
 
     @field_validator("ingest_sites")
     @classmethod

@@ -15,7 +15,6 @@ from services.telemetry.archive.models import PHASE, PHASES, VALUES, Counts, Flo
 from services.telemetry.archive.pyramid import Buckets
 from services.telemetry.exports.models import instant, times_at, times_us
 
-WHOLE: Final = ("",)
 THIN: Final = (".min", ".max", ".mean")
 
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from services.controller.kernel import layout
 from services.controller.kernel.memory import W_STOP
-from services.controller.kernel.ring import fence_acquire, fence_release, load_acquire, push, store_release
+from services.controller.kernel.ring import fence_release, load_acquire, push, store_release
 from services.controller.shared import GatewayMemory, Overrun
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,6 @@ write(arrays["words"], arrays["times"], arrays["samples"], np.zeros(arrays["samp
 def _touch(words, value):
     store_release(words, 8, value)
     fence_release()
-    fence_acquire()
     return load_acquire(words, 8)
 
 
@@ -58,7 +57,6 @@ def test_words_are_stored_with_release_and_loaded_with_acquire():
     assert "release, align 8" in code
     assert "acquire, align 8" in code
     assert "fence release" in code
-    assert "fence acquire" in code
 
 
 def test_the_loops_own_push_keeps_its_barriers_in_machine_code():

@@ -38,7 +38,7 @@ const nameOf = (row) => `${row.key} ${row.condition} ${row.occurrence}`;
 const mayAcknowledge = (site) => everywhere.has("*") || everywhere.has(site); // the console's own alarms have no site
 
 /** One alarm as alarm.html renders it. */
-export function alarmElement(row, { linked = false, button = false } = {}) {
+function alarmElement(row, { linked = false, button = false } = {}) {
   const made = element("div", "alarm", element("span", "alarm-icon", iconOf("alarm")));
   const { priority, condition, occurrence, site, device } = row;
   Object.assign(made.dataset, { priority, condition, occurrence, site, device });

@@ -13,7 +13,6 @@ from services.kit.errors import SpondylError
 
 SOURCES = Path(__file__).parent
 FAST = ("-O3", "-march=native")  # what the issue compares with
-EXACT = (*FAST, "-ffp-contract=off")  # no fused multiply-add: the same bits as the kernel
 Array = NDArray[np.float64] | NDArray[np.int32]
 
 

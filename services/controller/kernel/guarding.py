@@ -19,7 +19,6 @@ VARIANCE_CLIP = 9.0  # one sample counts at most as three sigmas
 ERROR_LIMIT_N = 4.84
 ERROR_SIGMAS_SQUARED = 25.0  # 5 sigma
 ERROR_CLIP_N2 = 9.0
-FREEZE_S = 8.0  # statistics rest after an alarm
 NEGATIVE_GAIN = 1.1
 TAUT_FRACTION = 0.9  # of base: below it the harness is soft, travel tells nothing about tension
 

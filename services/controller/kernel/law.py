@@ -4,7 +4,7 @@ Stages run along a row of beds without branches, so that they become vector code
 Every number was measured on a simulated population, see docs/control.md.
 """
 
-from services.controller.kernel.compiled import scalar, stage
+from services.controller.kernel.compiled import stage
 
 STIFFNESS_PRIOR, STIFFNESS_MIN, STIFFNESS_MAX = 18.0, 6.0, 45.0  # N/mm
 PRIOR_WEIGHT = 0.004  # mm^2
@@ -16,13 +16,6 @@ EASE_GAIN, EASE_LEAD_S = 12.0, 0.04
 ARRIVE_PER_S = 16.0  # the drive lags: towards the least position it slows down, not to run past it
 RANGE_N = 2000.0  # the load cell's: what it says beyond must not spoil the observer for seconds
 OFF, TRACK, EASE, FIXED, LET_OUT = 0.0, 1.0, 2.0, 3.0, 4.0  # as in state.py: who commands the velocity
-
-
-@scalar
-def clamp(value, low, high):
-    """Value, not below low nor above high."""
-    value = max(value, low)
-    return min(value, high)
 
 
 @stage

@@ -66,17 +66,6 @@ def fence_release(typing_context):
     return types.void(), generate
 
 
-@intrinsic
-def fence_acquire(typing_context):
-    """Nothing read behind it is older than what was read ahead of it."""
-
-    def generate(context, builder, signature, arguments):
-        builder.fence("acquire")
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
 @scalar
 def push(words, times, samples, tick, monotonic_ns, realtime_ns, sample):
     """Write one tick (int32[SAMPLES, beds]) into the ring and publish it.

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
 
 import structlog
 from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
 
 from services.controller.clearance import Anchor, Clocks, read_public
 from services.controller.link import LoopLink
@@ -28,6 +26,7 @@ from services.controller.store import Store
 from services.kit import http, logging
 from services.kit.auth.operators import bedside_key_path, read_bedside_key
 from services.kit.errors import SpondylError, refusals_in_one_line
+from services.kit.settings import Listed
 
 log = structlog.get_logger(__name__)
 MACHINE_BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -43,7 +42,7 @@ class PanelSettings(ControllerSettings):
         "by commas; * for any.",
     )
 
-    panel_clients: Annotated[tuple[str, ...], NoDecode] = Field(
+    panel_clients: Listed = Field(
         (),
         description="Addresses or networks, separated by commas, from which browsers may sign in and act "
         "at the panel, beside its own machine; STOP and the view are open to all.",
@@ -52,11 +51,10 @@ class PanelSettings(ControllerSettings):
         10.0, ge=0.05, le=480, description="A sign-in at the bed that nobody touches ends after so long."
     )
 
-    @field_validator("panel_clients", mode="before")
+    @field_validator("panel_clients")
     @classmethod
-    def _networks(cls, value: Any) -> Any:
-        parts = value.split(",") if isinstance(value, str) else value
-        return [str(ipaddress.ip_network(part.strip())) for part in parts if part.strip()]
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ipaddress.ip_network(network)) for network in networks)
 
     @property
     def hosts(self) -> list[str]:

@@ -1,15 +1,13 @@
 """Ed25519 key pairs in files: a private one that only its owner reads, a public one for everybody."""
 
-import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from services.kit import files
 from services.kit.errors import SpondylError
 
 SECRETS: Final = "secrets"  # below the data directory
@@ -37,10 +35,10 @@ def ensure_pair(data: Path, name: str) -> Keys:
     try:
         keys.private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not keys.private.exists():
-            _publish(keys.private, _new_private_pem(), 0o600)
+            files.publish(keys.private, _new_private_pem())
         pem = public_pem(read_private(keys.private, name))
         if not keys.public.exists() or keys.public.read_bytes() != pem:
-            _written(keys.public, pem, 0o644).replace(keys.public)
+            files.replace(keys.public, pem, 0o644)
     except OSError as error:
         raise SpondylError(
             f"the {name} keys in {keys.private.parent} cannot be made: {error.strerror}"
@@ -89,21 +87,3 @@ def _new_private_pem() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _publish(path: Path, content: bytes, mode: int) -> None:
-    """The first of two processes wins: a key in use is never replaced."""
-    temporary = _written(path, content, mode)
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-    temporary.unlink()
-
-
-def _written(path: Path, content: bytes, mode: int) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary

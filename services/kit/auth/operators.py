@@ -6,11 +6,9 @@ so before it is hashed it is keyed (HMAC-SHA256) with the bedside key, DATA/secr
 the machines of console and gateways and nowhere else.
 """
 
-import contextlib
 import hashlib
 import hmac
 import itertools
-import os
 import re
 import secrets
 from collections.abc import Iterable
@@ -23,6 +21,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.kit import files
 from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import SpondylError
@@ -247,7 +246,7 @@ def ensure_bedside_key(data: Path) -> bytes:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            _publish(path, secrets.token_hex(KEY_BYTES))
+            files.publish(path, secrets.token_hex(KEY_BYTES).encode())
     except OSError as error:
         raise SpondylError(f"the bedside key {path} cannot be made: {error.strerror}") from None
     return read_bedside_key(path)
@@ -264,19 +263,6 @@ def read_bedside_key(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise SpondylError(f"{path} has {len(key)} bytes: a bedside key has {KEY_BYTES}")
     return key
-
-
-def _publish(path: Path, text: str) -> None:
-    """Written whole; the first of two processes wins: a key in use is never replaced."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-    temporary.unlink()
 
 
 def operators_at(site: str, people: Iterable[tuple[Operator, Iterable[Grant]]]) -> tuple[Operator, ...]:

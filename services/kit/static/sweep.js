@@ -405,7 +405,7 @@ export function scaleFor(ceiling) {
 }
 
 /** Every trace of the page takes the theme's colours again. */
-export function recolourAll() {
+function recolourAll() {
   for (const canvas of document.querySelectorAll("canvas")) canvas.sweep?.recolour();
 }
 

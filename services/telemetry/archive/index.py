@@ -29,7 +29,6 @@ from services.telemetry.archive.rows import (
     SessionRow,
     Span,
     Stray,
-    covers,
     object_of,
     parse_cursor,
     session_of,
@@ -154,10 +153,6 @@ class Index:
                     found += spans_of(spans)[kind]
         return sorted(found)
 
-    def is_archived(self, kind: Kind, source: Source, first: int, after: int) -> bool:
-        """Whether every number ``first`` .. ``after - 1`` lies in an object (or did, until it expired)."""
-        return covers(self.spans(kind, source), first, after)
-
     def objects(
         self, source: Source, kind: Kind, first: int = 0, after: int | None = None
     ) -> list[ObjectRow]:
@@ -176,10 +171,6 @@ class Index:
         return self._objects(
             where, within, OBJECTS.c.tension_first.is_not(None), order=OBJECTS.c.started_at_us
         )
-
-    def session_objects(self, session: UUID) -> list[ObjectRow]:
-        """The objects that were made for a session."""
-        return self._objects(OBJECTS.c.session == str(session), order=OBJECTS.c.id)
 
     def all_objects(
         self, *, since_us: int | None = None, before_us: int | None = None, behind: int = 0, limit: int = 1000

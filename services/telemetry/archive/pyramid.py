@@ -4,7 +4,7 @@ A bucket of stride s holds the samples ``k*s .. k*s + s - 1`` of the boot: bucke
 levels, fall together. Sums are exact integers; a mean is made of them only at the end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,32 +109,6 @@ def _column(run: Run, name: str, starts: Counts) -> Column:
         np.maximum.reduceat(counts, starts),
         np.add.reduceat(counts, starts, dtype=np.int64),
     )
-
-
-def coarser(buckets: Buckets, stride: int) -> Buckets:
-    """The same samples in buckets of a multiple of the stride."""
-    starts = np.searchsorted(buckets.edges[:-1], edges(buckets.first, buckets.after, stride)[:-1])
-    columns = {
-        name: _merged(column, starts, is_bits=buckets.decimals[name] == BITS)
-        for name, column in buckets.columns.items()
-    }
-    return Buckets(
-        stride, buckets.first, buckets.count, buckets.period_ms, buckets.times,
-        columns, buckets.decimals, buckets.phase[starts],
-    )  # fmt: skip
-
-
-def _merged(column: Column, starts: Counts, *, is_bits: bool) -> Column:
-    parts: Sequence[np.ufunc] = (np.minimum, np.maximum, np.add)
-    rows = (column.least, column.greatest, column.total)
-    if is_bits:
-        done = [
-            part.reduceat(row.view(np.float64), starts).view(np.int64)
-            for part, row in zip(parts, rows, strict=True)
-        ]
-    else:
-        done = [part.reduceat(row, starts) for part, row in zip(parts, rows, strict=True)]
-    return Column(*done)
 
 
 # --- as blocks ----------------------------------------------------------------------------------------------

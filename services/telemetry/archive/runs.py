@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import orjson
 
-from broker.messages import BlackboxChunk, TensionBlock
+from broker.messages import TensionBlock
 from services.telemetry.archive.models import (
     BITS,
     PHASE,
@@ -314,8 +314,3 @@ def chunks_of(run: Run) -> list[dict[str, Any]]:
             chunk.setdefault("crc32", _checksum(np.stack([columns[name] for name in sorted(columns)])))
         chunks.append(chunk)
     return chunks
-
-
-def parse_chunk(chunk: dict[str, Any]) -> BlackboxChunk:
-    """A rebuilt chunk as the contract's message."""
-    return BlackboxChunk.model_validate(chunk)

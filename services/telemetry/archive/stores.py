@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
 from services.kit.errors import SpondylError
+from services.kit.files import flush_directory, write_new
 from services.telemetry.errors import ArchiveUnavailable, ObjectMissing
 
 UNFINISHED: Final = ".unfinished"  # where local objects are written before they have their name
@@ -140,7 +141,7 @@ class LocalStore:
         try:
             for (target, temporary), data in zip(aside.items(), objects.values(), strict=True):
                 with self._told("write", target):
-                    _write_flushed(temporary, data)
+                    write_new(temporary, data, 0o640)
             for target, temporary in aside.items():
                 with self._told("write", target):
                     _make_directories(target.parent, self.root)
@@ -152,7 +153,7 @@ class LocalStore:
             raise
         for folder in folders:
             with self._told("flush", folder):
-                _flush_directory(folder)
+                flush_directory(folder)
 
     def get(self, path: str) -> bytes:
         """All of the file."""
@@ -180,7 +181,7 @@ class LocalStore:
         with self._told("delete", target):
             target.unlink(missing_ok=True)
             if target.parent.exists():
-                _flush_directory(target.parent)
+                flush_directory(target.parent)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Walk the directories; what is being written is not listed."""
@@ -221,14 +222,6 @@ _LOCAL_ADVICE: Final = {
 }
 
 
-def _write_flushed(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _make_directories(directory: Path, root: Path) -> None:
     """Make what is missing below the root, each entry flushed in the directory above it."""
     missing = [
@@ -236,15 +229,7 @@ def _make_directories(directory: Path, root: Path) -> None:
     ]
     for step in reversed(missing):
         step.mkdir(exist_ok=True)
-        _flush_directory(step.parent)
-
-
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush_directory(step.parent)
 
 
 def _open_s3(url: str, credentials: Credentials, patience: Patience) -> ObjectStore:

@@ -7,10 +7,11 @@ import numpy as np
 from numba import njit
 from spring_bed import WELL, Spring, prescribed
 
-from services.controller.benches.twin import EXACT, FAST, Twin
+from services.controller.benches.twin import FAST, Twin
 from services.controller.kernel import layout, step
 from services.controller.kernel import state as at
 
+EXACT = (*FAST, "-ffp-contract=off")  # no fused multiply-add: the same bits as the kernel
 SHORT = {
     "traction_s": 40, "precondition_s": 2, "hold_s": 3, "rest_s": 2, "close_after_s": 6, "cooldown_s": 2,
     "guardings_per_session": 4, "guardings_per_cycle": 2, "rise_n_s": 90, "fall_n_s": 120, "heat_allowed": 10,

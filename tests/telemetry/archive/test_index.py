@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from services.kit.database import migrate, newest_migration, open_database, reading, writing
 from services.kit.errors import SpondylError
 from services.telemetry.archive.index import Index
-from services.telemetry.archive.rows import NOTHING, Commit, NewObject, SessionRow
+from services.telemetry.archive.rows import NOTHING, Commit, NewObject, SessionRow, covers
 from services.telemetry.archive.tables import METADATA
 from services.telemetry.errors import ArchiveUnavailable, BadCursor, UnknownSession
 from services.telemetry.models import Gap, Place, Source
@@ -126,11 +126,13 @@ def test_what_is_archived_is_known_number_by_number(index):
     assert index.commit(
         Commit(source, marks(), marks(200), [new_object(source, (0, 100), (120, 200))], gaps=[gap])
     )
-    assert index.is_archived("tension", source, 0, 100)
-    assert index.is_archived("tension", source, 130, 131)
-    assert not index.is_archived("tension", source, 99, 101)
-    assert not index.is_archived("tension", source, 100, 120)
-    assert not index.is_archived("event", source, 0, 1)
+    spans = index.spans("tension", source)
+    assert spans == [(0, 100), (120, 200)]
+    assert covers(spans, 0, 100)
+    assert covers(spans, 130, 131)
+    assert not covers(spans, 99, 101)
+    assert not covers(spans, 100, 120)
+    assert index.spans("event", source) == []
     assert index.gaps(source) == [gap]
 
 

@@ -46,21 +46,6 @@ def test_every_bucket_is_what_its_samples_say(first, count, stride, bits):
     assert buckets.sizes.tolist() == [rows.stop - rows.start for rows in groups]
 
 
-@given(*SPANS, st.sampled_from([1, 2, 4, 16]))
-@settings(deadline=None)
-def test_a_coarser_level_is_the_same_from_buckets_as_from_samples(first, count, stride, bits, times):
-    """A far view may be made of a near one."""
-    run = _run(first, count, bits=bits)
-    made = pyramid.coarser(pyramid.reduce(run, stride), stride * times)
-    wanted = pyramid.reduce(run, stride * times)
-    for name in VALUES:
-        assert made.minimum(name).tolist() == wanted.minimum(name).tolist()
-        assert made.maximum(name).tolist() == wanted.maximum(name).tolist()
-        assert made.mean(name) == pytest.approx(wanted.mean(name), abs=1e-9)
-    assert made.phase.tolist() == wanted.phase.tolist()
-    assert made.edges.tolist() == wanted.edges.tolist()
-
-
 @given(*SPANS)
 @settings(deadline=None)
 def test_buckets_come_back_from_their_block(first, count, stride, bits):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from telemetry.archive.make_runs import START, block, chunk, wave
 
+from broker.messages import BlackboxChunk
 from services.telemetry.archive import codec
 from services.telemetry.archive.models import BITS, PHASE, PHASES, VALUES, join
-from services.telemetry.archive.runs import blackbox_runs, chunks_of, parse_chunk, tension_runs
+from services.telemetry.archive.runs import blackbox_runs, chunks_of, tension_runs
 from services.telemetry.errors import Corrupt
 
 DECIMAL = st.builds(
@@ -131,7 +132,7 @@ def test_the_very_chunks_come_back(columns, lost):
     runs = _through(blackbox_runs([*entries, *entries[:1]]))
     chunks = [rebuilt for run in runs for rebuilt in chunks_of(run)]
     assert chunks == [json.loads(payload) for _, _, payload in entries]
-    assert all(parse_chunk(rebuilt).count == 5 for rebuilt in chunks)
+    assert all(BlackboxChunk.model_validate(rebuilt).count == 5 for rebuilt in chunks)
 
 
 @pytest.mark.parametrize(

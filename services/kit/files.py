@@ -1,0 +1,67 @@
+"""Files: what somebody wrote, read within a limit; our own, written whole or not at all and on the disk."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from services.kit.errors import SpondylError
+
+OWNER_ONLY = 0o600
+
+
+def read_text(path: Path, name: str, most_bytes: int) -> str:
+    """The text of a file that a person gave; ``name`` is for the refusals. Raises SpondylError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        raise SpondylError(f"{name} cannot be read: {error.strerror}") from None
+    if len(content) > most_bytes:
+        raise SpondylError(f"{name} is larger than {most_bytes} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = f"byte {error.start} is 0x{content[error.start]:02x}"
+        raise SpondylError(f"{name} is not UTF-8: {byte}") from None
+
+
+def write_new(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
+    """A file that is not there yet, on the disk when this returns. Raises FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
+    """Put the file there in one step, whatever stood there before; its directory is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(path, content, mode) as written:
+        written.replace(path)
+
+
+def publish(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
+    """Put the file there in one step; the first of two processes wins: a key in use is never replaced."""
+    with _beside(path, content, mode) as written, contextlib.suppress(FileExistsError):
+        os.link(written, path)
+
+
+def flush_directory(directory: Path) -> None:
+    """Put the names in it on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _beside(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    written = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}")
+    try:
+        write_new(written, content, mode)
+        yield written
+    finally:
+        written.unlink(missing_ok=True)  # a full disk is not filled further
