@@ -87,7 +87,8 @@ def test_every_text_that_a_page_a_script_or_a_module_names_exists(service):
 
 def test_no_text_is_left_that_nobody_says():
     """A translator must not work for nothing."""
-    said = named(SERVICES / "console", SERVICES / "controller/panel", KIT, SERVICES.parent / "deploy")
+    spoken = ("console", "controller/panel", "telemetry/routes")  # (rules name what the trail's page shows)
+    said = named(*(SERVICES / room for room in spoken), KIT, SERVICES.parent / "deploy")
     assert sorted(key for key in {**CONSOLE, **PANEL} if not said.covers(key)) == []
 
 

@@ -143,8 +143,8 @@ def test_another_day_or_another_patient_is_another_look(rig):
     days = [{"since": day, "until": day} for day in ("2026-11-20", "2026-11-21")]
     assert told == [
         *(("bed.seen", "north/bed-01", detail) for detail in days),
-        ("sessions.listed", str(PATIENT), {"patient": str(PATIENT)}),
-        ("sessions.listed", UNKNOWN_ID, {"patient": UNKNOWN_ID}),
+        ("sessions.listed", str(PATIENT), {"by": "patient"}),
+        ("sessions.listed", UNKNOWN_ID, {"by": "patient"}),
         ("sessions.listed", None, {"since": "2026-11-01"}),
     ]
     assert {row.site for row in new(rig)} == {"north"}

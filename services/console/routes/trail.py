@@ -10,7 +10,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from services.console import reads
 from services.console.context import Console
+from services.console.errors import HistoryRefused, HistoryUnavailable
 from services.console.texts import TEXTS
 from services.kit import trail_pages
 from services.kit.auth.guard import allow
@@ -18,11 +20,12 @@ from services.kit.auth.principal import Principal
 from services.kit.formats import NOTHING
 from services.kit.pages import Language, language_of
 from services.kit.trail import Entry, Finding
-from services.kit.trail_pages import Wanted
+from services.kit.trail_pages import Page, Wanted
 
 Reader = Annotated[Principal, allow("trail.see")]
 Text = Annotated[str, Query(max_length=10_000)]
 Seq = Annotated[int | None, Query(ge=0, le=2**62)]
+READS: Final = "telemetry"  # the trail of what was read from it directly
 ACTION: Final = "action_"  # a text of this name says what was done
 
 
@@ -47,23 +50,35 @@ def router(console: Console) -> APIRouter:
 
     @routes.get("/trail", include_in_schema=False)
     async def page(
-        request: Request, who: Reader, asked: Asked, before: Seq = None, after: Seq = None
+        request: Request, who: Reader, asked: Asked, of: Text = "", before: Seq = None, after: Seq = None
     ) -> Response:
         """Who saw or changed what, newest first; that this was read is written down, too."""
-        await console.record(request, who, "trail.seen", detail=query_of(asked))
+        chosen = {"of": READS} if of == READS else {}
+        await console.record(request, who, "trail.seen", detail=query_of(asked) | chosen)
         asked = replace(asked, sites=who.sites("trail.see"))
-        shown = await run_in_threadpool(trail_pages.read, console.trail, asked, before=before, after=after)
-        language = language_of(request)
+        language, away, status, shown = language_of(request), "", 200, Page([], None, None)
+        try:
+            if chosen:
+                shown = await reads.read(console.archive, who, asked, before=before, after=after)
+            else:
+                shown = await run_in_threadpool(
+                    trail_pages.read, console.trail, asked, before=before, after=after
+                )
+        except (HistoryUnavailable, HistoryRefused) as error:
+            away, status = error.words[language], error.status
         return console.page(
             request,
             "trail.html",
+            status=status,
             page="trail",
             title=TEXTS["nav_trail"][language],
             rows=[row_of(entry, language) for entry in shown.rows],
             asked=asked,
+            of=chosen.get("of", ""),
+            away=away,
             actions=actions(language),
-            older=_address(asked, before=shown.older),
-            newer=_address(asked, after=shown.newer),
+            older=_address(asked, chosen, before=shown.older),
+            newer=_address(asked, chosen, after=shown.newer),
             export=f"/trail.csv?{urlencode(query_of(asked))}",
             filtered=bool(query_of(asked)),
             look=console.chain,
@@ -133,10 +148,10 @@ def query_of(asked: Wanted) -> dict[str, str]:
     return {name: str(value)[: trail_pages.LONGEST] for name, value in fields.items() if value}
 
 
-def _address(asked: Wanted, **cursor: int | None) -> str:
+def _address(asked: Wanted, chosen: Mapping[str, str], **cursor: int | None) -> str:
     """Another page of the same question; empty where there is none."""
     found = {name: str(seq) for name, seq in cursor.items() if seq is not None}
-    return f"/trail?{urlencode(query_of(asked) | found)}" if found else ""
+    return f"/trail?{urlencode({**query_of(asked), **chosen, **found})}" if found else ""
 
 
 def _name(name: str, language: Language) -> str:

@@ -74,11 +74,13 @@ def _add_list(router: APIRouter, history: History, trail: ReadTrail) -> None:
             query = urlencode({**request.query_params, "cursor": following})
             response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
             response.headers["Spondyl-Next-Cursor"] = following
-        named = patient or cure or appointment
+        ids = {"patient": patient, "cure": cure, "appointment": appointment}
+        by = next((name for name, it in ids.items() if it), None)
+        named = ids.pop(by) if by else None
         return trail.shown(
             reader, [_session(row) for row in rows], None if named is None else str(named),
-            site or reader.site, patient=patient, cure=cure, appointment=appointment, device=device,
-            since=day_of("since", since), until=day_of("until", until), state=state, region=region,
+            site or reader.site, by=by, **ids, device=device, state=state, region=region,
+            since=day_of("since", since), until=day_of("until", until),
         )  # fmt: skip
 
 
