@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+from browser import warm
 from console.account_rig import ADMINISTRATOR, AccountRig
 from console.clinic import Bed, Clinic
 from history_rig import HistoryRig
@@ -96,6 +98,8 @@ def sideways(page):
 def service(name, directory, **settings):
     """A service of Spondyl as a process, with these settings only."""
     others = {key: value for key, value in os.environ.items() if not key.startswith("SPONDYL_")}
+    if name == "console":
+        return warm.console(others | settings, directory / f"{name}.log")
     with (directory / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", f"services.{name}"], env=others | settings, cwd=ROOT,
@@ -105,10 +109,12 @@ def service(name, directory, **settings):
 
 def stop(process):
     """End a service."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired, psutil.TimeoutExpired):
         process.wait(5)
-    process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
     process.wait()
 
 

@@ -5,7 +5,6 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser.conftest import shot, sideways
 from console.clinic import Bed, alarm
 from playwright.sync_api import expect
@@ -324,18 +323,3 @@ def test_the_curve_is_drawn_from_what_lies_in_the_archive(wall_with_archive, ope
     assert drawn > 0.5  # of the width: the curve of tension, from its beginning to its end
     page.locator("#history").scroll_into_view_if_needed()
     shot(page, "bed-history")
-
-
-def test_axe_finds_nothing_serious(bed_page, north):
-    """Who works with other means than eyes and a mouse works here, too."""
-    north.event("bed-01", "guarding.detected", tension_n=180.0)
-    page = bed_page()
-    expect(field(page, "tension")).to_have_text(re.compile(r"^\d+$"))
-    expect(page.locator("#events li").first).to_be_visible()
-    for theme in ("dark", "light"):
-        page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
-        found = Axe().run(page).response["violations"]
-        serious = [
-            (row["id"], row["nodes"][0]["html"]) for row in found if row["impact"] in ("serious", "critical")
-        ]
-        assert serious == []

@@ -4,7 +4,6 @@ import re
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser.conftest import shot, sideways
 from console.clinic import alarm
 from playwright.sync_api import expect
@@ -125,14 +124,6 @@ def test_the_pointer_goes_away_and_comes_back(patient_page):
     expect(page.locator("body")).to_have_class(re.compile("quiet"), timeout=6000)
     page.mouse.move(200, 200)
     expect(page.locator("body")).not_to_have_class(re.compile("quiet"))
-
-
-def test_axe_finds_nothing_serious(patient_page):
-    """Who reads it with other means than eyes is a patient, too."""
-    page = patient_page()
-    expect(field(page, "pull")).to_have_text(NUMBER)
-    found = Axe().run(page).response["violations"]
-    assert [row["id"] for row in found if row["impact"] in ("serious", "critical")] == []
 
 
 def test_a_link_opens_one_bed_and_nothing_else_until_it_is_withdrawn(patient_page, open_page, wall, north):
