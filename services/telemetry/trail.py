@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from services.kit import trail_pages
 from services.kit.auth.principal import Principal, Sites
 from services.kit.auth.tokens import VIA_CONSOLE
-from services.kit.database import migrate, open_database
+from services.kit.database import migrate, open_database, reading
 from services.kit.errors import SpondylError
 from services.kit.looks import Looks
 from services.kit.trail import Trail, TrailUnavailable, canonical
@@ -117,7 +118,19 @@ def open_trail(settings: TelemetrySettings) -> tuple[Engine, Trail]:
     engine = open_database(settings.archive_database)
     try:
         migrate(engine, PACKAGE)
+        _require_key(engine, settings.trail_key)
         return engine, Trail(engine, TRAIL, settings.trail_seal, settings.trail_key)
     except BaseException:
         engine.dispose()
         raise
+
+
+def _require_key(engine: Engine, key: Path) -> None:
+    """A key of our own under rows of another would break their chain. Raises SpondylError."""
+    if not key.exists():
+        with reading(engine) as connection:
+            if connection.execute(select(TRAIL.c.seq).limit(1)).first():
+                raise SpondylError(
+                    f"it has rows already, and there is no key at {key}: copy it from the machine that wrote "
+                    "them, or from the backup"
+                )

@@ -25,6 +25,7 @@ from services.kit.database import writing
 from services.kit.errors import SpondylError
 from services.kit.http import create_app
 from services.kit.looks import ONE_LOOK_S, Looks
+from services.kit.trail import TrailUnavailable
 from services.telemetry.api import create_router
 from services.telemetry.archive.tables import TRAIL
 from services.telemetry.routes.rules import NamesNobody, Shows, require_declared
@@ -185,9 +186,7 @@ def test_nothing_is_shown_that_cannot_be_written_down(rig, tmp_path):
     """503 in words, and again by itself; what the console has written down is shown meanwhile."""
     blocked = tmp_path / "keys"
     blocked.write_text("a file where the directory should be")
-    settings = rig.settings.model_copy(
-        update={"telemetry_trail_key": blocked / "key", "telemetry_trail_seal": tmp_path / "seal"}
-    )
+    settings = TelemetrySettings(data=tmp_path, telemetry_trail_key=blocked / "key")
     with closing(ReadTrail(settings)) as trail:
         app = create_app("telemetry", "0", (), [create_router(rig.history, trail)], guard=rig.app.state.guard)
         client = Client(app, header(NORTH))
@@ -275,6 +274,25 @@ def test_the_trail_is_read_in_pages_and_reading_it_is_a_row(rig):
     assert [row["action"] for row in south["rows"]] == ["trail.seen"]
     assert get(rig, "/trail", NORTH).status_code == 403
     assert get(rig, "/trail?first=nonsense", chief).status_code == 422
+
+
+def test_a_machine_without_the_key_of_the_rows_makes_none_of_its_own(url, tmp_path):
+    """A second machine with a key of its own would break the chain for good; it says what is missing."""
+    first = TelemetrySettings(data=tmp_path / "one", archive_database_url=url)
+    second = first.model_copy(update={"data": tmp_path / "two"})
+    reader = Reader(NORTH, None, "10.1.2.3", "session.exported", each_time=True)
+    with closing(ReadTrail(first)) as one:
+        one.shown(reader, None, "session-1", "north")
+    with closing(ReadTrail(second)) as two, pytest.raises(TrailUnavailable, match="copy it from the machine"):
+        two.shown(reader, None, "session-2", "north")
+    second.trail_key.parent.mkdir(parents=True)
+    second.trail_key.write_bytes(first.trail_key.read_bytes())
+    with closing(ReadTrail(second)) as two:
+        two.shown(reader, None, "session-2", "north")
+    engine, trail = open_trail(first)
+    found = trail.verify()
+    engine.dispose()
+    assert (found.ok, found.rows) == (True, 2)
 
 
 def test_two_accounts_of_one_name_are_two_readers(rig):
