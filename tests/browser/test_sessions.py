@@ -4,8 +4,7 @@ import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser.conftest import shot, sideways
+from browser.conftest import shot
 from console.session_rig import SessionRig
 from history_rig import OFFSET
 from playwright.sync_api import expect
@@ -341,21 +340,3 @@ def test_the_curve_on_paper_has_the_alarm_where_it_was_by_colour_and_symbol(one)
     total = json.loads(one.locator("#record").text_content())["total_s"]
     assert share == pytest.approx((56 + (1000 - 56) * (SPIKE_S + 0.06) / total) / 1000, abs=0.01)
     shot(one, "session-print")
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_reads_and_is_sound(visit, name, theme, width):
-    """On a phone as on a desk: nothing sideways, nothing serious that axe could find."""
-    locale, language = ("de-DE", "de") if width < 800 else ("en-GB", "en")
-    page = visit(f"/preferences?theme={theme}&next={PAGES[name]}", width=width, locale=locale)
-    if name != "list":
-        eventually(lambda: page.locator("#plot").get_attribute("data-points"), 40.0, "the curve")
-    assert page.locator("html").get_attribute("lang") == language
-    assert page.locator("html").get_attribute("data-theme") == theme
-    assert sideways(page) <= 0
-    found = Axe().run(page).response["violations"]
-    serious = [row for row in found if row["impact"] in ("serious", "critical")]
-    assert serious == [], json.dumps(serious, indent=1)[:3000]
-    shot(page, f"sessions-{name}-{theme}-{width}")
