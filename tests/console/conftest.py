@@ -1,7 +1,8 @@
-"""What several tests of the console stand on: its accounts, on SQLite and on PostgreSQL."""
+"""What several tests of the console stand on: its accounts in two databases, and its past sessions."""
 
 import pytest
 from console.account_rig import AccountRig
+from console.past_rig import past_sessions
 from servers import Postgres
 
 from services.console.accounts.users import Users
@@ -31,3 +32,10 @@ def people(request, tmp_path):
 def users(people, tmp_path):
     """What is done with the accounts."""
     return Users(people.store, open_trail(people.store.engine, tmp_path), tmp_path)
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory):
+    """A console over past sessions, where a file has no rig of its own."""
+    with past_sessions(tmp_path_factory.mktemp("sessions")) as made:
+        yield made

@@ -1,0 +1,96 @@
+"""A cure's course and chosen sessions over each other."""
+
+import re
+from uuid import UUID, uuid4
+
+import pytest
+from console.past_rig import shown
+from simulated_session import CURE, SESSION
+
+from services.console.sessions.comparing import FACTS, MOST
+from services.console.sessions.models import Session
+from services.kit.formats import MINUS, NOTHING, UNBROKEN
+
+pytestmark = pytest.mark.system
+
+
+def test_a_cure_shows_its_course_and_each_sessions_difference_to_the_first(rig):
+    """Whether it gets better is seen at one look."""
+    answer = rig.get("nora", f"/cures/{CURE}/sessions")
+    text = shown(answer)
+    first_peak = rig.history.session.summary.peak_n
+    assert text.count('<circle class="course-peak"') == 2 * 4  # at a desk, on a phone
+    assert text.count('data-toggle="') == 4
+    assert f"+{round(331.0 - first_peak)}<" in text.replace("\n", "")
+    assert rig.trail()[-1] == ("nora", "cure.seen", str(CURE), "north")
+
+
+def told(**said):
+    """A session whose summary says this, as the table compares it."""
+    row = {
+        "session": str(SESSION),
+        "site": "north",
+        "device": "bed-01",
+        "state": "completed",
+        "summary": said,
+    }
+    names = ("region", "segment", "cure", "patient", "appointment", "ended_at", "first_seq", "last_seq")
+    return Session.of(row | dict.fromkeys(names) | {"started_at": "2026-11-22T09:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("name", "mine", "value", "more"),
+    [
+        ("peak_n", 331.0, "331_N", "+11"), ("peak_n", 300.4, "300_N", f"{MINUS}20"),
+        ("peak_n", 320.3, "320_N", ""), ("peak_n", None, NOTHING, ""),
+        ("traction_s", 1290.0, "21_min_30_s", "+1_min_30_s"),
+        ("traction_s", 1110.0, "18_min_30_s", f"{MINUS}1_min_30_s"),
+        ("pain_after", 3, "3", f"{MINUS}2"), ("hold_rms_n", 1.25, "1,3_N", "+0,7"),
+    ],
+)  # fmt: skip
+def test_a_number_stands_with_its_unit_and_its_difference_with_its_sign(name, mine, value, more):
+    """A difference that both numbers' digits do not show is none; a hyphen is no minus."""
+    first = told(peak_n=320.0, traction_s=1200.0, pain_after=5, hold_rms_n=0.6)
+    fact = next(fact for fact in FACTS if fact.name == name)
+    shown_now = fact.value(told(**{name: mine}), "de"), fact.more(told(**{name: mine}), first, "de")
+    assert [text.replace(UNBROKEN, "_") for text in shown_now] == [value, more]
+
+
+def test_a_session_without_samples_says_so_alone_and_beside_another(rig):
+    """An empty frame looks like a page that is still loading."""
+    south = UUID(int=0x5E55 << 112 | 9)
+    alone = shown(rig.get("ada", f"/sessions/{south}"))
+    assert "No samples are stored." in alone
+    assert 'id="plot"' not in alone
+    beside = shown(rig.get("ada", f"/sessions/compare?session={south}&session={SESSION}"))
+    assert beside.count("No samples are stored.") == 1
+    assert 'id="plot"' in beside
+
+
+def test_chosen_sessions_are_compared_oldest_first(rig):
+    """In whatever order they were ticked."""
+    other = UUID(int=0x5E55 << 112 | 2)
+    text = shown(rig.get("ada", f"/sessions/compare?session={other}&session={SESSION}"))
+    assert text.index(f'href="/sessions/{SESSION}"') < text.index(f'href="/sessions/{other}"')
+    assert text.count('data-toggle="') == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 sessions were chosen"), (1, "1 sessions were chosen"), (MOST + 1, "two to 12")],
+)
+def test_too_few_or_too_many_to_compare_is_refused_with_the_limit(rig, count, words):
+    """One is no comparison, thirteen lines are no picture."""
+    answer = rig.get("ada", "/sessions/compare", params={"session": [str(uuid4()) for _ in range(count)]})
+    assert answer.status_code == 422
+    assert words in shown(answer)
+    assert f'href="/sessions/{SESSION}"' in shown(answer)  # still on the list, nothing lost
+
+
+def test_the_legend_of_compared_curves_tells_bed_and_second(rig):
+    """Two sessions of one minute at two beds must not have the same line."""
+    other = UUID(int=0x5E55 << 112 | 2)
+    text = shown(rig.get("ada", f"/sessions/compare?session={other}&session={SESSION}"))
+    lines = re.findall(r'data-toggle="\d+".*?<span>(.*?)</span></label>', text)
+    assert [line[:10] for line in lines] == ["1. bed-01, "[:10], "2. bed-01, "[:10]]
+    assert all(re.search(r"\d\d:\d\d:\d\d", line) for line in lines)
