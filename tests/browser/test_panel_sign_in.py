@@ -9,6 +9,7 @@ from bedside_rig import NECK, Clinic, Served, Ticking
 from browser.conftest import shot, sideways
 from operator_rig import BADGE, PIN, THERAPIST
 from playwright.sync_api import expect
+from servers import eventually
 
 from services.controller.panel import pages
 
@@ -296,3 +297,55 @@ def test_the_keyboard_alone_signs_in(bedside):
     signed_in(page)
     assert NECK["peak_n"]  # nothing was started by it
     assert page.locator("#panel").get_attribute("data-phase") == "idle"
+    focus_is(page, "actions")
+
+
+def focus_is(page, name):
+    """The element of this id has the focus, or one of this action."""
+    held = "document.activeElement.id || document.activeElement.dataset.action || ''"
+    eventually(lambda: page.evaluate(held) == name, 10, f"the focus on {name}")
+
+
+@pytest.mark.parametrize("action", ["pause", "note"])
+def test_a_button_that_goes_leaves_the_focus_beside_those_that_stay_and_on_none_of_them(bedside, action):
+    """A key that is still held down must not press what came in its place; the next Tab goes on there."""
+    bedside.clinic.under_way(operator=THERAPIST)
+    page = bedside.page()
+    badge(page)
+    signed_in(page)
+    page.locator(f'[data-action="{action}"]').focus()
+    bedside.served.post("bed-01/stop").raise_for_status()
+    expect(page.locator("#panel")).to_have_attribute("data-phase", "stopped", timeout=5000)
+    expect(page.locator('[data-action="pause"]')).to_be_hidden()
+    focus_is(page, "actions" if action == "pause" else "note")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog[open]")).to_have_count(0 if action == "pause" else 1)
+    if action == "pause":
+        page.keyboard.press("Tab")
+        held = page.evaluate("document.activeElement.dataset.action")
+        assert held == page.locator("#actions button:visible").first.get_attribute("data-action")
+
+
+def test_a_dialog_whose_button_went_meanwhile_gives_the_focus_to_the_actions(bedside):
+    """Else the next Tab begins at the top of the page, and a screen reader says nothing."""
+    bedside.clinic.under_way(operator=THERAPIST)
+    page = bedside.page()
+    badge(page)
+    signed_in(page)
+    page.locator('[data-action="change"]').click()
+    expect(page.locator("#dialog-change")).to_be_visible()
+    bedside.served.post("bed-01/stop").raise_for_status()
+    expect(page.locator('[data-action="change"]')).to_be_hidden()
+    page.locator("#dialog-change [data-cancel]").click()
+    focus_is(page, "actions")
+
+
+def test_a_sign_in_that_ends_by_itself_leaves_the_focus_on_the_way_back_in(bedside):
+    """Who comes back with the keyboard does not search for it."""
+    bedside.restart(idle_s=4.0)
+    page = bedside.page()
+    badge(page)
+    signed_in(page)
+    page.locator("#sign-out").focus()
+    signed_out_after(page, 12)
+    focus_is(page, "sign-in")

@@ -16,6 +16,12 @@ export function keepFocus(root, redraw, successor = () => null) {
   (next ?? document.getElementById("content") ?? document.querySelector("main"))?.focus({ preventScroll: true });
 }
 
+/** Give the focus to this one where what held it has gone out of sight. */
+export function rescueFocus(next) {
+  const held = document.activeElement;
+  if (held === document.body || !isReachable(held)) next.focus({ preventScroll: true });
+}
+
 /** Have exactly these children in this order; what is at its place already is not touched. */
 export function arrange(list, wanted) {
   const staying = new Set(wanted);

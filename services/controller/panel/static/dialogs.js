@@ -1,4 +1,5 @@
 // Changes are asked once in a dialog; what the gateway refuses is shown in it, with value, limit and source.
+import { rescueFocus } from "/kit/focus.js";
 import { language, post, texts } from "./api.js";
 
 const GIVEN = ["body_weight_kg", "age_years", "session_number", "peak_n"];
@@ -92,8 +93,11 @@ async function check(form) {
   }
 }
 
-/** Wire what every dialog has. */
+/** Wire what every dialog has. The button that opened one may be gone when it closes: its group has the focus then. */
 export function prepare() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("close", () => rescueFocus(document.getElementById("actions")));
+  }
   for (const form of document.querySelectorAll("dialog form")) {
     form.querySelector("[data-cancel]").addEventListener("click", () => form.closest("dialog").close());
     form.querySelector("[data-check]")?.addEventListener("click", () => check(form));

@@ -1,5 +1,6 @@
 // The bedside page: what the bed does, live at 50 Hz, and what a person at the bed may do.
 import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
+import { keepFocus } from "/kit/focus.js";
 import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
 import { fill, follow, language, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
@@ -240,8 +241,13 @@ function showActions() {
   else shown.delete("switch-test");
   if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latched)) shown.delete("reset");
   if (!state.heat.allowed) shown.delete("heat");
-  for (const button of byId("actions").children) button.hidden = !shown.has(button.dataset.action);
-  byId("actions").querySelector('[data-action="start"]').disabled = !tilted();
+  const actions = byId("actions");
+  const redraw = () => {
+    for (const button of actions.children) button.hidden = !shown.has(button.dataset.action);
+    actions.querySelector('[data-action="start"]').disabled = !tilted();
+  };
+  // To the group, never to another button: a key that is held down must not do what nobody meant.
+  keepFocus(actions, redraw, () => actions);
   put("heat", state.heat.on ? texts.heat_off : texts.heat_on);
 }
 

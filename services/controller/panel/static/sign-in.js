@@ -1,4 +1,5 @@
 // Who is signed in at this panel: in by PIN or badge, out by hand or when nobody touches it. STOP asks for nothing.
+import { keepFocus } from "/kit/focus.js";
 import { fill, language, post, texts } from "./api.js";
 import { listenForBadges } from "./badge.js";
 import { ask } from "./dialogs.js";
@@ -130,8 +131,11 @@ function refusal(text) {
 // --- what is shown ----------------------------------------------------------------------------------------------
 function show() {
   const who = standing.signed_in;
-  byId("sign-in").hidden = Boolean(who);
-  byId("signed-in").hidden = !who;
+  const redraw = () => {
+    byId("sign-in").hidden = Boolean(who);
+    byId("signed-in").hidden = !who;
+  };
+  keepFocus(byId("sign-in").parentElement, redraw, () => byId(who ? "actions" : "sign-in"));
   byId("who").textContent = who ? who.title || who.name : "";
   byId("signed-out-hint").hidden = Boolean(who);
   const trouble = standing.trouble?.[language] ?? "";
