@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from servers import Mosquitto, Valkey
+from servers import Mosquitto, Postgres, Valkey
 
 # CI tries fixed examples, so that a red run can be repeated; `make verify` draws many new ones.
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +34,13 @@ def mosquitto(tmp_path):
     """A real Mosquitto that lets everybody do everything."""
     with Mosquitto(tmp_path) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One real PostgreSQL for all tests; each takes databases of its own."""
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture

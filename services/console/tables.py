@@ -19,24 +19,22 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from services.kit.columns import KEY, NAME, SHA256, SLUG, UUID_TEXT, trail_columns
+
 METADATA: Final = MetaData()
-_SLUG: Final = String(40)
-_UUID: Final = String(36)
-_NAME: Final = String(80)
-_KEY: Final = BigInteger().with_variant(Integer, "sqlite")
 
 USERS: Final = Table(
     "console_users",
     METADATA,
-    Column("id", _UUID, primary_key=True),
-    Column("name", _NAME, nullable=False, unique=True),  # lower case: what is typed to sign in
-    Column("title", _NAME, nullable=False),  # how the person is called
+    Column("id", UUID_TEXT, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),  # lower case: what is typed to sign in
+    Column("title", NAME, nullable=False),  # how the person is called
     Column("password", Text),  # argon2id; none: signs in by OpenID Connect only
     Column("must_change", Boolean, nullable=False),
     Column("issuer", String(300)),  # OpenID Connect: who vouches, and for whom
     Column("subject", String(300)),
     Column("pin", Text),  # argon2id of the bedside PIN
-    Column("badge", String(64)),  # keyed digest of the badge's number
+    Column("badge", SHA256),  # keyed digest of the badge's number
     Column("language", String(2)),
     Column("theme", String(10)),
     Column("failures", Integer, nullable=False),  # wrong passwords since the last right one
@@ -50,17 +48,17 @@ GRANTS: Final = Table(
     "console_grants",
     METADATA,
     Column("user_id", ForeignKey("console_users.id"), primary_key=True),
-    Column("role", _SLUG, primary_key=True),
-    Column("site", _SLUG, primary_key=True),  # * is every site
+    Column("role", SLUG, primary_key=True),
+    Column("site", SLUG, primary_key=True),  # * is every site
 )
 
 SIGN_INS: Final = Table(
     "console_sign_ins",
     METADATA,
-    Column("id", String(64), primary_key=True),  # SHA-256 of the cookie: a stolen table opens no door
+    Column("id", SHA256, primary_key=True),  # SHA-256 of the cookie: a stolen table opens no door
     Column("user_id", ForeignKey("console_users.id"), nullable=False),
-    Column("forgery", String(64), nullable=False),  # what a form must send back
-    Column("address", _NAME, nullable=False),
+    Column("forgery", SHA256, nullable=False),  # what a form must send back
+    Column("address", NAME, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("seen_at_us", BigInteger, nullable=False),
     Column("ends_at_us", BigInteger, nullable=False),
@@ -71,13 +69,13 @@ Index("console_sign_ins_user", SIGN_INS.c.user_id)
 ACKNOWLEDGEMENTS: Final = Table(
     "console_acknowledgements",
     METADATA,
-    Column("id", _KEY, primary_key=True, autoincrement=True),
-    Column("site", _SLUG, nullable=False),
-    Column("device", _SLUG, nullable=False),
-    Column("condition", _NAME, nullable=False),
-    Column("occurrence", _NAME, nullable=False),  # which one: boot and since of the gateway, or the console's
-    Column("account", _UUID, nullable=False),
-    Column("name", _NAME, nullable=False),
+    Column("id", KEY, primary_key=True, autoincrement=True),
+    Column("site", SLUG, nullable=False),
+    Column("device", SLUG, nullable=False),
+    Column("condition", NAME, nullable=False),
+    Column("occurrence", NAME, nullable=False),  # which one: boot and since of the gateway, or the console's
+    Column("account", UUID_TEXT, nullable=False),
+    Column("name", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     UniqueConstraint("site", "device", "condition", "occurrence", name="console_acknowledged_once"),
 )
@@ -85,11 +83,11 @@ ACKNOWLEDGEMENTS: Final = Table(
 NOTES: Final = Table(
     "console_notes",
     METADATA,
-    Column("id", _KEY, primary_key=True, autoincrement=True),
-    Column("session", _UUID, nullable=False),
-    Column("site", _SLUG, nullable=False),
-    Column("account", _UUID, nullable=False),
-    Column("name", _NAME, nullable=False),
+    Column("id", KEY, primary_key=True, autoincrement=True),
+    Column("session", UUID_TEXT, nullable=False),
+    Column("site", SLUG, nullable=False),
+    Column("account", UUID_TEXT, nullable=False),
+    Column("name", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("text", Text, nullable=False),
 )
@@ -98,12 +96,12 @@ Index("console_notes_session", NOTES.c.session, NOTES.c.id)
 SCREENS: Final = Table(
     "console_screens",
     METADATA,
-    Column("id", _UUID, primary_key=True),
-    Column("secret", String(64), nullable=False, unique=True),  # SHA-256 of what the link carries
-    Column("site", _SLUG, nullable=False),
-    Column("device", _SLUG, nullable=False),
-    Column("account", _UUID, nullable=False),  # who made it
-    Column("name", _NAME, nullable=False),
+    Column("id", UUID_TEXT, primary_key=True),
+    Column("secret", SHA256, nullable=False, unique=True),  # SHA-256 of what the link carries
+    Column("site", SLUG, nullable=False),
+    Column("device", SLUG, nullable=False),
+    Column("account", UUID_TEXT, nullable=False),  # who made it
+    Column("name", NAME, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("ends_at_us", BigInteger, nullable=False),
     Column("ended_at_us", BigInteger),  # withdrawn
@@ -113,15 +111,5 @@ Index("console_screens_bed", SCREENS.c.site, SCREENS.c.device)
 TRAIL: Final = Table(
     "console_trail",
     METADATA,
-    Column("seq", _KEY, primary_key=True, autoincrement=False),  # from 1, no gap
-    Column("at_us", BigInteger, nullable=False),
-    Column("account", _UUID, nullable=False),
-    Column("name", _NAME, nullable=False),
-    Column("address", _NAME, nullable=False),
-    Column("action", _NAME, nullable=False),
-    Column("site", _SLUG),
-    Column("record", String(200)),
-    Column("detail", Text, nullable=False),  # JSON
-    Column("previous", String(64), nullable=False),  # hash of the row before
-    Column("hash", String(64), nullable=False),
+    *trail_columns(),
 )

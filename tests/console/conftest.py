@@ -1,19 +1,12 @@
-"""What several tests of the console stand on: its accounts in two databases, and its past sessions."""
+"""What several tests of the console stand on: its accounts in two databases, past sessions, a console."""
 
 import pytest
 from console.account_rig import AccountRig
 from console.past_rig import past_sessions
-from servers import Postgres
+from console.room_rig import RoomRig
 
 from services.console.accounts.users import Users
 from services.console.trail import open_trail
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A real PostgreSQL."""
-    with Postgres() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,3 +32,19 @@ def rig(tmp_path_factory):
     """A console over past sessions, where a file has no rig of its own."""
     with past_sessions(tmp_path_factory.mktemp("sessions")) as made:
         yield made
+
+
+@pytest.fixture
+def empty_room(tmp_path):
+    """A console that has heard of no bed and has no accounts."""
+    rig = RoomRig(tmp_path)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def room(empty_room):
+    """A console with a bed, and somebody who may see it."""
+    empty_room.bed()
+    empty_room.person("anna", "therapist@north")
+    return empty_room

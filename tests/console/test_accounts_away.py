@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from console.account_rig import PASSWORD
-from console.room_rig import RoomRig
 
 from broker.messages import Reply
 from services.console.accounts import passwords
@@ -33,14 +32,12 @@ class Bed:
 
 
 @pytest.fixture
-def rig(tmp_path):
+def rig(empty_room):
     """A console, a bed that answers, and somebody who may stop it."""
-    rig = RoomRig(tmp_path)
-    rig.bed()
-    rig.wire = rig.console.remote.bus = Bed(rig.console.remote)
-    rig.people.person("grace", "therapist@north", password=KEPT)
-    yield rig
-    rig.close()
+    empty_room.bed()
+    empty_room.wire = empty_room.console.remote.bus = Bed(empty_room.console.remote)
+    empty_room.people.person("grace", "therapist@north", password=KEPT)
+    return empty_room
 
 
 def stop(rig, client):

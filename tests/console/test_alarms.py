@@ -14,16 +14,14 @@ SINCE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def rig(tmp_path):
+def rig(empty_room):
     """A console with a bed that treats somebody, a therapist of its site and somebody of each other kind."""
-    made = RoomRig(tmp_path)
-    made.bed()
-    made.person("tom", "therapist@north")
-    made.person("rita", "reception@north")
-    made.person("sue", "therapist@south")
-    made.person("cleo", "therapist")
-    yield made
-    made.close()
+    empty_room.bed()
+    empty_room.person("tom", "therapist@north")
+    empty_room.person("rita", "reception@north")
+    empty_room.person("sue", "therapist@south")
+    empty_room.person("cleo", "therapist")
+    return empty_room
 
 
 def on_now(rig, name="tom"):

@@ -8,7 +8,6 @@ import threading
 import pytest
 from asgi_client import Client
 from console.account_rig import AccountRig, grant
-from servers import Postgres
 from sqlalchemy import insert
 
 from services.cli import main
@@ -29,19 +28,12 @@ from services.kit.auth.principal import SYSTEM
 PIN = "394817"
 
 
-@pytest.fixture(scope="module")
-def postgresql():
-    """A real PostgreSQL."""
-    with Postgres() as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ward(request, tmp_path):
     """What is done with the accounts of an empty console, in either database."""
     url = f"sqlite:///{tmp_path}/console/console.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").database()
+        url = request.getfixturevalue("postgres").database()
     with opened(url, tmp_path) as made:
         yield made
 

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 from asgi_client import Client
-from console.room_rig import RoomRig
 from servers import eventually
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -15,14 +14,12 @@ from services.kit.health import Check
 
 
 @pytest.fixture
-def rig(tmp_path):
+def rig(empty_room):
     """A console with three rows in its trail, all as they were written."""
-    made = RoomRig(tmp_path)
-    who = made.person("ada", "administrator")
+    who = empty_room.person("ada", "administrator")
     for number in range(3):
-        made.console.trail.append(who, "session.seen", record=f"session-{number}", site="north")
-    yield made
-    made.close()
+        empty_room.console.trail.append(who, "session.seen", record=f"session-{number}", site="north")
+    return empty_room
 
 
 def begin(rig):

@@ -16,16 +16,6 @@ from services.console.routes import streams
 from services.kit.database import writing
 
 
-@pytest.fixture
-def room(tmp_path):
-    """A console with a bed, and somebody who may see it."""
-    rig = RoomRig(tmp_path)
-    rig.bed()
-    rig.person("anna", "therapist@north")
-    yield rig
-    rig.close()
-
-
 def take_away(room, *, is_away=True):
     """The table of sign-ins cannot be read any more, or can again."""
     names = ("console_sign_ins", "console_sign_ins_away")

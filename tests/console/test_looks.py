@@ -1,7 +1,6 @@
 """Who saw which record: also who went past its page."""
 
 import pytest
-from console.room_rig import RoomRig
 from console.samples import Clock
 from console.session_rig import SessionRig
 from servers import Valkey
@@ -32,16 +31,6 @@ def rig(clinic):
     """That console, before anybody has looked."""
     clinic.console.looks = Looks()
     return clinic
-
-
-@pytest.fixture
-def room(tmp_path):
-    """A console with a bed, and somebody who may see it."""
-    made = RoomRig(tmp_path)
-    made.bed()
-    made.person("anna", "therapist@north")
-    yield made
-    made.close()
 
 
 def looks_at_beds(room):

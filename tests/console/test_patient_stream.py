@@ -4,18 +4,7 @@ import asyncio
 
 import httpx
 import pytest
-from console.room_rig import RoomRig
 from servers import eventually
-
-
-@pytest.fixture
-def room(tmp_path):
-    """A console with a bed, and somebody who may see it."""
-    rig = RoomRig(tmp_path)
-    rig.bed()
-    rig.person("anna", "therapist@north")
-    yield rig
-    rig.close()
 
 
 @pytest.mark.parametrize("end", ["signed out", "switched off", "moved to another site"])

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from console.room_rig import RoomRig
 from sqlalchemy import event, text
 
 import services.console
@@ -19,14 +18,12 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def rig(tmp_path):
+def rig(empty_room):
     """A console with an administrator of all sites, one of a site, and a therapist."""
-    made = RoomRig(tmp_path)
-    made.person("ada", "administrator")
-    made.person("nora", "administrator@north")
-    made.person("tom", "therapist")
-    yield made
-    made.close()
+    empty_room.person("ada", "administrator")
+    empty_room.person("nora", "administrator@north")
+    empty_room.person("tom", "therapist")
+    return empty_room
 
 
 def write(rig, count, **values):

@@ -3,16 +3,13 @@
 import html
 
 import pytest
-from console.room_rig import RoomRig
 
 
 @pytest.fixture
-def rig(tmp_path):
+def rig(empty_room):
     """A console with an administrator of all sites."""
-    made = RoomRig(tmp_path)
-    made.person("ada", "administrator")
-    yield made
-    made.close()
+    empty_room.person("ada", "administrator")
+    return empty_room
 
 
 def form(rig, **fields):

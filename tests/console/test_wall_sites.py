@@ -4,17 +4,14 @@ import html
 import re
 
 import pytest
-from console.room_rig import RoomRig
 
 
 @pytest.fixture
-def rig(tmp_path):
+def rig(empty_room):
     """A console with one bed and somebody who may see it."""
-    made = RoomRig(tmp_path)
-    made.person("ada", "clinician")
-    made.bed("bed-01", "north")
-    yield made
-    made.close()
+    empty_room.person("ada", "clinician")
+    empty_room.bed("bed-01", "north")
+    return empty_room
 
 
 @pytest.mark.parametrize(

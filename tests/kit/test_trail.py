@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import Postgres, eventually
+from servers import eventually
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from trail_rig import ANNA, opened, writer
@@ -19,13 +19,6 @@ TRIGGERS = {
     "sqlite": ("DROP TRIGGER console_trail_no_update", "DROP TRIGGER console_trail_no_delete"),
     "postgresql": ("DROP TRIGGER console_trail_no_change ON console_trail",),
 }
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    """One PostgreSQL for the file's tests."""
-    with Postgres() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

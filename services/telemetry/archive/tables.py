@@ -11,7 +11,6 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -19,19 +18,17 @@ from sqlalchemy import (
     Text,
 )
 
+from services.kit.columns import KEY, NAME, SHA256, SLUG, UUID_TEXT, trail_columns
+
 METADATA: Final = MetaData()
-_SLUG: Final = String(40)
-_UUID: Final = String(36)
-_SHA256: Final = String(64)
-_KEY: Final = BigInteger().with_variant(Integer, "sqlite")
 
 BOOTS: Final = Table(
     "archive_boots",
     METADATA,
-    Column("id", _KEY, primary_key=True, autoincrement=True),
-    Column("site", _SLUG, nullable=False),
-    Column("device", _SLUG, nullable=False),
-    Column("boot", _UUID, nullable=False),
+    Column("id", KEY, primary_key=True, autoincrement=True),
+    Column("site", SLUG, nullable=False),
+    Column("device", SLUG, nullable=False),
+    Column("boot", UUID_TEXT, nullable=False),
     # Everything below is in an object or named as a gap: what makes a second archiver's commit fail.
     Column("tension_after", BigInteger, nullable=False),
     Column("blackbox_after", BigInteger, nullable=False),
@@ -43,11 +40,11 @@ Index("archive_boots_place", BOOTS.c.site, BOOTS.c.device, BOOTS.c.boot, unique=
 OBJECTS: Final = Table(
     "archive_objects",
     METADATA,
-    Column("id", _KEY, primary_key=True, autoincrement=True),
+    Column("id", KEY, primary_key=True, autoincrement=True),
     Column("path", String(200), nullable=False, unique=True),
     Column("boot_id", ForeignKey("archive_boots.id"), nullable=False),
-    Column("session", _UUID),
-    Column("sha256", _SHA256, nullable=False),
+    Column("session", UUID_TEXT),
+    Column("sha256", SHA256, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("directory", LargeBinary, nullable=False),
     Column("spans", Text, nullable=False),  # JSON: kind -> [[first, after], ...], holes left out
@@ -69,15 +66,15 @@ Index("archive_objects_session", OBJECTS.c.session)
 SESSIONS: Final = Table(
     "archive_sessions",
     METADATA,
-    Column("id", _UUID, primary_key=True),
-    Column("site", _SLUG, nullable=False),
-    Column("device", _SLUG, nullable=False),
-    Column("boot", _UUID),
+    Column("id", UUID_TEXT, primary_key=True),
+    Column("site", SLUG, nullable=False),
+    Column("device", SLUG, nullable=False),
+    Column("boot", UUID_TEXT),
     Column("first_seq", BigInteger),
     Column("end_seq", BigInteger),
-    Column("cure", _UUID),
-    Column("patient", _UUID),
-    Column("appointment", _UUID),
+    Column("cure", UUID_TEXT),
+    Column("patient", UUID_TEXT),
+    Column("appointment", UUID_TEXT),
     Column("region", String(40)),
     Column("segment", Text),
     Column("started_at_us", BigInteger, nullable=False),
@@ -111,7 +108,7 @@ STRAYS: Final = Table(
     Column("boot_id", ForeignKey("archive_boots.id"), primary_key=True),
     Column("kind", String(10), primary_key=True),
     Column("first", BigInteger, primary_key=True),
-    Column("sha256", _SHA256, primary_key=True),
+    Column("sha256", SHA256, primary_key=True),
     Column("after", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
@@ -121,11 +118,11 @@ STRAYS: Final = Table(
 EXPORTS: Final = Table(
     "archive_exports",
     METADATA,
-    Column("id", _KEY, primary_key=True, autoincrement=True),
+    Column("id", KEY, primary_key=True, autoincrement=True),
     Column("directory", Text, nullable=False),
-    Column("manifest_sha256", _SHA256, nullable=False),
+    Column("manifest_sha256", SHA256, nullable=False),
     Column("objects", BigInteger, nullable=False),
-    Column("exported_by", String(80), nullable=False),
+    Column("exported_by", NAME, nullable=False),
     Column("exported_at_us", BigInteger, nullable=False),
 )
 
@@ -134,14 +131,14 @@ TOMBSTONES: Final = Table(
     METADATA,
     Column("path", String(200), primary_key=True),
     Column("boot_id", ForeignKey("archive_boots.id"), nullable=False),
-    Column("session", _UUID),
-    Column("sha256", _SHA256, nullable=False),
+    Column("session", UUID_TEXT),
+    Column("sha256", SHA256, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("spans", Text, nullable=False),
     Column("started_at_us", BigInteger, nullable=False),
     Column("ended_at_us", BigInteger, nullable=False),
     Column("export_id", ForeignKey("archive_exports.id"), nullable=False),
-    Column("expired_by", String(80), nullable=False),
+    Column("expired_by", NAME, nullable=False),
     Column("expired_at_us", BigInteger, nullable=False),
     Column("deleted_at_us", BigInteger),  # NULL: decided, and the object not deleted from the store yet
 )
@@ -150,17 +147,7 @@ Index("archive_tombstones_boot", TOMBSTONES.c.boot_id)
 TRAIL: Final = Table(  # of the audit trail (`services/kit/trail.py`): never changed, never deleted
     "telemetry_trail",
     METADATA,
-    Column("seq", _KEY, primary_key=True, autoincrement=False),  # from 1, no gap
-    Column("at_us", BigInteger, nullable=False),
-    Column("account", _UUID, nullable=False),
-    Column("name", String(80), nullable=False),
-    Column("address", String(80), nullable=False),
-    Column("action", String(80), nullable=False),
-    Column("site", _SLUG),
-    Column("record", String(200)),
-    Column("detail", Text, nullable=False),  # JSON
-    Column("previous", _SHA256, nullable=False),  # hash of the row before
-    Column("hash", _SHA256, nullable=False),
+    *trail_columns(),
 )
 for _column in ("at_us", "name", "action", "record", "site"):
     Index(f"telemetry_trail_{_column}", TRAIL.c[_column], TRAIL.c.seq)

@@ -1,13 +1,6 @@
 import pytest
 from archive_rig import Rig
-from servers import S3, Postgres
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """One PostgreSQL for all tests; each takes databases of its own."""
-    with Postgres() as server:
-        yield server
+from servers import S3
 
 
 @pytest.fixture
