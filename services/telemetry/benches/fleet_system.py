@@ -45,8 +45,8 @@ class System:
     passwords: dict[str, str]
 
     def token(self) -> str:
-        """Of the system's owner, for a day."""
-        return tokens.mint(tokens.keys_of(self.directory).private, SYSTEM, TOKEN_S)
+        """Of the system's owner, for a day; what the probe asks is written down nowhere."""
+        return tokens.mint(tokens.keys_of(self.directory).private, SYSTEM, TOKEN_S, via=tokens.VIA_CONSOLE)
 
     def usage(self) -> dict[str, Usage]:
         """Of every process now."""
