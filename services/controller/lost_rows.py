@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 
 from broker.drain import Span
-from services.controller.writer import Note, Writer
+from services.controller.books import Note
+from services.controller.writer import Writer
 
 log = structlog.get_logger(__name__)
 

@@ -28,6 +28,7 @@ from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing, Opera
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
 from services.controller import ledger
+from services.controller.books import Note
 from services.controller.errors import StoreUnavailable
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
@@ -38,7 +39,7 @@ from services.controller.recording import Recordings
 from services.controller.remote import Answer, RemoteDesk
 from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
-from services.controller.writer import Note, Writer, end_boot
+from services.controller.writer import Writer, end_boot
 from services.kit import logging
 from services.kit.errors import refusals_in_one_line
 

@@ -16,10 +16,10 @@ import structlog
 
 from broker.inbox import Delivery
 from broker.messages import Command, Reply
+from services.controller.books import Note
 from services.controller.kernel import layout
 from services.controller.shared import REMOTE, GatewayMemory, MailboxFull
 from services.controller.words import REFUSALS
-from services.controller.writer import Note
 
 log = structlog.get_logger(__name__)
 

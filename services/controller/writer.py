@@ -6,7 +6,7 @@ a piece is complete; the cursor moves with the piece, in one transaction.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -20,8 +20,9 @@ import structlog
 from broker.messages import Committed, Event, EventType
 from broker.spool import Spool
 from services.controller import ledger
-from services.controller.alarm_events import AlarmLog, GatewayAlarms, ParametersOf
+from services.controller.alarm_events import GatewayAlarms, ParametersOf
 from services.controller.blocks import PARAMETER_ACTIONS, blackbox_payload, chunk_edges, tension_payload
+from services.controller.books import Books, Note
 from services.controller.events import Diary, FactsOf
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
@@ -38,35 +39,6 @@ MARGIN: Final = 32  # a reader that was overrun goes on this part of the ring ah
 
 Samples = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """An event that is in no sample: a refused remote command, numbers that are in no spool."""
-
-    bed: int
-    kind: EventType
-    realtime_ns: int
-    data: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Books:
-    """What is kept of one bed: its diary, its alarms, the first sample not yet in a black-box chunk."""
-
-    diary: Diary
-    box_next: int = 0
-    alarms: AlarmLog = field(default_factory=AlarmLog)
-
-    def dump(self) -> dict[str, Any]:
-        """As JSON-able values."""
-        return {"diary": self.diary.dump(), "box_next": self.box_next, "alarms": self.alarms.dump()}
-
-    @classmethod
-    def restore(cls, row: Mapping[str, Any]) -> "Books":
-        """What ``dump`` gave."""
-        alarms = AlarmLog.restore(row["alarms"]) if "alarms" in row else AlarmLog()
-        return cls(Diary.restore(row["diary"]), row["box_next"], alarms)
 
 
 @dataclass(frozen=True, slots=True)

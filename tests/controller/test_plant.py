@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from plant_rig import PERIOD_S, beds_of, one_contraction, pull_to, run
 from scipy import stats
 from scipy.integrate import solve_ivp
 
@@ -7,52 +8,6 @@ from services.controller import signals
 from services.controller.beds import simulated
 from services.controller.kernel import layout
 from services.controller.kernel import plant as p
-
-PERIOD_S = 0.02
-
-
-def beds_of(seed=1, beds=1, period_s=PERIOD_S, *, calm=True, **constants):
-    """Beds with power on, breathing and friction as asked (none unless given)."""
-    bundle = simulated.simulated_beds(seed, beds, period_s)
-    if calm:
-        simulated.calm(bundle.constants)
-    quiet = {"breath_n": 0.0, "stick_n": 0.0, "slide_n": 0.0, "noise_n": 0.0} if calm else {}
-    for name, value in {**quiet, **constants}.items():
-        bundle.constants[p.CONSTANTS.index(name)] = value
-    bundle.command[layout.C_OUTPUTS] = layout.OUTPUT_POWER
-    return bundle
-
-
-def run(bundle, seconds, speed_mm_s=None):
-    """Step for a time, optionally at a drive speed; tension after every period."""
-    if speed_mm_s is not None:
-        bundle.command[layout.C_VELOCITY] = round(1000 * speed_mm_s)
-    tensions = []
-    for _ in range(round(seconds / PERIOD_S)):
-        bundle.step()
-        tensions.append(bundle.plant[p.X_TENSION].copy())
-    return np.array(tensions)
-
-
-def pull_to(bundle, tension_n):
-    """Pull every bed to about a tension and hold the drive there."""
-    for _ in range(4000):
-        below = bundle.plant[p.X_TENSION] < tension_n
-        bundle.command[layout.C_VELOCITY] = np.where(below, 6000, 0)
-        bundle.step()
-        if not below.any():
-            break
-    run(bundle, 0.5, 0.0)
-    return bundle
-
-
-def one_contraction(bundle, shape, amplitude_n, at_s, sample_hz=1000.0):
-    """Give every bed one contraction of this shape (peak 1) at a time of the plant's clock."""
-    bundle.library = simulated.library([np.asarray(shape, dtype=float)], sample_hz)
-    bundle.plant[p.X_BURST] = 0
-    bundle.plant[p.X_BURST_N] = amplitude_n
-    bundle.plant[p.X_BURST_HZ] = sample_hz
-    bundle.plant[p.X_BURST_AT] = at_s
 
 
 def test_mechanics_agree_with_an_independent_integration_of_the_same_equations():
@@ -264,126 +219,6 @@ def test_finer_periods_meet_the_same_person():
         tensions.append(bundle.plant[p.X_TENSION, 0])
         assert bundle.constants[p.K_STEP, 0] <= simulated.LONGEST_STEP_S + 1e-12
     assert tensions == pytest.approx([tensions[0]] * 4, rel=0.01)
-
-
-def test_the_heat_pad_follows_its_exponential():
-    """The pad's ceiling can only be tested against a pad that heats as a pad does."""
-    bundle = beds_of(seed=14)
-    bundle.command[layout.C_OUTPUTS] |= layout.OUTPUT_HEAT
-    run(bundle, 120.0)
-    rise = bundle.constants[p.K_HEAT_RISE, 0]
-    assert bundle.plant[p.X_HEAT, 0] == pytest.approx(22.0 + rise * (1 - np.exp(-120 / 300)), abs=0.01)
-    assert bundle.reading[layout.R_HEAT, 0] == round(10 * bundle.plant[p.X_HEAT, 0])
-
-
-def test_the_patient_presses_the_switch_when_the_lamp_asks():
-    """Sessions under `spondyl up` start without a person; the lamp must be answered in about a second."""
-    bundle = beds_of(seed=15)
-    bundle.command[layout.C_OUTPUTS] |= layout.OUTPUT_SWITCH_TEST
-    pressed = []
-    for _ in range(100):
-        bundle.step()
-        pressed.append(bool(bundle.reading[layout.R_STATUS, 0] & layout.STATUS_SWITCH_PRESSED))
-    first, last = pressed.index(True) * PERIOD_S, (len(pressed) - 1 - pressed[::-1].index(True)) * PERIOD_S
-    assert first == pytest.approx(0.8, abs=0.03)
-    assert last - first == pytest.approx(0.5, abs=0.04)
-    assert sum(np.diff(pressed) != 0) == 2
-
-
-def test_the_pelvic_support_turns_to_where_it_is_set():
-    """The measured tilt must arrive at the prescribed one, and not at once."""
-    bundle = beds_of(seed=16)
-    bundle.tilt_deg[:] = 15.0
-    run(bundle, 1.0)
-    assert 20 <= bundle.reading[layout.R_TILT, 0] < 150
-    run(bundle, 5.0)
-    assert bundle.reading[layout.R_TILT, 0] == 150
-
-
-def test_without_power_the_drive_brakes_and_holds():
-    """Power cut on the second channel must not let the tension snap back."""
-    bundle = pull_to(beds_of(seed=17), 150.0)
-    bundle.command[layout.C_OUTPUTS] = 0
-    run(bundle, 1.0, 20.0)
-    place = bundle.plant[p.X_DRIVE, 0]
-    run(bundle, 1.0, 20.0)
-    assert bundle.plant[p.X_DRIVE, 0] == pytest.approx(place, abs=1e-6)
-    assert bundle.plant[p.X_TENSION, 0] > 100.0
-
-
-@pytest.mark.parametrize("fault", [0, p.DRIVE_STUCK])
-def test_the_mechanical_release_empties_the_tension_even_of_a_stuck_drive(fault):
-    """The last way out needs no drive."""
-    bundle = pull_to(beds_of(seed=18), 200.0)
-    bundle.faults[:] = fault
-    bundle.command[layout.C_OUTPUTS] = layout.OUTPUT_FREE
-    tensions = run(bundle, 4.0, 0.0)
-    assert tensions[-1, 0] < 5.0
-    assert np.diff(tensions[:, 0]).min() > -60.0
-
-
-def _frozen(bundle):
-    forces = set()
-    for _ in range(20):
-        run(bundle, PERIOD_S, 5.0)
-        forces.add(int(bundle.reading[layout.R_FORCE, 0]))
-    return len(forces) == 1
-
-
-def _status(bit, present):
-    return lambda bundle: (run(bundle, 0.1, 0.0), bool(bundle.reading[layout.R_STATUS, 0] & bit) is present)[
-        1
-    ]
-
-
-def _stands_still(bundle):
-    before = bundle.plant[p.X_DRIVE, 0]
-    run(bundle, 0.5, 10.0)
-    return bundle.plant[p.X_DRIVE, 0] == before and bool(
-        bundle.reading[layout.R_STATUS, 0] & layout.STATUS_DRIVE_READY
-    )
-
-
-def _slips(bundle):
-    return run(bundle, 0.2, 0.0)[-1, 0] < 20.0
-
-
-def _ages_and_releases(bundle):
-    reading = bundle.reading.copy()
-    run(bundle, 0.1, 5.0)
-    aged = (
-        bundle.reading[layout.R_AGE, 0] == 100
-        and bundle.reading[layout.R_FORCE, 0] == reading[layout.R_FORCE, 0]
-    )
-    return aged and run(bundle, 3.0, 5.0)[-1, 0] < 5.0
-
-
-def _heats_unasked(bundle):
-    run(bundle, 30.0, 0.0)
-    return bundle.plant[p.X_HEAT, 0] > 24.0
-
-
-SIGNS = {
-    "sensor-stuck": _frozen,
-    "sensor-lost": _status(layout.STATUS_FORCE_VALID, present=False),
-    "drive-stuck": _stands_still,
-    "strap-slip": _slips,
-    "switch-pressed": _status(layout.STATUS_SWITCH_PRESSED, present=True),
-    "link-lost": _ages_and_releases,
-    "mains-lost": _status(layout.STATUS_MAINS, present=False),
-    "switch-unplugged": _status(layout.STATUS_SWITCH_CONNECTED, present=False),
-    "heat-stuck": _heats_unasked,
-}
-
-
-@pytest.mark.parametrize("kind", p.FAULT_KINDS)
-def test_every_fault_shows_its_sign_and_only_then(kind):
-    """Each alarm is tested by raising its fault: a fault without a sign would test nothing."""
-    healthy = pull_to(beds_of(seed=19, noise_n=0.5), 150.0)
-    assert not SIGNS[kind](healthy)
-    faulty = pull_to(beds_of(seed=19, noise_n=0.5), 150.0)
-    faulty.faults[:] = 1 << p.FAULT_KINDS.index(kind)
-    assert SIGNS[kind](faulty)
 
 
 def test_people_contract_more_in_the_first_minutes():

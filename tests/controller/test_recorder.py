@@ -1,143 +1,21 @@
 """The recorder as a process between a real ring and a real broker, killed and starved."""
 
-import os
 import random
 import signal
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
 import pytest
+from recorder_rig import Far, Process
 from ring_writer import Mail, Ring
 from sample_streams import treated, whole_session
-from servers import eventually, free_port
+from servers import eventually
 
-from broker import contract, topics
-from broker.bus import Bus
-from broker.drain import Span
-from broker.messages import Command, Committed, Missing
-from broker.spool import SpoolFull
 from services.controller.kernel import layout
-from services.controller.lost_rows import AGAIN_S, LostRows
-from services.controller.recorder import Recorder
-from services.controller.settings import ControllerSettings
 
 pytestmark = pytest.mark.system
-STREAMS = (
-    contract.STATUS,
-    contract.STATE,
-    contract.TENSION,
-    contract.BLACKBOX,
-    contract.EVENT,
-    contract.ALARM,
-)
-
-
-class Far:
-    """The far end: takes every stream of the site, commits when told, sends commands."""
-
-    def __init__(self, url):
-        self.bus = Bus(url, "telemetry", site="north", session_expiry_s=600)
-        for stream in (*STREAMS, contract.REPLY):
-            self.bus.subscribe(stream)
-        self.bus.start()
-        assert self.bus.wait_connected(10)
-        self.deliveries = []
-
-    def look(self):
-        """Everything that has come so far."""
-        batch = self.bus.take(1000, 0.02)
-        self.bus.acknowledge(batch)
-        self.deliveries += batch
-        return self.deliveries
-
-    def messages(self, stream, device=None):
-        """Messages of a stream (of a device), in the order they came."""
-        return [d.message for d in self.look() if d.stream.name == stream and device in (None, d.device)]
-
-    def covered(self, boot, device="bed-01", stream="tension"):
-        """Samples that have arrived of a boot: seqs, sorted, each once however often it was delivered."""
-        seen = set()
-        for message in self.messages(stream, device):
-            if message.boot == boot:
-                count = len(message.tension_n) if stream == "tension" else message.count
-                seen |= set(range(message.seq, message.seq + count))
-        return sorted(seen)
-
-    def commit(self, boot, device, **next_):
-        """Say what is stored."""
-        message = Committed(boot=boot, next=next_, at=datetime.now(UTC))
-        self.bus.publish(contract.COMMITTED, message, "north", device).wait(5)
-
-    def miss(self, boot, device, stream, first, next_):
-        """Ask for what never arrived."""
-        message = Missing(boot=boot, stream=stream, first=first, next=next_, at=datetime.now(UTC))
-        self.bus.publish(contract.MISSING, message, "north", device).wait(5)
-
-    def lost(self, device="bed-01"):
-        """(boot, stream, first, next) of everything that was named lost, each once."""
-        told = [e for e in self.messages("event", device) if e.type == "samples.lost"]
-        return {
-            (e.data.get("boot"), *e.data["streams"], e.data["first"], e.data["next"], e.data["reason"])
-            for e in told
-        }
-
-    def command(self, action, device="bed-01"):
-        """Send a command and answer its reply."""
-        sent = Command(id=uuid4(), action=action, sent_at=datetime.now(UTC), by="console")
-        self.bus.publish(
-            contract.COMMAND, sent, "north", device,
-            response_topic=topics.topic(contract.REPLY, "north", device), correlation=sent.id.bytes,
-        )  # fmt: skip
-        return eventually(
-            lambda: [d for d in self.look() if d.stream is contract.REPLY and d.message.id == sent.id],
-            what="the reply",
-        )[0]
-
-
-class Process:
-    """``python -m services.controller.recorder`` on one data directory."""
-
-    def __init__(self, data, url):
-        self.data, self.url = data, url
-        self.directory = data / "gateways" / "north"
-        self.process = None
-
-    def start(self):
-        """Start it; the log goes to a file."""
-        environment = os.environ | {
-            "SPONDYL_DATA": str(self.data), "SPONDYL_MQTT_URL": self.url, "SPONDYL_SITE": "north",
-            "SPONDYL_DEVICES": "bed-01,bed-02",
-        }  # fmt: skip
-        with (self.data / "recorder.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.controller.recorder"],
-                env=environment,
-                stderr=log,
-                stdout=log,
-            )
-
-    def end(self, how=signal.SIGKILL):
-        """End it; its exit status."""
-        if self.process is None:
-            return None
-        self.process.send_signal(how)
-        status = self.process.wait(10)
-        self.process = None
-        return status
-
-    def spooled(self, stream, device, boot):
-        """(first, next) of every row of the spool, committed or not."""
-        with sqlite3.connect(f"file:{self.directory}/spool.db?mode=ro", uri=True) as connection:
-            return connection.execute(
-                "SELECT first, next FROM spool WHERE stream = ? AND device = ? AND boot = ? ORDER BY first",
-                (stream, device, boot.bytes),
-            ).fetchall()
 
 
 @pytest.fixture
@@ -156,6 +34,16 @@ def whole(pieces):
     """First and last seq of pieces that follow each other without gap or overlap."""
     assert all(before[1] == after[0] for before, after in pairwise(pieces))
     return pieces[0][0], pieces[-1][1]
+
+
+def spooled(site):
+    """The boot of 100 samples of each bed that have all arrived and are nowhere stored."""
+    site.ring.idle(100)
+    site.start()
+    boot = site.ring.memory.boot
+    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
+    eventually(lambda: site.ring.memory.health["spool_rows"] == 20, what="rows counted")
+    return boot
 
 
 def test_a_gateway_says_what_it_is_and_what_its_beds_do(site):
@@ -180,11 +68,7 @@ def test_a_gateway_says_what_it_is_and_what_its_beds_do(site):
 
 def test_only_a_commit_trims_the_spool(site):
     """The broker's acknowledgement is not storage."""
-    site.ring.idle(100)
-    site.start()
-    boot = site.ring.memory.boot
-    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
-    eventually(lambda: site.ring.memory.health["spool_rows"] == 20, what="rows counted")
+    boot = spooled(site)
     for device in ("bed-01", "bed-02"):
         site.far.commit(boot, device, tension=50)
     eventually(lambda: site.ring.memory.health["spool_rows"] == 10, what="half of them trimmed")
@@ -193,11 +77,7 @@ def test_only_a_commit_trims_the_spool(site):
 
 def test_an_older_commit_takes_nothing_back(site):
     """Retained and queued messages arrive in any order: stored is stored, the spool stays trimmed."""
-    site.ring.idle(100)
-    site.start()
-    boot = site.ring.memory.boot
-    eventually(lambda: len(site.far.covered(boot)) == 100, what="100 samples")
-    eventually(lambda: site.ring.memory.health["spool_rows"] == 20, what="rows counted")
+    boot = spooled(site)
     for next_ in (80, 50, 10):
         site.far.commit(boot, "bed-01", tension=next_)
         site.far.commit(boot, "bed-02", tension=next_)
@@ -397,85 +277,3 @@ def test_a_killed_recorder_is_reported_lost_by_its_will(site):
     site.end()
     eventually(lambda: site.far.messages("status")[-1].state == "lost", what="the will")
     assert site.far.messages("status")[-1].boot == site.ring.memory.boot
-
-
-@pytest.fixture
-def offline(tmp_path):
-    """A recorder in this process, with no broker to reach."""
-    settings = ControllerSettings(
-        data=tmp_path, site="north", devices="bed-01,bed-02", mqtt_url=f"mqtt://127.0.0.1:{free_port()}"
-    )
-    ring = Ring(tmp_path / "gateways" / "north", capacity_ticks=1024)
-    recorder = Recorder.open(settings)
-    recorder._look()
-    yield recorder, ring
-    recorder.close()
-    ring.close()
-
-
-def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
-    """State and alarms go on, storing is tried again, and with room everything is caught up."""
-    recorder, ring = offline
-    recorder.spool._max_bytes = 2_000
-    ring.idle(200)
-    recorder.round(recorder.station)
-    assert ring.memory.health["disk_full"] == 1
-    assert ring.memory.health["recorder_tick"] == 0
-    ring.idle(1)
-    recorder.round(recorder.station)
-    (alarm,) = [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
-    assert alarm.priority == "medium"
-    recorder.spool._max_bytes = 10**9
-    eventually(
-        lambda: recorder.round(recorder.station) or not ring.memory.health["disk_full"], what="room again"
-    )
-    assert ring.memory.health["recorder_tick"] == 200
-    ring.idle(1)
-    recorder.round(recorder.station)
-    assert not [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
-
-
-def test_a_disk_full_for_longer_than_the_ring_names_what_was_lost(offline):
-    """It goes on when there is room, and says from where to where there is nothing."""
-    recorder, ring = offline
-    recorder.spool._max_bytes = 2_000
-    ring.idle(200)
-    with pytest.raises(SpoolFull):
-        recorder.station.writer.store()
-    ring.idle(3000)
-    recorder.spool._max_bytes = 10**9
-    while recorder.station.writer.store():
-        pass
-    events = [row for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
-    assert [row.device for row in events] == ["bed-01", "bed-02"]
-    assert b'"samples.lost"' in events[0].payload
-
-
-def test_what_is_lost_is_named_again_when_it_is_still_asked_for_much_later(offline):
-    """The event may have been lost with the store that had it: then it must be said once more."""
-    recorder, ring = offline
-    ring.idle(100)
-    recorder.round(recorder.station)
-    now = [100.0]
-    lost = LostRows(steady=lambda: now[0])
-    wanted = Span("event", "bed-02", uuid4(), 0, 3)
-    (note,) = lost.named(wanted, recorder.station.writer)
-    assert (note.bed, note.kind, note.data["streams"], note.data["next"]) == (1, "samples.lost", ["event"], 3)
-    now[0] += AGAIN_S - 1
-    assert lost.named(wanted, recorder.station.writer) == []
-    now[0] += 2
-    assert len(lost.named(wanted, recorder.station.writer)) == 1
-    still_to_come = Span("tension", "bed-02", ring.memory.boot, 90, 200)
-    assert lost.named(still_to_come, recorder.station.writer) == []
-
-
-def test_a_lost_network_is_an_alarm_after_its_delay(offline):
-    """Low priority: therapy goes on here."""
-    recorder, ring = offline
-    ring.idle(10)
-    recorder.round(recorder.station)
-    ring.idle(510)
-    recorder.round(recorder.station)
-    assert [a.condition for a in recorder.station.live.beds[1].board.active()] == ["network_lost"]
-    told = [row.payload for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
-    assert [b'"alarm.raised"' in payload and b'"network_lost"' in payload for payload in told] == [True, True]

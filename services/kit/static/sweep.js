@@ -1,5 +1,8 @@
 // A monitor's trace: the newest sample is drawn at a bar that sweeps from left to right over the older ones.
 // One animation frame serves every trace of a page; each draws only the strip that the bar has crossed.
+import { gridValues, writeLabels } from "./scales.js";
+
+export { scaleFor } from "./scales.js";
 
 const BACK_PX = 8; // redrawn behind the bar, so that joints and the head dot leave no trace
 const GAP_PX = 14; // the erase bar
@@ -43,7 +46,7 @@ export class Sweep {
     this.marked = 0;
     new ResizeObserver(() => this.resize()).observe(canvas);
     visibility.observe(canvas);
-    this.label();
+    writeLabels(this.options.labels, this.lanes);
   }
 
   /** Take a block: {boot, seq, period_ms, and one list for each key}. Older samples than the newest are ignored. */
@@ -74,7 +77,7 @@ export class Sweep {
     const next = { ...lane, ...change };
     if (JSON.stringify([lane.min, lane.max, lane.limits]) === JSON.stringify([next.min, next.max, next.limits])) return;
     this.lanes[index] = next;
-    this.label();
+    writeLabels(this.options.labels, this.lanes);
     this.dirty = true;
   }
 
@@ -357,51 +360,12 @@ export class Sweep {
       }
     }
   }
-
-  /** The limits' texts, and the scale's where the lane names its unit. */
-  label() {
-    const { labels } = this.options;
-    if (!labels) return;
-    labels.replaceChildren();
-    for (const lane of this.lanes) {
-      const limits = (lane.limits ?? []).filter((limit) => limit.label);
-      for (const limit of limits) this.word(lane, limit.value, limit.label, limit.kind ?? "limit", limit.side ?? "right");
-      if (!lane.unit) continue;
-      const near = (lane.max - lane.min) * 0.05;
-      for (const value of gridValues(lane)) {
-        const taken = limits.some((limit) => limit.side === "left" && Math.abs(limit.value - value) < near);
-        if (!taken) this.word(lane, value, `${value} ${lane.unit}`, "scale", "left");
-      }
-    }
-  }
-
-  word(lane, value, words, kind, side) {
-    const share = (value - lane.min) / (lane.max - lane.min);
-    const text = document.createElement("span");
-    text.className = "sweep-label";
-    Object.assign(text.dataset, { kind, side });
-    text.textContent = words;
-    text.style.top = `${(lane.to - (lane.to - lane.from) * share) * 100}%`;
-    this.options.labels.append(text);
-  }
 }
 
 /** A block whose load cell said nothing: the traces of what it measures get a gap, the others go on. */
 export function unmeasured(block) {
   const gap = Array(block.tension.length).fill(NaN);
   return { ...block, ...Object.fromEntries(MEASURED.map((key) => [key, gap])) };
-}
-
-function gridValues(lane) {
-  const step = lane.grid ?? (lane.max - lane.min > 250 ? 100 : 50);
-  const values = [];
-  for (let value = Math.ceil(lane.min / step) * step; value <= lane.max; value += step) values.push(value);
-  return values;
-}
-
-/** The upper end of a tension scale that shows `ceiling` with air above it, in steps that keep scales comparable. */
-export function scaleFor(ceiling) {
-  return Math.max(100, Math.ceil((ceiling * 1.12) / 50) * 50);
 }
 
 /** Every trace of the page takes the theme's colours again. */

@@ -1,0 +1,97 @@
+"""The recorder in this process: what it does with no broker and no room."""
+
+from uuid import uuid4
+
+import pytest
+from ring_writer import Ring
+from servers import eventually, free_port
+
+from broker.drain import Span
+from broker.spool import SpoolFull
+from services.controller.lost_rows import AGAIN_S, LostRows
+from services.controller.recorder import Recorder
+from services.controller.settings import ControllerSettings
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def offline(tmp_path):
+    """A recorder in this process, with no broker to reach."""
+    settings = ControllerSettings(
+        data=tmp_path, site="north", devices="bed-01,bed-02", mqtt_url=f"mqtt://127.0.0.1:{free_port()}"
+    )
+    ring = Ring(tmp_path / "gateways" / "north", capacity_ticks=1024)
+    recorder = Recorder.open(settings)
+    recorder._look()
+    yield recorder, ring
+    recorder.close()
+    ring.close()
+
+
+def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
+    """State and alarms go on, storing is tried again, and with room everything is caught up."""
+    recorder, ring = offline
+    recorder.spool._max_bytes = 2_000
+    ring.idle(200)
+    recorder.round(recorder.station)
+    assert ring.memory.health["disk_full"] == 1
+    assert ring.memory.health["recorder_tick"] == 0
+    ring.idle(1)
+    recorder.round(recorder.station)
+    (alarm,) = [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
+    assert alarm.priority == "medium"
+    recorder.spool._max_bytes = 10**9
+    eventually(
+        lambda: recorder.round(recorder.station) or not ring.memory.health["disk_full"], what="room again"
+    )
+    assert ring.memory.health["recorder_tick"] == 200
+    ring.idle(1)
+    recorder.round(recorder.station)
+    assert not [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
+
+
+def test_a_disk_full_for_longer_than_the_ring_names_what_was_lost(offline):
+    """It goes on when there is room, and says from where to where there is nothing."""
+    recorder, ring = offline
+    recorder.spool._max_bytes = 2_000
+    ring.idle(200)
+    with pytest.raises(SpoolFull):
+        recorder.station.writer.store()
+    ring.idle(3000)
+    recorder.spool._max_bytes = 10**9
+    while recorder.station.writer.store():
+        pass
+    events = [row for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
+    assert [row.device for row in events] == ["bed-01", "bed-02"]
+    assert b'"samples.lost"' in events[0].payload
+
+
+def test_what_is_lost_is_named_again_when_it_is_still_asked_for_much_later(offline):
+    """The event may have been lost with the store that had it: then it must be said once more."""
+    recorder, ring = offline
+    ring.idle(100)
+    recorder.round(recorder.station)
+    now = [100.0]
+    lost = LostRows(steady=lambda: now[0])
+    wanted = Span("event", "bed-02", uuid4(), 0, 3)
+    (note,) = lost.named(wanted, recorder.station.writer)
+    assert (note.bed, note.kind, note.data["streams"], note.data["next"]) == (1, "samples.lost", ["event"], 3)
+    now[0] += AGAIN_S - 1
+    assert lost.named(wanted, recorder.station.writer) == []
+    now[0] += 2
+    assert len(lost.named(wanted, recorder.station.writer)) == 1
+    still_to_come = Span("tension", "bed-02", ring.memory.boot, 90, 200)
+    assert lost.named(still_to_come, recorder.station.writer) == []
+
+
+def test_a_lost_network_is_an_alarm_after_its_delay(offline):
+    """Low priority: therapy goes on here."""
+    recorder, ring = offline
+    ring.idle(10)
+    recorder.round(recorder.station)
+    ring.idle(510)
+    recorder.round(recorder.station)
+    assert [a.condition for a in recorder.station.live.beds[1].board.active()] == ["network_lost"]
+    told = [row.payload for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
+    assert [b'"alarm.raised"' in payload and b'"network_lost"' in payload for payload in told] == [True, True]
