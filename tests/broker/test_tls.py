@@ -65,20 +65,21 @@ class Authority:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
+def central(directory, authority, port, *users):
+    """The central broker as it is rendered, which knows its clients by their certificates."""
+    conf = render_central(
+        directory / "conf", host="127.0.0.1", port=port, users=users,
+        certificates=Certificates(*authority.issue("broker")),
+    )  # fmt: skip
+    return Mosquitto(directory, conf, port)
+
+
 # paho leaves the socket of a failed handshake to the garbage collector
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_a_certificate_is_identity_and_permission(tmp_path):
     """Between clinic and centre nobody needs a password, and nobody speaks for another clinic."""
     authority, port = Authority(tmp_path), free_port()
-    conf = render_central(
-        tmp_path / "conf",
-        host="127.0.0.1",
-        port=port,
-        users=[GATEWAY],
-        certificates=Certificates(*authority.issue("broker")),
-    )
-    server = Mosquitto(tmp_path, conf, port)
-    with server:
+    with central(tmp_path, authority, port, GATEWAY):
         ca, certificate, key = (str(path) for path in authority.issue("gw-north"))
         gateway = Bus(f"mqtts://127.0.0.1:{port}", "gw", site="north", tls=Tls(ca, certificate, key))
         gateway.start()
@@ -102,14 +103,7 @@ def test_a_certificate_is_identity_and_permission(tmp_path):
 def test_blocks_are_read_whole_through_tls(tmp_path):
     """A record of TLS and a packet of MQTT end where they like: what is decrypted must not wait for more."""
     authority, port = Authority(tmp_path), free_port()
-    conf = render_central(
-        tmp_path / "conf",
-        host="127.0.0.1",
-        port=port,
-        users=[GATEWAY, INGEST],
-        certificates=Certificates(*authority.issue("broker")),
-    )
-    with Mosquitto(tmp_path, conf, port):
+    with central(tmp_path, authority, port, GATEWAY, INGEST):
         url = f"mqtts://127.0.0.1:{port}"
         ca, *mine = (str(path) for path in authority.issue("gw-north"))
         _, *theirs = (str(path) for path in authority.issue("telemetry"))

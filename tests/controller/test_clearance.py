@@ -133,17 +133,23 @@ WAITS_S = st.sampled_from([0.0, 0.4 * clearance.SETTLE_S, 3 * clearance.SETTLE_S
 LEGS = st.lists(st.tuples(STEPS_S, WAITS_S), max_size=8)
 
 
+def set_and_waited(time, clocks, legs):
+    """Set the clock and wait, leg by leg; each wait, and how far the wall clock is then ahead."""
+    for step_s, wait_s in legs:
+        time.wall += step_s
+        settle(time, clocks, wait_s)
+        yield wait_s, time.wall - time.steady
+
+
 @given(legs=LEGS, early_s=st.sampled_from([0.0, 1.0, 1e6]))
 def test_no_steps_of_the_clock_revive_an_expired_clearance(signed, legs, early_s):
     """What had expired by a clock that stood long enough to be trusted is refused from then on."""
     time = Time(wall=1e10)
     clocks = time.clocks()
     trusted = time.wall - time.steady
-    for step_s, wait_s in legs:
-        time.wall += step_s
-        settle(time, clocks, wait_s)
+    for wait_s, offset_s in set_and_waited(time, clocks, legs):
         if wait_s >= 2 * clearance.SETTLE_S:
-            trusted = max(trusted, time.wall - time.steady)
+            trusted = max(trusted, offset_s)
         assert "has expired" in refused(
             signed, clocks, until=trusted + time.steady - clearance.DRIFT_S - early_s
         )
@@ -155,10 +161,8 @@ def test_after_any_step_ahead_a_fresh_clearance_passes(signed, legs, ahead_s):
     time = Time(wall=1e10)
     clocks = time.clocks()
     latest = time.wall - time.steady
-    for step_s, wait_s in legs:
-        time.wall += step_s
-        settle(time, clocks, wait_s)
-        latest = max(latest, time.wall - time.steady)
+    for _, offset_s in set_and_waited(time, clocks, legs):
+        latest = max(latest, offset_s)
     time.wall = time.steady + latest + ahead_s + 1.0
     assert refused(signed, clocks, until=time.wall + HOUR) == ""
 

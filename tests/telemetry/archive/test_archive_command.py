@@ -5,67 +5,23 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from uuid import UUID
 
 import pytest
-from archive_rig import SESSION, Rig
-from run_file import running
-from servers import free_port
-from sqlalchemy import delete, update
+from archive_rig import SESSION
+from sqlalchemy import delete
+from telemetry.archive.kept_archive import flip, objects_of, path_of
 
 from services.cli import main
-from services.telemetry.archive.rows import covers
-from services.telemetry.archive.tables import EXPORTS, GAPS, OBJECTS, SESSIONS
+from services.telemetry.archive.tables import EXPORTS, GAPS, OBJECTS
 from services.telemetry.models import Entry
 
-LONG_AGO_US = int(datetime(2010, 5, 1, tzinfo=UTC).timestamp() * 1e6)
 README = Path(__file__).parents[3] / "services/telemetry/README.md"
-BEFORE = "2012-01-01"
 
 
 @pytest.fixture
-def rig(valkey, tmp_path):
-    """An archive under a data directory, as `spondyl up` keeps it: one session and idle time around it."""
-    home = tmp_path / "var" / "telemetry"
-    rig = Rig(valkey.url, f"file://{home}/archive", f"sqlite:///{home}/archive.db")
-    events, sessions = rig.session(1000, 1999)
-    samples = [*rig.tension(0, 2000), *rig.tension(2100, 900), *rig.blackbox(0, 3000)]
-    rig.keep([*samples, *events], gaps=[rig.gap(2000, 2100)], sessions=sessions)
-    rig.turn()
-    rig.turn(hurry=True)
-    yield rig
-    rig.close()
-
-
-@pytest.fixture
-def archive(rig, tmp_path, capsys, monkeypatch):
-    """`spondyl archive ...` without a running system, but for expire: exit status and what it printed."""
-
-    def run(*arguments, redis_url=None):
-        away = rig.redis_url if arguments[0] == "expire" else "redis://127.0.0.1:1"
-        monkeypatch.setenv("SPONDYL_REDIS_URL", redis_url or away)
-        with pytest.raises(SystemExit) as ended:
-            main(["archive", *map(str, arguments), "--data", str(tmp_path / "var"), "--json"])
-        said = capsys.readouterr()
-        return ended.value.code or 0, json.loads(said.out) if said.out else said.err
-
-    return run
-
-
-def objects_of(rig):
-    return rig.archive.index.all_objects()
-
-
-def path_of(rig, tmp_path, number=1):
-    return tmp_path / "var/telemetry/archive" / objects_of(rig)[number].path
-
-
-def age(rig):
-    """Let everything have happened in 2010."""
-    with rig.archive.index.write() as connection:
-        old = {"started_at_us": LONG_AGO_US, "ended_at_us": LONG_AGO_US + 1_800_000_000}
-        connection.execute(update(OBJECTS).values(**old))
-        connection.execute(update(SESSIONS).values(**old))
+def rig(kept):
+    """One session and idle time around it, under a data directory."""
+    return kept
 
 
 def test_a_whole_archive_is_found_whole(archive):
@@ -73,12 +29,6 @@ def test_a_whole_archive_is_found_whole(archive):
     status, report = archive("verify")
     assert (status, report["ok"], report["objects"], report["samples"]) == (0, True, 3, 2900)
     assert report["faults"] == report["missing"] == report["orphans"] == []
-
-
-def flip(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 3] ^= 0x10
-    path.write_bytes(data)
 
 
 DAMAGES = {
@@ -170,106 +120,6 @@ def test_one_session_is_exported_alone(archive, tmp_path):
     """A patient asks for a copy of his record (BGB § 630g)."""
     status, body = archive("export", tmp_path / "one", "--session", SESSION)
     assert (status, body["objects"], body["sessions"]) == (0, 1, 1)
-
-
-def test_nothing_younger_than_ten_years_expires(rig, archive, tmp_path):
-    """The law's least; no option goes below it."""
-    archive("export", tmp_path / "out")
-    yesterday = (datetime.now(UTC) - timedelta(days=3650)).date()
-    status, said = archive("expire", "--before", yesterday, "--export", tmp_path / "out")
-    assert status == 1
-    assert "630f" in said
-    assert len(objects_of(rig)) == 3
-
-
-def test_nothing_expires_without_a_whole_export_of_it(rig, archive, tmp_path):
-    """Deleted is deleted: first there must be a copy whose every byte was read."""
-    age(rig)
-    status, said = archive("expire", "--before", BEFORE, "--export", tmp_path / "none")
-    assert status == 1
-    assert "no whole export" in said
-    archive("export", tmp_path / "one", "--session", SESSION)
-    status, said = archive("expire", "--before", BEFORE, "--export", tmp_path / "one")
-    assert status == 1
-    assert "not in the export" in said
-    archive("export", tmp_path / "all")
-    flip(next((tmp_path / "all").rglob("*.spa")))
-    status, said = archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
-    assert status == 1
-    assert "SHA-256" in said
-    assert len(objects_of(rig)) == 3
-
-
-def test_what_expires_leaves_a_tombstone_and_nothing_else(rig, archive, tmp_path):
-    """Patients' samples and summaries are gone; that they were kept, and until when, stays."""
-    age(rig)
-    archive("export", tmp_path / "all")
-    paths = [path_of(rig, tmp_path, number) for number in range(3)]
-    status, body = archive("expire", "--before", BEFORE, "--export", tmp_path / "all", "--by", "custodian")
-    assert (status, body["objects"], body["sessions"], body["kept"]) == (0, 3, 1, 0)
-    assert not any(path.exists() for path in paths)
-    assert objects_of(rig) == []
-    assert rig.archive.sessions() == ([], None)
-    assert covers(rig.archive.index.spans("tension", rig.source), 0, 2000)
-    status, report = archive("verify")
-    assert (status, report["ok"], report["objects"]) == (0, True, 0)
-    assert archive("status")[1]["expired"] == 3
-
-
-def test_an_early_session_is_kept_until_its_cure_is_ten_years_over(rig, archive, tmp_path):
-    """The time runs from the end of the treatment, not of one session of it."""
-    age(rig)
-    cure = UUID(int=5)
-    with rig.archive.index.write() as connection:
-        connection.execute(update(SESSIONS).values(cure=str(cure)))
-        row = rig.archive.session(SESSION)
-        later = {"id": str(UUID(int=6)), "site": "north", "device": "bed-02", "cure": str(cure),
-                 "started_at_us": time.time_ns() // 1000, "archived_at_us": 0}  # fmt: skip
-        connection.execute(SESSIONS.insert().values(**later))
-    archive("export", tmp_path / "all")
-    status, body = archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
-    assert (status, body["objects"], body["sessions"], body["kept"]) == (0, 2, 0, 1)
-    assert [found.session for found in objects_of(rig)] == [SESSION]
-    assert rig.archive.session(SESSION).first_seq == row.first_seq
-
-
-def test_a_cure_whose_newest_session_is_in_redis_only_goes_on(rig, archive, tmp_path):
-    """The archive may be behind; without Redis nobody knows, and nothing expires."""
-    age(rig)
-    with rig.archive.index.write() as connection:
-        connection.execute(update(SESSIONS).values(cure=str(UUID(int=5))))
-    _, sessions = rig.session(5000, 5999, session=UUID(int=6))
-    fields = sessions[UUID(int=6)]
-    fields["summary"] = json.dumps(json.loads(fields["summary"]) | {"cure": str(UUID(int=5))})
-    rig.keep(sessions=sessions)
-    archive("export", tmp_path / "all")
-    expire = ("expire", "--before", BEFORE, "--export", tmp_path / "all")
-    status, said = archive(*expire, redis_url="redis://127.0.0.1:1")
-    assert status == 1
-    assert "Redis" in said
-    assert len(objects_of(rig)) == 3
-    status, body = archive(*expire)
-    assert (status, body["objects"], body["sessions"], body["kept"]) == (0, 2, 0, 1)
-    assert [found.session for found in objects_of(rig)] == [SESSION]
-
-
-def test_an_expiry_that_was_killed_is_finished_by_the_next(rig, archive, tmp_path, monkeypatch):
-    """Between the tombstones and the deleted files there is a moment; verify names what is left."""
-    age(rig)
-    archive("export", tmp_path / "all")
-    folder = path_of(rig, tmp_path).parent
-    kept = {path: path.read_bytes() for path in folder.glob("*.spa")}
-    archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
-    with rig.archive.index.write() as connection:
-        connection.exec_driver_sql("UPDATE archive_tombstones SET deleted_at_us = NULL")
-    for path, data in kept.items():
-        path.write_bytes(data)
-    status, report = archive("verify")
-    assert status == 1
-    assert "expired and is still in the store" in report["faults"][0]["fault"]
-    archive("expire", "--before", BEFORE, "--export", tmp_path / "all")
-    assert not any(path.exists() for path in kept)
-    assert archive("verify")[0] == 0
 
 
 def test_any_question_is_answered_in_sql(archive):
@@ -414,33 +264,6 @@ def test_a_question_leaves_nothing_but_its_answer(rig, tmp_path):
         [*command, "--data", str(tmp_path / "var")], check=True, capture_output=True, text=True
     )
     assert (done.stdout.split(), done.stderr) == (["count_star()", "2900"], "")
-
-
-def test_expire_asks_no_stranger_which_cures_go_on(rig, tmp_path, capsys, monkeypatch):
-    """A Redis at the default address may be another's: it would know of no cure, and all would be let go."""
-    monkeypatch.delenv("SPONDYL_REDIS_URL", raising=False)
-    expire = [
-        "archive",
-        "expire",
-        "--before",
-        BEFORE,
-        "--export",
-        str(tmp_path),
-        "--data",
-        str(tmp_path / "var"),
-    ]
-    with pytest.raises(SystemExit) as ended:
-        main(expire)
-    assert ended.value.code == 1
-    assert "set SPONDYL_REDIS_URL" in capsys.readouterr().err
-    assert len(objects_of(rig)) == 3
-    home = tmp_path / "var"
-    running(home, f"http://127.0.0.1:{free_port()}")
-    run_file = home / "run.json"
-    run_file.write_text(json.dumps(json.loads(run_file.read_text()) | {"redis": rig.redis_url}))
-    with pytest.raises(SystemExit):
-        main(expire)
-    assert "holds no whole export" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("bucket", "said"), [("nobody", "no such bucket"), ("archive", "does not answer")])
