@@ -127,9 +127,10 @@ class Wall:
         self.address = f"http://127.0.0.1:{self.port}"
         self.people = CONSOLES[self.address] = AccountRig(f"sqlite:///{directory / 'console' / 'console.db'}")
         self.people.person(ADMINISTRATOR, "administrator")
+        settings = {"SPONDYL_PANELS": '{"bed-01": "http://127.0.0.1:9/bed-01"}'} | settings
         self.process = service(
             "console", directory, SPONDYL_MQTT_URL=self.broker.url, SPONDYL_HTTP_PORT=str(self.port),
-            SPONDYL_DATA=str(directory), SPONDYL_PANELS='{"bed-01": "http://127.0.0.1:9/bed-01"}', **settings,
+            SPONDYL_DATA=str(directory), **settings,
         )  # fmt: skip
         self.clinics = []
         eventually(lambda: answers(self.port), 30.0, "the console's answer")

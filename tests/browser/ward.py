@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import orjson
 import simulated_session
 from bedside_rig import BACK, PERIOD_NS, Served, Ticking
 from bedside_rig import Clinic as Gateway
@@ -87,7 +88,7 @@ class Ward:
 class _Past:
     """Sessions of one cure, the newest this morning."""
 
-    another, alarm = SessionRig.another, SessionRig.alarm
+    another, alarm, spike = SessionRig.another, SessionRig.alarm, SessionRig.spike
 
     def __init__(self, history: HistoryRig) -> None:
         self.history = history
@@ -101,7 +102,11 @@ def ward(directory, minutes=4.0):
         valkey = stack.enter_context(Valkey(directory))
         other = _past(valkey.url, directory, minutes)
         port = free_port()
-        wall = Wall(directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}", **PROVIDER)
+        panel = stack.enter_context(_bedside(directory))
+        panels = orjson.dumps({"bed-01": f"http://127.0.0.1:{panel.port}/bed-01"}).decode()
+        wall = Wall(
+            directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}", SPONDYL_PANELS=panels, **PROVIDER
+        )
         stack.callback(wall.end)
         _ingest(stack, directory, wall.broker.url, valkey.url)
         telemetry = service(
@@ -116,11 +121,13 @@ def ward(directory, minutes=4.0):
         tim = wall.people.store.user_named("tim")
         wall.people.store.change_user(tim.id, {"pin": HASH})
         here = Ward(
-            wall, stack.enter_context(_bedside(directory / "gateway")),
+            wall, panel,
             {"session": str(SESSION), "other": str(other), "cure": str(CURE), "user_id": tim.id,
              "device": "bed-01", "free": "bed-02"},
         )  # fmt: skip
         _notes(here)
+        looked = httpx.post(f"{wall.address}/trail/verify", headers=wall.people.headers("ada"))
+        assert looked.status_code < 400, looked.text
         CONSOLES[wall.address] = wall.people
         yield here
 
@@ -144,7 +151,9 @@ def _past(url, directory, minutes):
         contextlib.closing(HistoryRig(url, directory, minutes=minutes)) as history,
     ):
         past = _Past(history)
-        past.alarm("over_force", OFFSET + 2700, OFFSET + 2950, value=402.0, limit=380.0)
+        seq = OFFSET + round(0.37 * minutes * 60.0 / PERIOD_S)  # while a pull is held
+        past.spike(seq, 402.0)
+        past.alarm("over_force", seq, seq + 250, value=402.0, limit=380.0)
         history.store("archived")
         found = [
             past.another(number, days=-days, peak_n=peak, pain_before=before, pain_after=after)
@@ -208,7 +217,6 @@ def _notes(here):
 @contextlib.contextmanager
 def _bedside(directory):
     """The panel of a gateway: one bed holds, the other is free, three operators may sign in."""
-    directory.mkdir()
     ticking = Ticking()
     ticking.memory.health["mqtt_connected"] = 1  # as its recorder would say
     gateway = Gateway(directory, ticking)

@@ -13,12 +13,13 @@ from uuid import UUID
 
 import httpx
 import orjson
+import simulated_session
 import uvicorn
 from asgi_client import Client
 from console.account_rig import AccountRig
 from history_rig import HistoryRig
 from servers import answers, eventually, free_port
-from simulated_session import PERIOD_NS, SESSION, STARTED_NS
+from simulated_session import PERIOD_NS, SESSION
 from sqlalchemy import select
 
 from services.console import api
@@ -50,7 +51,7 @@ PEOPLE = {
 
 
 def _at(seq):
-    return datetime.fromtimestamp((STARTED_NS + seq * PERIOD_NS) / 1e9, UTC).isoformat()
+    return datetime.fromtimestamp((simulated_session.STARTED_NS + seq * PERIOD_NS) / 1e9, UTC).isoformat()
 
 
 class SessionRig:
