@@ -15,6 +15,7 @@ Spans = dict[Kind, list[Span]]
 Marks = dict[Kind, int]
 Row = Mapping[Any, Any]  # by column; SQLAlchemy's own too, which ingest is not to load
 NOTHING: Final[Marks] = {"tension": 0, "blackbox": 0, "event": 0}
+LONGEST_REGION: Final = 40  # characters of its column
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ _SESSION_PLAIN: Final = (
     "started_at_us", "first_seq", "end_seq", "region", "segment", "ended_at_us", "ended_by",
 )  # fmt: skip
 _SESSION_JSON: Final = ("summary", "statistics")
+_SESSION_SAID: Final = ("region", "segment")  # by the gateway, in whatever words
 
 
 def session_values(session: SessionRow, now_us: int) -> dict[str, Any]:
@@ -152,6 +154,8 @@ def session_values(session: SessionRow, now_us: int) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(session, name) for name in _SESSION_PLAIN}
     values |= {name: _or_none(str, getattr(session, name)) for name in _SESSION_IDS}
     values |= {name: _or_none(json.dumps, getattr(session, name)) for name in _SESSION_JSON}
+    values |= {name: _or_none(_storable, getattr(session, name)) for name in _SESSION_SAID}
+    values["region"] = _or_none(lambda text: text[:LONGEST_REGION], values["region"])
     place = {"site": session.place.site, "device": session.place.device}
     return values | place | {"id": str(session.id), "archived_at_us": now_us}
 
@@ -168,11 +172,16 @@ def _or_none(make: Any, value: Any) -> Any:
     return None if value is None else make(value)
 
 
+def _storable(text: str) -> str:
+    """PostgreSQL takes no NUL: what one gateway says must not hold up the archive of all."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def gap_values(gap: Gap, boot_id: int, now_us: int) -> dict[str, Any]:
     """A row of gaps."""
     return {
-        "boot_id": boot_id, "kind": gap.kind, "first": gap.first, "after": gap.after, "reason": gap.reason,
-        "archived_at_us": now_us,
+        "boot_id": boot_id, "kind": gap.kind, "first": gap.first, "after": gap.after,
+        "reason": _storable(gap.reason), "archived_at_us": now_us,
     }  # fmt: skip
 
 
@@ -181,7 +190,7 @@ def stray_values(stray: Stray, boot_id: int, now_us: int) -> dict[str, Any]:
     return {
         "boot_id": boot_id, "kind": stray.kind, "first": stray.first, "after": stray.after,
         "sha256": hashlib.sha256(stray.content).hexdigest(), "content": stray.content,
-        "reason": stray.reason, "archived_at_us": now_us,
+        "reason": _storable(stray.reason), "archived_at_us": now_us,
     }  # fmt: skip
 
 

@@ -190,6 +190,20 @@ def test_a_session_keeps_everything_that_was_said_of_it(index):
         index.sessions(cursor="1; DROP TABLE archive_sessions")
 
 
+def test_whatever_a_gateway_says_holds_up_no_archiver(index):
+    """PostgreSQL takes no NUL and nothing too long: one odd event would keep every bed's samples in Redis."""
+    source = Source(PLACE, uuid4())
+    odd = session(7, region="lumbar" * 20, segment="L4\0L5", summary={"segment": "L4\0L5"})
+    gap = Gap("tension", source, 0, 5, "declared lost by the gateway: disk\0full")
+    assert index.commit(Commit(source, marks(), marks(5), sessions=[odd], gaps=[gap]))
+    found = index.session(odd.id)
+    assert (found.region, found.segment) == (("lumbar" * 20)[:40], "L4\N{REPLACEMENT CHARACTER}L5")
+    assert found.summary == odd.summary
+    assert [known.reason for known in index.gaps(source)] == [
+        "declared lost by the gateway: disk\N{REPLACEMENT CHARACTER}full"
+    ]
+
+
 def test_a_session_without_an_end_takes_it_when_it_comes_late(index):
     """The row of a session that seemed lost is completed; a complete one is never changed."""
     add_sessions(index, session(1, ended_by=None, end_seq=None))
