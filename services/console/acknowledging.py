@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import Engine, Row, func, insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from services.console import alarms
@@ -70,9 +70,10 @@ class AlarmDesk:
             try:
                 await run_in_threadpool(self.refresh)
                 away = False
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 if not away:
-                    log.error("acknowledgements cannot be read", detail=str(error.orig))  # noqa: TRY400  (no fault of ours: no trace)
+                    why = str(getattr(error, "orig", None) or error)
+                    log.error("acknowledgements cannot be read", detail=why)  # noqa: TRY400  (no fault of ours: no trace)
                 away = True
             await asyncio.sleep(READ_S)
 

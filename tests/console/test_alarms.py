@@ -1,10 +1,14 @@
 """Alarms, their occurrences and who acknowledged them, without a browser."""
 
+import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 from console.room_rig import RoomRig, over_force
+from servers import eventually
 from sqlalchemy import event, select
 
 from services.console.alarms import SHOWN
@@ -195,6 +199,29 @@ def test_consoles_on_one_database_agree_by_one_query_each_second(rig, tmp_path):
     other.console.desk.refresh()
     assert len([query for query in queries if query.startswith("SELECT")]) == 1
     assert other.live.revision == revision
+    other.close()
+
+
+def test_a_console_without_a_connection_to_spare_hears_of_the_others_afterwards(rig, tmp_path, monkeypatch):
+    """Reading ended for good: what other rooms acknowledged went on flashing in this one."""
+    rig.raise_alarms(rig.bed(), over_force(SINCE))
+    other = RoomRig(tmp_path)
+    other.raise_alarms(other.bed(), over_force(SINCE))
+    row, engine = on_now(rig)[0], other.console.store.engine
+    monkeypatch.setattr(engine.pool, "_timeout", 0.1)
+
+    async def hear():
+        with structlog.testing.capture_logs() as said, contextlib.ExitStack() as taken:
+            for _ in range(engine.pool.size() + engine.pool._max_overflow):
+                taken.enter_context(engine.connect())
+            reading = asyncio.create_task(other.console.desk.run())
+            await asyncio.to_thread(eventually, lambda: bool(said), 10, "a look that fails")
+        await asyncio.to_thread(acknowledge, rig, row)
+        quiet = lambda: other.console.fanout.header("en")["signal"] is None
+        await asyncio.to_thread(eventually, quiet, 10, "the other console's acknowledgement")
+        reading.cancel()
+
+    asyncio.run(hear())
     other.close()
 
 
