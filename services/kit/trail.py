@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import structlog
 from sqlalchemy import Connection, Engine, Select, Table, insert, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.auth.principal import Principal
 from services.kit.database import reading, writing
@@ -106,8 +106,8 @@ class Trail:
         try:
             with self._turn:
                 return self._append({name: _fit(name, value) for name, value in row.items()})
-        except (DBAPIError, OSError) as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
+        except (SQLAlchemyError, OSError) as error:
+            reason = getattr(error, "orig", None) or error
             raise TrailUnavailable(f"the audit trail cannot be written: {reason}") from None
 
     def _append(self, row: dict[str, Any]) -> int:
@@ -217,11 +217,16 @@ def canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
+def legible(text: str) -> str:
+    """The text as it can stand in a row: no database takes NUL and lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 def _fit(name: str, value: Any) -> Any:
-    """A text that every database takes: without NUL and lone surrogates, not too long."""
+    """A text that every database takes, and that is not too long."""
     if not isinstance(value, str):
         return value
-    clean = value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    clean = legible(value)
     limit = LIMITS[name]
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Select, Table, select
 
-from services.kit.trail import Entry, Trail, canonical
+from services.kit.trail import Entry, Trail, canonical, legible
 
 A_PAGE: Final = 50
 A_BATCH: Final = 1000
+DAYS: Final = (date(1970, 1, 1), date(2999, 12, 31))  # of rows; no midnight follows the calendar's own last
 LONGEST: Final = 200  # of what somebody types into a filter; the rest is not looked at
 CSV_COLUMNS: Final = ("seq", "at", "name", "account", "address", "action", "site", "record", "detail", "hash")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet must not run what somebody typed
@@ -41,10 +42,10 @@ class Wanted:
         found = select(*columns(table))
         for column, part in ((its.name, self.who), (its.record, self.record)):
             if part:
-                found = found.where(column.icontains(part[:LONGEST], autoescape=True))
+                found = found.where(column.icontains(legible(part[:LONGEST]), autoescape=True))
         for column, value in ((its.action, self.action), (its.site, self.site)):
             if value:
-                found = found.where(column == value[:LONGEST])
+                found = found.where(column == legible(value[:LONGEST]))
         if self.sites is not None:
             found = found.where(its.site.in_(self.sites))
         if self.first_day is not None:
@@ -102,5 +103,6 @@ def _lines(rows: list[Any]) -> str:
 
 def _midnight_us(day: date, days: int = 0) -> int:
     """When that day, or one so many later, begins on this machine."""
-    begin = datetime.combine(day, time()) + timedelta(days=days)
+    earliest, latest = DAYS
+    begin = datetime.combine(min(max(day, earliest), latest), time()) + timedelta(days=days)
     return int(begin.astimezone().timestamp() * 1e6)

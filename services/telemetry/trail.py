@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit import trail_pages
 from services.kit.auth.principal import Principal, Sites
@@ -75,8 +75,9 @@ class ReadTrail:
             trail = self._opened()
         try:
             return trail_pages.read(trail, wanted, before=before, after=after)
-        except DBAPIError as error:
-            raise TrailUnavailable(f"the audit trail cannot be read: {error.orig}") from None
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", None) or error
+            raise TrailUnavailable(f"the audit trail cannot be read: {reason}") from None
 
     def _write(
         self, reader: Reader, record: str | None, site: str | None, detail: Mapping[str, object]
@@ -107,7 +108,7 @@ class ReadTrail:
                 raise TrailUnavailable(self._why)
             try:
                 self._open = open_trail(self._settings)
-            except (SpondylError, OSError, ValueError) as error:
+            except (SpondylError, SQLAlchemyError, OSError, ValueError) as error:
                 self._why, self._tried_s = f"the audit trail cannot be opened: {error}", time.monotonic()
                 raise TrailUnavailable(self._why) from None
         return self._open[1]

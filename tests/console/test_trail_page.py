@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from console.room_rig import RoomRig
 from sqlalchemy import event, text
 
 import services.console
@@ -92,6 +93,23 @@ def test_filters_find_what_is_asked_for(rig, query, found):
     """Who saw this record, in March, at this site."""
     write(rig, 3)
     assert ("session-1" in re.sub(r'value="[^"]*"', "", page(rig, path=f"/trail?{query}"))) == found
+
+
+def test_absurd_filters_find_what_there_is_and_break_nothing(people, tmp_path):
+    """The calendar ends where no midnight follows, and PostgreSQL takes no NUL."""
+    rig = RoomRig(
+        tmp_path, console_database_url=people.store.engine.url.render_as_string(hide_password=False)
+    )
+    rig.person("ada", "administrator")
+    write(rig, 2)
+    found = {
+        "first=0001-01-01&last=9999-12-31": 2, "last=1969-12-31": 0, "first=9999-12-31": 0,
+        "who=a%00b": 0, "site=%00": 0,
+    }  # fmt: skip
+    for query, count in found.items():
+        assert len(numbers(page(rig, path=f"/trail?action=session.seen&{query}"))) == count
+        assert rig.client("ada").get(f"/trail.csv?{query}").status_code == 200
+    rig.close()
 
 
 def test_an_administrator_of_a_site_reads_that_sites_rows_only(rig):

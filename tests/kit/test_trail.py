@@ -1,5 +1,6 @@
 """The audit trail: nothing that was written can be changed or taken away unseen."""
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -13,7 +14,7 @@ from trail_rig import ANNA, opened, writer
 from services.console.tables import TRAIL
 from services.kit.auth.principal import SYSTEM, Principal
 from services.kit.database import writing
-from services.kit.trail import COLUMNS
+from services.kit.trail import COLUMNS, TrailUnavailable
 
 TRIGGERS = {
     "sqlite": ("DROP TRIGGER console_trail_no_update", "DROP TRIGGER console_trail_no_delete"),
@@ -212,6 +213,19 @@ def test_whatever_somebody_types_is_recorded_and_the_chain_stays_whole(book, nas
     assert found(book) == (True, None, None)
     assert len(last.name) <= 80
     assert last.name[:1] == nasty[:1]
+
+
+def test_a_database_that_has_no_connection_to_spare_is_a_trail_that_cannot_be_written(tmp_path, monkeypatch):
+    """SQLAlchemy's error is none of the driver's: a STOP that was carried out looked like a failed one."""
+    trail, engine = opened(f"sqlite:///{tmp_path}/console.db", tmp_path)
+    monkeypatch.setattr(engine.pool, "_timeout", 0.1)
+    with contextlib.ExitStack() as taken:
+        for _ in range(engine.pool.size() + engine.pool._max_overflow):
+            taken.enter_context(engine.connect())
+        with pytest.raises(TrailUnavailable, match="QueuePool"):
+            trail.append(ANNA, "bed.stop")
+    assert trail.append(ANNA, "bed.stop") == 1
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")
