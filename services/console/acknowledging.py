@@ -1,7 +1,6 @@
 """Who acknowledged which alarm: written once, and read back every second for what other consoles wrote."""
 
 import asyncio
-import time
 from typing import Any, Final
 
 import structlog
@@ -17,6 +16,7 @@ from services.console.tables import ACKNOWLEDGEMENTS as TABLE
 from services.kit.auth.guard import lacking
 from services.kit.auth.principal import ALL_SITES, Principal
 from services.kit.database import reading, writing
+from services.kit.moments import now_us
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +82,7 @@ class AlarmDesk:
         row: dict[str, Any] = {
             "site": wanted.site, "device": wanted.device, "condition": wanted.condition,
             "occurrence": wanted.id, "account": who.account, "name": who.name[:80],
-            "at_us": time.time_ns() // 1000,
+            "at_us": now_us(),
         }  # fmt: skip
         try:
             with writing(self._engine) as connection:

@@ -6,7 +6,6 @@ Priority and text are the gateway's; the console adds two conditions of its own,
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from broker.messages import Priority
@@ -16,6 +15,7 @@ from services.console.models import IN_SESSION, Device, Key, Link
 from services.console.occurrences import Acknowledged, Occurrence
 from services.console.texts import TEXTS
 from services.kit import formats
+from services.kit.moments import instant_of
 from services.kit.pages import Language
 from services.kit.words import PRIORITIES, PRIORITY_SYMBOLS
 
@@ -53,7 +53,7 @@ class Raised:
             "spoken": PRIORITIES[self.priority][language],
             "text": self.text[language],
             "since_us": self.since_us,
-            "since": formats.clock_seconds(_moment(self.since_us), language),
+            "since": formats.clock_seconds(instant_of(self.since_us), language),
             "latched": self.latched,
             "acknowledged": acknowledged is not None,
             "acknowledged_text": _acknowledged_text(acknowledged, language),
@@ -174,9 +174,5 @@ def _unseen(live: Live, device: Device, now: float) -> bool:
 def _acknowledged_text(acknowledged: Acknowledged | None, language: Language) -> str:
     if acknowledged is None:
         return ""
-    at = formats.clock(_moment(acknowledged.at_us), language)
+    at = formats.clock(instant_of(acknowledged.at_us), language)
     return TEXTS["alarm_acknowledged"][language].format(name=acknowledged.name, at=at)
-
-
-def _moment(at_us: int) -> datetime:
-    return datetime.fromtimestamp(at_us / 1e6, UTC)

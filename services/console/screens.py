@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Engine, Row, insert, select, update
 
 from services.console.errors import ScreenRefused, UnknownScreen
 from services.console.models import Key
-from services.console.store import now_us
 from services.console.tables import SCREENS, USERS
 from services.kit.auth.principal import Principal
 from services.kit.database import reading, writing
 from services.kit.errors import NotSignedIn
+from services.kit.moments import now_us
 
 LONGEST_DAYS: Final = 90
 MOST_LINKS: Final = 20  # of one bed at a time

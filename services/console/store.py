@@ -3,7 +3,6 @@
 Others of the console's tables are reached through ``Store.engine`` by the module that owns them.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from uuid import uuid4
@@ -17,15 +16,11 @@ from services.console.errors import NameTaken, UnknownUser
 from services.console.tables import GRANTS, SCREENS, SIGN_INS, USERS
 from services.kit.auth.principal import Grant
 from services.kit.database import impatient, migrate, open_database, reading, writing
+from services.kit.moments import now_us
 
 _USER = list(USERS.c)
 LONGEST_NAME: Final = 80
 Allows = Callable[[list[User]], None]  # looks at every account inside the writing transaction, and may raise
-
-
-def now_us() -> int:
-    """Microseconds since the epoch."""
-    return time.time_ns() // 1000
 
 
 class Store:

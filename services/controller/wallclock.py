@@ -5,19 +5,20 @@ wall clock only dates what happened, and a step of it is an event of its own.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from services.kit.moments import instant_of
+
 STEP_NS: Final = 500_000_000  # NTP slews at 0.5 ms a second at most: half a second is a step
 
 
 def instant(realtime_ns: int) -> datetime:
     """The moment of a CLOCK_REALTIME reading, exact to the microsecond."""
-    return EPOCH + timedelta(microseconds=realtime_ns // 1000)
+    return instant_of(realtime_ns // 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,17 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Column, Select, Table, select
 
+<<<<<<< HEAD
 from services.kit.trail import Entry, Trail, canonical, legible
+=======
+from services.kit.moments import instant_of
+from services.kit.trail import Entry, Trail, canonical
+>>>>>>> e89571e (wip)
 
 A_PAGE: Final = 50
 A_BATCH: Final = 1000
@@ -89,7 +94,7 @@ def as_csv(trail: Trail, wanted: Wanted) -> Iterator[str]:
 
 
 def _cells(row: Entry) -> list[str]:
-    at = datetime.fromtimestamp(row.at_us / 1e6, UTC).isoformat(timespec="microseconds")
+    at = instant_of(row.at_us).isoformat(timespec="microseconds")
     values = {"at": at, "detail": canonical(row.detail)}
     texts = [str(values.get(name, getattr(row, name, None) or "")) for name in CSV_COLUMNS]
     return [f"'{text}" if text.startswith(_FORMULA) else text for text in texts]

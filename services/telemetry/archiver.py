@@ -20,6 +20,7 @@ from services.kit.health import Check
 from services.kit.http import create_app, serve
 from services.kit.memory import GiveBack
 from services.kit.metrics import process_registry
+from services.kit.moments import now_us
 from services.telemetry.archive.archiving import Archiver, HotSessions
 from services.telemetry.archive.hot_side import HotBoot, HotSide, source_of
 from services.telemetry.archive.opening import open_archive
@@ -173,7 +174,7 @@ class Archiving:
     def _put_away(self, sources: Collection[Source]) -> None:
         """Boots that are over and archived are not looked at every time, and leave Redis after a month."""
         self._done.update(sources)
-        long_ago_us = time.time_ns() // 1000 - round(FORGET_AFTER_DAYS * _DAY_US)
+        long_ago_us = now_us() - round(FORGET_AFTER_DAYS * _DAY_US)
         for source in self._archive.index.archived_before(sources, long_ago_us) if sources else ():
             self._hot.forget_boot(source)
             self._archiver.forget(source)

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from services.kit.moments import instant_of
 from services.telemetry.archive.models import PHASE, PHASES, VALUES, Counts, Floats, Run
 from services.telemetry.archive.pyramid import Buckets
-from services.telemetry.exports.models import instant, times_at, times_us
+from services.telemetry.exports.models import times_at, times_us
 
 THIN: Final = (".min", ".max", ".mean")
 
@@ -116,7 +117,7 @@ def segment(trace: Trace) -> dict[str, Any]:
     head = {
         "seq": trace.first,
         "count": trace.count,
-        "started_at": instant(started).isoformat(),
+        "started_at": instant_of(started).isoformat(),
         "period_ms": trace.period_ms,
     }
     phase = [PHASES[code] for code in trace.phase.tolist()]

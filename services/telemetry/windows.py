@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
+from services.kit.moments import EPOCH
 from services.telemetry.archive.objects import BlockEntry
 from services.telemetry.archive.rows import ObjectRow
 from services.telemetry.errors import ArchiveUnavailable, BadQuestion
-from services.telemetry.exports.models import EPOCH
 from services.telemetry.models import MAX_SEQ, Place, Raw, Source
 from services.telemetry.query import History, Span
 

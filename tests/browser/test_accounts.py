@@ -12,7 +12,7 @@ from servers import free_port
 
 from services.console.accounts import passwords
 from services.console.accounts.oidc import CALLBACK
-from services.console.store import now_us
+from services.kit.moments import now_us
 
 KEPT = passwords.kept(PASSWORD)
 REFUSED = ("401", "403", "404", "422", "429")

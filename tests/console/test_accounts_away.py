@@ -11,8 +11,8 @@ from console.account_rig import PASSWORD
 from broker.messages import Reply
 from services.console.accounts import passwords
 from services.console.accounts.accounts import REMEMBERED_US, SEEN_EVERY_US
-from services.console.store import now_us
 from services.kit.database import writing
+from services.kit.moments import now_us
 
 KEPT = passwords.kept(PASSWORD)
 

@@ -11,7 +11,7 @@ from services.console.accounts import passwords
 from services.console.accounts.entry import Entry
 from services.console.accounts.limits import AddressLimit, Ghosts, wait_s
 from services.console.errors import AccountRefused
-from services.console.store import now_us
+from services.kit.moments import now_us
 
 
 def test_a_password_is_kept_as_argon2id_with_the_parameters_of_rfc_9106():

@@ -5,8 +5,8 @@ from console.account_rig import grant
 from console.door_rig import GOOD, browser, person, signed_in
 
 from services.console.accounts.accounts import BY_PAGE, IDLE_US, LONGEST_US, SECOND_US, WALL_US
-from services.console.store import now_us
 from services.kit.auth.principal import SYSTEM
+from services.kit.moments import now_us
 
 
 def test_a_cookie_opens_its_sign_in_and_the_table_does_not_hold_it(people):

@@ -15,7 +15,8 @@ from starlette.requests import HTTPConnection
 
 from services.console.accounts.models import SignIn, User
 from services.console.errors import UnknownUser
-from services.console.store import Store, now_us
+from services.console.store import Store
+from services.kit.moments import now_us
 
 SECOND_US: Final = 1_000_000
 IDLE_US: Final = 30 * 60 * SECOND_US

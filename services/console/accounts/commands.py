@@ -146,7 +146,7 @@ def _say(user: "User", *, as_json: bool, password: str | None = None) -> None:
 def row(user: "User") -> dict[str, Any]:
     """An account as it is shown: whether there is a PIN, never what it is."""
     from services.console.accounts.users import words
-    from services.console.store import now_us
+    from services.kit.moments import now_us
 
     return {
         "name": user.name,

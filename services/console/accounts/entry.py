@@ -9,7 +9,8 @@ from services.console.accounts import passwords
 from services.console.accounts.limits import AddressLimit, Ghosts, wait_s
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, SignInRefused, UnknownUser
-from services.console.store import Store, now_us
+from services.console.store import Store
+from services.kit.moments import now_us
 
 Reason = Literal["wrong", "locked", "too_many"]
 MICRO = 1_000_000

@@ -12,11 +12,12 @@ from services.console.accounts.bedside import keep_room
 from services.console.accounts.known import FIRST_PASSWORD, first_password
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, NameTaken, UnknownUser
-from services.console.store import Store, now_us
+from services.console.store import Store
 from services.kit.auth.operators import badge_digest, ensure_bedside_key, hash_pin
 from services.kit.auth.principal import ALL_SITES, Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import SpondylError
+from services.kit.moments import now_us
 from services.kit.trail import Trail
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,79}")

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -26,6 +25,7 @@ from services.kit.auth.guard import Rule, allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.errors import NotSignedIn
 from services.kit.language import Language
+from services.kit.moments import instant_of
 from services.kit.pages import language_of
 
 Lasts = Callable[[], Awaitable[bool]]  # whether a stream may go on
@@ -233,5 +233,5 @@ def _add_links(routes: APIRouter, console: Console) -> None:
 
 
 def _row(screen: Screen, language: Language) -> dict[str, str]:
-    ends = datetime.fromtimestamp(screen.ends_at_us / 1e6, UTC)
+    ends = instant_of(screen.ends_at_us)
     return {"id": screen.id, "by": screen.name, "ends": formats.day(ends, language)}

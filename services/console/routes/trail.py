@@ -18,6 +18,7 @@ from services.kit import trail_pages
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.formats import NOTHING
+from services.kit.moments import instant_of
 from services.kit.pages import Language, language_of
 from services.kit.trail import Entry, Finding
 from services.kit.trail_pages import Page, Wanted
@@ -124,7 +125,7 @@ def row_of(entry: Entry, language: Language) -> dict[str, Any]:
     text = TEXTS.get(ACTION + entry.action)
     return {
         "seq": entry.seq,
-        "at": datetime.fromtimestamp(entry.at_us / 1e6, UTC),
+        "at": instant_of(entry.at_us),
         "name": entry.name,
         "account": entry.account,
         "address": entry.address,

@@ -1,7 +1,6 @@
 """The accounts: list, add, roles, switch off and on, one-time passwords, PIN and badge."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final, cast
 
@@ -14,11 +13,11 @@ from services.console.accounts.users import checked_grant
 from services.console.context import Console
 from services.console.errors import AccountRefused, NameTaken
 from services.console.routes.sign_in import address_of
-from services.console.store import now_us
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import ALL_SITES, Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import SpondylError
+from services.kit.moments import instant_of, now_us
 from services.kit.pages import Language, language_of
 
 Manager = Annotated[Principal, allow("users.manage")]
@@ -207,7 +206,7 @@ def row(user: User, language: Language) -> dict[str, Any]:
         "issuer": user.issuer or "",
         "pin": user.pin is not None,
         "badge": user.badge is not None,
-        "made_at": datetime.fromtimestamp(user.created_at_us / 1e6, UTC),
+        "made_at": instant_of(user.created_at_us),
     }
 
 

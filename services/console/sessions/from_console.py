@@ -13,6 +13,7 @@ from services.console.texts import TEXTS
 from services.console.trail import COLUMNS
 from services.kit.database import reading
 from services.kit.language import Language
+from services.kit.moments import instant_of
 from services.kit.trail import Entry, Trail
 
 MOST: Final = 200  # of either kind
@@ -42,7 +43,7 @@ def _acknowledged(engine: Engine, session: Session, language: Language) -> list[
     words = TEXTS["past_acknowledged_by"][language]
     with reading(engine) as connection:
         return [
-            Done(_time(row.at_us), row.condition.replace("_", " "), words.format(name=row.name))
+            Done(instant_of(row.at_us), row.condition.replace("_", " "), words.format(name=row.name))
             for row in connection.execute(_within(query, table, session))
         ]
 
@@ -57,7 +58,9 @@ def _commanded(trail: Trail, session: Session, language: Language) -> list[Done]
 def _command(row: Entry, language: Language) -> Done:
     words = "past_remote_by" if row.detail.get("done") is True else "past_remote_unconfirmed"
     return Done(
-        _time(row.at_us), TEXTS[COMMANDS[row.action]][language], TEXTS[words][language].format(name=row.name)
+        instant_of(row.at_us),
+        TEXTS[COMMANDS[row.action]][language],
+        TEXTS[words][language].format(name=row.name),
     )
 
 
@@ -70,7 +73,3 @@ def _within(query: Select[Any], table: Table, session: Session, late: timedelta 
 
 def _us(at: datetime) -> int:
     return round(at.timestamp() * 1e6)
-
-
-def _time(at_us: int) -> datetime:
-    return datetime.fromtimestamp(at_us / 1e6, UTC)

@@ -1,8 +1,7 @@
 """Notes on sessions: added, never changed, never taken away; who and when stand beside each."""
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from services.console.sessions.asking import refusal
 from services.console.tables import NOTES
 from services.kit.auth.principal import Principal
 from services.kit.database import reading, writing
+from services.kit.moments import instant_of, now_us
 
 MOST_CHARACTERS: Final = 4000
 
@@ -36,7 +36,7 @@ class Notes:
         query = select(NOTES).where(NOTES.c.session == str(session)).order_by(NOTES.c.id)
         with reading(self._engine) as connection:
             return [
-                Note(row["name"], datetime.fromtimestamp(row["at_us"] / 1e6, UTC), row["text"])
+                Note(row["name"], instant_of(row["at_us"]), row["text"])
                 for row in connection.execute(query).mappings()
             ]
 
@@ -47,7 +47,7 @@ class Notes:
             connection.execute(
                 insert(NOTES).values(
                     session=str(session), site=site, account=who.account, name=who.name,
-                    at_us=time.time_ns() // 1000, text=kept,
+                    at_us=now_us(), text=kept,
                 )
             )  # fmt: skip
 

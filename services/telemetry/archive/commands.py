@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 
+from services.kit.moments import instant_of
 from services.kit.options import AsJson, Data
 
 if TYPE_CHECKING:
@@ -308,7 +309,7 @@ def _aware(at: datetime) -> datetime:
 
 
 def _instant(at_us: int | None) -> str | None:
-    return None if at_us is None else datetime.fromtimestamp(at_us / 1e6, UTC).isoformat()
+    return None if at_us is None else instant_of(at_us).isoformat()
 
 
 def _microseconds(at: datetime | None) -> int | None:

@@ -1,6 +1,5 @@
 """The SQL index of the archive: what lies where; SQLite on one machine, PostgreSQL by URL for many."""
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -21,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.kit.auth.principal import Sites
 from services.kit.database import Prepared, migrate, open_database, reading, writing
+from services.kit.moments import now_us
 from services.telemetry.archive.rows import (
     NOTHING,
     Commit,
@@ -71,7 +71,7 @@ class Index:
     def commit_all(self, steps: Sequence[Commit]) -> list[bool]:
         """The same for many steps in one transaction: each is taken or left by itself, in order."""
         with self.write() as connection:
-            return commit_steps(connection, steps, time.time_ns() // 1000)
+            return commit_steps(connection, steps, now_us())
 
     def strays(self) -> list[tuple[Source, Stray]]:
         """What was stored and cannot be read, byte for byte."""

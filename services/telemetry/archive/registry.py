@@ -1,12 +1,12 @@
 """The index's other half: what was exported and what has expired."""
 
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
+from services.kit.moments import now_us
 from services.telemetry.archive.rows import SessionRow, session_of
 from services.telemetry.archive.tables import BOOTS, EXPORTS, OBJECTS, SESSIONS, STRAYS, TOMBSTONES
 from services.telemetry.models import Source
@@ -19,7 +19,7 @@ def record_export(connection: Connection, directory: str, sha256: str, objects: 
     """What was exported, where to, by whom."""
     row = {
         "directory": directory, "manifest_sha256": sha256, "objects": objects, "exported_by": by,
-        "exported_at_us": time.time_ns() // 1000,
+        "exported_at_us": now_us(),
     }  # fmt: skip
     connection.execute(insert(EXPORTS), row)
 
@@ -59,9 +59,9 @@ def bury(
     connection: Connection, objects: Collection[int], sessions: Collection[UUID], export: int, by: str
 ) -> None:
     """Objects become tombstones, sessions go, all in the caller's transaction."""
-    now_us = time.time_ns() // 1000
+    at_us = now_us()
     more: dict[str, Any] = {
-        "export_id": literal(export), "expired_by": literal(by), "expired_at_us": literal(now_us),
+        "export_id": literal(export), "expired_by": literal(by), "expired_at_us": literal(at_us),
     }  # fmt: skip
     columns = [OBJECTS.c[name] for name in _COPIED]
     for part in _parts(sorted(objects)):

@@ -5,7 +5,6 @@ its end is that of the cure's last session.
 """
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from services.kit.errors import SpondylError
+from services.kit.moments import now_us
 from services.telemetry.archive import registry
 from services.telemetry.archive.export import check_export
 from services.telemetry.archive.reader import Archive
@@ -61,8 +61,8 @@ def expire(
         rows = registry.sessions_in(connection, {row.source for row in candidates})
         sessions = by_source(rows)
         ends = registry.treatment_ends(connection, sessions)
-    now_us = time.time_ns() // 1000
-    ends |= {row.id: now_us for row in rows if row.cure in living}
+    at_us = now_us()
+    ends |= {row.id: at_us for row in rows if row.cure in living}
     due = [row for row in candidates if _ended_at_us(row, sessions, ends) < before_us]
     manifest = check_export(export)
     absent = [row.path for row in due if manifest.objects.get(row.path) != row.sha256]
@@ -88,7 +88,7 @@ def finish(archive: Archive) -> None:
     for path in archive.index.undead():
         archive.store.delete(path)
         with archive.index.write() as connection:
-            registry.mark_deleted(connection, path, time.time_ns() // 1000)
+            registry.mark_deleted(connection, path, now_us())
 
 
 def youngest(now: datetime, retention_years: float) -> datetime:

@@ -7,7 +7,7 @@ sign of a zero is the one thing not kept.)
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 
 from broker.messages import TensionBlock
+from services.kit.moments import EPOCH
 from services.telemetry.archive.models import (
     BITS,
     PHASE,
@@ -33,7 +34,6 @@ from services.telemetry.archive.models import (
 from services.telemetry.errors import Corrupt
 
 Stored = tuple[int, int, bytes]  # first, count, payload
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DECIMALS: Final = (1, 2, 3)
 _EXACT_BELOW: Final = 2.0**53
@@ -122,7 +122,7 @@ class _Part(NamedTuple):
             phases = np.array(list(map(_PHASE_CODES.__getitem__, names)), np.int64)
         except KeyError as error:
             raise Corrupt(f"phase {error} is not one that the archive has a number for") from None
-        times = [(block.started_at - _EPOCH) // _MICROSECOND for block in blocks]
+        times = [(block.started_at - EPOCH) // _MICROSECOND for block in blocks]
         return cls(times, [block.period_ms for block in blocks], floats, phases)
 
 
@@ -256,7 +256,7 @@ def _chunk(first: int, count: int, payload: bytes) -> _Chunk:
         raise Corrupt(f"black-box chunk {first} speaks of {count} samples: one holds at most {MAX_COUNT}")
     try:
         head = orjson.loads(payload)
-        started_at_us = (datetime.fromisoformat(head["started_at"]) - _EPOCH) // _MICROSECOND
+        started_at_us = (datetime.fromisoformat(head["started_at"]) - EPOCH) // _MICROSECOND
         period_ms, (names, table) = float(head["period_ms"]), _columns_of(head["columns"])
         is_whole = (head["seq"], head["count"]) == (first, count)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

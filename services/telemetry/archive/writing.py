@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
+from services.kit.moments import instant_of
 from services.telemetry.archive import objects
 from services.telemetry.archive.objects import Directory, Sections
 from services.telemetry.archive.rows import NewObject, Spans
@@ -31,7 +31,7 @@ def build(sections: Sections) -> Built:
     data, directory = objects.build(sections)
     source = Source(Place(sections.site, sections.device), sections.boot)
     sha256 = hashlib.sha256(data).hexdigest()
-    month = datetime.fromtimestamp(directory.started_at_us / 1e6, UTC).strftime("%Y/%m")
+    month = instant_of(directory.started_at_us).strftime("%Y/%m")
     first = min(block.first for block in directory.blocks)
     path = f"{source.place}/{month}/{source.boot}-{first:012d}-{sha256[:16]}.spa"
     return Built(path, source, sections.session, data, sha256, directory)

@@ -16,9 +16,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from services.kit.moments import instant_of
 from services.telemetry.archive.models import PHASE, PHASES, Counts
 from services.telemetry.errors import NotExportable
-from services.telemetry.exports.models import COLUMNS, UNITS, Recorded, instant
+from services.telemetry.exports.models import COLUMNS, UNITS, Recorded
 
 LABELS: Final = {
     "tension_n": "Tension", "target_n": "Target", "position_mm": "Position",
@@ -96,7 +97,7 @@ def _record_samples(recorded: Recorded) -> int:
 
 
 def _head(recorded: Recorded, signals: Sequence[Signal], samples: int, records: int, width: int) -> bytes:
-    start = instant(recorded.runs[0].started_at_us(recorded.first))
+    start = instant_of(recorded.runs[0].started_at_us(recorded.first))
     date = f"{start.day:02}-{_MONTHS[start.month - 1]}-{start.year}"
     code = recorded.session.hex if recorded.session else "X"
     kind = "EDF+D" if recorded.gaps else "EDF+C"
@@ -130,7 +131,7 @@ def _number(value: float) -> str:
 
 def _notes(recorded: Recorded, onsets: Sequence[int]) -> list[bytes]:
     """Of every data record: its own onset, and its share of the annotations."""
-    start = instant(recorded.runs[0].started_at_us(recorded.first))
+    start = instant_of(recorded.runs[0].started_at_us(recorded.first))
     ahead_us = start.microsecond
 
     def seconds(seq: int) -> str:

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import orjson
 
+from services.kit.moments import instant_of
 from services.telemetry.archive.models import PHASE, PHASES, Counts
-from services.telemetry.exports.models import COLUMNS, UNITS, Recorded, instant
+from services.telemetry.exports.models import COLUMNS, UNITS, Recorded
 
 # UCUM codes; the phase is a number without a unit.
 _UCUM: Final = {"N": ("newton", "N"), "mm": ("millimeter", "mm"), "": ("1", "1")}
@@ -30,7 +31,7 @@ _MISSING: Final = "E"  # SampledData: "E" is an error, no value
 def observation(recorded: Recorded) -> dict[str, Any]:
     """The resource as a JSON object but for the text of the data. Raises NotExportable."""
     period_ms, first = recorded.period_ms, recorded.first
-    start = instant(recorded.runs[0].started_at_us(first))
+    start = instant_of(recorded.runs[0].started_at_us(first))
     end = start + timedelta(milliseconds=(recorded.after - first) * period_ms)
     resource: dict[str, Any] = {
         "resourceType": "Observation",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +10,6 @@ import numpy as np
 from services.telemetry.archive.models import BITS, PHASE, VALUES, Counts, Floats, Run, Times
 from services.telemetry.errors import NotExportable
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS: Final = (*VALUES, PHASE)
 UNITS: Final = {"tension_n": "N", "target_n": "N", "position_mm": "mm", "residual_n": "N", PHASE: ""}
 PIECE: Final = 50_000  # samples that an export holds in a form of its own at a time
@@ -79,11 +77,6 @@ class Recorded:
         most = max(decimals, default=0)
         pairs = zip(self.runs, decimals, strict=True)
         return most, [run.columns[name] * 10 ** (most - own) for run, own in pairs]
-
-
-def instant(microseconds: int) -> datetime:
-    """A time of the archive."""
-    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def pieces(runs: Sequence[Run], size: int = PIECE) -> Iterator[Run]:

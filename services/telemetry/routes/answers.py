@@ -10,8 +10,8 @@ from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from services.kit.auth.principal import Sites
+from services.kit.moments import instant_of
 from services.telemetry.errors import BadQuestion, UnknownFormat
-from services.telemetry.exports.models import instant
 from services.telemetry.models import Place, Source
 from services.telemetry.query import History, Span
 from services.telemetry.routes.rules import names_nobody, shows
@@ -68,7 +68,7 @@ class OrjsonResponse(JSONResponse):
 
 def day_of(name: str, edge: str | None) -> str | None:
     """The day (UTC) of an edge that is a time: as exactly as the audit trail tells what was looked at."""
-    return None if edge is None or _is_seq(edge) else instant(moment(name, edge)).date().isoformat()
+    return None if edge is None or _is_seq(edge) else instant_of(moment(name, edge)).date().isoformat()
 
 
 def form_of(name: str | None, accept: str) -> Form:

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from broker.messages import Region
+from services.kit.moments import instant_of
 from services.telemetry.archive.rows import SessionRow
 from services.telemetry.errors import NotExportable
 from services.telemetry.exports.formats import FORMATS, format_of
-from services.telemetry.exports.models import instant
 from services.telemetry.exports.recorded import recorded_session
 from services.telemetry.query import History, Span, Wanted, state_of
 from services.telemetry.recording import prescribed, recording, session_chunks
@@ -185,8 +185,8 @@ def _part(history: History, row: SessionRow, since: str | None, until: str | Non
     if given.isascii() and given.isdigit():
         edges = (since or str(span.first), until or str(span.after))
     else:
-        start = since or instant(row.started_at_us).isoformat()
-        edges = (start, until or (instant(moment("from", start, or_seq=True)) + MAX_WINDOW).isoformat())
+        start = since or instant_of(row.started_at_us).isoformat()
+        edges = (start, until or (instant_of(moment("from", start, or_seq=True)) + MAX_WINDOW).isoformat())
     asked = asked_spans(history, row.place, *edges, span.source.boot)
     pairs = [(max(part.first, span.first), min(part.after, span.after)) for part in asked]
     return [Span(span.source, first, after) for first, after in pairs if first < after]
@@ -205,8 +205,8 @@ def _session(row: SessionRow) -> dict[str, Any]:
         "state": state_of(row),
         "region": row.region,
         "segment": row.segment,
-        "started_at": instant(row.started_at_us).isoformat(),
-        "ended_at": instant(row.ended_at_us).isoformat() if row.ended_at_us is not None else None,
+        "started_at": instant_of(row.started_at_us).isoformat(),
+        "ended_at": instant_of(row.ended_at_us).isoformat() if row.ended_at_us is not None else None,
         "first_seq": row.first_seq,
         "last_seq": row.end_seq if ended else None,
         "summary": row.summary,
