@@ -9,12 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Select, Table, select
 
-<<<<<<< HEAD
-from services.kit.trail import Entry, Trail, canonical, legible
-=======
 from services.kit.moments import instant_of
-from services.kit.trail import Entry, Trail, canonical
->>>>>>> e89571e (wip)
+from services.kit.trail import Entry, Trail, canonical, legible
 
 A_PAGE: Final = 50
 A_BATCH: Final = 1000
