@@ -4,6 +4,7 @@ Unknown fields are ignored on the way in, so that a field may be added without b
 """
 
 import math
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -42,6 +43,8 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 Text = Annotated[str, Field(max_length=500)]
 Newton = Annotated[float, Field(ge=-2000, le=2000)]
 Millimetre = Annotated[float, Field(ge=-2000, le=2000)]
+PERIOD_MS = (0.01, 60_000.0)  # between two samples; beyond it nothing can be reckoned with
+Period = Annotated[float, Field(ge=PERIOD_MS[0], le=PERIOD_MS[1])]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # exact in every JSON reader, and in 64 bits
 Int32 = Annotated[int, Field(ge=-(2**32), le=2**32)]  # a count of the bed's edge, or the difference of two
 MAX_BLOCK_SAMPLES = 5000
@@ -62,16 +65,24 @@ def _plain(value: JsonValue, depth: int = 0) -> JsonValue:
     return value
 
 
+def _everywhere(at: datetime) -> datetime:
+    """A time that has a date in every time zone, and so on every reader's clock."""
+    if not MINYEAR < at.year < MAXYEAR:
+        raise ValueError(f"a time of the year {at.year}: from {MINYEAR + 1} to {MAXYEAR - 1} is expected")
+    return at
+
+
 def _said(text: str) -> Any:
     """A field's description, for schemas, AsyncAPI and docs/topics.md."""
     return Field(description=text)
 
 
+Time = Annotated[AwareDatetime, AfterValidator(_everywhere)]
 Data = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 Boot = Annotated[UUID, _said("changes whenever the control loop restarts; seq starts again at 0")]
 FirstSeq = Annotated[Count, _said("index of the first sample since boot: a gap is a loss")]
 AtSeq = Annotated[Count, _said("index of the sample that brought it, since boot")]
-At = Annotated[AwareDatetime, _said("wall clock of the gateway; order is told by seq, never by this")]
+At = Annotated[Time, _said("wall clock of the gateway; order is told by seq, never by this")]
 NotNegative = Annotated[float, Field(ge=0)]
 Seconds = NotNegative
 Pain = Annotated[int, Field(ge=0, le=10, description="numeric rating scale, 0 none to 10 worst")]
@@ -101,10 +112,10 @@ class GatewayStatus(Message):
     ]
     gateway: Annotated[Slug, _said("its name in topics")]
     boot: Annotated[UUID, _said("the loop's; a will of another boot than the last birth's ends nothing")]
-    at: Annotated[AwareDatetime, _said("when it was said; of a will, when the will was made")]
+    at: Annotated[Time, _said("when it was said; of a will, when the will was made")]
     devices: Annotated[list[DeviceInfo], _said("the beds it speaks for")] = []
     versions: Annotated[dict[str, str], _said("of its software")] = {}
-    period_ms: Annotated[PositiveFloat | None, _said("of the control loop")] = None
+    period_ms: Annotated[Period | None, _said("of the control loop")] = None
     block_ms: Annotated[PositiveFloat | None, _said("how much time a block of samples covers")] = None
     capabilities: Annotated[list[str], _said("what it does beyond the contract's least")] = []
 
@@ -133,8 +144,8 @@ class TensionBlock(Message):
 
     boot: Boot
     seq: FirstSeq
-    started_at: Annotated[AwareDatetime, _said("wall clock of the first sample")]
-    period_ms: Annotated[PositiveFloat, _said("from one sample to the next")]
+    started_at: Annotated[Time, _said("wall clock of the first sample")]
+    period_ms: Annotated[Period, _said("from one sample to the next")]
     tension_n: list[Newton] = Field(
         min_length=1, max_length=MAX_BLOCK_SAMPLES, description="measured tension, one a sample"
     )
@@ -160,8 +171,8 @@ class BlackboxChunk(Message):
     boot: Boot
     seq: FirstSeq
     count: Annotated[Count, _said("samples in this chunk")]
-    started_at: Annotated[AwareDatetime, _said("wall clock of the first sample")]
-    period_ms: Annotated[PositiveFloat, _said("from one sample to the next")]
+    started_at: Annotated[Time, _said("wall clock of the first sample")]
+    period_ms: Annotated[Period, _said("from one sample to the next")]
     kernel_version: Annotated[Count, _said("raised whenever the same inputs may give other commands")]
     session_no: Annotated[Count, _said("the gateway's own counter of sessions; 0 is none")]
     session: UUID | None
@@ -205,8 +216,8 @@ class SessionSummary(Message):
     appointment: UUID | None
     region: Region
     segment: Annotated[Text, _said("spinal segment aimed at, by the clinic's table")]
-    started_at: AwareDatetime
-    ended_at: AwareDatetime
+    started_at: Time
+    ended_at: Time
     reason: Annotated[Text, _said("`completed`, or what ended it early")]
     traction_s: Annotated[Seconds, _said("time under traction")]
     heat_s: Annotated[Seconds, _said("heat pad on")]
@@ -249,7 +260,7 @@ class ActiveAlarm(Message):
 
     condition: Annotated[Text, _said("its name in the alarm table")]
     priority: Priority
-    since: AwareDatetime
+    since: Time
     latched: Annotated[bool, _said("it stays until somebody at the bed has dealt with it")]
     text: Annotated[dict[Literal["de", "en"], Text], _said("what to show people")]
     value: FiniteFloat | None = None
@@ -273,7 +284,7 @@ class Command(Message):
     action: Annotated[
         str, Field(max_length=40, description="`stop` or `pause`; any other is refused and recorded")
     ]
-    sent_at: AwareDatetime
+    sent_at: Time
     by: Annotated[str, Field(max_length=80, description="who asks: an account, not a name")]
 
 
@@ -293,7 +304,7 @@ class WorklistEntry(Message):
     appointment: UUID
     patient: UUID
     cure: UUID | None
-    starts_at: AwareDatetime
+    starts_at: Time
     prescription: Data
     clearance: Annotated[str | None, _said("signed token")]
     patient_sealed: Annotated[
@@ -304,7 +315,7 @@ class WorklistEntry(Message):
 class Worklist(Message):
     """Today's appointments of one gateway."""
 
-    at: AwareDatetime
+    at: Time
     entries: list[WorklistEntry]
 
 
@@ -316,7 +327,7 @@ class Committed(Message):
         dict[Literal["tension", "blackbox", "event"], Count],
         _said("first seq (of `event`: first index) still wanted, by stream"),
     ]
-    at: AwareDatetime
+    at: Time
 
 
 class Missing(Message):
@@ -326,7 +337,7 @@ class Missing(Message):
     stream: Literal["tension", "blackbox", "event"]
     first: Annotated[Count, _said("first seq (of `event`: first index) that is missing")]
     next: Annotated[Count, _said("first seq (of `event`: first index) behind the hole")]
-    at: Annotated[AwareDatetime, _said("when it was asked, by telemetry's clock")]
+    at: Annotated[Time, _said("when it was asked, by telemetry's clock")]
 
     @model_validator(mode="after")
     def _some(self) -> "Missing":
@@ -360,5 +371,5 @@ class ClinicEvent(Message):
 
     id: Annotated[UUID, _said("the same at every delivery: use it to ignore a second one")]
     type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=60)]
-    time: AwareDatetime
+    time: Time
     data: Data

@@ -6,14 +6,14 @@ field, a number out of its limits, a broken byte) is left to the contract's read
 test holds the two together. For services that have msgspec; the bedside does without.
 """
 
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from functools import lru_cache
 from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
-from broker.messages import MAX_BLOCK_SAMPLES, Phase
+from broker.messages import MAX_BLOCK_SAMPLES, PERIOD_MS, Phase
 
 _LIMIT: Final = 2000.0  # newton and millimetre alike, see broker/messages.py
 _Value = Annotated[float, Meta(ge=-_LIMIT, le=_LIMIT)]
@@ -26,7 +26,7 @@ class Outline(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     boot: str
     seq: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     started_at: Annotated[datetime, Meta(tz=True)]
-    period_ms: Annotated[float, Meta(gt=0)]
+    period_ms: Annotated[float, Meta(ge=PERIOD_MS[0], le=PERIOD_MS[1])]
     tension_n: _Values
     target_n: _Values
     position_mm: _Values
@@ -57,4 +57,4 @@ def outline_of(payload: bytes) -> Outline | None:
         )
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return block if equal else None
+    return block if equal and MINYEAR < block.started_at.year < MAXYEAR else None

@@ -205,7 +205,7 @@ def _alarm(event: Event, language: Language) -> str:
         return words
     try:
         raised = datetime.fromisoformat(str(data.get("raised_at"))).astimezone().strftime("%H:%M:%S")
-    except ValueError:  # a newer gateway's
+    except (ValueError, OverflowError):  # a newer gateway's, or of no clock
         return words
     return TEXTS["event_alarm_since"][language].format(text=words, since=raised)
 

@@ -1,4 +1,6 @@
+import contextlib
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -201,6 +203,24 @@ def test_any_bytes_are_a_message_or_malformed(payload):
     for stream in (TENSION, COMMAND, EVENT):
         with pytest.raises(codec.Malformed):
             codec.decode(stream, payload)
+
+
+@EVERY
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_has_no_date_on_some_readers_clock_is_refused(stream, at):
+    """One retained alarm of the year 1 stopped every round of the console's wall, for all sites."""
+    payload = codec.encode(stream, examples.EXAMPLES[stream.name])
+    odd, count = re.subn(rb"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-][0-9:]+)", at.encode(), payload)
+    with pytest.raises(codec.Malformed, match="a time of the year") if count else contextlib.nullcontext():
+        codec.decode(stream, odd)
+
+
+@pytest.mark.parametrize("period_ms", [5e-324, 0.009, 60_001.0, 1e300])
+def test_a_period_that_nothing_can_be_reckoned_with_is_refused(period_ms):
+    """A bed's age became no number, and the wall stood still."""
+    block = examples.EXAMPLES["tension"].model_copy(update={"period_ms": period_ms})
+    with pytest.raises(codec.Malformed, match="period_ms"):
+        codec.decode(TENSION, block.model_dump_json().encode())
 
 
 def test_a_refusal_never_repeats_the_payload():

@@ -160,6 +160,12 @@ def test_a_summary_of_an_ended_session_stands_in_the_events(live):
         ("alarm.raised", {"priority": "high", "text": {"en": "*** TENSION 5"}}, "*** TENSION 5", "high"),
         ("alarm.raised", {"priority": "grave", "condition": "tilted"}, "tilted", None),
         ("alarm.cleared", {"priority": "low", "text": {"de": "* NETZ", "en": "* NET"}}, "* NETZ", None),
+        (
+            "alarm.cleared",
+            {"text": {"de": "* NETZ"}, "raised_at": "0001-01-01T00:00:00+14:00"},
+            "* NETZ",
+            None,
+        ),
         ("alarm.raised", {"text": "odd"}, "", None),
     ],
 )
