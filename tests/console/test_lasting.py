@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from services.console import lasting
 from services.console.lasting import HELD_S, Held, Right
+from services.console.models import Key
 from services.console.routes import streams
 from services.kit.database import writing
 
@@ -118,6 +119,30 @@ def test_a_socket_opens_for_our_own_pages_alone_the_public_address_among_them(tm
 
     assert asyncio.run(talk())["type"] == answer
     room.close()
+
+
+def test_whatever_a_socket_is_sent_it_goes_on(room):
+    """Bytes instead of text ended the connection with a fault of ours in the log."""
+    odd = [
+        {"bytes": b"\xff", "text": None}, {"bytes": b"{}"}, {"text": "["}, {"text": '{"visible": {"a": 1}}'},
+        {"text": "[" * 100_000}, {"text": '{"visible": [7, [], "north", null]}'},
+        {"text": '{"visible": ["north/bed-01", "south/bed-01"]}'},
+    ]  # fmt: skip
+
+    async def talk():
+        said, heard = asyncio.Queue(), asyncio.Queue()
+        for message in ({"type": "websocket.connect"}, *({"type": "websocket.receive"} | it for it in odd)):
+            said.put_nowait(message)
+        served = asyncio.create_task(room.app(scope_of(room), said.get, heard.put))
+        wanted = lambda: (
+            [viewer.wanted for viewer in room.console.fanout.viewers] == [{Key("north", "bed-01")}]
+        )
+        await asyncio.to_thread(eventually, wanted, 10, "what the last message asked for")
+        said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await served
+        assert not room.console.fanout.viewers
+
+    asyncio.run(talk())
 
 
 def test_a_socket_is_judged_on_while_the_database_is_away_and_closed_when_the_minute_is_over(

@@ -59,10 +59,8 @@ def router(console: Console) -> APIRouter:
             right = _held(console, socket, sites)
             tasks = [asyncio.create_task(it) for it in (_send(socket, viewer), _end_with(right, socket))]
             try:
-                while True:
-                    _look(fanout, viewer, await socket.receive_text(), sites)
-            except WebSocketDisconnect:
-                pass
+                while (message := await socket.receive())["type"] != "websocket.disconnect":
+                    _look(fanout, viewer, message.get("text") or "", sites)
             finally:
                 for task in tasks:
                     task.cancel()
