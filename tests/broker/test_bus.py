@@ -79,8 +79,9 @@ def test_an_unacknowledged_message_comes_again_after_the_consumer_died(bus):
     consumer._closing.set()  # a killed process does not connect again,
     consumer._connection._client.socket().close()  # nor does it say goodbye
     again = bus("telemetry", session_expiry_s=60)
-    assert [d.message.seq for d in take_all(again, 3)] == [10, 20, 99]
-    assert all(d.duplicate for d in take_all(again, 0))
+    found = take_all(again, 3)
+    assert [d.message.seq for d in found] == [10, 20, 99]
+    assert [d.duplicate for d in found[:2]] == [True, True]
 
 
 def test_a_stale_acknowledgement_acknowledges_nothing(mosquitto, bus):
