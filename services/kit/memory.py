@@ -9,6 +9,9 @@ import ctypes
 import functools
 import time
 from collections.abc import Callable
+from typing import Final
+
+_M_ARENA_MAX: Final = -8  # glibc's malloc.h
 
 
 @functools.cache
@@ -18,6 +21,18 @@ def _malloc_trim() -> Callable[[int], int] | None:
     except (OSError, AttributeError):
         return None
     return trim
+
+
+def one_arena() -> bool:
+    """Let all threads allocate in one place, from now on; whether the C library knows how.
+
+    For processes of which one thread does the work: glibc gives every further thread an arena of its own, and
+    what one has freed no other uses. To be called before there are threads (glibc, `man mallopt`).
+    """
+    try:
+        return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1))
+    except (OSError, AttributeError):
+        return False
 
 
 def give_back() -> bool:

@@ -18,7 +18,7 @@ from services.kit.auth.guard import NOBODY
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
-from services.kit.memory import GiveBack
+from services.kit.memory import GiveBack, one_arena
 from services.kit.metrics import process_registry
 from services.kit.moments import now_us
 from services.telemetry.archive.archiving import Archiver, HotSessions
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_S: Final = 2.0
 FORGET_AFTER_DAYS: Final = 30.0  # a gateway that was away may send what is archived already for so long
-GIVE_BACK_S: Final = 60.0  # a session takes some megabytes while it is archived
+GIVE_BACK_S: Final = 5.0  # a session takes some megabytes while it is archived; looking takes microseconds
 ALL_AGAIN_S: Final = 60.0  # boots that are done are looked at again so often
 _DAY_US: Final = 86_400_000_000
 
@@ -214,6 +214,7 @@ def main() -> None:
 
 def run(settings: TelemetrySettings) -> None:
     """Everything in its order; closed in the reverse one."""
+    one_arena()
     logging.configure("archiver", settings.log_level, settings.log_format)
     release = version("spondyl")
     registry = process_registry("archiver", release)

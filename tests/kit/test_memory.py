@@ -29,6 +29,49 @@ def test_what_was_freed_between_living_blocks_goes_back_to_the_system():
     assert int(less_kib) > 30_000
 
 
+# A thread that is asked for memory while others hold theirs: does it lie where the main thread's lies?
+ARENAS = """
+import threading
+from pathlib import Path
+from services.kit.memory import one_arena
+
+def arenas():  # glibc maps 64 MiB for each but the first, nearly all of it not to be read
+    rows = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    return sum(row[1] == "---p" and len(row) == 5 for row in rows)
+
+told = one_arena() if WANTED else None
+before = arenas()
+held = []
+inside, done = threading.Barrier(9), threading.Event()
+
+def hold():
+    held.append([b"x" * 100_000 for _ in range(20)])
+    inside.wait()
+    done.wait()
+
+threads = [threading.Thread(target=hold) for _ in range(8)]
+for thread in threads:
+    thread.start()
+inside.wait()
+print(told, arenas() - before)
+done.set()
+"""
+
+
+def _arenas(wanted):
+    script = ARENAS.replace("WANTED", str(wanted))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_threads_allocate_in_one_place_where_that_is_asked_for():
+    """What one thread has freed serves the next one, so that the process does not grow with its threads."""
+    told, with_one = _arenas(wanted=True)
+    _, without = _arenas(wanted=False)
+    assert told == "True"
+    assert int(without) > int(with_one)
+
+
 def test_it_is_given_back_at_most_every_so_often(monkeypatch):
     """It is called in loops that run many times a second."""
     calls = []

@@ -9,6 +9,7 @@ from services.kit.auth.guard import NOBODY
 from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
 from services.kit.http import create_app, serve
+from services.kit.memory import one_arena
 from services.kit.metrics import process_registry
 from services.telemetry.archive.known import Known
 from services.telemetry.ingest.ingest import Ingest, open_bus, open_receiver
@@ -30,6 +31,7 @@ def main() -> None:
 
 def run(settings: TelemetrySettings) -> None:
     """Everything in its order; closed in the reverse one."""
+    one_arena()
     logging.configure("ingest", settings.log_level, settings.log_format)
     release, name = version("spondyl"), worker_id()
     registry = process_registry("ingest", release)
