@@ -23,6 +23,17 @@ DELETED_AT_ONCE: Final = 1000  # ids a command
 MOST: Final = 1 << 20  # numbers of one entry: a message holds a few thousand
 
 
+# KEYS: boots of a device; marks of the boot; what is to be empty. ARGV: boot, how many marks there are.
+_FORGET: Final = """
+for i = 2 + ARGV[2], #KEYS do
+  local size = redis.call('TYPE', KEYS[i]).ok == 'hash' and 'HLEN' or 'XLEN'
+  if redis.call(size, KEYS[i]) > 0 then return 0 end
+end
+redis.call('ZREM', KEYS[1], ARGV[1])
+return redis.call('DEL', unpack(KEYS, 2))
+"""
+
+
 class HotEntry(NamedTuple):
     """An entry and where it stands, so that just this one can be taken away."""
 
@@ -205,14 +216,15 @@ class HotSide:
             pipe.execute()
 
     def forget_boot(self, source: Source) -> None:
-        """Everything of a boot that is over and wholly in the archive."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.zrem(keys.boots(source.place), str(source.boot))
-        pipe.delete(keys.cursor(source), keys.gaps(source), keys.archived(source))
-        for kind in KINDS:
-            pipe.delete(*keys.lanes(kind, source), keys.strays(kind, source))
+        """Everything of a boot that is over and wholly in the archive; one that has anything left stays.
+
+        What lies behind an open hole is archived once the hole is closed or named, however long that takes.
+        """
+        kept = [key for kind in KINDS for key in (*keys.lanes(kind, source), keys.strays(kind, source))]
+        marks = [keys.cursor(source), keys.archived(source)]
+        names = [keys.boots(source.place), *marks, keys.gaps(source), *kept]
         with told():
-            pipe.execute()
+            self._redis.eval(_FORGET, len(names), *names, str(source.boot), len(marks))
 
     # --- one by one -----------------------------------------------------------------------------------------
     def _places(self) -> list[Place]:

@@ -1,3 +1,4 @@
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -10,7 +11,8 @@ from sqlalchemy import event
 
 from services.telemetry import keys
 from services.telemetry.errors import ArchiveUnavailable, CorruptObject
-from services.telemetry.models import Entry, Place
+from services.telemetry.models import Entry, Place, Source
+from services.telemetry.store import connect
 
 
 def test_a_finished_session_becomes_one_object_with_everything_in_it(rig):
@@ -92,6 +94,27 @@ def test_nothing_is_archived_behind_a_hole_until_it_is_named(rig):
     rig.turn(after_s=3601)
     assert rig.archived() == [(0, 500), (600, 1000)]
     assert [(gap.first, gap.after) for gap in rig.archive.gaps(rig.source)] == [(500, 600)]
+
+
+def test_a_boot_is_forgotten_once_nothing_of_it_is_left_in_redis(rig, valkey):
+    """What lay behind an open hole was deleted after a month: stored, acknowledged, in no archive."""
+    old, new = rig.source, Source(rig.source.place, uuid4())
+    rig.keep([*rig.tension(0, 1000), *rig.tension(1100, 300)])
+    rig.source = new
+    rig.keep(rig.tension(0, 50))
+    rig.source = old
+    for after_s in (0, 61, 61):
+        rig.turn(after_s=after_s)
+    rig.hot.forget_boot(old)
+    assert (rig.archived(), rig.hot_numbers()[0], len(rig.hot_numbers())) == ([(0, 1000)], (1100, 1150), 6)
+    rig.keep(gaps=[rig.gap(1000, 1100)])
+    for after_s in (0, 61):
+        rig.turn(after_s=after_s)
+    assert (rig.archived(), rig.hot_numbers()) == ([(0, 1000), (1100, 1400)], [])
+    rig.hot.forget_boot(old)
+    assert [boot.source for boot in rig.hot.boots({"north"})] == [new]
+    with closing(connect(valkey.url)) as client:
+        assert [key for key in client.scan_iter() if str(old.boot).encode() in key] == []
 
 
 def test_late_samples_for_a_named_gap_become_a_further_object(rig):
