@@ -35,6 +35,14 @@ def test_foreign_keys_are_enforced(engine):
         connection.execute(SESSIONS.insert().values(cure=7))
 
 
+def test_an_error_names_the_statement_and_none_of_its_values(engine):
+    """It goes to the log: a note on a patient and the hash of a password do not."""
+    with pytest.raises(IntegrityError) as refused, writing(engine) as connection:
+        connection.execute(SESSIONS.insert().values(cure=270_219))
+    assert "INSERT INTO sessions" in str(refused.value)
+    assert "270219" not in str(refused.value)
+
+
 def test_a_transaction_that_raises_leaves_nothing_behind(engine):
     """Half-done is worse than not done."""
 
