@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from uuid import UUID
 
 import orjson
 
-from broker.messages import Phase, TensionBlock
+from broker import codec
+from broker.contract import TENSION
+from broker.messages import Phase
 from broker.tension import outline_of, phases_of
 from services.kit.words import PHASES
 
@@ -62,11 +64,11 @@ class LightBlock:
 
 
 def read(payload: bytes) -> Samples:
-    """The block of a message. Raises pydantic's ValidationError when it is none of the contract."""
+    """The block of a message. Raises codec.Malformed when it is none of the contract."""
     found = outline_of(payload)
     boot = _boot(found.boot) if found else None
     if found is None or boot is None:
-        return TensionBlock.model_validate_json(payload)
+        return cast("Samples", codec.decode(TENSION, payload))
     return LightBlock(
         boot,
         found.seq,

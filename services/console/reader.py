@@ -7,12 +7,11 @@ library's cost for each. One that is lost is a gap in a trace; telemetry has it.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
 import structlog
-from pydantic import ValidationError
 
-from broker import contract, topics
+from broker import codec, contract, topics
 from broker.bus import Bus, BusRefused
 from broker.messages import Committed
 from broker.receive import Packet, Receiver
@@ -115,9 +114,8 @@ class Reader:
         for packet in self.receiver.take(BATCH, TAKE_S):
             try:
                 self._sample(packet)
-            except ValidationError as error:
-                address = packet.address
-                log.warning("message passed over", topic=address.topic, detail=str(error)[:200])
+            except codec.Malformed as error:
+                log.warning("message passed over", topic=packet.address.topic, detail=str(error))
 
     def _sample(self, packet: Packet) -> None:
         address, payload = packet.address, packet.payload
@@ -128,4 +126,4 @@ class Reader:
         if address.stream.name == contract.TENSION.name:
             self.live.tension(key, blocks.read(payload), payload)
         else:
-            self.live.committed(key, Committed.model_validate_json(payload))
+            self.live.committed(key, cast("Committed", codec.decode(contract.COMMITTED, payload)))

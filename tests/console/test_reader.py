@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+import structlog
 from console.clinic import Bed, Clinic
 from console.samples import NORTH, block
 from servers import Mosquitto, eventually
@@ -89,6 +90,22 @@ def test_a_block_with_a_field_of_a_later_version_is_still_read():
         assert live.devices[NORTH].tension_n == 123.0
     finally:
         reader.stop()
+
+
+def test_a_message_that_is_passed_over_leaves_none_of_its_values_in_the_log():
+    """Whatever a stranger publishes, a name among it, must not stand in our log."""
+    odd = packet(b'{"boot": "Anna Muster 1970-01-02"}')
+    told = packet(b'{"boot": "Anna Muster 1970-01-02"}')._replace(
+        address=topics.Address(contract.COMMITTED, "north", "bed-01")
+    )
+    with structlog.testing.capture_logs() as said:
+        reader, _ = started(Line(), Line([odd, told]))
+        try:
+            eventually(lambda: len(said) == 2, 10, "both passed over")
+        finally:
+            reader.stop()
+    assert ["Anna" in row["detail"] for row in said] == [False, False]
+    assert ["boot" in row["detail"] for row in said] == [True, True]
 
 
 @pytest.mark.system
