@@ -1,5 +1,6 @@
 """Whether a stream may go on: by its sign-in, its token or its link, the accounts' database away or not."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from services.kit.errors import NotSignedIn
 
 log = structlog.get_logger(__name__)
 
+JUDGE_S: Final = (
+    0.5  # so long a stream stands still for its judgement; one that takes longer is heard of later
+)
 HELD_S: Final = 60.0  # alarms outlive a database for so long; a sign-in that ended meanwhile does no longer
 
 
@@ -27,6 +31,7 @@ class Held:
     clock: Callable[[], float] = time.monotonic
     _sure_at: float = field(init=False)
     _is_away: bool = field(init=False, default=False)
+    _asked: asyncio.Future[bool] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._sure_at = self.clock()
@@ -34,8 +39,8 @@ class Held:
     async def lasts(self) -> bool:
         """Whether the stream may go on as it began."""
         try:
-            found = await self.judge()
-        except SQLAlchemyError as error:
+            found = await self._judged()
+        except (SQLAlchemyError, TimeoutError) as error:
             held_s = self.clock() - self._sure_at
             if not self._is_away:
                 log.warning(
@@ -45,6 +50,23 @@ class Held:
             return held_s < HELD_S
         self._sure_at, self._is_away = self.clock(), False
         return found
+
+    async def _judged(self) -> bool:
+        """What the judge says; one that hangs is neither waited for nor asked a second time meanwhile."""
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self.judge())
+            self._asked.add_done_callback(_take_notice)
+        done, _ = await asyncio.wait({self._asked}, timeout=JUDGE_S)
+        if not done:
+            raise TimeoutError(f"no answer within {JUDGE_S:g} s")
+        asked, self._asked = self._asked, None
+        return asked.result()
+
+
+def _take_notice(asked: asyncio.Future[bool]) -> None:
+    """Of an error, also where the stream has ended meanwhile."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 @dataclass(frozen=True, slots=True)

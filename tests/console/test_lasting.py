@@ -61,6 +61,29 @@ def test_each_look_that_succeeds_begins_the_minute_anew(room):
     assert not asyncio.run(right.lasts())
 
 
+def test_a_database_that_hangs_holds_up_no_stream(postgres, tmp_path):
+    """A question that nobody answered stood between an alarm and the page, though the broker was there."""
+    room, clock = RoomRig(tmp_path, console_database_url=postgres.database()), Clock()
+    room.person("anna", "therapist@north")
+    right = held(room, clock)
+
+    async def look():
+        began = asyncio.get_running_loop().time()
+        found = await asyncio.wait_for(right.lasts(), 10)
+        return found, asyncio.get_running_loop().time() - began < 5
+
+    async def watch():
+        with room.people.store.engine.connect() as connection:
+            connection.execute(text("LOCK TABLE console_sign_ins IN ACCESS EXCLUSIVE MODE"))
+            assert await look() == (True, True)
+            clock.now += HELD_S
+            assert await look() == (False, True)
+        assert await look() == (True, True)
+
+    asyncio.run(watch())
+    room.close()
+
+
 @pytest.mark.parametrize("path", ["/events", "/beds/bed-01/patient/stream"])
 def test_a_streams_reader_is_told_of_its_end_only_when_the_minute_is_over(room, path, monkeypatch):
     """The error reached the response, and every page lost its alarms within two seconds."""
