@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from console.account_rig import PASSWORD
+from servers import eventually
+from sqlalchemy import select
 
 from broker.messages import Reply
 from services.console.accounts import passwords
 from services.console.accounts.accounts import REMEMBERED_US, SEEN_EVERY_US
+from services.console.tables import TRAIL
+from services.console.trail import COLUMNS
 from services.kit.database import writing
 from services.kit.moments import now_us
 
@@ -52,6 +56,26 @@ def test_a_stop_goes_out_while_another_holds_the_write_lock(rig):
     rig.console.accounts.clock = lambda: now_us() + 2 * SEEN_EVERY_US
     with writing(rig.people.store.engine):
         assert stop(rig, client) == (200, ["stop"])
+
+
+def test_a_stop_is_answered_before_its_row_can_be_written(rig):
+    """The bed has stopped: whoever pressed the button waits for no other writer to hear of it."""
+    headers = rig.people.headers("grace")
+    rows = lambda: rig.console.trail.rows(select(*COLUMNS).where(TRAIL.c.action == "bed.stop"))
+
+    async def ask():
+        transport = httpx.ASGITransport(rig.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            with writing(rig.people.store.engine):
+                answer = await asyncio.wait_for(
+                    client.post("/api/beds/bed-01/stop?site=north", headers=headers), 4
+                )
+                assert rows() == []
+            await asyncio.to_thread(eventually, rows, 10, "the row")
+            return answer
+
+    assert asyncio.run(ask()).status_code == 200
+    assert [(row.name, row.detail["done"]) for row in rows()] == [("grace", True)]
 
 
 def test_a_stop_goes_out_while_the_database_is_gone(rig, tmp_path):

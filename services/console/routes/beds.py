@@ -41,6 +41,7 @@ PARTS: Final[dict[str, Permission]] = {
 }
 LAST_SESSIONS: Final = 5
 MAX_NAME: Final = 80  # of what the gateway is told of who asked
+RECORD_WAITS_S: Final = 1.0  # of a command's answer for its row, which is written all the same
 Sees = Annotated[Principal, allow("beds.see")]
 SeesSamples = Annotated[Principal, allow("samples.see")]
 Stops = Annotated[Principal, allow("beds.stop")]
@@ -147,6 +148,17 @@ async def _last_sessions(
 
 
 def _add_commands(routes: APIRouter, console: Console) -> None:
+    unwritten: set[asyncio.Task[None]] = set()
+
+    async def record(
+        request: Request, who: Principal, found: Device, action: Action, outcome: dict[str, Any]
+    ) -> None:
+        """Put the command into the trail; a slow one holds up no answer."""
+        row = asyncio.create_task(_record(console, request, who, found, action, outcome))
+        unwritten.add(row)
+        row.add_done_callback(unwritten.discard)
+        await asyncio.wait({row}, timeout=RECORD_WAITS_S)
+
     @routes.post("/api/beds/{device}/{action}")
     async def command(
         request: Request, who: Stops, device: str, action: Action, site: Site = None
@@ -161,9 +173,9 @@ def _add_commands(routes: APIRouter, console: Console) -> None:
         try:
             reply = await COMMANDS.run(console.remote.ask, found.key, action, who.name[:MAX_NAME])
         except CommandFailed as error:
-            await _record(console, request, who, found, action, {"done": False, "detail": error.message})
+            await record(request, who, found, action, {"done": False, "detail": error.message})
             raise _in_words(error, found, language_of(request)) from None
-        await _record(console, request, who, found, action, {"done": True, "detail": reply.detail})
+        await record(request, who, found, action, {"done": True, "detail": reply.detail})
         return reply.model_dump(mode="json") | {
             "by": who.name,
             "time": reply.at.astimezone().strftime("%H:%M:%S"),
