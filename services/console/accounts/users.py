@@ -12,7 +12,7 @@ from services.console.accounts.bedside import keep_room
 from services.console.accounts.known import FIRST_PASSWORD, first_password
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, NameTaken, UnknownUser
-from services.console.store import Store
+from services.console.store import Allows, Store
 from services.kit.auth.operators import badge_digest, ensure_bedside_key, hash_pin
 from services.kit.auth.principal import ALL_SITES, Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
@@ -61,7 +61,7 @@ class Users:
         """Replace somebody's roles; they hold from the next request on. Raises AccountRefused."""
         user = self.find(who, user_id)
         self._may_give(who, grants)
-        keeps = partial(_keep_after, user.id, grants)
+        keeps = _all(partial(_keep_managed, who, user.id), partial(_keep_after, user.id, grants))
         keeps(self.store.users())
         detail = {"before": words(user.grants), "after": words(grants)}
         with self._recorded(who, "user.roles", user.name, address, (*user.grants, *grants), **detail):
@@ -70,7 +70,7 @@ class Users:
     def disable(self, who: Principal, user_id: str, address: str = "") -> User:
         """Switch an account off: every sign-in of it ends. Raises AccountRefused."""
         user = self.find(who, user_id)
-        keeps = partial(_keep_one_chief, user.id)
+        keeps = _all(partial(_keep_managed, who, user.id), partial(_keep_one_chief, user.id))
         keeps(self.store.users())
         values = {"disabled_at_us": user.disabled_at_us or now_us()}
         with self._recorded(who, "user.disabled", user.name, address, user.grants):
@@ -80,7 +80,7 @@ class Users:
         """Switch it on again. Raises AccountRefused."""
         user = self.find(who, user_id)
         values = {"disabled_at_us": None, "failures": 0, "locked_until_us": 0}
-        keeps = partial(keep_room, user.id, values)
+        keeps = _all(partial(_keep_managed, who, user.id), partial(keep_room, user.id, values))
         keeps(self.store.users())
         with self._recorded(who, "user.enabled", user.name, address, user.grants):
             return self.store.change_user(user.id, values, keeps)
@@ -91,8 +91,9 @@ class Users:
         _refuse_provided(user)
         password = passwords.one_time()
         values = _new_password(password, must_change=True)
+        keeps = partial(_keep_managed, who, user.id)
         with self._recorded(who, "user.reset", user.name, address, user.grants):
-            return self.store.change_user(user.id, values, ends=True), password
+            return self.store.change_user(user.id, values, keeps, ends=True), password
 
     def change_password(self, user: User, current: str, new: str, address: str = "") -> User:
         """The person's own change: every sign-in ends, this one too. Raises AccountRefused."""
@@ -130,7 +131,7 @@ class Users:
                 digest = hash_pin(key, value) if what == "pin" else badge_digest(key, value)
             except SpondylError as error:
                 raise AccountRefused(error.message, text="bedside_refused") from None
-        allows = partial(_keep_bedside, user.id, {what: digest})
+        allows = _all(partial(_keep_managed, who, user.id), partial(_keep_bedside, user.id, {what: digest}))
         allows(self.store.users())
         with self._recorded(who, f"user.{what}", user.name, address, user.grants, given=bool(value)):
             return self.store.change_user(user.id, {what: digest}, allows)
@@ -163,7 +164,7 @@ class Users:
         say(detail=detail)
         try:
             yield
-        except (AccountRefused, NameTaken) as error:  # somebody else was faster
+        except (AccountRefused, NameTaken, UnknownUser) as error:  # somebody else was faster
             say(detail={"refused": error.message})
             raise
 
@@ -181,6 +182,22 @@ def _refuse_provided(user: User) -> None:
             text="password_provided",
             provider=user.issuer,
         )
+
+
+def _all(*checks: Allows) -> Allows:
+    """One check after the other."""
+
+    def look(everybody: list[User]) -> None:
+        for check in checks:
+            check(everybody)
+
+    return look
+
+
+def _keep_managed(who: Principal, user_id: str, everybody: Iterable[User]) -> None:
+    """Raises UnknownUser when this one does not manage the account, or not any more."""
+    if not any(user.id == user_id and manages(who, user.grants) for user in everybody):
+        raise UnknownUser(f"there is no account {user_id[:80]!r}")
 
 
 def _keep_after(user_id: str, grants: Sequence[Grant], everybody: Sequence[User]) -> None:
