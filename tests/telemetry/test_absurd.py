@@ -71,6 +71,9 @@ def test_no_parameter_of_any_route_makes_it_fail(stored):
     ("path", "words"),
     [
         ("/devices/bed-01/window?from=0", "a window needs from and to"),
+        (f"/sessions?cursor={10**30}.{SESSION}", "use the next_cursor of the page before"),
+        ("/sessions?site=no%00rth", "query.site"),
+        ("/statistics?site=no%00rth", "query.site"),
         ("/devices/bed-01/window?from=10&to=10", "to is 10: it must be above from, which is 10"),
         ("/devices/bed-01/window?from=0&to=2026-11-22T08:00:00Z", "both are times, or both are seqs"),
         ("/devices/bed-01/window?from=-1&to=10", "from is '-1': neither a seq nor a time"),

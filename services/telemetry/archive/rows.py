@@ -1,5 +1,6 @@
 """What the index holds, as values and as rows of its tables."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ Marks = dict[Kind, int]
 Row = Mapping[Any, Any]  # by column; SQLAlchemy's own too, which ingest is not to load
 NOTHING: Final[Marks] = {"tension": 0, "blackbox": 0, "event": 0}
 LONGEST_REGION: Final = 40  # characters of its column
+MOST_US: Final = 2**63  # of a time, as databases keep it
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +199,10 @@ def stray_values(stray: Stray, boot_id: int, now_us: int) -> dict[str, Any]:
 def parse_cursor(cursor: str) -> tuple[int, str]:
     """Where a page of sessions ends: start and id. Raises BadCursor."""
     started, _, session = cursor.partition(".")
-    try:
-        return int(started), str(UUID(session))
-    except ValueError:
-        raise BadCursor(f"cursor {cursor!r} is none: use the next_cursor of the page before") from None
+    with contextlib.suppress(ValueError):
+        if abs(int(started)) < MOST_US:
+            return int(started), str(UUID(session))
+    raise BadCursor(f"cursor {cursor!r} is none: use the next_cursor of the page before")
 
 
 def covers(spans: Sequence[Span], first: int, after: int) -> bool:

@@ -27,6 +27,7 @@ MEDIA: Final[dict[Form, str]] = {
 }
 MAX_ROWS: Final[dict[Form, int]] = {"json": 500_000, "arrow": 2_000_000, "csv": 2_000_000}
 MAX_NAME: Final = 40  # of a site or a device, as in every topic
+NO_NUL: Final = r"^[^\x00]*$"  # which PostgreSQL takes in no text
 
 # The rule of a route: what it asks for, and what the audit trail calls what it shows.
 Devices = Annotated[Reader, shows("samples.see", "beds.listed")]
@@ -44,10 +45,14 @@ Points = Annotated[
     int | None,
     Query(ge=10, le=20_000, description="Thin to at most so many buckets a gapless piece (min, max, mean)."),
 ]
-Name = Annotated[str | None, Query(max_length=MAX_NAME)]
+Name = Annotated[str | None, Query(max_length=MAX_NAME, pattern=NO_NUL)]
 Site = Annotated[
     str | None,
-    Query(max_length=MAX_NAME, description="Needed only where two sites have a device of the same name."),
+    Query(
+        max_length=MAX_NAME,
+        pattern=NO_NUL,
+        description="Needed only where two sites have a device of the same name.",
+    ),
 ]
 Edge = Annotated[
     str | None, Query(max_length=MAX_NAME, description="A time (ISO 8601 with a zone), or a seq of the boot.")
