@@ -20,6 +20,7 @@ from services.kit.auth.principal import Principal
 from services.kit.database import reading, writing
 from services.kit.errors import NotSignedIn
 from services.kit.moments import now_us
+from services.kit.trail import legible
 
 LONGEST_DAYS: Final = 90
 MOST_LINKS: Final = 20  # of one bed at a time
@@ -79,8 +80,9 @@ class Screens:
 
     def visible(self, screen: str, who: Principal) -> Screen:
         """A link by its id, open or not. Raises UnknownScreen, also for another site's."""
+        query = select(SCREENS).where(SCREENS.c.id == legible(screen))
         with reading(self.engine) as connection:
-            row = connection.execute(select(SCREENS).where(SCREENS.c.id == screen)).first()
+            row = connection.execute(query).first()
         if row is None or not who.may("beds.see", row.site):
             raise UnknownScreen(f"no link of the id {screen[:40]!r} is known")
         return _screen(row)

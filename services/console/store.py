@@ -17,6 +17,7 @@ from services.console.tables import GRANTS, SCREENS, SIGN_INS, USERS
 from services.kit.auth.principal import Grant
 from services.kit.database import impatient, migrate, open_database, reading, writing
 from services.kit.moments import now_us
+from services.kit.trail import legible
 
 _USER = list(USERS.c)
 LONGEST_NAME: Final = 80
@@ -41,7 +42,7 @@ class Store:
 
     def user(self, user_id: str) -> User:
         """One account. Raises UnknownUser."""
-        return self._one(select(*_USER).where(USERS.c.id == user_id), user_id)
+        return self._one(select(*_USER).where(USERS.c.id == legible(user_id)), user_id)
 
     def user_named(self, name: str) -> User:
         """The account that signs in by this name. Raises UnknownUser."""

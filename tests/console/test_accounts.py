@@ -8,7 +8,8 @@ from console.door_rig import GOOD, HOME, person, refusal, rows_of, signed_in
 from sqlalchemy import text as sql
 
 from services.console.accounts.entry import Entry
-from services.console.errors import AccountRefused, NameTaken, UnknownUser
+from services.console.errors import AccountRefused, NameTaken, UnknownScreen, UnknownUser
+from services.console.screens import Screens
 from services.kit.auth.principal import SYSTEM, Grant, Principal
 from services.kit.database import writing
 from services.kit.errors import SpondylError
@@ -29,6 +30,16 @@ def test_the_last_administrator_cannot_be_taken_away(people, users):
     users.disable(SYSTEM, chief.id)
     with pytest.raises(AccountRefused, match="last administrator"):
         users.disable(SYSTEM, other.id)
+
+
+def test_an_id_that_no_database_takes_is_nobodys(people, users):
+    """PostgreSQL refuses a NUL: a link with one in it was a fault of the console."""
+    screens = Screens(people.store.engine)
+    for odd in ("\0", "a\0b", "x" * 10_000):
+        with pytest.raises(UnknownUser):
+            users.find(SYSTEM, odd)
+        with pytest.raises(UnknownScreen):
+            screens.visible(odd, SYSTEM)
 
 
 def test_an_administrator_of_one_site_manages_that_site_and_nothing_else(people, users):
