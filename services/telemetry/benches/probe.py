@@ -8,8 +8,8 @@ from typing import Final, Self
 from services.kit.fetch import fetch
 from services.telemetry.benches.fleet import BLOCK_SAMPLES, Fleet
 
-POLL_S: Final = 0.025  # asking costs Redis something, too
-AHEAD_S: Final = 0.25  # the bed asked next is one that publishes so soon: what asking costs is not measured
+POLL_S: Final = 0.02
+AHEAD_S: Final = 0.75  # the bed asked next is one that publishes so soon: asking costs Redis something, too
 GIVE_UP_S: Final = 20.0
 
 
