@@ -21,6 +21,7 @@ from services.console.store import Store
 from services.kit import http, logging
 from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
+from services.kit.memory import one_arena
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ def main() -> None:
 
 def run(settings: ConsoleSettings) -> None:
     """Everything in its order; closed in the reverse one."""
+    one_arena()
     logging.configure("console", settings.log_level, settings.log_format)
     store = Store(settings.database)
     refuse_defaults(settings, store)

@@ -19,12 +19,14 @@ from services.console import blocks, handlers
 from services.console.live import Live
 from services.console.models import ConsoleSettings, Key
 from services.console.remote import Remote
+from services.kit.memory import GiveBack
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 500
 TAKE_S: Final = 0.1
 AGAIN_S: Final = 2.0
+GIVE_BACK_S: Final = 60.0  # events come and go among what stays
 GATHER_S: Final = 0.01  # samples are let come together for so long
 MOST_WAITING: Final = 5000  # messages of samples: a second of a thousand beds
 SAMPLES: Final = (replace(contract.TENSION, qos=0), replace(contract.COMMITTED, qos=0))
@@ -88,8 +90,10 @@ class Reader:
 
     def _run(self, some: Callable[[], None]) -> None:
         """Nothing ends a reader but the end of the console: a dead one would leave a wall standing still."""
+        give_back = GiveBack(GIVE_BACK_S)
         while not self.stopping.is_set():
             self.live.broker(up=self.connected)
+            give_back()
             try:
                 some()
             except BusRefused as error:

@@ -26,8 +26,8 @@ def _malloc_trim() -> Callable[[int], int] | None:
 def one_arena() -> bool:
     """Let all threads allocate in one place, from now on; whether the C library knows how.
 
-    For processes of which one thread does the work: glibc gives every further thread an arena of its own, and
-    what one has freed no other uses. To be called before there are threads (glibc, `man mallopt`).
+    For processes whose threads take turns: glibc gives every further thread an arena of its own, and what one
+    has freed no other uses. To be called before there are threads (glibc, `man mallopt`).
     """
     try:
         return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1))
