@@ -8,7 +8,7 @@ whole frame only what has changed; a browser that lost one gets a whole one agai
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -207,11 +207,10 @@ class Fanout:
             self.shown.clear()
             return
         with self.live.lock:
-            now = self.round()
-            frames = {view: now.frame(view) for view in by_view}
-        for view, readers in by_view.items():
-            whole, change = pack(frames[view], self.shown.get(view) if view.wall else None)
-            for reader in readers:
+            frames = _frames(self.round(), by_view)
+        for view, frame in frames.items():
+            whole, change = pack(frame, self.shown.get(view) if view.wall else None)
+            for reader in by_view[view]:
                 reader.tell(whole, change)
         self.shown = frames
 
@@ -273,6 +272,17 @@ class Fanout:
 
     def _watch(self) -> None:
         self.live.watch({key for viewer in self.viewers for key in viewer.wanted})
+
+
+def _frames(now: Round, views: Iterable[View]) -> dict[View, Frame]:
+    """Of each view that can be made; one that fails is logged, and the others go on."""
+    frames = {}
+    for view in views:
+        try:
+            frames[view] = now.frame(view)
+        except Exception:
+            log.exception("a view cannot be made", view=repr(view))
+    return frames
 
 
 def pack(frame: Frame, before: Frame | None) -> tuple[bytes, bytes]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Select, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from services.kit.errors import SpondylError
 
 BUSY_TIMEOUT_MS = 5000
 IMPATIENT_MS = 100
+# libpq waits for ever unless told: for a connection, and for a machine that is gone to confirm what was sent.
+_NETWORK = {"connect_timeout": "5", "tcp_user_timeout": "10000"}
 _URLS = "sqlite:///FILE or postgresql+psycopg://..."
 # WAL: readers never wait for the writer; FULL: a commit is on disk when it returns, power cut included.
 _SQLITE_PRAGMAS = {
@@ -35,7 +37,7 @@ def open_database(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            parsed,
+            parsed if parsed.get_backend_name() == "sqlite" else _not_for_ever(parsed),
             pool_pre_ping=parsed.get_backend_name() != "sqlite",
             hide_parameters=True,  # of an error, which goes to a log: notes, hashes of passwords
         )
@@ -50,6 +52,11 @@ def open_database(url: str) -> Engine:
     except (DBAPIError, OSError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise SpondylError(f"cannot open the database {_shown(url)}: {reason}") from None
+
+
+def _not_for_ever(url: URL) -> URL:
+    """The URL with the times after which a silent network is an error; what it says itself counts."""
+    return url.set(query={**_NETWORK, **url.query})
 
 
 def create_schema(engine: Engine, metadata: MetaData) -> None:

@@ -5,7 +5,15 @@ import json
 
 from console.samples import NORTH, Clock, block
 
-from services.console.fanout import FRAMES_WAITING, MAX_VISIBLE, SUMMARIES_WAITING, Fanout, Viewer
+from services.console.fanout import (
+    FRAMES_WAITING,
+    MAX_VISIBLE,
+    SUMMARIES_WAITING,
+    Fanout,
+    Reader,
+    Round,
+    Viewer,
+)
 from services.console.live import Live
 from services.console.models import Key
 from services.console.views import View
@@ -78,6 +86,24 @@ def test_one_round_that_fails_does_not_blind_the_wall(monkeypatch):
 
     asyncio.run(pump())
     assert len(rounds) >= 3
+
+
+def test_a_view_that_fails_blinds_nobody_elses(monkeypatch):
+    """One German page's fault must not freeze the English wall beside it."""
+    fanout = Fanout(fed(1))
+    english, german = Reader(View("en")), Reader(View("de"))
+    fanout.readers |= {english, german}
+    frame = Round.frame
+
+    def faulty(now, view):
+        if view.language == "de":
+            raise RuntimeError("a fault of ours")
+        return frame(now, view)
+
+    monkeypatch.setattr(Round, "frame", faulty)
+    fanout.summarise()
+    assert not english.queue.empty()
+    assert german.queue.empty()
 
 
 def test_an_alarms_edge_and_a_new_bed_reach_a_reader_at_once_and_nobody_waits_for_a_slow_one():

@@ -86,6 +86,21 @@ def test_a_database_that_cannot_be_opened_is_one_clear_line(url):
         open_database(url)
 
 
+@pytest.mark.system
+def test_nobody_waits_for_ever_for_a_database_on_a_silent_network(postgres):
+    """The driver would; who wants other times says so in the URL."""
+    url = postgres.database()
+    told = open_database(f"{url}{'&' if '?' in url else '?'}connect_timeout=17")
+    plain = open_database(url)
+    try:
+        assert plain.url.query["connect_timeout"] == "5"
+        assert plain.url.query["tcp_user_timeout"] == "10000"
+        assert told.url.query["connect_timeout"] == "17"
+    finally:
+        told.dispose()
+        plain.dispose()
+
+
 def test_a_prepared_select_answers_as_a_transaction_does(engine):
     """It goes past SQLAlchemy's transaction: rows, names and errors stay what callers know."""
     with writing(engine) as connection:
