@@ -119,7 +119,7 @@ def sentence(found: "Finding", whose: str) -> str:
 
 def _mark(text: str) -> tuple[int, str]:
     seq, _, digest = text.partition(":")
-    if not seq.isdecimal() or not digest:
+    if not seq.isdecimal() or len(seq) > 18 or not digest:  # (18: what every database counts to)
         raise typer.BadParameter(f"{text[:80]!r} is not SEQ:HASH, as `audit-trail verify` names its head")
     return int(seq), digest
 

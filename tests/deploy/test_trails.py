@@ -68,6 +68,7 @@ def test_a_head_that_was_written_down_elsewhere_is_missed(kept, spondyl):
     assert spondyl("audit-trail", "verify", "--expect", f"9:{'a' * 64}")[0] == 1
     assert spondyl("audit-trail", "verify", "--expect", f"2:{'a' * 64}")[0] == 1
     assert spondyl("audit-trail", "verify", "--expect", "nonsense")[0] == 2
+    assert spondyl("audit-trail", "verify", "--expect", f"{'9' * 23}:{'a' * 64}")[0] == 2
 
 
 def test_sealing_again_needs_a_reason_and_leaves_a_row(kept, spondyl):
