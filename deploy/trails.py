@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from services.kit.trail import Finding, Trail
 
+MOST_DIGITS: Final = 18  # every database counts so far
 Name = Literal["console", "telemetry"]
 WHOSE: Final[dict[Name, str]] = {
     "console": "the audit trail",
@@ -119,7 +120,7 @@ def sentence(found: "Finding", whose: str) -> str:
 
 def _mark(text: str) -> tuple[int, str]:
     seq, _, digest = text.partition(":")
-    if not seq.isdecimal() or len(seq) > 18 or not digest:  # (18: what every database counts to)
+    if not seq.isdecimal() or len(seq) > MOST_DIGITS or not digest:
         raise typer.BadParameter(f"{text[:80]!r} is not SEQ:HASH, as `audit-trail verify` names its head")
     return int(seq), digest
 
