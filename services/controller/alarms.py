@@ -5,6 +5,7 @@ something the gateway knows about itself. An *alarm* is a condition that lasted 
 here and nowhere else; recorder (stream `alarm`) and panel show the same board.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The time (ms) since the tick before: how long nothing was controlled."""
+    """How long (ms) nothing was controlled: the tick before either woke late, or took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +202,19 @@ class AlarmBoard:
     _on: dict[str, _Occurrence] = field(default_factory=dict)
     _last: Samples | None = None
     _last_ns: int = 0  # monotonic, of that sample
+    _before_ns: int = 0  # of the one before it
 
     def observe(self, times: Times, samples: Samples, gateway: Conditions | None = None) -> bool:
         """Take the next samples (int64[n, 3], int32[n, SAMPLES], n >= 1); True when the board changed."""
         before = self._signature()
         bits = samples[:, layout.S_CONDITIONS]
+        woke_ns = [self._before_ns, self._last_ns, *times[:, 1].tolist()]
         for i in self.changes(samples):
             limits_from = samples[i - 1] if i else (samples[0] if self._last is None else self._last)
-            before_ns = int(times[i - 1, 1]) if i else self._last_ns
-            self._take_bits(int(bits[i]), times[i], samples[i], limits_from, before_ns)
+            gap_ns = _longest_gap_ns(woke_ns[i : i + 3])
+            self._take_bits(int(bits[i]), times[i], samples[i], limits_from, gap_ns)
         self._take_gateway(gateway or {}, times[-1])
-        self._last, self._last_ns = samples[-1].copy(), int(times[-1, 1])
+        self._last, (self._before_ns, self._last_ns) = samples[-1].copy(), woke_ns[-2:]
         self._promote(int(times[-1, 1]))
         return self._signature() != before
 
@@ -241,23 +244,25 @@ class AlarmBoard:
         }
         dumped: dict[str, Any] = {"bits": self._bits, "on": occurrences}
         if whole and self._last is not None:
-            dumped["last"] = [self._last_ns, self._last.tolist()]
+            dumped["last"] = [self._last_ns, self._last.tolist(), self._before_ns]
         return dumped
 
     @classmethod
     def restore(cls, dumped: Mapping[str, Any], parameters: Sequence[float] | None = None) -> "AlarmBoard":
         """The board that ``dump`` described; conditions the table no longer knows are dropped."""
         occurrences = {name: _Occurrence(*row) for name, row in dumped["on"].items() if name in BY_CONDITION}
-        last_ns, last = dumped.get("last", (0, None))
+        last_ns, last, *older = dumped.get("last", (0, None))
         sample = None if last is None else np.array(last, np.int32)
-        return cls(parameters, int(dumped["bits"]), occurrences, sample, last_ns)
+        return cls(parameters, int(dumped["bits"]), occurrences, sample, last_ns, *older)
 
-    def _take_bits(self, bits: int, time: Times, sample: Samples, before: Samples, before_ns: int) -> None:
-        """Open and close the kernel's conditions that changed in one sample; the one before it came when."""
+    def _take_bits(
+        self, bits: int, time: Times, sample: Samples, before: Samples, gap_ns: int | None
+    ) -> None:
+        """Open and close the kernel's conditions that changed in one sample, after a gap of so long."""
         for alarm in ALARMS:
             if (bits ^ self._bits) & alarm.bit:
                 if bits & alarm.bit:
-                    value = _value(alarm, sample, int(time[1]) - before_ns if before_ns else None)
+                    value = _value(alarm, sample, gap_ns)
                     self._open(alarm.condition, time, value, self._limit(alarm, before))
                 else:
                     self._close(alarm, int(time[1]))
@@ -310,6 +315,11 @@ def text(alarm: Alarm, language: Literal["de", "en"], value: float | None, limit
     template = alarm.de if language == "de" else alarm.en
     known = {"value": _OrDashes(value), "limit": _OrDashes(limit)}
     return f"{MARKS[alarm.priority]} {template.format(**known)}"
+
+
+def _longest_gap_ns(woke_ns: Sequence[int]) -> int | None:
+    """The longest time between neighbours of some ticks, of those that are known (0: not)."""
+    return max((after - before for before, after in itertools.pairwise(woke_ns) if before), default=None)
 
 
 def _value(alarm: Alarm, sample: Samples, gap_ns: int | None) -> float | None:

@@ -103,6 +103,20 @@ def test_a_missed_deadline_names_how_long_nothing_was_controlled(cut):
     assert alarm.text["de"] == "*** KEINE REGELUNG FÜR 60 ms"
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_a_tick_that_woke_late_counts_from_the_one_before_it(cut):
+    """The marked sample comes soon after the late one, back on the grid: its own 6 ms say nothing."""
+    board = AlarmBoard()
+    times, samples = rows(6)
+    times[2, 1:] += 34_000_000
+    times[3:, 1:] += PERIOD_NS
+    samples[3, layout.S_CONDITIONS] = layout.MISSED_DEADLINE
+    board.observe(times[:cut], samples[:cut])
+    board = AlarmBoard.restore(json.loads(json.dumps(board.dump(whole=True))))
+    board.observe(times[cut:], samples[cut:])
+    assert [alarm.text["en"] for alarm in board.active()] == ["*** NO CONTROL FOR 54 ms"]
+
+
 def test_the_text_names_the_value_and_the_limit_that_was_in_force():
     """`over limit` helps nobody: the line says 512 > 450 N, even when the ceiling falls in the same tick."""
     board = AlarmBoard()
