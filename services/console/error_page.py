@@ -38,6 +38,7 @@ KINDS: Final[dict[int, Kind]] = {
     503: Kind("error_503", "unlinked", again=True),
 }
 OTHER: Final = Kind("error_other", "info")
+PHRASES: Final = tuple(status.phrase for status in HTTPStatus)
 
 
 def kind_of(status: int) -> Kind:
@@ -51,6 +52,7 @@ def error_page(console: Console) -> ErrorPage:
 
     async def show(request: Request, status: int, detail: Text | str) -> Response:
         kind, language, who = kind_of(status), language_of(request), await _who(console, request)
+        detail = _address(request) if detail in PHRASES else detail
         texts = console.pages.texts(language)
         return console.page(
             request,
@@ -70,6 +72,12 @@ def error_page(console: Console) -> ErrorPage:
         )
 
     return show
+
+
+def _address(request: Request) -> Text:
+    """What was asked for, in place of the framework's phrase: in English, and no more than the title."""
+    asked = f"{request.method} {request.url.path}"
+    return {"de": asked, "en": asked}
 
 
 def _back(request: Request) -> str:

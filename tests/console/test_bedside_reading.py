@@ -36,11 +36,11 @@ def clinic(tmp_path_factory):
     ticking.close()
 
 
-def read(clinic, *, role="clinician", site="north", session=None, device="bed-01"):
+def read(clinic, *, role="clinician", site="north", session=None, device="bed-01", language="en"):
     who = Principal(str(uuid4()), "ada", (Grant(role, site),))
     token = tokens.mint(clinic.staff.keys.private, who, audiences=(tokens.PANEL,))
     session = session or clinic.session.session
-    return asyncio.run(bedside.read(clinic.address, token, device, session))
+    return asyncio.run(bedside.read(clinic.address, token, device, session, language))
 
 
 def test_actions_and_notes_come_in_their_order_with_who(clinic):
@@ -52,6 +52,16 @@ def test_actions_and_notes_come_in_their_order_with_who(clinic):
         ("left leg warm <b>", THERAPIST)
     ]
     assert "switch test" in [line.text for line in found.lines if not line.is_note]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("de", ["Patient bestätigt", "Taster prüfen"]), ("en", ["patient confirmed", "switch test"])],
+)
+def test_actions_are_named_in_the_reader_s_language(clinic, language, words):
+    """The same page's events said it in German, the list beside them `confirm`."""
+    found = read(clinic, language=language)
+    assert [line.text for line in found.lines if not line.is_note] == words
 
 
 @pytest.mark.parametrize(
@@ -117,4 +127,4 @@ def test_a_clinician_of_another_site_reads_nothing(clinic):
 )
 def test_a_panel_that_is_not_there_is_said_so(panel, trouble):
     """A bedside computer that is switched off is an everyday matter."""
-    assert asyncio.run(bedside.read(panel, "token", "bed-01", uuid4())).trouble == trouble
+    assert asyncio.run(bedside.read(panel, "token", "bed-01", uuid4(), "en")).trouble == trouble

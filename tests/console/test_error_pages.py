@@ -103,6 +103,14 @@ def test_an_unknown_path_is_a_page_that_shows_no_bed_to_who_is_not_signed_in(app
     assert "page.js" not in answer.text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_unknown_path_is_named_instead_of_the_framework_s_english(app, language):
+    """`Not Found` below a German title says nothing new, and nothing of what was asked for."""
+    answer = Client(app).get("/nowhere", headers=HTML | {"accept-language": language})
+    assert "GET /nowhere" in answer.text
+    assert "Not Found" not in answer.text
+
+
 def test_whoever_is_signed_in_keeps_navigation_and_alarms_on_an_error(app, ada):
     """An alarm must not wait until somebody has found back."""
     answer = Client(app).get("/nowhere", headers=ada)

@@ -135,11 +135,12 @@ async def _shown(
     record = await gather(console.archive, who, asking.session_id(text, "session"))
     session = record.session
     panel = console.panel_of(session.site, session.device)
-    beside = await bedside.read(panel, console.token_for_panel(who, session.site), session.device, session.id)
+    language = language_of(request)
+    token = console.token_for_panel(who, session.site)
+    beside = await bedside.read(panel, token, session.device, session.id, language)
     written = await run_in_threadpool(notes.of, session.id)
     if problem is None:
         await console.record(request, who, "session.seen", record=str(session.id), site=session.site)
-    language = language_of(request)
     done = await run_in_threadpool(
         from_console.during, console.store.engine, console.trail, session, language
     )

@@ -8,8 +8,11 @@ from uuid import UUID
 import httpx
 
 from services.console.sessions.models import Json
+from services.console.texts import TEXTS
+from services.kit.language import Language
 
 TIMEOUT: Final = httpx.Timeout(3.0, connect=1.0)
+WORDS: Final = {"confirm": "did_load", "switch-test": "did_test_switch"}  # others: did_ and the panel's name
 
 
 class Line(NamedTuple):
@@ -30,7 +33,7 @@ class Bedside(NamedTuple):
     trouble: str = ""
 
 
-async def read(panel: str | None, token: str, device: str, session: UUID) -> Bedside:
+async def read(panel: str | None, token: str, device: str, session: UUID, language: Language) -> Bedside:
     """Ask the panel in the caller's name; a panel that does not answer is said so, never an error."""
     if not panel:
         return Bedside(trouble="bedside_no_address")
@@ -44,14 +47,20 @@ async def read(panel: str | None, token: str, device: str, session: UUID) -> Bed
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return Bedside(trouble="bedside_refuses")
         answer.raise_for_status()
-        return _bedside(answer.json())
+        return _bedside(answer.json(), language)
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return Bedside(trouble="bedside_away")
 
 
-def _bedside(body: Json) -> Bedside:
+def _bedside(body: Json, language: Language) -> Bedside:
     actions = [
-        Line(_at(row["at"]), row["operator"] or "", _action(row), is_note=False, accepted=row["accepted"])
+        Line(
+            _at(row["at"]),
+            row["operator"] or "",
+            _action(row, language),
+            is_note=False,
+            accepted=row["accepted"],
+        )
         for row in body["actions"]
     ]
     notes = [
@@ -61,9 +70,11 @@ def _bedside(body: Json) -> Bedside:
     return Bedside(tuple(sorted([*actions, *notes])), body.get("operator") or "")
 
 
-def _action(row: Json) -> str:
-    detail = row.get("detail") or ""
-    name = str(row["action"]).replace("-", " ").replace("_", " ")
+def _action(row: Json, language: Language) -> str:
+    """What was done, in the reader's words; a newer panel's name as it is."""
+    detail, action = row.get("detail") or "", str(row["action"])
+    known = TEXTS.get(WORDS.get(action, f"did_{action.replace('-', '_')}"))
+    name = known[language] if known else action.replace("-", " ").replace("_", " ")
     return f"{name}: {detail}" if detail and not row["accepted"] else name
 
 
