@@ -13,6 +13,7 @@ from services.kit.fetch import fetch
 from services.kit.runfile import Run, is_process, read_json
 
 INGEST_LAG = "spondyl_ingest_lag_seconds"
+MOST_MS = 10_000  # of a lag in milliseconds
 ARCHIVE_LAG = "spondyl_archive_oldest_seconds"
 
 
@@ -52,14 +53,20 @@ def status(run: Run) -> dict[str, Any]:
 def table(report: dict[str, Any]) -> str:
     """The report as lines for a person."""
     lines = [f"{'process':<22}{'pid':>8}{'memory':>10}{'CPU':>8}{'up':>9}{'restarts':>10}{'lag':>10}"]
-    for row in report["processes"]:
-        lag = "" if row["lag_ms"] is None else f"{row['lag_ms']:.1f} ms"
-        lines.append(
-            f"{row['name']:<22}{row['pid']:>8}{row['memory_mb']:>7.0f} MB{row['cpu_percent']:>6.1f} %"
-            f"{row['uptime_s']:>7.0f} s{row['restarts']:>10}{lag:>10}"
-        )
+    lines += [
+        f"{row['name']:<22}{row['pid']:>8}{row['memory_mb']:>7.0f} MB{row['cpu_percent']:>6.1f} %"
+        f"{row['uptime_s']:>7.0f} s{row['restarts']:>10}{_lag(row['lag_ms']):>10}"
+        for row in report["processes"]
+    ]
     lines.append(f"{'all':<22}{'':>8}{report['memory_mb']:>7.0f} MB{report['cpu_percent']:>6.1f} %")
     return "\n".join(lines)
+
+
+def _lag(lag_ms: float | None) -> str:
+    """In a unit that fits: the archiver's is minutes as a rule."""
+    if lag_ms is None:
+        return ""
+    return f"{lag_ms:.1f} ms" if lag_ms < MOST_MS else f"{lag_ms / 1000:.0f} s"
 
 
 def _known(run: Run) -> dict[str, dict[str, Any]]:

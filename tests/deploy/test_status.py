@@ -113,3 +113,14 @@ def test_the_table_has_a_line_a_process_and_the_sums(run):
     assert head.split()[:3] == ["process", "pid", "memory"]
     assert [row.split()[0] for row in rows] == ["up", "console"]
     assert f"{report['memory_mb']:.0f} MB" in total
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "words"), [(576_296.3, "576 s"), (120.0, "120.0 ms"), (0.06, "0.1 ms"), (None, "")]
+)
+def test_a_long_lag_keeps_clear_of_the_restarts(run, lag_ms, words):
+    """The archiver's, ten minutes, ran into them: `0576296.3 ms`."""
+    write_private(run.data / "processes.json", json.dumps({"archiver": entry(restarts=2)}))
+    report = statuses.status(run)
+    report["processes"][-1]["lag_ms"] = lag_ms
+    assert " ".join(statuses.table(report).splitlines()[-2].split()[8:]) == f"2 {words}".strip()

@@ -131,8 +131,11 @@ def _list(
         for row in rows
     ]  # fmt: skip
     following = rows[-1].id if len(rows) == limit else None
-    lines = [f"{'object':>8} {'started at':<32} {'bytes':>10} path"]
-    lines += [f"{row['id']:>8} {row['started_at']:<32} {row['bytes']:>10} {row['path']}" for row in listed]
+    lines = [f"{'object':>8} {'started at':<32} {'bytes':>10} {'session':<36} path"]
+    lines += [
+        f"{row['id']:>8} {row['started_at']:<32} {row['bytes']:>10} {row['session'] or '-':<36} {row['path']}"
+        for row in listed
+    ]
     if following is not None and not as_json:
         _tell(f"there may be more: --after {following}")
     _say({"objects": listed, "next_after": following}, lines, as_json=as_json)

@@ -100,6 +100,16 @@ def test_the_archive_tells_what_it_holds(rig, archive):
     assert rest["next_after"] is None
 
 
+def test_the_list_names_the_session_of_each_object_to_a_person(archive, capsys, tmp_path):
+    """It is where the id comes from that `spondyl replay` and `spondyl export` ask for."""
+    with pytest.raises(SystemExit):
+        main(["archive", "list", "--data", str(tmp_path / "var")])
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert "session" in head.split()
+    assert [row.split()[3] for row in rows].count(str(SESSION)) == 1
+    assert [row.split()[3] for row in rows].count("-") == 2
+
+
 def test_an_export_stands_by_itself(rig, archive, tmp_path):
     """Objects, rows and checksums of all: readable without the index."""
     status, body = archive("export", tmp_path / "out", "--by", "auditor")
