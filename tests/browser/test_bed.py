@@ -171,6 +171,16 @@ def test_a_bed_that_falls_silent_freezes_and_tells_its_age(bed_page, north):
     shot(page, "bed-stale")
 
 
+def test_a_console_that_is_gone_leaves_no_bed_called_live(bed_page, wall):
+    """The green `live` above dashes was the one word that was no longer true."""
+    page = bed_page(may_fail=("Failed to load", "WebSocket", "ERR_"))
+    expect(page.locator("#bed")).to_have_attribute("data-link", "live", timeout=8000)
+    wall.process.kill()
+    expect(page.locator("#banner")).to_contain_text("connection to the console is lost", timeout=8000)
+    expect(page.locator("#bed")).to_have_attribute("data-link", "stale")
+    expect(page.locator("#bed .badge")).to_have_text("--")
+
+
 def test_a_broker_that_is_gone_leaves_a_clear_page(bed_page, wall):
     """Nothing to be seen is said, and so is that a stop will not go out."""
     page = bed_page(may_fail=("502",))

@@ -148,6 +148,8 @@ def test_a_console_that_is_gone_blanks_every_number(wall, north, open_page):
     wall.process.kill()
     expect(page.locator("#banner")).to_contain_text("connection to the console is lost", timeout=8000)
     expect(field(tile(page, "bed-01"), "tension")).to_have_text("--")
+    expect(field(tile(page, "bed-01"), "link_text")).to_have_text("--")
+    expect(tile(page, "bed-01")).to_have_attribute("data-link", "stale")
 
 
 def test_beds_are_found_by_site_name_and_alarm(wall, north, open_page):

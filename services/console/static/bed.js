@@ -12,7 +12,7 @@ const COUNTER_SPAN_N = 80;
 const BEHIND_MS = 10_000;
 const TONES = { still: "--grid", calm: "--calm", pull: "--pull", yield: "--yield", halt: "--still" };
 const FIELDS = ["link_text", "phase_name", "words", "target", "counter", "peak", "ceiling", "cycle", "guardings", "remaining", "region"];
-const UNKNOWN_WHEN_SILENT = ["tension", "target", "counter", "remaining", "gone"];
+const UNKNOWN_WHEN_SILENT = ["link_text", "tension", "target", "counter", "remaining", "gone"];
 const MARK_COLOURS = {
   "guarding.detected": "--yield",
   "session.paused": "--still",
@@ -242,6 +242,7 @@ start({
     if (!silent) return;
     known = false;
     bed.classList.add("frozen");
+    bed.dataset.link = "stale";
     for (const name of UNKNOWN_WHEN_SILENT) put(bed, name, "--");
   },
 });

@@ -7,7 +7,7 @@ const SECONDS = 14;
 const DELAY_MS = 130;
 const COUNTER_SPAN_N = 60;
 const FIELDS = ["device", "site", "link_text", "phase_name", "words", "target", "counter", "cycle", "guardings", "remaining", "elapsed"];
-const BLANKED = ["tension", "target", "counter", "remaining", "elapsed"];
+const BLANKED = ["link_text", "tension", "target", "counter", "remaining", "elapsed"];
 
 /** A tile of this bed, made from the page's template. */
 export function create({ key, site, device }) {
@@ -84,6 +84,7 @@ export class Tile {
   blank() {
     this.known = false;
     this.element.classList.add("frozen");
+    this.element.dataset.link = "stale";
     for (const name of BLANKED) put(this.element, name, "--");
   }
 }
