@@ -313,7 +313,8 @@ class AlarmBoard:
 def text(alarm: Alarm, language: Literal["de", "en"], value: float | None, limit: float | None) -> str:
     """The alarm's line, e.g. ``*** TENSION 512 > 450 N``; numbers that are not known read ``--``."""
     template = alarm.de if language == "de" else alarm.en
-    known = {"value": _OrDashes(value), "limit": _OrDashes(limit)}
+    point = "," if language == "de" else "."
+    known = {"value": _OrDashes(value, point), "limit": _OrDashes(limit, point)}
     return f"{MARKS[alarm.priority]} {template.format(**known)}"
 
 
@@ -334,9 +335,10 @@ class _OrDashes:
     """A number in a text, or ``--`` for one that is not known."""
 
     number: float | None
+    point: str = "."
 
     def __format__(self, spec: str) -> str:
-        return "--" if self.number is None else format(self.number, spec)
+        return "--" if self.number is None else format(self.number, spec).replace(".", self.point)
 
 
 def _message(alarm: Alarm, on: _Occurrence) -> ActiveAlarm:

@@ -103,6 +103,13 @@ def test_a_missed_deadline_names_how_long_nothing_was_controlled(cut):
     assert alarm.text["de"] == "*** KEINE REGELUNG FÜR 60 ms"
 
 
+def test_a_german_line_has_a_decimal_comma():
+    """Like every other number on the page around it."""
+    tilt = BY_CONDITION["tilt_mismatch"]
+    assert text(tilt, "de", 0.1, 15.0) == "** NEIGUNG 0,1° (VERORDNET 15,0°)"
+    assert text(tilt, "en", 0.1, None) == "** TILT 0.1° (PRESCRIBED --°)"
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 4])
 def test_a_tick_that_woke_late_counts_from_the_one_before_it(cut):
     """The marked sample comes soon after the late one, back on the grid: its own 6 ms say nothing."""
