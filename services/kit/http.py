@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
@@ -38,6 +38,7 @@ GRACE_S = (
 )
 PROBLEM_TYPE = "urn:spondyl:problem:"  # and the kind
 MAX_REASON = 100  # characters of a close reason, which has room for 123 bytes
+MOST_SHOWN = 80  # characters of a value that is refused
 Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 
 
@@ -224,7 +225,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        rows = [{"field": ".".join(map(str, row["loc"])), "problem": row["msg"]} for row in error.errors()]
+        rows = [{"field": ".".join(map(str, row["loc"])), "problem": _wrong(row)} for row in error.errors()]
         words = "; ".join(f"{row['field']}: {row['problem']}" for row in rows)
         return await _answer(request, 422, words, errors=rows)
 
@@ -244,6 +245,12 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(SignInFirst)
     async def sign_in(_request: Request, error: SignInFirst) -> Response:
         return RedirectResponse(error.location, status_code=303, headers={"cache-control": "no-store"})
+
+
+def _wrong(row: Mapping[str, Any]) -> str:
+    """What is wrong with a field, with its value where that is in the address; a body may hold a password."""
+    shown = row["loc"][0] in ("path", "query") and row["type"] != "missing"
+    return f"{row['msg']}, not {str(row['input'])[:MOST_SHOWN]!r}" if shown else str(row["msg"])
 
 
 async def _answer(

@@ -5,11 +5,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import Annotated
 
 import httpx
 import pytest
 from asgi_client import Client
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Body, HTTPException, Request
 
 from services.kit.auth.guard import NOBODY, public
 from services.kit.errors import NotPermitted, SpondylError
@@ -22,6 +23,11 @@ router = APIRouter(dependencies=[public()])
 @router.get("/missing")
 def missing() -> None:
     raise HTTPException(404, "device bed-99 is not known here")
+
+
+@router.post("/entry")
+def entry(password: Annotated[str, Body(embed=True)]) -> None:
+    assert password
 
 
 @router.get("/refused")
@@ -60,6 +66,7 @@ def client():
         ("/refused", 400, "ceiling is 446 N"),
         ("/broken", 500, "the log of this service"),
         ("/number/seven", 422, "path.value"),
+        ("/number/seven", 422, "not 'seven'"),
         ("/nowhere", 404, "Not Found"),
     ],
 )
@@ -71,6 +78,13 @@ def test_every_error_is_a_problem_in_plain_words(client, path, status, words):
     assert answer.json()["status"] == status
     assert words in answer.json()["detail"]
     assert "secret" not in answer.text
+
+
+def test_the_value_of_a_body_is_not_repeated(client):
+    """It may be a password; what is in the address, the caller's log has anyway."""
+    answer = client.post("/entry", json={"password": ["swordfish"]})
+    assert (answer.status_code, "body.password" in answer.json()["detail"]) == (422, True)
+    assert "swordfish" not in answer.text
 
 
 def test_a_refusal_names_its_kind_for_programs(client):
