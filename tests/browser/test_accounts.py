@@ -202,6 +202,13 @@ def test_an_account_is_added_changed_switched_off_and_on_by_hand(console, people
     assert [grant.role for grant in people.store.user_named("emmy").grants] == ["billing", "therapist"]
 
 
+def test_a_filter_does_not_say_that_it_is_optional(console, people, open_page):
+    """As those of sessions and trail: every filter is."""
+    page = open_page(f"{console.address}/users", may_fail=REFUSED)
+    expect(page.locator(".user-filters label").first).to_be_visible()
+    expect(page.locator(".user-filters .field-optional").first).to_be_hidden()
+
+
 def test_what_cannot_be_is_refused_on_the_page_and_nothing_is_lost(console, people, open_page):
     """Ten thousand characters, markup and the last administrator: words, not a fault."""
     page = open_page(f"{console.address}/users/new", may_fail=REFUSED)
