@@ -77,7 +77,7 @@ def test_chosen_sessions_are_compared_oldest_first(rig):
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(0, "0 sessions were chosen"), (1, "1 sessions were chosen"), (MOST + 1, "two to 12")],
+    [(0, "0 sessions were chosen"), (1, "1 sessions were chosen"), (MOST + 1, "2 to 12 can be compared")],
 )
 def test_too_few_or_too_many_to_compare_is_refused_with_the_limit(rig, count, words):
     """One is no comparison, thirteen lines are no picture."""
