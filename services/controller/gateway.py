@@ -126,6 +126,7 @@ class Gateway:
 
     def _forget_stored_samples(self) -> None:
         """Give the shared memory back when the recorder has stored all of it."""
+        self._follow()  # the loop may be a new one since the last look
         memory = self._memory
         if memory is None or memory.alive() or memory.health["recorder_tick"] < memory.head():
             return
