@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
+from services.kit.files import flush_directory
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.objects import Sections, dumped_directory
 from services.telemetry.archive.reader import Archive
@@ -354,12 +355,3 @@ def flush(file: Any) -> None:
     """On disk."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def flush_directory(directory: Path) -> None:
-    """The names in it, on disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
