@@ -38,7 +38,10 @@ STAGGER_S = 2.0  # between the first patients of neighbouring beds
 BREAK_S = (15.0, 45.0)
 LOOKS_AFTER_S = {"stopped": 8.0, "fault": 12.0, "paused": 60.0, "done": 3.0}  # a person needs a moment
 GIVES_UP_S = 60.0  # with a bed that does not get ready
-AGAIN_S = 3.0  # after a refusal
+AGAIN_S = 3.0  # after a refusal; twice as long after each further one
+MOST_DOUBLINGS = 4
+MENDED_S = 5.0  # a cause must have been gone for so long before a person believes it
+RESETS_AGAIN_S = (15.0, 30.0, 60.0, 120.0, 300.0)  # after the first, second, ... reset that did not help
 HARMLESS = frozenset({"tilt_mismatch"})  # goes when the next prescription's angle is set
 Json = dict[str, Any]
 
@@ -65,20 +68,40 @@ class Visit:
     session: str | None = None
     pain_before: int = 5
     heated: bool = False
-    reset: bool = False
     not_before: float = 0.0
+    refusals: int = 0  # one after the other
+    stood_at: float = -math.inf  # when the cause of an alarm was last seen to stand
+    reset_from: float = 0.0
+    resets: int = 0  # that left something on
     answers: bool = True
 
     def see(self, state: Json, now: float) -> None:
-        """Notice a new phase or session."""
+        """Notice a new phase or session, and what stands in the way."""
+        if set(state["standing"]) - HARMLESS:
+            self.stood_at = now
+        if not latched(state):
+            self.resets = 0
         if state["phase"] != self.phase:
             if state["phase"] == "idle":
                 wait_s = self.dice.uniform(*BREAK_S) if self.phase else STAGGER_S * self.index
                 self.next_patient_at = now + wait_s
-            self.phase, self.phase_since, self.reset = state["phase"], now, False
+            self.phase, self.phase_since, self.refusals = state["phase"], now, 0
         session = (state["session"] or {}).get("session")
         if session != self.session:
             self.session, self.heated = session, False
+
+    def told(self, now: float, *, refused: bool) -> None:
+        """What came of the last step: after a refusal the next one waits, ever longer."""
+        if not refused:
+            self.refusals = 0
+            return
+        self.not_before = now + AGAIN_S * 2 ** min(self.refusals, MOST_DOUBLINGS)
+        self.refusals += 1
+
+
+def latched(state: Json) -> set[str]:
+    """The conditions that keep a patient off the bed."""
+    return set(state["conditions"]) - HARMLESS
 
 
 Clear = Callable[[UUID, str], str]
@@ -94,9 +117,8 @@ def decide(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
 
 
 def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
-    if set(state["conditions"]) - HARMLESS:  # nobody is laid on a bed with an alarm
-        visit.not_before = now + AGAIN_S
-        return Step("reset")
+    if latched(state):  # nobody is laid on a bed with an alarm
+        return _reset(visit, now)
     if now < visit.next_patient_at:
         return None
     patient = UUID(int=visit.dice.getrandbits(128), version=4)
@@ -141,11 +163,21 @@ def _ended(state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
     """Stopped, at fault or done: look, reset what was latched, ask for the pain, close."""
     if not _has_looked(visit, now):
         return None
-    if state["phase"] != "done" and not visit.reset:
-        visit.reset = True
-        return Step("reset")
+    if state["phase"] != "done" and latched(state):
+        step = _reset(visit, now)
+        if step is not None:
+            return step
     relief = visit.dice.randint(-1, 3) if state["phase"] == "done" else visit.dice.randint(-2, 1)
     return Step("close", {"pain_after": min(10, max(0, visit.pain_before - relief))})
+
+
+def _reset(visit: Visit, now: float) -> Step | None:
+    """A reset, when the causes are gone as far as the bed says; again only when a person would try again."""
+    if now - visit.stood_at < MENDED_S or now < visit.reset_from:
+        return None
+    visit.reset_from = now + RESETS_AGAIN_S[min(visit.resets, len(RESETS_AGAIN_S) - 1)]
+    visit.resets += 1
+    return Step("reset")
 
 
 def _has_looked(visit: Visit, now: float) -> bool:
@@ -259,9 +291,8 @@ class Therapist:
             await client.post(httpx.URL(url).join("/api/sign-in"), json=self._sign_in)
             answer = await client.post(url, json=step.body)
         detail = answer.json().get("detail")
+        visit.told(now, refused=answer.is_error)
         if answer.is_error:
-            visit.not_before = now + AGAIN_S
-            visit.reset = visit.reset and step.action != "close"
             log.info("refused", device=visit.device, action=step.action, detail=detail)
             return
         visit.sessions += step.action == "confirm"

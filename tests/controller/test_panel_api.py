@@ -123,6 +123,29 @@ def test_a_lost_load_cell_is_told_in_the_list_of_beds(panel, clinic):
         clinic.bedside.fault("bed-02", "sensor-lost", "", clear=True)
 
 
+CAUSES = {
+    "load_cell_lost": "sensor-lost",
+    "link_lost": "link-lost",
+    "mains_lost": "mains-lost",
+}
+
+
+@pytest.mark.parametrize("condition", CAUSES)
+def test_the_state_tells_a_cause_that_still_stands_from_one_that_is_gone(panel, clinic, condition):
+    """Who resets before the cause is gone has done nothing but written an event."""
+
+    def bed():
+        state = panel.get("/bed-02")
+        return condition in state["conditions"], condition in state["standing"]
+
+    clinic.bedside.fault("bed-02", CAUSES[condition], "", clear=False)
+    try:
+        eventually(lambda: bed() == (True, True), 20, "cause that stands")
+    finally:
+        clinic.bedside.fault("bed-02", CAUSES[condition], "", clear=True)
+    eventually(lambda: not bed()[1], 20, "cause that is gone")
+
+
 def test_a_refusal_says_why_in_both_languages(panel, clinic):
     """problem+json with the kernel's reason, and every reason against a prescription."""
     answer = panel.post("bed-01/start")

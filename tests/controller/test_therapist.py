@@ -43,6 +43,7 @@ class Working:
     def __init__(self, clinic, panel):
         self.clinic, self.panel, self.done = clinic, panel, []
         self.visit = therapist.Visit("bed-01", 0, dice(1))
+        self.seen_s = 0.0
 
     def until(self, condition, within_s=90.0):
         """Look and act, on the bed's own clock, until the condition holds."""
@@ -55,7 +56,7 @@ class Working:
     def look(self):
         """One look at the bed."""
         state = self.panel.get("/bed-01")
-        now = state["seq"] * state["period_ms"] / 1000
+        now = self.seen_s = state["seq"] * state["period_ms"] / 1000
         step = therapist.decide(state, self.visit, now, self.clinic.clearance)
         if step is None:
             return
@@ -68,9 +69,7 @@ class Working:
             }
         answer = self.panel.post(f"bed-01/{step.action}", body)
         self.done.append((step.action, answer.status_code))
-        if answer.is_error:
-            self.visit.not_before = now + therapist.AGAIN_S
-            self.visit.reset = self.visit.reset and step.action != "close"
+        self.visit.told(now, refused=answer.is_error)
 
 
 @pytest.fixture
@@ -111,7 +110,7 @@ def test_after_a_fault_it_looks_resets_closes_and_goes_on_when_it_is_mended(work
 
 
 def test_a_frozen_load_cell_keeps_patients_off_the_bed_until_it_is_mended(working):
-    """It may reset as often as it likes while the cell stands still; afterwards it is not stuck."""
+    """A reset is refused while the cell stands still; afterwards the therapist is not stuck."""
     working.until(lambda: working.clinic.phase() == "precondition")
     working.clinic.bedside.fault("bed-01", "sensor-stuck", clear=False)
     working.until(lambda: closed(working.clinic, 1) and working.done[-1][0] == "reset")
@@ -120,6 +119,43 @@ def test_a_frozen_load_cell_keeps_patients_off_the_bed_until_it_is_mended(workin
     working.clinic.bedside.fault("bed-01", "sensor-stuck", clear=True)
     working.until(lambda: working.clinic.store.by_number(2) is not None)
     assert ("reset", 200) in working.done
+
+
+def resets(working):
+    """How often the bed was reset."""
+    return sum(action == "reset" for action, _ in working.done)
+
+
+def test_a_bed_without_its_link_is_reset_once_and_only_when_the_link_is_back(working):
+    """Each reset is an event of the bed: one every three seconds buried what had happened."""
+    working.until(lambda: working.clinic.phase() == "precondition")
+    working.clinic.bedside.fault("bed-01", "link-lost", clear=False)
+    working.until(lambda: working.clinic.phase() == "fault")
+    lost_at = working.visit.phase_since
+    working.until(lambda: working.seen_s - lost_at > 300)
+    assert resets(working) == 0
+    assert sum(action == "close" for action, _ in working.done) < 10
+    working.clinic.bedside.fault("bed-01", "link-lost", clear=True)
+    working.until(lambda: working.clinic.store.by_number(2) is not None)
+    assert resets(working) == 1
+
+
+def test_a_reset_that_does_not_help_is_tried_ever_less_often():
+    """What a look cannot tell, a person tries a few times in the first minutes, not all day."""
+    visit, state = therapist.Visit("bed-01", 0, dice(1)), {"conditions": ["over_force"], "standing": []}
+    free = {"phase": "idle", "fresh": True, "session": None, **state}
+    at = [now for now in range(1200) if therapist.decide(free, visit, float(now), None) is not None]
+    assert at == [0, 15, 45, 105, 225, 525, 825, 1125]
+
+
+def test_a_refused_step_is_tried_ever_less_often():
+    """Refusals are events, too."""
+    visit, found = therapist.Visit("bed-01", 0, dice(1)), []
+    for now in range(200):
+        if now >= visit.not_before:
+            found.append(now)
+            visit.told(float(now), refused=True)
+    assert found == [0, 3, 9, 21, 45, 93, 141, 189]
 
 
 def test_a_panel_that_does_not_answer_ends_nothing(tmp_path):

@@ -52,6 +52,7 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "mains": bool(sample[layout.S_STATUS] & layout.STATUS_MAINS),
         "heat": _heat(sample, record),
         "conditions": conditions(sample),
+        "standing": standing(sample),
         "alarms": [alarm.model_dump(mode="json") for alarm in watch.board.active()],
         "actions": list(ACTIONS_IN[phase]),
         "log": trouble,
@@ -125,6 +126,26 @@ def conditions(sample: Sample) -> list[str]:
     """The kernel's conditions that are on."""
     bits = int(sample[layout.S_CONDITIONS])
     return [name for index, name in enumerate(layout.CONDITIONS) if bits >> index & 1]
+
+
+# What a reading itself says of a condition's cause; of the others only their alarm tells.
+_CAUSE_OF: dict[str, int] = {  # absent while the status has this bit
+    "load_cell_lost": layout.STATUS_FORCE_VALID,
+    "switch_unplugged": layout.STATUS_SWITCH_CONNECTED,
+    "drive_not_ready": layout.STATUS_DRIVE_READY,
+    "mains_lost": layout.STATUS_MAINS,
+}
+
+
+def standing(sample: Sample) -> list[str]:
+    """The conditions that are on and whose cause the present reading still shows: a reset changes nothing."""
+    status = int(sample[layout.S_STATUS])
+    causes = {name for name, bit in _CAUSE_OF.items() if not status & bit}
+    if status & layout.STATUS_SWITCH_PRESSED:
+        causes.add("patient_switch")
+    if sample[layout.S_AGE] != 0:  # no answer in this tick
+        causes.add("link_lost")
+    return [name for name in conditions(sample) if name in causes]
 
 
 def session_view(record: Record) -> Json:
