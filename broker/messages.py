@@ -5,6 +5,7 @@ Unknown fields are ignored on the way in, so that a field may be added without b
 
 import math
 from datetime import MAXYEAR, MINYEAR, datetime
+from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -139,6 +140,12 @@ class DeviceState(Message):
     reason: Annotated[Text | None, _said("why it is paused, stopped or at fault")] = None
 
 
+Measured = Literal["tension_n", "position_mm", "residual_n"]
+Stretch = Annotated[
+    list[Count], Field(min_length=2, max_length=2)
+]  # first sample of a block, and the one behind
+
+
 class TensionBlock(Message):
     """Consecutive samples of one device, exactly as the control loop saw them: five lists of equal length."""
 
@@ -153,6 +160,13 @@ class TensionBlock(Message):
     position_mm: Annotated[list[Millimetre], _said("pull position, + is traction, one a sample")]
     residual_n: Annotated[list[Newton], _said("the patient's counter-tension as estimated, one a sample")]
     phase: Annotated[list[Phase], _said("the session's phase, one a sample")]
+    unmeasured: Annotated[
+        dict[Measured, list[Stretch]] | None,
+        _said(
+            "what lists hold without having measured it, the load cell or the link being lost: of a list its "
+            "stretches as [first place, place behind], in order; left out when all was measured"
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _equally_long(self) -> "TensionBlock":
@@ -162,6 +176,17 @@ class TensionBlock(Message):
         }
         if len(set(lengths.values())) > 1:
             raise ValueError(f"lists differ in length: {lengths}; every list has one entry a sample")
+        return self
+
+    @model_validator(mode="after")
+    def _stretches_lie_inside(self) -> "TensionBlock":
+        for name, stretches in (self.unmeasured or {}).items():
+            edges = [-1, *chain.from_iterable(stretches), len(self.tension_n) + 1]
+            if not all(low < high for low, high in pairwise(edges)):
+                raise ValueError(
+                    f"unmeasured.{name} is {stretches[:3]}: in order, none empty, no two that touch, "
+                    f"all within {len(self.tension_n)} samples"
+                )
         return self
 
 

@@ -32,6 +32,7 @@ class Outline(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     position_mm: _Values
     residual_n: _Values
     phase: msgspec.Raw
+    unmeasured: None = None  # a block that has something here is out of the ordinary
 
 
 _outline = msgspec.json.Decoder(Outline).decode

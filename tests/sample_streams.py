@@ -10,10 +10,11 @@ MONOTONIC_NS = 5_000_000_000
 
 
 def rows(*pieces, first=0):
-    """Times int64[n, 3] and samples int32[n, SAMPLES] of one bed, from tick ``first`` on."""
+    """Times int64[n, 3] and samples int32[n, SAMPLES] of one bed, from tick ``first`` on; it is measured."""
     blocks = []
     for ticks, columns in pieces:
         block = np.zeros((ticks, len(layout.SAMPLES)), np.int32)
+        block[:, layout.S_STATUS] = layout.STATUS_FORCE_VALID
         for name, value in columns.items():
             block[:, layout.SAMPLES.index(name)] = value
         blocks.append(block)

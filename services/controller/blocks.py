@@ -24,6 +24,7 @@ Times = npt.NDArray[np.int64]
 BLACKBOX_COLUMNS: Final = tuple(sorted((*layout.READINGS, *layout.COMMANDS, "phase")))
 PARAMETER_ACTIONS: Final = (layout.ACTION_LOAD, layout.ACTION_CHANGE)  # they take the staged parameters
 CONTRACT_RANGE: Final = 2000.0  # N and mm, broker.messages
+STALE_MS: Final = 30  # envelope.STALE_MS: the kernel itself does not pull on an older reading
 _PHASE_NAMES: Final = np.array(layout.PHASES, dtype=object)
 _JSON: Final = orjson.OPT_SERIALIZE_NUMPY
 
@@ -32,9 +33,10 @@ def tension_payload(boot: UUID, period_ms: float, times: Times, samples: Samples
     """A TensionBlock of consecutive samples (int64[n, 3], int32[n, SAMPLES], n >= 1) as JSON.
 
     Tension is the load cell's count, exact to its 0.1 N; target and residual are rounded to 0.01 N. What a
-    broken sensor says beyond the contract's range is cut to it: the black box has the count itself.
+    broken sensor says beyond the contract's range is cut to it: the black box has the count itself. What the
+    lists hold without having measured it is named.
     """
-    block = {
+    block: dict[str, Any] = {
         "boot": str(boot),
         "seq": int(times[0, 0]),
         "started_at": instant(int(times[0, 2])).isoformat(),
@@ -45,7 +47,37 @@ def tension_payload(boot: UUID, period_ms: float, times: Times, samples: Samples
         "residual_n": _within(np.rint(samples[:, layout.S_RESIDUAL] / 10) / 100),
         "phase": _PHASE_NAMES[samples[:, layout.S_PHASE]].tolist(),
     }
+    if unmeasured := _unmeasured(samples):
+        block["unmeasured"] = unmeasured
     return orjson.dumps(block, option=_JSON)
+
+
+def is_silent(samples: Samples) -> npt.NDArray[np.bool_]:
+    """Samples whose reading is an old one repeated: the link is lost, or about to be; nothing is known."""
+    age = samples[:, layout.S_AGE]
+    return (age < 0) | (age > STALE_MS)
+
+
+def is_blind(samples: Samples) -> npt.NDArray[np.bool_]:
+    """Samples whose tension was not measured: no reading, or one without the load cell."""
+    without_cell: npt.NDArray[np.bool_] = samples[:, layout.S_STATUS] & layout.STATUS_FORCE_VALID == 0
+    return is_silent(samples) | without_cell
+
+
+def _unmeasured(samples: Samples) -> dict[str, list[list[int]]]:
+    """Of each list that holds something unmeasured: its stretches, [first row, row behind]."""
+    blind = is_blind(samples)
+    if not blind.any():
+        return {}
+    tension, position = _stretches(blind), _stretches(is_silent(samples))
+    told = {"tension_n": tension, "position_mm": position, "residual_n": tension}
+    return {name: stretches for name, stretches in told.items() if stretches}
+
+
+def _stretches(mask: npt.NDArray[np.bool_]) -> list[list[int]]:
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    stretches: list[list[int]] = edges.reshape(-1, 2).tolist()
+    return stretches
 
 
 def _within(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

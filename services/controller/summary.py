@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.messages import SessionSummary
+from services.controller.blocks import is_blind
 from services.controller.kernel import layout
 
 # What counts as traction (billed, compared with the prescription): the phases in which the kernel's traction
@@ -61,6 +62,7 @@ class Tally:
     hold_error_mn2: int = 0
     cycles: int = 0
     guardings: int = 0
+    hold_blind_ticks: int = 0  # of the holds' ticks: those whose tension was not measured
 
     def add(self, times: npt.NDArray[np.int64], samples: npt.NDArray[np.int32]) -> None:
         """Count these samples (int64[n, 3], int32[n, SAMPLES], n >= 0) of this session, in their order."""
@@ -74,7 +76,7 @@ class Tally:
         self.cycles += int(np.count_nonzero(events & layout.EVENT_CYCLE_COMPLETED))
         self.guardings += int(np.count_nonzero(events & layout.EVENT_GUARDING_DETECTED))
         self._add_clock(times, ~np.isin(phase, OUTSIDE_PHASES + ENDED_PHASES))
-        self._add_forces(force, samples[:, layout.S_TARGET], phase)
+        self._add_forces(force, samples[:, layout.S_TARGET], phase, ~is_blind(samples))
 
     def _add_clock(self, times: npt.NDArray[np.int64], treating: npt.NDArray[np.bool_]) -> None:
         ticks = np.flatnonzero(treating)
@@ -85,12 +87,18 @@ class Tally:
         self.ended_ns = int(times[ticks[-1], 2]) + self.period_ns
 
     def _add_forces(
-        self, force: npt.NDArray[np.int32], target: npt.NDArray[np.int32], phase: npt.NDArray[np.int32]
+        self,
+        force: npt.NDArray[np.int32],
+        target: npt.NDArray[np.int32],
+        phase: npt.NDArray[np.int32],
+        measured: npt.NDArray[np.bool_],
     ) -> None:
-        treated = force[~np.isin(phase, OUTSIDE_PHASES)]
+        treated = force[~np.isin(phase, OUTSIDE_PHASES) & measured]
         if len(treated):
             self.peak_dn = max(self.peak_dn, int(treated.max()))
-        hold = phase == layout.HOLD
+        holding = phase == layout.HOLD
+        hold = holding & measured
+        self.hold_blind_ticks += int(np.count_nonzero(holding & ~measured))
         held = force[hold].astype(np.int64)
         error = held * MN_PER_DN - target[hold]
         self.hold_sum_dn += int(held.sum())
@@ -118,7 +126,7 @@ class Tally:
         """The finished session; ``now_ns`` (wall clock) stands in for the clock of one that never started."""
         started_ns = now_ns if self.started_ns is None else self.started_ns
         ended_ns = now_ns if self.ended_ns is None else self.ended_ns
-        held = self.phase_ticks[layout.HOLD]
+        held = self.phase_ticks[layout.HOLD] - self.hold_blind_ticks
         return SessionSummary(
             session=facts.session,
             patient=facts.patient,

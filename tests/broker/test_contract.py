@@ -70,6 +70,16 @@ def test_every_example_survives_the_wire(stream):
     assert codec.decode(stream, codec.encode(stream, example)) == example
 
 
+@pytest.mark.parametrize("stretches", [[[2, 2]], [[2, 1]], [[0, 4]], [[1, 2], [2, 3]], [[1]], [[-1, 1]]])
+def test_stretches_that_are_none_are_refused(stretches):
+    """Whoever leaves them out of a curve must not leave out something else."""
+    block = json.loads(examples.EXAMPLES["tension"].model_dump_json())
+    good = json.dumps(block | {"unmeasured": {"tension_n": [[0, 1], [2, 3]]}}).encode()
+    assert codec.decode(TENSION, good).unmeasured == {"tension_n": [[0, 1], [2, 3]]}
+    with pytest.raises(codec.Malformed, match="unmeasured"):
+        codec.decode(TENSION, json.dumps(block | {"unmeasured": {"tension_n": stretches}}).encode())
+
+
 def test_asyncapi_is_valid_by_the_official_schema():
     """Others' generators must be able to read it (the schema of 3.0.0, without other protocols' bindings)."""
     official = json.loads((HERE / "asyncapi-3.0.0.json").read_text())

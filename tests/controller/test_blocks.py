@@ -12,6 +12,7 @@ from broker import codec
 from broker.contract import BLACKBOX, TENSION
 from services.controller.blocks import (
     BLACKBOX_COLUMNS,
+    STALE_MS,
     blackbox_payload,
     checksum,
     chunk_edges,
@@ -19,7 +20,7 @@ from services.controller.blocks import (
     differences,
     tension_payload,
 )
-from services.controller.kernel import layout
+from services.controller.kernel import envelope, layout
 from services.controller.kernel.tuning import PARAMETER_NAMES
 
 BOOT = UUID(int=7)
@@ -63,6 +64,36 @@ def test_a_block_names_its_first_sample_and_its_moment():
     message = valid(TENSION, tension_payload(BOOT, 20.0, times, block))
     assert (message.seq, message.period_ms, message.boot) == (1230, 20.0, BOOT)
     assert message.started_at.isoformat() == "2025-10-09T08:53:44.723456+00:00"
+
+
+def test_a_block_of_measured_samples_has_no_word_more():
+    """Nearly all blocks are such: nobody on their way does anything more for them."""
+    _, payload = _told((10, {"force_dn": 1000, "age_ms": STALE_MS}))
+    assert "unmeasured" not in payload
+
+
+def test_a_lost_load_cell_leaves_tension_and_counter_tension_unmeasured():
+    """Its 0 N would look like a patient without pull; where the pull stands is still known."""
+    message, _ = _told((4, {"force_dn": 3000}), (3, {"status": 0}), (1, {"force_dn": 1}), (2, {"status": 4}))
+    assert message.unmeasured == {"tension_n": [[4, 7], [8, 10]], "residual_n": [[4, 7], [8, 10]]}
+
+
+@pytest.mark.parametrize("age_ms", [STALE_MS + 1, 2**31 - 1, -1])
+def test_a_silent_bed_leaves_everything_that_it_would_have_said_unmeasured(age_ms):
+    """The last reading again and again is a flat line that nobody measured; the target is the loop's own."""
+    message, _ = _told((2, {"force_dn": 3000, "age_ms": age_ms}), (1, {"status": 0}))
+    assert message.unmeasured == {"tension_n": [[0, 3]], "position_mm": [[0, 2]], "residual_n": [[0, 3]]}
+
+
+def test_a_reading_is_stale_in_a_block_when_it_is_to_the_envelope():
+    """What the kernel does not pull on is not shown as measured."""
+    assert STALE_MS == envelope.STALE_MS
+
+
+def _told(*pieces):
+    """The block of these samples, as a message and as the JSON object that is sent."""
+    payload = tension_payload(BOOT, 20.0, *rows(*pieces))
+    return valid(TENSION, payload), json.loads(payload)
 
 
 @pytest.mark.parametrize("count", [1, 200])

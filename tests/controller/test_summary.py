@@ -51,6 +51,24 @@ def test_a_session_is_summed_up_as_arithmetic_by_hand_says():
     assert (summary.session, summary.patient, summary.cure) == (UUID(int=1), UUID(int=2), UUID(int=3))
 
 
+def test_what_was_not_measured_is_no_part_of_peak_and_holds():
+    """A lost load cell says anything, a silent bed what it said last: neither is the patient's tension."""
+    held = {"phase": layout.HOLD, "force_dn": 3010, "target_mn": 300_000}
+    tally = Tally(PERIOD_NS)
+    tally.add(*rows((50, held), (10, held | {"status": 0, "force_dn": 9000}), (5, held | {"age_ms": 120})))
+    summary = tally.summary(FACTS, "completed", now_ns=0)
+    assert (summary.peak_n, summary.hold_mean_n, summary.hold_rms_n) == (301.0, 301.0, 1.0)
+    assert summary.traction_s == pytest.approx(65 * 0.02)
+
+
+def test_sums_that_an_older_recorder_wrote_down_are_taken_up():
+    """An update may come in the middle of a session."""
+    tally = Tally(PERIOD_NS)
+    tally.add(*session())
+    kept = {name: value for name, value in tally.dump().items() if name != "hold_blind_ticks"}
+    assert Tally.restore(kept) == tally
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 851), max_size=20))
 def test_any_split_of_the_stream_gives_the_same_summary(cuts):

@@ -69,6 +69,12 @@ def test_every_ordinary_block_is_taken_fast(columns, seq, at):
     assert _agree(message.model_dump_json().encode())
 
 
+@pytest.mark.parametrize("unmeasured", [{"tension_n": [[0, 2]]}, {"tension_n": [[0, 9]]}, {}, [], 0])
+def test_a_block_with_unmeasured_samples_is_left_to_the_contracts_reader(unmeasured):
+    """It is rare, and what it names must lie inside it."""
+    assert head_of(orjson.dumps(GOOD | {"unmeasured": unmeasured})) is None
+
+
 @given(st.data())
 def test_with_odd_tokens_anywhere_it_accepts_nothing_that_the_contract_refuses(data):
     """Readers of JSON differ at the edges: only what both accept is stored without the contract's word."""
