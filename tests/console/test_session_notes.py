@@ -5,6 +5,7 @@ from console.past_rig import note, shown
 from simulated_session import CURE, SESSION
 
 from services.console.sessions.notes import MOST_CHARACTERS
+from services.kit.looks import Looks
 
 pytestmark = pytest.mark.system
 
@@ -52,12 +53,21 @@ def test_a_note_stays_with_who_and_when_and_is_never_markup(rig):
 )
 def test_a_note_that_cannot_be_kept_is_refused_and_its_text_is_still_there(rig, text, words):
     """Cut in silence, or lost, it would be missed when it counts."""
+    rig.get("tina", f"/sessions/{SESSION}")
     before = rig.trail()
     answer = note(rig, "tina", text)
     assert answer.status_code == 422
     assert words in shown(answer)
     assert text.strip() in answer.text
     assert rig.trail() == before
+
+
+def test_a_refused_note_shows_no_session_that_the_trail_does_not_know_of(rig):
+    """The page comes back with everything on it: an empty note would be a way to look unseen."""
+    rig.console.looks = Looks()  # a console that has just started
+    before = rig.trail()
+    assert note(rig, "tina", "").status_code == 422
+    assert rig.trail() == [*before, ("tina", "session.seen", str(SESSION), "north")]
 
 
 def test_who_may_not_write_notes_leaves_none(rig):

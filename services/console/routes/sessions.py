@@ -139,8 +139,8 @@ async def _shown(
     token = console.token_for_panel(who, session.site)
     beside = await bedside.read(panel, token, session.device, session.id, language)
     written = await run_in_threadpool(notes.of, session.id)
-    if problem is None:
-        await console.record(request, who, "session.seen", record=str(session.id), site=session.site)
+    record_it = console.record if problem is None else console.record_look  # it is shown in either case
+    await record_it(request, who, "session.seen", record=str(session.id), site=session.site)
     done = await run_in_threadpool(
         from_console.during, console.store.engine, console.trail, session, language
     )
