@@ -57,6 +57,11 @@ def boots(place: Place) -> str:
     return f"boots:{{{place}}}"
 
 
+def order(place: Place) -> str:
+    """The same with the boots that have left Redis: one that sends again is no newer for it."""
+    return f"order:{{{place}}}"
+
+
 def latest(place: Place) -> str:
     """Hash of a device's last retained messages: state, alarm."""
     return f"latest:{{{place}}}"

@@ -31,10 +31,20 @@ SOURCES_AT_ONCE: Final = 100  # whose entries are in memory together
 _REFUSED: Final = "equal or smaller than the target stream top item"
 _COUNT: Final = resp.pack("INCR", keys.BATCHES)
 _WAITAOF: Final = resp.pack("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
-# KEYS: boots of a device. ARGV: now, boot. The last in order even when the clock was set back since another.
+BOOTS_IN_ORDER: Final = 1000  # of a device that are remembered: years of them
+# KEYS: boots of a device, their order. ARGV: now, boot, how many are remembered. One that was never heard of
+# is the last even when the clock was set back since another; one that was has the place that it had.
 _ADD_BOOT: Final = """
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
-return redis.call('ZADD', KEYS[1], 'NX', math.max(ARGV[1], (last or 0) + 1), ARGV[2])
+local place = redis.call('ZSCORE', KEYS[2], ARGV[2])
+if not place then
+  place = ARGV[1]
+  for _, key in ipairs(KEYS) do
+    place = math.max(place, (redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2] or 0) + 1)
+  end
+end
+redis.call('ZADD', KEYS[1], 'NX', place, ARGV[2])
+redis.call('ZADD', KEYS[2], 'NX', redis.call('ZSCORE', KEYS[1], ARGV[2]), ARGV[2])
+return redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - ARGV[3])
 """
 Flush = Literal["always", "waitaof"]
 Checkpoints = dict[Source, dict[Kind, int]]
@@ -293,7 +303,8 @@ def _index(batch: Batch, checkpoints: Checkpoints, new: Iterable[Source]) -> Ite
     now_ms = int(time.time() * 1000)
     for source in new:
         yield resp.pack("SADD", keys.DEVICES, str(source.place))
-        yield resp.pack("EVAL", _ADD_BOOT, 1, keys.boots(source.place), now_ms, str(source.boot))
+        ordered = keys.boots(source.place), keys.order(source.place)
+        yield resp.pack("EVAL", _ADD_BOOT, 2, *ordered, now_ms, str(source.boot), BOOTS_IN_ORDER)
     for source, marks in checkpoints.items():
         yield resp.pack("HSET", keys.cursor(source), *_flat(marks))
     if batch.heard:

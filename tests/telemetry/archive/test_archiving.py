@@ -117,6 +117,22 @@ def test_a_boot_is_forgotten_once_nothing_of_it_is_left_in_redis(rig, valkey):
         assert [key for key in client.scan_iter() if str(old.boot).encode() in key] == []
 
 
+def test_a_boot_that_was_forgotten_and_sends_again_is_not_the_newest(rig):
+    """A gateway that was away for months: its bed would show an old boot's last sample as the present."""
+    old, new = rig.source, Source(rig.source.place, uuid4())
+    rig.keep(rig.tension(0, 1000))
+    rig.source = new
+    rig.keep(rig.tension(0, 50))
+    rig.source = old
+    for after_s in (0, 61, 61):
+        rig.turn(after_s=after_s)
+    rig.hot.forget_boot(old)
+    assert [boot.source for boot in rig.hot.boots({"north"})] == [new]
+    rig.store.forget(old)  # as ingest does of what is silent for a quarter of an hour
+    rig.keep(rig.tension(0, 100))
+    assert [boot.source for boot in rig.hot.boots({"north"})] == [old, new]
+
+
 def test_late_samples_for_a_named_gap_become_a_further_object(rig):
     """A correction never overwrites; a reader sees one whole curve."""
     rig.keep([*rig.tension(0, 500), *rig.tension(600, 400)], gaps=[rig.gap(500, 600)])
