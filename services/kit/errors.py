@@ -4,7 +4,8 @@ SpondylError            anything a user can mend: one line, no trace back
 ├── NotRunning          no running system under the data directory (exit status 2)
 ├── NotSignedIn         nobody that this system knows asks (401)
 │   └── SignInFirst     the same of a browser that opens a page: it is led to the sign-in (303)
-└── NotPermitted        whoever asks lacks the permission (403)
+├── NotPermitted        whoever asks lacks the permission (403)
+└── UnknownParameter    an API was asked by a parameter that its definition does not have (422)
 """
 
 import contextlib
@@ -53,6 +54,16 @@ class NotPermitted(SpondylError):  # noqa: N818  (the same)
     status = 403
 
     def __init__(self, message: str, words: Text | None = None) -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class UnknownParameter(SpondylError):  # noqa: N818  (the same)
+    """A parameter that the API's definition does not have; ``words`` are the same for a page."""
+
+    status = 422
+
+    def __init__(self, message: str, words: Text) -> None:
         super().__init__(message)
         self.words = words
 

@@ -27,7 +27,7 @@ def telemetry():
     router = APIRouter(dependencies=[signed_in()])
 
     @router.get("/who")
-    async def who(request: Request) -> JSONResponse:
+    async def who(request: Request, site: str = "", limit: int = 0) -> JSONResponse:
         asked = {"name": request.state.principal.name, "query": dict(request.query_params)}
         return JSONResponse(asked, headers={"spondyl-next-cursor": "7.x"})
 

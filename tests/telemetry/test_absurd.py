@@ -95,6 +95,7 @@ def test_no_parameter_of_any_route_makes_it_fail(stored):
         (f"/devices/{'x' * 10_000}/window?from=0&to=10", "device 'xxxxxxxxxx"),
         (f"/sessions/{SESSION}/export?format=xlsx", "format 'xlsx' is none: parquet"),
         (f"/sessions/{SESSION}/export", "query.format"),
+        ("/devices/bed-01/blocks?from=0&seconds=1", "no parameter 'from': it takes boot, last, points"),
     ],
 )
 def test_a_refusal_says_what_the_value_and_the_limit(stored, path, words):
@@ -103,6 +104,23 @@ def test_a_refusal_says_what_the_value_and_the_limit(stored, path, words):
     assert answer.status_code in (404, 422)
     assert words in answer.json()["detail"]
     assert len(answer.text) < 2000
+
+
+def test_no_route_passes_over_what_it_was_asked_by_a_name_that_it_does_not_have(stored):
+    """`/blocks?from=` answered everything, as if that had been asked for."""
+    document = stored.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        if path in ("/livez", "/readyz"):
+            continue
+        parameters = operations["get"].get("parameters", [])
+        known = sorted(it["name"] for it in parameters if it["in"] == "query")
+        answer = stored.get(path.format(**PATHS), params={"nonsense": "1"})
+        assert answer.status_code == 422, path
+        assert answer.json()["type"] == "urn:spondyl:problem:unknown-parameter"
+        assert (
+            f"GET {path} has no parameter 'nonsense': it takes {', '.join(known) or 'none'}, says"
+            in (answer.json()["detail"])
+        )
 
 
 def test_a_window_of_a_boot_that_never_was_is_empty(stored):

@@ -24,6 +24,10 @@ Known = Annotated[Principal, signed_in()]
 Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
 LOOK_UP_S: Final = 1.5  # between two looks whether the page is still wanted
 CHECK_S: Final = 2.0  # between two looks whether its reader is still signed in
+OF_WALL: Final = [  # parameters that `wall_view` reads
+    {"name": name, "in": "query", "schema": {"type": "string"}, "description": "Of `view=wall`."}
+    for name in ("q", "site", "show", "group", "size", "page")
+]
 REFUSED: Final = 1008  # a WebSocket's code: against the rules (RFC 6455, 7.4.1)
 
 
@@ -32,7 +36,7 @@ def router(console: Console) -> APIRouter:
     routes = APIRouter()
     fanout = console.fanout
 
-    @routes.get("/events", response_class=StreamingResponse)
+    @routes.get("/events", response_class=StreamingResponse, openapi_extra={"parameters": OF_WALL})
     async def events(
         request: Request, who: Known, lang: Language = "en", device: str | None = None, view: str = ""
     ) -> StreamingResponse:

@@ -21,6 +21,7 @@ from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.auth.tokens import PANEL
 from services.kit.errors import NotPermitted, NotSignedIn
+from services.kit.parameters import require_known
 
 
 def cookie_name(site: str) -> str:
@@ -67,10 +68,11 @@ class Here(Rule):
     """A permission at this gateway's site, by sign-in or token; elsewhere its beds do not exist."""
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
-        """Who asks; raises NotSignedIn, NotPermitted, UnknownDevice."""
+        """Who asks; raises NotSignedIn, NotPermitted, UnknownDevice, UnknownParameter."""
         who: Principal = await connection.app.state.guard.principal(connection)
         permission, site = self.permission, connection.app.state.sign_ins.site
         if permission is None or who.may(permission, site):
+            require_known(connection)
             return who
         device = connection.path_params.get("device")
         if device is None or not who.may(permission):

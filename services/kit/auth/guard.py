@@ -24,6 +24,7 @@ from services.kit.auth.principal import ALL_SITES, Principal
 from services.kit.auth.roles import PERMISSIONS, ROLES, Permission
 from services.kit.errors import NotPermitted, NotSignedIn, SignInFirst, SpondylError
 from services.kit.language import LANGUAGES, Language, Text
+from services.kit.parameters import require_known
 
 Identify = Callable[[HTTPConnection], Awaitable[Principal | None]]
 _SCHEME: Final = "bearer"
@@ -70,7 +71,7 @@ class Rule:
     is_public: bool = False
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
-        """Let pass or raise NotSignedIn, NotPermitted."""
+        """Let pass or raise NotSignedIn, NotPermitted; UnknownParameter to whom may ask here."""
         if self.is_public:
             return None
         guard: Guard = connection.app.state.guard
@@ -78,6 +79,7 @@ class Rule:
         connection.state.principal = who = known or await guard.principal(connection)
         if self.permission is not None and not who.may(self.permission):
             raise lacking(who, self.permission)
+        require_known(connection)
         return who
 
 
