@@ -14,7 +14,7 @@ import orjson
 from services.kit.auth.principal import Sites
 from services.kit.errors import SpondylError
 from services.telemetry.archive.hot_side import session_row
-from services.telemetry.archive.models import Run, join
+from services.telemetry.archive.models import UNMEASURED, Run, join
 from services.telemetry.archive.pyramid import Buckets, reduce, stride_for
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import SessionRow, parse_cursor
@@ -345,7 +345,7 @@ def _place_in_pages(row: SessionRow) -> tuple[int, str]:
 def _only(run: Run, columns: Collection[str] | None) -> Run:
     if columns is None:
         return run
-    kept = {name: column for name, column in run.columns.items() if name in columns}
+    kept = {name: column for name, column in run.columns.items() if name in {*columns, UNMEASURED}}
     return Run(run.first, run.period_ms, run.times, kept, run.decimals, run.note)
 
 

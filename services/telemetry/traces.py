@@ -5,7 +5,7 @@ are put together as floats, whatever integers they were kept in.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
@@ -24,7 +24,8 @@ class Trace:
     """``count`` consecutive samples from ``first`` on; a row a sample, or a bucket of ``stride`` samples.
 
     ``columns`` are named as the column, or ``column.min``, ``.max``, ``.mean``; ``seqs`` and ``times`` (us)
-    are those of each row's first sample, ``sizes`` how many samples it stands for.
+    are those of each row's first sample, ``sizes`` how many samples it stands for. What nobody measured is
+    nan, and ``absent`` how many such samples a row has, of the columns that have any.
     """
 
     first: int
@@ -36,6 +37,7 @@ class Trace:
     sizes: Counts
     columns: dict[str, Floats]
     phase: Counts
+    absent: dict[str, Counts] = field(default_factory=dict)
 
     @property
     def after(self) -> int:
@@ -46,7 +48,7 @@ class Trace:
 def of_run(run: Run) -> Trace:
     """Every sample."""
     seqs = np.arange(run.first, run.after, dtype=np.int64)
-    columns = {name: run.values(name) for name in VALUES}
+    columns = {name: run.measured(name) for name in VALUES}
     ones = np.ones(run.count, np.int64)
     return Trace(
         run.first, run.count, run.period_ms, 1, seqs, times_us(run), ones, columns, run.columns[PHASE]
@@ -63,6 +65,7 @@ def of_buckets(buckets: Buckets) -> Trace:
     return Trace(
         buckets.first, buckets.count, buckets.period_ms, buckets.stride, seqs,
         times_at(seqs, buckets.times, buckets.period_ms), buckets.sizes, columns, buckets.phase,
+        {name: column.absent for name, column in buckets.columns.items() if column.absent is not None},
     )  # fmt: skip
 
 
@@ -83,26 +86,34 @@ def _joined(group: Sequence[Trace]) -> Trace:
     seqs = np.concatenate([part.seqs for part in group])
     keep = np.flatnonzero(np.diff(seqs // head.stride, prepend=-1))
     sizes = np.concatenate([part.sizes for part in group])
-    columns = {
-        name: _merge_of(name)(np.concatenate([part.columns[name] for part in group]), sizes, keep)
-        for name in head.columns
+    absent = {
+        name: np.concatenate([part.absent.get(name, np.zeros_like(part.sizes)) for part in group])
+        for name in dict.fromkeys(name for part in group for name in part.absent)
     }
+    columns = {}
+    for name in head.columns:
+        rows = np.concatenate([part.columns[name] for part in group])
+        columns[name] = _merge_of(name)(rows, sizes - absent.get(name.partition(".")[0], 0), keep)
     return Trace(
         head.first, group[-1].after - head.first, head.period_ms, head.stride, seqs[keep],
         np.concatenate([part.times for part in group])[keep], np.add.reduceat(sizes, keep), columns,
         np.concatenate([part.phase for part in group])[keep],
+        {name: np.add.reduceat(rows, keep) for name, rows in absent.items()},
     )  # fmt: skip
 
 
 def _mean(values: Floats, sizes: Counts, keep: Counts) -> Floats:
-    total: Floats = np.add.reduceat(values * sizes, keep)
-    return total / np.add.reduceat(sizes, keep)
+    """Means of buckets put together, by how many measured samples each has; nan where that is none."""
+    total = np.add.reduceat(np.where(sizes, values, 0.0) * sizes, keep)
+    count = np.add.reduceat(sizes, keep)
+    means: Floats = np.divide(total, count, out=np.full(len(keep), np.nan), where=count > 0)
+    return means
 
 
 _MERGE: Final[dict[str, Callable[[Floats, Counts, Counts], Floats]]] = {
     "": lambda values, _, __: values,
-    ".min": lambda values, _, keep: np.minimum.reduceat(values, keep),
-    ".max": lambda values, _, keep: np.maximum.reduceat(values, keep),
+    ".min": lambda values, _, keep: np.fmin.reduceat(values, keep),
+    ".max": lambda values, _, keep: np.fmax.reduceat(values, keep),
     ".mean": _mean,
 }
 
@@ -112,7 +123,10 @@ def _merge_of(name: str) -> Callable[[Floats, Counts, Counts], Floats]:
 
 
 def segment(trace: Trace) -> dict[str, Any]:
-    """For JSON: a list entry a sample, or a bucket with its ``offset_ms`` since ``started_at``."""
+    """For JSON: a list entry a sample, or a bucket with its ``offset_ms`` since ``started_at``.
+
+    What nobody measured is null; ``unmeasured`` tells of how many samples of each bucket that is so.
+    """
     started = int(trace.times[0])
     head = {
         "seq": trace.first,
@@ -128,7 +142,10 @@ def segment(trace: Trace) -> dict[str, Any]:
         for name in VALUES
     }
     offsets = ((trace.times - started) / 1000).tolist()
-    return head | {"stride": trace.stride, "offset_ms": offsets} | columns | {PHASE: phase}
+    absent = (
+        {"unmeasured": {name: rows.tolist() for name, rows in trace.absent.items()}} if trace.absent else {}
+    )
+    return head | {"stride": trace.stride, "offset_ms": offsets} | columns | {PHASE: phase} | absent
 
 
 def missing(traces: Sequence[Trace]) -> int:

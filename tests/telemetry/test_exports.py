@@ -1,6 +1,8 @@
 """Every export read back by a reader that is not ours: the very samples, and nobody's name."""
 
+import csv
 import io
+from dataclasses import replace
 
 import edfio
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from fhir.resources.R4B.observation import Observation
 from simulated_session import BOOT, PATIENT, SESSION, STARTED_NS, simulated
 
-from services.telemetry.archive.models import BITS, PHASE, PHASES, VALUES, Run
+from services.telemetry.archive.models import BIT, BITS, PHASE, PHASES, UNMEASURED, VALUES, Run
 from services.telemetry.archive.runs import tension_runs
 from services.telemetry.errors import NotExportable, UnknownFormat
 from services.telemetry.exports.edf import FRACTION, LABELS
@@ -40,6 +42,20 @@ def torn():
     return recorded(
         tension_runs([block for number, block in enumerate(blocks) if number not in (50, 117, 118)])
     )
+
+
+LOST = slice(4000, 4600)  # of ``blind``: the load cell's
+SILENT = slice(5000, 5100)
+
+
+@pytest.fixture(scope="module")
+def blind(whole):
+    """The same with the load cell lost for 12 s, and the line to the bed for 2 s."""
+    (run,) = whole.runs
+    bits = np.zeros(run.count, np.int32)
+    bits[LOST] = BIT["tension_n"] | BIT["residual_n"]
+    bits[SILENT] = BIT["tension_n"] | BIT["residual_n"] | BIT["position_mm"]
+    return recorded([replace(run, columns={**run.columns, UNMEASURED: bits})])
 
 
 @pytest.fixture(params=["whole", "torn"])
@@ -100,6 +116,56 @@ def test_csv_has_the_very_samples(session):
     table = pyarrow.csv.read_csv(io.BytesIO(written("csv", session)))
     times = table["time"].cast(pa.timestamp("us", tz="UTC"))
     assert_table_equals(table.set_column(1, "time", times), session)
+
+
+def assert_nothing_but_the_unmeasured_is_missing(what, numbers_of):
+    """``numbers_of`` is what a file has of a column, None where it has nothing."""
+    run = what.runs[0]
+    for name in VALUES:
+        lost = np.zeros(run.count, bool)
+        lost[SILENT] = name != "target_n"
+        lost[LOST] = name in ("tension_n", "residual_n")
+        found = numbers_of(name)
+        assert [number is None for number in found] == lost.tolist(), name
+        expected = run.values(name)[~lost]
+        assert [number for number in found if number is not None] == pytest.approx(expected, abs=1e-9)
+
+
+def test_parquet_and_arrow_have_no_value_where_nobody_measured(blind):
+    """A lost load cell's 0 N is no tension: a program that takes the mean must not count it."""
+    table = pyarrow.parquet.read_table(io.BytesIO(written("parquet", blind)))
+    for read in (table, pa.ipc.open_stream(written("arrow", blind)).read_all()):
+        assert_nothing_but_the_unmeasured_is_missing(blind, lambda name, read=read: read[name].to_pylist())
+    assert table.schema.metadata[b"spondyl.unmeasured_samples"] == b"700"
+    assert table.schema.metadata[b"spondyl.missing_samples"] == b"0"
+
+
+def test_csv_has_an_empty_cell_where_nobody_measured(blind):
+    """As every spreadsheet and every reader of CSV takes it."""
+    rows = list(csv.DictReader(io.StringIO(written("csv", blind).decode())))
+    assert_nothing_but_the_unmeasured_is_missing(
+        blind, lambda name: [None if row[name] == "" else float(row[name]) for row in rows]
+    )
+
+
+def test_fhir_has_an_e_where_nobody_measured(blind):
+    """SampledData's word for no valid value; the note says how many there are."""
+    found = Observation.model_validate_json(written("fhir", blind))
+    sampled = {part.code.text: part.valueSampledData for part in found.component if part.code.text in VALUES}
+    assert_nothing_but_the_unmeasured_is_missing(blind, lambda name: [
+        None if word == "E" else int(word) * float(sampled[name].factor)
+        for word in sampled[name].data.split(" ")
+    ])  # fmt: skip
+    assert [note.text for note in found.note] == ["700 samples have no measured tension; they are marked E"]
+
+
+def test_edf_says_for_how_long_what_was_not_measured(blind):
+    """The format has no empty sample: without the annotation a flat line would look measured."""
+    notes = edfio.read_edf(written("edf", blind)).annotations
+    assert [(note.onset, note.duration, note.text) for note in notes if "measured" in note.text] == [
+        (pytest.approx(80.0), pytest.approx(12.0), "not measured: Tension, Residual"),
+        (pytest.approx(100.0), pytest.approx(2.0), "not measured: Tension, Position, Residual"),
+    ]
 
 
 def test_edf_has_the_very_counts(session):

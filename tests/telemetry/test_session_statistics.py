@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from simulated_session import simulated
 
-from services.telemetry.archive.models import PHASES, Run
+from services.telemetry.archive.models import BIT, PHASES, UNMEASURED, Run
 from services.telemetry.archive.runs import tension_runs
 from services.telemetry.archive.statistics import session_statistics as measure
 
 
-def made(*stretches, first=0, period_ms=100.0):
-    """A run of (phase, samples, tension, target, position) stretches; 10 samples a second."""
+def made(*stretches, first=0, period_ms=100.0, unmeasured=None):
+    """A run of (phase, samples, tension, target, position) stretches; 10 samples a second.
+
+    ``unmeasured``: of each stretch the columns that nobody measured.
+    """
     rows = [
         (round(tension * 10), round(target * 100), round(position * 100), 0, PHASES.index(phase))
         for phase, samples, tension, target, position in stretches
@@ -19,7 +22,11 @@ def made(*stretches, first=0, period_ms=100.0):
     columns = np.array(rows, dtype=np.int64).T
     names = ("tension_n", "target_n", "position_mm", "residual_n", "phase")
     decimals = {"tension_n": 1, "target_n": 2, "position_mm": 2, "residual_n": 2, "phase": 0}
-    return Run(first, period_ms, ((first, 0),), dict(zip(names, columns, strict=True)), decimals)
+    named = dict(zip(names, columns, strict=True))
+    if unmeasured is not None:
+        bits = [sum(BIT[name] for name in some) for some in unmeasured]
+        named[UNMEASURED] = np.repeat(bits, [samples for _, samples, *_ in stretches])
+    return Run(first, period_ms, ((first, 0),), named, decimals)
 
 
 def test_peak_holds_and_phases_are_those_of_the_samples():
@@ -57,6 +64,28 @@ def test_what_is_missing_between_runs_is_told():
     """A mean over half a session must not look like one over all of it."""
     found = measure([made(("hold", 10, 1.0, 1, 0)), made(("hold", 10, 1.0, 1, 0), first=25)])
     assert (found["samples"], found["missing"]) == (20, 15)
+
+
+def test_what_nobody_measured_is_in_no_figure_but_time():
+    """A lost load cell's numbers are no tension, and a silent bed's position is where it once was."""
+    stretches = [("hold", 50, 100.0, 102, 2), ("hold", 30, 900.0, 102, 2), ("hold", 20, 100.0, 102, 90),
+                 ("rest", 20, 20.0, 20, 1.0), ("rest", 20, 20.0, 20, 50.0)]  # fmt: skip
+    all_three = ("tension_n", "position_mm", "residual_n")
+    found = measure([made(*stretches, unmeasured=[(), ("tension_n",), all_three, (), all_three])])
+    assert (found["peak_n"], found["hold_mean_n"], found["hold_rms_n"]) == (100.0, 100.0, 2.0)
+    assert (found["samples"], found["unmeasured"], found["missing"]) == (140, 70, 0)
+    assert (found["holds"], found["phase_s"]) == (1, {"hold": 10.0, "rest": 4.0})
+    assert found["creep_mm_min"] == 0.0
+    assert found["columns"]["tension_n"] == {"count": 70, "sum": 5400.0, "min": 20.0, "max": 100.0}
+    assert found["columns"]["target_n"]["count"] == 140
+
+
+def test_a_session_that_nobody_measured_has_time_and_nothing_else():
+    """The load cell was away from the first sample on."""
+    found = measure([made(("hold", 50, 0.0, 102, 2), unmeasured=[("tension_n", "position_mm")])])
+    assert (found["peak_n"], found["hold_mean_n"], found["hold_rms_n"]) == (None, None, None)
+    assert (found["creep_mm_min"], found["creep_mm"], found["phase_s"]) == (None, None, {"hold": 5.0})
+    assert found["columns"]["tension_n"] == {"count": 0, "sum": 0.0, "min": None, "max": None}
 
 
 def test_no_samples_have_no_measures():

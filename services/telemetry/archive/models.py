@@ -13,10 +13,15 @@ from services.telemetry.errors import Corrupt
 
 Counts = npt.NDArray[Any]  # int32 where all fit, else int64
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Times = tuple[tuple[int, int], ...]  # (seq, microseconds since 1970-01-01T00:00Z)
 
 VALUES: Final = ("tension_n", "target_n", "position_mm", "residual_n")
 PHASE: Final = "phase"
+# A column of bits, one of VALUES each in their order: which values of a sample nobody measured. The order is
+# on disk, too. A run that was measured throughout does without.
+UNMEASURED: Final = "unmeasured"
+BIT: Final = {name: 1 << number for number, name in enumerate(VALUES)}
 # The order is on disk: a new phase is appended here, whatever its place in the contract.
 PHASES: Final = (
     "idle", "ready", "slack", "precondition", "ramp", "hold", "release", "rest",
@@ -55,6 +60,19 @@ class Run:
     def values(self, name: str) -> Floats:
         """A column as the very floats that were published (an integer column as floats)."""
         return as_floats(self.columns[name], self.decimals.get(name, 0))
+
+    def unmeasured(self, name: str) -> Mask | None:
+        """Which samples of a column nobody measured; None when there is none."""
+        bits = self.columns.get(UNMEASURED)
+        if bits is None:
+            return None
+        mask: Mask = (bits & BIT[name]) != 0
+        return mask if mask.any() else None
+
+    def measured(self, name: str) -> Floats:
+        """As ``values``, nan where nobody measured."""
+        values, mask = self.values(name), self.unmeasured(name)
+        return values if mask is None else np.where(mask, np.nan, values)
 
     def started_at_us(self, seq: int) -> int:
         """When a sample was taken, microseconds since 1970-01-01T00:00Z, right to 0.5 ms."""
@@ -148,9 +166,13 @@ def join(runs: Sequence[Run]) -> list[Run]:
 def _alike(one: Run, other: Run) -> bool:
     return (
         one.period_ms == other.period_ms
-        and one.columns.keys() == other.columns.keys()
-        and dict(one.decimals) == dict(other.decimals)
+        and one.columns.keys() - {UNMEASURED} == other.columns.keys() - {UNMEASURED}
+        and _decimals(one) == _decimals(other)
     )
+
+
+def _decimals(run: Run) -> dict[str, int]:
+    return {name: decimals for name, decimals in run.decimals.items() if name != UNMEASURED}
 
 
 def _joined(group: Sequence[Run]) -> Run:
@@ -160,18 +182,31 @@ def _joined(group: Sequence[Run]) -> Run:
     lines: dict[bytes, Any] = {}
     for run in group:
         lines.update(dict.fromkeys(line for line in run.note.split(b"\n") if line))
+    columns = {
+        name: np.concatenate([run.columns[name] for run in group])
+        for name in head.columns
+        if name != UNMEASURED
+    }
+    if any(UNMEASURED in run.columns for run in group):
+        columns[UNMEASURED] = np.concatenate([_bits(run) for run in group])
     return Run(
         head.first,
         head.period_ms,
         thin_times([anchor for run in group for anchor in run.times], head.period_ms, tolerance_us=1),
-        {name: np.concatenate([run.columns[name] for run in group]) for name in head.columns},
+        columns,
         head.decimals,
         b"\n".join(lines),
     )
 
 
+def _bits(run: Run) -> Counts:
+    """What nobody measured, also where that is nothing."""
+    bits = run.columns.get(UNMEASURED)
+    return np.zeros(run.count, np.int32) if bits is None else bits
+
+
 def thin_times(
-    published: Sequence[tuple[int, int]], period_ms: float, *, tolerance_us: int = TIME_TOLERANCE_US
+    published: Sequence[tuple[int, int]] | Counts, period_ms: float, *, tolerance_us: int = TIME_TOLERANCE_US
 ) -> Times:
     """The anchors that are needed so that none of these times is off by more than the tolerance."""
     seqs, times = np.array(published, dtype=np.int64).T

@@ -10,7 +10,7 @@ import orjson
 
 from services.telemetry.archive import objects
 from services.telemetry.archive.index import Index
-from services.telemetry.archive.models import Run, join
+from services.telemetry.archive.models import UNMEASURED, Run, join
 from services.telemetry.archive.objects import BlockEntry, Directory
 from services.telemetry.archive.pyramid import STRIDES, Buckets, reduce, stride_for
 from services.telemetry.archive.rows import ObjectRow, SessionRow, Span
@@ -141,7 +141,7 @@ class Archive:
     def _runs(
         self, row: ObjectRow, kind: Kind, first: int, after: int, columns: Collection[str] | None
     ) -> Iterator[Run]:
-        wanted = None if columns is None else list(columns)
+        wanted = None if columns is None else [*columns, UNMEASURED]
         blocks = list(self._blocks(row, self.directory(row).of(kind, first, after)))
         with _naming(row):
             for run in objects.runs_of(blocks, wanted):

@@ -3,7 +3,7 @@
 sessions    a row a session, as in the index, its id named session; summary and statistics are JSON
 objects     a row an object, without its directory, its id named object
 samples     a row a sample, decoded block by block while the query reads: site, device, boot, session, seq,
-            time, tension_n, target_n, position_mm, residual_n, phase
+            time, tension_n, target_n, position_mm, residual_n (null where nobody measured), phase
 """
 
 from collections.abc import Callable, Iterator
@@ -144,7 +144,7 @@ def _batch(row: ObjectRow, run: Run) -> Any:
         *(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([name], pa.string())) for name in names),
         pa.array(np.arange(run.first, run.after, dtype=np.int64)),
         pa.array(times_us(run), pa.timestamp("us", tz="UTC")),
-        *(pa.array(run.values(name)) for name in VALUES),
+        *(pa.array(run.measured(name), from_pandas=True) for name in VALUES),  # (nan becomes null)
         phase,
     ]
     return pa.record_batch(columns, schema=_SAMPLES)

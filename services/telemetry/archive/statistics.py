@@ -33,15 +33,20 @@ def session_statistics(runs: Sequence[Run]) -> dict[str, Any]:
     ``creep_mm_min`` see ``creep``; ``creep_mm`` see ``lengthening``; ``phase_s`` seconds by phase,
     ``traction_s`` of those under traction; ``missing`` samples between the runs; ``columns`` count, sum,
     least and greatest of each column over all samples. None where there was nothing to count from.
+    ``unmeasured`` samples have no measured tension: they, and positions that nobody measured, count for time
+    and phases alone.
     """
     held = [_rows(run, run.columns[PHASE] == HOLD) for run in runs]
     tension = _joined(rows["tension_n"] for rows in held)
     errors = _joined(rows["tension_n"] - rows["target_n"] for rows in held)
-    treated = _joined(run.values("tension_n")[~np.isin(run.columns[PHASE], _OUTSIDE_CODES)] for run in runs)
+    treated = _joined(
+        run.values("tension_n")[_measured(run, ~np.isin(run.columns[PHASE], _OUTSIDE_CODES))] for run in runs
+    )
     slope, phase_s = creep(runs), phase_seconds(runs)
     return {
         "samples": sum(run.count for run in runs),
         "missing": sum(later.first - earlier.after for earlier, later in pairwise(runs)),
+        "unmeasured": sum(_count(run.unmeasured("tension_n")) for run in runs),
         "peak_n": float(treated.max()) if treated.size else None,
         "hold_mean_n": round(float(tension.mean()), 3) if tension.size else None,
         "hold_rms_n": round(float(np.sqrt(np.mean(errors**2))), 4) if errors.size else None,
@@ -64,11 +69,13 @@ def creep(runs: Iterable[Run]) -> float | None:
     """
     above = below = 0.0
     for run in runs:
-        position = run.values("position_mm")
         for first, after in _stretches(run.columns[PHASE] == HOLD):
-            minutes = np.arange(after - first) * (run.period_ms / _MS_A_MINUTE)
+            rows, position = _positions(run, first, after)
+            if not rows.size:
+                continue
+            minutes = rows * (run.period_ms / _MS_A_MINUTE)
             minutes -= minutes.mean()
-            above += float(minutes @ (position[first:after] - position[first:after].mean()))
+            above += float(minutes @ (position - position.mean()))
             below += float(minutes @ minutes)
     return above / below if below else None
 
@@ -81,11 +88,11 @@ def lengthening(runs: Iterable[Run]) -> float | None:
     means = []
     for run in runs:
         edge = max(1, round(EDGE_S * 1000 / run.period_ms))
-        position = run.values("position_mm")
-        means += [
-            float(position[max(first, after - edge) : after].mean())
+        ends = [
+            _positions(run, max(first, after - edge), after)[1]
             for first, after in _stretches(run.columns[PHASE] == REST)
         ]
+        means += [float(end.mean()) for end in ends if end.size]
     return round(means[-1] - means[0], 3) if len(means) > 1 else None
 
 
@@ -98,7 +105,30 @@ def phase_seconds(runs: Iterable[Run]) -> dict[str, float]:
 
 
 def _rows(run: Run, mask: npt.NDArray[np.bool_]) -> dict[str, Floats]:
-    return {name: run.values(name)[mask] for name in ("tension_n", "target_n")}
+    told = _measured(run, mask)
+    return {name: run.values(name)[told] for name in ("tension_n", "target_n")}
+
+
+def _measured(run: Run, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Of the samples in the mask those whose tension was measured."""
+    unmeasured = run.unmeasured("tension_n")
+    return mask if unmeasured is None else mask & ~unmeasured
+
+
+def _positions(run: Run, first: int, after: int) -> tuple[Counts, Floats]:
+    """The measured positions of these rows, and where among them each is."""
+    position = run.measured("position_mm")[first:after]
+    rows = np.flatnonzero(~np.isnan(position))
+    return rows, position[rows]
+
+
+def _known(run: Run, name: str) -> Floats:
+    values, unmeasured = run.values(name), run.unmeasured(name)
+    return values if unmeasured is None else values[~unmeasured]
+
+
+def _count(mask: npt.NDArray[np.bool_] | None) -> int:
+    return 0 if mask is None else int(np.count_nonzero(mask))
 
 
 def _joined(parts: Iterable[Floats]) -> Floats:
@@ -122,11 +152,11 @@ def _entered(runs: Sequence[Run], code: int) -> int:
     return count
 
 
-def _column(runs: Sequence[Run], name: str) -> dict[str, float]:
-    values = [run.values(name) for run in runs]
+def _column(runs: Sequence[Run], name: str) -> dict[str, float | None]:
+    values = [part for part in (_known(run, name) for run in runs) if part.size]
     return {
         "count": sum(len(part) for part in values),
         "sum": round(float(sum(part.sum() for part in values)), 6),
-        "min": float(min(part.min() for part in values)),
-        "max": float(max(part.max() for part in values)),
+        "min": float(min(part.min() for part in values)) if values else None,
+        "max": float(max(part.max() for part in values)) if values else None,
     }

@@ -19,7 +19,12 @@ def cut(buckets: Buckets, first: int, after: int) -> Buckets:
         raise ValueError(f"{first} and {after} are no edges of buckets of {buckets.stride} samples")
     rows = slice(begin, end)
     columns = {
-        name: Column(column.least[rows], column.greatest[rows], column.total[rows])
+        name: Column(
+            column.least[rows],
+            column.greatest[rows],
+            column.total[rows],
+            None if column.absent is None else column.absent[rows],
+        )
         for name, column in buckets.columns.items()
     }
     return Buckets(
@@ -64,11 +69,20 @@ def _joined(group: Sequence[Buckets], stride: int) -> Buckets:
             np.concatenate([part.greatest for part in parts]),
             np.concatenate([part.total for part in parts]),
         )
-        columns[name] = Column(*(_merged(*pair, starts, is_bits) for pair in zip(_MERGE, rows, strict=True)))
+        least, greatest, total = (_merged(*pair, starts, is_bits) for pair in zip(_MERGE, rows, strict=True))
+        columns[name] = Column(least, greatest, total, _absent(parts, starts))
     times = tuple(sorted({anchor for piece in group for anchor in piece.times}))
     phase = np.concatenate([piece.phase for piece in group])[starts]
     count = last.after - head.first
     return Buckets(stride, head.first, count, head.period_ms, times, columns, head.decimals, phase)
+
+
+def _absent(parts: Sequence[Column], starts: Counts) -> Counts | None:
+    """How many samples nobody measured, where any part knows of such."""
+    if all(part.absent is None for part in parts):
+        return None
+    rows = [np.zeros(len(part.total), np.int64) if part.absent is None else part.absent for part in parts]
+    return np.asarray(np.add.reduceat(np.concatenate(rows), starts, dtype=np.int64))
 
 
 def _merged(merge: np.ufunc, row: Counts, starts: Counts, is_bits: bool) -> Counts:  # noqa: FBT001  (a row of zip)

@@ -4,7 +4,9 @@ A session with a gap is EDF+D: every data record tells its own onset, and the sa
 none. Records are as long as divides every run evenly, at most a second, so that nothing is padded. A column
 whose range does not fit 16 bits at its resolution becomes two signals, whole units and the fraction above
 them; their sum is the value. Patient, sex, birth date and name are ``X``: anonymous, as the format writes it.
-Times are UTC. Phases, guardings and gaps are annotations, the phase's number is a signal too.
+Times are UTC. Phases, guardings and gaps are annotations, the phase's number is a signal too. The format has
+no value for what nobody measured: the numbers stand there as they came, and an annotation says what was "not
+measured" and for how long.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.kit.moments import instant_of
-from services.telemetry.archive.models import PHASE, PHASES, Counts
+from services.telemetry.archive.models import BIT, PHASE, PHASES, UNMEASURED, Counts, Run
 from services.telemetry.errors import NotExportable
 from services.telemetry.exports.models import COLUMNS, UNITS, Recorded
 
@@ -152,13 +154,25 @@ def annotations(recorded: Recorded) -> list[tuple[int, int, str]]:
     """(first seq, seq behind it, text), in order: phases, gaps and events of the session."""
     found: list[tuple[int, int, str]] = []
     for run in recorded.runs:
-        phase = run.columns[PHASE]
-        edges = [0, *(np.flatnonzero(np.diff(phase)) + 1).tolist(), run.count]
-        found += [
-            (run.first + begin, run.first + end, PHASES[int(phase[begin])]) for begin, end in pairwise(edges)
-        ]
+        found += [(begin, end, PHASES[code]) for begin, end, code in _stretches(run, PHASE)]
+        if UNMEASURED in run.columns:
+            found += [
+                (begin, end, _not_measured(bits)) for begin, end, bits in _stretches(run, UNMEASURED) if bits
+            ]
     found += [(first, after, f"{after - first} samples missing") for first, after in recorded.gaps]
     for event in recorded.events:
         if event["type"] != "phase.changed" and recorded.first <= event["seq"] <= recorded.after:
             found.append((event["seq"], event["seq"], event["type"]))  # (no duration)
     return sorted(found)
+
+
+def _stretches(run: Run, name: str) -> Iterator[tuple[int, int, int]]:
+    """(first seq, seq behind it, count) wherever a column stays the same."""
+    counts = run.columns[name]
+    edges = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), run.count]
+    for begin, end in pairwise(edges):
+        yield run.first + begin, run.first + end, int(counts[begin])
+
+
+def _not_measured(bits: int) -> str:
+    return "not measured: " + ", ".join(LABELS[name] for name, bit in BIT.items() if bits & bit)

@@ -1,7 +1,8 @@
 """FHIR R4 Observation: one component of SampledData a column.
 
-``value = origin + factor * number``, ``period`` milliseconds apart; samples that are missing are ``E``. The
-subject is the random id that telemetry knows, never a name; the effective period is that of the samples.
+``value = origin + factor * number``, ``period`` milliseconds apart; samples that are missing, and what nobody
+measured, are ``E``. The subject is the random id that telemetry knows, never a name; the effective period is
+that of the samples.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
 from services.kit.moments import instant_of
-from services.telemetry.archive.models import PHASE, PHASES, Counts
+from services.telemetry.archive.models import PHASE, PHASES, Counts, Mask
 from services.telemetry.exports.models import COLUMNS, UNITS, Recorded
 
 # UCUM codes; the phase is a number without a unit.
@@ -47,9 +49,17 @@ def observation(recorded: Recorded) -> dict[str, Any]:
         resource["subject"] = {"type": "Patient", "identifier": _urn(recorded.patient)}
     if recorded.region is not None:
         resource["bodySite"] = {"text": " ".join(filter(None, (recorded.region, recorded.segment)))}
-    if missing := sum(after - begin for begin, after in recorded.gaps):
-        resource["note"] = [{"text": f"{missing} samples are missing; they are marked {_MISSING}"}]
+    if notes := _notes(recorded):
+        resource["note"] = [{"text": text} for text in notes]
     return resource
+
+
+def _notes(recorded: Recorded) -> list[str]:
+    told = {
+        "samples are missing": sum(after - begin for begin, after in recorded.gaps),
+        "samples have no measured tension": recorded.unmeasured,
+    }
+    return [f"{count} {text}; they are marked {_MISSING}" for text, count in told.items() if count]
 
 
 def fhir(recorded: Recorded) -> Iterator[bytes]:
@@ -77,15 +87,22 @@ def _component(name: str, recorded: Recorded) -> dict[str, Any]:
             "period": recorded.period_ms,
             "factor": float(Decimal(1).scaleb(-decimals)),
             "dimensions": 1,
-            "data": _data(recorded, counts),
+            "data": _data(recorded, name, counts),
         },
     }
 
 
-def _data(recorded: Recorded, counts: Sequence[Counts]) -> str:
+def _data(recorded: Recorded, name: str, counts: Sequence[Counts]) -> str:
     parts, reached = [], recorded.first
     for run, column in zip(recorded.runs, counts, strict=True):
         parts += [_MISSING] * (run.first - reached)
-        parts.append(" ".join(map(str, column.tolist())))
+        parts += _numbers(column, run.unmeasured(name) if name != PHASE else None)
         reached = run.after
     return " ".join(parts)
+
+
+def _numbers(column: Counts, unmeasured: Mask | None) -> list[str]:
+    numbers = list(map(str, column.tolist()))
+    for row in () if unmeasured is None else np.flatnonzero(unmeasured).tolist():
+        numbers[row] = _MISSING
+    return numbers

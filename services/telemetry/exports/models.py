@@ -63,6 +63,12 @@ class Recorded:
         pairs = zip(self.runs, self.runs[1:], strict=False)
         return [(before.after, behind.first) for before, behind in pairs if before.after < behind.first]
 
+    @property
+    def unmeasured(self) -> int:
+        """How many samples have a tension that nobody measured."""
+        masks = (run.unmeasured("tension_n") for run in self.runs)
+        return sum(int(np.count_nonzero(mask)) for mask in masks if mask is not None)
+
     def counts(self, name: str) -> tuple[int, list[Counts]]:
         """(decimals, counts of each run) of a column, all runs in the same decimals.
 

@@ -1,8 +1,8 @@
 """Tables: Parquet, an Arrow IPC stream, CSV. One row a sample, physical units, the very numbers.
 
 ``seq``, ``time`` (UTC, microseconds), ``tension_n``, ``target_n``, ``position_mm``, ``residual_n`` (float64)
-and ``phase``. Where a value is a decimal of ``decimals`` places (metadata of its field), then
-``round(value * 10**decimals)`` is the integer that the archive holds.
+and ``phase``. What nobody measured is null, in CSV an empty cell. Where a value is a decimal of ``decimals``
+places (metadata of its field), then ``round(value * 10**decimals)`` is the integer that the archive holds.
 """
 
 import io
@@ -42,6 +42,7 @@ def _about(recorded: Recorded) -> dict[str, str]:
         "site": recorded.site, "device": recorded.device, "boot": recorded.boot, "session": recorded.session,
         "patient": recorded.patient, "region": recorded.region, "segment": recorded.segment,
         "missing_samples": sum(after - first for first, after in recorded.gaps),
+        "unmeasured_samples": recorded.unmeasured or None,
     }  # fmt: skip
     return {f"spondyl.{name}": str(value) for name, value in told.items() if value is not None}
 
@@ -58,7 +59,7 @@ def _columns(run: Run) -> list[Any]:
     return [
         pa.array(np.arange(run.first, run.after, dtype=np.int64)),
         pa.array(times_us(run), pa.timestamp("us", tz="UTC")),
-        *(pa.array(run.values(name)) for name in VALUES),
+        *(pa.array(run.measured(name), from_pandas=True) for name in VALUES),  # (nan becomes null)
         phase,
     ]
 
@@ -151,4 +152,5 @@ def of_traces(traces: Sequence[Trace]) -> tuple[Any, list[Any]]:
 def _trace_columns(trace: Trace, names: Sequence[str]) -> list[Any]:
     phase = pa.DictionaryArray.from_arrays(pa.array(trace.phase.astype(np.int8)), _PHASES)
     times = pa.array(trace.times, pa.timestamp("us", tz="UTC"))
-    return [pa.array(trace.seqs), times, *(pa.array(trace.columns[name]) for name in names), phase]
+    values = (pa.array(trace.columns[name], from_pandas=True) for name in names)  # (nan becomes null)
+    return [pa.array(trace.seqs), times, *values, phase]

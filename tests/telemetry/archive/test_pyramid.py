@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.telemetry.archive import codec, pyramid
-from services.telemetry.archive.models import BITS, PHASE, VALUES, Run
+from services.telemetry.archive import codec, pyramid, zoom
+from services.telemetry.archive.models import BIT, BITS, PHASE, UNMEASURED, VALUES, Run
 from services.telemetry.errors import Corrupt
 
 
-def _run(first, count, *, bits=False, seed=1):
+def _run(first, count, *, bits=False, seed=1, unmeasured=None):
     chance = np.random.default_rng(seed)
     counts = chance.integers(-20_000, 20_000, count)
     columns = {name: counts + number for number, name in enumerate(VALUES)}
@@ -21,6 +21,8 @@ def _run(first, count, *, bits=False, seed=1):
         columns["residual_n"] = (counts / 7).view(np.int64)
         decimals["residual_n"] = BITS
     columns[PHASE] = np.arange(count) % 15
+    if unmeasured is not None:
+        columns[UNMEASURED] = np.array(unmeasured)
     return Run(first, 20.0, ((first, 0),), columns, decimals)
 
 
@@ -58,6 +60,61 @@ def test_buckets_come_back_from_their_block(first, count, stride, bits):
         assert back.maximum(name).tolist() == buckets.maximum(name).tolist()
         assert back.mean(name).tolist() == buckets.mean(name).tolist()
     assert back.phase.tolist() == buckets.phase.tolist()
+
+
+def _holes(count):
+    """Bits of samples that nobody measured, in stretches as a fault has them."""
+    stretch = st.tuples(st.integers(1, 400), st.sampled_from([0, BIT["tension_n"], 15 - BIT["target_n"]]))
+    pieces = st.lists(stretch, min_size=1, max_size=12)
+    return pieces.map(lambda rows: np.resize([bits for length, bits in rows for _ in range(length)], count))
+
+
+HOLED = st.tuples(*SPANS).flatmap(lambda span: st.tuples(st.just(span), _holes(span[1])))
+
+
+@given(HOLED)
+@settings(deadline=None)
+def test_a_bucket_goes_by_its_measured_samples_alone(drawn):
+    """A lost load cell's zeros would be the least of every bucket they are in."""
+    (first, count, stride, bits), holes = drawn
+    run = _run(first, count, bits=bits, unmeasured=holes)
+    buckets = pyramid.reduce(run, stride)
+    back = pyramid.from_run(codec.decode(codec.encode_block(pyramid.to_run(buckets))))
+    groups = np.split(np.arange(count), buckets.edges[1:-1] - first)
+    for name in VALUES:
+        known = [run.values(name)[rows][holes[rows] & BIT[name] == 0] for rows in groups]
+        for one in (buckets, back):
+            assert one.measured(name).tolist() == [part.size for part in known]
+            for found, of in ((one.minimum, np.min), (one.maximum, np.max), (one.mean, np.mean)):
+                expected = [of(part) if part.size else np.nan for part in known]
+                assert found(name) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+@given(HOLED, st.integers(0, 3))
+@settings(deadline=None)
+def test_buckets_of_buckets_are_those_of_the_samples(drawn, power):
+    """A window is put together of pieces with and without a lost sensor."""
+    (first, count, stride, bits), holes = drawn
+    run = _run(first, count, bits=bits, unmeasured=holes)
+    half = max(1, count // 2)
+    plain = _run(first, count, bits=bits).slice(first, first + half)
+    holes[:half] = 0
+    pieces = [plain] + ([run.slice(first + half, first + count)] if half < count else [])
+    (found,) = zoom.glue((pyramid.reduce(piece, stride) for piece in pieces), stride << power)
+    whole = pyramid.reduce(_run(first, count, bits=bits, unmeasured=holes), stride << power)
+    for name in VALUES:
+        assert found.measured(name).tolist() == whole.measured(name).tolist()
+        assert found.minimum(name) == pytest.approx(whole.minimum(name), nan_ok=True)
+        assert found.maximum(name) == pytest.approx(whole.maximum(name), nan_ok=True)
+        assert found.mean(name) == pytest.approx(whole.mean(name), abs=1e-9, nan_ok=True)
+
+
+def test_more_unmeasured_samples_than_a_bucket_has_are_refused():
+    """A mean of fewer than no samples would be one of the wrong sign."""
+    run = pyramid.to_run(pyramid.reduce(_run(0, 1000, unmeasured=np.full(1000, 15)), 128))
+    columns = run.columns | {"tension_n.unmeasured": run.columns["tension_n.unmeasured"] + 1}
+    with pytest.raises(Corrupt, match="more of it was not measured than there is"):
+        pyramid.from_run(replace(run, columns=columns))
 
 
 @given(st.integers(0, 10**9), st.integers(1, 10**7), st.integers(2, 4000))
