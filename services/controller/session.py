@@ -284,7 +284,8 @@ class Bedside:
         with self._lock:
             memory.faults[bed] = int(memory.faults[bed]) & ~bit if clear else int(memory.faults[bed]) | bit
         words = Words(
-            f"{kind} {'cleared' if clear else 'set'}", f"{kind} {'behoben' if clear else 'gesetzt'}"
+            f"{kind} {'cleared' if clear else 'set: it stays until it is cleared'}",
+            f"{kind} {'behoben' if clear else 'gesetzt: bleibt, bis es behoben wird'}",
         )
         self._records.note(
             device, None, operator, "fault", words.en, accepted=True, data={"kind": kind, "clear": clear}

@@ -1,6 +1,7 @@
 """What the bedside adds to the `spondyl` command: prescriptions, clearances, faults of simulated beds."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from services.kit.options import AsJson, Data
 
 File = Annotated[Path, typer.Argument(help="YAML, JSON or TOML file.")]
 ANSWER_S = 10.0
+LATCHED = "an alarm that latched stays until the bed is reset at its panel (the simulated therapist resets)"
 
 
 def register(root: typer.Typer) -> None:
@@ -107,7 +109,7 @@ def fault(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Break a simulated bed, to see its alarms."""
+    """Break a simulated bed, to see its alarms. No fault wears off: each stays until --clear."""
     from services.controller.kernel.faults import FAULT_KINDS
     from services.kit import runfile
     from services.kit.auth import tokens
@@ -122,8 +124,22 @@ def fault(
     site = next(name for name, row in run.sites.items() if device in row.devices)
     token = tokens.mint(tokens.keys_of(run.data).private, SYSTEM.at(site), audiences=(tokens.PANEL,))
     answer = _post(panels[device], f"/api/devices/{device}/fault", {"kind": kind, "clear": clear}, token)
-    report = {"device": device, "kind": kind, "set": not clear}
-    print(json.dumps(report) if as_json else f"{device}: {answer['detail']}")
+    mending = None if clear else _mending(device, kind, data)
+    report = {
+        "device": device, "kind": kind, "set": not clear, "lasts": "until cleared" if mending else None,
+        "clear_with": mending, "alarm": LATCHED,
+    }  # fmt: skip
+    if as_json:
+        print(json.dumps(report))
+        return
+    print(f"{device}: {answer['detail']}" + (f" with: {mending}" if mending else ""))
+    print(LATCHED)
+
+
+def _mending(device: str, kind: str, data: Path | None) -> str:
+    """The command that takes the fault away again."""
+    where = ["--data", str(data)] if data else []
+    return shlex.join(["spondyl", "bed", "fault", device, kind, "--clear", *where])
 
 
 def _uuid(text: str) -> UUID:

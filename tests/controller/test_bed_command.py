@@ -1,0 +1,57 @@
+"""`spondyl bed fault` at a panel that is really served."""
+
+import json
+import shlex
+
+import pytest
+from bedside_rig import Served
+from run_file import running
+
+from services.cli import main
+from services.controller.kernel.faults import FAULT_KINDS
+
+
+@pytest.fixture
+def home(clinic):
+    """The data directory of a system whose panel serves these beds."""
+    panel = Served(clinic.panel())
+    running(clinic.directory, "http://127.0.0.1:1")
+    file = clinic.directory / "run.json"
+    address = f"http://127.0.0.1:{panel.port}"
+    places = {
+        "panels": dict.fromkeys(clinic.memory.devices, address),
+        "sites": {"north": {"gateway": "gw-north", "panel": address, "devices": clinic.memory.devices}},
+    }
+    file.write_text(json.dumps(json.loads(file.read_text()) | places))
+    yield clinic.directory
+    panel.close()
+
+
+def spondyl(capsys, *words):
+    """What a command prints."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", FAULT_KINDS)
+def test_a_fault_says_how_long_it_lasts_and_the_command_that_ends_it(clinic, home, capsys, kind):
+    """Somebody who tries an alarm waited for it to go by itself; none does."""
+    bit = 1 << FAULT_KINDS.index(kind)
+    told = json.loads(spondyl(capsys, "bed", "fault", "bed-01", kind, "--data", str(home), "--json"))
+    assert (told["set"], told["lasts"]) == (True, "until cleared")
+    assert "reset at its panel" in told["alarm"]
+    assert clinic.memory.faults[0] & bit
+    mended = spondyl(capsys, *shlex.split(told["clear_with"])[1:], "--json")
+    assert json.loads(mended)["lasts"] is None
+    assert not clinic.memory.faults[0] & bit
+
+
+def test_a_person_is_told_the_same_in_words(home, capsys):
+    """The line can be copied."""
+    said = spondyl(capsys, "bed", "fault", "bed-02", "heat-stuck", "--data", str(home))
+    command = f"spondyl bed fault bed-02 heat-stuck --clear --data {home}"
+    assert f"bed-02: heat-stuck set: it stays until it is cleared with: {command}\n" in said
+    assert "until the bed is reset at its panel" in said
+    assert "stays until it is cleared" not in spondyl(capsys, *shlex.split(command)[1:])
