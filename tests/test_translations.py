@@ -1,5 +1,6 @@
 """Every word that a person reads stands in the catalogues, in German and in English."""
 
+import re
 import string
 from pathlib import Path
 
@@ -90,6 +91,43 @@ def test_no_text_is_left_that_nobody_says():
     spoken = ("console", "controller/panel", "telemetry/routes")  # (rules name what the trail's page shows)
     said = named(*(SERVICES / room for room in spoken), KIT, SERVICES.parent / "deploy")
     assert sorted(key for key in {**CONSOLE, **PANEL} if not said.covers(key)) == []
+
+
+GLOSSARY = SERVICES.parent / "docs/translating.md"
+GERMAN = sorted(SERVICES.glob("**/locale/de/LC_MESSAGES/*.po"))
+SPOKEN_IN_CODE = [*sources(SERVICES, "py"), *sources(SERVICES, "toml")]  # alarms, refusals, roles
+
+
+def dropped():
+    """The words of the glossary's last column."""
+    _, _, table = GLOSSARY.read_text(encoding="utf-8").partition("| no longer |")
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")]
+    return [word.strip() for row in rows for word in row[3].split(",") if word.strip()]
+
+
+def finds(words, text):
+    """Those of the words that a text says, whole and in whatever case."""
+    return [word for word in words if re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("path", GERMAN, ids=name)
+def test_german_has_one_word_for_one_thing(path):
+    """Who reads Sollwert here and Soll there looks for two things."""
+    said = {key: finds(dropped(), str(message.string)) for key, message in messages(path).items()}
+    assert {key: words for key, words in said.items() if words} == {}
+
+
+def test_the_german_sentences_of_the_code_keep_to_the_same_words():
+    """Alarms, refusals and roles stand beside the pages' own words."""
+    said = {name(path): finds(dropped(), path.read_text(encoding="utf-8")) for path in SPOKEN_IN_CODE}
+    assert {key: words for key, words in said.items() if words} == {}
+
+
+def test_a_word_that_was_dropped_is_found():
+    """The glossary itself must be read."""
+    assert {"Sollwert", "Klinik", "Kliniken"} <= set(dropped())
+    assert finds(dropped(), "Nach KLINIK ordnen") == ["Klinik"]
+    assert finds(dropped(), "Nach Standort ordnen, Tischler") == []
 
 
 PLANTED_TEMPLATES = {

@@ -116,7 +116,7 @@ def _sample(language: Language) -> dict[str, Any]:
 
 
 _ALARMS: Final[dict[str, dict[Language, str]]] = {
-    "high": {"de": "ZUGKRAFT 512 > 450 N", "en": "TENSION 512 > 450 N"},
+    "high": {"de": "ZUG 512 > 450 N", "en": "TENSION 512 > 450 N"},
     "medium": {"de": "GURT RUTSCHT 24 mm", "en": "STRAP SLIPS 24 mm"},
     "low": {"de": "AKKU 38 %", "en": "BATTERY 38%"},
 }

@@ -324,7 +324,7 @@ def _beyond_segment(prescription: Prescription, table: Dosing, broken: frozenset
     return [Refusal(
         "prescription.angle_deg", angle, limit, "degrees", row.source,
         f"prescription.angle_deg is {angle:g} degrees: the clinic's table gives {row.segment} {span}",
-        f"prescription.angle_deg ist {angle:g} Grad: die Tabelle der Klinik gibt {row.segment} {span_de}",
+        f"prescription.angle_deg ist {angle:g} Grad: die Tabelle des Standorts gibt {row.segment} {span_de}",
     )]  # fmt: skip
 
 

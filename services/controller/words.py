@@ -40,8 +40,8 @@ PHASE_WORDS: Final[dict[str, Words]] = {
     "rebuild": Words("rebuilding slowly", "baut langsam auf"),
     "cooldown": Words("ending gently", "klingt aus"),
     "done": Words("done", "fertig"),
-    "paused": Words("paused", "unterbrochen"),
-    "stopped": Words("stopped", "angehalten"),
+    "paused": Words("paused", "angehalten"),
+    "stopped": Words("stopped", "gestoppt"),
     "fault": Words("fault", "Störung"),
 }
 YIELDING: Final = frozenset({"guarded"})
@@ -62,16 +62,16 @@ ACTIONS: Final[dict[str, Action]] = {
         Words("the patient is asked to press", "der Patient wird gebeten zu drücken"),
     ),
     "start": Action(layout.ACTION_START, Words("started", "gestartet")),
-    "pause": Action(layout.ACTION_PAUSE, Words("paused", "unterbrochen")),
+    "pause": Action(layout.ACTION_PAUSE, Words("paused", "angehalten")),
     "resume": Action(layout.ACTION_RESUME, Words("resumed", "fortgesetzt")),
-    "stop": Action(layout.ACTION_STOP, Words("stopped", "angehalten")),
+    "stop": Action(layout.ACTION_STOP, Words("stopped", "gestoppt")),
     "reset": Action(layout.ACTION_RESET, Words("reset", "zurückgesetzt")),
     "close": Action(layout.ACTION_CLOSE, Words("closed", "abgeschlossen")),
     "change": Action(
         layout.ACTION_CHANGE,
         Words("changed from the next phase on", "geändert ab der nächsten Phase"),
     ),
-    "heat-on": Action(layout.ACTION_HEAT_ON, Words("heat on", "Wärme an")),
+    "heat-on": Action(layout.ACTION_HEAT_ON, Words("heat on", "Wärme ein")),
     "heat-off": Action(layout.ACTION_HEAT_OFF, Words("heat off", "Wärme aus")),
 }
 
@@ -104,7 +104,7 @@ REFUSALS: Final[dict[int, Words]] = {
     ),
     layout.REFUSAL_SWITCH_UNPLUGGED: Words(
         "{action} is not possible: the patient switch is not connected",
-        "{action} geht nicht: der Patiententaster ist nicht verbunden",
+        "{action} geht nicht: der Patiententaster ist nicht eingesteckt",
     ),
     layout.REFUSAL_TILT: Words(
         "{action} is not possible: the support's tilt is {tilt:.1f} degrees, {wanted:.1f} are prescribed, "
@@ -132,7 +132,7 @@ REFUSALS: Final[dict[int, Words]] = {
     ),
     layout.REFUSAL_OVERTAKEN: Words(
         "{action} was not done: a stop came after it",
-        "{action} wurde nicht getan: danach kam ein Halt",
+        "{action} wurde nicht getan: danach kam ein Stopp",
     ),
     layout.REFUSAL_TOO_LATE: Words(
         "{action} was not done: it waited longer than 2 s for the control loop",
@@ -143,7 +143,7 @@ REFUSALS: Final[dict[int, Words]] = {
 BY_ACTION: Final[dict[tuple[str, int], Words]] = {  # where the same refusal means something more exact
     ("close", layout.REFUSAL_CONDITION): Words(
         "close is not possible yet: the tension is being released, it is {tension:.0f} N",
-        "close geht noch nicht: die Zugkraft wird abgebaut, sie ist {tension:.0f} N",
+        "close geht noch nicht: der Zug wird gelöst, er ist {tension:.0f} N",
     ),
     ("confirm", layout.REFUSAL_CONDITION): Words(
         "confirm is not possible: the bed has not been reset after {conditions}",

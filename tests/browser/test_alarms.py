@@ -22,11 +22,11 @@ PULSES = {"high": 10, "medium": 3, "low": 1}
 
 
 def over_force(value=512):
-    return alarm("over_force", "high", f"ZUGKRAFT {value} > 450 N", f"TENSION {value} > 450 N")
+    return alarm("over_force", "high", f"ZUG {value} > 450 N", f"TENSION {value} > 450 N")
 
 
 def mains_lost():
-    return alarm("mains_lost", "medium", "NETZAUSFALL: AKKUBETRIEB", "MAINS LOST: ON BATTERY")
+    return alarm("mains_lost", "medium", "NETZSTROM AUSGEFALLEN: AKKUBETRIEB", "MAINS LOST: ON BATTERY")
 
 
 def network_lost():
@@ -251,9 +251,9 @@ def test_the_list_of_alarms_is_a_page_of_its_own_in_german(wall, north, open_pag
     north.alarm("bed-02", network_lost())
     page = open_page(f"{wall.address}/alarms", locale="de-DE")
     expect(page.locator("#all-alarms tbody tr")).to_have_count(3)
-    page.locator("#all-alarms").get_by_role("button", name="bed-01: ZUGKRAFT 512 > 450 N quittieren").click()
+    page.locator("#all-alarms").get_by_role("button", name="bed-01: ZUG 512 > 450 N quittieren").click()
     expect(page.locator("#all-alarms")).to_contain_text(re.compile(r"quittiert \d\d:\d\d Uhr von ada"))
-    expect(page.locator("#all-alarms tbody tr").last).to_contain_text("ZUGKRAFT 512 > 450 N")
+    expect(page.locator("#all-alarms tbody tr").last).to_contain_text("ZUG 512 > 450 N")
     north.alarm("bed-01")
     north.alarm("bed-02")
     expect(page.get_by_role("heading", name="Kein Alarm steht an")).to_be_visible()

@@ -98,7 +98,7 @@ def test_an_alarm_stands_on_the_trace_where_it_came_on(bed_page, north):
     shot(page, "bed-alarm-mark")
 
 
-def test_set_value_measured_value_and_limit_stand_in_one_row(bed_page):
+def test_target_measured_value_and_limit_stand_in_one_row(bed_page):
     """Who compares three numbers must not look for them."""
     page = bed_page()
     expect(field(page, "tension")).to_have_text(re.compile(r"^\d+$"))
@@ -197,7 +197,7 @@ def test_a_broker_that_is_gone_leaves_a_clear_page(bed_page, wall):
 def test_telemetry_that_is_away_costs_the_curve_and_nothing_else(bed_page):
     """The live trace needs no archive."""
     page = bed_page()
-    expect(page.locator("#history-note")).to_contain_text("telemetry service does not answer")
+    expect(page.locator("#history-note")).to_contain_text("Telemetry does not answer")
     expect(field(page, "tension")).to_have_text(re.compile(r"^\d+$"))
 
 
@@ -288,12 +288,12 @@ def test_another_sites_bed_is_answered_like_none(wall, bed_page):
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_the_page_speaks_german_and_fits_a_phone(wall, bed_page, north, theme):
     """A doctor on call looks from a corridor."""
-    north.alarm("bed-01", alarm("over_force", "high", "ZUGKRAFT 512 > 450 N", "TENSION 512 > 450 N"))
+    north.alarm("bed-01", alarm("over_force", "high", "ZUG 512 > 450 N", "TENSION 512 > 450 N"))
     page = bed_page(width=390, height=844, locale="de-DE")
     page.goto(f"{wall.address}/preferences?theme={theme}&next=/beds/bed-01")
     expect(page.get_by_role("button", name="STOPP")).to_be_visible()
     expect(page.locator("#chain")).to_contain_text("Verbindung")
-    expect(page.locator(".bed-alarms .alarm")).to_contain_text("ZUGKRAFT 512 > 450 N")
+    expect(page.locator(".bed-alarms .alarm")).to_contain_text("ZUG 512 > 450 N")
     assert sideways(page) <= 0
     shot(page, f"bed-390-{theme}")
     page.evaluate("window.scrollTo(0, 99999)")

@@ -51,7 +51,7 @@ def test_a_table_that_yields_is_said_plainly(patient_page):
 
 def test_nobody_is_named_and_no_alarm_is_shown(patient_page, north):
     """Whoever walks past learns nothing, and whoever lies there is not frightened."""
-    north.alarm("bed-01", alarm("over_force", "high", "ZUGKRAFT 512 > 450 N", "TENSION 512 > 450 N"))
+    north.alarm("bed-01", alarm("over_force", "high", "ZUG 512 > 450 N", "TENSION 512 > 450 N"))
     page = patient_page()
     expect(field(page, "pull")).to_have_text(NUMBER)
     words = page.locator("body").inner_text()
@@ -99,7 +99,7 @@ def test_it_is_large_speaks_german_and_fits_every_screen(patient_page, wall, wid
     """It is read from two metres, lying down, without glasses."""
     page = patient_page(width=width, height=height, locale="de-DE")
     page.goto(f"{wall.address}/preferences?theme={theme}&next=/beds/bed-02/patient?site=north")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Der Tisch gibt nach")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Die Liege gibt nach")
     expect(field(page, "hint")).to_have_text("Ausatmen, loslassen.")
     expect(field(page, "pull")).to_have_text(NUMBER)
     assert sideways(page) <= 0

@@ -17,7 +17,7 @@ def field(where, name):
 
 
 def over_force():
-    return alarm("over_force", "high", "ZUGKRAFT 512 > 450 N", "TENSION 512 > 450 N")
+    return alarm("over_force", "high", "ZUG 512 > 450 N", "TENSION 512 > 450 N")
 
 
 def test_a_console_that_has_heard_of_no_bed_says_so_and_needs_no_reload(wall, open_page):
@@ -195,7 +195,7 @@ def test_the_page_speaks_the_readers_language_and_remembers_the_choice(wall, nor
     """German by the browser's wish, English by a click, and it stays."""
     page = open_page(wall.address, locale="de-DE")
     expect(field(tile(page, "bed-02"), "words")).to_have_text(
-        "Die Muskeln spannen dagegen: Der Tisch gibt nach."
+        "Die Muskeln spannen dagegen: Die Liege gibt nach."
     )
     page.locator("#menu-button").click()
     page.get_by_role("link", name="English").click()

@@ -36,7 +36,7 @@ def test_hundreds_of_beds_are_shown_a_page_at_a_time(wall, open_page):
     expect(tile(page, "bed-024")).to_be_visible()
     page.locator("#size").select_option("48")
     expect(page.locator(".tile")).to_have_count(48)
-    page.get_by_label("Group by clinic").check()
+    page.get_by_label("Group by site").check()
     expect(page.get_by_role("heading", name="north", exact=True)).to_be_visible()
     shot(page, "wall-48")
 

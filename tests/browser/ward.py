@@ -47,7 +47,7 @@ HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"  # of
 ROLES = {"administrator": "ada", "clinician": "nora", "therapist": "tim", "monitor": "wand"}
 SESSION_S = 150.0  # behind bed-01 when the ward is open
 NOTES = (
-    "Verträgt die Grundspannung gut, Atmung ruhig.",
+    "Verträgt den Grundzug gut, Atmung ruhig.",
     "Second pull guarded twice; peak kept at 320 N next time.",
 )
 

@@ -55,5 +55,5 @@ def over_force(since=None, priority="high", condition="over_force"):
     """An alarm as the gateway publishes it."""
     return ActiveAlarm(
         condition=condition, priority=priority, since=since or datetime.now(UTC), latched=True, hazard="H-1",
-        text={"de": "*** ZUGKRAFT 512 > 450 N", "en": "*** TENSION 512 > 450 N"},
+        text={"de": "*** ZUG 512 > 450 N", "en": "*** TENSION 512 > 450 N"},
     )  # fmt: skip

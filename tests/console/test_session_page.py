@@ -34,7 +34,7 @@ def test_a_session_page_tells_everything_without_a_script(rig):
     ("language", "raised", "cleared"),
     [
         ("en", "*** TENSION 512 > 380 N", "Alarm cleared"),
-        ("de", "*** ZUGKRAFT 512 > 380 N", "Alarm vorbei"),
+        ("de", "*** ZUG 512 > 380 N", "Alarm vorbei"),
     ],
 )
 def test_a_past_session_shows_its_alarms_in_the_list_and_on_the_curve(rig, language, raised, cleared):

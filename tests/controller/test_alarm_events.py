@@ -87,7 +87,7 @@ def test_an_alarm_of_a_session_is_raised_with_its_numbers_and_cleared_with_when_
         "since": "2025-10-09T08:53:21.500000Z",
         "value": 512.0,
         "limit": 450.0,
-        "text": {"de": "*** ZUGKRAFT 512 > 450 N", "en": "*** TENSION 512 > 450 N"},
+        "text": {"de": "*** ZUG 512 > 450 N", "en": "*** TENSION 512 > 450 N"},
     }
     assert (cleared.type, cleared.seq, cleared.session) == ("alarm.cleared", 98, session)
     assert cleared.data == raised.data | {"raised_at": "2025-10-09T08:53:21.500000+00:00", "raised_seq": 75}

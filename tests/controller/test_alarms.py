@@ -130,7 +130,7 @@ def test_the_text_names_the_value_and_the_limit_that_was_in_force():
     board.observe(*rows(1, force_dn=4400, ceiling_mn=450_000))
     board.observe(*rows(1, 1, force_dn=5120, ceiling_mn=0, conditions=layout.OVER_FORCE))
     (alarm,) = board.active()
-    assert alarm.text == {"en": "*** TENSION 512 > 450 N", "de": "*** ZUGKRAFT 512 > 450 N"}
+    assert alarm.text == {"en": "*** TENSION 512 > 450 N", "de": "*** ZUG 512 > 450 N"}
     assert (alarm.value, alarm.limit) == (512.0, 450.0)
 
 

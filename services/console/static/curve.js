@@ -143,7 +143,7 @@ export class Curve {
         ],
         series: [
           { value: (_, time) => (time == null ? "--" : clockOf(time, true)), label: this.words.time },
-          line("set_value", "--target", 1.5),
+          line("target", "--target", 1.5),
           line("least", "--tension", 1),
           line("tension", "--tension", 2),
           line("counter", "--counter", 1.5),
