@@ -21,6 +21,7 @@ from services.kit.trail import legible
 
 _USER = list(USERS.c)
 LONGEST_NAME: Final = 80
+PATIENCE_S: Final = 8.0  # of a page for one statement
 Allows = Callable[[list[User]], None]  # looks at every account inside the writing transaction, and may raise
 
 
@@ -29,7 +30,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Open the database and bring its tables to the newest form. Raises SpondylError."""
-        self.engine = open_database(url)
+        self.engine = open_database(url, PATIENCE_S)
         migrate(self.engine, "services.console")
 
     def close(self) -> None:

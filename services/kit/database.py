@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from services.kit.errors import SpondylError
 
 BUSY_TIMEOUT_MS = 5000
+PATIENCE_S = 30.0  # for one statement of a PostgreSQL
 IMPATIENT_MS = 100
 # libpq waits for ever unless told: for a connection, and for a machine that is gone to confirm what was sent.
 _NETWORK = {"connect_timeout": "5", "tcp_user_timeout": "10000"}
@@ -27,22 +28,27 @@ _SQLITE_PRAGMAS = {
 }
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, patience_s: float = PATIENCE_S) -> Engine:
     """An engine for the URL; SQLite's directory is made and its connections are set to lose nothing.
 
-    Raises SpondylError when the URL is not one or the database cannot be opened.
+    A statement of a PostgreSQL that takes longer than ``patience_s`` is an error. Raises SpondylError when
+    the URL is not one or the database cannot be opened.
     """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            parsed if parsed.get_backend_name() == "sqlite" else _not_for_ever(parsed),
+            parsed if parsed.get_backend_name() == "sqlite" else _not_for_ever(parsed, patience_s),
             pool_pre_ping=parsed.get_backend_name() != "sqlite",
             hide_parameters=True,  # of an error, which goes to a log: notes, hashes of passwords
         )
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
+        else:
+            from services.kit.postgres import be_patient  # (the gateway has no PostgreSQL)
+
+            be_patient(engine, patience_s)
         with engine.connect():
             return engine
     except (NoSuchModuleError, ModuleNotFoundError):
@@ -54,9 +60,10 @@ def open_database(url: str) -> Engine:
         raise SpondylError(f"cannot open the database {_shown(url)}: {reason}") from None
 
 
-def _not_for_ever(url: URL) -> URL:
+def _not_for_ever(url: URL, patience_s: float) -> URL:
     """The URL with the times after which a silent network is an error; what it says itself counts."""
-    return url.set(query={**_NETWORK, **url.query})
+    options = f"-c statement_timeout={round(patience_s * 1000)}"
+    return url.set(query={**_NETWORK, "options": options, **url.query})
 
 
 def create_schema(engine: Engine, metadata: MetaData) -> None:
@@ -86,7 +93,7 @@ def migrate(engine: Engine, package: str) -> None:
         config.set_main_option("path_separator", "os")
         config.attributes["version_table"] = version_table
         try:
-            with writing(engine) as connection:
+            with writing(engine) as connection, _unhurried(connection):
                 _wait_turn(connection, package)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -99,6 +106,14 @@ def migrate(engine: Engine, package: str) -> None:
             raise SpondylError(
                 f"the database {_shown(str(engine.url))} cannot be brought up to date: {error.orig}"
             ) from None
+
+
+def _unhurried(connection: Connection) -> AbstractContextManager[None]:
+    if connection.dialect.name == "sqlite":
+        return nullcontext()
+    from services.kit.postgres import unhurried
+
+    return unhurried(connection)
 
 
 def newest_migration(package: str) -> str:

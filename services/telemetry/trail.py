@@ -28,6 +28,7 @@ from services.telemetry.settings import TelemetrySettings
 
 T = TypeVar("T")
 RETRY_S: Final = 2.0
+PATIENCE_S: Final = 8.0  # of an answer for its row
 WRITTEN_ELSEWHERE: Final = frozenset({VIA_CONSOLE})  # who asks for somebody and keeps a trail
 
 
@@ -116,7 +117,7 @@ class ReadTrail:
 
 def open_trail(settings: TelemetrySettings) -> tuple[Engine, Trail]:
     """The trail, and the database that it is in; made when it is not there. Raises SpondylError, OSError."""
-    engine = open_database(settings.archive_database)
+    engine = open_database(settings.archive_database, PATIENCE_S)
     try:
         migrate(engine, PACKAGE)
         _require_key(engine, settings.trail_key)

@@ -1,11 +1,16 @@
+import os
+import signal
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, bindparam, select
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, bindparam, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.kit.database import Prepared, create_schema, open_database, reading, writing
 from services.kit.errors import SpondylError
+from services.kit.postgres import GRACE_S, unhurried
 
 METADATA = MetaData()
 CURES = Table("cures", METADATA, Column("id", Integer, primary_key=True))
@@ -99,6 +104,58 @@ def test_nobody_waits_for_ever_for_a_database_on_a_silent_network(postgres):
     finally:
         told.dispose()
         plain.dispose()
+
+
+@contextmanager
+def within(seconds):
+    """What is done here takes no longer."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+@pytest.fixture
+def hasty(postgres):
+    """A PostgreSQL of which nobody waits longer than 0.3 s for a statement."""
+    engine = open_database(postgres.database(), patience_s=0.3)
+    create_schema(engine, METADATA)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.system
+def test_nobody_waits_for_ever_for_a_lock(hasty):
+    """A migration or a forgotten session holds the table: a page is an error after seconds."""
+    with writing(hasty) as other:
+        other.execute(text("LOCK TABLE cures"))
+        with within(3), pytest.raises(DBAPIError, match="statement timeout"), reading(hasty) as connection:
+            connection.execute(select(CURES))
+    with reading(hasty) as connection:
+        assert connection.execute(select(CURES)).all() == []
+
+
+@pytest.mark.system
+def test_nobody_waits_for_ever_for_a_server_that_is_frozen(hasty):
+    """It cannot end a statement itself, and its network answers all the while."""
+    with hasty.connect() as connection:
+        frozen = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            with within(GRACE_S + 3), pytest.raises(DBAPIError, match="says nothing"):
+                connection.execute(select(CURES))
+            with within(GRACE_S + 3), reading(hasty) as another:
+                assert another.execute(select(CURES)).all() == []
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+
+
+@pytest.mark.system
+def test_a_migration_takes_as_long_as_it_takes(hasty):
+    """The tables of ten years are not rebuilt in the time of a page."""
+    with writing(hasty) as connection, unhurried(connection):
+        connection.execute(text("SELECT pg_sleep(0.6)"))
+    with pytest.raises(DBAPIError, match="statement timeout"), reading(hasty) as connection:
+        connection.execute(text("SELECT pg_sleep(0.6)"))
 
 
 def test_a_prepared_select_answers_as_a_transaction_does(engine):
