@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from services.console.accounts import identity
 from services.console.context import HERE, Console
-from services.console.error_page import error_page
+from services.console.error_page import answer_for_database, error_page
 from services.console.errors import PasswordChangeFirst
 from services.console.routes import (
     alarms,
@@ -71,6 +71,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )
     app.add_exception_handler(PasswordChangeFirst, identity.lead_to_password)
+    answer_for_database(app)
     http.mount_static(app)
     app.mount("/assets", StaticFiles(directory=HERE / "static"), name="assets")
     return app

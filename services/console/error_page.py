@@ -3,17 +3,25 @@
 import contextlib
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
-from fastapi import Request, Response
-from starlette.concurrency import run_in_threadpool
+import anyio
+import structlog
+from anyio import to_thread
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from services.console.context import Console
+from services.console.errors import DatabaseAway
 from services.kit.auth.principal import Principal
 from services.kit.error_pages import ErrorPage
+from services.kit.errors import SpondylError
 from services.kit.language import Text
 from services.kit.pages import language_of
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,8 @@ KINDS: Final[dict[int, Kind]] = {
     503: Kind("error_503", "unlinked", again=True),
 }
 OTHER: Final = Kind("error_other", "info")
+AWAY: Final = (OperationalError, InterfaceError, NoConnectionFree)  # of the database
+WHO_S: Final = 1.0  # so long an error's page waits for who it is for
 PHRASES: Final = tuple(status.phrase for status in HTTPStatus)
 
 
@@ -74,6 +84,19 @@ def error_page(console: Console) -> ErrorPage:
     return show
 
 
+def answer_for_database(app: FastAPI) -> None:
+    """A database that does not answer is a 503 in the reader's language, and no fault of ours."""
+
+    async def away(connection: Request, error: Exception) -> Response:
+        reason = str(getattr(error, "orig", None) or error)
+        log.error("the console's database does not answer", reason=reason[:500])
+        answer: Any = app.exception_handlers[SpondylError]
+        return cast("Response", await answer(connection, DatabaseAway()))
+
+    for kind in AWAY:
+        app.add_exception_handler(kind, away)
+
+
 def _address(request: Request) -> Text:
     """What was asked for, in place of the framework's phrase: in English, and no more than the title."""
     asked = f"{request.method} {request.url.path}"
@@ -86,8 +109,8 @@ def _back(request: Request) -> str:
 
 async def _who(console: Console, request: Request) -> Principal | None:
     """Whose browser this is, also where no route was reached; nobody while that cannot be found out."""
-    with contextlib.suppress(Exception):
-        found = await run_in_threadpool(console.accounts.find, request)
+    with contextlib.suppress(Exception), anyio.move_on_after(WHO_S):
+        found = await to_thread.run_sync(console.accounts.find, request, abandon_on_cancel=True)
         if found is not None and not found[1].must_change:
             return found[1].principal
     return None

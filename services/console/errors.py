@@ -2,6 +2,7 @@
 
 SpondylError
 ├── UnknownDevice       no such bed has ever been heard of (404)
+├── DatabaseAway        the console's own database does not answer (503)
 ├── UnknownAlarm        this occurrence of an alarm is not on, or not any more (404)
 ├── CommandFailed       a stop or pause was not sent or was refused (502), or nobody answered it (504)
 ├── HistoryUnavailable  telemetry does not answer (503)
@@ -42,6 +43,23 @@ class UnknownDevice(SpondylError):  # noqa: N818  (the name is what a reader mee
             where, wo = (f" at site {site}", f" am Standort {site}") if site else ("", "")
             english = f"no bed {device}{where} has been heard of since this console started"
             german = f"Seit dem Start dieser Konsole hat sich keine Liege {device}{wo} gemeldet"
+        super().__init__(english)
+        self.words: Mapping[Language, str] = {"de": german, "en": english}
+
+
+class DatabaseAway(SpondylError):  # noqa: N818  (the same)
+    """The database of accounts, notes and audit trail could not be asked; why is in the log."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        english = (
+            "the console's database does not answer: see whether a change is there before you try it again"
+        )
+        german = (
+            "Die Datenbank der Konsole antwortet nicht. Bevor Sie eine Änderung wiederholen, "
+            "sehen Sie nach, ob sie schon da ist."
+        )
         super().__init__(english)
         self.words: Mapping[Language, str] = {"de": german, "en": english}
 

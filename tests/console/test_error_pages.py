@@ -1,22 +1,27 @@
 """Errors of the console as pages for people and as problem+json for programs."""
 
+import html
 import itertools
 import re
 
 import pytest
 from asgi_client import Client
 from console.account_rig import AccountRig
+from console.room_rig import RoomRig
 from fastapi import APIRouter
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from services.console import api, context
 from services.console.error_page import KINDS, OTHER, kind_of
+from services.console.errors import DatabaseAway
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.store import Store
 from services.console.texts import TEXTS
 from services.kit.auth.guard import public
+from services.kit.database import writing
 from services.kit.errors import SpondylError
 from services.kit.language import LANGUAGES
 from services.kit.pages import STRICT_POLICY
@@ -130,6 +135,34 @@ def test_a_fault_of_ours_names_a_line_of_the_log_and_nothing_of_the_inside(app, 
     assert TEXTS["try_again"]["en"] in answer.text
 
 
+@pytest.fixture
+def locked(postgres, tmp_path):
+    """A console whose accounts lie in a PostgreSQL that ends a statement after 0.3 s."""
+    url = f"{postgres.database()}?options=-c%20statement_timeout%3D300"
+    rig = RoomRig(tmp_path, console_database_url=url)
+    rig.person("ada", "administrator")
+    yield rig
+    rig.close()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_database_that_does_not_answer_is_a_page_that_says_so(locked, language, logged):
+    """A page that hangs, or a fault of ours with a trace, sends the wrong people looking."""
+    client = locked.client("ada", **HTML, **{"accept-language": language})
+    with writing(locked.console.store.engine) as other:
+        other.execute(text("LOCK TABLE console_sign_ins"))
+        answer = client.get("/users")
+        problem = client.get("/api/alarms", headers={"accept": "application/json"})
+    assert answer.status_code == problem.status_code == 503
+    assert TEXTS["error_503"][language] in answer.text
+    assert DatabaseAway().words[language] in html.unescape(answer.text)
+    assert problem.json()["type"] == "urn:spondyl:problem:database-away"
+    assert "console_sign_ins" not in answer.text + problem.text
+    assert "statement timeout" in str([line.get("reason") for line in logged])
+    assert client.get("/users").status_code == 200
+
+
 def test_a_broken_template_is_a_fault_page_and_even_a_broken_frame_has_one(app, console, ada, monkeypatch):
     """The page that reports a fault must not depend on what is broken."""
     render = console.pages.render
@@ -156,7 +189,7 @@ def test_a_database_that_is_gone_still_leaves_a_page(app, console, ada):
     with console.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE console_sign_ins")
     answer = Client(app).get("/", headers=ada)
-    assert answer.status_code == 500
+    assert answer.status_code == 503
     assert answer.headers["content-type"].startswith("text/html")
     assert 'id="alarms"' not in answer.text
     assert "sqlite" not in answer.text.lower()
