@@ -68,12 +68,17 @@ def phase_is(page, phase, timeout_s=20):
 
 
 def confirm(page, clinic):
+    """Open the form and fill it."""
+    page.get_by_role("button", name="Confirm patient").first.click()
+    return confirm_filled(page, clinic)
+
+
+def confirm_filled(page, clinic):
     """Fill the form as a person would, with a clearance that is valid."""
     patient = uuid.uuid4()
     token = clearance.issue(
         clinic.data / "secrets/clearance.key", patient, "lumbar", valid_for=timedelta(hours=1)
     )[0]
-    page.get_by_role("button", name="Confirm patient").first.click()
     dialog = page.locator("#dialog-confirm")
     dialog.get_by_label("Patient (id)").fill(str(patient))
     dialog.get_by_label("Segment").select_option("L4/5")
@@ -147,6 +152,89 @@ def test_escape_stops_even_from_within_a_dialog(clinic, panel):
     phase_is(page, "stopped")
     expect(page.locator("dialog[open]")).to_have_count(0)
     end_session(page)
+
+
+def pressed_at(page, selector):
+    """Press where something is, whatever lies there or above it."""
+    box = page.locator(selector).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def heard(page):
+    """What a screen reader finds: the names of the buttons and links, and the roles of everything."""
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    shown = [node for node in tree if not node["ignored"]]
+    usable = ("button", "link", "combobox", "textbox", "DisclosureTriangle")
+    names = {node["name"]["value"] for node in shown if node["role"]["value"] in usable}
+    return names, {node["role"]["value"] for node in shown}
+
+
+def tabbed(page, key, times=30):
+    """Which elements the focus comes to."""
+    where = "(document.activeElement.closest('dialog') ?? document.activeElement).id"
+    reached = set()
+    for _ in range(times):
+        page.keyboard.press(key)
+        reached.add(page.evaluate(where))
+    return reached
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_behind_a_dialog_can_be_used_but_stop(clinic, panel, width):
+    """A page that only looks shut takes a press that was meant for the dialog; STOP is never shut."""
+    page = panel("bed-02", width=width, height=844)
+    note = page.get_by_role("button", name="Confirm patient").first
+    note.click()
+    dialog = page.locator("#dialog-confirm")
+    expect(dialog).to_be_visible()
+    pressed_at(page, "#sign-out")
+    assert page.evaluate("document.querySelector('#sign-out').closest('[inert]') !== null")
+    assert tabbed(page, "Tab") <= {"dialog-confirm", "stop", ""}
+    assert {"dialog-confirm", "stop"} <= tabbed(page, "Shift+Tab", 60)
+    names, roles = heard(page)
+    assert "Sign out" not in names
+    assert "Back" in names
+    assert any(name.startswith("STOP") for name in names)
+    assert {"dialog", "log"} <= roles  # an alarm that comes is still spoken
+    shot(page, f"panel-modal-{width}")
+    dialog.get_by_role("button", name="Back").click()
+    expect(page.locator("#sign-out")).to_be_visible()
+    expect(note).to_be_focused()
+    assert page.locator("[inert]").count() == 0
+
+
+def test_stop_is_pressed_beside_an_open_dialog_with_a_finger_and_with_the_keyboard(clinic, panel):
+    """The dialog is shut to everything else on the page, and STOP shuts the dialog."""
+    page = panel("bed-02", may_fail=("409",))
+    for press in (
+        lambda: pressed_at(page, "#stop"),
+        lambda: (page.locator("#stop").focus(), page.keyboard.press("Enter")),
+    ):
+        start_session(page, clinic)
+        page.get_by_role("button", name="Add note").first.click()
+        expect(page.locator("#dialog-note")).to_be_visible()
+        press()
+        phase_is(page, "stopped")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+        assert page.locator("[inert]").count() == 0
+        end_session(page)
+
+
+def test_a_sign_in_that_ends_under_a_dialog_shuts_that_dialog_too(clinic, panel):
+    """Two dialogs are open: only the upper one is for using, and the lower one is still there afterwards."""
+    page = panel("bed-02", may_fail=("401", "409"))
+    page.get_by_role("button", name="Confirm patient").first.click()
+    page.request.post(f"{origin(page)}/api/sign-out", data={})
+    dialog = confirm_filled(page, clinic)
+    dialog.locator("[data-yes]").click()
+    sign_in = page.locator("#dialog-sign-in")
+    expect(sign_in).to_be_visible()
+    expect(dialog).to_be_hidden()
+    assert tabbed(page, "Tab") <= {"dialog-sign-in", "stop", ""}
+    sign_in.get_by_role("button", name="Back").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Back").click()
+    assert page.locator("[inert]").count() == 0
 
 
 def test_a_refusal_is_shown_with_value_limit_and_source(clinic, panel):

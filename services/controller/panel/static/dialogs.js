@@ -15,6 +15,35 @@ function showRefusals(form, error) {
   );
 }
 
+// --- modal, but for STOP ---------------------------------------------------------------------------------------
+// showModal() would make STOP inert, too, and a STOP that moves into a dialog can be missed by a finger on its way.
+// So what can be used behind a dialog is made inert here. What only tells (alarms, numbers) stays: readers hear it.
+const opened = [];
+
+function keepBehind() {
+  const top = opened.at(-1);
+  for (const part of document.querySelectorAll("[data-behind]")) part.inert = Boolean(top);
+  for (const dialog of document.querySelectorAll("dialog")) dialog.inert = opened.includes(dialog) && dialog !== top;
+}
+
+function show(dialog) {
+  forget(dialog);
+  opened.push(dialog);
+  dialog.show();
+  keepBehind();
+}
+
+function forget(dialog) {
+  if (opened.includes(dialog)) opened.splice(opened.indexOf(dialog), 1);
+}
+
+/** Close a dialog; what was behind it is usable first, so that the button that opened it gets the focus back. */
+export function shut(dialog) {
+  forget(dialog);
+  keepBehind();
+  dialog.close();
+}
+
 /** Open a dialog; `act(form)` runs on its yes and throws what stands in the way, then it stays open. */
 export function ask(name, act, text = null) {
   const dialog = document.getElementById(`dialog-${name}`);
@@ -27,20 +56,20 @@ export function ask(name, act, text = null) {
     yes.disabled = true;
     try {
       await act(form);
-      dialog.close();
+      shut(dialog);
     } catch (error) {
       showRefusals(form, error);
     } finally {
       yes.disabled = false;
     }
   };
-  dialog.show();
+  show(dialog);
   (form.querySelector("input, select, textarea") ?? form.querySelector("[data-cancel]")).focus();
 }
 
 /** Close whatever is open. */
 export function dismiss() {
-  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  for (const dialog of document.querySelectorAll("dialog[open]")) shut(dialog);
 }
 
 /** A form's prescription: the fields, and what stands in the JSON of further values. */
@@ -99,7 +128,7 @@ export function prepare() {
     dialog.addEventListener("close", () => rescueFocus(document.getElementById("actions")));
   }
   for (const form of document.querySelectorAll("dialog form")) {
-    form.querySelector("[data-cancel]").addEventListener("click", () => form.closest("dialog").close());
+    form.querySelector("[data-cancel]").addEventListener("click", () => shut(form.closest("dialog")));
     form.querySelector("[data-check]")?.addEventListener("click", () => check(form));
     form.elements.region?.addEventListener("change", () => offerSegments(form));
     if (form.elements.region) offerSegments(form);

@@ -2,7 +2,7 @@
 import { keepFocus } from "/kit/focus.js";
 import { fill, language, post, texts } from "./api.js";
 import { listenForBadges } from "./badge.js";
-import { ask } from "./dialogs.js";
+import { ask, shut } from "./dialogs.js";
 
 const LOOK_MS = 15_000; // the list may drop somebody, another page may sign out
 const TOUCH_MS = 10_000; // at most so often is the gateway told that somebody is there
@@ -56,9 +56,28 @@ function take(next) {
   if ((next.signed_in?.name ?? null) !== before) told();
 }
 
+let changes = 0; // sign-ins and sign-outs begun or answered here
+
+/** Sign in or out. An answer that was on its way meanwhile is of before: it must not undo what this one says. */
+async function change(path, body) {
+  changes += 1;
+  try {
+    take(await post(path, body));
+  } finally {
+    changes += 1;
+  }
+}
+
+/** Take what is told, unless somebody signed in or out since it was asked for. */
+async function hear(asking) {
+  const asked = changes;
+  const next = await asking;
+  if (asked === changes) take(next);
+}
+
 async function look() {
   try {
-    take(await (await fetch("/api/sign-in")).json());
+    await hear(fetch("/api/sign-in").then((answer) => answer.json()));
   } catch {
     showIdle(); // the gateway does not answer: the page says so elsewhere
   }
@@ -70,7 +89,7 @@ async function touch() {
   if (!standing.signed_in || (now - touchedAt < TOUCH_MS && !soon) || now - touchedAt < 500) return;
   touchedAt = now;
   try {
-    take(await post("/api/sign-in/touch", {}));
+    await hear(post("/api/sign-in/touch", {}));
   } catch (error) {
     if (error.status === 401) look();
   }
@@ -78,7 +97,7 @@ async function touch() {
 
 async function signOut() {
   try {
-    take(await post("/api/sign-out", {}));
+    await change("/api/sign-out", {});
     byId("sign-in").focus();
   } catch (error) {
     byId("sign-in-said").textContent = error.message;
@@ -88,7 +107,7 @@ async function signOut() {
 async function byBadge(badge) {
   if (!form.closest("dialog").open) afterwards = null;
   try {
-    take(await post("/api/sign-in", { badge }));
+    await change("/api/sign-in", { badge });
     signedInByBadge();
   } catch (error) {
     if (!form.closest("dialog").open) openDialog();
@@ -100,7 +119,7 @@ let afterwards = null;
 
 function signedInByBadge() {
   const then = afterwards;
-  form.closest("dialog").close();
+  shut(form.closest("dialog"));
   afterwards = null;
   then?.();
 }
@@ -112,7 +131,7 @@ function openDialog(then = null) {
   showNames();
   ask("sign-in", async () => {
     try {
-      take(await post("/api/sign-in", { name: form.elements.name.value, pin: pin.value }));
+      await change("/api/sign-in", { name: form.elements.name.value, pin: pin.value });
     } finally {
       pin.value = "";
     }
