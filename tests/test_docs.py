@@ -80,6 +80,21 @@ def test_the_readme_s_first_screen_has_sentence_picture_commands_address_and_dis
     assert "not a certified medical device" in text
 
 
+def test_the_operations_page_leaves_hsts_to_the_proxy_and_shows_how():
+    """A console that said it would shut every plain port of its host; one that nobody says it for is open."""
+    page = (ROOT / "docs/operations.md").read_text()
+    section = page[page.index("## Behind a proxy with TLS") :]
+    examples = re.findall(r"```\w*\n(.*?)```", section[: section.index("\n## ", 1)], re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert 'Strict-Transport-Security "max-age=' in example
+        assert "127.0.0.1:8080" in example
+    said = [
+        path for path in (ROOT / "services").rglob("*.py") if "strict-transport" in path.read_text().lower()
+    ]
+    assert said == []
+
+
 def test_every_make_target_of_the_readme_exists():
     """`make help` and the README agree."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
