@@ -161,3 +161,12 @@ class SessionRig:
             row = replace(row, boot=None, first_seq=None, cure=UUID(int=number), patient=UUID(int=number))
         assert index.commit(Commit(self.history.source, marks, marks, sessions=[row]))
         return row.id
+
+    def going_on(self, number, *, days=0):
+        """A session on the same samples that is not over; gives its id."""
+        wanted = UUID(int=0x5E55 << 112 | number)
+        started_us = self.history.rig.archive.index.session(SESSION).started_at_us + days * DAY_US
+        fields = next(iter(self.history._fields(over=False).values()))
+        fields["started_at"] = datetime.fromtimestamp(started_us / 1e6, UTC).isoformat()
+        self.history.rig.keep(sessions={wanted: fields})
+        return wanted

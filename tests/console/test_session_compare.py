@@ -4,7 +4,7 @@ import re
 from uuid import UUID, uuid4
 
 import pytest
-from console.past_rig import shown
+from console.past_rig import past_sessions, shown
 from simulated_session import CURE, SESSION
 
 from services.console.sessions.comparing import FACTS, MOST
@@ -85,6 +85,40 @@ def test_too_few_or_too_many_to_compare_is_refused_with_the_limit(rig, count, wo
     assert answer.status_code == 422
     assert words in shown(answer)
     assert f'href="/sessions/{SESSION}"' in shown(answer)  # still on the list, nothing lost
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory):
+    """A clinic in which a session goes on that began before all others."""
+    with past_sessions(tmp_path_factory.mktemp("going-on")) as made:
+        made.still = made.going_on(0x20, days=-1)
+        yield made
+
+
+def test_a_session_that_goes_on_says_so_and_names_nothing_that_ended_it(ward):
+    """`Ended by: running` is what a program says."""
+    for language, words in (("en", "still running"), ("de", "läuft noch")):
+        page = shown(ward.get("ada", f"/sessions/{ward.still}", headers={"accept-language": language}))
+        assert words in page
+        assert "Ended by" not in page
+        assert "Beendet durch" not in page
+
+
+def test_others_are_not_compared_with_a_session_that_goes_on(ward):
+    """Number 1 ran and had no numbers: nothing differed from it."""
+    other = UUID(int=0x5E55 << 112 | 2)
+    path = f"/sessions/compare?session={ward.still}&session={SESSION}&session={other}"
+    page = shown(ward.get("ada", path))
+    assert "how much more than in session 2." in page
+    assert "Session 1 is still running: its numbers are those so far." in page
+    first_peak = ward.history.session.summary.peak_n
+    assert f"+{round(340.0 - first_peak)}<" in page.replace("\n", "")
+    running, _, rest = page.partition(f'href="/sessions/{SESSION}"')
+    assert re.search(
+        r"\d+\s+N", running[running.index(f'href="/sessions/{ward.still}"') :]
+    )  # measured so far
+    assert rest.count("still running") == 0
+    assert page.count('data-toggle="') == 3
 
 
 def test_the_legend_of_compared_curves_tells_bed_and_second(rig):

@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
 from services.console.archive import Archive
-from services.console.errors import HistoryRefused
+from services.console.errors import HistoryRefused, HistoryUnavailable
 from services.console.sessions import curve as curves
 from services.console.sessions.asking import refusal, session_id
 from services.console.sessions.curve import Curve, SessionCurve
 from services.console.sessions.drawing import Scale, drawing, top_of
-from services.console.sessions.models import Session
+from services.console.sessions.models import Json, Session
 from services.kit import formats
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
@@ -109,8 +109,9 @@ async def compared(archive: Archive, caller: Principal, ids: Sequence[UUID]) -> 
 
 
 async def with_curves(archive: Archive, caller: Principal, sessions: Sequence[Session]) -> list[Compared]:
-    """The same of sessions that are known."""
-    ordered = sorted(sessions, key=lambda session: (session.started_at, str(session.id)))
+    """The same of sessions that are known; of one that goes on, what its samples come to so far."""
+    known = await asyncio.gather(*(_as_far_as_known(archive, caller, session) for session in sessions))
+    ordered = sorted(known, key=lambda session: (session.started_at, str(session.id)))
     found = await asyncio.gather(*(_curve(archive, caller, session.id) for session in ordered))
     pairs = zip(ordered, found, strict=True)
     return [Compared(session, curve, number=number) for number, (session, curve) in enumerate(pairs)]
@@ -122,6 +123,17 @@ async def _curve(archive: Archive, caller: Principal, session: UUID) -> Curve:
         return await curves.window(archive, caller, session, points=POINTS)
     except HistoryRefused:
         return Curve()
+
+
+async def _as_far_as_known(archive: Archive, caller: Principal, session: Session) -> Session:
+    """The session; where its gateway has not said what it came to, with what was measured."""
+    if session.summary:
+        return session
+    try:
+        told: Json = await archive.ask(caller, f"/sessions/{session.id}/summary")
+    except (HistoryRefused, HistoryUnavailable):
+        return session
+    return replace(session, summary=told.get("measured") or {})
 
 
 def pictures(rows: Sequence[Compared]) -> tuple[Scale, list[str]]:

@@ -58,6 +58,11 @@ class Session:
         )
 
     @property
+    def is_running(self) -> bool:
+        """Whether it goes on: what is known of it is known so far."""
+        return self.outcome == "running"
+
+    @property
     def path(self) -> str:
         """Where its page is."""
         return f"/sessions/{self.id}"
@@ -69,7 +74,7 @@ class Session:
         return ", ".join(part for part in parts if part)
 
     def outcome_text(self, language: Language) -> str:
-        """``completed``, ``aborted``, ``running``, ``end unknown``."""
+        """``completed``, ``aborted``, ``still running``, ``end unknown``."""
         return TEXTS[f"outcome_{self.outcome}"][language]
 
     @property
