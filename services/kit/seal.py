@@ -9,12 +9,13 @@ import contextlib
 import fcntl
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from services.kit import files
 
 GENESIS: Final = "0" * 64
 
@@ -43,7 +44,7 @@ class Seal:
             if not key_path.exists():
                 self.key = secrets.token_bytes(32)
                 self._write(Mark(0, GENESIS))
-                _replace(key_path, self.key.hex())  # last: a crash before it begins anew
+                files.replace(key_path, self.key.hex().encode())  # last: a crash before it begins anew
             self.key = bytes.fromhex(key_path.read_text(encoding="ascii").strip())
 
     def digest(self, text: str) -> str:
@@ -79,20 +80,12 @@ class Seal:
         return self.digest(f"seal {mark.seq} {mark.hash}")
 
     def _write(self, mark: Mark) -> None:
-        _replace(self._path, json.dumps({"seq": mark.seq, "hash": mark.hash, "mac": self._mac(mark)}))
+        """The seal before this one is as good after a power cut: a chain may be longer than its seal."""
+        text = json.dumps({"seq": mark.seq, "hash": mark.hash, "mac": self._mac(mark)})
+        files.replace(self._path, text.encode(), named=False)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with self._path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _replace(path: Path, text: str) -> None:
-    """The whole text or the old one, for the owner's eyes only."""
-    beside = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

@@ -1,5 +1,6 @@
 """Files that a crash or a full disk must not leave in halves."""
 
+import os
 import stat
 
 import pytest
@@ -25,6 +26,23 @@ def test_the_first_that_publishes_a_file_wins(tmp_path):
     files.publish(path, b"second")
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("put", [files.replace, files.publish])
+def test_the_name_of_a_file_is_on_the_disk_like_its_content(tmp_path, monkeypatch, put):
+    """A power cut must not take a key away that signed rows of a database on another disk."""
+    flushed = []
+    flush = os.fsync
+
+    def note(descriptor):
+        flushed.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), sorted(map(str, tmp_path.iterdir()))))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    put(tmp_path / "key", b"secret")
+    content, name = flushed
+    assert not content[0]
+    assert name == (True, [str(tmp_path / "key")])
 
 
 def test_what_cannot_be_put_there_leaves_nothing_behind(tmp_path):
