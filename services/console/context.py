@@ -30,7 +30,7 @@ from services.kit.auth.keys import read_private
 from services.kit.auth.principal import Principal
 from services.kit.looks import Looks
 from services.kit.pages import Language, Pages, language_of
-from services.kit.trail import Trail
+from services.kit.trail import Trail, canonical
 from services.kit.words import PHASES
 
 HERE: Final = Path(__file__).parent
@@ -106,15 +106,25 @@ class Console:
         await run_in_threadpool(
             self.trail.append, who, action, record=record, site=site, address=address, detail=detail
         )
-        self.looks.put_down(who, action, record or "")
 
     async def record_look(
-        self, request: HTTPConnection, who: Principal, action: str, *, record: str, site: str | None = None,
-        detail: Mapping[str, Any] | None = None,
+        self, request: HTTPConnection, who: Principal, action: str, *, record: str | None = None,
+        site: str | None = None, detail: Mapping[str, Any] | None = None,
+        question: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """The same, once in a quarter of an hour. Raises TrailUnavailable."""
-        if not self.looks.known(who, action, record):
+        """The same, once in a quarter of an hour of a sign-in: to look again is the same look.
+
+        ``question`` is what a list was asked: another one is another look. Two at once may leave a row each,
+        never none. Raises TrailUnavailable.
+        """
+        look = _look(request, record, question)
+        if not self.looks.known(who, action, look):
             await self.record(request, who, action, record=record, site=site, detail=detail)
+            self.looks.put_down(who, action, look)
+
+    def has_looked(self, request: HTTPConnection, who: Principal, action: str, record: str) -> bool:
+        """Whether that look stands in the trail already."""
+        return self.looks.known(who, action, _look(request, record))
 
     def page(
         self,
@@ -145,6 +155,12 @@ class Console:
             "bare": False,
         }
         return self.pages.render(request, template, status=status, **(frame | context))
+
+
+def _look(connection: HTTPConnection, record: str | None, question: Mapping[str, Any] | None = None) -> str:
+    """What makes a look the same one: the sign-in (none of a token), the record, what was asked."""
+    signed_in = getattr(connection.state, "signed_in", None)
+    return f"{signed_in[0].id if signed_in else ''} {record or ''} {canonical(question or {})}"
 
 
 def script_texts(texts: dict[str, str], language: Language) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class SessionRig:
         self.away(is_away=False)
         self.app = api.create(self.console, "0", [])
         self.accounts = AccountRig(settings.database)
+        self._signed_in = {}
         for name, roles in PEOPLE.items():
             self.accounts.person(name, *roles)
 
@@ -140,8 +141,14 @@ class SessionRig:
         rows = self.console.trail.rows(select(TRAIL).order_by(TRAIL.c.seq))
         return [(row.name, row.action, row.record, row.site) for row in rows]
 
+    def sign_in_anew(self, name):
+        """From now on this person looks from another browser."""
+        self._signed_in.pop(name, None)
+
     def _client(self, name):
-        headers = {"accept": "text/html", "accept-language": "en"} | self.accounts.headers(name)
+        if name not in self._signed_in:
+            self._signed_in[name] = self.accounts.headers(name)
+        headers = {"accept": "text/html", "accept-language": "en"} | self._signed_in[name]
         return Client(self.app, headers)
 
     def another(self, number, *, days=0, site="north", appointment=None, outcome="completed", **said):

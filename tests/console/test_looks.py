@@ -4,7 +4,7 @@ import pytest
 from console.samples import Clock
 from console.session_rig import SessionRig
 from servers import Valkey
-from simulated_session import SESSION
+from simulated_session import CURE, PATIENT, SESSION
 from sqlalchemy import select
 
 from services.console.tables import TRAIL
@@ -67,13 +67,66 @@ def test_a_search_by_an_id_leaves_a_row_with_it_found_or_not(rig, field):
     before = rig.trail()
     rig.get("nora", "/sessions", params={field: NOBODY})
     rig.get("nora", "/sessions", params={field: NOBODY})
-    assert rig.trail()[len(before) :] == [("nora", "sessions.searched", NOBODY, None)]
+    beneath = [("nora", "sessions.listed", None, "north")] if field == "q" else []  # the list that stays
+    assert rig.trail()[len(before) :] == [("nora", "sessions.searched", NOBODY, None), *beneath]
 
 
-def test_a_search_that_names_nobody_leaves_no_row(rig):
-    """The list of last week's sessions is no one's record."""
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/sessions/{SESSION}", f"/cures/{CURE}/sessions", f"/sessions?patient={PATIENT}", "/sessions",
+        f"/sessions/compare?session={SESSION}&session={NOBODY}",
+    ],
+    ids=["session", "cure", "patient", "list", "compare"],
+)  # fmt: skip
+def test_a_page_that_is_loaded_again_is_the_same_look(rig, path):
+    """A row a reload buries the one that matters; another sign-in or a quarter of an hour is another look."""
+    clock = Clock()
+    rig.console.looks = Looks(clock)
     before = rig.trail()
-    assert rig.get("nora", "/sessions", params={"span": "week", "site": "north"}).status_code == 200
+    for _ in range(3):
+        rig.get("nora", path)
+    once = rig.trail()[len(before) :]
+    assert len(once) == (0 if "compare" in path else 1)
+    rig.sign_in_anew("nora")
+    rig.get("nora", path)
+    assert rig.trail()[len(before) :] == once * 2
+    clock.now += ONE_LOOK_S
+    rig.get("nora", path)
+    assert rig.trail()[len(before) :] == once * 3
+
+
+def listed(rig, before):
+    """(site, details) of the rows of lists since then."""
+    rows = rig.console.trail.rows(select(TRAIL).order_by(TRAIL.c.seq))[len(before) :]
+    return [(row.action, row.record, row.site, dict(row.detail)) for row in rows]
+
+
+def test_a_list_of_sessions_is_a_row_with_what_was_asked_and_how_many_were_shown(rig):
+    """Whoever leafs through everybody's sessions has seen more than one record."""
+    before = rig.trail()
+    for query in ({}, {"region": "lumbar", "site": "north"}, {"region": "cervical"}, {}):
+        assert rig.get("nora", "/sessions", params=query).status_code == 200
+    assert listed(rig, before) == [
+        ("sessions.listed", None, "north", {"shown": 1}),
+        ("sessions.listed", None, "north", {"region": "lumbar", "site": "north", "shown": 1}),
+        ("sessions.listed", None, None, {"region": "cervical", "shown": 0}),
+    ]
+
+
+def test_a_list_by_a_patient_s_id_says_the_rest_of_the_question_too(rig):
+    """One row for one list: with the patient as its record."""
+    before = rig.trail()
+    rig.get("nora", "/sessions", params={"patient": str(PATIENT), "outcome": "completed"})
+    detail = {"by": "patient", "outcome": "completed", "shown": 1}
+    assert listed(rig, before) == [("sessions.searched", str(PATIENT), "north", detail)]
+
+
+def test_a_list_that_is_refused_leaves_no_row(rig):
+    """Nobody has seen a list of a day that there is none of."""
+    before = rig.trail()
+    assert rig.get("nora", "/sessions", params={"since": "nonsense", "span": "dates"}).status_code == 422
+    assert rig.get("moni", "/sessions").status_code == 403
     assert rig.trail() == before
 
 
@@ -82,11 +135,12 @@ def test_a_look_at_a_bed_leaves_one_row_a_quarter_of_an_hour(room, path):
     """A page that is opened anew after each pause is one look."""
     clock = Clock()
     room.console.looks = Looks(clock)
+    anna = room.client("anna")
     for _ in range(3):
-        room.client("anna").get(path)
+        anna.get(path)
     assert looks_at_beds(room) == [("anna", "north/bed-01", "north")]
     clock.now += ONE_LOOK_S
-    room.client("anna").get(path)
+    anna.get(path)
     assert len(looks_at_beds(room)) == 2
 
 

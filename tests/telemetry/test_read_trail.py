@@ -178,7 +178,7 @@ def test_what_the_console_shows_stands_in_the_console_s_trail_alone(tmp_path):
         assert clinic.get("nora", f"/sessions/{SESSION}").status_code == 200
         assert clinic.get("nora", "/sessions").status_code == 200
         told = [action for _, action, *_ in clinic.trail()]
-        assert told == ["session.exported", "session.seen"]
+        assert told == ["session.exported", "session.seen", "sessions.listed"]
         assert rows(clinic.history.settings) == []
 
 

@@ -42,7 +42,8 @@ async def _chosen(console: Console, request: Request, who: Principal) -> Respons
         return await listed(console, request, who, Asked(), error)
     rows = await comparing.compared(console.archive, who, ids)
     for row in rows:
-        await console.record(request, who, "session.seen", record=str(row.session.id), site=row.session.site)
+        seen = row.session
+        await console.record_look(request, who, "session.seen", record=str(seen.id), site=seen.site)
     return _page(console, request, rows, [row.session for row in rows])
 
 
@@ -54,7 +55,7 @@ async def _of_cure(console: Console, request: Request, who: Principal, text: str
         raise HistoryNotFound(f"no session of cure {cure} is known here", 404, words)
     sessions = [Session.of(row) for row in reversed(found)]
     rows = await comparing.with_curves(console.archive, who, _wanted(request, sessions))
-    await console.record(request, who, "cure.seen", record=str(cure), site=sessions[0].site)
+    await console.record_look(request, who, "cure.seen", record=str(cure), site=sessions[0].site)
     return _page(console, request, rows, sessions, cure=str(cure))
 
 

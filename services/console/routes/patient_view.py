@@ -100,7 +100,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         key = _key_of(console, who, device, site)
         language = language_of(request)
         if isinstance(who, Principal):
-            await console.record(request, who, "patient-view.opened", record=str(key), site=key.site)
+            await console.record_look(request, who, "patient-view.opened", record=str(key), site=key.site)
         return console.pages.render(
             request,
             "patient.html",

@@ -60,7 +60,7 @@ async def listed(
             return await _opened(console, request, who, asked.q)
         answer, following = await console.archive.page(who, "/sessions", asked.query(datetime.now(UTC)))
         rows = [Session.of(row) for row in answer]
-        await _record_search(console, request, who, asked, rows)
+        await _record_list(console, request, who, asked, rows)
     except BadSearch as error:
         if error.field == "q":
             return await listed(console, request, who, asked, error)
@@ -73,18 +73,21 @@ async def listed(
     )  # fmt: skip
 
 
-async def _record_search(
+async def _record_list(
     console: Console, request: Request, who: Principal, asked: Asked, rows: list[Session]
 ) -> None:
-    """A list that was asked for by somebody's id says something of that one, also when it is empty."""
+    """Who saw which list, and how many sessions; by an id it is a row of that one's, also when empty."""
+    detail: dict[str, Any] = asked.told() | {"shown": len(rows)}
     named = asked.site if asked.site and who.may("sessions.see", asked.site) else None
     site = rows[0].site if rows else named
-    for name, text in (("patient", asked.patient), ("cure", asked.cure)):
-        if text:
-            record = str(asking.session_id(text, name))
-            await console.record_look(
-                request, who, "sessions.searched", record=record, site=site, detail={"by": name}
-            )
+    ids = [(name, str(asking.session_id(detail.pop(name), name))) for name in asking.IDS if name in detail]
+    for name, record in ids:
+        by = detail | {"by": name}
+        await console.record_look(request, who, "sessions.searched", record=record, site=site, detail=by)
+    if not ids:
+        question = asked.told() | {"page": asked.cursor}
+        one = site if len({row.site for row in rows}) <= 1 else None
+        await console.record_look(request, who, "sessions.listed", site=one, detail=detail, question=question)
 
 
 async def _opened(console: Console, request: Request, who: Principal, text: str) -> Response:
@@ -119,7 +122,7 @@ def _add_one(routes: APIRouter, console: Console, notes: Notes) -> None:
     ) -> dict[str, Any]:
         """The curve from a sample to before another in at most ``width`` buckets: none hides a peak."""
         found = await curve.window(console.archive, who, session, points=width, first=first, after=after)
-        if not console.looks.known(who, "session.seen", str(session)):  # not through its page
+        if not console.has_looked(request, who, "session.seen", str(session)):  # not through its page
             seen = Session.of(await console.archive.ask(who, f"/sessions/{session}"))
             await console.record_look(
                 request, who, "session.seen", record=str(session), site=seen.site, detail={"part": "curve"}
@@ -139,8 +142,7 @@ async def _shown(
     token = console.token_for_panel(who, session.site)
     beside = await bedside.read(panel, token, session.device, session.id, language)
     written = await run_in_threadpool(notes.of, session.id)
-    record_it = console.record if problem is None else console.record_look  # it is shown in either case
-    await record_it(request, who, "session.seen", record=str(session.id), site=session.site)
+    await console.record_look(request, who, "session.seen", record=str(session.id), site=session.site)
     done = await run_in_threadpool(
         from_console.during, console.store.engine, console.trail, session, language
     )

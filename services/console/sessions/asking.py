@@ -19,7 +19,7 @@ REGIONS: Final[tuple[str, ...]] = get_args(Region)
 MOST_CHARACTERS: Final = 80  # of what is typed; more is no id and no name
 SHOWN_CHARACTERS: Final = 40
 _CHOICES: Final = {"region": REGIONS, "outcome": OUTCOMES, "span": SPANS}
-_IDS: Final = ("cure", "patient")
+IDS: Final = ("patient", "cure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,17 @@ class Asked:
         """Whether anything but the page is asked for."""
         return any(value for name, value in asdict(self).items() if name != "cursor")
 
+    def told(self) -> dict[str, Any]:
+        """What was asked, for the audit trail: the fields that say something, and whether it was page one."""
+        fields = {name: str(value).strip()[:MOST_CHARACTERS] for name, value in asdict(self).items()}
+        said = {name: text for name, text in fields.items() if text and name not in ("q", "cursor")}
+        return said | ({"further": True} if self.cursor else {})
+
     def query(self, now: datetime) -> dict[str, Any]:
         """As telemetry is asked. Raises BadSearch that names the field, the value and what would do."""
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        for name in _IDS:
+        for name in IDS:
             if getattr(self, name):
                 session_id(getattr(self, name), name)
         since, until = self._edges(now)
