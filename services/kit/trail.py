@@ -33,6 +33,7 @@ LIMITS: Final = {
 }  # fmt: skip
 What = Literal["changed", "removed", "order", "cut", "rewound", "seal_missing", "seal_forged"]
 RESEALED: Final = "trail.resealed"
+START: Final = Mark(0, GENESIS)  # before the first row
 _WAIT: Final = 0x5B_0D_71_A1  # PostgreSQL's advisory lock: one row after the other
 _READ_AT_ONCE: Final = 1000
 
@@ -124,19 +125,30 @@ class Trail:
             log.error("the audit trail does not continue what was sealed", seq=row["seq"])
         return int(row["seq"])
 
-    def verify(self) -> Finding:
-        """Look at every row. The first that is not as it was written is named."""
-        broken, sealed = None, Mark(0, GENESIS)
+    def verify(self, since: Mark = START, most: int | None = None) -> Finding:
+        """Look at every row; or at those behind one that was looked at, at ``most`` so many of them.
+
+        Where that one or the sealed one is another now, every row is looked at all the same. The first that
+        is not as it was written is named.
+        """
+        broken, sealed = None, START
         try:
             sealed = self._seal.read()  # before the rows: they only become more
         except SealBroken as error:
             broken = error
         with reading(self._engine) as connection, _lenient(connection):
-            found = self._walk(connection, sealed)
+            if not self._stand(connection, since, (since, sealed)):
+                since, most = START, None
+            found = self._walk(connection, sealed, since, most)
         if found.ok and broken:
             what: What = "seal_missing" if str(broken) == "missing" else "seal_forged"
             return Finding(found.rows, found.head, None, what)
         return found
+
+    def length(self) -> int:
+        """How many rows were written, by the newest one's number."""
+        with reading(self._engine) as connection:
+            return self._head(connection).seq
 
     def expect(self, seq: int, digest: str, found: Finding) -> Finding:
         """The finding of ``verify`` once more, with a row that somebody wrote down elsewhere."""
@@ -159,18 +171,26 @@ class Trail:
         with reading(self._engine) as connection, _lenient(connection):
             return [_entry(dict(row)) for row in connection.execute(query).mappings()]
 
-    def _walk(self, connection: Connection, sealed: Mark) -> Finding:
-        """Follow the chain from its first row; ``sealed`` must be on it."""
-        head, rows = Mark(0, GENESIS), 0
-        query = select(self.table).order_by(self.table.c.seq)
+    def _stand(self, connection: Connection, last: Mark, marks: tuple[Mark, ...]) -> bool:
+        """Whether the rows of these marks are the same still, as far as they are none behind the last one."""
+        return all(
+            self._hash_of(connection, mark.seq) == mark.hash for mark in marks if 0 < mark.seq <= last.seq
+        )
+
+    def _walk(self, connection: Connection, sealed: Mark, since: Mark, most: int | None) -> Finding:
+        """Follow the chain from behind a row of it; ``sealed`` must be on it."""
+        head, rows = since, since.seq
+        query = select(self.table).order_by(self.table.c.seq).limit(most)
+        if rows:  # else from whichever is the first, also one that was put in before number 1
+            query = query.where(self.table.c.seq > rows)
         answer = connection.execution_options(yield_per=_READ_AT_ONCE).execute(query)
         with contextlib.closing(answer.mappings()) as found:
-            for rows, row in enumerate(found, 1):
+            for rows, row in enumerate(found, since.seq + 1):
                 what = self._fault(dict(row), Mark(rows, head.hash), sealed)
                 if what is not None:
                     return Finding(rows, head, rows, what)
                 head = Mark(rows, str(row["hash"]))
-        if sealed.seq > rows:
+        if sealed.seq > rows and (most is None or rows - since.seq < most):
             return Finding(rows, head, rows + 1, "cut")
         return Finding(rows, head)
 
@@ -197,7 +217,7 @@ class Trail:
         row = connection.execute(
             select(columns.seq, columns.hash).order_by(columns.seq.desc()).limit(1)
         ).first()
-        return Mark(0, GENESIS) if row is None else Mark(int(row.seq), str(row.hash))
+        return START if row is None else Mark(int(row.seq), str(row.hash))
 
     def _continues(self, connection: Connection) -> bool:
         """Whether the sealed row is in the table: a seal moves only along its own chain."""

@@ -11,6 +11,7 @@ from console.room_rig import RoomRig
 from sqlalchemy import event, text
 
 import services.console
+from services.console import chain_watch
 from services.console.texts import TEXTS
 from services.kit.database import writing
 from services.kit.trail_pages import A_PAGE
@@ -69,6 +70,7 @@ def test_pages_follow_each_other_without_a_row_lost_or_twice(rig):
 def test_one_page_is_one_query(rig):
     """Fifty rows are not fifty questions."""
     write(rig, 30)
+    page(rig)
     queries = []
     event.listen(rig.console.store.engine, "before_cursor_execute", lambda *it: queries.append(it[2]))
     page(rig)
@@ -77,7 +79,7 @@ def test_one_page_is_one_query(rig):
     queries.clear()
     page(rig)
     assert len(queries) == few
-    assert len([query for query in queries if "FROM console_trail" in query and "hash, " not in query]) <= 4
+    assert len([query for query in queries if "FROM console_trail" in query and "hash, " not in query]) <= 6
 
 
 @pytest.mark.parametrize(
@@ -162,17 +164,66 @@ def test_the_export_has_every_row_and_runs_no_formula(rig):
 def test_verify_now_says_whether_the_chain_is_whole_and_names_the_bad_row(rig):
     """The page says it in words, and that somebody looked is a row."""
     write(rig, 3)
-    assert "Not verified" in page(rig)
     assert rig.client("ada").post("/trail/verify").status_code == 303
     assert "The chain is whole" in page(rig)
-    with writing(rig.console.store.engine) as connection:
-        connection.execute(text("DROP TRIGGER console_trail_no_update"))
-        connection.execute(text("UPDATE console_trail SET name = 'nobody' WHERE seq = 2"))
+    tamper(rig, 2)
     rig.client("ada").post("/trail/verify")
     html = page(rig)
     assert "The chain is broken" in html
     assert "Row 2 is not the one that was written" in html
     assert "Trail verified" in html
+
+
+def tamper(rig, seq):
+    """Who owns the database changes a row."""
+    with writing(rig.console.store.engine) as connection:
+        connection.execute(text("DROP TRIGGER IF EXISTS console_trail_no_update"))
+        connection.execute(text(f"UPDATE console_trail SET name = 'nobody' WHERE seq = {seq}"))  # noqa: S608  (ours)
+
+
+def chain(html):
+    """What a page says of the chain, without tags."""
+    card = re.search(r'id="chain".*?</form>', html, re.DOTALL)[0]
+    return " ".join(re.sub(r"<[^>]*>", " ", card).split())
+
+
+def test_the_page_says_which_rows_were_read_when_and_reads_what_was_written_since(rig):
+    """`1 row checked` above a table of 26 rows is what was true at the start."""
+    write(rig, 3)
+    rig.console.chain.again()
+    write(rig, 20)
+    said = chain(page(rig))
+    assert "checked: 24 of 24" in said  # (the look itself is the last)
+    assert re.search(r"Read up to row 3: [^.]*\d{2}:\d{2}:\d{2}", said)
+    assert re.search(r"Written since, rows 4 to 24, read: [^.]*\d{2}:\d{2}:\d{2}", said)
+    german = rig.client("ada", accept="text/html").get("/trail", headers={"accept-language": "de"}).text
+    assert "geprüft: 25 von 25" in chain(german)
+
+
+def test_a_row_that_was_changed_since_the_last_look_is_told_when_the_page_is_opened(rig):
+    """Nobody need press a button to be warned; and a row that was read before is read again on demand."""
+    write(rig, 3)
+    assert "checked: 4 of 4" in chain(page(rig))
+    write(rig, 3)
+    tamper(rig, 6)
+    said = chain(page(rig))
+    assert "The chain is broken Row 6 is not the one that was written" in said
+    assert "checked" not in said
+
+
+def test_a_long_chain_is_read_a_part_at_a_time_and_the_page_says_how_far(rig, monkeypatch):
+    """A page must not wait for a million rows, nor say that they are whole."""
+    monkeypatch.setattr(chain_watch, "MOST_AT_ONCE", 10)
+    write(rig, 15)
+    assert "As far as it was checked, the chain is whole (checked: 10 of 16 rows)" in chain(page(rig))
+    assert "The chain is whole: each row is as it was written (checked: 17 of 17)" in chain(page(rig))
+
+
+def test_a_page_does_not_wait_for_a_look_that_goes_on(rig):
+    """The look at the start of a console with ten years of rows takes its time."""
+    write(rig, 3)
+    with rig.console.chain._turn:
+        assert "Not checked to the end yet" in chain(page(rig))
 
 
 def test_a_damaged_row_is_shown_as_far_as_it_can_be(rig):
@@ -203,7 +254,9 @@ def test_a_cell_with_nothing_in_it_is_left_out_where_rows_are_cards(rig):
 def test_every_action_that_is_recorded_has_its_words():
     """A code in place of a word tells an auditor nothing."""
     root = Path(services.console.__file__).parent
-    call = re.compile(r'(?:record|append|_say)\([^"()]*(?:\([^"()]*\)[^"()]*)*"([a-z_]+(?:\.[a-z_]+)?)"')
+    call = re.compile(
+        r'(?:record(?:_look)?|append|_say)\([^"()]*(?:\([^"()]*\)[^"()]*)*"([a-z_]+(?:\.[a-z_]+)?)"'
+    )
     recorded = {name for path in root.rglob("*.py") for name in call.findall(path.read_text())}
     assert {"sign_in", "session.seen", "alarm.acknowledged", "user.added"} <= recorded
     actions = {name for name in recorded if "." in name or name.startswith("sign_")}

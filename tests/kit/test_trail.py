@@ -54,6 +54,12 @@ class Book:
             for statement in statements:
                 connection.execute(statement)
 
+    def force_again(self, *statements):
+        """More of it, once the triggers are gone."""
+        with writing(self.engine) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
     def row(self, seq):
         """One row as it is stored."""
         with self.engine.connect() as connection:
@@ -90,6 +96,30 @@ def test_a_changed_or_removed_row_is_named(book, statement, first_bad, what):
     """Whoever hides what they looked at must not be able to."""
     book.force(statement)
     assert found(book) == (False, first_bad, what)
+
+
+def test_a_look_goes_on_from_the_last_one_and_begins_anew_where_that_does_not_stand(book):
+    """What was looked at is not looked at again, unless it is not there any more."""
+    part = book.trail.verify(most=4)
+    assert (part.ok, part.rows) == (True, 4)
+    assert book.trail.verify(part.head).rows == 6
+    assert book.trail.verify(part.head, most=1).rows == 5
+    book.force(update(TRAIL).where(TRAIL.c.seq == 2).values(record="another"))
+    assert book.trail.verify(part.head).ok  # row 2 was looked at
+    book.force_again(update(TRAIL).where(TRAIL.c.seq == 4).values(hash="0" * 64))
+    whole = book.trail.verify(part.head)
+    assert (whole.ok, whole.first_bad, whole.what) == (False, 2, "changed")
+
+
+def test_going_on_finds_an_end_that_was_cut_off_and_a_row_that_was_changed_behind(book):
+    """The end is where somebody hides what was just done."""
+    part = book.trail.verify(most=4)
+    book.force(update(TRAIL).where(TRAIL.c.seq == 5).values(site=None))
+    assert (book.trail.verify(part.head).first_bad, book.trail.verify(part.head).what) == (5, "changed")
+    book.force_again(delete(TRAIL).where(TRAIL.c.seq >= 5))
+    assert (book.trail.verify(part.head).first_bad, book.trail.verify(part.head).what) == (5, "cut")
+    book.force_again(delete(TRAIL).where(TRAIL.c.seq >= 3))
+    assert (book.trail.verify(part.head).first_bad, book.trail.verify(part.head).what) == (3, "cut")
 
 
 def test_rows_that_were_swapped_are_found(book):

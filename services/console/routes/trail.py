@@ -55,16 +55,20 @@ def router(console: Console) -> APIRouter:
     ) -> Response:
         """Who saw or changed what, newest first; that this was read is written down, too."""
         chosen = {"of": READS} if of == READS else {}
-        await console.record(request, who, "trail.seen", detail=query_of(asked) | chosen)
+        told = query_of(asked) | chosen
+        await console.record_look(request, who, "trail.seen", detail=told, question=told)
         asked = replace(asked, sites=who.sites("trail.see"))
         language, away, status, shown = language_of(request), "", 200, Page([], None, None)
+        look, written = None, 0
         try:
             if chosen:
                 shown = await reads.read(console.archive, who, asked, before=before, after=after)
             else:
+                look = await run_in_threadpool(console.chain.go_on)
                 shown = await run_in_threadpool(
                     trail_pages.read, console.trail, asked, before=before, after=after
                 )
+                written = await run_in_threadpool(console.trail.length)
         except (HistoryUnavailable, HistoryRefused) as error:
             away, status = error.words[language], error.status
         return console.page(
@@ -82,7 +86,8 @@ def router(console: Console) -> APIRouter:
             newer=_address(asked, chosen, after=shown.newer),
             export=f"/trail.csv?{urlencode(query_of(asked))}",
             filtered=bool(query_of(asked)),
-            look=console.chain,
+            look=look,
+            written=written,
         )
 
     @routes.get("/trail.csv")
