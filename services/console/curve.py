@@ -7,6 +7,7 @@ with. Peaks stay: a bucket has its least and its greatest value.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -97,6 +98,7 @@ def answer(segments: list[Json], boot: str | None) -> Json:
         "stride": last.get("stride", 1) if last else 1,
         "session": None,
         "marks": [],
+        "unmeasured": [stretch for segment in segments for stretch in unmeasured(segment)],
         **columns(segments),
     }
 
@@ -105,7 +107,7 @@ def columns(segments: Iterable[Json]) -> dict[str, list[float | int | None]]:
     """Thinned segments as columns: `time` (seconds since the epoch), `least` and `tension` (a bucket's least
     and greatest), `target`, `counter` (N) and `phase` (index into `words.PHASES`), oldest first.
 
-    A row of None stands between two segments, so that a gap shows.
+    A row of None stands between two segments, so that a gap shows; None is also what was not measured.
     """
     rows: list[Row] = []
     for segment in segments:
@@ -114,6 +116,17 @@ def columns(segments: Iterable[Json]) -> dict[str, list[float | int | None]]:
         rows.extend(_rows(segment))
     turned = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
     return {name: list(column) for name, column in zip(COLUMNS, turned, strict=True)}
+
+
+def unmeasured(segment: Json) -> Iterable[tuple[float, float]]:
+    """From when to when (seconds since the epoch) the tension of some samples was not measured."""
+    started, counts = _seconds(segment["started_at"]), segment.get("unmeasured", {}).get("tension_n", [])
+    ends = [*segment["offset_ms"][1:], segment["count"] * segment["period_ms"]]
+    lacking = groupby(zip(counts, segment["offset_ms"], ends, strict=False), key=lambda row: row[0] > 0)
+    for is_lacking, group in lacking:
+        if is_lacking:
+            rows = list(group)
+            yield started + rows[0][1] / 1000, started + rows[-1][2] / 1000
 
 
 def marks(events: Iterable[Json]) -> list[Json]:

@@ -9,7 +9,7 @@ import pytest
 from console.samples import BOOT, NEXT_BOOT, NORTH, block
 
 from services.console.archive import Archive
-from services.console.curve import Curves, Since, columns
+from services.console.curve import Curves, Since, answer, columns
 from services.console.errors import HistoryRefused, HistoryUnavailable
 from services.console.models import Device
 from services.kit.auth.principal import SYSTEM
@@ -69,6 +69,18 @@ def test_a_gap_between_segments_is_a_gap_in_the_curve():
     assert found["phase"] == [HOLD, HOLD, None, HOLD]
     assert found["time"][1] - found["time"][0] == pytest.approx(0.1)
     assert found["time"] == sorted(found["time"])
+
+
+def test_what_was_not_measured_is_a_gap_that_the_curve_can_name():
+    """To the width of a bucket; one of which a part was measured keeps its line."""
+    whole = segment("2026-11-22T10:00:00+00:00", [1.0, None, 2.0, 3.0], [4.0, None, 5.0, 6.0])
+    whole |= {"unmeasured": {"tension_n": [0, 5, 2, 0], "residual_n": [0, 5, 2, 0]}}
+    plain = segment("2026-11-22T10:01:00+00:00", [1.0], [2.0])
+    found = answer([whole, plain, plain | {"unmeasured": {"tension_n": [1]}}], str(BOOT))
+    assert found["tension"][:4] == [4.0, None, 5.0, 6.0]
+    first, second = found["unmeasured"]
+    assert first == pytest.approx((found["time"][1], found["time"][3]))
+    assert second == pytest.approx((found["time"][-1], found["time"][-1] + 0.1))
 
 
 def test_no_samples_are_empty_columns():

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 # What the bed's scripts say themselves; everything else comes from the server as it is shown.
 SCRIPT_TEXTS: Final = (
-    "target", "curve_no_session", "curve_session_empty",
+    "target", "curve_no_session", "curve_session_empty", "past_unmeasured", "past_unmeasured_at",
     "bed_sessions_away", "bed_no_sessions", "session_facts",
     "command_sent", "command_by", "command_unreachable",
     "done_stop", "done_pause", "failed_stop", "failed_pause",

@@ -1,6 +1,6 @@
 """A part of a session's curve: telemetry's buckets as columns, with every least and greatest value kept."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -22,13 +22,15 @@ Cell = float | None
 class Curve:
     """Rows of ``COLUMNS`` in order of seq, each a bucket of ``stride`` samples; a row of None is a gap.
 
-    ``phases`` are (first seq, seq behind, index into words.PHASES).
+    ``phases`` are (first seq, seq behind, index into words.PHASES), ``unmeasured`` (first seq, seq behind) of
+    buckets in which the tension of some samples was not measured: it has no part in their least and greatest.
     """
 
     period_s: float = 0.02
     stride: int = 1
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     phases: list[tuple[int, int, int]] = field(default_factory=list)
+    unmeasured: list[tuple[int, int]] = field(default_factory=list)
     after: int = 0  # the seq behind the last sample
     missing: int = 0
 
@@ -45,8 +47,11 @@ class Curve:
             rows.extend(_rows(segment))
         last = segments[-1]
         phases = [part for segment in segments for part in _phases(segment)]
+        unmeasured = [part for segment in segments for part in _unmeasured(segment)]
         after = last["seq"] + last["count"]
-        return cls(last["period_ms"] / 1000, last["stride"], rows, phases, after, window["missing"])
+        return cls(
+            last["period_ms"] / 1000, last["stride"], rows, phases, unmeasured, after, window["missing"]
+        )
 
     def columns(self) -> dict[str, list[Cell]]:
         """For a chart."""
@@ -61,6 +66,7 @@ class Curve:
             "after": self.after,
             "missing": self.missing,
             "phases": self.phases,
+            "unmeasured": self.unmeasured,
             **self.columns(),
         }
 
@@ -81,6 +87,15 @@ class SessionCurve:
     def total_s(self) -> float:
         """How long the curve is."""
         return max(0.0, (self.curve.after - self.first) * self.curve.period_s)
+
+    @property
+    def unmeasured_s(self) -> list[tuple[float, float]]:
+        """From and to, in seconds since the start, of what was not measured."""
+        period_s = self.curve.period_s
+        return [
+            ((begin - self.first) * period_s, (after - self.first) * period_s)
+            for begin, after in self.curve.unmeasured
+        ]
 
     def beginning(self) -> Json:
         """What a page's script begins with; it asks for every other part of the curve itself."""
@@ -124,8 +139,21 @@ def _rows(segment: Json) -> Iterable[tuple[Cell, ...]]:
 
 
 def _phases(segment: Json) -> Iterable[tuple[int, int, int]]:
-    marked = list(zip(_seqs(segment), segment["phase"], strict=True))
-    runs = [(phase, next(group)[0]) for phase, group in groupby(marked, key=lambda row: row[1])]
-    ends = [seq for _, seq in runs[1:]] + [segment["seq"] + segment["count"]]
-    for (phase, first), after in zip(runs, ends, strict=True):
+    for first, after, phase in _stretches(segment, segment["phase"]):
         yield first, after, PHASE_INDEX[phase]
+
+
+def _unmeasured(segment: Json) -> Iterable[tuple[int, int]]:
+    counts = segment.get("unmeasured", {}).get("tension_n", ())
+    for first, after, is_lacking in _stretches(segment, [count > 0 for count in counts]):
+        if is_lacking:
+            yield first, after
+
+
+def _stretches(segment: Json, values: Sequence[Any]) -> Iterable[tuple[int, int, Any]]:
+    """(first seq, seq behind, value) of every stretch of one value, of one a bucket; nothing of none."""
+    marked = zip(_seqs(segment) if values else (), values, strict=True)
+    runs = [(value, next(group)[0]) for value, group in groupby(marked, key=lambda row: row[1])]
+    ends = [seq for _, seq in runs[1:]] + [segment["seq"] + segment["count"]]
+    for (value, first), after in zip(runs, ends, strict=bool(runs)):
+        yield first, after, value

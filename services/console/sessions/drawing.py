@@ -59,6 +59,7 @@ class Drawing:
     target: str
     counter: str
     lane: list[tuple[float, float, str]]  # from, width, tone
+    unmeasured: list[tuple[float, float]]  # from, width
 
 
 def top_of(curves: Iterable[Curve], *limits: float | None) -> float:
@@ -87,8 +88,14 @@ def drawing(curve: Curve, first: int, scale: Scale) -> Drawing:
         for begin, end, phase in curve.phases
     ]
     lane = [(left, right - left, tone) for left, right, tone in places]
+    unmeasured = [
+        (scale.x((begin - first) * curve.period_s), (scale.x(end - begin) - scale.x(0)) * curve.period_s)
+        for begin, end in curve.unmeasured
+    ]
     bands = [[*up, *reversed(down)] for up, down in zip(greatest, least, strict=True)]
-    return Drawing(scale, _path(bands, "Z"), _path(greatest), _path(line(3)), _path(line(4)), lane)
+    return Drawing(
+        scale, _path(bands, "Z"), _path(greatest), _path(line(3)), _path(line(4)), lane, unmeasured
+    )
 
 
 def _path(pieces: Iterable[Sequence[Point]], end: str = "") -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil, floor
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -43,6 +44,16 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """From when to when nobody measured the tension (``0:24``), and the part of the curve that shows it."""
+
+    begins: str
+    ends: str
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record(SessionCurve):
     """``trouble`` names what telemetry could not give; everything else is shown all the same."""
 
@@ -69,6 +80,13 @@ class Record(SessionCurve):
         """Time in each phase, in the order of the phases; those of no treatment left out."""
         spent = self.session.summary.get("phase_s") or self.measured.get("phase_s") or {}
         return [(name, spent[name]) for name in PHASES if spent.get(name) and name not in ("idle", "ready")]
+
+    def unmeasured(self) -> list[Unmeasured]:
+        """What was not measured, in whole seconds since the start, as the curve's axis has them."""
+        return [
+            Unmeasured(_clock(floor(begin)), _clock(ceil(round(end, 3))), *self._around(begin, end))
+            for begin, end in self.unmeasured_s
+        ]
 
     def happened(self, language: Language) -> list[Happened]:
         """The events in words, oldest first."""
@@ -109,11 +127,18 @@ class Record(SessionCurve):
         at = datetime.fromisoformat(event["at"])
         at_s = max(0.0, (event["seq"] - self.first) * self.curve.period_s)
         text, detail = _words(event, language)
-        edges = max(0.0, at_s - AROUND_S), min(max(self.total_s, at_s), at_s + AROUND_S)
+        edges = self._around(at_s, at_s)
         priority = present.alarm_priority(event["type"], event.get("data") or {})
-        return Happened(
-            event["type"], at, round(at_s, 2), round(edges[0], 1), round(edges[1], 1), text, detail, priority
-        )
+        return Happened(event["type"], at, round(at_s, 2), edges[0], edges[1], text, detail, priority)
+
+    def _around(self, begin_s: float, end_s: float) -> tuple[float, float]:
+        """The part of the curve that is shown of this time."""
+        low, high = max(0.0, begin_s - AROUND_S), min(max(self.total_s, end_s), end_s + AROUND_S)
+        return round(low, 1), round(high, 1)
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02}"
 
 
 async def gather(archive: Archive, caller: Principal, wanted: UUID) -> Record:

@@ -7,6 +7,7 @@ from services.kit.language import Language
 
 SCRIPT_WORDS: Final = (
     "ceiling", "peak", "target", "tension", "counter", "past_least", "past_since_start", "past_part_failed",
+    "past_unmeasured",
 )  # fmt: skip
 
 

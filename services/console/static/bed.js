@@ -50,7 +50,7 @@ const sweep = new Sweep(bed.querySelector("canvas"), {
 });
 
 const curve = byId("history")
-  ? new Curve({ box: byId("history"), note: byId("history-note"), range: byId("range"), device, site, running: Boolean(bed.dataset.session), words: { ...texts, ...own }, phases, markColour, tones: TONES })
+  ? new Curve({ box: byId("history"), note: byId("history-note"), lacking: byId("history-unmeasured"), range: byId("range"), device, site, running: Boolean(bed.dataset.session), words: { ...texts, ...own }, phases, markColour, tones: TONES })
   : null;
 
 function take(block) {

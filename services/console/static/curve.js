@@ -1,19 +1,22 @@
 // The stored curve of a bed: asked for once, then only what came since is added at its end.
-import { axis, colour } from "./plots.js";
+import { fill } from "./page.js";
+import { axis, colour, drawUnmeasured } from "./plots.js";
 
 const APPEND_MS = 4000;
 const MOST_POINTS = 2400; // beyond it the whole is asked for again, thinned anew
 const LEAST_POINTS = 2; // one alone has no line, and a time axis of days
 const HEIGHT = 300;
 const BAND_PX = 8; // the phases' band along the bottom
+const MOST_TOLD = 6;
 const COLUMNS = ["time", "target", "least", "tension", "counter", "phase"];
 
-/** options: box, note, range (elements), device, site, running (a session), words, phases, markColour (of a mark), tones of phases. */
+/** options: box, note, lacking, range (elements), device, site, running (a session), words, phases, markColour (of a mark), tones of phases. */
 export class Curve {
   constructor(options) {
     Object.assign(this, options);
     this.plot = null;
     this.data = null;
+    this.unmeasured = [];
     this.marks = new Map();
     this.drawnLimits = [];
     this.asked = 0;
@@ -64,6 +67,7 @@ export class Curve {
       const body = await this.ask(span === "session" ? {} : { minutes: span });
       if (turn !== this.asked) return;
       this.data = COLUMNS.map((name) => body[name]);
+      this.unmeasured = body.unmeasured;
       this.at = body;
       body.marks.forEach((row) => this.marks.set(row.id, row));
       this.show();
@@ -83,6 +87,7 @@ export class Curve {
       if (body.boot && body.boot !== boot) return this.load();
       if (!body.next) return this.say("");
       COLUMNS.forEach((name, i) => this.data[i].push(...body[name]));
+      this.unmeasured.push(...body.unmeasured);
       this.at = { ...this.at, next: body.next };
       this.cut();
       this.show();
@@ -97,6 +102,7 @@ export class Curve {
     const from = this.data[0].at(-1) - Number(this.span) * 60;
     const first = this.data[0].findIndex((time) => time >= from);
     if (first > 0) this.data = this.data.map((column) => column.slice(first));
+    this.unmeasured = this.unmeasured.filter(([, to]) => to > from);
   }
 
   say(text) {
@@ -107,10 +113,18 @@ export class Curve {
     const empty = this.data[0].length < LEAST_POINTS;
     this.say(empty ? this.words[this.nothing()] : "");
     this.box.hidden = empty;
+    this.tell(empty ? [] : joined(this.unmeasured));
     if (empty) return;
     const shown = this.data.slice(0, 5);
     if (this.plot) this.plot.setData(shown);
     else this.draw(shown);
+  }
+
+  /** The last stretches that nobody measured, in words. */
+  tell(stretches) {
+    const times = stretches.slice(-MOST_TOLD).map((edges) => edges.map((at) => clockOf(at, true)).join("–"));
+    const text = times.length ? fill(this.words.past_unmeasured_at, { times: times.join(", ") }) : "";
+    if (this.lacking.textContent !== text) this.lacking.textContent = text;
   }
 
   /** Which text says why there is nothing to see. */
@@ -149,7 +163,7 @@ export class Curve {
           line("counter", "--counter", 1.5),
         ],
         bands: [{ series: [3, 2], fill: `${colour("--tension")}40` }],
-        hooks: { draw: [(plot) => this.drawMore(plot)] },
+        hooks: { drawClear: [(plot) => drawUnmeasured(plot, joined(this.unmeasured), this.words.past_unmeasured)], draw: [(plot) => this.drawMore(plot)] },
       },
       data,
       this.box,
@@ -230,6 +244,17 @@ export class Curve {
     ctx.textBaseline = "top";
     ctx.fillText(symbol, x + 8 * ratio, bbox.top - 11 * ratio);
   }
+}
+
+/** Stretches that touch as one: what came since goes on where the whole ended. */
+function joined(stretches) {
+  const found = [];
+  for (const [from, to] of stretches) {
+    const last = found.at(-1);
+    if (last && from - last[1] < 0.001) last[1] = to;
+    else found.push([from, to]);
+  }
+  return found;
 }
 
 export function clockOf(seconds, exact = false) {

@@ -1,17 +1,19 @@
 // A past session's curve: any part of it at the width of the screen, with phases, guardings, events and limits.
 import { start, texts } from "./page.js";
 import { byId, show, words } from "./past.js";
-import { colour } from "./plots.js";
+import { colour, drawUnmeasured } from "./plots.js";
 import { clockOf, part, secondsOf } from "./zoom.js";
 
 const LANE_PX = 10;
 const TONES = { still: "--still", calm: "--calm", pull: "--pull", yield: "--yield", halt: "--text" };
 const record = JSON.parse(byId("record").textContent);
 let phases = [];
+let unmeasured = [];
 
-/** The columns of a part, whose phases are those that are drawn from now on. */
+/** The columns of a part, whose phases and unmeasured stretches are those that are drawn from now on. */
 function take(curve) {
   phases = curve.phases;
+  unmeasured = curve.unmeasured.map((stretch) => stretch.map((seq) => (seq - record.first) * record.curve.period_s));
   return [secondsOf(curve, record.first), curve.target, curve.least, curve.greatest, curve.counter];
 }
 
@@ -31,6 +33,7 @@ function timeOf(seconds) {
 // --- what lies behind and over the lines ---------------------------------------------------------------------------
 function behind(plot) {
   const { ctx, bbox } = plot;
+  drawUnmeasured(plot, unmeasured, words.past_unmeasured);
   ctx.save();
   clip(ctx, bbox);
   ctx.fillStyle = `${colour("--yield")}2e`;
@@ -143,8 +146,8 @@ function look() {
   };
 }
 
-function tell({ stride, seq, greatest }) {
-  return { stride, points: seq.length, peak: Math.max(...greatest.filter((value) => value !== null)) };
+function tell({ stride, seq, greatest, unmeasured: { length } }) {
+  return { stride, points: seq.length, peak: Math.max(...greatest.filter((value) => value !== null)), unmeasured: length };
 }
 
 if (record.curve.seq.length) show(look(), record.total_s, { ask: (...where) => part(record, ...where), take, tell });
