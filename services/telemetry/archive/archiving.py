@@ -8,6 +8,7 @@ byte, under the same name; what is indexed and still in Redis is compared with t
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -16,20 +17,20 @@ import msgspec
 import structlog
 
 from broker.messages import MAX_BLOCK_SAMPLES
-from services.telemetry.archive.aside import named
+from services.telemetry.archive.aside import Entries, named
 from services.telemetry.archive.comparing import not_archived
+from services.telemetry.archive.entries import HotEntries, HotEntry
 from services.telemetry.archive.group import Group
 from services.telemetry.archive.hot_side import (
     HotBoot,
-    HotEntry,
     HotSide,
     hot_session,
     session_row,
     spans_of_gaps,
 )
-from services.telemetry.archive.making import Entries, make
+from services.telemetry.archive.making import make
 from services.telemetry.archive.models import Run, join
-from services.telemetry.archive.planning import Cut, Situation, cuts, reach, take
+from services.telemetry.archive.planning import NO_SPANS, Cut, Situation, cuts, reach, take
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import NOTHING, Commit, Marks, SessionRow
 from services.telemetry.archive.statistics import session_statistics
@@ -208,7 +209,9 @@ class Archiver:
         """How far all is stored without a hole, counted from the entries themselves."""
         marks = watch.marks
         return {
-            kind: reach(self._hot.entries(kind, source, marks[kind]), spans_of_gaps(gaps, kind), marks[kind])
+            kind: reach(
+                self._hot.entries(kind, source, marks[kind]).spans, spans_of_gaps(gaps, kind), marks[kind]
+            )
             for kind in KINDS
         }
 
@@ -244,7 +247,7 @@ class Archiver:
         """From here on it counts as archived, until the group is made or fails."""
         watch.marks = step.after
         watch.staged |= {row.id for row in step.sessions}
-        self._group.add(step, built, [entry for rows in entries.values() for entry in rows])
+        self._group.add(step, built, chain.from_iterable(entries.values()))
         if self._group.is_full:
             self._flush_now()
 
@@ -271,17 +274,19 @@ class Archiver:
     def _load(
         self, source: Source, marks: Marks, cut: Cut, gaps: Sequence[Gap], *, all_events: bool
     ) -> _Load:
-        entries: dict[Kind, Sequence[HotEntry]] = {}
+        entries: dict[Kind, HotEntries] = {}
         after: Marks = {}
         for kind in ("tension", "blackbox"):
             named = spans_of_gaps(gaps, kind)
-            limit = reach([], named, cut.seq + MAX_BLOCK_SAMPLES)
+            limit = reach(NO_SPANS, named, cut.seq + MAX_BLOCK_SAMPLES)
             waiting = self._hot.entries(kind, source, marks[kind], limit)
-            entries[kind], after[kind] = take(waiting, named, marks[kind], cut.seq, whole=cut.whole)
+            taken, after[kind] = take(waiting.spans, named, marks[kind], cut.seq, whole=cut.whole)
+            entries[kind] = waiting.pick(taken)
         waiting = self._hot.entries("event", source, marks["event"])
         named = spans_of_gaps(gaps, "event")
         end = EVERYTHING if all_events else _first_behind(waiting, after["tension"])
-        entries["event"], after["event"] = take(waiting, named, marks["event"], end, whole=True)
+        taken, after["event"] = take(waiting.spans, named, marks["event"], end, whole=True)
+        entries["event"] = waiting.pick(taken)
         return _Load(entries, after)
 
     # --- what came late -------------------------------------------------------------------------------------

@@ -3,28 +3,27 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from services.telemetry.archive.hot_side import HotEntry
+from services.telemetry.archive.entries import NONE, HotEntries, HotEntry
 from services.telemetry.archive.rows import Span, Stray
 from services.telemetry.models import Gap, Kind, Source
 
 REASON: Final = "stored and cannot be read: kept aside"
 _LONGEST: Final = 300  # characters of a reason
-Try = Callable[[Mapping[Kind, Sequence[HotEntry]]], object]
+Entries = Mapping[Kind, HotEntries]
+Try = Callable[[Entries], object]
 
 
-def split(
-    entries: Mapping[Kind, Sequence[HotEntry]], build: Try
-) -> tuple[dict[Kind, list[HotEntry]], list[Stray]]:
+def split(entries: Entries, build: Try) -> tuple[dict[Kind, HotEntries], list[Stray]]:
     """The entries that ``build`` makes an object of, and what it fails with.
 
     Asked of halves, halves of these and so on: few that are bad among many cost little.
     """
-    sound: dict[Kind, list[HotEntry]] = {}
+    sound: dict[Kind, HotEntries] = {}
     strays = []
     for kind, rows in entries.items():
         bad = {entry: _why(entry.flaw) for entry in rows if entry.flaw}
         bad |= _failing(kind, [entry for entry in rows if not entry.flaw], build)
-        sound[kind] = [entry for entry in rows if entry not in bad]
+        sound[kind] = HotEntries(entry for entry in rows if entry not in bad)
         strays += [
             Stray(kind, entry.first, entry.after, entry.payload, reason) for entry, reason in bad.items()
         ]
@@ -35,7 +34,7 @@ def _failing(kind: Kind, entries: Sequence[HotEntry], build: Try) -> dict[HotEnt
     if not entries:
         return {}
     try:
-        build({kind: entries})
+        build({kind: HotEntries(entries)})
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  (whatever is stored, it is kept and stops nobody)
@@ -51,11 +50,11 @@ def _why(text: str) -> str:
     return text[:_LONGEST]
 
 
-def named(source: Source, strays: Sequence[Stray], sound: Mapping[Kind, Sequence[HotEntry]]) -> list[Gap]:
+def named(source: Source, strays: Sequence[Stray], sound: Entries) -> list[Gap]:
     """The numbers that only strays hold, as gaps."""
     found = []
     for stray in strays:
-        spans = sorted((entry.first, entry.after) for entry in sound.get(stray.kind, ()))
+        spans = sound.get(stray.kind, NONE).spans.tolist()
         for first, after in _without((stray.first, stray.after), spans):
             found.append(Gap(stray.kind, source, first, after, REASON))
     return found

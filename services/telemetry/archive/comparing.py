@@ -1,13 +1,13 @@
 """Whether what Redis still has is in the archive already, content and all: only then it may be taken away."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import orjson
 
-from services.telemetry.archive.hot_side import HotEntry
-from services.telemetry.archive.models import Run
+from services.telemetry.archive.entries import HotEntries, HotEntry
+from services.telemetry.archive.models import PHASE, VALUES, Run
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import covers
 from services.telemetry.archive.runs import blackbox_runs, chunks_of, tension_runs
@@ -16,16 +16,16 @@ from services.telemetry.models import Kind, Source
 Has = Callable[[HotEntry], bool]
 
 
-def not_archived(archive: Archive, kind: Kind, source: Source, entries: Sequence[HotEntry]) -> list[HotEntry]:
+def not_archived(archive: Archive, kind: Kind, source: Source, entries: HotEntries) -> HotEntries:
     """Those of the entries that are nowhere in the archive with this content."""
     spans = archive.spans(kind, source)
     covered = [entry for entry in entries if covers(spans, entry.first, entry.after)]
     if not covered:
-        return list(entries)
+        return entries
     first, after = min(entry.first for entry in covered), max(entry.after for entry in covered)
     has = _HAS[kind](archive, source, first, after)
     known = {entry for entry in covered if has(entry)}
-    return [entry for entry in entries if entry not in known]
+    return HotEntries(entry for entry in entries if entry not in known)
 
 
 def _has_tension(archive: Archive, source: Source, first: int, after: int) -> Has:
@@ -43,8 +43,10 @@ def _same(run: Run, archived: Run) -> bool:
     if not (archived.first <= run.first and run.after <= archived.after):
         return False
     part = archived.slice(run.first, run.after)
-    return part.period_ms == run.period_ms and all(
-        np.array_equal(run.values(name), part.values(name)) for name in run.columns
+    return (
+        part.period_ms == run.period_ms
+        and all(np.array_equal(run.values(name), part.values(name)) for name in (*VALUES, PHASE))
+        and np.array_equal(run.bits, part.bits)
     )
 
 

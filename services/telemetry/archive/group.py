@@ -7,7 +7,8 @@ from typing import Final
 
 import structlog
 
-from services.telemetry.archive.hot_side import Doomed, HotEntry, HotSide
+from services.telemetry.archive.entries import HotEntry
+from services.telemetry.archive.hot_side import Doomed, HotSide
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import Commit, NewObject
 from services.telemetry.archive.watch import ArchiveMetrics

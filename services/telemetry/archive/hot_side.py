@@ -4,19 +4,19 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 import orjson
 
 from services.telemetry import keys
+from services.telemetry.archive.entries import HotEntries, HotEntry, Lane
 from services.telemetry.archive.planning import HotSession
 from services.telemetry.archive.rows import NOTHING, Commit, Marks, SessionRow, Span
 from services.telemetry.models import KINDS, Gap, Kind, Place, Source
 from services.telemetry.store import PAGE, connect, number_of, read_gaps, told
 
-Lane = Literal["stream", "late", "strays"]
 _DELETE: Final = {"stream": "XDEL", "late": "XDEL", "strays": "HDEL"}
 _KEY_OF: Final = {"stream": keys.stream, "late": keys.late, "strays": keys.strays}
 DELETED_AT_ONCE: Final = 1000  # ids a command
@@ -32,18 +32,6 @@ end
 redis.call('ZREM', KEYS[1], ARGV[1])
 return redis.call('DEL', unpack(KEYS, 2))
 """
-
-
-class HotEntry(NamedTuple):
-    """An entry and where it stands, so that just this one can be taken away."""
-
-    first: int
-    after: int
-    payload: bytes
-    kind: Kind
-    lane: Lane
-    id: bytes
-    flaw: str = ""  # why it is no entry of ours, whatever its payload says
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +161,11 @@ class HotSide:
         with told():
             return any(self._ask(commands))
 
-    def entries(self, kind: Kind, source: Source, first: int = 0, after: int | None = None) -> list[HotEntry]:
+    def entries(self, kind: Kind, source: Source, first: int = 0, after: int | None = None) -> HotEntries:
         """The entries that begin in ``first`` .. ``after - 1``, of all lanes, in order of number."""
         with told():
-            found = list(self._entries(kind, source, first, after))
-        found.sort(key=lambda entry: (entry.first, entry.after))
-        return _up_to_the_next(found) if any(entry.flaw for entry in found) else found
+            found = HotEntries(self._entries(kind, source, first, after))
+        return HotEntries(_up_to_the_next(found)) if found.flawed else found
 
     def memory(self) -> tuple[int, int]:
         """(used, limit) in bytes; limit 0: none is set."""

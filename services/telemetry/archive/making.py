@@ -1,22 +1,20 @@
 """What Redis keeps of one device -> objects in memory, each decoded again before it may replace anything."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from uuid import UUID
 
 from services.telemetry.archive import objects
-from services.telemetry.archive.aside import split
-from services.telemetry.archive.hot_side import HotEntry
+from services.telemetry.archive.aside import Entries, split
+from services.telemetry.archive.entries import NONE, HotEntries
 from services.telemetry.archive.models import Run
 from services.telemetry.archive.objects import Sections
 from services.telemetry.archive.planning import layers
 from services.telemetry.archive.rows import Stray
 from services.telemetry.archive.runs import blackbox_runs, tension_runs
 from services.telemetry.archive.writing import Built, build
-from services.telemetry.models import KINDS, Kind, Source
-
-Entries = Mapping[Kind, Sequence[HotEntry]]
+from services.telemetry.models import KINDS, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Made:
 
 def make(source: Source, entries: Entries, session: UUID | None) -> Made:
     """One object, more only where entries overlap. Raises what ``objects.build`` does when all fails."""
-    if not any(entry.flaw for rows in entries.values() for entry in rows):
+    if not any(rows.flawed for rows in entries.values()):
         try:
             return _made(source, entries, session)
         except MemoryError:
@@ -47,15 +45,19 @@ def make(source: Source, entries: Entries, session: UUID | None) -> Made:
 
 
 def _made(source: Source, entries: Entries, session: UUID | None) -> Made:
-    by_kind = [layers(entries.get(kind, ())) for kind in KINDS]
+    by_kind = [_apart(entries.get(kind, NONE)) for kind in KINDS]
     sections = [
         _sections(source, dict(zip(KINDS, layer, strict=True)), session)
-        for layer in zip_longest(*by_kind, fillvalue=[])
+        for layer in zip_longest(*by_kind, fillvalue=NONE)
     ]
     built = [build(one) for one in sections]
     for one in built:
         objects.verify(one.data, one.directory)
     return Made(built, [run for one in sections for run in one.tension], entries)
+
+
+def _apart(entries: HotEntries) -> list[HotEntries]:
+    return [entries.pick(layer) for layer in layers(entries.spans)]
 
 
 def _sections(source: Source, entries: Entries, session: UUID | None) -> Sections:
@@ -70,5 +72,5 @@ def _sections(source: Source, entries: Entries, session: UUID | None) -> Section
     )
 
 
-def _stored(entries: Iterable[HotEntry]) -> list[tuple[int, int, bytes]]:
-    return [(entry.first, entry.after - entry.first, entry.payload) for entry in entries]
+def _stored(entries: HotEntries) -> Iterator[tuple[int, int, bytes]]:
+    return ((entry.first, entry.after - entry.first, entry.payload) for entry in entries)

@@ -61,6 +61,12 @@ class Run:
         """A column as the very floats that were published (an integer column as floats)."""
         return as_floats(self.columns[name], self.decimals.get(name, 0))
 
+    @property
+    def bits(self) -> Counts:
+        """What of each sample nobody measured, also where that is nothing."""
+        bits = self.columns.get(UNMEASURED)
+        return np.zeros(self.count, np.int32) if bits is None else bits
+
     def unmeasured(self, name: str) -> Mask | None:
         """Which samples of a column nobody measured; None when there is none."""
         bits = self.columns.get(UNMEASURED)
@@ -188,7 +194,7 @@ def _joined(group: Sequence[Run]) -> Run:
         if name != UNMEASURED
     }
     if any(UNMEASURED in run.columns for run in group):
-        columns[UNMEASURED] = np.concatenate([_bits(run) for run in group])
+        columns[UNMEASURED] = np.concatenate([run.bits for run in group])
     return Run(
         head.first,
         head.period_ms,
@@ -197,12 +203,6 @@ def _joined(group: Sequence[Run]) -> Run:
         head.decimals,
         b"\n".join(lines),
     )
-
-
-def _bits(run: Run) -> Counts:
-    """What nobody measured, also where that is nothing."""
-    bits = run.columns.get(UNMEASURED)
-    return np.zeros(run.count, np.int32) if bits is None else bits
 
 
 def thin_times(

@@ -3,15 +3,20 @@
 Each finished session in one object, idle time by spans, the rest when nothing more will come.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.telemetry.archive.rows import Marks, Span
 from services.telemetry.models import MAX_SEQ
 
+Spans = NDArray[np.int64]  # [entries, 2]: first, after
 MINUTE_MS: Final = 60_000.0
+NO_SPANS: Final = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,55 +96,44 @@ def _settled(situation: Situation, end: int) -> bool:
     return not situation.patient or not blackbox or blackbox >= end
 
 
-class Numbered(Protocol):
-    """Something that holds the numbers ``first`` .. ``after - 1``."""
-
-    @property
-    def first(self) -> int:
-        """The first number."""
-
-    @property
-    def after(self) -> int:
-        """The number behind the last one."""
+def reach(spans: Spans, gaps: Sequence[Span], mark: int) -> int:
+    """The first number from ``mark`` on that is neither in a span (first, after) nor named as a gap."""
+    every = np.concatenate([spans, np.array(gaps, np.int64).reshape(-1, 2)])
+    firsts, afters = every[np.argsort(every[:, 0], kind="stable")].T
+    reached = np.maximum.accumulate(np.concatenate([[mark], afters]))
+    holes = np.flatnonzero(firsts > reached[:-1])
+    return int(reached[holes[0]] if holes.size else reached[-1])
 
 
-N = TypeVar("N", bound=Numbered)
-
-
-def reach(entries: Iterable[Numbered], gaps: Iterable[Span], mark: int) -> int:
-    """The first number from ``mark`` on that is neither in an entry nor named as a gap."""
-    spans = sorted([(entry.first, entry.after) for entry in entries] + list(gaps))
-    for first, after in spans:
-        if first > mark:
-            break
-        mark = max(mark, after)
-    return mark
-
-
-def take(
-    entries: Sequence[N], gaps: Sequence[Span], mark: int, cut: int, *, whole: bool
-) -> tuple[list[N], int]:
-    """The entries from ``mark`` to ``cut`` and the mark behind them; nothing is taken behind a hole.
+def take(spans: Spans, gaps: Sequence[Span], mark: int, cut: int, *, whole: bool) -> tuple[Spans, int]:
+    """Which entries (indices) lie from ``mark`` to ``cut``, and the mark behind them; none behind a hole.
 
     An entry that holds ``cut`` is taken when ``whole``, else it stays. No entry that stays begins below the
     new mark, which goes on to the end of named gaps.
     """
-    waiting = [entry for entry in entries if entry.first >= mark]
+    waiting = spans[spans[:, 0] >= mark]
+    firsts, afters = waiting.T
     end = min(cut, reach(waiting, gaps, mark))
-    while crossing := [entry for entry in waiting if entry.first < end < entry.after]:
-        end = max(e.after for e in crossing) if whole else min(e.first for e in crossing)
-    taken = [entry for entry in waiting if entry.first < end]
-    next_first = min((entry.first for entry in waiting if entry.first >= end), default=MAX_SEQ)
-    return taken, min(reach([], gaps, end), next_first)
+    while (crossing := (firsts < end) & (end < afters)).any():
+        end = int(afters[crossing].max() if whole else firsts[crossing].min())
+    taken = np.flatnonzero((spans[:, 0] >= mark) & (spans[:, 0] < end))
+    next_first = int(firsts[firsts >= end].min(initial=MAX_SEQ))
+    return taken, min(reach(NO_SPANS, gaps, end), next_first)
 
 
-def layers(entries: Iterable[N]) -> list[list[N]]:
-    """Entries in lists that each hold no number twice: what overlaps goes to a further list."""
-    found: list[list[N]] = []
-    for entry in sorted(entries, key=lambda one: (one.first, -one.after)):
-        fitting = next((layer for layer in found if layer[-1].after <= entry.first), None)
-        if fitting is None:
-            found.append([entry])
-        else:
-            fitting.append(entry)
-    return found
+def layers(spans: Spans) -> list[Spans]:
+    """Entries (indices) in layers that each hold no number twice: what overlaps goes to a further one."""
+    order = np.lexsort((-spans[:, 1], spans[:, 0]))
+    firsts, afters = spans[order].T
+    if (firsts[1:] >= afters[:-1]).all():
+        return [order] if order.size else []
+    found: list[list[int]] = []
+    reached: list[int] = []
+    for place, first, after in zip(order.tolist(), firsts.tolist(), afters.tolist(), strict=True):
+        fitting = next((number for number, end in enumerate(reached) if end <= first), len(found))
+        if fitting == len(found):
+            found.append([])
+            reached.append(0)
+        found[fitting].append(place)
+        reached[fitting] = after
+    return [np.array(layer) for layer in found]

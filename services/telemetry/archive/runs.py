@@ -5,11 +5,11 @@ is the very float again. Where one is not, the 64 bits of the floats are kept: n
 sign of a zero is the one thing not kept.)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
-from operator import attrgetter, itemgetter
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -20,9 +20,11 @@ import orjson
 from broker.messages import TensionBlock
 from services.kit.moments import EPOCH
 from services.telemetry.archive.models import (
+    BIT,
     BITS,
     PHASE,
     PHASES,
+    UNMEASURED,
     VALUES,
     Counts,
     Floats,
@@ -53,6 +55,7 @@ class _Block(msgspec.Struct):
     position_mm: list[float]
     residual_n: list[float]
     phase: list[str]
+    unmeasured: dict[str, list[tuple[int, int]]] | None = None
 
 
 _BLOCK: Final = msgspec.json.Decoder(_Block)
@@ -68,11 +71,17 @@ def tension_runs(entries: Iterable[Stored]) -> list[Run]:
     Entries (first, count, payload as published) in any order. Raises Corrupt for what is no block of just
     these numbers.
     """
-    stored = sorted(entries, key=itemgetter(0, 1))
-    if not stored:
+    parts = [_Part.of(some) for some in _some_at_once(entries)]
+    if not parts:
         return []
-    table = _Table(stored)
-    return [table.run(group) for group in table.groups()]
+    table = _Table(parts)
+    return [table.run(*group) for group in table.groups()]
+
+
+def _some_at_once(entries: Iterable[Stored]) -> Iterator[list[Stored]]:
+    rest = iter(entries)
+    while some := list(islice(rest, READ_AT_ONCE)):
+        yield some
 
 
 def _blocks(payloads: Sequence[bytes]) -> list[_Block]:
@@ -99,10 +108,11 @@ def _block(payload: bytes) -> _Block:
 class _Part(NamedTuple):
     """Some blocks as columns: their lists are gone before the next ones are read."""
 
-    times: list[int]  # microseconds since the epoch, one a block
-    periods: list[float]
+    numbers: Counts  # int64[blocks, 3]: seq, count, microseconds since the epoch
+    periods: Floats  # one a block
     floats: Floats  # a row a column
     phases: Counts
+    unmeasured: Counts | None  # the bits of that column; None: all was measured
 
     @classmethod
     def of(cls, stored: Sequence[Stored]) -> "_Part":
@@ -122,73 +132,97 @@ class _Part(NamedTuple):
             phases = np.array(list(map(_PHASE_CODES.__getitem__, names)), np.int64)
         except KeyError as error:
             raise Corrupt(f"phase {error} is not one that the archive has a number for") from None
-        times = [(block.started_at - EPOCH) // _MICROSECOND for block in blocks]
-        return cls(times, [block.period_ms for block in blocks], floats, phases)
+        numbers = np.array([
+            (first, count, (block.started_at - EPOCH) // _MICROSECOND)
+            for (first, count, _), block in zip(stored, blocks, strict=True)
+        ], np.int64)  # fmt: skip
+        periods = np.array([block.period_ms for block in blocks], np.float64)
+        return cls(numbers, periods, floats, phases, _unmeasured(blocks))
+
+
+def _unmeasured(blocks: Sequence[_Block]) -> Counts | None:
+    """What of each sample nobody measured, in bits; None when that is nothing."""
+    if not any(block.unmeasured for block in blocks):
+        return None
+    rows = [np.zeros(len(block.phase), np.int32) for block in blocks]
+    for row, block in zip(rows, blocks, strict=True):
+        for name, stretches in (block.unmeasured or {}).items():
+            for first, after in stretches:
+                row[first:after] |= BIT.get(name, 0)
+    return np.concatenate(rows)
+
+
+def _all_unmeasured(parts: Sequence[_Part]) -> Counts | None:
+    if all(part.unmeasured is None for part in parts):
+        return None
+    return np.concatenate([
+        np.zeros(len(part.phases), np.int32) if part.unmeasured is None else part.unmeasured for part in parts
+    ])  # fmt: skip
 
 
 class _Table:
-    """Blocks in order of seq as columns of one length, with what each block adds to those before it."""
+    """Blocks in order of seq as columns of one length."""
 
-    def __init__(self, stored: Sequence[Stored]) -> None:
-        self.seqs, self.counts = np.array([entry[:2] for entry in stored], dtype=np.int64).T
-        parts = [_Part.of(stored[at : at + READ_AT_ONCE]) for at in range(0, len(stored), READ_AT_ONCE)]
-        self.times = list(chain.from_iterable(part.times for part in parts))
-        self.periods = list(chain.from_iterable(part.periods for part in parts))
-        self.ends = np.cumsum(self.counts)
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        numbers = np.concatenate([part.numbers for part in parts])
+        periods = np.concatenate([part.periods for part in parts])
         rows = np.concatenate([part.floats for part in parts], axis=1)
+        phases = np.concatenate([part.phases for part in parts])
+        unmeasured = _all_unmeasured(parts)
+        order = np.lexsort((numbers[:, 1], numbers[:, 0]))
+        if (np.diff(order) != 1).any():
+            samples = _samples_in_order(numbers[:, 1], order)
+            numbers, periods, rows, phases = numbers[order], periods[order], rows[:, samples], phases[samples]
+            unmeasured = None if unmeasured is None else unmeasured[samples]
+        self.seqs, self.counts, self.times = numbers.T
+        self.periods, self.phases, self.unmeasured = periods, phases, unmeasured
         self.floats = dict(zip(VALUES, rows, strict=True))
-        self.phases = np.concatenate([part.phases for part in parts])
-        self.exact = self._exact_blocks()
-
-    def _exact_blocks(self) -> list[tuple[bool, ...]]:
-        """Of every block: which of its columns are decimals throughout."""
+        self.ends = np.cumsum(self.counts)
         starts = self.ends - self.counts
-        columns = [np.logical_and.reduceat(_is_exact(self.floats[name], 3), starts) for name in VALUES]
-        return [tuple(row) for row in np.stack(columns, axis=1).tolist()]
+        # Of every block: which of its columns are decimals throughout.
+        self.exact = np.stack(
+            [np.logical_and.reduceat(_is_exact(column, 3), starts) for column in rows], axis=1
+        )
 
-    def groups(self) -> list[list[tuple[int, int]]]:
-        """(block, its first sample that is new) of each run."""
-        found: list[list[tuple[int, int]]] = []
-        reached, last = -1, None
-        for number in range(len(self.periods)):
-            first, after = int(self.seqs[number]), int(self.seqs[number] + self.counts[number])
-            if after <= reached:
-                continue
-            kind = (self.periods[number], self.exact[number])
-            begin = max(first, reached)
-            if begin != reached or kind != last:
-                found.append([])
-            found[-1].append((number, begin - first))
-            reached, last = after, kind
-        return found
+    def groups(self) -> list[tuple[Counts, Counts]]:
+        """(blocks, of each its first sample that is new) of each run."""
+        reached = np.concatenate([[-1], np.maximum.accumulate(self.seqs + self.counts)])
+        blocks = np.flatnonzero(reached[1:] > reached[:-1])
+        reached, firsts, periods = reached[blocks], self.seqs[blocks], self.periods[blocks]
+        skipped = np.maximum(reached - firsts, 0)
+        is_other = (self.exact[blocks][1:] != self.exact[blocks][:-1]).any(axis=1)
+        is_new = (firsts > reached)[1:] | (periods[1:] != periods[:-1]) | is_other
+        cuts = np.flatnonzero(is_new) + 1
+        return list(zip(np.split(blocks, cuts), np.split(skipped, cuts), strict=True))
 
-    def run(self, group: Sequence[tuple[int, int]]) -> Run:
+    def run(self, blocks: Counts, skipped: Counts) -> Run:
         """One run of these blocks."""
-        head, skipped = group[0]
-        period_ms, pieces = self.periods[head], self._pieces(group)
+        period_ms, pieces = float(self.periods[blocks[0]]), self._pieces(blocks, skipped)
         columns: dict[str, Counts] = {}
         decimals: dict[str, int] = {}
-        for name, is_exact in zip(VALUES, self.exact[head], strict=True):
+        for name, is_exact in zip(VALUES, self.exact[blocks[0]], strict=True):
             floats = _gather(self.floats[name], pieces)
             decimals[name], columns[name] = counts_of(floats) if is_exact else (BITS, _bits(floats))
         columns[PHASE], decimals[PHASE] = narrowed(_gather(self.phases, pieces)), 0
-        published = [(int(self.seqs[number]), self.times[number]) for number, _ in group]
-        first = published[0][0] + skipped
-        published[0] = (first, published[0][1] + round(skipped * period_ms * 1000))
-        return Run(first, period_ms, thin_times(published, period_ms), columns, decimals)
+        if self.unmeasured is not None and (bits := _gather(self.unmeasured, pieces)).any():
+            columns[UNMEASURED] = bits
+        published = np.stack([self.seqs[blocks], self.times[blocks]], axis=1)
+        published[0] += skipped[0], round(skipped[0] * period_ms * 1000)
+        return Run(int(published[0, 0]), period_ms, thin_times(published, period_ms), columns, decimals)
 
-    def _pieces(self, group: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Where the group's samples lie in the columns, in as few pieces as there are."""
-        pieces: list[tuple[int, int]] = []
-        ends, counts = self.ends.tolist(), self.counts.tolist()
-        for number, skipped in group:
-            end = ends[number]
-            begin = end - counts[number] + skipped
-            if pieces and pieces[-1][1] == begin:
-                pieces[-1] = (pieces[-1][0], end)
-            else:
-                pieces.append((begin, end))
-        return pieces
+    def _pieces(self, blocks: Counts, skipped: Counts) -> list[tuple[int, int]]:
+        """Where their samples lie in the columns, in as few pieces as there are."""
+        ends = self.ends[blocks]
+        begins = ends - self.counts[blocks] + skipped
+        cuts = np.flatnonzero(begins[1:] != ends[:-1])
+        firsts, lasts = np.concatenate([[0], cuts + 1]), np.concatenate([cuts, [len(blocks) - 1]])
+        return list(zip(begins[firsts].tolist(), ends[lasts].tolist(), strict=True))
+
+
+def _samples_in_order(counts: Counts, order: Counts) -> Counts:
+    """Where the samples of blocks of these sizes lie, the blocks taken in this order."""
+    ends = np.cumsum(counts)
+    return np.concatenate([np.arange(ends[at] - counts[at], ends[at]) for at in order])
 
 
 def _gather(column: Any, pieces: Sequence[tuple[int, int]]) -> Any:
@@ -222,7 +256,7 @@ class _Chunk:
     after: int
     started_at_us: int
     period_ms: float
-    head: dict[str, Any]
+    head: bytes  # JSON
     names: tuple[str, ...]
     table: Counts  # int64[names, samples]
 
@@ -239,8 +273,7 @@ def blackbox_runs(entries: Iterable[Stored]) -> list[Run]:
     """
     groups: list[list[_Chunk]] = []
     reached = -1
-    for entry in sorted(entries, key=lambda entry: entry[:2]):
-        chunk = _chunk(*entry)
+    for chunk in sorted((_chunk(*entry) for entry in entries), key=attrgetter("first", "after")):
         if chunk.after <= reached:
             continue
         if groups and groups[-1][-1].goes_on_in(chunk):
@@ -267,7 +300,7 @@ def _chunk(first: int, count: int, payload: bytes) -> _Chunk:
         del head["columns"]
         if head.get("crc32") == _checksum(table):
             del head["crc32"]
-    return _Chunk(first, first + count, started_at_us, period_ms, head, names, table)
+    return _Chunk(first, first + count, started_at_us, period_ms, orjson.dumps(head), names, table)
 
 
 def _columns_of(columns: dict[str, list[int]]) -> tuple[tuple[str, ...], Counts]:
@@ -295,7 +328,7 @@ def _blackbox_run(group: Sequence[_Chunk]) -> Run:
     times = thin_times([(chunk.first, chunk.started_at_us) for chunk in group], period_ms)
     table = np.concatenate([chunk.table for chunk in group], axis=1)
     columns = {name: narrowed(row) for name, row in zip(group[0].names, table, strict=True)}
-    return Run(first, period_ms, times, columns, {}, b"\n".join(orjson.dumps(chunk.head) for chunk in group))
+    return Run(first, period_ms, times, columns, {}, b"\n".join(chunk.head for chunk in group))
 
 
 def chunks_of(run: Run) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from services.kit.errors import SpondylError
 from services.telemetry.archive import objects
 from services.telemetry.archive.objects import Directory
-from services.telemetry.archive.planning import reach
+from services.telemetry.archive.planning import NO_SPANS, reach
 from services.telemetry.archive.reader import Archive
 from services.telemetry.archive.rows import NOTHING, ObjectRow
 from services.telemetry.errors import ArchiveUnavailable, Corrupt, ObjectMissing
@@ -101,14 +101,14 @@ def _missing(archive: Archive) -> Iterator[dict[str, Any]]:
         gaps = archive.gaps(source)
         for kind in KINDS:
             spans = archive.spans(kind, source) + [(g.first, g.after) for g in gaps if g.kind == kind]
-            at, end = reach([], spans, 0), marks.get(source, NOTHING)[kind]
+            at, end = reach(NO_SPANS, spans, 0), marks.get(source, NOTHING)[kind]
             while at < end:
                 behind = min((first for first, _ in spans if first > at), default=end)
                 yield {
                     "site": source.place.site, "device": source.place.device, "boot": str(source.boot),
                     "stream": kind, "first": at, "last": min(behind, end) - 1,
                 }  # fmt: skip
-                at = reach([], spans, behind)
+                at = reach(NO_SPANS, spans, behind)
 
 
 def _orphans(archive: Archive) -> Iterator[str]:

@@ -13,7 +13,7 @@ BOOT = UUID("8e1c4f0e-5b7d-4f5e-9a44-51f0a4a8f001")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def block(seq, values, *, started_at=None, period_ms=20.0, phases=None):
+def block(seq, values, *, started_at=None, period_ms=20.0, phases=None, unmeasured=None):
     """A tension block (first, count, payload); ``values`` are rows of four floats."""
     columns = {name: [row[number] for row in values] for number, name in enumerate(VALUES)}
     at = started_at or START + timedelta(milliseconds=seq * period_ms)
@@ -25,6 +25,8 @@ def block(seq, values, *, started_at=None, period_ms=20.0, phases=None):
         **columns,
         "phase": phases or [PHASES[(seq + row) % len(PHASES)] for row in range(len(values))],
     }
+    if unmeasured is not None:
+        message["unmeasured"] = unmeasured
     return seq, len(values), json.dumps(message).encode()
 
 

@@ -1,7 +1,7 @@
-from dataclasses import dataclass
 from itertools import pairwise
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,12 +10,6 @@ from services.telemetry.archive.planning import Cut, HotSession, Situation, cuts
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 MINUTE = 3000  # samples at 20 ms
-
-
-@dataclass(frozen=True)
-class Entry:
-    first: int
-    after: int
 
 
 def situation(stored, *sessions, at=0, blackbox=None, **more):
@@ -66,34 +60,45 @@ def test_what_is_cut_where(name):
     ]
 
 
-spans = st.lists(st.builds(lambda a, n: Entry(a, a + n), st.integers(0, 60), st.integers(1, 15)), max_size=12)
+spans = st.lists(
+    st.builds(lambda first, count: (first, first + count), st.integers(0, 60), st.integers(1, 15)),
+    max_size=12,
+)
+
+
+def table(rows):
+    return np.array(rows, np.int64).reshape(-1, 2)
 
 
 @given(spans, spans, st.integers(0, 40), st.integers(0, 80), st.booleans())
-def test_nothing_is_taken_behind_a_hole_and_nothing_is_left_below_the_mark(entries, named, mark, cut, whole):
+def test_nothing_is_taken_behind_a_hole_and_nothing_is_left_below_the_mark(entries, gaps, mark, cut, whole):
     """The mark is a promise: everything below is archived or will never come."""
-    gaps = [(gap.first, gap.after) for gap in named]
-    taken, after = take(entries, gaps, mark, cut, whole=whole)
-    covered = {n for entry in taken for n in range(entry.first, entry.after)}
-    covered |= {n for first, end in gaps for n in range(first, end)}
-    assert covered >= set(range(mark, after))
-    assert all(mark <= entry.first and entry.after <= after for entry in taken)
-    left = [entry for entry in entries if entry.first >= mark and entry not in taken]
-    assert all(entry.first >= after for entry in left)
+    places, mark_after = take(table(entries), gaps, mark, cut, whole=whole)
+    taken = [entries[place] for place in places]
+    covered = {number for first, after in [*taken, *gaps] for number in range(first, after)}
+    assert covered >= set(range(mark, mark_after))
+    assert all(mark <= first and after <= mark_after for first, after in taken)
+    left = [row for place, row in enumerate(entries) if row[0] >= mark and place not in places]
+    assert all(first >= mark_after for first, _ in left)
 
 
 @given(spans)
 def test_entries_that_overlap_are_all_kept_apart(entries):
     """Two contents under one number are both archived, so that the audit shows them."""
-    found = layers(entries)
-    assert sorted((e.first, e.after) for layer in found for e in layer) == sorted(
-        (e.first, e.after) for e in entries
-    )
+    found = layers(table(entries))
+    assert sorted(place for layer in found for place in layer) == list(range(len(entries)))
     for layer in found:
-        assert all(one.after <= other.first for one, other in pairwise(layer))
+        assert all(entries[one][1] <= entries[other][0] for one, other in pairwise(layer))
+
+
+@given(spans, spans, st.integers(0, 60))
+def test_the_reach_is_the_first_number_that_nothing_holds(entries, gaps, mark):
+    """Whatever overlaps whatever: numbers are counted, not entries."""
+    held = {number for first, after in [*entries, *gaps] for number in range(first, after)}
+    assert reach(table(entries), gaps, mark) == next(n for n in range(mark, 200) if n not in held)
 
 
 def test_a_named_gap_is_gone_over_and_a_hole_is_not():
     """What will never come must not hold up the archive; what may still come does."""
-    assert reach([Entry(0, 10), Entry(20, 30)], [(10, 20)], 0) == 30
-    assert reach([Entry(0, 10), Entry(20, 30)], [], 0) == 10
+    assert reach(table([(0, 10), (20, 30)]), [(10, 20)], 0) == 30
+    assert reach(table([(0, 10), (20, 30)]), [], 0) == 10

@@ -54,6 +54,56 @@ def test_every_float_comes_back_whatever_it_is(described, chance):
     assert found == {seq: (*row, seq_phase(seq, wanted)) for seq, row in wanted.items()}
 
 
+STRETCHES = st.lists(st.integers(0, 8), min_size=2, max_size=2, unique=True).map(sorted)
+NAMED = st.dictionaries(
+    st.sampled_from(["tension_n", "position_mm", "residual_n"]), st.lists(STRETCHES, max_size=2), max_size=3
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), NAMED | st.none()), min_size=1, max_size=12), st.randoms())
+@settings(deadline=None)
+def test_what_nobody_measured_stays_known_and_its_numbers_as_they_came(described, chance):
+    """Some blocks name such samples, most do not; they come in any order, and one of them twice."""
+    seq, entries, wanted = 0, [], {}
+    for gap, named in described:
+        seq += gap
+        entries.append(block(seq, [(seq / 10, 1.0, 2.0, 3.0)] * 8, unmeasured=named))
+        for row in range(8):
+            hidden = {name for name, rows in (named or {}).items() if any(a <= row < b for a, b in rows)}
+            wanted[seq + row] = (seq / 10, hidden)
+        seq += 8
+    entries += chance.sample(entries, 1)
+    chance.shuffle(entries)
+    found = {}
+    for run in _through(tension_runs(entries)):
+        nan = {name: np.isnan(run.measured(name)).tolist() for name in VALUES}
+        for row, value in enumerate(run.values("tension_n").tolist()):
+            found[run.first + row] = (value, {name for name in VALUES if nan[name][row]})
+    assert found == wanted
+
+
+def test_a_run_that_was_measured_throughout_has_not_a_column_more():
+    """Its objects stay what they were, byte for byte."""
+    plain = tension_runs([block(0, wave(10)), block(10, wave(10))])
+    (run,) = tension_runs([block(0, wave(10), unmeasured={}), block(10, wave(10), unmeasured=None)])
+    assert run.columns.keys() == plain[0].columns.keys() == {*VALUES, PHASE}
+    assert codec.encode(run) == codec.encode(plain[0])
+
+
+def test_a_lost_load_cell_parts_no_run():
+    """An export would have a seam, a hold would be two, where nothing is missing."""
+    blocks = [
+        block(0, wave(10)),
+        block(10, wave(10), unmeasured={"tension_n": [[3, 5]]}),
+        block(20, wave(10)),
+    ]
+    (whole,), parts = tension_runs(blocks), [run for one in blocks for run in tension_runs([one])]
+    (joined,) = join(parts)
+    for run in (whole, joined):
+        assert np.flatnonzero(run.unmeasured("tension_n")).tolist() == [13, 14]
+        assert run.unmeasured("position_mm") is None
+
+
 def seq_phase(seq, _wanted):
     """The phase that ``block`` gives to a sample."""
     return seq % len(PHASES)
