@@ -1,6 +1,6 @@
 """A whole simulated session as the gateway would publish it: blocks, black-box chunks, events, summary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -41,6 +41,18 @@ class Session:
         """Seq of the last sample."""
         return len(self.samples) - 1
 
+    def losing(self, first, after, *, link=False):
+        """The same with load cell or link lost for these samples: what the gateway then publishes."""
+        samples = self.samples.copy()
+        lost = samples[first:after]
+        if link:
+            lost[:] = np.where(np.isin(layout.SAMPLES, layout.READINGS), samples[first - 1], lost)
+            lost[:, layout.S_AGE] = np.arange(1, after - first + 1) * (PERIOD_NS // 1_000_000)
+        else:
+            lost[:, layout.S_FORCE] = 0
+            lost[:, layout.S_STATUS] &= ~layout.STATUS_FORCE_VALID
+        return replace(self, samples=samples, tension=_blocks(samples))
+
     def events(self):
         """Payloads of started, every guarding and completed."""
         told = [("session.started", self.first, None, {"region": "lumbar", "segment": "L4/L5"})]
@@ -65,20 +77,29 @@ def _event(index, kind, seq, summary, data):
     })  # fmt: skip
 
 
+def _times(samples):
+    ticks = np.arange(len(samples), dtype=np.int64)
+    return np.column_stack((ticks, ticks * PERIOD_NS, STARTED_NS + ticks * PERIOD_NS))
+
+
+def _blocks(samples):
+    times = _times(samples)
+    return [
+        (first, len(times[first : first + BLOCK]),
+         tension_payload(BOOT, 20.0, times[first : first + BLOCK], samples[first : first + BLOCK]))
+        for first in range(0, len(samples), BLOCK)
+    ]  # fmt: skip
+
+
 @cache
 def simulated(minutes=1.0, offset=0, seed=7):
     """One session of so many minutes' traction, behind ``offset`` idle samples."""
     plan = simulation.Plan(simulation.prescribed(None), seed, minutes, PERIOD_NS / 1e9, None)
     course = simulation.simulate(plan)
     idle = np.zeros((offset, len(layout.SAMPLES)), np.int32)
+    idle[:, layout.S_STATUS] = layout.STATUS_FORCE_VALID
     samples = np.concatenate([idle, course.samples])
-    ticks = np.arange(len(samples), dtype=np.int64)
-    times = np.column_stack((ticks, ticks * PERIOD_NS, STARTED_NS + ticks * PERIOD_NS))
-    tension = [
-        (first, len(ticks[first : first + BLOCK]),
-         tension_payload(BOOT, 20.0, times[first : first + BLOCK], samples[first : first + BLOCK]))
-        for first in range(0, len(samples), BLOCK)
-    ]  # fmt: skip
+    times, tension = _times(samples), _blocks(samples)
     cuts = sorted({*range(0, len(samples), CHUNK), offset, *chunk_edges(samples, 0, layout.IDLE)})
     blackbox = [
         (first, after - first,

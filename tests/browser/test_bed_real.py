@@ -8,6 +8,7 @@ from browser.conftest import shot
 from console.account_rig import AccountRig
 from machine import Machine
 from playwright.sync_api import expect
+from servers import eventually
 from sqlalchemy import select
 
 from services.console.tables import TRAIL
@@ -118,3 +119,24 @@ def test_a_fault_of_a_bed_is_an_alarm_on_the_wall_within_a_second(page_of, syste
     expect(page.locator(".tile").first).to_have_attribute("data-device", "bed-02", timeout=30_000)
     shot(page, "wall-fault")
     assert system.spondyl("bed", "fault", "bed-02", "switch-pressed", "--clear").returncode == 0
+
+
+def test_a_lost_load_cell_is_a_gap_with_a_name_in_the_stored_curve(page_of, system):
+    """From the loop's tick over block, broker, ingest and window to the picture: no flat line at 0 N."""
+    page = page_of("/beds/bed-01?site=north", "tim")
+    assert system.spondyl("bed", "fault", "bed-01", "sensor-lost").returncode == 0
+    expect(page.locator("#alarms")).to_contain_text("LOAD CELL LOST", timeout=10_000)
+    page.get_by_label("5 min", exact=True).check()
+    expect(page.locator("#history-unmeasured")).to_have_text(
+        re.compile("Not measured, as .*: [0-9:]+"), timeout=20_000
+    )
+    asked = "fetch('/api/beds/bed-01/curve?site=north&minutes=5').then((answer) => answer.json())"
+    curve = eventually(
+        lambda: next((it for it in [page.evaluate(asked)] if None in it["tension"]), None), what="a gap"
+    )
+    (begin, end), *_ = curve["unmeasured"]
+    lost = [at for at, tension in zip(curve["time"], curve["tension"], strict=True) if tension is None]
+    assert begin - 1 < min(lost) <= max(lost) < end + 1
+    page.locator("#history").scroll_into_view_if_needed()
+    shot(page, "bed-unmeasured")
+    assert system.spondyl("bed", "fault", "bed-01", "sensor-lost", "--clear").returncode == 0

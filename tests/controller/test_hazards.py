@@ -1,6 +1,8 @@
 """Every hazard that the controller answers by itself, in closed loop with the simulated bed."""
 
+import json
 import random
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from services.controller import simulate as simulation
 from services.controller import therapist
 from services.controller.beds import simulated
+from services.controller.blocks import tension_payload
 from services.controller.kernel import faults, layout, plant, rehearse
 from services.controller.prescription import Prescription
 
@@ -129,6 +132,25 @@ def test_a_switch_unplugged_under_way_stops_as_if_it_were_pressed():
     out = first(course, condition(course, layout.SWITCH_UNPLUGGED))
     assert phase(course)[out] == layout.STOPPED
     never_pulls_after(course, out)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bit", "late", "lists"),
+    [
+        (faults.SENSOR_LOST, layout.LOAD_CELL_LOST, 0, {"tension_n", "residual_n"}),
+        (faults.LINK_LOST, layout.LINK_LOST, 1, {"tension_n", "residual_n", "position_mm"}),
+    ],
+)
+def test_a_block_says_that_nobody_measured_from_the_fault_to_its_end(kind, bit, late, lists):
+    """To the sample: the alarm stays until somebody resets it, and one lost reading is still a fresh one."""
+    course = treat((AT_S, FAULT, kind), (AT_S + 4.0, FAULT, 0))
+    begin, end = tick(AT_S), tick(AT_S + 4.0)
+    span = slice(begin - 50, end + 50)
+    ticks = np.arange(len(course.samples), dtype=np.int64)
+    times = np.column_stack((ticks, ticks, ticks))[span]
+    block = json.loads(tension_payload(UUID(int=1), 20.0, times, course.samples[span]))
+    assert block["unmeasured"] == {name: [[50 + late, 50 + end - begin]] for name in lists}
+    assert condition(course, bit)[end + 49]
 
 
 @pytest.mark.parametrize(

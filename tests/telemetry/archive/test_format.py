@@ -10,7 +10,7 @@ import pytest
 from telemetry.archive.make_runs import BOOT, block, chunk, event, wave
 
 from services.telemetry.archive import objects
-from services.telemetry.archive.models import VALUES, join
+from services.telemetry.archive.models import BIT, VALUES, join
 from services.telemetry.archive.runs import blackbox_runs, chunks_of, tension_runs
 
 PAGE = Path(__file__).parents[3] / "docs" / "archive-format.md"
@@ -77,16 +77,16 @@ def test_what_is_written_today_holds_the_same_numbers():
     assert _everything(data) == json.loads(NUMBERS.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["golden", "large"])
+@pytest.mark.parametrize("name", ["golden", "large", "blind"])
 def test_the_decoder_of_the_page_reads_the_same_numbers(page, name):
     """A stranger with the page alone has everything."""
-    data = GOLDEN.read_bytes() if name == "golden" else _large()
+    data = {"golden": GOLDEN.read_bytes, "large": _large, "blind": _blind}[name]()
     ours = [
         objects.run_of(objects.block_of(data, entry), entry)
         for entry in objects.read_directory(data).of("tension")
     ]
     theirs = [piece for _, piece in page["read"](data)]
-    assert len(ours) == len(theirs) > 1
+    assert len(ours) == len(theirs) > (name != "blind")
     for run, (first, period_ms, times, columns) in zip(ours, theirs, strict=True):
         assert (run.first, run.period_ms, run.times) == (first, period_ms, tuple(times))
         assert columns.keys() == run.columns.keys()
@@ -103,6 +103,26 @@ def _large():
     )
     run = type(stepped)(0, stepped.period_ms, times, stepped.columns, stepped.decimals)
     return objects.build(objects.Sections("nord", "bed-1", BOOT, [run]))[0]
+
+
+def _blind():
+    """The load cell and the line to the bed are lost for a while."""
+    hidden = {"tension_n": [[20, 80]], "residual_n": [[20, 80]], "position_mm": [[70, 80]]}
+    rows = wave(300)
+    blocks = [
+        block(seq, rows[seq : seq + 100], unmeasured=hidden if seq == 100 else None) for seq in (0, 100, 200)
+    ]
+    return objects.build(objects.Sections("nord", "bed-1", BOOT, tension_runs(blocks)))[0]
+
+
+def test_what_nobody_measured_is_a_column_of_bits_beside_the_numbers_as_they_came(page):
+    """The page says which bit is whose; its decoder, written before there was such a column, reads it."""
+    ((_, (first, _, _, columns)),) = page["read"](_blind())
+    bits = columns["unmeasured"].astype(int).tolist()
+    assert (first, bits) == (0, [0] * 120 + [1 + 8] * 50 + [1 + 8 + 4] * 10 + [0] * 120)
+    assert columns["tension_n"].tolist() == [row[0] for row in wave(300)]
+    said = PAGE.read_text(encoding="utf-8")
+    assert all(f"{bit} for `{name}`" in said for name, bit in BIT.items())
 
 
 def test_the_numbers_of_the_first_day_are_those_that_were_published():
