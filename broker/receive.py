@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
@@ -30,6 +30,7 @@ from broker.block_connection import BlockConnection
 from broker.contract import Stream
 from broker.gathering import Gathering
 from broker.inbox import Refusals
+from broker.links import Link, Packet, Session
 from broker.splitter import DUPLICATE, QOS, RETAIN, Publication
 from broker.wire import Endpoint, Occurrence, Tls
 
@@ -42,41 +43,6 @@ WAKE_S: Final = 0.5
 READ_BELL: Final = 4096
 _TAKEN_OVER: Final = 0x8E  # MQTT 5.0, 3.14.2.1
 ADDRESSES: Final = 65_536  # topics kept parsed
-
-
-class Packet(NamedTuple):
-    """One message as it came; it keeps the broker waiting until it is acknowledged."""
-
-    address: topics.Address
-    payload: bytes
-    retained: bool
-    duplicate: bool  # the broker says it may have sent this before
-    link: "Link"  # the connection it came on: only that one can acknowledge it
-    mid: bytes  # packet id; empty for QoS 0
-
-
-class Link:
-    """One connection of one session, from CONNECT to its end."""
-
-    def __init__(self, session: "Session", connection: BlockConnection) -> None:
-        self.session = session
-        self.connection = connection
-        self.owed: dict[bytes, Packet] = {}  # what the broker waits to hear about
-        self.acknowledged: list[bytes] = []  # packet ids whose PUBACK is not queued yet
-        self.began = time.monotonic()
-        self.standing = False  # once the broker has taken the subscriptions: from then on nothing is missed
-
-
-class Session:
-    """A site's session: at most one link at a time, tried again for as long as it is wanted."""
-
-    def __init__(self, site: str, endpoint: Endpoint) -> None:
-        self.site = site
-        self.endpoint = endpoint
-        self.link: Link | None = None
-        self.attempt = 0
-        self.due = 0.0  # when to connect next
-        self.error: str | None = "not connected yet"
 
 
 class Receiver:

@@ -13,8 +13,9 @@ import structlog
 
 from broker import codec, contract, topics
 from broker.bus import Bus, BusRefused
+from broker.links import Packet
 from broker.messages import Committed
-from broker.receive import Packet, Receiver
+from broker.receive import Receiver
 from services.console import blocks, handlers
 from services.console.live import Live
 from services.console.models import ConsoleSettings, Key

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -396,8 +395,3 @@ def _numbers(memory: GatewayMemory) -> set[int]:
     """The sessions on the beds now."""
     head = memory.head()
     return set(memory.read(head - 1, head)[1][0, layout.S_SESSION, :].tolist()) if head else set()
-
-
-def moment(realtime_ns: int) -> datetime:
-    """The loop's wall clock as a datetime."""
-    return datetime.fromtimestamp(realtime_ns / 1e9, UTC)

@@ -12,7 +12,7 @@ from servers import Mosquitto, eventually
 
 from broker import contract, topics
 from broker.bus import Bus, BusRefused
-from broker.receive import Packet
+from broker.links import Packet
 from services.console import reader as rooms
 from services.console.live import Live
 from services.console.models import ConsoleSettings, Key

@@ -7,8 +7,9 @@ from services.controller.alarms import AlarmBoard
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.records import Record
-from services.controller.session import Bedside, moment
+from services.controller.session import Bedside
 from services.controller.shared import GatewayMemory
+from services.controller.wallclock import instant
 from services.controller.words import ACTIONS_IN, PHASE_WORDS, YIELDING, Sample
 from services.kit.errors import SpondylError
 
@@ -39,7 +40,7 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "gateway": memory.gateway,
         "boot": str(memory.boot),
         "seq": seq,
-        "at": moment(at_ns).isoformat(),
+        "at": instant(at_ns).isoformat(),
         "period_ms": memory.period_ns / 1e6,
         "simulated": bedside.simulated,
         "fresh": is_fresh(memory),

@@ -7,7 +7,7 @@ import structlog
 from broker import codec, contract
 from broker.bus import Delivery
 from broker.inbox import Refusals, sender
-from broker.receive import Packet
+from broker.links import Packet
 from services.telemetry.ingest.fast import head_of
 from services.telemetry.ingest.handlers import Unstorable, collect
 from services.telemetry.models import MAX_SEQ, Batch, Entry, Source

@@ -12,8 +12,9 @@ import structlog
 from broker import contract
 from broker.backoff import full_jitter
 from broker.bus import Bus
+from broker.links import Packet
 from broker.messages import Committed
-from broker.receive import Packet, Receiver
+from broker.receive import Receiver
 from services.kit.errors import SpondylError
 from services.telemetry.holes import Hole
 from services.telemetry.ingest.collector import Collector
