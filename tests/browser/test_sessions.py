@@ -294,6 +294,34 @@ def test_the_course_of_a_cure_is_drawn_for_the_width_that_shows_it(visit, width,
     assert words["height"] >= 12
 
 
+# Pairs of words that lie on each other, or on a point of the course; lines of the legend that do.
+OVERLAPPING = """() => {
+  const box = (element) => element.getBoundingClientRect();
+  const meets = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const course = [...document.querySelectorAll(".past-course")].find((it) => it.checkVisibility());
+  const words = [...course.querySelectorAll("text")];
+  const marks = [...course.querySelectorAll("circle, rect, polyline")];
+  const lines = [...document.querySelectorAll(".past-toggles .choice > span")];
+  const on = (one, others) => others.filter((other) => other !== one && meets(box(one), box(other)));
+  const named = (one, others) => on(one, others).map((it) => [one.textContent, it.outerHTML]);
+  const found = (some, others) => some.flatMap((one) => named(one, others));
+  const both = [...found(words, [...words, ...marks]), ...found(lines, lines)];
+  return { words: words.length, lines: lines.length, found: both };
+}"""
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "en-GB"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_word_of_a_comparison_lies_on_another_or_on_a_point(visit, width, locale):
+    """On a phone the newtons of a peak stood on its line and on the pain beside it."""
+    page = visit(PAGES["cure"], width=width, locale=locale)
+    expect(page.locator(".past-toggles").first).to_be_visible()
+    seen_now = page.evaluate(OVERLAPPING)
+    assert seen_now["words"] >= 4
+    assert seen_now["lines"] >= 3
+    assert seen_now["found"] == []
+
+
 def test_two_sessions_are_ticked_and_compared(visit):
     """From the list."""
     page = visit("/sessions")

@@ -1,6 +1,7 @@
 """Several sessions beside each other: their curves from one start, their summaries, the course of a cure."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -22,7 +23,8 @@ MOST: Final = 12  # curves in one picture; more is no comparison
 MOST_OF_CURE: Final = 200
 POINTS: Final = 500
 WIDTHS: Final = (1000, 440)  # of the course of a cure: at a desk, on a phone
-HIGH: Final = 190.0
+GROUND: Final = 160.0  # of 190: below it stand the sessions' numbers
+TOP: Final = 36.0  # above it stand the first and the last peak in newtons
 NUMBER_ROOM: Final = 40.0  # between two sessions whose numbers are written
 PAIN_MOST: Final = 10
 
@@ -76,17 +78,16 @@ class Compared(SessionCurve):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The course of a cure as a picture: places of peaks, of pain before and after, from left to right."""
+    """The course of a cure as a picture: places of peaks, of pain before and after, from left to right.
+
+    ``numbers`` are those of the sessions that there is room to write.
+    """
 
     width: int
+    numbers: list[tuple[float, int]]
     peaks: list[tuple[float, float, float]]  # x, y, newtons
     before: list[tuple[float, float, int]]
     after: list[tuple[float, float, int]]
-
-    @property
-    def numbered(self) -> bool:
-        """Whether there is room for the number of every session."""
-        return self.width / len(self.peaks) >= NUMBER_ROOM
 
     @staticmethod
     def line(points: Sequence[tuple[float, float, float]]) -> str:
@@ -144,24 +145,27 @@ def pictures(rows: Sequence[Compared]) -> tuple[Scale, list[str]]:
 
 def courses(sessions: Sequence[Session]) -> list[Course]:
     """How peak and pain went from session to session, wide and narrow; none before there are two."""
-    done = [session for session in sessions if session.said("peak_n") is not None]
+    numbered = enumerate(sessions, 1)
+    done = [(number, session) for number, session in numbered if session.said("peak_n") is not None]
     return [_course(done, width) for width in WIDTHS] if len(done) >= FEWEST else []
 
 
-def _course(done: Sequence[Session], width: int) -> Course:
-    top_n = max(session.said("peak_n") or 0.0 for session in done) * 1.1 or 1.0
+def _course(done: Sequence[tuple[int, Session]], width: int) -> Course:
+    top_n = max(session.said("peak_n") or 0.0 for _, session in done) or 1.0
     step = (width - 80) / (len(done) - 1)
+    every = math.ceil(NUMBER_ROOM / step)
 
     def places(name: str, scale: float) -> list[tuple[float, float, float]]:
-        values = ((number, session.said(name)) for number, session in enumerate(done))
+        values = ((place, session.said(name)) for place, (_, session) in enumerate(done))
         return [
-            (50 + number * step, (HIGH - 30) - (HIGH - 50) * value / scale, value)
-            for number, value in values
+            (50 + place * step, GROUND - (GROUND - TOP) * value / scale, value)
+            for place, value in values
             if value is not None
         ]
 
     pain = [[(x, y, int(value)) for x, y, value in places(name, PAIN_MOST)] for name in _PAIN]
-    return Course(width, places("peak_n", top_n), *pain)
+    numbers = [(50 + place * step, number) for place, (number, _) in enumerate(done) if place % every == 0]
+    return Course(width, numbers, places("peak_n", top_n), *pain)
 
 
 _PAIN: Final = ("pain_before", "pain_after")
