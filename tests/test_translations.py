@@ -130,6 +130,41 @@ def test_a_word_that_was_dropped_is_found():
     assert finds(dropped(), "Nach Standort ordnen, Tischler") == []
 
 
+STATES = {  # what is empty or failed: the title, and what to do
+    "empty_title": "empty_text", "nothing_found": "nothing_found_hint", "past_none": "past_none_hint",
+    "past_none_narrowed": "past_none_hint_narrowed", "alarm_none_title": "alarm_none_text",
+    "design_nothing": "design_nothing_text", "lost_title": "lost_text", "gone_title": "gone_text",
+} | {key.removesuffix("_text"): key for key in CONSOLE if re.fullmatch(r"error_\w+_text", key)}  # fmt: skip
+LINES = (  # the same in one line
+    "no_events", "history_empty", "history_down", "bed_no_sessions", "bed_sessions_away", "curve_no_session",
+    "curve_session_empty", "past_no_samples", "past_no_events", "past_bedside_none", "past_notes_none",
+    "users_nobody", "trail_nothing", "table_empty", "screens_no_links", "wall_site_unknown", "bad_id",
+    "nothing_of_id", "bad_choice", "bad_day", "bad_order", "note_empty", "no_script", "broker_down",
+    "console_down", "no_answer", "archive_none", "archive_away", "tension_unknown", "command_unreachable",
+)  # fmt: skip
+WAITING = ("loading", "history_loading")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_empty_waiting_or_failed_state_is_written_alike(language):
+    """A title without a full stop, sentences with one, waiting with three dots: one hand wrote them."""
+    texts = {key: row[language] for key, row in {**CONSOLE, **PANEL}.items()}
+    titles, lines = [texts[key] for key in STATES], [texts[key] for key in (*STATES.values(), *LINES)]
+    assert [text for text in titles if text[-1] in ".!…"] == []
+    assert [text for text in lines if not text.endswith((".", "?"))] == []
+    assert [text for text in (*titles, *lines) if not text[0].isupper() and text[0] != "{"] == []
+    assert [texts[key] for key in WAITING if not texts[key].endswith(" …")] == []
+
+
+def test_an_empty_state_of_a_page_is_one_of_those():
+    """A new one is written like the others."""
+    pages = [path.read_text(encoding="utf-8") for path in TEMPLATES]
+    calls = [call for page in pages for call in re.findall(r"parts\.empty\((.*?)\) [%}]", page)]
+    said = {key for call in calls for key in re.findall(r"\bt\.(\w+)", call)}
+    assert said <= {*STATES, *STATES.values()}
+    assert len(said) >= 8
+
+
 PLANTED_TEMPLATES = {
     "between tags": "<p>{{ t.brand }} Bitte warten</p>",
     "a spoken attribute": '<button aria-label="Close the dialog">{{ icon }}</button>',

@@ -38,13 +38,15 @@ class UnknownDevice(SpondylError):  # noqa: N818  (the name is what a reader mee
         names = ", ".join(several)
         if several:
             english = f"bed {device} exists at {names}: name one with ?site="
-            german = f"Liege {device} gibt es an {names}: Nennen Sie einen Standort mit ?site="
+            german = f"Liege {device} gibt es an {names}: Nennen Sie einen mit ?site=STANDORT."
+            page = f"Bed {device} exists at {names}: name one with ?site=SITE."
         else:
             where, wo = (f" at site {site}", f" am Standort {site}") if site else ("", "")
             english = f"no bed {device}{where} has been heard of since this console started"
-            german = f"Seit dem Start dieser Konsole hat sich keine Liege {device}{wo} gemeldet"
+            german = f"Seit dem Start dieser Konsole hat sich keine Liege {device}{wo} gemeldet."
+            page = f"No bed {device}{where} has been heard of since this console started."
         super().__init__(english)
-        self.words: Mapping[Language, str] = {"de": german, "en": english}
+        self.words: Mapping[Language, str] = {"de": german, "en": page}
 
 
 class DatabaseAway(SpondylError):  # noqa: N818  (the same)

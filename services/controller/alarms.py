@@ -135,7 +135,7 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "The session ends under control on the battery.", "mains-lost"),
     Alarm("repeated_guarding", layout.REPEATED_GUARDING, 0, "medium", LATCHED,
           "GUARDED {value:.0f} TIMES (LIMIT {limit:.0f}): SESSION ENDS",
-          "{value:.0f}-MAL GEGENSPANNUNG (GRENZE {limit:.0f}): SITZUNG ENDET",
+          "{value:.0f}-MAL ABWEHR (GRENZE {limit:.0f}): SITZUNG ENDET",
           "Each stop rebuilds to a lower peak; at the limit the session ends in its cooldown.",
           "repeated-guarding", GUARDINGS, Parameter(layout.P_GUARDINGS_PER_SESSION)),
     Alarm("tilt_mismatch", layout.TILT_MISMATCH, 1, "medium", LIVE,

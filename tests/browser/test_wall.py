@@ -168,7 +168,7 @@ def test_beds_are_found_by_site_name_and_alarm(wall, north, open_page):
     page.reload()
     expect(page.locator(".tile:visible")).to_have_count(1)
     page.get_by_label("Find a bed").fill("nobody")
-    expect(page.get_by_text("No bed matches.")).to_be_visible()
+    expect(page.get_by_role("heading", name="No bed matches")).to_be_visible()
 
 
 def test_a_bed_is_reached_with_the_keyboard_alone(wall, north, open_page):

@@ -78,7 +78,7 @@ def test_progress_tells_what_is_gone_and_which_stage_it_is(pulling):
 def test_a_table_that_yields_stands_in_the_place_of_the_cycle(pulling):
     """Who sees four calm phases would not see the one that matters."""
     pulling.tension(NORTH, block(10, phase="guarded"))
-    assert [row["text"] for row in shown(pulling, "de")["progress"]["cycle"]] == ["Gegenspannung"]
+    assert [row["text"] for row in shown(pulling, "de")["progress"]["cycle"]] == ["Abwehr"]
 
 
 def test_progress_that_is_not_known_is_not_shown(pulling):

@@ -220,7 +220,10 @@ def test_a_bed_that_nobody_heard_of_is_said_in_the_readers_language(console, app
         german = client.get(path, headers=HTML | {"accept-language": "de"})
         assert german.status_code == 404
         assert "keine Liege bed-99 am Standort nrth gemeldet" in german.text
-        assert "no bed bed-99" not in german.text
+        assert "bed-99 am Standort nrth gemeldet.</p>" in german.text
+        assert "no bed bed-99" not in german.text.lower()
+        english = client.get(path, headers=HTML | {"accept-language": "en"})
+        assert "No bed bed-99 at site nrth has been heard of since this console started.</p>" in english.text
         program = client.get(path, headers={"accept": "application/json"})
         assert program.json()["detail"].startswith("no bed bed-99 at site nrth has been heard of")
     people.close()
