@@ -85,7 +85,7 @@ class Visitor:
     def refusals(self):
         """What the trail says of refused sign-ins."""
         rows = self.console.trail.rows(select(TRAIL).where(TRAIL.c.action == "sign_in.refused"))
-        return [row.detail["reason"] for row in rows]
+        return [dict(row.detail) for row in rows]
 
     @property
     def who(self):

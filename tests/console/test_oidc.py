@@ -131,7 +131,7 @@ def test_somebody_of_no_known_group_is_told_which_claim_was_looked_at(make, name
     assert answer.status_code == 403
     assert words in said(answer)
     assert visitor.get("/").status_code == 303
-    assert "'groups'" in visitor.refusals()[0]
+    assert visitor.refusals()[0]["claim"] == "groups"
 
 
 def test_a_denied_consent_signs_nobody_in(make):
@@ -186,7 +186,8 @@ def test_an_answer_that_names_another_provider_is_refused(make):
     assert "iss=" in back
     answer = visitor.get(re.sub(r"iss=[^&]*", "iss=http%3A%2F%2Fevil.example", back))
     assert answer.status_code == 403
-    assert "another provider" in visitor.refusals()[0]
+    assert visitor.refusals()[0]["reason"] == "oidc_token"
+    assert "another provider" in visitor.refusals()[0]["message"]
 
 
 def test_a_sign_in_that_was_begun_too_long_ago_is_begun_anew(make):

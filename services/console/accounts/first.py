@@ -58,7 +58,7 @@ def _administrator(store: Store, trail: Trail, data: Path) -> None:
         path.unlink(missing_ok=True)
         log.warning("nobody can administer: `spondyl users role` or `reset` at the machine's shell")
         return
-    trail.append(SYSTEM, "user.added", record=FIRST_NAME, detail={"why": "first start"})
+    trail.append(SYSTEM, "user.added", record=FIRST_NAME, detail={"why": "first_start"})
     log.info("first administrator made", name=FIRST_NAME, password_in=str(path))
 
 

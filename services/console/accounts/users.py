@@ -165,8 +165,15 @@ class Users:
         try:
             yield
         except (AccountRefused, NameTaken, UnknownUser) as error:  # somebody else was faster
-            say(detail={"refused": error.message})
+            say(detail=_why(error))
             raise
+
+
+def _why(error: AccountRefused | NameTaken | UnknownUser) -> dict[str, Any]:
+    """The refusal for the trail: by its code, which is read in any language, and its values."""
+    if isinstance(error, AccountRefused):
+        return {**error.values, "refused": error.text}
+    return {"refused": "name_taken" if isinstance(error, NameTaken) else "unknown_user"}
 
 
 def _new_password(password: str, *, must_change: bool) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from services.kit.pages import language_of, own_path
 
 COOKIE: Final = "spondyl-oidc"
 PATH: Final = "/sign-in/oidc"
+SHOWN_CHARACTERS: Final = 200  # of what the provider says, in the trail
+UNTOLD: Final = "oidc_token"  # of many reasons: only the message tells them apart
 log = structlog.get_logger(__name__)
 
 
@@ -75,7 +77,11 @@ async def _sorry(
         said = texts["oidc_away"].format(label=console.settings.oidc_label)
     else:
         said = texts[error.text].format(**error.values)
-        await console.record(request, PROVIDER, "sign_in.refused", detail={"reason": error.message[:200]})
+        values = {name: str(value)[:SHOWN_CHARACTERS] for name, value in error.values.items()}
+        detail = {"reason": error.text, **values}
+        if error.text == UNTOLD:
+            detail["message"] = error.message[:SHOWN_CHARACTERS]
+        await console.record(request, PROVIDER, "sign_in.refused", detail=detail)
     answer = form(console, request, "/", said=said, status=error.status)
     answer.delete_cookie(COOKIE, path=PATH)
     return answer

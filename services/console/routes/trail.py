@@ -14,10 +14,10 @@ from services.console import reads
 from services.console.context import Console
 from services.console.errors import HistoryRefused, HistoryUnavailable
 from services.console.texts import TEXTS
+from services.console.trail_words import details
 from services.kit import trail_pages
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
-from services.kit.formats import NOTHING
 from services.kit.moments import instant_of
 from services.kit.pages import Language, language_of
 from services.kit.trail import Entry, Finding
@@ -138,9 +138,7 @@ def row_of(entry: Entry, language: Language) -> dict[str, Any]:
         "code": entry.action,
         "site": entry.site,
         "record": entry.record,
-        "detail": [
-            (_name(name, language), _words(value, language)) for name, value in sorted(entry.detail.items())
-        ],
+        "detail": details(entry.detail, language),
         "hash": entry.hash,
     }
 
@@ -158,22 +156,6 @@ def _address(asked: Wanted, chosen: Mapping[str, str], **cursor: int | None) -> 
     """Another page of the same question; empty where there is none."""
     found = {name: str(seq) for name, seq in cursor.items() if seq is not None}
     return f"/trail?{urlencode({**query_of(asked), **chosen, **found})}" if found else ""
-
-
-def _name(name: str, language: Language) -> str:
-    """What a detail is called; as it stands in the row where it has no text."""
-    text = TEXTS.get(f"detail_{name}")
-    return text[language] if text else name
-
-
-def _words(value: object, language: Language) -> str:
-    if isinstance(value, bool):
-        return TEXTS["trail_yes" if value else "trail_no"][language]
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_words(one, language)}" for name, one in value.items())
-    if isinstance(value, list):
-        return ", ".join(_words(one, language) for one in value)
-    return NOTHING if value is None else str(value)
 
 
 def _day(text: str) -> date | None:
