@@ -44,6 +44,10 @@ class TrailUnavailable(SpondylError):  # noqa: N818  (the name is the state)
     status = 503
 
 
+class RowsOfAnotherKey(TrailUnavailable):
+    """The rows that are there were made with another key: one of ours would break their chain."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row as it is shown. ``at_us`` is microseconds since the epoch."""
@@ -80,11 +84,18 @@ class Finding:
 
 
 class Trail:
-    """The rows of one table; safe for any number of threads and processes."""
+    """The rows of one table; safe for any number of threads and processes.
 
-    def __init__(self, engine: Engine, table: Table, seal_path: Path, key_path: Path) -> None:
+    ``one_key``: where machines may start at once on an empty table, each with a key that it has just made,
+    the first row settles whose counts. Who has another key writes nothing.
+    """
+
+    def __init__(
+        self, engine: Engine, table: Table, seal_path: Path, key_path: Path, *, one_key: bool = False
+    ) -> None:
         self._engine, self.table = engine, table
         self._seal = Seal(seal_path, key_path)
+        self._key_path, self._settled = key_path, not one_key
         self._turn = threading.Lock()  # threads wait here instead of in the database's retries
 
     def append(
@@ -115,10 +126,13 @@ class Trail:
         with writing(self._engine) as connection:
             self._wait(connection)
             head = self._head(connection)
+            if not self._settled:
+                self._require_own(connection, head)
             sound = self._continues(connection)
             row = {"seq": head.seq + 1, **row, "previous": head.hash}
             row["hash"] = self._hash(row)
             connection.execute(insert(self.table).values(row))
+        self._settled = True
         if sound:
             self._seal.advance(Mark(row["seq"], row["hash"]))
         elif row["action"] != RESEALED:
@@ -203,6 +217,17 @@ class Trail:
         if row["previous"] != due.hash:
             return "order"
         return "rewound" if due.seq == sealed.seq and row["hash"] != sealed.hash else None
+
+    def _require_own(self, connection: Connection, head: Mark) -> None:
+        """Raises RowsOfAnotherKey when the newest row was not made with our key; there may be none yet."""
+        query = select(self.table).where(self.table.c.seq == head.seq)
+        with _lenient(connection):
+            row = connection.execute(query).mappings().first()
+        if row is not None and row["hash"] != self._hash(dict(row)):
+            raise RowsOfAnotherKey(
+                f"the audit trail's row {head.seq} was not made with the key at {self._key_path}: copy "
+                "the key of the machine that wrote it, or see what `spondyl audit-trail verify` says there"
+            )
 
     def _hash(self, row: Mapping[str, Any]) -> str:
         return self._seal.digest(canonical({name: row[name] for name in COLUMNS}))

@@ -20,7 +20,7 @@ from services.kit.auth.tokens import VIA_CONSOLE
 from services.kit.database import migrate, open_database, reading
 from services.kit.errors import SpondylError
 from services.kit.looks import Looks
-from services.kit.trail import Trail, TrailUnavailable, canonical
+from services.kit.trail import RowsOfAnotherKey, Trail, TrailUnavailable, canonical
 from services.kit.trail_pages import Page, Wanted
 from services.telemetry.archive.index import PACKAGE
 from services.telemetry.archive.tables import TRAIL
@@ -88,9 +88,14 @@ class ReadTrail:
             return
         with self._turn:
             if not self._is_known(reader, look):
-                self._opened().append(
-                    reader.who, reader.action, record=record, site=site, address=reader.address, detail=detail
-                )
+                try:
+                    self._opened().append(
+                        reader.who, reader.action,
+                        record=record, site=site, address=reader.address, detail=detail,
+                    )  # fmt: skip
+                except RowsOfAnotherKey:
+                    self._let_go()  # the right key may be put there
+                    raise
                 self._looks.put_down(*look)
 
     def _is_known(self, reader: Reader, look: tuple[Principal, str, str]) -> bool:
@@ -99,9 +104,12 @@ class ReadTrail:
     def close(self) -> None:
         """Let go of the connections."""
         with self._turn:
-            if self._open is not None:
-                self._open[0].dispose()
-                self._open = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._open is not None:
+            self._open[0].dispose()
+            self._open = None
 
     def _opened(self) -> Trail:
         if self._open is None:
@@ -121,7 +129,7 @@ def open_trail(settings: TelemetrySettings) -> tuple[Engine, Trail]:
     try:
         migrate(engine, PACKAGE)
         _require_key(engine, settings.trail_key)
-        return engine, Trail(engine, TRAIL, settings.trail_seal, settings.trail_key)
+        return engine, Trail(engine, TRAIL, settings.trail_seal, settings.trail_key, one_key=True)
     except BaseException:
         engine.dispose()
         raise

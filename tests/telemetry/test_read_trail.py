@@ -26,6 +26,7 @@ from services.kit.errors import SpondylError
 from services.kit.http import create_app
 from services.kit.looks import ONE_LOOK_S, Looks
 from services.kit.trail import TrailUnavailable
+from services.kit.trail_pages import Wanted
 from services.telemetry.api import create_router
 from services.telemetry.archive.tables import TRAIL
 from services.telemetry.routes.rules import NamesNobody, Shows, require_declared
@@ -293,6 +294,27 @@ def test_a_machine_without_the_key_of_the_rows_makes_none_of_its_own(url, tmp_pa
     found = trail.verify()
     engine.dispose()
     assert (found.ok, found.rows) == (True, 2)
+
+
+def test_of_two_machines_that_start_at_once_the_first_row_says_whose_key_counts(url, tmp_path):
+    """Each finds an empty table and makes a key: rows of both would be a chain that is broken for good."""
+    first = TelemetrySettings(data=tmp_path / "one", archive_database_url=url)
+    second = first.model_copy(update={"data": tmp_path / "two"})
+    reader = Reader(NORTH, None, "10.1.2.3", "session.exported", each_time=True)
+    with closing(ReadTrail(first)) as one, closing(ReadTrail(second)) as two:
+        assert one.read(Wanted()).rows == two.read(Wanted()).rows == []
+        assert first.trail_key.read_bytes() != second.trail_key.read_bytes()
+        one.shown(reader, None, "session-1", "north")
+        for _ in range(2):
+            with pytest.raises(TrailUnavailable, match="copy the key of the machine that wrote it"):
+                two.shown(reader, None, "session-2", "north")
+        second.trail_key.write_bytes(first.trail_key.read_bytes())
+        two.shown(reader, None, "session-2", "north")
+        one.shown(reader, None, "session-3", "north")
+    engine, trail = open_trail(first)
+    found = trail.verify()
+    engine.dispose()
+    assert (found.ok, found.rows) == (True, 3)
 
 
 def test_two_accounts_of_one_name_are_two_readers(rig):
