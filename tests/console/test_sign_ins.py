@@ -1,9 +1,14 @@
 """Sign-ins: what opens one, what ends it; on SQLite and on PostgreSQL."""
 
+import sys
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from console.account_rig import grant
 from console.door_rig import GOOD, browser, person, signed_in
 
+from services.console.accounts import accounts
 from services.console.accounts.accounts import BY_PAGE, IDLE_US, LONGEST_US, SECOND_US, WALL_US
 from services.kit.auth.principal import SYSTEM
 from services.kit.moments import now_us
@@ -102,3 +107,24 @@ def test_a_change_of_roles_holds_from_the_next_request_on(people, users):
     found = people.accounts.find(browser(opened.cookie))
     assert found[1].principal.sites("sessions.see") == {"south"}
     assert not found[1].principal.may("beds.stop")
+
+
+def test_many_requests_at_once_may_let_go_of_the_oldest_sign_in(monkeypatch):
+    """With more people than are remembered, every request does so: none of them fails for it."""
+    monkeypatch.setattr(accounts, "KEPT", 50)
+    kept: OrderedDict[str, int] = OrderedDict()
+
+    def look(worker):
+        for number in range(10_000):
+            name = f"{worker}-{number % 200}"
+            kept.pop(name, None)
+            accounts._put(kept, name, number)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(look, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+    assert 0 < len(kept) <= accounts.KEPT

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -52,8 +53,9 @@ class Accounts:
         self.clock = clock
         self.secure = secure
         self.cookie = f"__Host-{COOKIE}" if secure else COOKIE
-        self._last: dict[str, tuple[int, tuple[SignIn, User]]] = {}  # found when, and what; oldest first
-        self._unwritten: dict[str, int] = {}  # sign-ins used while the table could not be written
+        # Found when, and what; oldest first. Many threads change it: nothing goes through it step by step.
+        self._last: OrderedDict[str, tuple[int, tuple[SignIn, User]]] = OrderedDict()
+        self._unwritten: OrderedDict[str, int] = OrderedDict()  # used while the table could not be written
         self._said = False
 
     def find(self, connection: HTTPConnection) -> tuple[SignIn, User] | None:
@@ -181,11 +183,11 @@ def is_command(connection: HTTPConnection) -> bool:
     return connection.scope.get("method") == "POST" and bool(_COMMAND.fullmatch(connection.url.path))
 
 
-def _put(kept: dict[str, _T], key: str, value: _T) -> None:
+def _put(kept: OrderedDict[str, _T], key: str, value: _T) -> None:
     """Keep it, and let the oldest go."""
     kept[key] = value
     while len(kept) > KEPT:
-        kept.pop(next(iter(kept)), None)
+        kept.popitem(last=False)
 
 
 def digest(cookie: str) -> str:
