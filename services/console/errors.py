@@ -148,10 +148,13 @@ class AccountRefused(SaidOnPage):
 class SignInRefused(SpondylError):  # noqa: N818  (the same)
     """Wrong name or password, an account that waits, or too many tries from an address."""
 
-    def __init__(self, message: str, *, reason: str, wait_s: int = 0, user: object = None) -> None:
+    def __init__(
+        self, message: str, *, reason: str, wait_s: int = 0, user: object = None, failures: int = 0
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.wait_s = wait_s
+        self.failures = failures  # wrong passwords in a row
         self.user = user  # whose password was wrong, for the trail; never shown
         self.status = 429 if wait_s else 401
 

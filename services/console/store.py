@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 
-from services.console.accounts.models import SignIn, User
+from services.console.accounts.models import Failures, SignIn, User
 from services.console.errors import NameTaken, UnknownUser
 from services.console.tables import GRANTS, SCREENS, SIGN_INS, USERS
 from services.kit.auth.principal import Grant
@@ -96,10 +96,10 @@ class Store:
                 _end(connection, SIGN_INS.c.user_id == user_id)
         return self.user(user_id)
 
-    def count_failure(self, user_id: str, now: int, until: Callable[[int], int]) -> int:
+    def count_failure(self, user_id: str, now: int, until: Callable[[int], int]) -> Failures:
         """Count one wrong password and set how long the account waits then.
 
-        Answers until when it waits already, before this one; 0 when it did not: then the try is admitted.
+        Answers until when it waits already, before this one; 0 when it does not: then the try is admitted.
         An account that there is not is looked for and counted in the same transaction: nothing comes of it.
         """
         columns = (USERS.c.failures, USERS.c.locked_until_us)
@@ -107,10 +107,10 @@ class Store:
             query = select(*columns).where(USERS.c.id == user_id).with_for_update()
             failures, locked_until = connection.execute(query).first() or (0, 0)
             if now < locked_until:
-                return int(locked_until)
+                return Failures(int(failures), int(locked_until))
             values = {"failures": failures + 1, "locked_until_us": until(failures + 1)}
             connection.execute(update(USERS).where(USERS.c.id == user_id).values(values))
-        return 0
+        return Failures(int(failures) + 1, 0)
 
     def set_grants(
         self,

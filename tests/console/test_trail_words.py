@@ -30,7 +30,7 @@ def said(language="de", **detail):
 
 
 WRITTEN = {
-    "reason": get_args(Reason),
+    "reason": (*get_args(Reason), "busy"),
     "what": get_args(What),
     "region": get_args(Region),
     "outcome": OUTCOMES,

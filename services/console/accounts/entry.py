@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Literal
 
 from services.console.accounts import passwords
-from services.console.accounts.limits import AddressLimit, Ghosts, wait_s
+from services.console.accounts.limits import (
+    FIRST_WAIT_S,
+    FREE_FAILURES,
+    LONGEST_WAIT_S,
+    TRIES_AT_ONCE,
+    TRY_EVERY_S,
+    AddressLimit,
+    Ghosts,
+    Waits,
+    wait_s,
+)
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, SignInRefused, UnknownUser
 from services.console.store import Store
@@ -34,8 +44,8 @@ class Entry:
         if (seconds := self._addresses.take(address)) > 0:
             raise refused("too_many", seconds)
         user = self._named(name)
-        if (seconds := self._count(user, name)) > 0:
-            raise refused("locked", seconds)
+        if (waits := self._count(user, name)).seconds > 0:
+            raise refused("locked", waits.seconds, failures=waits.failures)
         stored = user.password if user and user.issuer is None else None
         if (
             not passwords.holds(stored, password[: 4 * passwords.MOST_CHARACTERS])
@@ -54,16 +64,17 @@ class Entry:
         """
         if (seconds := self._addresses.take(address)) > 0:
             raise refused("too_many", seconds)
-        if (seconds := self._count(user, user.name)) > 0:
-            raise refused("locked", seconds, user)
+        if (waits := self._count(user, user.name)).seconds > 0:
+            raise refused("locked", waits.seconds, user, failures=waits.failures)
         try:
             done = change()
         except AccountRefused as error:
             if error.text != "password_current_wrong":
                 self._right(user, address)
                 raise
-            waits = wait_s(self._store.user(user.id).failures)
-            raise refused("locked" if waits else "wrong", waits, user) from None
+            failures = self._store.user(user.id).failures
+            seconds = wait_s(failures)
+            raise refused("locked" if seconds else "wrong", seconds, user, failures=failures) from None
         self._right(user, address)
         return done
 
@@ -77,23 +88,32 @@ class Entry:
         except UnknownUser:
             return None
 
-    def _count(self, user: User | None, name: str) -> float:
+    def _count(self, user: User | None, name: str) -> Waits:
         now = now_us()
-        until = self._store.count_failure(
+        failed = self._store.count_failure(
             user.id if user else "", now, lambda failures: now + wait_s(failures) * MICRO
         )
         if user is None:
             typed = name.strip().lower().encode("utf-8", "replace")
             return self._ghosts.take(hashlib.sha256(typed).hexdigest())
-        return max(0.0, (until - now) / MICRO)
+        return Waits(max(0.0, (failed.until_us - now) / MICRO), failed.count)
 
 
-def refused(reason: Reason, seconds: float, user: User | None = None) -> SignInRefused:
-    """The refusal in words that tell nobody whether there is such an account."""
+def refused(reason: Reason, seconds: float, user: User | None = None, *, failures: int = 0) -> SignInRefused:
+    """The refusal in words that tell nobody whether there is such an account: a name that nobody has is
+    counted, and waits, alike.
+    """
     wait = math.ceil(seconds)
     words = {
         "wrong": "name or password is wrong",
-        "locked": f"too many wrong passwords for this name: again in {wait} s",
-        "too_many": f"too many tries from this address: again in {wait} s",
+        "locked": (
+            f"{failures} wrong passwords in a row for this name: after {FREE_FAILURES} it waits "
+            f"{FIRST_WAIT_S} s, after each further one twice as long, at most {LONGEST_WAIT_S} s: "
+            f"again in {wait} s (docs/access.md, for every name)"
+        ),
+        "too_many": (
+            f"more than {TRIES_AT_ONCE} tries from this address: one more every {TRY_EVERY_S:g} s: "
+            f"again in {wait} s (docs/access.md, for every address)"
+        ),
     }
-    return SignInRefused(words[reason], reason=reason, wait_s=wait, user=user)
+    return SignInRefused(words[reason], reason=reason, wait_s=wait, user=user, failures=failures)

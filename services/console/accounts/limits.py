@@ -22,6 +22,14 @@ def wait_s(failures: int) -> int:
     return min(LONGEST_WAIT_S, FIRST_WAIT_S << min(failures - FREE_FAILURES, 10))
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long a name waits before another password of it is looked at, and for how many wrong ones."""
+
+    seconds: float
+    failures: int
+
+
 @dataclass(slots=True)
 class _Bucket:
     tries: float
@@ -75,15 +83,15 @@ class Ghosts:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take(self, name: str) -> float:
-        """Count one wrong password of this name; 0, or the seconds it waits."""
+    def take(self, name: str) -> Waits:
+        """Count one wrong password of this name, unless it waits."""
         with self._lock:
             now = self._clock()
             failures, until = self._failures.get(name, (0, 0.0))
             if now < until:
-                return until - now
+                return Waits(until - now, failures)
             self._failures[name] = (failures + 1, now + wait_s(failures + 1))
             self._failures.move_to_end(name)
             while len(self._failures) > KEPT:
                 self._failures.popitem(last=False)
-            return 0.0
+            return Waits(0.0, failures + 1)

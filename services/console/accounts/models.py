@@ -38,6 +38,14 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """Wrong passwords of an account in a row, and until when it waits for them; 0 when it does not."""
+
+    count: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """One browser of one person, from sign-in to its end."""
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from services.console.accounts import limits
 from services.console.accounts.accounts import WALL_US, Opened, is_wall
 from services.console.accounts.entry import Entry
 from services.console.accounts.identity import PASSWORD, SIGN_IN
@@ -16,9 +17,10 @@ from services.console.accounts.models import User
 from services.console.accounts.turns import PASSWORDS
 from services.console.context import Console
 from services.console.errors import AccountRefused, SignInRefused
+from services.kit import formats
 from services.kit.auth.guard import public, signed_in
 from services.kit.auth.principal import Principal
-from services.kit.pages import COOKIE_S, LANGUAGES, THEMES, language_of, own_path
+from services.kit.pages import COOKIE_S, LANGUAGES, THEMES, Language, language_of, own_path
 
 Text = Annotated[str, Form()]
 CHOICES: Final = {"language": LANGUAGES, "theme": THEMES}
@@ -102,7 +104,7 @@ async def _guessed(console: Console, request: Request, user: User, error: SignIn
         await run_in_threadpool(console.accounts.end, request)
         return form(console, request, "/", name=user.name, error=error)
     wrong = "password_current_wrong" if error.reason == "wrong" else f"sign_in_{error.reason}"
-    refusal = AccountRefused(error.message, text=wrong, seconds=error.wait_s)
+    refusal = AccountRefused(error.message, text=wrong, **_limits(error, language_of(request)))
     refusal.status = error.status
     answer = await _password_form(console, request, refusal)
     if error.wait_s:
@@ -171,9 +173,10 @@ def form(
     status: int = 200,
 ) -> Response:
     """The sign-in page, after a refusal with its words."""
-    texts = console.pages.texts(language_of(request))
+    language = language_of(request)
+    texts = console.pages.texts(language)
     if error:
-        said = texts[f"sign_in_{error.reason}"].format(seconds=error.wait_s)
+        said = texts[f"sign_in_{error.reason}"].format(**_limits(error, language))
     settings = console.settings
     answer = console.page(
         request, "sign_in.html", status=error.status if error else status, page="sign-in",
@@ -184,6 +187,19 @@ def form(
     if error and error.wait_s:
         answer.headers["retry-after"] = str(error.wait_s)
     return answer
+
+
+def _limits(error: SignInRefused, language: Language) -> dict[str, object]:
+    """What the words of a refusal say: the value, the limit, how long that is."""
+    return {
+        "seconds": error.wait_s,
+        "failures": error.failures,
+        "limit": limits.FREE_FAILURES,
+        "first": formats.duration(limits.FIRST_WAIT_S, language),
+        "longest": formats.duration(limits.LONGEST_WAIT_S, language),
+        "tries": limits.TRIES_AT_ONCE,
+        "every": formats.duration(limits.TRY_EVERY_S, language),
+    }
 
 
 def keep_choices(console: Console) -> Callable[..., Awaitable[None]]:

@@ -1,0 +1,70 @@
+"""Whoever has to wait at the door is told for what, how long, and by which limit; nobody is told who has an
+account.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from asgi_client import Client
+from console.door_rig import GOOD, person
+
+from services.console.accounts import limits
+
+LIMIT = {
+    "en": "Wrong passwords in a row for this name: 5. After 5 the console looks at another one only after a "
+    "wait: 30 s, twice as long after each further wrong one, at most 1 h. Try again in N s. This limit holds "
+    "here for every name, whether there is such an account or not.",
+    "de": "Falsche Passwörter für diesen Namen hintereinander: 5. Nach 5 prüft die Konsole erst nach einer "
+    "Wartezeit ein weiteres: 30 s, nach jedem weiteren falschen doppelt so lange, höchstens 1 h. Wieder "
+    "möglich in N s. Diese Grenze gilt hier für jeden Namen, ob es das Konto gibt oder nicht.",
+}
+
+
+def door(rig, language, name):
+    """Status and words after one more try with the right password."""
+    client = Client(rig.app, {"accept": "text/html", "accept-language": language})
+    answer = client.post("/sign-in", data={"name": name, "password": GOOD})
+    words = re.search(r'id="refusal".*?<span>(.*?)</span>', answer.text, re.DOTALL)[1]
+    within = re.sub(r"(in) \d+ s", r"\1 N s", words.replace("\N{NO-BREAK SPACE}", " "))
+    return answer.status_code, within, int(answer.headers["retry-after"])
+
+
+@pytest.fixture
+def rig(empty_room):
+    """A console with one account, and five wrong passwords of that name and of one that nobody has."""
+    person(empty_room.people)
+    client = Client(empty_room.app, {"accept": "text/html"})
+    for name in ("grace", "nobody"):
+        for _ in range(5):
+            assert client.post("/sign-in", data={"name": name, "password": "wrong"}).status_code == 401
+    return empty_room
+
+
+def test_the_door_says_the_value_the_limit_and_where_it_comes_from_of_any_name(rig):
+    """`Try again in 30 s` tells neither what was wrong nor what comes after the next try."""
+    for language, words in LIMIT.items():
+        for name in ("grace", "nobody"):
+            status, said, wait_s = door(rig, language, name)
+            assert (status, said) == (429, words)
+            assert 0 < wait_s <= 30
+
+
+def test_an_address_that_tries_too_often_is_told_its_limit(rig):
+    """One machine that tries every name must wait, whoever is behind it."""
+    client = Client(rig.app, {"accept": "text/html", "accept-language": "de"})
+    for _ in range(20):
+        client.post("/sign-in", data={"name": "grace", "password": "wrong"})
+    _, said, _ = door(rig, "de", "another")
+    assert said == (
+        "Mehr als 30 Versuche von dieser Adresse: Danach prüft die Konsole nur alle 10 s einen weiteren. "
+        "Wieder möglich in N s. Diese Grenze gilt hier für jede Adresse; was gelingt, zählt nicht."
+    )
+
+
+def test_the_page_that_tells_of_the_limits_has_the_numbers_of_the_code():
+    """The refusal leads there."""
+    page = (Path(__file__).parents[2] / "docs/access.md").read_text()
+    assert f"after {limits.FREE_FAILURES} wrong passwords in a row {limits.FIRST_WAIT_S} s pass" in page
+    assert f"{limits.TRIES_AT_ONCE} tries at once, then one every {limits.TRY_EVERY_S:g} s" in page
+    assert limits.LONGEST_WAIT_S == 3600  # "at most an hour"
