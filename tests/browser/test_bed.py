@@ -280,7 +280,7 @@ def test_another_sites_bed_is_answered_like_none(wall, bed_page):
     wall.people.person("anna", "therapist@south")
     page = bed_page(user="anna", may_fail=("404",))
     words = page.locator("main").inner_text()
-    assert "no bed bed-01 at site north has been heard of" in words
+    assert "No bed bed-01 at site north has been heard of" in words
     page.goto(f"{wall.address}/beds/bed-77?site=north")
     assert page.locator("main").inner_text() == words.replace("bed-01", "bed-77")
 
