@@ -21,6 +21,7 @@ def test_hundreds_of_beds_are_shown_a_page_at_a_time(wall, open_page):
     page = open_page(wall.address)
     expect(page.locator("#beds")).to_contain_text("300 beds", timeout=15_000)
     expect(page.locator(".tile")).to_have_count(24)
+    expect(page.locator("#page-words")).to_have_text("Page 1 of 13 · 300 beds")  # the beds above count first
     page.locator("#page-next").click()
     expect(page.locator("#page-words")).to_have_text("Page 2 of 13 · 300 beds")
     expect(page.locator("#announcer")).to_have_text("Page 2 of 13 · 300 beds")
