@@ -18,6 +18,7 @@ from services.kit.formats import NOTHING
 from services.kit.language import Language, Table
 from services.kit.words import PHASES
 
+FIRST: Final = ("before", "by", "reason", "refused")  # what the other details follow from
 CODES: Final[Mapping[str, str]] = {  # of a detail: what its codes' texts begin with
     "action": "action_",
     "at": "trail_at_",
@@ -59,7 +60,8 @@ _TITLES: Final[Table] = {name: role.title for name, role in ROLES.items()}
 
 def details(detail: Mapping[str, Any], language: Language) -> list[tuple[str, str]]:
     """Name and value of each detail, in words."""
-    return [(_name(name, language), _said(name, value, language)) for name, value in sorted(detail.items())]
+    rows = sorted(detail.items(), key=lambda row: (row[0] not in FIRST, row[0]))
+    return [(_name(name, language), _said(name, value, language)) for name, value in rows]
 
 
 def _name(name: str, language: Language) -> str:

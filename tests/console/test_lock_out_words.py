@@ -12,12 +12,12 @@ from console.door_rig import GOOD, person
 from services.console.accounts import limits
 
 LIMIT = {
-    "en": "Wrong passwords in a row for this name: 5. After 5 the console looks at another one only after a "
-    "wait: 30 s, twice as long after each further wrong one, at most 1 h. Try again in N s. This limit holds "
-    "here for every name, whether there is such an account or not.",
-    "de": "Falsche Passwörter für diesen Namen hintereinander: 5. Nach 5 prüft die Konsole erst nach einer "
-    "Wartezeit ein weiteres: 30 s, nach jedem weiteren falschen doppelt so lange, höchstens 1 h. Wieder "
-    "möglich in N s. Diese Grenze gilt hier für jeden Namen, ob es das Konto gibt oder nicht.",
+    "en": "Too many wrong passwords for this name (5). Try again in N s. From 5 in a row on every name waits "
+    "here, whether there is such an account or not: 30 s at first, twice as long after each further one, at "
+    "most 1 h.",
+    "de": "Zu viele falsche Passwörter für diesen Namen (5). Wieder möglich in N s. Ab 5 hintereinander "
+    "wartet hier jeder Name, ob es das Konto gibt oder nicht: erst 30 s, nach jedem weiteren doppelt so "
+    "lange, höchstens 1 h.",
 }
 
 
@@ -57,8 +57,8 @@ def test_an_address_that_tries_too_often_is_told_its_limit(rig):
         client.post("/sign-in", data={"name": "grace", "password": "wrong"})
     _, said, _ = door(rig, "de", "another")
     assert said == (
-        "Mehr als 30 Versuche von dieser Adresse: Danach prüft die Konsole nur alle 10 s einen weiteren. "
-        "Wieder möglich in N s. Diese Grenze gilt hier für jede Adresse; was gelingt, zählt nicht."
+        "Zu viele Versuche von dieser Adresse. Wieder möglich in N s. Hier hat jede Adresse 30 Versuche auf "
+        "einmal und danach alle 10 s einen weiteren; was gelingt, zählt nicht."
     )
 
 
