@@ -35,6 +35,7 @@ What = Literal["changed", "removed", "order", "cut", "rewound", "seal_missing", 
 RESEALED: Final = "trail.resealed"
 START: Final = Mark(0, GENESIS)  # before the first row
 _WAIT: Final = 0x5B_0D_71_A1  # PostgreSQL's advisory lock: one row after the other
+TURN_S: Final = 5.0  # behind others of this process that wait for the database
 _READ_AT_ONCE: Final = 1000
 
 
@@ -116,7 +117,7 @@ class Trail:
         if len(row["detail"]) > LIMITS["detail"]:
             row["detail"] = canonical({"cut": row["detail"][: LIMITS["detail"] // 2]})
         try:
-            with self._turn:
+            with in_turn(self._turn):
                 return self._append({name: _fit(name, value) for name, value in row.items()})
         except (SQLAlchemyError, OSError) as error:
             reason = getattr(error, "orig", None) or error
@@ -255,6 +256,17 @@ class Trail:
     def _hash_of(self, connection: Connection, seq: int) -> str:
         columns = self.table.c
         return str(connection.execute(select(columns.hash).where(columns.seq == seq)).scalar())
+
+
+@contextlib.contextmanager
+def in_turn(turn: threading.Lock) -> Iterator[None]:
+    """One after the other. Raises TrailUnavailable where those before take too long: else waits add up."""
+    if not turn.acquire(timeout=TURN_S):
+        raise TrailUnavailable(f"the audit trail cannot be written: rows before wait since {TURN_S:g} s")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 def canonical(value: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from services.kit.auth.tokens import VIA_CONSOLE
 from services.kit.database import migrate, open_database, reading
 from services.kit.errors import SpondylError
 from services.kit.looks import Looks
-from services.kit.trail import RowsOfAnotherKey, Trail, TrailUnavailable, canonical
+from services.kit.trail import RowsOfAnotherKey, Trail, TrailUnavailable, canonical, in_turn
 from services.kit.trail_pages import Page, Wanted
 from services.telemetry.archive.index import PACKAGE
 from services.telemetry.archive.tables import TRAIL
@@ -72,7 +72,7 @@ class ReadTrail:
 
     def read(self, wanted: Wanted, *, before: int | None = None, after: int | None = None) -> Page:
         """A page of the rows, newest first. Raises TrailUnavailable."""
-        with self._turn:
+        with in_turn(self._turn):
             trail = self._opened()
         try:
             return trail_pages.read(trail, wanted, before=before, after=after)
@@ -86,7 +86,7 @@ class ReadTrail:
         look = reader.who, reader.action, f"{record or ''} {site or ''} {canonical(detail)}"
         if self._is_known(reader, look):
             return
-        with self._turn:
+        with in_turn(self._turn):
             if not self._is_known(reader, look):
                 try:
                     self._opened().append(

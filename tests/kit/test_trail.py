@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from trail_rig import ANNA, opened, writer
 
 from services.console.tables import TRAIL
+from services.kit import trail as kit_trail
 from services.kit.auth.principal import SYSTEM, Principal
 from services.kit.database import writing
 from services.kit.trail import COLUMNS, TrailUnavailable
@@ -243,6 +245,20 @@ def test_whatever_somebody_types_is_recorded_and_the_chain_stays_whole(book, nas
     assert found(book) == (True, None, None)
     assert len(last.name) <= 80
     assert last.name[:1] == nasty[:1]
+
+
+def test_waits_for_a_busy_database_do_not_add_up(tmp_path, monkeypatch):
+    """Forty pages that each wait for the one before would hang for minutes where one hangs for seconds."""
+    monkeypatch.setattr(kit_trail, "TURN_S", 0.2)
+    trail, engine = opened(f"sqlite:///{tmp_path}/console.db", tmp_path)
+    with ThreadPoolExecutor(5) as pool:
+        with writing(engine):
+            asked = [pool.submit(trail.append, ANNA, "session.seen") for _ in range(5)]
+            eventually(lambda: sum(it.done() for it in asked) == 4, 4, "those behind the first to be told")
+        why = [str(it.exception()) for it in asked]
+    assert sum("rows before wait" in text for text in why) == 4
+    assert (trail.verify().ok, trail.length()) == (True, 1)
+    engine.dispose()
 
 
 def test_a_database_that_has_no_connection_to_spare_is_a_trail_that_cannot_be_written(tmp_path, monkeypatch):
