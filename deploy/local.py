@@ -10,9 +10,10 @@ from typing import Final
 from broker.contract import Role
 from broker.mosquitto import User, render_local
 from deploy import engines, simulated_operator
-from deploy.ports import Ports, answers, is_free
+from deploy.ports import Ports, answers
 from services.kit.auth import tokens
 from services.kit.errors import SpondylError
+from services.kit.ports import is_free
 from services.kit.runfile import Credential, Run, Site
 from services.kit.supervise import Program
 

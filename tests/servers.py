@@ -20,15 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from services.kit.ports import free_port
+
 START_S = 30.0  # beside a whole suite on two cores; alone it is a moment
 END_S = 30.0  # a database's last checkpoint on a busy disk
-
-
-def free_port() -> int:
-    """A loopback TCP port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "condition") -> object:

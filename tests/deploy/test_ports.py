@@ -1,11 +1,21 @@
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from deploy.ports import Ports, is_free
+from deploy.ports import Ports
 from services.kit.errors import SpondylError
+from services.kit.ports import is_free
 
 HOST = "127.0.0.1"
+CHOOSE = """
+import sys
+from pathlib import Path
+from deploy.ports import Ports
+print(Ports(Path(sys.argv[1]), "127.0.0.1").choose("console", 20500), flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -40,3 +50,14 @@ def test_two_names_never_get_one_port(tmp_path):
     ports = Ports(tmp_path / "ports.json", HOST)
     chosen = [ports.choose(f"p{i}", 20000) for i in range(30)]
     assert len(set(chosen)) == len(chosen)
+
+
+def test_a_port_that_another_system_chose_a_moment_ago_is_avoided(tmp_path):
+    """It does not listen there yet: both would, and one of them would answer for the other."""
+    command = [sys.executable, "-c", CHOOSE, str(tmp_path / "other.json")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        theirs = int(other.stdout.readline())
+        assert Ports(tmp_path / "ports.json", HOST).choose("console", 20500) != theirs
+        with pytest.raises(SpondylError, match=f"--port {theirs} is taken"):
+            Ports(tmp_path / "ports.json", HOST).required("console", theirs, "--port")
+        other.stdin.close()

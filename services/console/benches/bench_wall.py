@@ -34,6 +34,7 @@ from services.kit.benches.usage import memory_mb, percentile
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
 from services.kit.http import STATIC_DIRECTORY
+from services.kit.ports import free_port
 
 HERE: Final = Path(__file__).parent
 WIDTH, HEIGHT = 2560, 1440  # 48 tiles in sight
@@ -175,7 +176,7 @@ def _system(directory: Path) -> Iterator[System]:
     with engines.mosquitto(directory / "mosquitto") as (broker, broker_port):
         mqtt = f"mqtt://127.0.0.1:{broker_port}"
         name, cookie = _monitor(directory)
-        port = engines.free_port()
+        port = free_port()
         told = {key: value for key, value in os.environ.items() if not key.startswith("SPONDYL_")} | {
             "SPONDYL_DATA": str(directory), "SPONDYL_MQTT_URL": mqtt, "SPONDYL_HTTP_PORT": str(port),
             "SPONDYL_LOG_LEVEL": "warning",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from services.kit.errors import SpondylError
+from services.kit.ports import free_port
 
 START_S: Final = 10.0
 # As broker/mosquitto/common.conf, but for what a saturated broker would drop (its queue is not bounded here),
@@ -26,13 +27,6 @@ max_packet_size 1048576
 set_tcp_nodelay true
 user {user}
 """
-
-
-def free_port() -> int:
-    """A loopback TCP port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

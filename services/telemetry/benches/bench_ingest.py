@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from services.kit.benches import engines
 from services.kit.errors import SpondylError
+from services.kit.ports import free_port
 from services.telemetry import keys
 from services.telemetry.audit import count
 from services.telemetry.benches.crowd import (
@@ -279,7 +280,7 @@ def _worker(
     environment = os.environ | {
         "SPONDYL_MQTT_URL": f"mqtt://127.0.0.1:{port}",
         "SPONDYL_REDIS_URL": redis_url,
-        "SPONDYL_HTTP_PORT": str(engines.free_port()),
+        "SPONDYL_HTTP_PORT": str(free_port()),
         "SPONDYL_INGEST_SITES": ",".join(sites),
         "SPONDYL_LOG_LEVEL": "warning",
         "SPONDYL_DATA": str(directory),

@@ -21,6 +21,7 @@ from services.kit.benches import engines
 from services.kit.benches.usage import Usage, disk_bytes, usage
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
+from services.kit.ports import free_port
 from services.telemetry.benches.fleet import sites_of
 
 HOST: Final = "127.0.0.1"
@@ -94,7 +95,7 @@ def system_for(directory: Path, beds: int) -> Iterator[System]:
 
 @contextlib.contextmanager
 def _broker(directory: Path, users: list[User]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = engines.free_port()
+    port = free_port()
     conf = render_local(directory, host=HOST, port=port, users=users)
     binary = engines.program("mosquitto", "/usr/sbin/mosquitto")
     with engines.running([binary, "-c", str(conf)], directory) as process:
@@ -106,7 +107,7 @@ def _broker(directory: Path, users: list[User]) -> Iterator[tuple[subprocess.Pop
 def _service(
     directory: Path, name: str, module: str, environment: dict[str, str]
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = engines.free_port()
+    port = free_port()
     place = directory / "run" / name
     place.mkdir(parents=True)
     told = {**os.environ, **environment, "SPONDYL_HTTP_PORT": str(port)}

@@ -1,0 +1,53 @@
+"""Ports of this machine that nothing listens on, kept from whoever else looks for one at the same moment.
+
+A port is only free until somebody listens there: two systems that start in the same second would both find
+the same ones. So a name goes with each port that was given out, in Linux's abstract namespace of local
+sockets: it belongs to one process, ends with it, and counts within a network namespace, as ports do.
+"""
+
+import errno
+import socket
+import sys
+from collections import OrderedDict
+from typing import Final
+
+MOST_HELD: Final = 500  # of one process; the oldest are let go of: somebody listens there by now
+_held: OrderedDict[int, socket.socket] = OrderedDict()
+
+
+def is_free(host: str, port: int) -> bool:
+    """True when a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, UnicodeError):  # taken, not ours, or no address at all
+            return False
+    return True
+
+
+def reserve(port: int) -> bool:
+    """Keep a port for this process; False when another keeps it. Elsewhere than on Linux always True."""
+    if sys.platform != "linux" or port in _held:
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0spondyl/port/{port}")
+    except OSError as error:
+        name.close()
+        return error.errno != errno.EADDRINUSE
+    _held[port] = name
+    if len(_held) > MOST_HELD:
+        _held.popitem(last=False)[1].close()
+    return True
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Any port that nothing listens on now, kept for this process."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            port = int(probe.getsockname()[1])
+        if port not in _held and reserve(port):
+            return port
