@@ -37,8 +37,8 @@ NOTHING: Final = Overview({}, [], None)
 
 def add(router: APIRouter, history: History, trail: ReadTrail) -> None:
     """The routes of devices."""
-    _add_states(router, history, trail)
-    _add_samples(router, history, trail)
+    for part in (_add_states, _add_window, _add_blocks):
+        part(router, history, trail)
 
 
 def _add_states(router: APIRouter, history: History, trail: ReadTrail) -> None:
@@ -65,7 +65,7 @@ def _add_states(router: APIRouter, history: History, trail: ReadTrail) -> None:
         return {name: row[name] for name in names}
 
 
-def _add_samples(router: APIRouter, history: History, trail: ReadTrail) -> None:
+def _add_window(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/devices/{device}/window", responses={200: {"description": "Gapless pieces of samples."}})
     def window(
         device: str,
@@ -96,6 +96,8 @@ def _add_samples(router: APIRouter, history: History, trail: ReadTrail) -> None:
             since=day, until=day_of("to", until), boot=named,
         )  # fmt: skip
 
+
+def _add_blocks(router: APIRouter, history: History, trail: ReadTrail) -> None:
     @router.get("/devices/{device}/blocks", responses={200: {"description": "Gapless pieces of samples."}})
     def blocks(
         device: str,
