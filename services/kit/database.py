@@ -16,6 +16,7 @@ from services.kit.errors import SpondylError
 BUSY_TIMEOUT_MS = 5000
 PATIENCE_S = 30.0  # for one statement of a PostgreSQL
 IMPATIENT_MS = 100
+HIDDEN = True  # the values of a statement in its error, which goes to a log: notes, hashes of passwords
 # libpq waits for ever unless told: for a connection, and for a machine that is gone to confirm what was sent.
 _NETWORK = {"connect_timeout": "5", "tcp_user_timeout": "10000"}
 _URLS = "sqlite:///FILE or postgresql+psycopg://..."
@@ -36,19 +37,7 @@ def open_database(url: str, patience_s: float = PATIENCE_S) -> Engine:
     """
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(
-            parsed if parsed.get_backend_name() == "sqlite" else _not_for_ever(parsed, patience_s),
-            pool_pre_ping=parsed.get_backend_name() != "sqlite",
-            hide_parameters=True,  # of an error, which goes to a log: notes, hashes of passwords
-        )
-        if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
-        else:
-            from services.kit.postgres import be_patient  # (the gateway has no PostgreSQL)
-
-            be_patient(engine, patience_s)
+        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed, patience_s)
         with engine.connect():
             return engine
     except (NoSuchModuleError, ModuleNotFoundError):
@@ -60,10 +49,23 @@ def open_database(url: str, patience_s: float = PATIENCE_S) -> Engine:
         raise SpondylError(f"cannot open the database {_shown(url)}: {reason}") from None
 
 
-def _not_for_ever(url: URL, patience_s: float) -> URL:
-    """The URL with the times after which a silent network is an error; what it says itself counts."""
+def _sqlite(url: URL) -> Engine:
+    if url.database not in (None, "", ":memory:"):
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, hide_parameters=HIDDEN)
+    _prepare_sqlite(engine)
+    return engine
+
+
+def _postgres(url: URL, patience_s: float) -> Engine:
+    """With the times after which a silent network, server or pool is an error; what the URL says counts."""
+    from services.kit.postgres import be_patient  # (the gateway has no PostgreSQL)
+
     options = f"-c statement_timeout={round(patience_s * 1000)}"
-    return url.set(query={**_NETWORK, "options": options, **url.query})
+    told = url.set(query={**_NETWORK, "options": options, **url.query})
+    engine = create_engine(told, pool_pre_ping=True, pool_timeout=patience_s, hide_parameters=HIDDEN)
+    be_patient(engine, patience_s)
+    return engine
 
 
 def create_schema(engine: Engine, metadata: MetaData) -> None:

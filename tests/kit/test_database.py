@@ -2,11 +2,12 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, bindparam, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from services.kit.database import Prepared, create_schema, open_database, reading, writing
 from services.kit.errors import SpondylError
@@ -147,6 +148,18 @@ def test_nobody_waits_for_ever_for_a_server_that_is_frozen(hasty):
                 assert another.execute(select(CURES)).all() == []
         finally:
             os.kill(frozen, signal.SIGCONT)
+
+
+@pytest.mark.system
+def test_nobody_waits_for_ever_for_a_connection(hasty):
+    """Behind fifteen statements that hang, the sixteenth page hangs too."""
+    with ExitStack() as held:
+        for _ in range(15):
+            held.enter_context(hasty.connect())
+        with within(3), pytest.raises(NoConnectionFree), reading(hasty):
+            pass
+    with reading(hasty) as connection:
+        assert connection.execute(select(CURES)).all() == []
 
 
 @pytest.mark.system
