@@ -136,6 +136,18 @@ def test_slips_at_the_present_password_are_forgotten_with_the_right_one(rig):
     assert rig.people.store.user_named("grace").failures == 0
 
 
+def test_a_right_password_counts_against_nobody_while_the_trail_cannot_be_written(rig, tmp_path):
+    """Whoever tries again five times would be locked out for what is no fault of theirs."""
+    client, lock = rig.client("grace"), tmp_path / "console" / "trail.lock"
+    form = {"current": PASSWORD, "new": "another bird altogether", "again": "another bird altogether"}
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    assert [client.post("/password", data=form).status_code for _ in range(6)] == [503] * 6
+    assert rig.people.store.user_named("grace").failures == 0
+    lock.rmdir()
+    assert client.post("/password", data=form).status_code == 303
+
+
 def test_a_stream_of_somebody_with_an_initial_password_is_closed_as_any_refusal(rig):
     """Before the change nothing opens, and a WebSocket is told so instead of failing."""
     rig.people.person("emmy", "clinician", password=KEPT, must_change=True)

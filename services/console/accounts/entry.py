@@ -18,8 +18,9 @@ from services.console.accounts.limits import (
     wait_s,
 )
 from services.console.accounts.models import User
-from services.console.errors import AccountRefused, SignInRefused, UnknownUser
+from services.console.errors import SignInRefused, UnknownUser
 from services.console.store import Store
+from services.kit.errors import SpondylError
 from services.kit.moments import now_us
 
 Reason = Literal["wrong", "locked", "too_many"]
@@ -68,8 +69,8 @@ class Entry:
             raise refused("locked", waits.seconds, user, failures=waits.failures)
         try:
             done = change()
-        except AccountRefused as error:
-            if error.text != "password_current_wrong":
+        except SpondylError as error:  # of any but a wrong password it was right
+            if getattr(error, "text", None) != "password_current_wrong":
                 self._right(user, address)
                 raise
             failures = self._store.user(user.id).failures
