@@ -31,7 +31,7 @@ SOURCES_AT_ONCE: Final = 100  # whose entries are in memory together
 _REFUSED: Final = "equal or smaller than the target stream top item"
 _COUNT: Final = resp.pack("INCR", keys.BATCHES)
 _WAITAOF: Final = resp.pack("WAITAOF", 1, 0, FLUSH_TIMEOUT_MS)
-BOOTS_IN_ORDER: Final = 1000  # of a device that are remembered: years of them
+BOOTS_IN_ORDER: Final = 100  # of a device that are remembered: some kB, and months of daily restarts
 # KEYS: boots of a device, their order. ARGV: now, boot, how many are remembered. One that was never heard of
 # is the last even when the clock was set back since another; one that was has the place that it had.
 _ADD_BOOT: Final = """
