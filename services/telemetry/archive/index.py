@@ -16,10 +16,10 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.auth.principal import Sites
-from services.kit.database import Prepared, migrate, open_database, reading, writing
+from services.kit.database import PATIENCE_S, Prepared, migrate, open_database, reading, writing
 from services.kit.moments import now_us
 from services.telemetry.archive.rows import (
     NOTHING,
@@ -49,9 +49,9 @@ _Limit = ColumnElement[bool]
 class Index:
     """Many threads may use it at once. Every method raises ArchiveUnavailable when the database is away."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
         """Opens the database and brings its tables up to date. Raises SpondylError."""
-        self.engine = open_database(url)
+        self.engine = open_database(url, patience_s)
         try:
             migrate(self.engine, PACKAGE)
         except BaseException:
@@ -161,7 +161,7 @@ class Index:
         window = {"from": first, "to": MAX_SEQ if after is None else after}
         try:
             return [object_of(row) for row in self._within[kind].rows(place | window)]
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise ArchiveUnavailable(_words(error)) from None
 
     def objects_between(self, place: Place, since_us: int, until_us: int) -> list[ObjectRow]:
@@ -329,7 +329,7 @@ class Guarded:
     def __enter__(self) -> Connection:
         try:
             connection: Connection = self._transaction.__enter__()
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise ArchiveUnavailable(_words(error)) from None
         else:
             return connection
@@ -337,12 +337,15 @@ class Guarded:
     def __exit__(self, *failure: object) -> None:
         try:
             self._transaction.__exit__(*failure)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise ArchiveUnavailable(_words(error)) from None
+        if isinstance(failure[1], SQLAlchemyError):  # of a statement: the transaction lets it pass
+            raise ArchiveUnavailable(_words(failure[1])) from None
 
 
-def _words(error: DBAPIError) -> str:
-    return f"the archive's index does not answer: {str(error.orig).strip().splitlines()[0]}"
+def _words(error: SQLAlchemyError) -> str:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return f"the archive's index does not answer: {reason}"
 
 
 def _mark(kind: Kind) -> Any:

@@ -39,17 +39,20 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a request over the network may take: to connect, without a byte coming, and how many tries."""
+    """How long a request over the network may take: to connect, without a byte coming, and how many tries;
+    and one statement of the index's database.
+    """
 
     connect_s: float
     silent_s: float
     attempts: int
+    statement_s: float
 
 
-WRITING: Final = Patience(5.0, 30.0, 3)  # an archiver: nobody waits for it
-READING: Final = Patience(2.0, 2.0, 2)  # somebody does, about 5 s in all
-ASKING: Final = Patience(5.0, 10.0, 2)  # a command
-LOOKING: Final = Patience(1.0, 1.0, 1)  # whether it answers at all
+WRITING: Final = Patience(5.0, 30.0, 3, 300.0)  # an archiver: nobody waits for it
+READING: Final = Patience(2.0, 2.0, 2, 30.0)  # somebody does, about 5 s in all
+ASKING: Final = Patience(5.0, 10.0, 2, 300.0)  # a command, which may look at ten years
+LOOKING: Final = Patience(1.0, 1.0, 1, 1.0)  # whether it answers at all
 
 
 @dataclass(frozen=True, slots=True)

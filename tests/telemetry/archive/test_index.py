@@ -9,11 +9,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from services.kit.database import migrate, newest_migration, open_database, reading, writing
 from services.kit.errors import SpondylError
 from services.telemetry.archive.index import Index
 from services.telemetry.archive.rows import NOTHING, Commit, NewObject, SessionRow, covers
+from services.telemetry.archive.stores import READING, WRITING
 from services.telemetry.archive.tables import METADATA
 from services.telemetry.errors import ArchiveUnavailable, BadCursor, UnknownSession
 from services.telemetry.models import Gap, Place, Source
@@ -252,3 +254,15 @@ def test_two_that_commit_the_same_devices_at_once_wait_for_each_other(index):
         fates = list(pool.map(index.commit_all, (steps, steps[::-1])))
     assert all(a != b for a, b in zip(fates[0], fates[1][::-1], strict=True))
     assert all(index.spans("tension", source) == [(0, 10)] for source in sources)
+
+
+def test_who_waits_for_a_lock_on_the_index_is_told_that_the_archive_is_away(postgres):
+    """A question over HTTP ends in seconds; an archiver, for which nobody waits, has minutes."""
+    index = Index(postgres.database(), patience_s=0.3)
+    with index.write() as connection:
+        connection.execute(text("LOCK TABLE archive_boots"))
+        with pytest.raises(ArchiveUnavailable, match="statement timeout"):
+            index.places()
+    assert index.places() == []
+    index.close()
+    assert READING.statement_s < WRITING.statement_s
