@@ -6,13 +6,15 @@ sockets: it belongs to one process, ends with it, and counts within a network na
 """
 
 import errno
+import os
 import socket
 import sys
 from collections import OrderedDict
 from typing import Final
 
 MOST_HELD: Final = 500  # of one process; the oldest are let go of: somebody listens there by now
-_held: OrderedDict[int, socket.socket] = OrderedDict()
+# The file descriptor that keeps each port: it ends with the process.
+_held: OrderedDict[int, int] = OrderedDict()
 
 
 def is_free(host: str, port: int) -> bool:
@@ -37,9 +39,9 @@ def reserve(port: int) -> bool:
     except OSError as error:
         name.close()
         return error.errno != errno.EADDRINUSE
-    _held[port] = name
+    _held[port] = name.detach()
     if len(_held) > MOST_HELD:
-        _held.popitem(last=False)[1].close()
+        os.close(_held.popitem(last=False)[1])
     return True
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ def test_a_port_that_was_given_out_is_given_to_nobody_else():
 def test_a_port_is_free_again_when_its_process_is_gone():
     """The next start uses the same ports: bookmarks and integrators keep working."""
     port = free_port()
-    ports._held.pop(port).close()
+    os.close(ports._held.pop(port))
     assert another_reserves(port) == "True"
     assert reserve(port)
 
