@@ -1,17 +1,30 @@
 """A cure's course and chosen sessions over each other."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from console.past_rig import past_sessions, shown
 from simulated_session import CURE, SESSION
 
-from services.console.sessions.comparing import FACTS, MOST
+from services.console.sessions.comparing import (
+    FACTS,
+    MOST,
+    Compared,
+    alike,
+    base_of,
+    courses,
+    line,
+    mixture,
+)
+from services.console.sessions.curve import Curve
 from services.console.sessions.models import Session
 from services.kit.formats import MINUS, NOTHING, UNBROKEN
 
 pytestmark = pytest.mark.system
+OF_ANOTHER = UUID(int=0x5E55 << 112 | 9)
 
 
 def test_a_cure_shows_its_course_and_each_sessions_difference_to_the_first(rig):
@@ -128,3 +141,70 @@ def test_the_legend_of_compared_curves_tells_bed_and_second(rig):
     lines = re.findall(r'data-toggle="\d+".*?<span>(.*?)</span></label>', text)
     assert [line[:10] for line in lines] == ["1. bed-01, "[:10], "2. bed-01, "[:10]]
     assert all(re.search(r"\d\d:\d\d:\d\d", line) for line in lines)
+
+
+def of(number, *, patient=None, cure=None, days=0, peak_n=300.0):
+    """A session with this patient and cure, by number."""
+    ids = {"patient": patient and UUID(int=patient), "cure": cure and UUID(int=cure)}
+    session = replace(told(peak_n=peak_n), id=UUID(int=number), **ids)
+    return replace(session, started_at=session.started_at + timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    ("second", "said", "joined"),
+    [
+        ({"patient": 1, "cure": 5}, "", True),
+        ({"patient": 1, "cure": 6}, "past_mixed_cures", True),
+        ({"patient": 1}, "past_mixed_cures", True),
+        ({"cure": 5}, "", True),
+        ({"patient": 2, "cure": 6}, "past_mixed_patients", False),
+        ({"patient": 2, "cure": 5}, "past_mixed_patients", False),
+        ({"cure": 6}, "past_unsure_patients", False),
+        ({}, "past_unsure_patients", False),
+    ],
+)
+def test_only_sessions_that_are_known_to_be_one_person_s_are_joined(second, said, joined):
+    """A line from one person's pain to another's is a course that nobody went through."""
+    sessions = [of(1, patient=1, cure=5), of(2, **second)]
+    assert mixture(sessions) == said
+    assert bool(courses(sessions)) is joined
+    rows = [Compared(session, Curve(), number=number) for number, session in enumerate(sessions)]
+    assert alike(rows, base_of(rows)) == ({1} if joined else set())
+
+
+def test_two_people_s_sessions_are_marked_and_have_no_course_and_no_difference(rig):
+    """They were joined by a line, with a difference below each number."""
+    page = shown(rig.get("ada", f"/sessions/compare?session={OF_ANOTHER}&session={SESSION}"))
+    assert "These sessions are of different patients" in page
+    assert 'class="course-peak"' not in page
+    assert 'class="past-difference"' not in page
+    assert "how much more than" not in page
+    assert page.count('data-toggle="') == 2
+
+
+def test_beside_another_person_s_a_session_is_still_compared_with_its_own_patient_s(rig):
+    """Three were chosen, two are of one person: those two differ, the third does not."""
+    other = UUID(int=0x5E55 << 112 | 2)
+    path = f"/sessions/compare?session={OF_ANOTHER}&session={SESSION}&session={other}"
+    page = shown(rig.get("ada", path))
+    rows = {
+        one: page[page.index(f'href="/sessions/{one}"') :].partition("</tr>")[0]
+        for one in (OF_ANOTHER, other)
+    }
+    assert "past-difference" in rows[other]
+    assert "past-difference" not in rows[OF_ANOTHER]
+    assert "how much more than in session 1." in page
+    assert 'class="course-peak"' not in page
+
+
+@pytest.mark.parametrize(
+    ("days", "language", "words"),
+    [
+        ([0], "en", "1 session on 22 Nov 2026"), ([0], "de", "1 Sitzung am 22.11.2026"),
+        ([0, 0], "en", "2 sessions on 22 Nov 2026"),
+        ([0, 2], "de", "2 Sitzungen vom 22.11.2026 bis 24.11.2026"),
+    ],
+)  # fmt: skip
+def test_how_many_and_when_is_said_as_people_say_it(days, language, words):
+    """`1 sessions from 22 Nov to 22 Nov` is what a program says."""
+    assert line([of(number, days=day) for number, day in enumerate(days)], language) == words

@@ -82,9 +82,12 @@ def _page(
     language = language_of(request)
     title = TEXTS["title_cure" if cure else "title_compare"][language]
     scale, lines = comparing.pictures(rows)
+    base = comparing.base_of(rows)
     return console.page(
         request, "compare.html", page="compare", title=title,
         rows=rows, sessions=sessions, cure=cure, scale=scale, lines=lines, facts=comparing.FACTS,
-        courses=comparing.courses(sessions), script=[row.beginning() for row in rows], most=MOST,
+        courses=comparing.courses(sessions), mixture=comparing.mixture(sessions),
+        base=base, alike=comparing.alike(rows, base), line=comparing.line(sessions, language),
+        script=[row.beginning() for row in rows], most=MOST,
         words=script_words(language),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from services.console.sessions.asking import refusal, session_id
 from services.console.sessions.curve import Curve, SessionCurve
 from services.console.sessions.drawing import Scale, drawing, top_of
 from services.console.sessions.models import Json, Session
+from services.console.texts import TEXTS
 from services.kit import formats
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
@@ -143,8 +144,40 @@ def pictures(rows: Sequence[Compared]) -> tuple[Scale, list[str]]:
     return scale, [drawing(row.curve, row.first, scale).tension for row in rows]
 
 
+def mixture(sessions: Sequence[Session]) -> str:
+    """The id of what must be said of sessions that do not belong together; empty where they do."""
+    first = sessions[0]
+    if len({session.patient for session in sessions if session.patient}) > 1:
+        return "past_mixed_patients"
+    if not all(session.shares_patient(first) for session in sessions):
+        return "past_unsure_patients"
+    return "past_mixed_cures" if len({session.cure for session in sessions}) > 1 else ""
+
+
+def base_of(rows: Sequence[Compared]) -> Compared:
+    """The one that others are measured by: the first that is over, for what goes on is no measure."""
+    return next((row for row in rows if not row.session.is_running), rows[0])
+
+
+def alike(rows: Sequence[Compared], base: Compared) -> set[int]:
+    """The others of the same person: only of them it is told how much more than in the base."""
+    others = (row for row in rows if row is not base)
+    return {row.number for row in others if row.session.shares_patient(base.session)}
+
+
+def line(sessions: Sequence[Session], language: Language) -> str:
+    """How many and when: ``3 sessions from 1 Nov 2026 to 22 Nov 2026``, ``1 session on 22 Nov 2026``."""
+    first, last = (formats.day(sessions[at].started_at, language) for at in (0, -1))
+    days = "past_on_day" if first == last else "past_on_days"
+    count = "past_one_session" if len(sessions) == 1 else "past_sessions"
+    when = TEXTS[days][language].format(first=first, last=last)
+    return TEXTS[count][language].format(count=len(sessions), when=when)
+
+
 def courses(sessions: Sequence[Session]) -> list[Course]:
-    """How peak and pain went from session to session, wide and narrow; none before there are two."""
+    """How peak and pain of one person went, wide and narrow; none before there are two sessions."""
+    if not all(session.shares_patient(sessions[0]) for session in sessions):
+        return []
     numbered = enumerate(sessions, 1)
     done = [(number, session) for number, session in numbered if session.said("peak_n") is not None]
     return [_course(done, width) for width in WIDTHS] if len(done) >= FEWEST else []

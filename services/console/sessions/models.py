@@ -87,6 +87,12 @@ class Session:
         code = self.summary.get("reason")
         return "" if code in (None, "", "completed") else reason(code, language)
 
+    def shares_patient(self, other: "Session") -> bool:
+        """Whether both are known to be one person's: a patient's, or, where one is not told, a cure's."""
+        if self.patient and other.patient:
+            return self.patient == other.patient
+        return self.cure is not None and self.cure == other.cure
+
     def said(self, name: str) -> float | None:
         """A number of the gateway's summary."""
         return self.summary.get(name)
