@@ -13,10 +13,13 @@ from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.sessions import bedside
 from services.console.store import Store
+from services.console.texts import TEXTS
+from services.controller.words import ACTIONS
 from services.kit.auth import tokens
 from services.kit.auth.keys import public_pem
 from services.kit.auth.principal import Grant, Principal
 from services.kit.errors import NotSignedIn
+from services.kit.language import LANGUAGES
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,22 @@ def test_actions_are_named_in_the_reader_s_language(clinic, language, words):
     """The same page's events said it in German, the list beside them `confirm`."""
     found = read(clinic, language=language)
     assert [line.text for line in found.lines if not line.is_note] == words
+
+
+@pytest.mark.parametrize("action", [*ACTIONS, "pain"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_action_that_a_panel_keeps_has_words(action, language):
+    """The panel's name of an action stood on the page as it is: `pain`, in German too."""
+    row = {"at": "2026-11-22T09:00:00Z", "operator": THERAPIST, "action": action, "accepted": True}
+    name = bedside.WORDS.get(action, f"did_{action.replace('-', '_')}")
+    (line,) = bedside._bedside({"actions": [row], "notes": []}, language).lines
+    assert line.text == TEXTS[name][language]
+
+
+def test_a_pain_score_at_the_bed_is_named(clinic):
+    """What is kept beside the actions of the loop is an action on the page too."""
+    clinic.bedside.pain("bed-01", THERAPIST, "before", 4)
+    assert read(clinic, language="de").lines[-1].text == "Schmerz erfragt"
 
 
 @pytest.mark.parametrize(
