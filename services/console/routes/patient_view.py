@@ -115,8 +115,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
 
 def _alone(console: Console, name: str, language: Language) -> dict[str, str]:
     texts = console.pages.texts(language)
-    words = {part: texts[f"patient_{name}_{part}"].removeprefix("-") for part in ("title", "hint", "next")}
-    return words | ({"next": texts["patient_silent_next"]} if name == "away" else {})
+    return {part: texts[f"patient_{name}_{part}"].removeprefix("-") for part in ("title", "hint", "next")}
 
 
 def _now(console: Console, key: Key, language: Language) -> dict[str, Any]:
