@@ -141,6 +141,7 @@ LINES = (  # the same in one line
     "users_nobody", "trail_nothing", "table_empty", "screens_no_links", "wall_site_unknown", "bad_id",
     "nothing_of_id", "bad_choice", "bad_day", "bad_order", "note_empty", "no_script", "broker_down",
     "console_down", "no_answer", "archive_none", "archive_away", "tension_unknown", "command_unreachable",
+    "tension_unknown_link",
 )  # fmt: skip
 WAITING = ("loading", "history_loading")
 

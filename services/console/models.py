@@ -139,7 +139,8 @@ class Device:
     boot: UUID | None = None
     seq: int = -1  # newest sample
     phase: Phase = "idle"
-    tension_n: float | None = None
+    tension_n: float | None = None  # of the newest sample; None when nobody measured it
+    lost: blocks.Lost | None = None  # why not
     target_n: float = 0.0
     counter_n: float = 0.0
     arrived: float | None = None
@@ -157,7 +158,8 @@ class Device:
         self._time(last * block.period_ms / 1000, now)
         self.seq = last
         self.phase = block.phase[-1]
-        self.tension_n = block.tension_n[-1]
+        self.lost = blocks.lost(block)
+        self.tension_n = None if self.lost else block.tension_n[-1]
         self.target_n = block.target_n[-1]
         self.counter_n = block.residual_n[-1]
         return self._keep(block, raw)

@@ -39,8 +39,7 @@ def shown(live: Live, device: Device, now: float, language: Language) -> dict[st
     words = _words(phase, language) | {"mood": MOODS[phase], "away": False}
     if phase in CYCLING and present.remaining_s(device) <= ENDING_S:
         words["next"] = TEXTS["patient_next_end"][language]
-    known = phase in WITH_PULL and not _unsure(device)
-    if not known or device.tension_n is None:
+    if phase not in WITH_PULL or device.tension_n is None:
         return _blank(words) | _time(device, phase, language)
     return words | _values(device, phase, language) | _time(device, phase, language)
 
@@ -48,13 +47,14 @@ def shown(live: Live, device: Device, now: float, language: Language) -> dict[st
 def past(live: Live, device: Device, now: float) -> dict[str, Any] | None:
     """The curves of the last half minute, a point a block: `at` (seconds since boot) and three shares.
 
+    They begin behind what nobody measured: a gentle curve has no gaps.
     None where the screen shows no curve; the lock of ``live`` is the caller's.
     """
     phase = device.current_phase(now)
-    if live.link(device, now) != "live" or phase not in WITH_PULL or _unsure(device):
+    if live.link(device, now) != "live" or phase not in WITH_PULL:
         return None
     span_n = _span_n(device)
-    rows = [orjson.loads(block.payload) for block in device.backlog]
+    rows = _measured([orjson.loads(block.payload) for block in device.backlog])
     return {
         "boot": str(device.boot),
         "points": [
@@ -79,9 +79,11 @@ def _words(name: str, language: Language) -> dict[str, str]:
     return {part: text.removeprefix("-") for part, text in texts.items()}
 
 
-def _unsure(device: Device) -> bool:
-    alarms = device.alarms.alarms if device.alarms else []
-    return any(alarm.condition in present.UNKNOWN_TENSION for alarm in alarms)
+def _measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest of these blocks, as far back as all of them end with a tension and a counter-tension."""
+    ends = (None in (row["tension"][-1], row["counter"][-1]) for row in reversed(rows))
+    count = next((index for index, lost in enumerate(ends) if lost), len(rows))
+    return rows[len(rows) - count :]
 
 
 def _blank(words: dict[str, Any]) -> dict[str, Any]:

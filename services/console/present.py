@@ -19,8 +19,7 @@ from services.kit.words import PHASES, PRIORITY_SYMBOLS, reason
 
 BLANK = "--"
 CALM_S = 15.0  # a tile keeps its place this long after its alarm went, so that the wall does not jump
-# With these on, the load cell says nothing: a zero in large type would be a lie.
-UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
+UNKNOWN = {"load_cell": "tension_unknown", "link": "tension_unknown_link"}
 NOISE_N = 5.0  # a slack load cell reads a little below zero; more than this below it is shown as it is
 EVENTS_SHOWN = 30
 ENDED = ("done", "stopped", "fault")  # what was reached stays until the session is closed
@@ -76,8 +75,7 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
     rows = alarms.rows(live, device, now, language)
     session = alarms.in_session(device, now)
     reached = has_session(device, phase)
-    measured = UNKNOWN_TENSION.isdisjoint(row["condition"] for row in rows)
-    known = fresh and measured
+    known = fresh and device.lost is None  # a zero in large type would be a lie
     return {
         "key": str(device.key),
         "device": device.key.device,
@@ -88,9 +86,8 @@ def tile(live: Live, device: Device, now: float, language: Language) -> dict[str
         "phase": phase,
         "phase_name": words.name[language],
         "tone": words.tone if fresh else "still",
-        "words": plain_words(link, device, phase, language, measured=measured),
+        "words": plain_words(link, device, phase, language),
         "yields": fresh and phase == "guarded",
-        "measured": measured,
         "tension": tension(device.tension_n) if known else BLANK,
         "target": newtons(device.target_n) if fresh else BLANK,
         "counter": newtons(device.counter_n) if known else BLANK,
@@ -118,7 +115,7 @@ def link_text(link: Link, device: Device, now: float, language: Language) -> str
     return TEXTS[f"link_{link}"][language].format(age=age)
 
 
-def plain_words(link: Link, device: Device, phase: str, language: Language, *, measured: bool = True) -> str:
+def plain_words(link: Link, device: Device, phase: str, language: Language) -> str:
     """What goes on at the bed, in a sentence; what is not known is said not to be known."""
     if link == "stopped":
         return TEXTS["stopped_words"][language]
@@ -130,11 +127,11 @@ def plain_words(link: Link, device: Device, phase: str, language: Language, *, m
     said = PHASES[phase].say(
         language,
         target=newtons(device.target_n),
-        tension=tension(device.tension_n) if measured else BLANK,
+        tension=tension(device.tension_n),
         peak=newtons(state.peak_n if state else None),
         reason=reason(state.reason if state else None, language),
     )
-    return said if measured else f"{TEXTS['tension_unknown'][language]} {said}"
+    return f"{TEXTS[UNKNOWN[device.lost]][language]} {said}" if device.lost else said
 
 
 def has_session(device: Device, phase: str) -> bool:

@@ -89,7 +89,6 @@ CEILING_N = Row(layout.S_CEILING, 1000)
 POSITION_MM = Row(layout.S_POSITION, 100)
 TILT_DEG = Row(layout.S_TILT, 10)
 HEAT_C = Row(layout.S_HEAT, 10)
-AGE_MS = Row(layout.S_AGE)
 GUARDINGS = Row(layout.S_GUARDINGS)
 
 # fmt: off
@@ -123,9 +122,9 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "TENSION FELL TO {value:.0f} < {limit:.0f} N", "ZUG FIEL AUF {value:.0f} < {limit:.0f} N",
           "Stop; never tension again by itself.", "sudden-drop", FORCE_N, TARGET_N),
     Alarm("link_lost", layout.LINK_LOST, 0, "high", LATCHED,
-          "BED SILENT FOR {value:.0f} ms", "LIEGE ANTWORTET SEIT {value:.0f} ms NICHT",
+          "NO ANSWER FROM THE BED", "KEINE ANTWORT VON DER LIEGE",
           "No pull on an old reading: hold, then release; the drive's own watchdog releases too.",
-          "missed-deadline", AGE_MS),
+          "missed-deadline"),
     Alarm("missed_deadline", layout.MISSED_DEADLINE, 0, "high", LIVE,
           "NO CONTROL FOR {value:.0f} ms", "KEINE REGELUNG FÜR {value:.0f} ms",
           "The late tick acts on its own reading only; the drive's own watchdog releases after 100 ms.",

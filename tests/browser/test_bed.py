@@ -146,6 +146,7 @@ def test_a_lost_load_cell_leaves_a_gap_in_the_trace_and_no_number(bed_page, nort
     """A solid line at zero and a counter-tension of zero would be believed beside a blanked number."""
     page = bed_page()
     expect(field(page, "counter")).to_have_text(re.compile(r"^-?\d+$"))
+    north.beds["bed-01"].lost = "load_cell"
     north.alarm("bed-01", alarm("load_cell_lost", "high", "KRAFTMESSUNG AUSGEFALLEN", "LOAD CELL LOST"))
     expect(field(page, "counter")).to_have_text("--", timeout=4000)
     expect(field(page, "tension")).to_have_text("--")

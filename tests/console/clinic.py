@@ -23,6 +23,11 @@ from broker.messages import (
 
 PERIOD_S = 0.02
 BLOCK = 10
+LOST = {
+    None: (),
+    "load_cell": ("tension_n", "residual_n"),
+    "link": ("tension_n", "residual_n", "position_mm"),
+}
 CYCLE = (("ramp", 6.0), ("hold", 10.0), ("release", 4.0), ("rest", 5.0))
 
 
@@ -40,6 +45,7 @@ class Bed:
     alarms: list[ActiveAlarm] = field(default_factory=list)
     reason: str | None = None
     silent: bool = False
+    lost: str | None = None  # load_cell or link: nobody measures
     session: UUID = field(default_factory=uuid4)
     seq: int = 0
     said: tuple | None = None
@@ -163,10 +169,13 @@ class Clinic:
     def _block(self, bed: Bed, at: datetime) -> None:
         rows = [bed.sample((bed.seq + i) * PERIOD_S) for i in range(self.block)]
         tension, target, counter, phases = (list(column) for column in zip(*rows, strict=True))
+        unmeasured = {name: [[0, self.block]] for name in LOST[bed.lost]}
+        if unmeasured:
+            tension, counter = [0.0] * self.block, [0.0] * self.block
         block = TensionBlock(
             boot=self.boot, seq=bed.seq, started_at=at, period_ms=PERIOD_S * 1000,
             tension_n=tension, target_n=target, position_mm=[0.0] * self.block, residual_n=counter,
-            phase=phases,
+            phase=phases, unmeasured=unmeasured or None,
         )  # fmt: skip
         self.bus.publish(contract.TENSION, block, device=bed.device)
         bed.seq += self.block

@@ -22,10 +22,11 @@ class Clock:
         return self.now
 
 
-def block(seq, boot=BOOT, tension=200.0, phase="hold", at=None):
+def block(seq, boot=BOOT, tension=200.0, phase="hold", at=None, **more):
     return TensionBlock(
         boot=boot, seq=seq, started_at=at or datetime.now(UTC), period_ms=20, tension_n=[tension] * 10,
         target_n=[200.0] * 10, position_mm=[0.0] * 10, residual_n=[0.0] * 10, phase=[phase] * 10,
+        **more,
     )  # fmt: skip
 
 

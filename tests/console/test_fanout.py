@@ -49,6 +49,22 @@ def test_a_newly_visible_bed_comes_with_its_last_half_minute():
     assert viewer.queue.empty()
 
 
+def test_what_nobody_measured_reaches_the_browser_as_a_gap_and_no_sample_more():
+    """By the block's own word, whatever the bed is like when the page is opened."""
+    live = fed(1)
+    lost = {"tension_n": [[0, 2], [7, 10]], "residual_n": [[7, 10]], "position_mm": [[0, 10]]}
+    live.tension(NORTH, block(10, tension=0.0, unmeasured=lost))
+    live.tension(NORTH, block(20, tension=90.0))
+    viewer = Viewer()
+    Fanout(live).look(viewer, {NORTH})
+    before, during, after = json.loads(viewer.queue.get_nowait())
+    assert (before["tension"], after["tension"]) == ([200.0] * 10, [90.0] * 10)
+    assert during["tension"] == [None, None, *[0.0] * 5, None, None, None]
+    assert during["counter"] == [*[0.0] * 7, None, None, None]
+    assert during["target"] == [200.0] * 10
+    assert before.keys() == during.keys()
+
+
 def test_every_bed_of_a_large_wall_comes_with_its_trace():
     """A queue of twenty frames must not cost the twenty-first bed its half minute."""
     live = Live(Clock())

@@ -5,10 +5,9 @@ from uuid import UUID
 
 import pytest
 from console.account_rig import AccountRig
-from console.clinic import alarm
 from console.samples import BOOT, NORTH, Clock, block, status
 
-from broker.messages import AlarmState, DeviceState
+from broker.messages import DeviceState
 from services.console import patient, screens
 from services.console.errors import ScreenRefused, UnknownScreen
 from services.console.live import Live
@@ -38,6 +37,13 @@ def bed(live, phase, seq=0, remaining_s=600.0, tension=200.0):
     )  # fmt: skip
     live.state(NORTH, state)
     live.tension(NORTH, block(seq, phase=phase, tension=tension))
+
+
+LOST = {"tension_n": [[3, 10]], "residual_n": [[3, 10]]}
+
+
+def past(live):
+    return patient.past(live, live.devices[NORTH], live.clock())
 
 
 def shown(live, language="en"):
@@ -99,9 +105,19 @@ def test_a_session_that_cannot_be_seen_shows_no_number(live):
 def test_a_load_cell_that_is_lost_shows_no_number(live):
     """A zero would say that nothing pulls."""
     bed(live, "fault")
-    lost = alarm("load_cell_lost", "high", "KRAFTMESSUNG", "LOAD CELL")
-    live.alarm(NORTH, AlarmState(boot=BOOT, seq=9, at=datetime.now(UTC), alarms=[lost]))
+    assert shown(live)["known"] is True
+    live.tension(NORTH, block(10, phase="fault", tension=0.0, unmeasured=LOST))
     assert shown(live)["known"] is False
+    assert past(live)["points"] == []
+
+
+def test_a_curve_begins_behind_what_nobody_measured(live):
+    """A gentle line drawn over the gap, or down to zero and back, would be believed."""
+    bed(live, "hold")
+    live.tension(NORTH, block(10, tension=0.0, unmeasured=LOST))
+    live.tension(NORTH, block(20))
+    live.tension(NORTH, block(30))
+    assert [point[0] for point in past(live)["points"]] == [0.58, 0.78]
 
 
 def test_the_curve_of_the_last_half_minute_comes_with_the_page(live):

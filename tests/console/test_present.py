@@ -178,14 +178,36 @@ def test_an_alarm_of_another_release_is_told_as_far_as_it_can_be(kind, data, det
     assert (row["detail"], row["priority"], row["symbol"]) == (detail, priority, "***" if priority else "")
 
 
-def test_a_lost_load_cell_shows_no_number(live):
-    """Zero newtons in large type would be believed."""
-    lost = alarm().model_copy(update={"condition": "load_cell_lost"})
-    live.tension(NORTH, block(0, tension=0.0))
-    live.alarm(NORTH, AlarmState(boot=BOOT, seq=1, at=datetime.now(UTC), alarms=[lost]))
+LOST = {"tension_n": [[4, 10]], "residual_n": [[4, 10]]}
+
+
+@pytest.mark.parametrize(
+    ("unmeasured", "said"),
+    [
+        (LOST, "Tension is not known: the load cell gives no valid value. "),
+        (LOST | {"position_mm": [[3, 10]]}, "Tension is not known: the bed does not answer. "),
+        (LOST | {"position_mm": [[3, 6]]}, "Tension is not known: the load cell gives no valid value. "),
+    ],
+    ids=["load cell", "link", "link came back without the load cell"],
+)
+def test_a_tension_that_nobody_measures_is_no_number_and_its_cause_is_said(live, unmeasured, said):
+    """Zero newtons in large type would be believed, and a cable is not looked for at the load cell."""
+    live.tension(NORTH, block(0, tension=0.0, unmeasured=unmeasured))
     shown = tile(live)
-    assert (shown["tension"], shown["counter"], shown["measured"]) == ("--", "--", False)
-    assert shown["words"].startswith("Tension is not known: the load cell gives no valid value. ")
+    assert [shown[name] for name in ("tension", "counter", "target")] == ["--", "--", "200"]
+    assert shown["words"].startswith(said)
+
+
+def test_a_number_that_is_measured_again_is_shown_beside_its_latched_alarm(live):
+    """The alarm waits for the operator; the tension at the patient is known and must be seen."""
+    lost = alarm().model_copy(update={"condition": "load_cell_lost"})
+    live.tension(NORTH, block(0, tension=0.0, unmeasured={"tension_n": [[0, 9]], "residual_n": [[0, 9]]}))
+    live.alarm(NORTH, AlarmState(boot=BOOT, seq=1, at=datetime.now(UTC), alarms=[lost]))
+    live.tension(NORTH, block(10, tension=87.0))
+    shown = tile(live)
+    assert (shown["tension"], shown["counter"]) == ("87", "0")
+    assert "not known" not in shown["words"]
+    assert [row["condition"] for row in shown["alarms"]] == ["load_cell_lost"]
 
 
 @pytest.mark.parametrize(("measured", "shown"), [(-1.2, "0"), (0.4, "0"), (-30.0, "-30"), (None, "--")])

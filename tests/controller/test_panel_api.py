@@ -325,6 +325,7 @@ def test_a_decimated_frame_keeps_every_peak(values):
     """At a 1 ms period the page gets 50 entries a second, and no twitch between them is hidden."""
     column = np.zeros((40, len(layout.SAMPLES)), np.int32)
     column[:, layout.S_FORCE] = values
+    column[:, layout.S_STATUS] = layout.STATUS_FORCE_VALID
     column[7, layout.S_EVENTS] = layout.EVENT_GUARDING_DETECTED
     frame = live.frame(100, column, live.samples_an_entry(1_000_000), 0.0, 90.0)
     assert (frame["step"], frame["count"]) == (20, 2)
@@ -333,6 +334,26 @@ def test_a_decimated_frame_keeps_every_peak(values):
         assert frame["tension_min_n"][entry] == min(part) / 10
         assert frame["tension_max_n"][entry] == max(part) / 10
     assert frame["marks"] == [{"seq": 107, "kind": "guarding_detected"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "why"),
+    [(layout.S_STATUS, 0, "load_cell"), (layout.S_AGE, 120, "link")],
+    ids=["load cell", "link"],
+)
+def test_a_frame_has_a_gap_where_nobody_measured_and_its_words_are_of_its_last_sample(row, value, why):
+    """The page is opened before, in or after a fault: each second is drawn by its own samples."""
+    column = np.zeros((6, len(layout.SAMPLES)), np.int32)
+    column[:, layout.S_FORCE] = 1500
+    column[:, layout.S_TARGET] = 150_000
+    column[:, layout.S_STATUS] = layout.STATUS_FORCE_VALID
+    column[2:4, row] = value
+    column[:, layout.S_CONDITIONS] = layout.LOAD_CELL_LOST  # latched
+    frames = [json.loads(live._text(live.frame(0, column[:count], 1, 0.0, 90.0))) for count in (6, 4)]
+    assert frames[0]["tension_n"] == [150.0, 150.0, None, None, 150.0, 150.0]
+    assert frames[0]["residual_n"] == [0.0, 0.0, None, None, 0.0, 0.0]
+    assert frames[0]["target_n"] == [150.0] * 6
+    assert [frame["unmeasured"] for frame in frames] == [None, why]
 
 
 def test_a_new_boot_of_the_loop_is_followed(tmp_path, clinic):

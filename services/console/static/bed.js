@@ -1,10 +1,10 @@
 // One bed: its live trace with limits and marks, its session, its way to the store, and the commands.
 import { keepFocus } from "/kit/focus.js";
-import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
+import { Sweep, scaleFor } from "/kit/sweep.js";
 import { Curve } from "./curve.js";
 import { commands } from "./commands.js";
 import { screens } from "./screens.js";
-import { iconOf, put, showAlarms, start, tensionText, texts } from "./page.js";
+import { iconOf, put, putNewest, showAlarms, start, texts } from "./page.js";
 import { waveforms } from "./stream.js";
 
 const SECONDS = 30;
@@ -55,16 +55,16 @@ const curve = byId("history")
 
 function take(block) {
   const before = sweep.boot;
-  sweep.push(bed.dataset.measured === "false" ? unmeasured(block) : block);
+  sweep.push(block);
   if (sweep.boot !== before) told.forEach(markEvent); // events may be known before the first sample
-  if (known) put(bed, "tension", tensionText(block.tension.at(-1)));
+  if (known) putNewest(bed, block);
 }
 
 function show({ tile, events, progress, chain }) {
   if (!tile) return;
-  known = tile.tension !== "--";
+  known = tile.fresh;
   bed.classList.toggle("frozen", !tile.fresh);
-  Object.assign(bed.dataset, { link: tile.link, phase: tile.phase, priority: tile.priority ?? "", measured: String(tile.measured) });
+  Object.assign(bed.dataset, { link: tile.link, phase: tile.phase, priority: tile.priority ?? "" });
   for (const name of FIELDS) put(bed, name, tile[name]);
   put(bed, "tension", tile.tension);
   const phase = bed.querySelector('[data-part="phase"]');

@@ -9,9 +9,14 @@ const byId = (id) => document.getElementById(id);
 let sound = null;
 let shown = null;
 
-/** Measured tension as text: the load cell's noise around zero is zero. */
-export function tensionText(value) {
-  return String(Math.round(value > -5 && value < 0 ? 0 : value) + 0);
+const whole = (value) => (value === null ? "--" : String(Math.round(value) + 0));
+
+/** The numbers of a block's newest sample, all of one moment; the load cell's noise around zero is zero. */
+export function putNewest(root, { tension, target, counter }) {
+  const pull = tension.at(-1);
+  put(root, "tension", whole(pull > -5 && pull < 0 ? 0 : pull));
+  put(root, "target", whole(target.at(-1)));
+  put(root, "counter", whole(counter.at(-1)));
 }
 
 /** Put a value into every element of that field; touches the page only when it differs. */

@@ -1,6 +1,6 @@
 // One bed's tile: words and numbers once a second, its number and its trace as the samples come.
-import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
-import { put, showAlarms, tensionText } from "./page.js";
+import { Sweep, scaleFor } from "/kit/sweep.js";
+import { put, putNewest, showAlarms } from "./page.js";
 
 const SECONDS = 14;
 // Behind the newest sample: a block of 200 ms in play, and the longest wait for its follower.
@@ -40,8 +40,8 @@ export class Tile {
 
   /** Samples of this bed. */
   take(block) {
-    this.sweep.push(this.element.dataset.measured === "false" ? unmeasured(block) : block);
-    if (this.known) put(this.element, "tension", tensionText(block.tension.at(-1)));
+    this.sweep.push(block);
+    if (this.known) putNewest(this.element, block);
   }
 
   /** What has changed of it. */
@@ -52,14 +52,13 @@ export class Tile {
 
   show() {
     const { element, data } = this;
-    this.known = data.tension !== "--";
+    this.known = data.fresh;
     element.classList.toggle("frozen", !data.fresh);
     Object.assign(element.dataset, {
       priority: data.priority ?? "",
       link: data.link,
       phase: data.phase,
       session: String(data.in_session),
-      measured: String(data.measured),
     });
     element.toggleAttribute("data-quiet", data.quiet);
     for (const name of FIELDS) put(element, name, data[name]);

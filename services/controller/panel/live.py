@@ -17,6 +17,7 @@ import structlog
 from numpy.typing import NDArray
 
 from services.controller.alarms import gateway_conditions
+from services.controller.blocks import is_blind
 from services.controller.errors import BedUnavailable
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
@@ -287,10 +288,15 @@ def samples_an_entry(period_ns: int) -> int:
 
 
 def frame(first: int, column: Samples, step: int, age_s: float, base_n: float) -> Json:
-    """One bed's frame from its samples int32[n, SAMPLES], n a multiple of ``step``."""
+    """One bed's frame from its samples int32[n, SAMPLES], n a multiple of ``step``.
+
+    What nobody measured is NaN, which JSON writes as null.
+    """
     traces: dict[str, Any] = {}
+    blind = is_blind(column)
     for name, index, scale in _TRACES:
-        entries = column[:, index].reshape(-1, step)
+        counts = np.where(blind, np.nan, column[:, index]) if name in _SPANS else column[:, index]
+        entries = counts.reshape(-1, step)
         traces[name] = np.round(entries[:, -1] / scale, 3).tolist()
         if step > 1 and name in _SPANS:
             low, high = _SPANS[name]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.controller.alarms import AlarmBoard
+from services.controller.blocks import is_blind, is_silent
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.records import Record
@@ -14,9 +15,6 @@ from services.controller.words import ACTIONS_IN, PHASE_WORDS, YIELDING, Sample
 from services.kit.errors import SpondylError
 
 Json = dict[str, Any]
-
-# With these on, the load cell says nothing: a zero in large type would be a lie.
-UNKNOWN_TENSION = frozenset(("load_cell_lost", "link_lost"))
 
 
 @dataclass(slots=True)
@@ -89,7 +87,7 @@ def row(memory: GatewayMemory, bed: int, sample: Sample, watch: Watch, record: R
         "alarms": len(alarms),
         "alarm": alarms[0].text if alarms else None,
         "fresh": is_fresh(memory),
-        "tension_known": UNKNOWN_TENSION.isdisjoint(conditions(sample)),
+        "tension_known": unmeasured(sample) is None,
     }
 
 
@@ -118,9 +116,18 @@ def scalars(sample: Sample) -> Json:
         "remaining_s": int(sample[layout.S_REMAINING]) / 1000,
         "guardings": int(sample[layout.S_GUARDINGS]),
         "reason": None if reason == "none" else reason,
+        "unmeasured": unmeasured(sample),
         "table_yields": phase in YIELDING,
         "word": PHASE_WORDS[phase].as_json(),
     }
+
+
+def unmeasured(sample: Sample) -> str | None:
+    """Why nobody measured the tension, `load_cell` or `link`: a zero in large type would be a lie."""
+    rows = sample[None]
+    if is_silent(rows)[0]:
+        return "link"
+    return "load_cell" if is_blind(rows)[0] else None
 
 
 def conditions(sample: Sample) -> list[str]:

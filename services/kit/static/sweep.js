@@ -12,7 +12,6 @@ const MARKS = 64;
 const LABEL_PX = 12; // type of a mark's words
 const LABEL_ROWS = 2; // words of neighbouring marks stand on different heights
 
-const MEASURED = ["tension", "counter"];
 const running = new Set();
 let frame = 0;
 
@@ -49,7 +48,7 @@ export class Sweep {
     writeLabels(this.options.labels, this.lanes);
   }
 
-  /** Take a block: {boot, seq, period_ms, and one list for each key}. Older samples than the newest are ignored. */
+  /** Take a block: {boot, seq, period_ms, and one list for each key}. Older samples than the newest are ignored; null is a gap. */
   push(block) {
     if (block.boot !== this.boot || block.period_ms !== this.period) this.begin(block);
     const count = block[this.keys[0]].length;
@@ -57,7 +56,7 @@ export class Sweep {
       const seq = block.seq + i;
       const at = seq % this.size;
       this.seqs[at] = seq;
-      for (const key of this.keys) this.data[key][at] = block[key][i];
+      for (const key of this.keys) this.data[key][at] = block[key][i] ?? NaN;
       this.head = seq;
     }
     if (this.play === null) this.play = this.head;
@@ -360,12 +359,6 @@ export class Sweep {
       }
     }
   }
-}
-
-/** A block whose load cell said nothing: the traces of what it measures get a gap, the others go on. */
-export function unmeasured(block) {
-  const gap = Array(block.tension.length).fill(NaN);
-  return { ...block, ...Object.fromEntries(MEASURED.map((key) => [key, gap])) };
 }
 
 /** Every trace of the page takes the theme's colours again. */

@@ -1,7 +1,7 @@
 // The bedside page: what the bed does, live at 50 Hz, and what a person at the bed may do.
 import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
 import { keepFocus } from "/kit/focus.js";
-import { Sweep, scaleFor, unmeasured } from "/kit/sweep.js";
+import { Sweep, scaleFor } from "/kit/sweep.js";
 import { fill, follow, language, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
@@ -68,7 +68,7 @@ function takeSamples(frame) {
   heard = performance.now();
   newest = frame;
   const count = frame.tension_n.length;
-  const block = {
+  sweep.push({
     boot: state.boot,
     seq: Math.floor(frame.seq / frame.step),
     period_ms: state.period_ms * frame.step,
@@ -76,8 +76,7 @@ function takeSamples(frame) {
     target: frame.target_n,
     counter: frame.residual_n,
     phase: Array(count).fill(words.index(frame.phase)),
-  };
-  sweep.push(unknown() ? unmeasured(block) : block);
+  });
   for (const mark of frame.marks) {
     if (mark.kind === "guarding_detected") sweep.mark(Math.floor(mark.seq / frame.step), "--counter");
   }
@@ -91,14 +90,11 @@ function put(name, value) {
   }
 }
 
-const whole = (value) => String(Math.round(value) + 0);
-const UNKNOWN = ["load_cell_lost", "link_lost"]; // with these on, a zero in large type would be a lie
+const whole = (value) => (value === null ? "--" : String(Math.round(value) + 0));
+const UNKNOWN = { load_cell: texts.tension_unknown, link: texts.tension_unknown_link };
 const NOISE_N = 5;
 
-const unknown = () => state.conditions.some((name) => UNKNOWN.includes(name));
-
 function tensionText(value) {
-  if (unknown()) return "--";
   return whole(value > -NOISE_N && value < 0 ? 0 : value);
 }
 
@@ -115,7 +111,7 @@ function showFrame(frame) {
   numberAt = now;
   put("tension", tensionText(frame.tension_n.at(-1)));
   put("target", whole(frame.target_n.at(-1)));
-  put("counter", unknown() ? "--" : whole(frame.residual_n.at(-1)));
+  put("counter", whole(frame.residual_n.at(-1)));
   put("ceiling", frame.ceiling_n ? whole(frame.ceiling_n) : "--");
   const treated = state.session !== null && frame.phase !== "idle";
   put("remaining", treated ? clock(frame.remaining_s) : "--");
@@ -133,7 +129,8 @@ function showPhase(frame) {
   phase.dataset.tone = words.tone(frame.phase);
   phase.querySelector("use").setAttribute("href", `/kit/icons.svg#${frame.phase}`);
   put("phase", words.name(frame.phase));
-  put("words", unknown() ? `${texts.tension_unknown} ${words.meaning({ ...frame, tension_n: NaN })}` : words.meaning(frame));
+  const unknown = UNKNOWN[frame.unmeasured];
+  put("words", unknown ? `${unknown} ${words.meaning({ ...frame, tension_n: NaN })}` : words.meaning(frame));
 }
 
 /** The cycles still to come follow from the prescription's own times; guarding and pauses make them fewer. */
