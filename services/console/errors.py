@@ -23,10 +23,15 @@ SpondylError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from services.kit.errors import SpondylError
 from services.kit.language import Language
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from services.console.remote import Late
 
 
 class UnknownDevice(SpondylError):  # noqa: N818  (the name is what a reader meets)
@@ -76,11 +81,17 @@ class CommandFailed(SpondylError):  # noqa: N818  (the same)
     """A remote stop or pause did not get its answer; ``why`` says which of the three.
 
     Without an answer nobody knows whether it was done: 504, where the others were surely not done: 502.
+    ``late`` is that answer, should it come after all.
     """
 
-    def __init__(self, message: str, why: Literal["unsent", "silent", "refused"] = "refused") -> None:
+    def __init__(
+        self,
+        message: str,
+        why: Literal["unsent", "silent", "refused"] = "refused",
+        late: "Future[Late] | None" = None,
+    ) -> None:
         super().__init__(message)
-        self.why = why
+        self.why, self.late = why, late
         self.status = 504 if why == "silent" else 502
 
 

@@ -84,6 +84,31 @@ def test_a_command_without_an_answer_is_said_to_be_unconfirmed(kept, detail):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("done", "by"),
+    [
+        ("true", "asked for by Nora, done by the bed all the same, 12\N{NO-BREAK SPACE}s after its time"),
+        ("false", "asked for by Nora, refused by the bed 12\N{NO-BREAK SPACE}s after its time"),
+    ],
+)
+def test_a_late_answer_is_said_to_be_late(kept, done, by):
+    """A pause cannot have been done and not have been confirmed, unless it is said when it was."""
+    trail, engine = kept
+    command(engine, 1, "bed.pause", timedelta(minutes=3), detail='{"done": false, "detail": "no answer"}')
+    command(engine, 2, "bed.pause", timedelta(minutes=4), detail=f'{{"done": {done}, "late_s": 12.0}}')
+    said = [line.by for line in during(engine, trail, session(), "en")]
+    assert said == ["asked for by Nora, not confirmed by the bed", by]
+
+
+@pytest.mark.parametrize(("late_s", "lines"), [(120, 1), (119, 0)])
+def test_a_late_answer_belongs_to_the_session_that_it_was_asked_for_in(kept, late_s, lines):
+    """The answer waited for the broker; the bed had stopped, and with it the session."""
+    trail, engine = kept
+    after = ENDED - STARTED + LATE + timedelta(minutes=2)
+    command(engine, 1, "bed.stop", after, detail=f'{{"done": true, "late_s": {late_s}}}')
+    assert len(during(engine, trail, session(), "en")) == lines
+
+
 def test_a_stop_counts_though_its_row_is_written_after_the_end_that_it_caused(kept):
     """The trail's row follows the bed's answer."""
     trail, engine = kept

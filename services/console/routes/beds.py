@@ -1,6 +1,9 @@
 """One bed: its page, its stored curve, the services behind it, the two commands a remote may give."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,7 +16,7 @@ from services.console.context import Console
 from services.console.curve import Curves, Since
 from services.console.errors import CommandFailed, HistoryRefused, HistoryUnavailable
 from services.console.models import Device
-from services.console.remote import ANSWER_S, Action
+from services.console.remote import ANSWER_S, Action, Late
 from services.console.texts import TEXTS
 from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
@@ -46,6 +49,7 @@ Sees = Annotated[Principal, allow("beds.see")]
 SeesSamples = Annotated[Principal, allow("samples.see")]
 Stops = Annotated[Principal, allow("beds.stop")]
 Site = Annotated[str | None, Query(max_length=40)]
+Write = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]  # puts an outcome of a command into the trail
 
 
 def router(console: Console) -> APIRouter:
@@ -150,13 +154,17 @@ async def _last_sessions(
 def _add_commands(routes: APIRouter, console: Console) -> None:
     unwritten: set[asyncio.Task[None]] = set()
 
-    async def record(
-        request: Request, who: Principal, found: Device, action: Action, outcome: dict[str, Any]
-    ) -> None:
-        """Put the command into the trail; a slow one holds up no answer."""
-        row = asyncio.create_task(_record(console, request, who, found, action, outcome))
+    def begin(writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        row = asyncio.create_task(writing)
         unwritten.add(row)
         row.add_done_callback(unwritten.discard)
+        return row
+
+    async def record(write: Write, outcome: dict[str, Any], late: Future[Late] | None = None) -> None:
+        """Put the command into the trail; a slow one holds up no answer. One that comes late has its own."""
+        row = begin(write(outcome))
+        if late is not None:
+            begin(_record_late(write, row, late))
         await asyncio.wait({row}, timeout=RECORD_WAITS_S)
 
     @routes.post("/api/beds/{device}/{action}")
@@ -170,12 +178,13 @@ def _add_commands(routes: APIRouter, console: Console) -> None:
         found = console.live.find(device, site, who.sites("beds.see"))
         if not who.may("beds.stop", found.key.site):
             raise lacking(who, "beds.stop", found.key.site)
+        write = partial(_record, console, request, who, found, action)
         try:
             reply = await COMMANDS.run(console.remote.ask, found.key, action, who.name[:MAX_NAME])
         except CommandFailed as error:
-            await record(request, who, found, action, {"done": False, "detail": error.message})
+            await record(write, {"done": False, "detail": error.message}, error.late)
             raise _in_words(error, found, language_of(request)) from None
-        await record(request, who, found, action, {"done": True, "detail": reply.detail})
+        await record(write, {"done": True, "detail": reply.detail})
         return reply.model_dump(mode="json") | {
             "by": who.name,
             "time": reply.at.astimezone().strftime("%H:%M:%S"),
@@ -207,3 +216,12 @@ async def _record(
         await console.record(request, who, f"bed.{action}", record=str(key), site=key.site, detail=outcome)
     except SpondylError:
         log.exception("a command is missing in the audit trail", bed=str(key), action=action)
+
+
+async def _record_late(write: Write, before: asyncio.Task[None], late: Future[Late]) -> None:
+    """A row of what a bed that was silent answered after all, behind the one that says it was silent."""
+    came = await asyncio.wrap_future(late)
+    await asyncio.wait({before})
+    reply = came.reply
+    log.warning("a command was answered late", action=reply.action, done=reply.accepted, late_s=came.late_s)
+    await write({"done": reply.accepted, "detail": reply.detail, "late_s": round(came.late_s, 1)})
