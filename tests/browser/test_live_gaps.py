@@ -21,8 +21,8 @@ LOST = {
 # The share of these samples at whose place the tension's colour is; null before the bar has passed them.
 DRAWN = """([selector, from, to]) => {
   const canvas = document.querySelector(selector);
-  const { sweep } = canvas;
-  if (!(sweep.drawn > to)) return null;
+  const sweep = canvas?.sweep; // none before the page's script has run
+  if (!(sweep?.drawn > to)) return null;
   const pen = document.createElement("canvas").getContext("2d");
   pen.fillStyle = sweep.colour("--tension");
   pen.fillRect(0, 0, 1, 1);
