@@ -1,5 +1,6 @@
 """What every page owes to everybody: read by all, worked by keyboard, whole on a phone, light to load."""
 
+import contextlib
 import gzip
 import itertools
 import re
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser.conftest import WATCH_POLICY
 from browser.pages import PAGES
 from browser.ward import ward
+from servers import eventually
 
 DESK, PHONE = (1440, 900), (390, 844)
 # Each is opened in its first look and turned to its second: every size with every theme and language.
@@ -78,14 +80,20 @@ class Visit:
         return self.page
 
     def turn(self, size, theme):
-        """Another size and theme without a reload."""
+        """Another size and theme without a reload, and a moment for what is drawn to follow."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+        with contextlib.suppress(AssertionError):  # what still does is a complaint
+            eventually(lambda: not self.sideways(), 5.0, "a page within its window")
+
+    def sideways(self):
+        """By how many pixels the page scrolls sideways."""
+        return self.page.evaluate("Math.max(0, document.documentElement.scrollWidth - window.innerWidth)")
 
     def complaints(self):
         """What axe, the security policy or the page itself has against how it is now."""
         page = self.page
-        sideways = page.evaluate("Math.max(0, document.documentElement.scrollWidth - window.innerWidth)")
+        sideways = self.sideways()
         unforgiven = [text for text in self.errors if not any(word in text for word in self.row.may_fail)]
         return [*grave(page, self.row), *page.evaluate("window.violations"), *unforgiven] + (
             [f"scrolls sideways by {sideways} px"] if sideways else []
