@@ -55,3 +55,10 @@ def test_a_person_is_told_the_same_in_words(home, capsys):
     assert f"bed-02: heat-stuck set: it stays until it is cleared with: {command}\n" in said
     assert "until the bed is reset at its panel" in said
     assert "stays until it is cleared" not in spondyl(capsys, *shlex.split(command)[1:])
+
+
+def test_the_help_names_every_kind_of_fault(capsys):
+    """Three kinds and three dots leave the other six to guessing."""
+    said = spondyl(capsys, "bed", "fault", "--help")
+    unbroken = "".join(character for character in said if character.isalnum() or character == "-")
+    assert [kind for kind in FAULT_KINDS if kind not in unbroken] == []

@@ -13,6 +13,10 @@ from services.kit.options import AsJson, Data
 
 File = Annotated[Path, typer.Argument(help="YAML, JSON or TOML file.")]
 ANSWER_S = 10.0
+FAULT_HELP = (  # all of FAULT_KINDS; written out, for their module prepares the compiled code's cache
+    "sensor-stuck, sensor-lost, drive-stuck, strap-slip, switch-pressed, link-lost, mains-lost, "
+    "switch-unplugged, heat-stuck"
+)
 LATCHED = "an alarm that latched stays until the bed is reset at its panel (the simulated therapist resets)"
 
 
@@ -104,7 +108,7 @@ def issue(
 
 def fault(
     device: Annotated[str, typer.Argument(help="A simulated bed of the running system.")],
-    kind: Annotated[str, typer.Argument(help="sensor-stuck, drive-stuck, switch-pressed, ...")],
+    kind: Annotated[str, typer.Argument(help=FAULT_HELP)],
     clear: Annotated[bool, typer.Option("--clear", help="Mend it.")] = False,
     data: Data = None,
     as_json: AsJson = False,
