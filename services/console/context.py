@@ -150,6 +150,8 @@ class Console:
             "roles": navigation.roles(who, language),
             "navigation": navigation.shown(exists, who),
             "exists": exists,
+            "home": navigation.home(who),
+            "sees_beds": who is not None and who.may("beds.see"),
             "csrf": getattr(request.state, "csrf", ""),
             "person": signed_in[1].title if signed_in else who and who.name,
             "bare": False,

@@ -100,6 +100,8 @@ class Round:
         found = self._headers.get((view.language, view.sites))
         if found is None:
             found = alarms.header(self.live, self.beds(view), self.now, view.language)
+            if view.sites == frozenset():  # nothing rings, and is claimed, at who may see no bed
+                found |= {"alarms": [], "count": 0, "worst": None, "signal": None, "beds": ""}
             self._headers[view.language, view.sites] = found
         return found
 

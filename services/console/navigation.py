@@ -38,6 +38,13 @@ ENTRIES: Final = (
     Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
 )
 
+NOWHERE: Final = Entry("password", "change_password", "/password", "key")  # what every sign-in opens
+
+
+def home(principal: Principal | None) -> Entry:
+    """The first page that this reader may open: where a sign-in leads, and an error's page back."""
+    return next((entry for entry in ENTRIES if _may(principal, entry.permission)), NOWHERE)
+
 
 def shown(exists: Callable[[str], bool], principal: Principal | None) -> list[Entry]:
     """The entries whose page exists and which this reader may open."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from services.console import navigation
 from services.console.accounts import limits
 from services.console.accounts.accounts import WALL_US, Opened, is_wall
 from services.console.accounts.entry import Entry
@@ -40,8 +41,8 @@ def _add_sign_in(routes: APIRouter, console: Console, entry: Entry) -> None:
     @routes.get(SIGN_IN, dependencies=[public()])
     async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002  (the query's name)
         """The form; whoever is signed in already goes on."""
-        if await run_in_threadpool(console.accounts.find, request):
-            return to(own_path(next))
+        if found := await run_in_threadpool(console.accounts.find, request):
+            return to(_landing(found[1].principal, next))
         return form(console, request, next)
 
     @routes.post(SIGN_IN, dependencies=[public()])
@@ -93,7 +94,7 @@ def _add_password(routes: APIRouter, console: Console, entry: Entry) -> None:
             return await _password_form(console, request, error)
         except SignInRefused as error:
             return await _guessed(console, request, user, error)
-        return await remember(console, request, changed, to("/"))
+        return await remember(console, request, changed, to(_landing(changed.principal, "/")))
 
 
 async def _guessed(console: Console, request: Request, user: User, error: SignInRefused) -> Response:
@@ -134,8 +135,14 @@ async def welcome(console: Console, request: Request, user: User, next_path: str
     """Begin the sign-in of somebody who has shown who it is, and go where they wanted to."""
     await run_in_threadpool(console.accounts.end, request)
     await console.record(request, user.principal, "sign_in", detail={"by": by})
-    leads = PASSWORD if user.must_change else own_path(next_path)
+    leads = PASSWORD if user.must_change else _landing(user.principal, next_path)
     return await remember(console, request, user, to(leads))
+
+
+def _landing(who: Principal, next_path: str) -> str:
+    """Where somebody goes who is signed in: where they wanted to, else the first page they may open."""
+    wanted = own_path(next_path)
+    return navigation.home(who).path if wanted == "/" else wanted
 
 
 async def remember(console: Console, request: Request, user: User, answer: Response) -> Response:
