@@ -67,10 +67,6 @@ def check(password: str, *, names: tuple[str, ...]) -> None:
             most=MOST_CHARACTERS,
         )
     plain = password.casefold()
-    if plain in _common() or len(set(plain)) < LEAST_CHARACTERS // 3:
-        raise AccountRefused(
-            "this password is among the commonest: anybody guesses it", text="password_common"
-        )
     for name in names:
         parts = name.casefold().replace(".", " ").replace("-", " ").split()
         found = next((part for part in parts if len(part) >= LEAST_NAME_PART and part in plain), None)
@@ -78,6 +74,10 @@ def check(password: str, *, names: tuple[str, ...]) -> None:
             raise AccountRefused(
                 f"the password contains the name {found!r}", text="password_has_name", found=found
             )
+    if plain in _common() or len(set(plain)) < LEAST_CHARACTERS // 3:
+        raise AccountRefused(
+            "this password is among the commonest: anybody guesses it", text="password_common"
+        )
 
 
 def _common() -> frozenset[str]:
