@@ -15,6 +15,7 @@ from services.console.models import IN_SESSION, Device, Key, Link
 from services.console.occurrences import Acknowledged, Occurrence
 from services.console.texts import TEXTS
 from services.kit import formats
+from services.kit.bidi import in_sentence
 from services.kit.moments import instant_of
 from services.kit.pages import Language
 from services.kit.words import PRIORITIES, PRIORITY_SYMBOLS
@@ -175,4 +176,4 @@ def _acknowledged_text(acknowledged: Acknowledged | None, language: Language) ->
     if acknowledged is None:
         return ""
     at = formats.clock(instant_of(acknowledged.at_us), language)
-    return TEXTS["alarm_acknowledged"][language].format(name=acknowledged.name, at=at)
+    return TEXTS["alarm_acknowledged"][language].format(name=in_sentence(acknowledged.name), at=at)

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
-from services.kit import formats
+from services.kit import bidi, formats
 from services.kit.language import DEFAULT_LANGUAGE, LANGUAGES, Language, Table, Text
 
 __all__ = (
@@ -71,7 +71,7 @@ class Pages:
 
     Templates see ``t`` (texts), ``language``, ``theme``, ``here`` (this page's path), ``address`` (the path
     with its query, for the switches), ``link(page=2)`` (this page with another query), the filters of
-    ``formats`` and what the route passes.
+    ``formats`` and ``bidi`` and what the route passes.
     """
 
     def __init__(self, directories: Sequence[Path], texts: Table) -> None:
@@ -84,7 +84,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(formats.filters())
+        self._environment.filters.update(formats.filters() | bidi.FILTERS)
 
     def texts(self, language: Language) -> dict[str, str]:
         """Every text in this language."""

@@ -43,6 +43,15 @@ def test_a_note_stays_with_who_and_when_and_is_never_markup(rig):
     assert ("tina", "note.added", str(SESSION), "north") in rig.trail()
 
 
+def test_a_note_cannot_disguise_its_author(rig):
+    """U+202E turned round everything behind it, name and time included."""
+    assert note(rig, "tina", "tingling\u202e\u2069 less").status_code == 303
+    text = shown(rig.get("nora", f"/sessions/{SESSION}"))
+    assert "<bdi>tingling\ufffd\ufffd less</bdi>" in text
+    assert "<bdi>tina</bdi>" in text
+    assert "\u202e" not in text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -239,8 +239,8 @@ def test_details_are_called_in_the_readers_language(rig):
     """`done: false` is a program's word; what has no text is shown as it stands."""
     write(rig, 1, detail={"done": False, "odd_one": 7})
     german = rig.client("ada", accept="text/html").get("/trail", headers={"accept-language": "de"}).text
-    assert '<span class="muted">bestätigt</span> nein' in german
-    assert '<span class="muted">odd_one</span> 7' in german
+    assert '<span class="muted">bestätigt</span> <bdi>nein</bdi>' in german
+    assert '<span class="muted">odd_one</span> <bdi>7</bdi>' in german
 
 
 def test_a_cell_with_nothing_in_it_is_left_out_where_rows_are_cards(rig):
