@@ -68,7 +68,7 @@ def test_a_session_page_names_who_stopped_it_from_remote(rig):
     ):  # fmt: skip
         text = shown(rig.get("nora", f"/sessions/{SESSION}", headers={"accept-language": language}))
         card = text[text.index('id="from-console"') :]
-        assert f'<strong>{what}</strong> <span class="muted">{who}</span>' in card
+        assert f'<strong>{what}</strong> <span class="muted"><bdi>{who}</bdi></span>' in card
     south = UUID(int=0x5E55 << 112 | 9)
     assert 'id="from-console"' not in shown(rig.get("ada", f"/sessions/{south}"))
 
