@@ -15,7 +15,7 @@ from services.console.accounts.oidc import CALLBACK
 from services.kit.moments import now_us
 
 KEPT = passwords.kept(PASSWORD)
-REFUSED = ("401", "403", "404", "422", "429")
+REFUSED = ("401", "403", "404", "422", "429", "HTTP Authentication failed")  # the last is a WebSocket's 401
 PROVIDERS_OWN = ("Content Security", "Failed to load", "Error with Permissions")  # its pages, not ours
 NEW = "kestrel over the quarry"
 
