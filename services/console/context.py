@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from services.console import navigation
 from services.console.accounts.accounts import Accounts
+from services.console.accounts.limits import RefusedRows
 from services.console.accounts.users import Users
 from services.console.acknowledging import AlarmDesk
 from services.console.archive import Archive
@@ -32,6 +34,8 @@ from services.kit.looks import Looks
 from services.kit.pages import Language, Pages, language_of
 from services.kit.trail import Trail, canonical
 from services.kit.words import PHASES
+
+log = structlog.get_logger(__name__)
 
 HERE: Final = Path(__file__).parent
 # What the scripts say themselves; everything else comes from the server as it is shown.
@@ -63,6 +67,7 @@ class Console:
     archive: Archive = field(init=False)
     screens: Screens = field(init=False)
     looks: Looks = field(init=False, default_factory=Looks)
+    refused: RefusedRows = field(init=False, default_factory=RefusedRows)
     key: Ed25519PrivateKey = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +111,20 @@ class Console:
         await run_in_threadpool(
             self.trail.append, who, action, record=record, site=site, address=address, detail=detail
         )
+
+    async def record_refused(
+        self, request: HTTPConnection, who: Principal, detail: Mapping[str, Any], *, known: bool
+    ) -> None:
+        """The same, of a sign-in that was refused; of strangers no more than `accounts/limits.py` lets pass.
+
+        The next row says how many were left out. Raises TrailUnavailable.
+        """
+        left_out = 0 if known else self.refused.take()
+        if left_out is None:
+            log.warning("a refused sign-in has no row of its own", reason=detail.get("reason"))
+            return
+        more = {"left_out": left_out} if left_out else {}
+        await self.record(request, who, "sign_in.refused", detail={**detail, **more})
 
     async def record_look(
         self, request: HTTPConnection, who: Principal, action: str, *, record: str | None = None,

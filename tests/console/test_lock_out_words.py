@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from asgi_client import Client
 from console.door_rig import GOOD, person
+from sqlalchemy import select
 
 from services.console.accounts import limits
+from services.console.tables import TRAIL
 
 LIMIT = {
     "en": "Too many wrong passwords for this name (5). Try again in N s. From 5 in a row on every name waits "
@@ -28,6 +30,12 @@ def door(rig, language, name):
     words = re.search(r'id="refusal".*?<span>(.*?)</span>', answer.text, re.DOTALL)[1]
     within = re.sub(r"(in) \d+ s", r"\1 N s", words.replace("\N{NO-BREAK SPACE}", " "))
     return answer.status_code, within, int(answer.headers["retry-after"])
+
+
+def refusals(rig):
+    """The trail's rows of refused sign-ins."""
+    chosen = select(TRAIL).where(TRAIL.c.action == "sign_in.refused").order_by(TRAIL.c.seq)
+    return rig.console.trail.rows(chosen)
 
 
 @pytest.fixture
@@ -62,9 +70,24 @@ def test_an_address_that_tries_too_often_is_told_its_limit(rig):
     )
 
 
+def test_a_storm_at_the_door_leaves_sixty_rows_and_the_next_says_how_many_came_without_one(rig):
+    """Strangers must not fill the trail; a wrong password of an account is always a row."""
+    now = [0.0]
+    rig.console.refused = limits.RefusedRows(clock=lambda: now[0])
+    client = Client(rig.app, {"accept": "text/html"})
+    rows = len(refusals(rig))
+    for _ in range(70):
+        client.post("/sign-in", data={"name": "nobody", "password": "wrong"})
+    assert len(refusals(rig)) == rows + limits.ROWS_AT_ONCE
+    now[0] = limits.ROW_EVERY_S
+    client.post("/sign-in", data={"name": "nobody", "password": "wrong"})
+    assert refusals(rig)[-1].detail["left_out"] == 10
+
+
 def test_the_page_that_tells_of_the_limits_has_the_numbers_of_the_code():
     """The refusal leads there."""
     page = (Path(__file__).parents[2] / "docs/access.md").read_text()
     assert f"after {limits.FREE_FAILURES} wrong passwords in a row {limits.FIRST_WAIT_S} s pass" in page
     assert f"{limits.TRIES_AT_ONCE} tries at once, then one every {limits.TRY_EVERY_S:g} s" in page
+    assert f"have {limits.ROWS_AT_ONCE} rows at once, then one every {limits.ROW_EVERY_S:g} s" in page
     assert limits.LONGEST_WAIT_S == 3600  # "at most an hour"

@@ -9,7 +9,7 @@ from console.door_rig import GOOD, HOME, person, refusal
 
 from services.console.accounts import passwords
 from services.console.accounts.entry import Entry
-from services.console.accounts.limits import AddressLimit, Ghosts, wait_s
+from services.console.accounts.limits import AddressLimit, Ghosts, RefusedRows, wait_s
 from services.console.errors import AccountRefused
 from services.kit.moments import now_us
 
@@ -148,6 +148,17 @@ def test_an_address_has_thirty_tries_and_then_one_in_ten_seconds():
     assert limit.take("a") == 0.0
     now[0] = 10.0
     assert limit.take("a") == 0.0
+
+
+def test_refused_tries_of_strangers_have_sixty_rows_and_then_one_in_ten_seconds():
+    """Nobody fills the trail by knocking, and no storm goes unnoticed."""
+    now = [0.0]
+    rows = RefusedRows(clock=lambda: now[0])
+    assert [rows.take() for _ in range(62)] == [0] * 60 + [None] * 2
+    now[0] = 10.0
+    assert [rows.take(), rows.take()] == [2, None]
+    now[0] = 20.0
+    assert rows.take() == 1
 
 
 def test_what_is_remembered_of_strangers_is_bounded():

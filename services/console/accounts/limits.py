@@ -12,6 +12,8 @@ FIRST_WAIT_S: Final = 30
 LONGEST_WAIT_S: Final = 3600
 TRIES_AT_ONCE: Final = 30  # of one address: a clinic's whole staff comes from one
 TRY_EVERY_S: Final = 10.0
+ROWS_AT_ONCE: Final = 60  # of the trail, of refused tries at no account in particular
+ROW_EVERY_S: Final = 10.0
 KEPT: Final = 10_000  # addresses or names in memory; the one that was quiet longest goes first
 
 
@@ -95,3 +97,21 @@ class Ghosts:
             while len(self._failures) > KEPT:
                 self._failures.popitem(last=False)
             return Waits(0.0, failures + 1)
+
+
+class RefusedRows:
+    """Which refused tries of strangers get a row of the trail: a storm neither fills it nor goes unseen."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = AddressLimit(ROWS_AT_ONCE, ROW_EVERY_S, clock)
+        self._left_out = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> int | None:
+        """How many were left out since the last row; None: this one is left out, too."""
+        with self._lock:
+            if self._limit.take("") > 0:
+                self._left_out += 1
+                return None
+            left_out, self._left_out = self._left_out, 0
+            return left_out

@@ -81,7 +81,7 @@ async def _sorry(
         detail = {"reason": error.text, **values}
         if error.text == UNTOLD:
             detail["message"] = error.message[:SHOWN_CHARACTERS]
-        await console.record(request, PROVIDER, "sign_in.refused", detail=detail)
+        await console.record_refused(request, PROVIDER, detail, known=False)
     answer = form(console, request, "/", said=said, status=error.status)
     answer.delete_cookie(COOKIE, path=PATH)
     return answer

@@ -51,9 +51,9 @@ def _add_sign_in(routes: APIRouter, console: Console, entry: Entry) -> None:
         try:
             user = await PASSWORDS.run(entry.admit, name, password, address_of(request))
         except SignInRefused as error:
-            await console.record(
-                request, stranger(name, error), "sign_in.refused", detail={"reason": error.reason}
-            )
+            detail = {"reason": error.reason}
+            known = error.user is not None
+            await console.record_refused(request, stranger(name, error), detail, known=known)
             return form(console, request, next, name=name, error=error)
         return await welcome(console, request, user, next, by="password")
 
@@ -100,7 +100,7 @@ def _add_password(routes: APIRouter, console: Console, entry: Entry) -> None:
 async def _guessed(console: Console, request: Request, user: User, error: SignInRefused) -> Response:
     """A present password that was wrong, as at the sign-in; too often, and this sign-in is over."""
     detail = {"reason": error.reason, "at": PASSWORD}
-    await console.record(request, user.principal, "sign_in.refused", detail=detail)
+    await console.record_refused(request, user.principal, detail, known=True)
     if error.reason == "locked":
         await run_in_threadpool(console.accounts.end, request)
         return form(console, request, "/", name=user.name, error=error)
