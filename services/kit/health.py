@@ -15,10 +15,12 @@ class Check:
     """One dependency: ``probe`` answers None when it is well, else says plainly what is wrong.
 
     A plain function runs in a thread, so that it may ask over the network; an exception counts as unwell.
+    What is not ``essential`` is named, and the process is ready all the same: another would be no better.
     """
 
     name: str
     probe: Probe
+    essential: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Finding:
 
     name: str
     detail: str | None
+    essential: bool = True
 
     @property
     def ok(self) -> bool:
@@ -42,8 +45,8 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether every dependency is well."""
-        return all(finding.ok for finding in self.findings)
+        """Whether every essential dependency is well."""
+        return all(finding.ok or not finding.essential for finding in self.findings)
 
     @property
     def detail(self) -> str:
@@ -57,7 +60,8 @@ class Readiness:
             "ready": self.ready,
             "detail": self.detail,
             "checks": {
-                finding.name: {"ok": finding.ok, "detail": finding.detail} for finding in self.findings
+                finding.name: {"ok": finding.ok, "detail": finding.detail, "essential": finding.essential}
+                for finding in self.findings
             },
         }
 
@@ -74,7 +78,7 @@ async def _ask(check: Check, timeout_s: float) -> Finding:
         detail = f"no answer within {timeout_s:g} s"
     except Exception as error:  # noqa: BLE001  (whatever a probe raises is its finding)
         detail = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return Finding(check.name, detail)
+    return Finding(check.name, detail, check.essential)
 
 
 async def _probe(probe: Probe) -> str | None:

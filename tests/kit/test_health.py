@@ -14,9 +14,17 @@ def test_every_dependency_is_listed_well_or_not():
     assert not found.ready
     assert found.detail == "broker: not connected"
     assert found.body()["checks"] == {
-        "redis": {"ok": True, "detail": None},
-        "broker": {"ok": False, "detail": "not connected"},
+        "redis": {"ok": True, "detail": None, "essential": True},
+        "broker": {"ok": False, "detail": "not connected", "essential": True},
     }
+
+
+def test_what_every_other_process_lacks_too_is_named_and_takes_none_away():
+    """A load balancer that leaves out every console because of one damaged row leaves nobody a wall."""
+    found = _readiness(Check("broker", lambda: None), Check("trail", lambda: "broken", essential=False))
+    assert found.ready
+    assert found.detail == "trail: broken"
+    assert found.body()["checks"]["trail"] == {"ok": False, "detail": "broken", "essential": False}
 
 
 def test_a_probe_that_raises_is_a_finding():
