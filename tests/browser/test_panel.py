@@ -147,6 +147,7 @@ def test_escape_stops_even_from_within_a_dialog(clinic, panel):
     page = panel("bed-02", may_fail=("409",))
     start_session(page, clinic)
     page.get_by_role("button", name="Add note").first.click()
+    expect(page.locator("#dialog-note")).to_have_accessible_description(re.compile("Esc is STOP"))
     page.locator("#f-note").type("tingling in the l")
     page.keyboard.press("Escape")
     phase_is(page, "stopped")
