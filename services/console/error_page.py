@@ -26,11 +26,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A row: the ids of title and text, the symbol, and whether trying again may help."""
+    """A row: the ids of title and text, the symbol, whether trying again may help.
+
+    ``asked`` is the text for who only asked, where the other says that nothing was saved.
+    """
 
     id: str
     icon: str
     again: bool = False
+    asked: str = ""
+
+    def text(self, method: str) -> str:
+        """The id of the text for a request of this method."""
+        return self.asked if self.asked and method == "GET" else f"{self.id}_text"
 
 
 KINDS: Final[dict[int, Kind]] = {
@@ -39,7 +47,7 @@ KINDS: Final[dict[int, Kind]] = {
     404: Kind("error_404", "search"),
     409: Kind("error_409", "info"),
     413: Kind("error_413", "info"),
-    422: Kind("error_422", "info"),
+    422: Kind("error_422", "info", asked="error_422_asked"),
     429: Kind("error_429", "info", again=True),
     500: Kind("error_500", "error", again=True),
     502: Kind("error_503", "unlinked", again=True),
@@ -72,7 +80,7 @@ def error_page(console: Console) -> ErrorPage:
             bare=who is None,
             page="error",
             title=texts[kind.id],
-            words=texts[f"{kind.id}_text"],
+            words=texts[kind.text(request.method)],
             icon=kind.icon,
             status_code=status,
             again=kind.again and request.method == "GET",

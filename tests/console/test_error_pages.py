@@ -227,3 +227,10 @@ def test_a_bed_that_nobody_heard_of_is_said_in_the_readers_language(console, app
         program = client.get(path, headers={"accept": "application/json"})
         assert program.json()["detail"].startswith("no bed bed-99 at site nrth has been heard of")
     people.close()
+
+
+@pytest.mark.parametrize(("method", "saved"), [("GET", False), ("POST", True)])
+def test_who_only_asked_is_not_told_that_nothing_was_saved(method, saved):
+    """They saved nothing, and would wonder what."""
+    words = TEXTS[kind_of(422).text(method)]["en"]
+    assert ("Nothing was saved" in words) is saved
