@@ -43,12 +43,12 @@ def test_many_deaths_lose_and_double_nothing(system):
 
 def test_a_broker_that_is_away_for_longer_than_the_broker_keeps_loses_nothing(system):
     """An outage of a minute is drained from the spools, in order, while new blocks go on."""
+    before = system.audit()["samples"]  # while it is away the audit would wait for it to settle
     pid = system.processes()["mosquitto"]["pid"]
     config = system.data / "mosquitto" / "mosquitto.conf"
     hidden = config.with_suffix(".hidden")
     config.rename(hidden)  # the supervisor starts it again and again; without its configuration it cannot
     os.kill(pid, 9)
-    before = system.audit()["samples"]
     time.sleep(60)  # the length of the outage is what is tested
     hidden.rename(config)
     eventually(lambda: (r := system.audit())["status"] == 0 and r["samples"] > before + 6 * 50 * 60, 120.0,
