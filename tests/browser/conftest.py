@@ -213,3 +213,24 @@ def wall_with_archive(valkey, tmp_path):
 def north(wall):
     """A clinic with a pulling, a guarding and a free bed."""
     return wall.clinic("north", Bed("bed-01"), Bed("bed-02", phase="guarded"), Bed("bed-03", phase="idle"))
+
+
+@pytest.fixture(scope="module")
+def address(rig):
+    """Where the console of the module's own ``rig`` (a SessionRig) is."""
+    with rig.served() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(open_page, rig, address):
+    """Open a path as north's clinician."""
+
+    def open_at(path, **options):
+        page = open_page("about:blank", **options)
+        page.set_default_timeout(30_000)
+        page.context.add_cookies(rig.accounts.cookies("nora", address))
+        page.goto(f"{address}{path}")
+        return page
+
+    return open_at

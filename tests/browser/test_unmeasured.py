@@ -49,27 +49,6 @@ def rig(tmp_path_factory):
         made.close()
 
 
-@pytest.fixture(scope="module")
-def address(rig):
-    """Where the console is."""
-    with rig.served() as found:
-        yield found
-
-
-@pytest.fixture
-def visit(open_page, rig, address):
-    """Open a path as north's clinician."""
-
-    def open_at(path, **options):
-        page = open_page("about:blank", **options)
-        page.set_default_timeout(30_000)
-        page.context.add_cookies(rig.accounts.cookies("nora", address))
-        page.goto(f"{address}{path}")
-        return page
-
-    return open_at
-
-
 def drawn_between(page, since_s, until_s):
     """The share of this part of the plot in which tension is drawn."""
     found = page.evaluate(COLOURED)
