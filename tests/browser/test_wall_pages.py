@@ -2,7 +2,7 @@
 
 import re
 
-from browser.conftest import shot, sideways
+from browser.conftest import ADMINISTRATOR, shot, sideways
 from browser.test_wall import field, over_force, tile
 from console.clinic import Bed
 from playwright.sync_api import expect
@@ -40,6 +40,19 @@ def test_hundreds_of_beds_are_shown_a_page_at_a_time(wall, open_page):
     page.get_by_label("Group by site").check()
     expect(page.get_by_role("heading", name="north", exact=True)).to_be_visible()
     shot(page, "wall-48")
+
+
+def test_a_page_is_turned_before_the_first_live_row_has_come(wall, open_page):
+    """What the server drew says how many pages there are: a click must never be swallowed."""
+    many(wall)
+    eventually(lambda: len(wall.read("/api/beds").json()["beds"]) >= 300, 15.0, "every bed's first message")
+    page = open_page("about:blank", may_fail=("ERR_FAILED",))
+    page.route("**/stream*", lambda route: route.abort())
+    page.context.add_cookies(wall.people.cookies(ADMINISTRATOR, wall.address))
+    page.goto(wall.address)
+    expect(page.locator("#page-words")).to_have_text("Page 1 of 13 · 300 beds")
+    page.locator("#page-next").click()
+    expect(page).to_have_url(re.compile("page=2"))
 
 
 def test_an_alarm_of_a_bed_on_another_page_comes_to_the_front_within_a_second(wall, open_page):
