@@ -49,7 +49,7 @@ STATUS = Stream(
     "gateway",
     messages.GatewayStatus,
     ("gateway",),
-    _EVERY_READER,
+    (*_EVERY_READER, "scheduler"),
     "Birth, normal end (`stopped`) or loss (`lost`, by will) of a gateway; it speaks for its devices.",
     retain=True,
     will=True,
@@ -124,11 +124,12 @@ REPLY = Stream(
 )
 WORKLIST = Stream(
     "worklist",
-    "gateway",
+    "device",
     messages.Worklist,
     ("scheduler",),
     ("gateway",),
-    "Today's appointments with prescription and clearance, so that a clinic works offline.",
+    "Today's appointments of a bed with prescription and clearance, so that a clinic works offline; who is "
+    "suspended.",
     retain=True,
     max_bytes=512_000,
     stability="evolving",

@@ -131,10 +131,21 @@ EXAMPLES: dict[str, Message] = {
                 appointment=APPOINTMENT,
                 patient=PATIENT,
                 cure=CURE,
+                session_number=7,
                 starts_at=AT,
+                ends_at=AT + timedelta(minutes=45),
                 prescription={"region": "lumbar", "segment": "L4/L5", "peak_n": 400.0},
                 clearance=None,
                 patient_sealed=None,
+            )
+        ],
+        suspended=[
+            messages.Suspension(
+                patient=ID,
+                region="cervical",
+                since=AT - timedelta(days=1),
+                reason="adverse-event",
+                adverse=True,
             )
         ],
     ),

@@ -119,6 +119,9 @@ class GatewayStatus(Message):
     period_ms: Annotated[Period | None, _said("of the control loop")] = None
     block_ms: Annotated[PositiveFloat | None, _said("how much time a block of samples covers")] = None
     capabilities: Annotated[list[str], _said("what it does beyond the contract's least")] = []
+    sealing_key: Annotated[
+        str | None, _said("public key (X25519, base64url) that names in worklists are sealed for")
+    ] = None
 
 
 class DeviceState(Message):
@@ -329,19 +332,32 @@ class WorklistEntry(Message):
     appointment: UUID
     patient: UUID
     cure: UUID | None
+    session_number: Annotated[Count, _said("within the cure, from 1")]
     starts_at: Time
-    prescription: Data
-    clearance: Annotated[str | None, _said("signed token")]
+    ends_at: Time
+    prescription: Annotated[Data | None, _said("none until a clinician has confirmed the next one")]
+    clearance: Annotated[str | None, _said("signed token; none while there is none in force")]
     patient_sealed: Annotated[
-        str | None, _said("name and birth date, encrypted for the gateway's public key")
+        str | None, _said("name and birth date, encrypted for the gateway's `sealing_key`")
     ]
 
 
-class Worklist(Message):
-    """Today's appointments of one gateway."""
+class Suspension(Message):
+    """A patient who may not be treated until a clinician has signed why they may again."""
 
-    at: Time
+    patient: UUID
+    region: Annotated[Region | None, _said("none: neither region")]
+    since: Time
+    reason: Annotated[Text, _said("its code, as in docs/screening.md")]
+    adverse: Annotated[bool, _said("an adverse event: a running session pauses, others end normally")]
+
+
+class Worklist(Message):
+    """Today's appointments at one bed, and who must not be treated anywhere at its site."""
+
+    at: Annotated[Time, _said("when the centre said so: a gateway tells the bed when this is long ago")]
     entries: list[WorklistEntry]
+    suspended: list[Suspension] = []
 
 
 class Committed(Message):

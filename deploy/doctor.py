@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from deploy import engines
-from deploy.local import host_port, ingest_names
+from deploy.local import BUSINESS, host_port, ingest_names
 from deploy.ports import answers
 from services.kit import runfile
 from services.kit.errors import SpondylError
@@ -226,6 +226,7 @@ def _reachable(data: Path) -> list[Finding]:
     targets |= dict(zip(map(str.capitalize, ingest_names(len(run.ingest))), run.ingest, strict=True))
     if run.archiver is not None:
         targets["Archiver"] = run.archiver
+    targets |= {name.capitalize(): url for name in BUSINESS if (url := getattr(run, name))}
     targets |= {f"Panel {name}": site.panel for name, site in run.sites.items()}
     for what, url in targets.items():
         host, port = host_port(url)

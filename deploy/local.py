@@ -23,6 +23,7 @@ MAX_SITES = 64
 MAX_INGEST_WORKERS = 16
 CONSOLE_PORT = 8080
 INTEGRATOR: Final = "integrator"
+BUSINESS: Final = ("screening", "scheduler")  # services with a database, an inbox and an outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,11 @@ def make_run(plan: Plan, *, version: str, pid: int, pid_started_at: float, start
     telemetry = ports.choose("telemetry", CONSOLE_PORT + 100)
     workers = [ports.choose(name) for name in ingest_names(plan.ingest_workers)]
     archiver = ports.choose("archiver")
+    business = {name: f"http://{plan.host}:{ports.choose(name)}" for name in BUSINESS}
     broker = ports.choose("mqtt", 1883)
     redis = ports.choose("redis", 6379)
     ports.save()
-    names = [*(f"gw-{site}" for site in dealt), "telemetry", "console", INTEGRATOR]
+    names = [*(f"gw-{site}" for site in dealt), "telemetry", "console", *BUSINESS, INTEGRATOR]
     passwords = engines.password_store(plan.data / "secrets" / "passwords.json", [*names, "redis"])
     return Run.model_validate(
         {
@@ -127,6 +129,7 @@ def make_run(plan: Plan, *, version: str, pid: int, pid_started_at: float, start
             "telemetry": f"http://{plan.host}:{telemetry}",
             "ingest": [f"http://{plan.host}:{port}" for port in workers],
             "archiver": f"http://{plan.host}:{archiver}",
+            **business,
             "panels": {
                 device: f"{panel[site]}/{device}" for site, devices in dealt.items() for device in devices
             },
@@ -165,6 +168,8 @@ def programs(plan: Plan, run: Run) -> list[Program]:
             http=run.console,
             extra={
                 "SPONDYL_TELEMETRY_URL": run.telemetry,
+                "SPONDYL_SCREENING_URL": run.screening,
+                "SPONDYL_SCHEDULER_URL": run.scheduler,
                 "SPONDYL_PANELS": json.dumps(
                     {
                         f"{name}/{device}": run.panels[device]
@@ -178,9 +183,26 @@ def programs(plan: Plan, run: Run) -> list[Program]:
                 ),
             },
         ),
+        _service(run, "screening", needs=broker_up, stage=1, http=run.screening),
+        _service(
+            run,
+            "scheduler",
+            needs=broker_up,
+            stage=1,
+            http=run.scheduler,
+            extra={
+                "SPONDYL_SCREENING_URL": run.screening,
+                "SPONDYL_IDENTITY_TOKEN": str(identity_token_path(run.data)),
+            },
+        ),
         *(_gateway(plan, run, name, site) for name, site in run.sites.items()),
         *([_therapist(plan, run)] if plan.therapist else []),
     ]
+
+
+def identity_token_path(data: Path) -> Path:
+    """The token that the scheduler asks screening with: one person's name and address, nothing else."""
+    return data / "secrets" / "identity.token"
 
 
 def ingest_names(count: int) -> list[str]:
@@ -197,6 +219,7 @@ def addresses(run: Run) -> dict[str, object]:
             "telemetry",
             "ingest",
             "archiver",
+            *BUSINESS,
             "panels",
             "mqtt",
             "mqtt_user",
@@ -219,7 +242,7 @@ def _answers(url: str) -> Callable[[], bool]:
 
 
 def _render_mosquitto(plan: Plan, run: Run) -> Path:
-    services: tuple[Role, ...] = ("telemetry", "console", INTEGRATOR)
+    services: tuple[Role, ...] = ("telemetry", "console", "screening", "scheduler", INTEGRATOR)
     users = [User(role=role, username=role, password=run.users[role].password) for role in services]
     users += [
         User(

@@ -11,7 +11,10 @@ from services.controller.panel.__main__ import PanelSettings
 from services.controller.settings import ControllerSettings
 from services.controller.therapist import TherapistSettings
 from services.kit.auth.roles import PERMISSIONS, ROLES
+from services.kit.business.service import BusinessSettings
 from services.kit.settings import Settings, described
+from services.scheduler.settings import SchedulerSettings
+from services.screening.settings import ScreeningSettings
 from services.telemetry.settings import TelemetrySettings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -24,6 +27,9 @@ READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("simulated therapist", TherapistSettings),
     ("telemetry", TelemetrySettings),
     ("console", ConsoleSettings),
+    ("business service", BusinessSettings),
+    ("screening", ScreeningSettings),
+    ("scheduler", SchedulerSettings),
 )
 
 

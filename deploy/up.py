@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from deploy.local import Plan, addresses, ingest_names, make_run, programs
+from deploy.local import Plan, addresses, identity_token_path, ingest_names, make_run, programs
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, first_password
 from services.controller.clearance import ensure_keys
 from services.kit.auth import tokens
+from services.kit.auth.principal import Grant, Principal
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
 from services.kit.logging import configure
-from services.kit.runfile import Run, process_start, save
+from services.kit.runfile import Run, process_start, save, write_private
 from services.kit.supervise import Supervisor
 
 STOP_WITHIN_S = 4.5  # every child ends within 5 s of Ctrl-C
@@ -65,12 +66,21 @@ def _prepare(plan: Plan) -> tuple[Run, Supervisor]:
         started_at=datetime.now(UTC).isoformat(),
     )
     ensure_keys(plan.data)
-    tokens.ensure_keys(plan.data)
+    _identity_token(plan.data)
     supervisor = Supervisor(
         programs(plan, run), log_directory=plan.data / "log", state_path=plan.data / "processes.json"
     )
     save(run)
     return run, supervisor
+
+
+def _identity_token(data: Path) -> None:
+    """What the scheduler asks screening with; made anew at every start, and good for a year."""
+    key = tokens.ensure_keys(data).private
+    who = Principal("scheduler", "scheduler", (Grant("identity"),))
+    write_private(
+        identity_token_path(data), tokens.mint(key, who, tokens.LONGEST_S, audiences=(tokens.SCREENING,))
+    )
 
 
 def _check_secrets(plan: Plan) -> None:

@@ -12,9 +12,16 @@ COMMAND_ROOMS = (
     "services.controller.commands",
     "services.telemetry.commands",
     "services.console.commands",
+    "services.screening.commands",
+    "services.scheduler.commands",
     "broker.commands",
 )
-BENCH_ROOMS = ("services.controller.bench", "services.telemetry.bench", "services.console.bench")
+BENCH_ROOMS = (
+    "services.controller.bench",
+    "services.telemetry.bench",
+    "services.console.bench",
+    "services.scheduler.bench",
+)
 
 
 def build() -> typer.Typer:

@@ -51,7 +51,8 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         finally:
             for task in tasks:
                 task.cancel()
-            await console.archive.close()
+            for upstream in (console.archive, console.screening, console.scheduler):
+                await upstream.close()
 
     app = http.create_app(
         "console",

@@ -22,6 +22,7 @@ from services.console.chain_watch import ChainWatch
 from services.console.fanout import Fanout
 from services.console.live import Live
 from services.console.models import ConsoleSettings
+from services.console.offices import OfficeClient
 from services.console.remote import Remote
 from services.console.screens import Screens
 from services.console.store import Store
@@ -65,6 +66,8 @@ class Console:
     desk: AlarmDesk = field(init=False)
     users: Users = field(init=False)
     archive: Archive = field(init=False)
+    screening: OfficeClient = field(init=False)
+    scheduler: OfficeClient = field(init=False)
     screens: Screens = field(init=False)
     looks: Looks = field(init=False, default_factory=Looks)
     refused: RefusedRows = field(init=False, default_factory=RefusedRows)
@@ -81,6 +84,12 @@ class Console:
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
         self.screens = Screens(self.store.engine)
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
+        self.screening = self._office("screening", self.settings.screening_url, tokens.SCREENING)
+        self.scheduler = self._office("scheduler", self.settings.scheduler_url, tokens.SCHEDULER)
+
+    def _office(self, name: str, address: str, audience: str) -> OfficeClient:
+        """A business service, which writes down itself who saw and changed what."""
+        return OfficeClient(name, address, lambda who: tokens.mint(self.key, who, audiences=(audience,)))
 
     def token_for(self, who: Principal) -> str:
         """A token of a minute for telemetry, in this one's own name: it checks role and site itself, and

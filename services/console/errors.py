@@ -8,6 +8,9 @@ SpondylError
 ├── HistoryUnavailable  telemetry does not answer (503)
 ├── HistoryRefused      telemetry refuses, with its own words and status
 │   └── HistoryNotFound     it knows nothing of that name or id, or may not tell this caller (404)
+├── OfficeUnavailable   screening or the scheduler does not answer (503)
+├── OfficeRefused       screening or the scheduler refuses, with its own words and status
+│   └── OfficeNotFound      it knows no such record, or may not tell this caller (404)
 ├── BadSearch           a search for sessions, or a note, that cannot be (422)
 ├── UnknownUser         no account of this name or id (404)
 ├── NameTaken           there is an account of this name (409)
@@ -116,6 +119,35 @@ class HistoryRefused(SpondylError):  # noqa: N818  (the same)
 
 class HistoryNotFound(HistoryRefused):
     """Telemetry knows nothing of that name or id, or may not tell this caller."""
+
+
+class OfficeUnavailable(SpondylError):  # noqa: N818  (the same)
+    """A business service could not be asked; ``words`` say so in every language."""
+
+    status = 503
+
+    def __init__(self, message: str, words: Mapping[Language, str]) -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class OfficeRefused(SpondylError):  # noqa: N818  (the same)
+    """A business service refuses; its status is passed on, ``words`` are a page's in every language.
+
+    ``body`` is the problem as it came: it may name fields, alternatives, or the rule that forbids it.
+    """
+
+    def __init__(
+        self, message: str, status: int, words: Mapping[Language, str], body: Mapping[str, object]
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.words = words
+        self.body = body
+
+
+class OfficeNotFound(OfficeRefused):
+    """A business service knows no such record, or may not tell this caller."""
 
 
 class BadSearch(SpondylError):  # noqa: N818  (the same)

@@ -32,6 +32,8 @@ class ConsoleSettings(Settings):
     telemetry_url: str = Field(
         "", description="Address of telemetry's HTTP API; empty: no history on the bed page."
     )
+    screening_url: str = Field("", description="Address of screening's HTTP API; empty: no patients' files.")
+    scheduler_url: str = Field("", description="Address of the scheduler's HTTP API; empty: no calendar.")
     panels: dict[str, str] = Field(
         default={},
         description="Bedside panel of each bed: JSON {site/device: address}; the device alone where no other "

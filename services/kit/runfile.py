@@ -49,6 +49,8 @@ class Run(BaseModel):
     telemetry: str
     ingest: list[str] = []  # health and metrics of each worker
     archiver: str | None = None  # the archiver's
+    screening: str = ""
+    scheduler: str = ""
     panels: dict[str, str]
     mqtt: str
     mqtt_user: str

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from services.kit.auth.principal import ALL_SITES, Principal
-from services.kit.auth.roles import PERMISSIONS, ROLES, Permission
+from services.kit.auth.roles import EVERY_ROLE, PERMISSIONS, Permission
 from services.kit.errors import NotPermitted, NotSignedIn, SignInFirst, SpondylError
 from services.kit.language import LANGUAGES, Language, Text
 from services.kit.parameters import require_known
@@ -115,7 +115,7 @@ def public() -> Any:
 
 def lacking(who: Principal, permission: Permission, site: str | None = None) -> NotPermitted:
     """The refusal of what this one may not do: which permission, and which roles have it."""
-    roles = [name for name, role in ROLES.items() if permission in role.permissions]
+    roles = [name for name, role in EVERY_ROLE.items() if permission in role.permissions]
     at = "" if site is None else " at every site" if site == ALL_SITES else f" at site {site[:40]!r}"
     return NotPermitted(
         f"{permission} is not permitted to {who.name[:80]!r}{at}: "
@@ -128,7 +128,7 @@ def _in_words(who: Principal, permission: Permission, site: str | None, language
     """The same for a person, who knows neither the names of permissions nor those of roles in tokens."""
     where = "everywhere" if site == ALL_SITES else "at"
     at = "" if site is None else _WORDS[where][language].format(site=site[:40])
-    titles = [role.title[language] for role in ROLES.values() if permission in role.permissions]
+    titles = [role.title[language] for role in EVERY_ROLE.values() if permission in role.permissions]
     roles = [_WORDS["role"][language].format(title=title) for title in titles]
     return _WORDS["lacking"][language].format(
         name=who.name[:80], at=at, what=PERMISSIONS[permission][language],

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from services.kit.auth.roles import ROLES, Permission, RoleName
+from services.kit.auth.roles import EVERY_ROLE, Permission, RoleName
 
 ALL_SITES: Final = "*"
 Sites = frozenset[str] | None  # None: everywhere
@@ -32,7 +32,7 @@ class Principal:
 
     def sites(self, permission: Permission) -> Sites:
         """Where this is permitted: None for everywhere, an empty set for nowhere."""
-        found = {grant.site for grant in self.grants if permission in ROLES[grant.role].permissions}
+        found = {grant.site for grant in self.grants if permission in EVERY_ROLE[grant.role].permissions}
         return None if ALL_SITES in found else frozenset(found)
 
     def may(self, permission: Permission, site: str | None = None) -> bool:

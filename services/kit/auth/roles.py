@@ -5,7 +5,16 @@ from typing import Final, Literal
 
 from services.kit.pages import Text
 
-RoleName = Literal["administrator", "clinician", "therapist", "reception", "billing", "monitor", "integrator"]
+RoleName = Literal[
+    "administrator",
+    "clinician",
+    "therapist",
+    "reception",
+    "billing",
+    "monitor",
+    "integrator",
+    "identity",
+]
 Permission = Literal[
     "beds.see",
     "beds.stop",
@@ -20,6 +29,27 @@ Permission = Literal[
     "audit.see",
     "users.manage",
     "trail.see",
+    "patients.see",
+    "patients.write",
+    "patients.merge",
+    "patients.export",
+    "patients.erase",
+    "identity.see",
+    "screening.answer",
+    "screening.decide",
+    "consent.record",
+    "documents.edit",
+    "clearance.sign",
+    "adverse.report",
+    "outcomes.see",
+    "outcomes.write",
+    "exchange.use",
+    "appointments.see",
+    "appointments.write",
+    "cures.plan",
+    "prescriptions.sign",
+    "resources.manage",
+    "plan.replan",
 ]
 PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
     "beds.see": {
@@ -50,6 +80,63 @@ PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
     },
     "users.manage": {"de": "Konten und ihre Rollen", "en": "accounts and their roles"},
     "trail.see": {"de": "das Protokoll", "en": "the audit trail"},
+    "patients.see": {"de": "Patientenakten: Suche und Lesen", "en": "patients' files: search and reading"},
+    "patients.write": {
+        "de": "Patientenakten anlegen und berichtigen, Befunde ablegen",
+        "en": "opening and correcting a patient's file, filing findings",
+    },
+    "patients.merge": {
+        "de": "doppelte Akten zusammenführen und wieder trennen",
+        "en": "merging duplicate files and undoing it",
+    },
+    "patients.export": {"de": "die Kopie der ganzen Akte", "en": "the copy of a whole file"},
+    "patients.erase": {
+        "de": "Akten nach der Aufbewahrungsfrist löschen", "en": "erasing files when their retention is over",
+    },
+    "identity.see": {
+        "de": "Name, Anschrift und E-Mail einer Person, für einen Dienst",
+        "en": "one person's name, address and e-mail, for a service",
+    },
+    "screening.answer": {"de": "der Fragebogen", "en": "the questionnaire"},
+    "screening.decide": {
+        "de": "bedingte Freigaben begründen, über die Behandlung entscheiden",
+        "en": "signing relative contraindications, deciding on treatment",
+    },
+    "consent.record": {
+        "de": "Aufklärung, Einwilligung und Widerruf festhalten",
+        "en": "recording information, consent and its withdrawal",
+    },
+    "documents.edit": {
+        "de": "Merkblätter und Erklärungen bearbeiten", "en": "editing leaflets and declarations",
+    },
+    "clearance.sign": {
+        "de": "Freigaben erteilen, aussetzen und wiederherstellen",
+        "en": "giving, suspending and restoring clearances",
+    },
+    "adverse.report": {"de": "unerwünschte Ereignisse melden", "en": "reporting adverse events"},
+    "outcomes.see": {"de": "Verlauf und Ergebnisse", "en": "outcomes"},
+    "outcomes.write": {
+        "de": "Schmerz, ODI, NDI, Beinhebetest erfassen",
+        "en": "recording pain, ODI, NDI, leg raise",
+    },
+    "exchange.use": {"de": "GDT- und FHIR-Austausch", "en": "GDT and FHIR exchange"},
+    "appointments.see": {"de": "Kalender und Tagesplan", "en": "calendar and today's board"},
+    "appointments.write": {
+        "de": "Termine buchen, verschieben, absagen", "en": "booking, moving and cancelling appointments",
+    },
+    "cures.plan": {"de": "Kuren planen", "en": "planning cures"},
+    "prescriptions.sign": {
+        "de": "Verordnungen festlegen und die nächste bestätigen",
+        "en": "setting prescriptions and confirming the next one",
+    },
+    "resources.manage": {
+        "de": "Öffnungszeiten, Liegen, Dienste, Ausfälle pflegen",
+        "en": "keeping opening hours, beds, shifts and outages",
+    },
+    "plan.replan": {
+        "de": "umplanen, wenn eine Liege oder jemand ausfällt",
+        "en": "planning anew when a bed or somebody is out",
+    },
 }  # fmt: skip
 
 
@@ -67,26 +154,44 @@ _TREAT: Final[frozenset[Permission]] = _WATCH | {
     "beds.stop", "beds.operate", "alarms.acknowledge", "sessions.see", "notes.write", "samples.see",
 }  # fmt: skip
 
+_DESK: Final[frozenset[Permission]] = frozenset(
+    {
+        "patients.see", "patients.write", "screening.answer", "consent.record", "appointments.see",
+        "appointments.write", "cures.plan",
+    }
+)  # fmt: skip
+_CARE: Final[frozenset[Permission]] = _DESK | {"adverse.report", "outcomes.see", "outcomes.write"}
+_DOCTOR: Final[frozenset[Permission]] = _CARE | {
+    "patients.merge", "patients.export", "screening.decide", "documents.edit", "clearance.sign",
+    "exchange.use", "prescriptions.sign", "plan.replan",
+}  # fmt: skip
+_NOT_OF_AN_ADMINISTRATOR: Final[frozenset[Permission]] = frozenset(
+    {"beds.operate", "identity.see", "screening.decide", "clearance.sign", "prescriptions.sign"}
+)
+
 ROLES: Final[dict[RoleName, Role]] = {
     "administrator": Role(
         {"de": "Administration", "en": "Administrator"},
         {"de": "Konten, Protokoll, Betrieb", "en": "Accounts, audit trail, operations"},
-        frozenset(PERMISSIONS) - {"beds.operate"},
+        frozenset(PERMISSIONS) - _NOT_OF_AN_ADMINISTRATOR,
     ),
     "clinician": Role(
         {"de": "Ärztin, Arzt", "en": "Clinician"},
         {"de": "Behandelt und verantwortet", "en": "Treats and answers for it"},
-        _TREAT | {"sessions.export", "statistics.see"},
+        _TREAT | _DOCTOR | {"sessions.export", "statistics.see"},
     ),
     "therapist": Role(
         {"de": "Therapeutin, Therapeut", "en": "Therapist"},
         {"de": "Bedient die Liegen", "en": "Operates the beds"},
-        _TREAT,
+        _TREAT | _CARE,
     ),
     "reception": Role(
         {"de": "Empfang", "en": "Reception"},
-        {"de": "Sieht, welche Liegen belegt sind", "en": "Sees which beds are taken"},
-        _WATCH,
+        {
+            "de": "Akten, Termine, welche Liegen belegt sind",
+            "en": "Files, appointments, which beds are taken",
+        },
+        _WATCH | _DESK | {"plan.replan", "exchange.use"},
     ),
     "billing": Role(
         {"de": "Abrechnung", "en": "Billing"},
@@ -113,3 +218,12 @@ ROLES: Final[dict[RoleName, Role]] = {
         ),
     ),
 }
+
+SERVICE_ROLES: Final[dict[RoleName, Role]] = {  # nobody's account has one: tokens that `spondyl up` mints
+    "identity": Role(
+        {"de": "Dienst", "en": "Service"},
+        {"de": "Ein Dienst, der eine Person anschreibt", "en": "A service that writes to a person"},
+        frozenset({"identity.see"}),
+    ),
+}
+EVERY_ROLE: Final[dict[RoleName, Role]] = {**ROLES, **SERVICE_ROLES}

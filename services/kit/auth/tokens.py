@@ -18,13 +18,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.kit.auth.keys import Keys, ensure_pair, keys_at, read_private, read_public
 from services.kit.auth.principal import SYSTEM, Grant, Principal
-from services.kit.auth.roles import ROLES, RoleName
+from services.kit.auth.roles import EVERY_ROLE, RoleName
 from services.kit.errors import NotSignedIn, SpondylError
 
 NAME: Final = "access"  # of the key pair
 ALGORITHM: Final = "EdDSA"
 ISSUER: Final = "spondyl"
 TELEMETRY: Final = "spondyl-telemetry"  # audiences: whom a token is for
+SCREENING: Final = "spondyl-screening"
+SCHEDULER: Final = "spondyl-scheduler"
 PANEL: Final = "spondyl-panel"
 CONSOLE: Final = "spondyl-console"
 VIA_CONSOLE: Final = "console"
@@ -149,9 +151,9 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise NotSignedIn(
             f"the token is valid for longer than the {LONGEST_S / 86400:.0f} days that one may be"
         )
-    unknown = next((role for role in grants if role not in ROLES), None)
+    unknown = next((role for role in grants if role not in EVERY_ROLE), None)
     if unknown is not None:
-        raise NotSignedIn(f"the token names the role {unknown[:40]!r}: the roles are {', '.join(ROLES)}")
+        raise NotSignedIn(f"the token names the role {unknown[:40]!r}: the roles are {', '.join(EVERY_ROLE)}")
     if not all(isinstance(sites, list) and all(map(_is_text, sites)) for sites in grants.values()):
         raise NotSignedIn("the token's grants are malformed")
     pairs = ((cast("RoleName", role), site) for role, sites in grants.items() for site in sites)

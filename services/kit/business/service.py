@@ -1,0 +1,146 @@
+"""A business service as a process: database, trail, bus, inbox, outbox and API."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter
+from pydantic import Field, SecretStr
+from sqlalchemy import Engine, text
+
+from broker.bus import Bus
+from broker.contract import Stream
+from services.kit import http, logging
+from services.kit.auth import tokens
+from services.kit.auth.guard import bearer
+from services.kit.auth.principal import Principal
+from services.kit.business.inbox import Consumer, Handler, refused
+from services.kit.business.outbox import Outbox, Publisher
+from services.kit.business.tables import BusinessTables
+from services.kit.database import migrate, open_database, reading
+from services.kit.health import Check
+from services.kit.middleware import MAX_REQUEST_BYTES
+from services.kit.settings import Settings
+from services.kit.trail import Trail
+
+SESSION_EXPIRY_S: Final = 7 * 24 * 3600  # the broker keeps what this service misses while it is down
+RECEIVE_MAXIMUM: Final = 400
+
+
+class BusinessSettings(Settings):
+    """What a business service is told beyond the kit's settings."""
+
+    business_database_url: SecretStr | None = Field(
+        None,
+        description="Database of a business service: SQLite or PostgreSQL; default DATA/SERVICE/SERVICE.db.",
+    )
+
+    def database(self, name: str) -> str:
+        """URL of the service's database."""
+        given = self.business_database_url
+        return given.get_secret_value() if given else f"sqlite:///{self.data / name / name}.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What a service's rooms share: the database, the trail, what is to be told."""
+
+    name: str
+    settings: BusinessSettings
+    engine: Engine
+    tables: BusinessTables
+    outbox: Outbox
+    trail: Trail
+
+    @property
+    def directory(self) -> Path:
+        """Files of this service."""
+        return self.settings.data / self.name
+
+    def seen(self, who: Principal, action: str, record: str, site: str | None, **detail: Any) -> None:
+        """Write down who saw or changed which record. Raises TrailUnavailable: then nothing is shown."""
+        said = {name: value for name, value in detail.items() if value is not None}
+        self.trail.append(who, action, record=record, site=site, detail=said)
+
+
+def open_office(name: str, package: str, tables: BusinessTables, settings: BusinessSettings) -> Office:
+    """The database brought up to date, and what stands on it. Raises SpondylError."""
+    engine = open_database(settings.database(name))
+    migrate(engine, package)
+    trail = Trail(
+        engine,
+        tables.trail,
+        settings.data / name / "trail.seal",
+        settings.data / "secrets" / f"{name}-trail.key",
+        one_key=True,
+    )
+    return Office(name, settings, engine, tables, Outbox(engine, tables.outbox), trail)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a service does beside its API: what it hears, and what runs by itself in the background."""
+
+    handlers: Mapping[Stream, Handler] = field(default_factory=dict)
+    routers: Sequence[APIRouter] = ()
+    checks: Sequence[Check] = ()
+    background: Sequence[Callable[[], Callable[[], None]]] = ()  # each starts something and gives its end
+    max_request_bytes: int = MAX_REQUEST_BYTES
+
+
+def run(office: Office, work: Work, audience: str) -> None:
+    """Serve until SIGTERM."""
+    settings, name = office.settings, office.name
+    logging.configure(name, settings.log_level, settings.log_format)
+    public = tokens.public_key(settings.access_public_key, settings.data)
+    bus = Bus(
+        settings.mqtt_url,
+        name,
+        username=settings.mqtt_username,
+        password=settings.mqtt_secret,
+        session_expiry_s=SESSION_EXPIRY_S,
+        receive_maximum=RECEIVE_MAXIMUM,
+    )
+    consumer = Consumer(office.engine, office.tables, office.outbox, bus, work.handlers)
+    publisher = Publisher(office.outbox, bus)
+    app = http.create_app(
+        name, version("spondyl"), [*checks(office, bus, consumer), *work.checks], work.routers,
+        guard=bearer(public, audience), max_request_bytes=work.max_request_bytes,
+    )  # fmt: skip
+    with ExitStack() as ending:
+        ending.callback(office.engine.dispose)
+        ending.callback(bus.close)
+        consumer.start()
+        ending.callback(consumer.stop)
+        bus.start()
+        publisher.start()
+        ending.callback(publisher.stop)
+        for begin in work.background:
+            ending.callback(begin())
+        http.serve(app, host=settings.http_host, port=settings.http_port)
+
+
+def checks(office: Office, bus: Bus, consumer: Consumer) -> list[Check]:
+    """What every business service needs, and what somebody has to look at."""
+
+    def database() -> str | None:
+        with reading(office.engine) as connection:
+            connection.execute(text("SELECT 1"))
+        return consumer.last_error
+
+    def broker() -> str | None:
+        return None if bus.connected else bus.last_error or "not connected"
+
+    def passed_over() -> str | None:
+        count = refused(office.engine, office.tables.refused)
+        return f"{count} messages were refused: see {office.tables.refused.name}" if count else None
+
+    # Without the broker the desk goes on working: what it changes is told later.
+    return [
+        Check("database", database),
+        Check("broker", broker, essential=False),
+        Check("messages", passed_over, essential=False),
+    ]

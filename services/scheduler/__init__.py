@@ -1,0 +1,1 @@
+"""Cures, appointments, the planner and worklists."""

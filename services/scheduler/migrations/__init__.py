@@ -1,0 +1,1 @@
+"""How scheduler's tables came to be, a step a file."""

@@ -1,0 +1,14 @@
+"""Bookings."""
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """The tables of this room."""
+
+
+def downgrade() -> None:
+    """Without them."""

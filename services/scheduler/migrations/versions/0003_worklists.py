@@ -1,0 +1,14 @@
+"""Worklists."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """The tables of this room."""
+
+
+def downgrade() -> None:
+    """Without them."""

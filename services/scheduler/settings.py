@@ -1,0 +1,18 @@
+"""What the scheduler is told by the environment, beyond what every business service is."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.kit.business.service import BusinessSettings
+
+
+class SchedulerSettings(BusinessSettings):
+    """Settings of the scheduler."""
+
+    screening_url: str = Field(
+        "", description="Address of screening's HTTP API; empty: no names in worklists and no reminders."
+    )
+    identity_token: Path | None = Field(
+        None, description="File with the token of the role `identity` that screening is asked with."
+    )

@@ -1,0 +1,1 @@
+"""The patient's file, and who may be treated."""

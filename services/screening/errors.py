@@ -1,0 +1,40 @@
+"""Errors of screening.
+
+SpondylError
+├── NotFound        no such record, or none that this caller may see (404)
+├── Conflict        somebody was quicker, or the record is not in a state for this (409)
+└── Invalid         what was sent breaks a rule (422)
+"""
+
+from services.kit.errors import SpondylError
+from services.kit.language import Text
+
+
+class NotFound(SpondylError):  # noqa: N818  (the name is what a reader meets)
+    """No such record here; another site's is answered alike. ``words`` are the same for a page."""
+
+    status = 404
+
+    def __init__(self, message: str, words: Text | None = None) -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class Conflict(SpondylError):  # noqa: N818  (the same)
+    """Somebody was quicker, or the record does not allow this now."""
+
+    status = 409
+
+    def __init__(self, message: str, words: Text | None = None) -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class Invalid(SpondylError):  # noqa: N818  (the same)
+    """What was sent breaks a rule: what, the value, the limit and where it comes from."""
+
+    status = 422
+
+    def __init__(self, message: str, words: Text | None = None) -> None:
+        super().__init__(message)
+        self.words = words

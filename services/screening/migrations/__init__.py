@@ -1,0 +1,1 @@
+"""How screening's tables came to be, a step a file."""
