@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from deploy.local import Plan, addresses, identity_token_path, ingest_names, make_run, programs
+from deploy.local import BUSINESS, Plan, addresses, identity_token_path, ingest_names, make_run, programs
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, first_password
 from services.controller.clearance import ensure_keys
 from services.kit.auth import tokens
@@ -177,6 +177,8 @@ def _wanted(run: Run) -> Iterator[tuple[str, str]]:
     yield "telemetry", f"{run.telemetry}/readyz"
     for name, address in zip(ingest_names(len(run.ingest)), run.ingest, strict=True):
         yield name, f"{address}/readyz"
+    for name in BUSINESS:
+        yield name, f"{getattr(run, name)}/readyz"
     yield "console", f"{run.console}/livez"
     for name, site in run.sites.items():
         yield f"gateway-{name}", f"{site.panel}/readyz"
