@@ -1,0 +1,1 @@
+"""What came of treatment: pain, questionnaires, leg raise, adverse events, and the report over all of it."""
