@@ -6,6 +6,9 @@ SpondylError
 └── Invalid         what was sent breaks a rule (422)
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from services.kit.errors import SpondylError
 from services.kit.language import Text
 
@@ -25,9 +28,12 @@ class Conflict(SpondylError):  # noqa: N818  (the same)
 
     status = 409
 
-    def __init__(self, message: str, words: Text | None = None) -> None:
+    def __init__(
+        self, message: str, words: Text | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.words = words
+        self.more = more or {}  # beside the detail in the answer: alternatives, what it collides with
 
 
 class Invalid(SpondylError):  # noqa: N818  (the same)
@@ -35,6 +41,9 @@ class Invalid(SpondylError):  # noqa: N818  (the same)
 
     status = 422
 
-    def __init__(self, message: str, words: Text | None = None) -> None:
+    def __init__(
+        self, message: str, words: Text | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.words = words
+        self.more = more or {}  # beside the detail in the answer: which field is wrong, and why
