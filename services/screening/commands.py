@@ -2,7 +2,9 @@
 
 import typer
 
+from services.screening.exchange import commands as exchange
+
 
 def register(root: typer.Typer) -> None:
     """Add this room's commands."""
-    del root
+    exchange.register(root)

@@ -1,0 +1,1 @@
+"""What screening exchanges with practice systems: GDT folders and FHIR."""
