@@ -236,8 +236,9 @@ def _answer_errors(app: FastAPI) -> None:
             await _turn_away(connection, problem(status, _title(status), error.message), error.message)
             return None
         words: Text | None = getattr(error, "words", None)
-        german = {"detail_de": words["de"]} if words else {}
-        answer = await _answer(connection, status, error.message, words, type=problem_type(error), **german)
+        more: dict[str, Any] = {"detail_de": words["de"]} if words else {}
+        more |= getattr(error, "more", {})
+        answer = await _answer(connection, status, error.message, words, type=problem_type(error), **more)
         if isinstance(error, NotSignedIn):
             answer.headers["www-authenticate"] = "Bearer"
         return answer

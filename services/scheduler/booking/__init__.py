@@ -1,0 +1,1 @@
+"""Cures and their appointments, the waiting list, who may be treated."""

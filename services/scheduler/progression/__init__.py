@@ -1,0 +1,1 @@
+"""The next session's prescription from what the last ones came to."""

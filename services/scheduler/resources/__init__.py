@@ -1,0 +1,1 @@
+"""Where and with whom: sites, beds, therapists, outages, public holidays."""
