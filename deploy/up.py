@@ -15,9 +15,9 @@ from pathlib import Path
 
 from deploy.local import BUSINESS, Plan, addresses, identity_token_path, ingest_names, make_run, programs
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, first_password
-from services.controller.clearance import ensure_keys
 from services.kit.auth import tokens
 from services.kit.auth.principal import Grant, Principal
+from services.kit.clearance import ensure_keys
 from services.kit.errors import SpondylError
 from services.kit.fetch import fetch
 from services.kit.logging import configure

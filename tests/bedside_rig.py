@@ -10,7 +10,6 @@ import uvicorn
 from operator_rig import PIN, THERAPIST, Staff
 from servers import eventually, free_port
 
-from services.controller import clearance
 from services.controller.errors import SessionRefused
 from services.controller.kernel import layout, plant
 from services.controller.kernel import loop as compiled
@@ -22,6 +21,7 @@ from services.controller.panel.api import create_panel
 from services.controller.session import Bedside
 from services.controller.shared import GatewayMemory
 from services.controller.store import Store
+from services.kit import clearance
 
 DEVICES = ("bed-01", "bed-02")
 PERIOD_NS = 20_000_000

@@ -1,8 +1,6 @@
 """Errors of the controller that a person is meant to read; ``status`` is what HTTP makes of them.
 
 SpondylError
-├── PrescriptionError       a document that is no prescription, or one beyond a limit
-├── ClearanceError          not signed by us, expired, or for another patient or region
 ├── SessionRefused          the bed, the kernel or the session's state says no
 ├── SignInRefused           a wrong PIN or badge, or no list of operators that is in force
 ├── SignInLocked            too many wrong ones: wait
@@ -10,33 +8,11 @@ SpondylError
 ├── UnknownSession          no such session at this gateway
 ├── BedUnavailable          the control loop does not answer
 └── StoreUnavailable        the session log cannot be written or read
+
+PrescriptionError and ClearanceError are the kit's: the scheduler and screening know them too.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 from services.kit.errors import SpondylError
-
-
-class PrescriptionError(SpondylError):
-    """No prescription, or one beyond a limit; ``refusals`` lists every reason."""
-
-    status = 409
-
-    def __init__(self, message: str, german: str = "", refusals: Iterable[Any] = ()) -> None:
-        super().__init__(message)
-        self.german = german or message
-        self.refusals = tuple(refusals)
-
-
-class ClearanceError(SpondylError):
-    """A clearance that does not let this patient be treated here and now."""
-
-    status = 409
-
-    def __init__(self, message: str, german: str = "") -> None:
-        super().__init__(message)
-        self.german = german or message
 
 
 class SessionRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a fault)

@@ -15,11 +15,11 @@ from typing import Final
 
 import structlog
 
-from services.controller.clearance import Clocks
 from services.controller.settings import ControllerSettings
 from services.controller.words import Words
 from services.kit.auth import tokens
 from services.kit.auth.operators import MAX_SIGNED, OperatorList, OperatorListRefused, read
+from services.kit.clearance import Clocks
 from services.kit.errors import SpondylError
 from services.kit.runfile import write_private
 

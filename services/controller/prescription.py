@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from services.controller import documents, dosing
 from services.controller.dosing import GRAVITY_N_KG, Dosing, Limit, Region, Sex
-from services.controller.errors import PrescriptionError
+from services.kit.errors import PrescriptionError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,11 +14,8 @@ from uuid import UUID
 import structlog
 
 from services.controller import prescription as rx
-from services.controller.clearance import Clocks, verify
 from services.controller.errors import (
     BedUnavailable,
-    ClearanceError,
-    PrescriptionError,
     SessionRefused,
     StoreUnavailable,
     UnknownDevice,
@@ -32,6 +29,8 @@ from services.controller.records import Record, Records, best_effort
 from services.controller.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.store import NewSession, Session, Store
 from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
+from services.kit.clearance import Clocks, verify
+from services.kit.errors import ClearanceError, PrescriptionError
 
 log = structlog.get_logger(__name__)
 

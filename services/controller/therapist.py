@@ -22,10 +22,10 @@ import httpx
 import structlog
 from pydantic import Field, SecretStr
 
-from services.controller import clearance, dosing
+from services.controller import dosing
 from services.controller import prescription as rx
 from services.controller.settings import ControllerSettings
-from services.kit import logging
+from services.kit import clearance, logging
 from services.kit.errors import SpondylError, refusals_in_one_line
 
 log = structlog.get_logger(__name__)

@@ -5,13 +5,16 @@ SpondylError            anything a user can mend: one line, no trace back
 ├── NotSignedIn         nobody that this system knows asks (401)
 │   └── SignInFirst     the same of a browser that opens a page: it is led to the sign-in (303)
 ├── NotPermitted        whoever asks lacks the permission (403)
-└── UnknownParameter    an API was asked by a parameter that its definition does not have (422)
+├── UnknownParameter    an API was asked by a parameter that its definition does not have (422)
+├── PrescriptionError   a document that is no prescription, or one beyond a limit (409)
+└── ClearanceError      not signed by us, expired, or for another patient or region (409)
 """
 
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from services.kit.language import Text
 
@@ -66,6 +69,27 @@ class UnknownParameter(SpondylError):  # noqa: N818  (the same)
     def __init__(self, message: str, words: Text) -> None:
         super().__init__(message)
         self.words = words
+
+
+class PrescriptionError(SpondylError):
+    """No prescription, or one beyond a limit; ``refusals`` lists every reason."""
+
+    status = 409
+
+    def __init__(self, message: str, german: str = "", refusals: Iterable[Any] = ()) -> None:
+        super().__init__(message)
+        self.german = german or message
+        self.refusals = tuple(refusals)
+
+
+class ClearanceError(SpondylError):
+    """A clearance that does not let this patient be treated here and now."""
+
+    status = 409
+
+    def __init__(self, message: str, german: str = "") -> None:
+        super().__init__(message)
+        self.german = german or message
 
 
 @contextlib.contextmanager

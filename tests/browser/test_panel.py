@@ -16,7 +16,7 @@ from operator_rig import PIN, THERAPIST
 from playwright.sync_api import expect
 from servers import eventually
 
-from services.controller import clearance
+from services.kit import clearance
 
 PULLING = re.compile("slack|precondition|ramp|hold|release|rest|guarded|rebuild")
 

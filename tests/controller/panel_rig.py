@@ -7,8 +7,8 @@ import pytest
 from operator_rig import THERAPIST
 from websockets.sync.client import connect
 
-from services.controller.clearance import Anchor, Clocks
 from services.controller.errors import SignInRefused
+from services.kit.clearance import Anchor, Clocks
 
 ACTING = {
     "confirm": {}, "switch-test": {}, "start": {}, "pause": {}, "resume": {}, "reset": {}, "close": {},

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from operator_rig import SITE, THERAPIST, Staff
 from structlog.testing import capture_logs
 
-from services.controller.clearance import Anchor, Clocks
 from services.controller.operators import FILE, Keeper, Operators
 from services.kit.auth import tokens
+from services.kit.clearance import Anchor, Clocks
 
 DAY_S = 86_400
 

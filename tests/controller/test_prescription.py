@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 
 from services.controller import documents, dosing, profile
 from services.controller import prescription as rx
-from services.controller.errors import PrescriptionError
 from services.controller.kernel import layout, tuning
 from services.controller.panel import commands
-from services.kit.errors import SpondylError
+from services.kit.errors import PrescriptionError, SpondylError
 
 LUMBAR = {
     "region": "lumbar",

@@ -9,8 +9,6 @@ from servers import eventually
 from services.controller import session as session_module
 from services.controller.errors import (
     BedUnavailable,
-    ClearanceError,
-    PrescriptionError,
     SessionRefused,
     StoreUnavailable,
     UnknownDevice,
@@ -20,6 +18,7 @@ from services.controller.kernel import faults, layout
 from services.controller.models import Confirm
 from services.controller.store import NewSession, Store
 from services.controller.words import ACTIONS, ACTIONS_IN, BY_ACTION, PHASE_WORDS, REFUSALS
+from services.kit.errors import ClearanceError, PrescriptionError
 
 
 def new_session(**change):

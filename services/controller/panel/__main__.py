@@ -12,7 +12,6 @@ from pathlib import Path
 import structlog
 from pydantic import Field, field_validator
 
-from services.controller.clearance import Anchor, Clocks, read_public
 from services.controller.link import LoopLink
 from services.controller.loop_metrics import LoopMetrics
 from services.controller.operators import Operators, access_key
@@ -25,6 +24,7 @@ from services.controller.settings import ControllerSettings
 from services.controller.store import Store
 from services.kit import http, logging
 from services.kit.auth.operators import bedside_key_path, read_bedside_key
+from services.kit.clearance import Anchor, Clocks, read_public
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.settings import Listed
 

@@ -17,8 +17,6 @@ from services.controller import dosing, models
 from services.controller import prescription as rx
 from services.controller.errors import (
     BedUnavailable,
-    ClearanceError,
-    PrescriptionError,
     SessionRefused,
     SignInLocked,
     SignInRefused,
@@ -38,7 +36,7 @@ from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http
 from services.kit.auth.guard import public
 from services.kit.auth.principal import Principal
-from services.kit.errors import SpondylError
+from services.kit.errors import ClearanceError, PrescriptionError, SpondylError
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY
 

@@ -86,7 +86,7 @@ def issue(
     as_json: AsJson = False,
 ) -> None:
     """Sign a clearance with DIR/secrets/clearance.key and print the token."""
-    from services.controller import clearance
+    from services.kit import clearance
     from services.kit.runfile import data_directory
 
     who, valid_for, begins = _uuid(patient), clearance.days(days), clearance.moment(valid_from)

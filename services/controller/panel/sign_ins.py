@@ -16,12 +16,12 @@ from typing import Final, Literal
 
 import structlog
 
-from services.controller.clearance import Clocks
 from services.controller.errors import SignInLocked, SignInRefused
 from services.controller.operators import Operators
 from services.controller.panel.locks import Locks
 from services.kit.auth.operators import Operator, OperatorList, badge_digest, pin_matches
 from services.kit.auth.principal import Principal
+from services.kit.clearance import Clocks
 from services.kit.errors import SpondylError
 
 log = structlog.get_logger(__name__)

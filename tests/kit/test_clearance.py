@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.controller import clearance
-from services.controller.clearance import Anchor, Clocks
-from services.controller.errors import ClearanceError, StoreUnavailable
+from services.controller.errors import StoreUnavailable
 from services.controller.store import Store
-from services.kit.errors import SpondylError
+from services.kit import clearance
+from services.kit.clearance import Anchor, Clocks
+from services.kit.errors import ClearanceError, SpondylError
 
 PATIENT = uuid4()
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -317,3 +317,40 @@ def test_unusable_keys_and_requests_are_one_clear_line(tmp_path, keys):
         clearance.moment("yesterday")
     with pytest.raises(SpondylError, match="clearances are for"):
         token(keys, region="thoracic")
+
+
+def test_a_clearance_carries_the_conditions_a_clinician_signed_for(keys):
+    """The bedside and the record must see under which relative contraindications it was given."""
+    text = token(keys, conditions=["lumbar.osteoporosis", "lumbar.weight", "lumbar.osteoporosis"])
+    assert verified(keys, text, Time().clocks()).conditions == ("lumbar.osteoporosis", "lumbar.weight")
+    assert clearance.read(token(keys), keys.public.read_bytes()).conditions == ()
+
+
+@pytest.mark.parametrize(
+    "conditions", [["Äpfel"], [""], ["a" * 65], ["a\0"], [f"rule-{n}" for n in range(33)], ["../x y"]]
+)
+def test_conditions_that_are_no_rules_are_never_signed(keys, conditions):
+    """A token lies retained on the bus: it is bounded and says nothing of a person."""
+    with pytest.raises(SpondylError, match=r"conditions|no rule"):
+        token(keys, conditions=conditions)
+
+
+def test_conditions_of_another_form_clear_nobody(keys):
+    """What the gateway does not understand it does not act on."""
+    times = {"nbf": NOON, "exp": NOON + timedelta(hours=2)}
+    claims = {"iss": "x", "sub": str(PATIENT), "aud": clearance.AUDIENCE, "jti": str(uuid4()), **times}
+    for conditions in ("a", {"a": 1}, [1], [["a"]], None, ["A B"]):
+        text = jwt.encode(
+            {**claims, "region": "lumbar", "conditions": conditions}, keys.private.read_bytes(), "EdDSA"
+        )
+        with pytest.raises(ClearanceError, match="malformed"):
+            verified(keys, text, Time().clocks())
+
+
+def test_a_refusal_is_told_in_german_too(keys):
+    """It is read at a bed in Germany."""
+    with pytest.raises(ClearanceError) as refusal:
+        verified(keys, token(keys), Time(NOON_S + 3 * HOUR).clocks())
+    assert refusal.value.german == (
+        "Freigabe: clearance.valid_until ist 2026-11-22 14:00 UTC: sie ist abgelaufen"
+    )

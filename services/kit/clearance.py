@@ -4,22 +4,22 @@ A JWT signed with Ed25519. The gateway holds the public key only. Its time limit
 two clocks (``Clocks``): a wall clock set back revives nothing, one set right ahead locks nobody out.
 """
 
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import jwt
 import structlog
 
-from services.controller.errors import ClearanceError
 from services.kit.auth import keys
 from services.kit.auth.keys import Keys, ensure_pair
-from services.kit.errors import SpondylError
+from services.kit.errors import ClearanceError, SpondylError
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,8 @@ STEP_S = 60.0  # clocks that differ by more did not drift: one was set
 DRIFT_S = 1.0  # ahead by less moves nothing
 SETTLE_S = 600.0  # a wall clock that has been ahead for so long was set right, not wrong
 REGIONS = ("lumbar", "cervical")
+MOST_CONDITIONS: Final = 32  # a token stays below MAX_TOKEN with the longest ids
+RULE_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")  # of a contraindication rule
 _CLAIMS = ("iss", "sub", "aud", "jti", "nbf", "exp", "region")
 
 
@@ -45,6 +47,7 @@ class Clearance:
     issuer: str
     valid_from: datetime
     valid_until: datetime
+    conditions: tuple[str, ...] = ()  # relative contraindications a clinician signed for, by rule id
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +148,24 @@ def issue(
     valid_for: timedelta,
     valid_from: datetime | None = None,
     issuer: str = "spondyl-cli",
+    conditions: Iterable[str] = (),
 ) -> tuple[str, Clearance]:
-    """Sign a clearance; returns the token and what it says. Raises SpondylError on a wrong request."""
+    """Sign a clearance; returns the token and what it says. Raises SpondylError on a wrong request.
+
+    ``conditions`` are the ids of the relative contraindications that a clinician signed for.
+    """
     require_region(region)
+    signed_for = require_conditions(conditions)
     if not timedelta(0) < valid_for <= LONGEST:
         raise SpondylError(f"a clearance is valid for more than 0 and at most {LONGEST.days} days")
     begins = (valid_from or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    clearance = Clearance(uuid4(), patient, region, issuer[:80], begins, begins + valid_for)
+    clearance = Clearance(uuid4(), patient, region, issuer[:80], begins, begins + valid_for, signed_for)
     claims = {
         "iss": clearance.issuer, "sub": str(patient), "aud": AUDIENCE, "jti": str(clearance.id),
         "iat": begins, "nbf": begins, "exp": clearance.valid_until, "region": region,
     }  # fmt: skip
+    if signed_for:
+        claims["conditions"] = list(signed_for)
     return jwt.encode(claims, keys.read_private(private_key, NAME), algorithm=ALGORITHM), clearance
 
 
@@ -164,24 +174,58 @@ def verify(token: str, public_key: bytes, patient: UUID, region: str, clocks: Cl
 
     ``public_key`` is PEM. Raises ClearanceError with the reason.
     """
-    clearance = _parse(_claims(token, public_key))
+    clearance = read(token, public_key)
     if clearance.patient != patient:
-        raise ClearanceError("clearance.patient is another patient: it does not clear this one")
+        raise _refused("is another patient: it does not clear this one", "ist ein anderer Patient", "patient")
     if clearance.region != region:
-        raise ClearanceError(f"clearance.region is {clearance.region}: the prescription is {region}")
-    now, step_s = clocks.now()
-    step = _step(now, step_s)
-    if now >= clearance.valid_until.timestamp():
-        raise ClearanceError(f"clearance.valid_until is {_told(clearance.valid_until)}: it has expired{step}")
-    if now < clearance.valid_from.timestamp():
-        raise ClearanceError(f"clearance.valid_from is {_told(clearance.valid_from)}: not valid yet{step}")
+        raise _refused(
+            f"is {clearance.region}: the prescription is {region}",
+            f"ist {clearance.region}: die Verordnung ist {region}",
+            "region",
+        )
+    require_in_time(clearance, clocks)
     return clearance
+
+
+def read(token: str, public_key: bytes) -> Clearance:
+    """What a token of this clinic's issuer says, whenever it is valid. Raises ClearanceError."""
+    return _parse(_claims(token, public_key))
+
+
+def require_in_time(clearance: Clearance, clocks: Clocks) -> None:
+    """Raise ClearanceError before the clearance begins and once it has ended."""
+    now, step_s = clocks.now()
+    step, step_de = _step(now, step_s)
+    until, since = _told(clearance.valid_until), _told(clearance.valid_from)
+    if now >= clearance.valid_until.timestamp():
+        raise _refused(
+            f"is {until}: it has expired{step}", f"ist {until}: sie ist abgelaufen{step_de}", "valid_until"
+        )
+    if now < clearance.valid_from.timestamp():
+        raise _refused(
+            f"is {since}: not valid yet{step}", f"ist {since}: sie gilt noch nicht{step_de}", "valid_from"
+        )
+
+
+def _refused(english: str, german: str, field: str) -> ClearanceError:
+    return ClearanceError(f"clearance.{field} {english}", f"Freigabe: clearance.{field} {german}")
 
 
 def require_region(region: str) -> None:
     """Raise SpondylError for a region that nobody is treated in."""
     if region not in REGIONS:
         raise SpondylError(f"the region is {region!r}: clearances are for {' or '.join(REGIONS)}")
+
+
+def require_conditions(conditions: Iterable[str]) -> tuple[str, ...]:
+    """Rule ids, each once, in their order; raises SpondylError for what is none or for too many."""
+    found = tuple(dict.fromkeys(conditions))
+    if len(found) > MOST_CONDITIONS:
+        raise SpondylError(f"a clearance has {len(found)} conditions: at most {MOST_CONDITIONS}")
+    for rule in found:
+        if not isinstance(rule, str) or not RULE_ID.fullmatch(rule):
+            raise SpondylError(f"{str(rule)[:64]!r} is no rule: small letters, digits, dots and dashes")
+    return found
 
 
 def days(number: float) -> timedelta:
@@ -227,9 +271,15 @@ def _claims(token: str, public_key: bytes) -> dict[str, Any]:
             )
         )
     except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
-        raise ClearanceError("the clearance is not signed by this clinic's issuer") from None
+        raise ClearanceError(
+            "the clearance is not signed by this clinic's issuer",
+            "die Freigabe ist nicht von der Stelle dieser Klinik unterschrieben",
+        ) from None
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
-        raise ClearanceError(f"the clearance is no valid token: {str(error)[:120]}") from None
+        raise ClearanceError(
+            f"the clearance is no valid token: {str(error)[:120]}",
+            "die Freigabe ist keine gültige Urkunde",
+        ) from None
 
 
 def _parse(claims: dict[str, Any]) -> Clearance:
@@ -241,19 +291,35 @@ def _parse(claims: dict[str, Any]) -> Clearance:
             issuer=str(claims["iss"]),
             valid_from=datetime.fromtimestamp(claims["nbf"], UTC),
             valid_until=datetime.fromtimestamp(claims["exp"], UTC),
+            conditions=_conditions(claims.get("conditions", [])),
         )
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
-        raise ClearanceError("the clearance's claims are malformed") from None
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, SpondylError):
+        raise ClearanceError(
+            "the clearance's claims are malformed",
+            "die Angaben der Freigabe sind fehlerhaft",
+        ) from None
 
 
-def _step(now: float, step_s: float) -> str:
-    """What a set clock has to do with a refusal."""
+def _conditions(claimed: Any) -> tuple[str, ...]:
+    if not isinstance(claimed, list):
+        raise TypeError
+    return require_conditions(claimed)
+
+
+def _step(now: float, step_s: float) -> tuple[str, str]:
+    """What a set clock has to do with a refusal, in English and German."""
     if step_s < 0:
         counted = _told(datetime.fromtimestamp(now, UTC))
         return (
-            f"; the clock was set back by {-step_s:.0f} s, it counts as {counted} until the machine restarts"
+            f"; the clock was set back by {-step_s:.0f} s, it counts as {counted} until the machine restarts",
+            f"; die Uhr wurde um {-step_s:.0f} s zurückgestellt, es gilt {counted} bis zum Neustart",
         )
-    return f"; the clock was set ahead by {step_s:.0f} s" if step_s else ""
+    if step_s:
+        return (
+            f"; the clock was set ahead by {step_s:.0f} s",
+            f"; die Uhr wurde um {step_s:.0f} s vorgestellt",
+        )
+    return "", ""
 
 
 def _told(moment: datetime) -> str:
