@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.controller.kernel import layout
-from services.controller.prescription import Prescription
+from services.kit.therapy.prescription import Prescription
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import structlog
 
-from services.controller import prescription as rx
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
@@ -24,13 +23,15 @@ from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
 from services.controller.link import LoopLink, is_fresh
 from services.controller.models import Confirm
-from services.controller.prescription import Prescription
+from services.controller.parameters import compile_parameters
 from services.controller.records import Record, Records, best_effort
 from services.controller.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.store import NewSession, Session, Store
 from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
 from services.kit.clearance import Clocks, verify
 from services.kit.errors import ClearanceError, PrescriptionError
+from services.kit.therapy import prescription as rx
+from services.kit.therapy.prescription import Prescription
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +142,7 @@ class Bedside:
         if phase != "idle":
             words = REFUSALS[layout.REFUSAL_PHASE].format(action="confirm", phase=phase)
             raise SessionRefused(words.en, words.de)
-        parameters = rx.compile_parameters(prescription, memory.period_ns / 1e9, 0)
+        parameters = compile_parameters(prescription, memory.period_ns / 1e9, 0)
         session = self.store.add(
             NewSession(
                 device=device,
@@ -238,7 +239,7 @@ class Bedside:
         memory, bed = self.bed(device)
         session = self.current(device).session
         _same_treatment(session.prescription, prescription)
-        parameters = rx.compile_parameters(prescription, memory.period_ns / 1e9, session.session_no)
+        parameters = compile_parameters(prescription, memory.period_ns / 1e9, session.session_no)
         try:
             self._post(memory, bed, device, "change", parameters)
         except (SessionRefused, BedUnavailable) as error:

@@ -14,13 +14,15 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller import blocks, prescription, scoring, signals
+from services.controller import blocks, scoring, signals
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant, rehearse
 from services.controller.kernel.state import STATE_INDEX
 from services.controller.kernel.step import new_parameters, new_state
-from services.controller.prescription import Prescription
+from services.controller.parameters import compile_parameters
 from services.kit.errors import SpondylError
+from services.kit.therapy import prescription
+from services.kit.therapy.prescription import Prescription
 
 START_S = 2.0  # the patient has pressed and let go of the switch
 ALLOWANCE_S = 300.0  # beyond traction, precondition and cooldown: slack, stops
@@ -147,7 +149,7 @@ def simulate(plan: Plan) -> scoring.Course:
 
 
 def _parameters(plan: Plan) -> NDArray[np.float64]:
-    parameters = prescription.compile_parameters(plan.prescription, plan.period_s, SESSION_NO)
+    parameters = compile_parameters(plan.prescription, plan.period_s, SESSION_NO)
     if plan.minutes is not None:
         parameters[layout.P_TRACTION_S] = 60.0 * plan.minutes
     last_s = _planned_s(parameters)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.controller import prescription, scoring, signals, simulate
+from services.controller import scoring, signals, simulate
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant, rehearse
 from services.controller.kernel.faults import FAULT_KINDS, STRAP_SLIP
+from services.controller.parameters import compile_parameters
+from services.kit.therapy import prescription
 
 Floats = simulated.Floats
 Shape = Callable[[np.random.Generator], Floats]
@@ -254,7 +256,7 @@ def _people(seed: int, part: int, beds: int, period_s: float) -> simulated.Simul
 
 
 def _default(period_s: float) -> Floats:
-    return prescription.compile_parameters(prescription.default_prescription(), period_s, simulate.SESSION_NO)
+    return compile_parameters(prescription.default_prescription(), period_s, simulate.SESSION_NO)
 
 
 def _long_hold(period_s: float, beds: int) -> Floats:

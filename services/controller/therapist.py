@@ -22,11 +22,11 @@ import httpx
 import structlog
 from pydantic import Field, SecretStr
 
-from services.controller import dosing
-from services.controller import prescription as rx
 from services.controller.settings import ControllerSettings
 from services.kit import clearance, logging
 from services.kit.errors import SpondylError, refusals_in_one_line
+from services.kit.therapy import dosing
+from services.kit.therapy import prescription as rx
 
 log = structlog.get_logger(__name__)
 

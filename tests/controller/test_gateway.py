@@ -205,7 +205,8 @@ def test_a_normal_end_leaves_no_process_and_nothing_under_way(clinic):
 
 def test_a_session_under_way_is_stopped_when_the_loop_is_told_to_end(clinic):
     """The last samples show the stop, so that the session's record ends with its reason."""
-    from services.controller.prescription import compile_parameters, default_prescription
+    from services.controller.parameters import compile_parameters
+    from services.kit.therapy.prescription import default_prescription
 
     loop = clinic.start(module="services.controller.loop_process", SPONDYL_PERIOD_MS="5")
     memory = GatewayMemory.attach(clinic.loop().path)

@@ -12,7 +12,7 @@ from services.controller import therapist
 from services.controller.beds import simulated
 from services.controller.blocks import tension_payload
 from services.controller.kernel import faults, layout, plant, rehearse
-from services.controller.prescription import Prescription
+from services.kit.therapy.prescription import Prescription
 
 PERIOD_S = 0.02
 AT_S = 80.0  # in the first ramp or hold of the default prescription

@@ -57,7 +57,8 @@ def tick(loop, count=1, *, missed=False):
 
 def parameters(loop):
     """Compiled parameters of a short session, every row of the kernel's table."""
-    from services.controller.prescription import compile_parameters, default_prescription
+    from services.controller.parameters import compile_parameters
+    from services.kit.therapy.prescription import default_prescription
 
     return compile_parameters(default_prescription(), loop.memory.period_ns / 1e9, 7)
 

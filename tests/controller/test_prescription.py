@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from typer import Typer
 from typer.testing import CliRunner
 
-from services.controller import documents, dosing, profile
-from services.controller import prescription as rx
+from services.controller import profile
 from services.controller.kernel import layout, tuning
 from services.controller.panel import commands
+from services.controller.parameters import compile_parameters
+from services.kit import documents
 from services.kit.errors import PrescriptionError, SpondylError
+from services.kit.therapy import dosing
+from services.kit.therapy import prescription as rx
 
 LUMBAR = {
     "region": "lumbar",
@@ -210,9 +213,9 @@ def test_what_is_within_the_limits_compiles_to_an_ordered_profile(document, peri
     prescription = rx.Prescription.parse(document)
     if rx.check(prescription):
         with pytest.raises(PrescriptionError):
-            rx.compile_parameters(prescription, period_s, 7)
+            compile_parameters(prescription, period_s, 7)
         return
-    p = rx.compile_parameters(prescription, period_s, 7)
+    p = compile_parameters(prescription, period_s, 7)
     assert p.shape == (tuning.PARAMETER_COUNT,)
     assert all(math.isfinite(value) for value in p)
     assert (
@@ -228,7 +231,7 @@ def test_what_is_within_the_limits_compiles_to_an_ordered_profile(document, peri
 
 def test_the_default_prescription_compiles_to_the_numbers_of_its_table():
     """By hand: 80 kg, base 90 N, peak 320 N, first peak half way up, four cycles to the peak."""
-    p = rx.compile_parameters(rx.default_prescription(), 0.02, 3)
+    p = compile_parameters(rx.default_prescription(), 0.02, 3)
     assert p[layout.P_BASE] == 90
     assert p[layout.P_FIRST_PEAK] == 90 + (320 - 90) / 2
     assert p[layout.P_PEAK_STEP] == pytest.approx((320 - 205) / 3)
@@ -307,7 +310,7 @@ def test_the_profile_keeps_base_and_slope_and_never_passes_the_peak(document):
     prescription = rx.Prescription.parse(document)
     if rx.check(prescription):
         return
-    p = rx.compile_parameters(prescription, 0.02, 1)
+    p = compile_parameters(prescription, 0.02, 1)
     curve = profile.profile(p)
     assert curve.highest_n <= p[layout.P_PEAK] + 1e-6
     slopes = (curve.target_n[1:] - curve.target_n[:-1]) / (curve.time_s[1:] - curve.time_s[:-1]).clip(1e-3)
@@ -367,11 +370,22 @@ def test_plot_writes_a_png(tmp_path, run):
     assert not out.exists()
 
 
+def test_whoever_plans_checks_a_prescription_without_the_kernel():
+    """The scheduler's process must not load numpy to ask whether 320 N may be given."""
+    code = (
+        "import sys; from services.kit.therapy.prescription import check, default_prescription as d; "
+        "assert check(d()) == []; print([name for name in ('numpy', 'numba') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_panel_process_stays_light():
     """Compiler and plotting library cost a hundred megabytes each: the bedside's process needs neither."""
     code = (
         "import sys, services.controller.panel.__main__, services.controller.therapist; "
-        "from services.controller.prescription import compile_parameters, default_prescription as d; "
+        "from services.controller.parameters import compile_parameters; "
+        "from services.kit.therapy.prescription import default_prescription as d; "
         "compile_parameters(d(), 0.02, 1); "
         "print([name for name in ('numba', 'matplotlib', 'scipy') if name in sys.modules])"
     )

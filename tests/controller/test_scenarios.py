@@ -6,7 +6,7 @@ import pytest
 
 from services.controller import simulate
 from services.controller.beds.simulated import SIGNALS
-from services.controller.prescription import Prescription, default_prescription
+from services.kit.therapy.prescription import Prescription, default_prescription
 
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.json"))
 

@@ -7,10 +7,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.controller import commands, prescription, simulate, summary
+from services.controller import commands, simulate, summary
 from services.controller.beds.simulated import SIGNALS
 from services.controller.kernel import layout
 from services.kit.errors import SpondylError
+from services.kit.therapy import prescription
 
 FACTS = summary.SessionFacts(UUID(int=1), UUID(int=2), None, None, "lumbar", "L4/5")
 ROW = {"onset_s", "detected_s", "latency_ms", "peak_over_target_n", "phase"}

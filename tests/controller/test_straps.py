@@ -5,8 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from services.controller import prescription, scoring, simulate, study
+from services.controller import scoring, simulate, study
 from services.controller.kernel import layout
+from services.controller.parameters import compile_parameters
+from services.kit.therapy import prescription
 
 PERIOD_S = 0.02
 FOUND_S = 0.52  # at the latest; hidden by a contraction that is being eased, when the rebuild begins
@@ -20,7 +22,7 @@ def parameters(region, minutes, **changes):
         "region": region, "segment": "L4/5" if region == "lumbar" else "C5-7", "body_weight_kg": 80.0,
         "age_years": 46, "sex": "male", "session_number": 8, "peak_n": 320.0 if region == "lumbar" else 45.0,
     }  # fmt: skip
-    compiled = prescription.compile_parameters(prescription.Prescription.parse(given), PERIOD_S, 1)
+    compiled = compile_parameters(prescription.Prescription.parse(given), PERIOD_S, 1)
     compiled[layout.P_TRACTION_S] = 60.0 * minutes
     compiled[layout.P_GUARDINGS_PER_SESSION] = 1e6
     for name, value in changes.items():

@@ -7,9 +7,9 @@ from bedside_rig import Served
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.controller import prescription as rx
 from services.controller import therapist
 from services.kit.errors import SpondylError
+from services.kit.therapy import prescription as rx
 
 
 def dice(seed):

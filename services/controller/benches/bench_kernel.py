@@ -20,11 +20,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller import prescription
 from services.controller.beds import simulated
 from services.controller.benches.twin import FAST, Twin
 from services.controller.kernel import layout, plant, rehearse, timed
 from services.controller.kernel.step import new_parameters, new_state
+from services.controller.parameters import compile_parameters
+from services.kit.therapy import prescription
 
 RATIO_LIMIT = 1.1  # of the C twin's time
 PERIOD_S = 0.02
@@ -53,7 +54,7 @@ class Scene:
 
 def scene(beds: int, ticks: int) -> Scene:
     """Start every bed in turn, run to the middle of things, and record `ticks` more."""
-    compiled = prescription.compile_parameters(prescription.default_prescription(), PERIOD_S, 1)
+    compiled = compile_parameters(prescription.default_prescription(), PERIOD_S, 1)
     staged = np.repeat(compiled[:, None], beds, axis=1)
     params, state = new_parameters(beds, PERIOD_S), new_state(beds)
     people = simulated.simulated_beds(SEED, beds, PERIOD_S)

@@ -14,7 +14,8 @@ import numpy as np
 from services.controller import blocks, simulate
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant
-from services.controller.prescription import compile_parameters, default_prescription
+from services.controller.parameters import compile_parameters
+from services.kit.therapy.prescription import default_prescription
 
 Payload = Callable[[UUID, float, blocks.Times, blocks.Samples], bytes]
 

@@ -248,7 +248,7 @@ REASONS = (
 
 # --- parameters: one compiled prescription, float64[PARAMETERS, beds] --------------------------------------
 PARAMETERS = (
-    # what the clinician set (newtons, seconds, degrees), from prescription.compile_parameters
+    # what the clinician set (newtons, seconds, degrees), from parameters.compile_parameters
     "session_no",
     "base_n",
     "first_peak_n",

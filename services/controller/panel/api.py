@@ -13,8 +13,7 @@ from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response, WebSoc
 from fastapi.staticfiles import StaticFiles
 from starlette.websockets import WebSocketDisconnect
 
-from services.controller import dosing, models
-from services.controller import prescription as rx
+from services.controller import models
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
@@ -39,6 +38,8 @@ from services.kit.auth.principal import Principal
 from services.kit.errors import ClearanceError, PrescriptionError, SpondylError
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY
+from services.kit.therapy import dosing
+from services.kit.therapy import prescription as rx
 
 log = structlog.get_logger(__name__)
 

@@ -39,8 +39,8 @@ def _group(name: str, text: str) -> typer.Typer:
 
 def check(file: File, as_json: AsJson = False) -> None:
     """Whether it may be given: every limit it breaks, with its source; exit 0 only when none."""
-    from services.controller import documents
-    from services.controller import prescription as rx
+    from services.kit import documents
+    from services.kit.therapy import prescription as rx
 
     refusals = rx.check_document(documents.read(file, "prescription"))
     if as_json:
@@ -61,11 +61,12 @@ def plot(
 ) -> None:
     """Draw the compiled profile."""
     from services.controller import outputs, profile
-    from services.controller import prescription as rx
+    from services.controller.parameters import compile_parameters
+    from services.kit.therapy import prescription as rx
 
     path = out or file.with_suffix(".png")
     prescription = rx.Prescription.load(file)
-    parameters = rx.compile_parameters(prescription, 0.020, 1)
+    parameters = compile_parameters(prescription, 0.020, 1)
     outputs.require_writable(path)
     outputs.write_whole(path, profile.picture(prescription, parameters))
     curve = profile.profile(parameters)

@@ -1,4 +1,4 @@
-"""What a clinician sets, the limits it is held to, and its compilation to the kernel's parameters.
+"""What a clinician sets and the limits it is held to.
 
 Newtons, seconds, degrees, kilograms, minutes where the name says so. Limits and their sources stand in
 ``dosing.toml``; a refusal names the value, the limit and where the limit comes from.
@@ -8,17 +8,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.controller import documents, dosing
-from services.controller.dosing import GRAVITY_N_KG, Dosing, Limit, Region, Sex
+from services.kit import documents
 from services.kit.errors import PrescriptionError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from services.kit.therapy import dosing
+from services.kit.therapy.dosing import GRAVITY_N_KG, Dosing, Limit, Region, Sex
 
 LARGEST = 1e6  # no quantity of a session comes near
 Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
@@ -158,49 +155,6 @@ def refused(refusals: Iterable[Refusal]) -> PrescriptionError:
     return PrescriptionError(
         "; ".join(row.text for row in rows), "; ".join(row.text_de for row in rows), rows
     )
-
-
-def compile_parameters(
-    prescription: Prescription, period_s: float, session_no: int, table: Dosing | None = None
-) -> "NDArray[np.float64]":
-    """The kernel's parameters, float64[PARAMETER_COUNT]: `layout.PARAMETERS`, then the tuning of the period.
-
-    Raises PrescriptionError when a limit is broken: nothing beyond a limit is ever compiled.
-    """
-    import numpy as np
-
-    from services.controller.kernel import layout, tuning
-
-    table = table or dosing.load()
-    if refusals := check(prescription, table):
-        raise refused(refusals)
-    control = table.control[prescription.region]
-    steps = max(prescription.progression_cycles - 1, 1)
-    rows = {
-        **{name: float(value) for name, value in control},
-        "session_no": float(session_no),
-        "base_n": prescription.base_n,
-        "first_peak_n": prescription.first_peak_n
-        if prescription.progression_cycles > 1
-        else prescription.peak_n,
-        "peak_n": prescription.peak_n,
-        "peak_step_n": (prescription.peak_n - prescription.first_peak_n) / steps,
-        "hold_s": prescription.hold_s,
-        "rest_s": prescription.rest_s,
-        "rise_n_s": prescription.rise_n_s,
-        "fall_n_s": prescription.fall_n_s,
-        "precondition_s": prescription.precondition_s,
-        "precondition_cycles": float(prescription.precondition_cycles),
-        "traction_s": prescription.traction_min * 60.0,
-        "slack_n": min(control.slack_n, prescription.base_n),
-        "tilt_deg": prescription.angle_deg,
-        "heat_allowed": prescription.heat_min * 60.0,
-        "body_weight_kg": prescription.body_weight_kg,
-        "ceiling_n": prescription.peak_n + control.ceiling_margin_n,
-        "period_s": period_s,
-    }
-    clinical = np.array([rows[name] for name in layout.PARAMETERS], dtype=np.float64)
-    return np.concatenate([clinical, np.asarray(tuning.tune(period_s), dtype=np.float64)])
 
 
 # --- limits ------------------------------------------------------------------------------------------------

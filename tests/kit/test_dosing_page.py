@@ -3,8 +3,8 @@ from pathlib import Path
 
 import yaml
 
-from services.controller import dosing
-from services.controller import prescription as rx
+from services.kit.therapy import dosing
+from services.kit.therapy import prescription as rx
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dosing.md").read_text(encoding="utf-8")
 TABLE = dosing.load()
