@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
+from services.scheduler.clock import Now, utc_now
+from services.scheduler.resources import api as resources
 
 
-def routers(office: Office) -> list[APIRouter]:
+def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
-    del office
-    return []
+    return [resources.router(office, now)]

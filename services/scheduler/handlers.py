@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 
-from broker.contract import Stream
-from services.kit.business.inbox import Handler
+from sqlalchemy import Connection
+
+from broker.contract import STATUS, STREAMS, Stream
+from broker.messages import GatewayStatus
+from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
+from services.scheduler.booking import hearing
+from services.scheduler.clock import Now, utc_now
+from services.scheduler.resources import store as resources
 
 
-def handlers(office: Office) -> Mapping[Stream, Handler]:
+def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
-    del office
-    return {}
+    del office, now
+    return {STATUS: _status, STREAMS["patient"]: hearing.hear, STREAMS["clearance"]: hearing.hear}
+
+
+def _status(connection: Connection, heard: Heard) -> None:
+    """Which beds there are; a lost or stopped gateway takes none out of the plan: it comes again."""
+    if isinstance(heard.message, GatewayStatus) and heard.message.state == "online":
+        resources.hear_gateway(connection, heard.site, heard.message)

@@ -1,0 +1,123 @@
+"""What the scheduler does with what screening tells of patients and clearances: a row a type."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from sqlalchemy import Connection
+
+from broker.messages import ClinicEvent, Region
+from services.kit.business.inbox import Heard
+from services.kit.errors import SpondylError
+from services.scheduler.booking import care
+from services.scheduler.clock import us_of
+
+
+class _Told(BaseModel):
+    """The data of an event; what is not known here is passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Patient(_Told):
+    patient: UUID
+    into: UUID | None = None
+
+
+class _Given(_Told):
+    clearance: UUID
+    patient: UUID
+    region: Region
+    token: str
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime
+    conditions: list[str] = []
+
+
+class _Ended(_Told):
+    clearance: UUID
+
+
+class _Suspended(_Told):
+    suspension: UUID
+    patient: UUID
+    region: Region | None = None
+    reason: str = ""
+    adverse: bool = False
+
+
+def _registered(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
+    care.put_patient(connection, told.patient, site)
+
+
+def _merged(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
+    care.put_patient(connection, told.patient, site, into=str(told.into) if told.into else None)
+
+
+def _unmerged(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
+    care.put_patient(connection, told.patient, site, into=None)
+
+
+def _erased(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
+    care.put_patient(connection, told.patient, site, erased=True)
+
+
+def _given(connection: Connection, site: str, told: _Given, at: datetime) -> None:
+    care.give(
+        connection,
+        {
+            "clearance": str(told.clearance), "patient": str(told.patient), "site": site,
+            "region": told.region, "token": told.token, "conditions": told.conditions,
+            "valid_from_us": us_of(told.valid_from), "valid_until_us": us_of(told.valid_until),
+            "given_us": us_of(at),
+        },
+    )  # fmt: skip
+
+
+def _ended(connection: Connection, _site: str, told: _Ended, at: datetime) -> None:
+    care.end(connection, told.clearance, us_of(at))
+
+
+def _row(site: str, told: _Suspended, at: datetime) -> dict[str, Any]:
+    return {
+        "suspension": str(told.suspension), "patient": str(told.patient), "site": site,
+        "region": told.region, "reason": told.reason, "adverse": told.adverse, "since_us": us_of(at),
+    }  # fmt: skip
+
+
+def _suspended(connection: Connection, site: str, told: _Suspended, at: datetime) -> None:
+    care.suspend(connection, _row(site, told, at))
+
+
+def _restored(connection: Connection, site: str, told: _Suspended, at: datetime) -> None:
+    care.restore(connection, told.suspension, _row(site, told, at), us_of(at))
+
+
+_Doing = Callable[[Connection, str, Any, datetime], None]
+TOLD: Final[Mapping[str, tuple[type[_Told], _Doing]]] = {
+    "patient.registered": (_Patient, _registered),
+    "patient.merged": (_Patient, _merged),
+    "patient.unmerged": (_Patient, _unmerged),
+    "patient.erased": (_Patient, _erased),
+    "clearance.given": (_Given, _given),
+    "clearance.ended": (_Ended, _ended),
+    "clearance.suspended": (_Suspended, _suspended),
+    "clearance.restored": (_Suspended, _restored),
+}
+
+
+def hear(connection: Connection, heard: Heard) -> None:
+    """One event of screening. Raises SpondylError when its data is not what its type says."""
+    event = heard.message
+    if not isinstance(event, ClinicEvent) or event.type not in TOLD:
+        return
+    model, doing = TOLD[event.type]
+    try:
+        told = model.model_validate(event.data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SpondylError(f"{event.type}: {where}: {first['msg']}") from None
+    doing(connection, heard.site, told, event.time)

@@ -1,0 +1,118 @@
+"""The scheduler in this process: its database, its API asked in anybody's role, what it would tell.
+
+The clock stands at NOW until a test sets ``rig.now``.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from access import somebody
+from asgi_client import Client
+from sqlalchemy import func, select
+
+from broker import codec
+from broker.contract import STATUS, STREAMS
+from broker.messages import ClinicEvent, GatewayStatus
+from services.kit import http
+from services.kit.auth import tokens
+from services.kit.auth.guard import bearer
+from services.kit.business.inbox import Heard
+from services.kit.business.service import open_office
+from services.kit.database import reading, writing
+from services.scheduler.api import routers
+from services.scheduler.handlers import handlers
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.tables import PACKAGE, TABLES
+
+NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)  # a Monday, 08:00 in Berlin
+WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
+SHIFT = {day: [["08:00", "18:00"]] for day in WORKDAYS}
+SITE = {"state": "DE-BE", "zone": "Europe/Berlin", "hours": SHIFT}
+
+
+class SchedulerRig:
+    """One scheduler; on a PostgreSQL by its ``url``, else on SQLite below the directory."""
+
+    def __init__(self, directory, url=None, **settings):
+        self.directory = directory
+        self.keys = tokens.ensure_keys(directory)
+        self.now = NOW
+        given = {"data": directory, "business_database_url": url, **settings}
+        self.office = open_office("scheduler", PACKAGE, TABLES, SchedulerSettings(**given))
+        self.engine = self.office.engine
+        self.handlers = handlers(self.office, lambda: self.now)
+        self.app = http.create_app(
+            "scheduler",
+            "0",
+            routers=routers(self.office, lambda: self.now),
+            guard=bearer(self.keys.public.read_bytes(), tokens.SCHEDULER),
+        )
+
+    def header(self, role="reception", *sites):
+        """What speaks for somebody of this role, at these sites; at every one when none is named."""
+        token = tokens.mint(self.keys.private, somebody(role, *sites), 600, [tokens.SCHEDULER])
+        return {"authorization": f"Bearer {token}"}
+
+    def ask(self, method, path, *, role="reception", sites=(), status=None, **options):
+        """The JSON of an answer; ``status`` is asserted when given, else that it is no refusal."""
+        client = Client(self.app, self.header(role, *sites))
+        answer = client.request(method, path, **options)
+        wanted = answer.is_success if status is None else answer.status_code == status
+        assert wanted, f"{method} {path}: {answer.status_code} {answer.text[:900]}"
+        return answer.json() if answer.content else None
+
+    def hear(self, stream, message, site="north", device=None):
+        """Let the scheduler hear a message, as its inbox does when it is new."""
+        with writing(self.engine) as connection:
+            self.handlers[stream](connection, Heard(stream, site, device, message))
+
+    def clinic_event(self, kind, site="north", **data):
+        """An event of screening's."""
+        said = {name: str(value) if isinstance(value, UUID) else value for name, value in data.items()}
+        event = ClinicEvent(id=uuid4(), type=kind, time=self.now, data=said)
+        self.hear(STREAMS[kind.partition(".")[0]], event, site)
+        return event
+
+    def birth(self, site="north", gateway="gw-1", **beds):
+        """A gateway says which beds it has: ``birth(bed_01="lumbar", bed_02="lumbar cervical")``."""
+        devices = [
+            {"device": name.replace("_", "-"), "kind": "simulated", "regions": regions.split(), "heat": True}
+            for name, regions in beds.items()
+        ]
+        status = GatewayStatus(state="online", gateway=gateway, boot=uuid4(), at=self.now, devices=devices)
+        self.hear(STATUS, status, site, gateway)
+
+    def clinic(self, site="north", beds=None, therapists=2, **said):
+        """A site with beds and therapists on full shifts; the therapists' ids."""
+        self.birth(site, **(beds or {"bed_01": "lumbar cervical", "bed_02": "lumbar"}))
+        self.ask("PUT", f"/sites/{site}", role="administrator", json={**SITE, **said})
+        return [self.therapist(site, f"Therapist {number}") for number in range(1, therapists + 1)]
+
+    def therapist(self, site="north", name="Therapist", shifts=SHIFT):
+        """The id of a new one."""
+        body = {"name": name, "site": site, "shifts": shifts}
+        return self.ask("POST", "/therapists", role="administrator", json=body)["therapist"]
+
+    def told(self, stream=None):
+        """The messages that wait in the outbox, oldest first; of one stream by its name."""
+        return [
+            codec.decode(STREAMS[row["stream"]], bytes(row["payload"]))
+            for row in self.office.outbox.first(10_000)
+            if stream in (None, row["stream"])
+        ]
+
+    def trail(self, action=None):
+        """The rows of the audit trail, oldest first; of one action."""
+        table = self.office.tables.trail
+        with reading(self.engine) as connection:
+            rows = [dict(row) for row in connection.execute(select(table).order_by(table.c.seq)).mappings()]
+        return [row for row in rows if action in (None, row["action"])]
+
+    def count(self, table):
+        """How many rows a table has."""
+        with reading(self.engine) as connection:
+            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+    def close(self):
+        """Let go of the database."""
+        self.engine.dispose()
