@@ -1,7 +1,27 @@
 """What screening is told by the environment, beyond what every business service is."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from services.kit.business.service import BusinessSettings
+
+DISPUTED = ("minimum_age_years", "pregnancy", "sequestrum")
 
 
 class ScreeningSettings(BusinessSettings):
-    """Settings of screening."""
+    """Settings of screening; what sources dispute has the stricter one as its default."""
+
+    minimum_age_years: Literal["18", "15"] = Field(
+        "18", description="Minimum age: 18, or the clinic page's 15."
+    )
+    pregnancy: Literal["absolute", "relative"] = Field(
+        "absolute", description="Whether pregnancy refuses by itself, or is a clinician's to weigh."
+    )
+    sequestrum: Literal["absolute", "relative"] = Field(
+        "absolute", description="Whether a sequestrum refuses by itself, or is a clinician's to weigh."
+    )
+
+    def disputed(self) -> dict[str, str]:
+        """The settings of the contraindication rules, by their ids there."""
+        return {name: str(getattr(self, name)) for name in DISPUTED}

@@ -1,0 +1,1 @@
+"""What consent stands on: the oral information, the declaration, its signature, its withdrawal."""

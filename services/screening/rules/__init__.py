@@ -1,0 +1,1 @@
+"""Who may be treated: the rules as data, the questionnaire that is built from them, the decision."""
