@@ -15,7 +15,7 @@ NAMES = [
     "王小明",
     "O'Neill-Müller, ß",
     "a\0b",
-    "𝔘" * 200,
+    "\U0001d518" * 200,
 ]
 APPOINTMENT, PATIENT = uuid4(), uuid4()
 
