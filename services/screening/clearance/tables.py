@@ -1,4 +1,4 @@
-"""The tables of clearances, suspensions, gates and counted sessions: each row is there for good.
+"""The tables of clearances, suspensions, gates and counted sessions: rows stay until the file is erased.
 
 A state is never written down: it is what the rows come to.
 """
@@ -30,6 +30,7 @@ CLEARANCE_END: Final = Table(
     "screening_clearance_end",
     METADATA,
     Column("clearance", UUID_TEXT, primary_key=True),
+    Column("patient", UUID_TEXT, nullable=False),
     Column("replaced_by", UUID_TEXT),
     Column("at_us", BigInteger, nullable=False),
 )
@@ -54,6 +55,7 @@ RESTORATION: Final = Table(
     "screening_restoration",
     METADATA,
     Column("suspension", UUID_TEXT, primary_key=True),
+    Column("patient", UUID_TEXT, nullable=False),
     Column("account", UUID_TEXT, nullable=False),
     Column("name", NAME, nullable=False),
     Column("reason", Text, nullable=False),  # the clinician's words, signed by the two above

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.kit.business.tables import append_only
+from services.screening.erasing import drop_keeping, kept_until_erased
 
 revision = "0004"
 down_revision = "0003"
@@ -20,11 +20,10 @@ TABLES = (
     "screening_outcome",
     "screening_adverse",
 )
-REFUSAL = "clearances and outcomes are append-only: a correction is a row of its own"
 
 
 def upgrade() -> None:
-    """Rows that nobody changes or deletes."""
+    """The tables of this room."""
     _clearance()
     _clearance_end()
     _suspension()
@@ -34,15 +33,14 @@ def upgrade() -> None:
     _outcome()
     _adverse()
     for table in TABLES:
-        append_only(op, table, REFUSAL)
+        kept_until_erased(op, table)
 
 
 def downgrade() -> None:
     """Without them."""
     for table in reversed(TABLES):
         op.drop_table(table)
-        if op.get_bind().dialect.name == "postgresql":
-            op.execute(f"DROP FUNCTION {table}_refuse()")
+        drop_keeping(op, table)
 
 
 def _clearance() -> None:
@@ -67,6 +65,7 @@ def _clearance_end() -> None:
     op.create_table(
         "screening_clearance_end",
         sa.Column("clearance", sa.String(36), primary_key=True),
+        sa.Column("patient", sa.String(36), nullable=False),
         sa.Column("replaced_by", sa.String(36)),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
     )
@@ -95,6 +94,7 @@ def _restoration() -> None:
     op.create_table(
         "screening_restoration",
         sa.Column("suspension", sa.String(36), primary_key=True),
+        sa.Column("patient", sa.String(36), nullable=False),
         sa.Column("account", sa.String(36), nullable=False),
         sa.Column("name", sa.String(80), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
