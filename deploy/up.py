@@ -25,7 +25,7 @@ from services.kit.runfile import Run, process_start, save, write_private
 from services.kit.supervise import Supervisor
 
 STOP_WITHIN_S = 4.5  # every child ends within 5 s of Ctrl-C
-ASKED_AT_ONCE = 8
+ASKED_AT_ONCE = 10
 READY_WITHIN_S = 600.0  # the first start on a small machine compiles the control loop for minutes
 
 
