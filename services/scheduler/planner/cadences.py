@@ -6,7 +6,7 @@ from typing import Final
 from services.kit.language import Text
 
 # Sessions a week -> fewest and most days from one session to the next. Five a week leave the weekend free.
-GAPS: Final = {7: (1, 1), 6: (1, 2), 5: (1, 3), 4: (1, 3), 3: (2, 3), 2: (3, 4), 1: (6, 8)}
+GAPS: Final = {7: (1, 1), 6: (1, 2), 5: (1, 3), 4: (1, 3), 3: (2, 3), 2: (2, 5), 1: (6, 8)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Request:
     fixed: tuple[Placed, ...] = ()
     cure: UUID | None = None
     start_within_days: int = 14  # the first session at most so many days after ``earliest``
-    longest_pause_days: int = 10  # between two sessions; beyond, it is another cure
+    longest_pause_days: int = 14  # between two sessions; beyond, it is another cure
 
 
 @dataclass(frozen=True, slots=True, order=True)
