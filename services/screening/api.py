@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
+from services.screening.patients import api as patients
 
 
 def routers(office: Office) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
-    del office
-    return []
+    return [
+        patients.router(office),
+    ]

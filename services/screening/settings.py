@@ -22,6 +22,11 @@ class ScreeningSettings(BusinessSettings):
         "absolute", description="Whether a sequestrum refuses by itself, or is a clinician's to weigh."
     )
 
+    attachment_most_bytes: int = Field(
+        64_000_000, ge=100_000, le=1_000_000_000,
+        description="Largest file of a finding (MRI, report), in bytes; the console takes as much.",
+    )  # fmt: skip
+
     def disputed(self) -> dict[str, str]:
         """The settings of the contraindication rules, by their ids there."""
         return {name: str(getattr(self, name)) for name in DISPUTED}

@@ -131,6 +131,14 @@ def required(office: Office, patient: UUID) -> File:
     return file
 
 
+def seen_for_copy(office: Office, who: Principal, patient: UUID) -> File:
+    """The file that is about to be copied out, written into the trail. Raises NotFound."""
+    with reading(office.engine) as connection:
+        head = find_head(connection, who, "patients.export", patient)
+    office.seen(who, "patient.exported", head["id"], head["site"])
+    return required(office, patient)
+
+
 def correct(
     office: Office, who: Principal, patient: UUID, content: Content, version: int, reason: str
 ) -> File:

@@ -198,6 +198,22 @@ def read(document: Any) -> Content:
     raise Invalid(summary["en"], summary, {"errors": rows})
 
 
+def read_day(text: str, field: str, german: str) -> date | None:
+    """A past day that somebody sent as ISO text, or nothing. Raises Invalid."""
+    try:
+        day: date | None = _day(text)
+        if day is not None and day.year < FIRST_BIRTH_YEAR:
+            raise refused("day", f"ist {day}: zu lange her", f"is {day}: too long ago")
+        if day is not None and day > datetime.now(UTC).date():
+            raise refused("day", f"ist {day}: liegt in der Zukunft", f"is {day}: lies in the future")
+    except PydanticCustomError as error:
+        context: dict[str, Any] = dict(error.context or {})
+        row = {"field": field, "de": context["de"], "en": context["en"]}
+        words: Text = {"de": f"{german} {row['de']}.", "en": f"{field} {row['en']}"}
+        raise Invalid(words["en"], words, {"errors": [row]}) from None
+    return day
+
+
 def _joined(rows: list[dict[str, str]]) -> Text:
     def one(row: dict[str, str], language: Any) -> str:
         name = NAMES.get(row["field"])

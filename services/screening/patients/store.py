@@ -88,6 +88,18 @@ def names_of(connection: Connection, patients: Sequence[UUID]) -> dict[UUID, Row
     return own | {one: row for one, row in merged.items() if row is not None}
 
 
+def names_alone(connection: Connection, patients: Sequence[UUID]) -> list[RowMapping]:
+    """The rows of these themselves, merged or not."""
+    query = select(PATIENT).where(PATIENT.c.id.in_([str(one) for one in patients])).order_by(PATIENT.c.number)
+    return list(connection.execute(query).mappings())
+
+
+def merges_into(connection: Connection, patients: Sequence[UUID]) -> list[dict[str, Any]]:
+    """What was merged into these, or taken out again."""
+    query = select(MERGE).where(MERGE.c.into.in_([str(one) for one in patients]))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
 # --- changing ---------------------------------------------------------------------------------------------
 def who_columns(who: Principal) -> dict[str, Any]:
     """When and by whom."""
