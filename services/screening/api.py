@@ -4,10 +4,12 @@ from fastapi import APIRouter
 
 from services.kit.business.service import Office
 from services.screening.patients import api as patients
+from services.screening.rules import api as rules
 
 
 def routers(office: Office) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
     return [
         patients.router(office),
+        rules.router(office),
     ]
