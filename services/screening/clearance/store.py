@@ -137,11 +137,11 @@ def sessions(connection: Connection, patients: Sequence[UUID]) -> list[Held]:
     return [held(row) for row in connection.execute(query).mappings()]
 
 
-def patients_treated(connection: Connection, sites: Sites, least: int) -> list[UUID]:
-    """Whoever completed at least so many sessions of one cure at these sites."""
+def patients_treated(connection: Connection, sites: Sites, least: int, since: datetime) -> list[UUID]:
+    """Whoever completed at least so many sessions of one cure at these sites, the last of them since then."""
     query = select(SESSION.c.patient).where(SESSION.c.completed).distinct()
     query = query.group_by(SESSION.c.patient, SESSION.c.cure, SESSION.c.region)
-    query = query.having(func.count() >= least)
+    query = query.having(func.count() >= least, func.max(SESSION.c.ended_at_us) >= us_of(since))
     if sites is not None:
         query = query.where(SESSION.c.site.in_(sorted(sites)))
     return [UUID(row.patient) for row in connection.execute(query)]

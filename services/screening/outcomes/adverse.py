@@ -98,7 +98,7 @@ def report(office: Office, connection: Connection, patient: UUID, given: Report,
     if is_suspending:
         suspend(
             office, connection, patient=patient, region=None, reason="adverse", adverse=True, by=by,
-            detail=f"{given.kind} {given.grade}", subject=str(given.id),
+            detail=f"{given.kind} {given.grade}",
         )  # fmt: skip
     return made
 
