@@ -1,0 +1,1 @@
+"""The pages about one patient: their frame, the file and its findings."""
