@@ -116,6 +116,9 @@ Email = Annotated[str, BeforeValidator(plain), Field(max_length=254, pattern=_AD
 Phone = Annotated[str, BeforeValidator(plain), Field(max_length=40, pattern=r"^$|^[+(]?[0-9][0-9 ()/.+-]+$")]
 Country = Annotated[str, BeforeValidator(plain), Field(pattern=r"^[A-Z]{2}$")]
 
+_Kilograms = Annotated[float, Field(ge=20.0, le=350.0)]  # a limit around `None` would be held against it
+_Centimetres = Annotated[float, Field(ge=80.0, le=250.0)]
+
 
 class Content(BaseModel):
     """One version of a file. What nobody has said is None or empty, never a guess."""
@@ -138,8 +141,8 @@ class Content(BaseModel):
     )
     insurer: Line = ""
     insurance_number: Annotated[str, BeforeValidator(plain), Field(max_length=40)] = ""
-    body_weight_kg: Annotated[float | None, BeforeValidator(_number), Field(ge=20.0, le=350.0)] = None
-    body_height_cm: Annotated[float | None, BeforeValidator(_number), Field(ge=80.0, le=250.0)] = None
+    body_weight_kg: Annotated[_Kilograms | None, BeforeValidator(_number)] = None
+    body_height_cm: Annotated[_Centimetres | None, BeforeValidator(_number)] = None
     diagnosis: Annotated[str, BeforeValidator(plain), Field(max_length=400)] = ""
     region: Annotated[Literal["lumbar", "cervical"] | None, BeforeValidator(_nothing)] = None
     segment: Annotated[str, BeforeValidator(plain), Field(max_length=20)] = ""
