@@ -9,7 +9,7 @@ because it is much smaller; where its answer cannot be kept with the rest, they 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from services.scheduler.planner.calendar import minute_of, moment_of
 from services.scheduler.planner.figures import figures_of
 from services.scheduler.planner.free import Free, Start, free_starts
-from services.scheduler.planner.problem import Effort, Placed, Plan, Problem, Reason, Refused, Request
+from services.scheduler.planner.problem import Effort, Placed, Plan, Problem, Reason, Refused, Request, Wishes
 from services.scheduler.planner.rules import reason
 from services.scheduler.planner.series import (
     ONE_VIOLATION,
@@ -30,6 +30,7 @@ from services.scheduler.planner.series import (
 )
 from services.scheduler.planner.solving import Budget, Chosen, Outline
 from services.scheduler.planner.sound import unsound
+from services.scheduler.planner.wishing import WISHES
 
 NORMAL: Final = Effort()
 
@@ -42,7 +43,7 @@ def place(problem: Problem, request: Request, effort: Effort = NORMAL) -> Plan |
     task = Task.of(problem, request)
     graph = task.search.best()
     if isinstance(graph, Failed):
-        return Refused((_series(task, graph.reached),))
+        return Refused((_series(task, graph.reached), *blame(problem, request)))
     return _solved(task, graph, Budget(effort.place_s, effort.seed))
 
 
@@ -54,6 +55,17 @@ def warm() -> None:
 def possible(problem: Problem, request: Request) -> bool:
     """Whether there are days for the whole series at all: quick, and true of all that `place` places."""
     return not unsound(problem, request) and isinstance(Task.of(problem, request).search.best(), Graph)
+
+
+def blame(problem: Problem, request: Request) -> Iterator[Reason]:
+    """Which single wish stands in the way of the whole series; that none does is said as well."""
+    found = [
+        given for given in WISHES if given.is_made(request) and possible(problem, given.dropped(request))
+    ]
+    for given in found:
+        yield reason(f"series-{given.id}", **given.words(problem, request))
+    if not found and not possible(problem, replace(request, wishes=Wishes())):
+        yield reason("series-full")
 
 
 def _series(task: "Task", reached: int) -> Reason:

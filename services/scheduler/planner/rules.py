@@ -21,6 +21,10 @@ RULES: Final[Table] = {
         "de": "{day} liegt vor dem frühesten Beginn, {earliest}.",
         "en": "{day} lies before the earliest start, {earliest}.",
     },
+    "latest": {
+        "de": "{day} liegt nach dem spätesten Beginn, {latest}.",
+        "en": "{day} lies after the latest start, {latest}.",
+    },
     "closed": {
         "de": "Geschlossen: {at} bis {end} liegt nicht in den Öffnungszeiten ({hours}).",
         "en": "Closed: {at} to {end} does not lie within the opening hours ({hours}).",
