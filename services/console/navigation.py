@@ -22,11 +22,11 @@ class Entry:
     path: str
     icon: str
     permission: Permission | None = None
-    also: str | None = None  # a path whose pages belong to this entry, too
+    also: str | tuple[str, ...] = ()  # paths whose pages belong to this entry, too
 
     def is_here(self, path: str) -> bool:
         """Whether this path is one of the entry's pages."""
-        if path == self.path or (self.also is not None and path.startswith(self.also)):
+        if path == self.path or path.startswith(self.also):
             return True
         return self.path != "/" and path.startswith(f"{self.path}/")
 
@@ -34,6 +34,23 @@ class Entry:
 ENTRIES: Final = (
     Entry("wall", "nav_wall", "/", "bed", "beds.see", also="/beds/"),
     Entry("sessions", "nav_sessions", "/sessions", "sessions", "sessions.see"),
+    Entry(
+        "planning",
+        "nav_planning",
+        "/board",
+        "calendar",
+        "appointments.see",
+        also=(
+            "/calendar",
+            "/appointments/",
+            "/planning",
+            "/cures",
+            "/waiting",
+            "/replanning",
+            "/resources",
+            "/feeds",
+        ),
+    ),
     Entry("users", "nav_users", "/users", "people", "users.manage"),
     Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
 )

@@ -22,6 +22,7 @@ _HOURS_AT_MOST: Final = 48  # then days
 _CLOCK: Final[dict[Language, str]] = {"de": "HH:mm' Uhr'", "en": "HH:mm"}
 _CLOCK_SECONDS: Final[dict[Language, str]] = {"de": "HH:mm:ss' Uhr'", "en": "HH:mm:ss"}
 _DAY: Final[dict[Language, str]] = {"de": "dd.MM.yyyy", "en": "d MMM yyyy"}
+_SHORT_DAY: Final[dict[Language, str]] = {"de": "EEE dd.MM.", "en": "EEE d MMM"}
 _WEEKDAY: Final[dict[Language, str]] = {"de": "EEEE, d. MMMM yyyy", "en": "EEEE d MMMM yyyy"}
 
 
@@ -33,6 +34,11 @@ def day(value: date | datetime, language: Language) -> str:
 def long_day(value: date | datetime, language: Language) -> str:
     """``Sonntag, 22. November 2026``, ``Sunday 22 November 2026``."""
     return dates.format_date(_local_day(value), _WEEKDAY[language], LOCALES[language])
+
+
+def weekday(value: date | datetime, language: Language) -> str:
+    """``So. 22.11.``, ``Sun 22 Nov``: where the year is clear."""
+    return dates.format_date(_local_day(value), _SHORT_DAY[language], LOCALES[language])
 
 
 def clock(value: datetime | time, language: Language) -> str:
@@ -114,6 +120,7 @@ def read_money(typed: str, language: Language) -> Decimal:
 FILTERS: Final[dict[str, Callable[..., str]]] = {
     "day": day,
     "long_day": long_day,
+    "weekday": weekday,
     "clock": clock,
     "clock_seconds": clock_seconds,
     "moment": moment,

@@ -1,0 +1,118 @@
+"""Today's board: who comes when and to which bed, with what the bed itself says at this moment."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.console import present
+from services.console.live import Live
+from services.console.models import Key
+from services.console.planning.models import Appointment
+from services.console.texts import TEXTS
+from services.kit.language import Language
+
+EARLY: Final = timedelta(minutes=45)  # so long before its time somebody may lie on the bed already
+LATE: Final = timedelta(minutes=90)
+OPEN: Final = ("booked",)  # states in which somebody is still to come
+STAGES: Final = ("expected", "on_bed", "undecided", "overdue", "completed", "missed", "cancelled")
+TONES: Final = {
+    "expected": "plain", "known": "info", "on_bed": "good", "overdue": "notice", "undecided": "notice",
+    "completed": "good", "missed": "notice", "cancelled": "plain",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bed:
+    """What a bed says of itself now."""
+
+    name: str
+    path: str
+    words: str
+    phase: str
+    tone: str
+    in_session: bool
+    remaining: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One appointment of the day."""
+
+    appointment: Appointment
+    stage: str
+    bed: Bed | None
+    warnings: Sequence[str]
+
+    @property
+    def tone(self) -> str:
+        """The colour at its edge."""
+        return TONES.get(self.stage, "plain")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be done any more."""
+        return self.stage in ("completed", "missed", "cancelled")
+
+
+def bed_of(live: Live, site: str, device: str, language: Language) -> Bed | None:
+    """The bed as it was heard last; none that was never heard of."""
+    with live.lock:
+        found = live.devices.get(Key(site, device))
+        if found is None:
+            return None
+        tile: dict[str, Any] = present.tile(live, found, live.clock(), language)
+    return Bed(
+        device, f"/beds/{device}?site={site}", tile["phase_name"] if tile["fresh"] else tile["link_text"],
+        tile["phase"], tile["tone"], tile["in_session"] and tile["fresh"], tile["remaining"],
+    )  # fmt: skip
+
+
+def rows(
+    appointments: Iterable[Appointment], beds: dict[str, Bed | None], now: datetime, language: Language
+) -> list[BoardRow]:
+    """The day in its order, each with how far it is."""
+    ordered = sorted(appointments, key=lambda it: (it.starts_at, it.device))
+    lying = _lying(ordered, beds, now)
+    return [
+        BoardRow(it, _stage(it, lying, now), beds.get(it.device), warnings_of(it, language)) for it in ordered
+    ]
+
+
+def counts(found: Sequence[BoardRow]) -> list[tuple[str, int]]:
+    """So many of each stage; those of which there is none are left out."""
+    return [(stage, count) for stage in STAGES if (count := sum(row.stage == stage for row in found))]
+
+
+def warnings_of(appointment: Appointment, language: Language) -> list[str]:
+    """Why this one may not be treated as things are: suspended, no clearance."""
+    body = appointment.body
+    found = []
+    if body.get("suspended"):
+        found.append(TEXTS["board_suspended"][language])
+    elif body.get("cleared") is False:
+        found.append(TEXTS["board_not_cleared"][language])
+    if body.get("prescription") is None and "prescription" in body:
+        found.append(TEXTS["board_not_prescribed"][language])
+    return found
+
+
+def _lying(appointments: Sequence[Appointment], beds: dict[str, Bed | None], now: datetime) -> set[str]:
+    """Of each bed where a session runs, the open appointment that is nearest: a bed tells no patient."""
+    found = set()
+    for device, bed in beds.items():
+        near = [
+            it for it in appointments
+            if it.device == device and it.state in OPEN and it.starts_at - EARLY <= now <= it.ends_at + LATE
+        ]  # fmt: skip
+        if bed and bed.in_session and near:
+            found.add(min(near, key=lambda it: abs(it.starts_at - now)).id)
+    return found
+
+
+def _stage(appointment: Appointment, lying: set[str], now: datetime) -> str:
+    if appointment.id in lying:
+        return "on_bed"
+    if appointment.state not in OPEN:
+        return appointment.state
+    return "overdue" if appointment.ends_at < now else "expected"

@@ -1,0 +1,167 @@
+"""Cures of a site, and one cure: its appointments, prescriptions with the next one's proposal, its gates."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.console.context import Console
+from services.console.errors import BadSearch, OfficeNotFound, OfficeRefused
+from services.console.planning.models import Appointment
+from services.console.planning.names import names_of
+from services.console.planning.places import offered, site_of, tabs
+from services.console.planning.problems import Problem, problem_of
+from services.console.planning.week import Resources
+from services.console.planning.wishes import number_of
+from services.console.texts import TEXTS
+from services.kit.auth.guard import allow
+from services.kit.auth.principal import Principal
+from services.kit.language import Language
+from services.kit.pages import language_of
+
+Reader = Annotated[Principal, allow("appointments.see")]
+Planner = Annotated[Principal, allow("cures.plan")]
+Signer = Annotated[Principal, allow("prescriptions.sign")]
+Text = Annotated[str, Form()]
+STATES: Final = ("open", "ended", "all")
+DONE: Final = ("booked", "ended", "prescribed", "automatic")
+SET_BY_HAND: Final = ("peak_n", "hold_s", "traction_min")  # of a proposal, what a clinician may change here
+MOST: Final = 500
+
+
+def router(console: Console) -> APIRouter:
+    """``/cures``, ``/cures/{cure}`` and its changes."""
+    routes = APIRouter(include_in_schema=False)
+    _add_list(routes, console)
+    _add_one(routes, console)
+    _add_changes(routes, console)
+    return routes
+
+
+def _add_list(routes: APIRouter, console: Console) -> None:
+    @routes.get("/cures")
+    async def listed(
+        request: Request, who: Reader, site: str = "", state: str = "open", patient: str = ""
+    ) -> Response:
+        """The cures of a site or of a patient."""
+        language = language_of(request)
+        place = await site_of(console, who, site)
+        state = state if state in STATES else "open"
+        query = {"site": place.name, "state": state} | ({"patient": patient[:40]} if patient else {})
+        rows = await console.scheduler.ask(who, "/cures", query)
+        names = await names_of(console, who, (row["patient"] for row in rows))
+        return console.page(
+            request, "planning/cures.html", page="cures", title=TEXTS["plan_tab_cures"][language],
+            tabs=tabs(who, place.name), site=place, sites=offered(console, who), rows=rows, names=names,
+            state=state, states=STATES, may_plan=who.may("cures.plan", place.name),
+        )  # fmt: skip
+
+
+def _add_one(routes: APIRouter, console: Console) -> None:
+    @routes.get("/cures/{cure}")
+    async def one(request: Request, who: Reader, cure: str, done: str = "") -> Response:
+        """One cure."""
+        return await _shown(console, request, who, cure, done=done if done in DONE else "")
+
+
+def _add_changes(routes: APIRouter, console: Console) -> None:
+    @routes.post("/cures/{cure}/end")
+    async def end(request: Request, who: Planner, cure: str, reason: Text = "") -> Response:
+        """End it early: what is still to come is cancelled."""
+        sent = ("POST", f"/cures/{cure}/end", {"reason": reason[:MOST]})
+        return await _changed(console, request, who, cure, sent, "ended", "end")
+
+    @routes.post("/cures/{cure}/prescriptions")
+    async def prescribe(request: Request, who: Signer, cure: str) -> Response:
+        """Confirm the next session's prescription as it was proposed, or with other numbers."""
+        form = await request.form()
+        typed = {name: str(form.get(name) or "")[:MOST] for name in (*SET_BY_HAND, "reason", "number")}
+        try:
+            proposal = await console.scheduler.ask(who, f"/cures/{cure}/proposal")
+            body = _prescribed(proposal, typed)
+        except BadSearch as error:
+            problem = problem_of(error, language_of(request))
+            return await _shown(console, request, who, cure, problem=problem, at="prescribe", typed=typed)
+        sent = ("POST", f"/cures/{cure}/prescriptions", body)
+        return await _changed(console, request, who, cure, sent, "prescribed", "prescribe", typed)
+
+    @routes.post("/cures/{cure}/automatic")
+    async def automatic(
+        request: Request, who: Signer, cure: str, most_peak_n: Text = "", most_step_n: Text = "",
+        off: Text = "",
+    ) -> Response:  # fmt: skip
+        """Set or take back the limits within which no signature is needed."""
+        typed = {"most_peak_n": most_peak_n[:20], "most_step_n": most_step_n[:20]}
+        try:
+            body = None if off else {name: number_of(text, name) for name, text in typed.items()}
+        except BadSearch as error:
+            problem = problem_of(error, language_of(request))
+            return await _shown(console, request, who, cure, problem=problem, at="automatic", typed=typed)
+        sent = ("PUT", f"/cures/{cure}/automatic", body)
+        return await _changed(console, request, who, cure, sent, "automatic", "automatic", typed)
+
+
+def _prescribed(proposal: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
+    """The proposal with what was changed by hand. Raises BadSearch."""
+    document = dict(proposal["prescription"])
+    for name in SET_BY_HAND:
+        if typed[name].strip():
+            document[name] = number_of(typed[name], name)
+    if document != proposal["prescription"]:  # what hangs on the peak is reckoned anew
+        for name in ("base_n", "first_peak_n"):
+            document.pop(name, None)
+    return {"number": proposal["number"], "prescription": document, "reason": typed["reason"]}
+
+
+async def _changed(
+    console: Console, request: Request, who: Principal, cure: str,
+    sent: tuple[str, str, Mapping[str, Any] | None], done: str, at: str,
+    typed: Mapping[str, str] | None = None,
+) -> Response:  # fmt: skip
+    try:
+        await console.scheduler.send(who, *sent)
+    except OfficeRefused as error:
+        problem = problem_of(error, language_of(request))
+        return await _shown(console, request, who, cure, problem=problem, at=at, typed=typed)
+    return RedirectResponse(f"/cures/{cure}?done={done}", 303)
+
+
+async def _shown(
+    console: Console, request: Request, who: Principal, cure: str, *, done: str = "",
+    problem: Problem | None = None, at: str = "", typed: Mapping[str, str] | None = None,
+) -> Response:  # fmt: skip
+    language = language_of(request)
+    body = await console.scheduler.ask(who, f"/cures/{cure}")
+    site = await site_of(console, who, str(body["site"]))
+    resources = Resources.of(await console.scheduler.ask(who, "/resources", {"site": site.name}))
+    names = await names_of(console, who, [str(body["patient"])])
+    therapists = resources.names()
+    rows = [Appointment.of(row, site, names, therapists) for row in body["appointments"]]
+    name = names.get(str(body["patient"]), str(body["patient"])[:8])
+    proposal = None if body.get("ended_at") else await _proposal(console, who, cure)
+    return console.page(
+        request, "planning/cure.html", status=problem.status if problem else 200, page="cure",
+        title=TEXTS["cure_title"][language].format(name=name), tabs=tabs(who, site.name), site=site, it=body,
+        name=name, rows=rows, prescriptions=_prescriptions(body, language), proposal=proposal, done=done,
+        gates=body.get("gates") or [], automatic=body.get("automatic"), problem=problem, at=at,
+        typed=typed or {}, may_sign=who.may("prescriptions.sign", site.name),
+        may_plan=who.may("cures.plan", site.name),
+        reason=str(proposal["reason"][language]) if proposal else "",
+        sees_sessions=who.may("sessions.see", site.name),
+    )  # fmt: skip
+
+
+async def _proposal(console: Console, who: Principal, cure: str) -> dict[str, Any] | None:
+    """The next prescription with its reason; none where nothing is to be proposed."""
+    try:
+        found: dict[str, Any] = await console.scheduler.ask(who, f"/cures/{cure}/proposal")
+    except (OfficeNotFound, OfficeRefused):
+        return None
+    return found
+
+
+def _prescriptions(body: Mapping[str, Any], language: Language) -> Sequence[Mapping[str, Any]]:
+    """Newest first, each with its reason in words."""
+    rows = body.get("prescriptions") or ()
+    return [{**row, "words": row["reason"].get(language) or ""} for row in reversed(rows)]

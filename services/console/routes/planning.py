@@ -1,0 +1,148 @@
+"""The planner of a cure: for whom, which wishes, the whole series before it is booked, why not otherwise."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.console.context import Console
+from services.console.errors import BadSearch, OfficeRefused, OfficeUnavailable
+from services.console.planning import people
+from services.console.planning.models import rules_of
+from services.console.planning.places import Site, day_of, offered, site_of, tabs
+from services.console.planning.problems import Problem, problem_of
+from services.console.planning.series import Series, chosen_of
+from services.console.planning.week import WEEKDAYS, Resources
+from services.console.planning.wishes import Wishes, may_prescribe, segments
+from services.console.refusals import said
+from services.console.texts import TEXTS
+from services.kit import formats
+from services.kit.auth.guard import allow
+from services.kit.auth.principal import Principal
+from services.kit.language import Language
+from services.kit.pages import language_of
+
+Planner = Annotated[Principal, allow("cures.plan")]
+CONFLICT: Final = 409
+
+
+def router(console: Console) -> APIRouter:
+    """``/planning``."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/planning")
+    async def form(
+        request: Request, who: Planner, site: str = "", patient: str = "", q: str = ""
+    ) -> Response:
+        """Whom it is for, then the form."""
+        place = await site_of(console, who, site, "cures.plan")
+        if not patient:
+            return await _search(console, request, who, place, q[:80])
+        known = await people.known(console, who, patient[:40], place.today())
+        cadences = await console.scheduler.ask(who, "/cadences")
+        wishes = Wishes.new(place, str(cadences[0]["cadence"]), known)
+        return await _shown(console, request, who, place, wishes)
+
+    @routes.post("/planning")
+    async def answer(request: Request, who: Planner) -> Response:
+        """Show the series, answer "why not?", or book it, by the button that was pressed."""
+        sent = await request.form()
+        place = await site_of(console, who, str(sent.get("site") or ""), "cures.plan")
+        wishes = Wishes.of(sent)
+        act = {"why": _why, "book": _book}.get(str(sent.get("act")), _preview)
+        try:
+            return await act(console, request, who, place, wishes)
+        except (BadSearch, OfficeRefused) as error:
+            problem = problem_of(error, language_of(request))
+            return await _shown(console, request, who, place, wishes, problem=problem)
+
+    return routes
+
+
+async def _search(console: Console, request: Request, who: Principal, site: Site, q: str) -> Response:
+    language = language_of(request)
+    found: Sequence[people.Person] = []
+    problem = None
+    if q.strip():
+        try:
+            found = await people.search(console, who, site.name, q)
+        except (OfficeRefused, OfficeUnavailable) as error:
+            problem = error.words[language]
+    return console.page(
+        request, "planning/patient.html", page="planning", title=TEXTS["plan_tab_planning"][language],
+        tabs=tabs(who, site.name), site=site, sites=offered(console, who, "cures.plan"), q=q, found=found,
+        problem=problem,
+    )  # fmt: skip
+
+
+async def _preview(
+    console: Console, request: Request, who: Principal, site: Site, wishes: Wishes
+) -> Response:
+    answer = await console.scheduler.send(who, "POST", "/cures/preview", wishes.body(site))
+    return await _shown(console, request, who, site, wishes, preview=answer)
+
+
+async def _book(console: Console, _request: Request, who: Principal, site: Site, wishes: Wishes) -> Response:
+    """All of it or nothing; who comes second is shown what is still free."""
+    body = wishes.body(site) | {"request": wishes["request"]}
+    if wishes.chosen:
+        body["appointments"] = chosen_of(wishes.chosen)
+    if may_prescribe(who, site.name) and (document := wishes.prescription()) is not None:
+        body["prescription"] = document
+    made = await console.scheduler.send(who, "POST", "/cures", body)
+    return RedirectResponse(f"/cures/{made['cure']}?done=booked", 303)
+
+
+async def _why(console: Console, request: Request, who: Principal, site: Site, wishes: Wishes) -> Response:
+    """Say which rule forbids a time: why not Tuesday 10:00?"""
+    query = {
+        "site": site.name, "region": wishes["region"], "starts_at": why_moment(site, wishes).isoformat(),
+        "patient": str(wishes.patient()),
+    }  # fmt: skip
+    query |= {"device": wishes["why_device"]} if wishes["why_device"] else {}
+    answer = await console.scheduler.ask(who, "/why", query)
+    rules = rules_of(answer, language_of(request))
+    return await _shown(console, request, who, site, wishes, why={"ok": bool(answer["ok"]), "rules": rules})
+
+
+def why_moment(site: Site, wishes: Wishes) -> datetime:
+    """The time that was asked about. Raises BadSearch."""
+    try:
+        day = day_of(wishes["why_on"], site.today())
+        clock = datetime.strptime(wishes["why_at"].strip()[:5], "%H:%M").time()  # noqa: DTZ007  (of a wall clock)
+        return site.moment(datetime.combine(day, clock))
+    except ValueError:
+        words = said("plan_bad_time", value=wishes["why_at"] or formats.NOTHING)
+        raise BadSearch(words, "why_at") from None
+    except BadSearch as error:
+        raise BadSearch(error.words, "why_on" if error.field == "day" else "why_at") from None
+
+
+async def _shown(
+    console: Console, request: Request, who: Principal, site: Site, wishes: Wishes, *,
+    preview: Mapping[str, Any] | None = None, problem: Problem | None = None,
+    why: Mapping[str, Any] | None = None,
+) -> Response:  # fmt: skip
+    language = language_of(request)
+    resources = Resources.of(await console.scheduler.ask(who, "/resources", {"site": site.name}))
+    cadences = await console.scheduler.ask(who, "/cadences")
+    names = resources.names()
+    alternatives = (preview or {}).get("alternatives") or (problem.alternatives if problem else ())
+    series = Series.of(preview, site, names, language) if preview else None
+    return console.page(
+        request, "planning/plan.html", status=problem.status if problem else 200, page="planning",
+        title=TEXTS["plan_tab_planning"][language], tabs=tabs(who, site.name), site=site, wishes=wishes,
+        weekdays=WEEKDAYS, segments=segments(), series=series, problem=problem, why=why,
+        is_loser=bool(problem and problem.status == CONFLICT),
+        alternatives=[Series.of(row, site, names, language) for row in alternatives],
+        cadences=_cadences(cadences, language),
+        devices=resources.named("device"),
+        therapists=resources.named("therapist"),
+        may_prescribe=may_prescribe(who, site.name), may_wait=who.may("appointments.write", site.name),
+    )  # fmt: skip
+
+
+def _cadences(rows: Sequence[Mapping[str, Any]], language: Language) -> list[tuple[str, str]]:
+    return [(str(row["cadence"]), str(row.get(f"text_{language}") or row["cadence"])) for row in rows]

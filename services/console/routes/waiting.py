@@ -1,0 +1,90 @@
+"""The waiting list: who wants to come sooner, and cures that found no place."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.console.context import Console
+from services.console.errors import BadSearch, OfficeRefused
+from services.console.planning.names import names_of
+from services.console.planning.places import Site, offered, site_of, tabs
+from services.console.planning.problems import Problem, problem_of
+from services.console.planning.week import WEEKDAYS, Resources
+from services.console.planning.wishes import Wishes
+from services.console.texts import TEXTS
+from services.kit.auth.guard import allow
+from services.kit.auth.principal import Principal
+from services.kit.pages import language_of
+
+Reader = Annotated[Principal, allow("appointments.see")]
+Writer = Annotated[Principal, allow("appointments.write")]
+Text = Annotated[str, Form()]
+DONE: Final = ("added", "removed", "taken")
+
+
+def router(console: Console) -> APIRouter:
+    """``/waiting``."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/waiting")
+    async def listed(
+        request: Request, who: Reader, site: str = "", done: str = "", appointment: str = ""
+    ) -> Response:
+        """Who waits, longest first."""
+        place = await site_of(console, who, site)
+        typed = {"appointment": appointment[:40]}
+        return await _shown(console, request, who, place, done=done if done in DONE else "", typed=typed)
+
+    _add_changes(routes, console)
+    return routes
+
+
+def _add_changes(routes: APIRouter, console: Console) -> None:
+    @routes.post("/waiting")
+    async def add(request: Request, who: Writer) -> Response:
+        """An appointment that should come sooner; or, from the planner, a cure that found no place."""
+        form = await request.form()
+        place = await site_of(console, who, str(form.get("site") or ""))
+        wishes = Wishes.of(form)
+        typed = {name: str(form.get(name) or "")[:500] for name in ("appointment", "note", "automatic")}
+        try:
+            what: dict[str, Any] = {"appointment": typed["appointment"]}
+            if not typed["appointment"]:
+                what = {"cure": wishes.body(place)}
+            body = what | {
+                "times": wishes.times(), "weekdays": list(wishes.weekdays), "note": typed["note"],
+                "automatic": typed["automatic"] == "yes",
+            }  # fmt: skip
+            await console.scheduler.send(who, "POST", "/waiting", body)
+        except (BadSearch, OfficeRefused) as error:
+            problem = problem_of(error, language_of(request))
+            return await _shown(console, request, who, place, problem=problem, typed=typed)
+        return RedirectResponse(f"/waiting?site={place.name}&done=added", 303)
+
+    @routes.post("/waiting/{waiting}/remove")
+    async def remove(request: Request, who: Writer, waiting: str, site: Text = "") -> Response:
+        """Off the list."""
+        place = await site_of(console, who, site)
+        try:
+            await console.scheduler.send(who, "DELETE", f"/waiting/{waiting}")
+        except OfficeRefused as error:
+            return await _shown(console, request, who, place, problem=problem_of(error, language_of(request)))
+        return RedirectResponse(f"/waiting?site={place.name}&done=removed", 303)
+
+
+async def _shown(
+    console: Console, request: Request, who: Principal, site: Site, *, done: str = "",
+    problem: Problem | None = None, typed: dict[str, str] | None = None,
+) -> Response:  # fmt: skip
+    language = language_of(request)
+    rows = await console.scheduler.ask(who, "/waiting", {"site": site.name})
+    resources = Resources.of(await console.scheduler.ask(who, "/resources", {"site": site.name}))
+    names = await names_of(console, who, (row["patient"] for row in rows))
+    return console.page(
+        request, "planning/waiting.html", status=problem.status if problem else 200, page="waiting",
+        title=TEXTS["plan_tab_waiting"][language], tabs=tabs(who, site.name), site=site,
+        sites=offered(console, who), rows=rows, names=names, therapists=resources.names(), done=done,
+        problem=problem, typed=typed or {}, weekdays=WEEKDAYS,
+        may_change=who.may("appointments.write", site.name),
+    )  # fmt: skip
