@@ -7,13 +7,13 @@ from services.kit.auth import tokens
 from services.kit.runfile import Run, process_start, save
 
 
-def running(directory, telemetry):
+def running(directory, telemetry, **addresses):
     """As if `spondyl up` ran in this very process."""
     run = Run.model_validate({
         "pid": os.getpid(), "pid_started_at": process_start(os.getpid()), "started_at": datetime.now(UTC),
         "version": "0", "data": directory, "console": "http://127.0.0.1:1", "telemetry": telemetry,
         "panels": {}, "mqtt": "mqtt://127.0.0.1:1", "mqtt_user": "u", "mqtt_password": "p", "redis": "redis://127.0.0.1:1/0",
-        "users": {}, "sites": {},
+        "users": {}, "sites": {}, **addresses,
     })  # fmt: skip
     tokens.ensure_keys(directory)
     save(run)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
+from services.screening.exchange import routes as exchange
 from services.screening.patients import api as patients
 from services.screening.rules import api as rules
 
@@ -10,6 +11,7 @@ from services.screening.rules import api as rules
 def routers(office: Office) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
     return [
+        exchange.router(office),
         patients.router(office),
         rules.router(office),
     ]

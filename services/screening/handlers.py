@@ -1,13 +1,30 @@
-"""What screening does when it hears something: a row a stream."""
+"""What screening does when it hears something: every room's handlers of a stream, one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from broker.contract import Stream
-from services.kit.business.inbox import Handler
+from sqlalchemy import Connection
+
+from broker.contract import EVENT, STREAMS, Stream
+from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
+from services.screening.exchange import heard as exchange
 
 
 def handlers(office: Office) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
     del office
-    return {}
+    return {
+        EVENT: _in_turn(exchange.session),
+        STREAMS["appointment"]: _in_turn(exchange.appointment),
+    }
+
+
+def _in_turn(*rooms: Handler) -> Handler:
+    """Several rooms' handlers as one: all of them or none has its effect."""
+    every: Sequence[Handler] = rooms
+
+    def handle(connection: Connection, heard: Heard) -> None:
+        for one in every:
+            one(connection, heard)
+
+    return handle

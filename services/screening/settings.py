@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from services.kit.business.service import BusinessSettings
+from services.screening.exchange.settings import GdtSettings
 
 DISPUTED = ("minimum_age_years", "pregnancy", "sequestrum")
 
 
-class ScreeningSettings(BusinessSettings):
+class ScreeningSettings(GdtSettings):
     """Settings of screening; what sources dispute has the stricter one as its default."""
 
     minimum_age_years: Literal["18", "15"] = Field(

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
 
 import typer
 
-from services.kit.options import AsJson
+from services.kit.options import AsJson, Data
 
 if TYPE_CHECKING:
     from services.screening.exchange.gdt.reading import Reading
@@ -20,6 +21,7 @@ def register(root: typer.Typer) -> None:
         rich_markup_mode=None,
     )
     gdt.command("read")(_read)
+    gdt.command("write")(_write)
     root.add_typer(gdt, name="gdt")
 
 
@@ -76,3 +78,37 @@ def table(found: "Reading") -> str:
             known = FIELDS.get(value.code)
             lines.append(f"  {value.code}  {known.said['en'] if known else '?':<40} {value.content}")
     return "\n".join([*lines, *(f"warning: {text}" for text in found.warnings)])
+
+
+def _write(
+    session: Annotated[UUID, typer.Argument(help="The session's id.")],
+    out: Annotated[Path, typer.Option(help="Directory to write to; a name that is free is taken.")] = Path(),
+    version: Annotated[
+        Literal["2.1", "3.0", "3.1"] | None, typer.Option(help="Version of GDT; default SPONDYL_GDT_VERSION.")
+    ] = None,
+    charset: Annotated[
+        Literal["1", "2", "3"] | None,
+        typer.Option(help="Character set: 1 ASCII, 2 CP437, 3 ISO 8859-1; default SPONDYL_GDT_CHARSET."),
+    ] = None,
+    receiver: Annotated[str | None, typer.Option(help="GDT id of the receiver (8315).")] = None,
+    sender: Annotated[str | None, typer.Option(help="GDT id of the sender (8316).")] = None,
+    number: Annotated[
+        str | None,
+        typer.Option(help="The patient's number in the practice system (3000), where it is not known."),
+    ] = None,
+    procedure: Annotated[str | None, typer.Option(help="Procedure code (8402).")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a session's result as a GDT record 6310, asked of the running system."""
+    from services.screening.exchange.command import Wanted, write
+
+    wanted = Wanted(version, charset, receiver, sender, number, procedure)
+    told = write(session, out, wanted, data)
+    print(json.dumps(told, ensure_ascii=False) if as_json else _sentence(told))
+
+
+def _sentence(told: dict[str, Any]) -> str:
+    """What was written, for a person."""
+    warnings = [f"warning: {text}" for text in told["warnings"]]
+    return "\n".join([f"{told['file']}: {told['bytes']} bytes, record {told['record']}", *warnings])

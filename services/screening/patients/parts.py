@@ -41,7 +41,9 @@ class Part:
 
 def every() -> tuple[Part, ...]:
     """The rows. Imported here and not above: rooms stand on patients' files, whose erasure asks them all."""
-    return ()
+    from services.screening.exchange.parts import PART as EXCHANGE
+
+    return (EXCHANGE,)
 
 
 def last_days(connection: Connection, ids: Ids) -> Iterator[date]:
