@@ -20,8 +20,9 @@ def reader(*grants):
 @pytest.mark.parametrize(
     ("role", "ids"),
     [
-        ("administrator", ["wall", "sessions", "users", "trail"]),
-        ("clinician", ["wall", "sessions"]),
+        ("administrator", ["wall", "sessions", "planning", "users", "trail"]),
+        ("clinician", ["wall", "sessions", "planning"]),
+        ("reception", ["wall", "planning"]),
         ("monitor", ["wall"]),
         ("billing", ["sessions"]),
     ],
