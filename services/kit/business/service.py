@@ -60,7 +60,7 @@ class Office:
         """Files of this service."""
         return self.settings.data / self.name
 
-    def seen(self, who: Principal, action: str, record: str, site: str | None, **detail: Any) -> None:
+    def seen(self, who: Principal, action: str, record: str | None, site: str | None, **detail: Any) -> None:
         """Write down who saw or changed which record. Raises TrailUnavailable: then nothing is shown."""
         said = {name: value for name, value in detail.items() if value is not None}
         self.trail.append(who, action, record=record, site=site, detail=said)
@@ -89,6 +89,7 @@ class Work:
     checks: Sequence[Check] = ()
     background: Sequence[Callable[[], Callable[[], None]]] = ()  # each starts something and gives its end
     max_request_bytes: int = MAX_REQUEST_BYTES
+    larger_requests: Mapping[str, int] = field(default_factory=dict)  # by the ending of the path
 
 
 def run(office: Office, work: Work, audience: str) -> None:
@@ -109,6 +110,7 @@ def run(office: Office, work: Work, audience: str) -> None:
     app = http.create_app(
         name, version("spondyl"), [*checks(office, bus, consumer), *work.checks], work.routers,
         guard=bearer(public, audience), max_request_bytes=work.max_request_bytes,
+        larger_requests=work.larger_requests,
     )  # fmt: skip
     with ExitStack() as ending:
         ending.callback(office.engine.dispose)

@@ -131,7 +131,7 @@ def _listed(office: Office, who: Principal, rows: list[dict[str, Any]], action: 
     """Who saw which list, with whom on it."""
     sites = {row["site"] for row in rows}
     seen = [row["patient"] for row in rows]
-    office.seen(who, action, None, sites.pop() if len(sites) == 1 else None, shown=len(seen), patients=seen)  # type: ignore[arg-type]
+    office.seen(who, action, None, sites.pop() if len(sites) == 1 else None, shown=len(seen), patients=seen)
 
 
 def _add_duplicates(routes: APIRouter, office: Office) -> None:
