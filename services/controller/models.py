@@ -27,6 +27,21 @@ class Confirm(Act):
     note: NoteText | None = None
 
 
+class ConfirmListed(Act):
+    """The patient of this appointment of the worklist lies here: name and birth date were asked and agree."""
+
+    appointment: UUID
+    identity_asked: Literal[True]
+    pain_before: Pain | None = None
+    note: NoteText | None = None
+
+
+class Start(Act):
+    """Traction begins."""
+
+    silence_seen: bool = False  # what the bed says of a centre that has not been heard for long
+
+
 class Close(Act):
     """The session is over."""
 

@@ -22,9 +22,9 @@ from uuid import UUID
 import structlog
 
 from broker.bus import Bus, BusError, Delivery, Will
-from broker.contract import COMMAND, COMMITTED, MISSING, OPERATORS, STATUS, STREAMS
+from broker.contract import COMMAND, COMMITTED, MISSING, OPERATORS, STATUS, STREAMS, WORKLIST
 from broker.drain import Drain, Span, backlog_rate
-from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing, Operators
+from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing, Operators, Worklist
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
 from services.controller import ledger
@@ -39,9 +39,13 @@ from services.controller.recording import Recordings
 from services.controller.remote import Answer, RemoteDesk
 from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
+from services.controller.suspending import Suspender
+from services.controller.worklists import Keeper as WorklistKeeper
+from services.controller.worklists import Worklists
 from services.controller.writer import Writer, end_boot
 from services.kit import logging
 from services.kit.errors import refusals_in_one_line
+from services.kit.sealed import ensure_key, public_text
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +68,7 @@ class Station:
     writer: Writer
     drain: Drain
     desk: RemoteDesk
+    suspender: Suspender
 
 
 @dataclass(slots=True)
@@ -76,6 +81,9 @@ class Recorder:
     sessions: KnownSessions
     recordings: Recordings
     keeper: Keeper
+    lists: WorklistKeeper
+    worklists: Worklists
+    sealing_key: str
     station: Station | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     lost: LostRows = field(default_factory=LostRows)
@@ -94,7 +102,11 @@ class Recorder:
         ledger.prepare(spool.connection)
         sessions = KnownSessions(directory / "session.db")
         keeper = Keeper(directory, partial(access_key, settings), settings.site, time.time)
-        return cls(settings, directory, spool, sessions, Recordings(directory / "recordings"), keeper)
+        lists, worklists = WorklistKeeper(directory, time.time), Worklists(directory)
+        worklists.refresh()
+        sealing_key = public_text(ensure_key(settings.sealing_key))
+        recordings = Recordings(directory / "recordings")
+        return cls(settings, directory, spool, sessions, recordings, keeper, lists, worklists, sealing_key)
 
     def run(self) -> None:
         """Go round until ``stopping``; a boot that ends meanwhile is brought to its end."""
@@ -149,9 +161,11 @@ class Recorder:
             return
         self._looked = now
         self.keeper.again()
+        self.lists.again()
         found = LoopFile.load(self.directory)
         if self.station is not None:
             self._measure(self.station)
+            self.station.suspender.look()
         if found is None or (self.station is not None and str(self.station.memory.boot) == found.boot):
             return
         try:
@@ -201,6 +215,7 @@ class Recorder:
                 backlog_rate(len(memory.devices) * 1000 / self.settings.block_ms),
             ),
             RemoteDesk(memory),
+            Suspender(memory, self.sessions, self.worklists),
         )
         bus.announce(STATUS, self._status(memory, "online"), self.settings.site, memory.gateway)
         bus.subscribe(OPERATORS, self.settings.site, memory.gateway)
@@ -208,6 +223,7 @@ class Recorder:
             bus.subscribe(COMMAND, self.settings.site, device)
             bus.subscribe(COMMITTED, self.settings.site, device)
             bus.subscribe(MISSING, self.settings.site, device)
+            bus.subscribe(WORKLIST, self.settings.site, device)
         bus.start()
         log.info("recording", boot=str(memory.boot), devices=list(memory.devices), next=writer.next)
         return station
@@ -255,6 +271,7 @@ class Recorder:
             period_ms=memory.period_ns / 1e6,
             block_ms=self.settings.block_ms,
             capabilities=list(CAPABILITIES),
+            sealing_key=self.sealing_key,
         )
 
     def _receive(self, station: Station) -> None:
@@ -273,6 +290,10 @@ class Recorder:
                 station.bus.acknowledge([delivery])  # asked again until it has come
             elif isinstance(delivery.message, Operators):
                 self.keeper.take(delivery.message.signed)
+                station.bus.acknowledge([delivery])  # retained: it comes again with the next connection
+            elif isinstance(delivery.message, Worklist):
+                self.lists.take(str(delivery.device), delivery.message)
+                station.suspender.look()
                 station.bus.acknowledge([delivery])  # retained: it comes again with the next connection
             else:
                 self._answer(station, station.desk.take(delivery))

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from services.controller.admission import Admission, Whom
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 ANSWER_S = 2.5  # the loop refuses by itself what waited 2 s, so an answer comes or the loop is gone
 POLL_S = 0.002
+ASKED_BEFORE = frozenset({"start", "resume", "change"})  # what a suspended patient is not given
 FIXED_IN_A_SESSION = ("region", "segment", "body_weight_kg", "age_years", "sex", "session_number")
 
 
@@ -68,10 +70,12 @@ class Bedside:
         clocks: Clocks,
         *,
         simulated: bool = True,
+        admission: Admission | None = None,
     ) -> None:
         self.link = link
         self.store = store
         self.simulated = simulated
+        self.admission = admission
         self._public_key = public_key
         self._clocks = clocks
         self._records = Records(store)
@@ -138,6 +142,9 @@ class Bedside:
     def _load(self, memory: GatewayMemory, bed: int, device: str, request: Confirm, actor: Actor) -> Session:
         prescription = _accepted(request.prescription)
         clearance = verify(request.clearance, self._key(), request.patient, prescription.region, self._clocks)
+        if self.admission is not None:
+            whom = Whom(request.patient, prescription.region, request.appointment, clearance.valid_until)
+            self.admission.require("confirm", whom)
         phase = layout.PHASES[self.sample(memory, bed)[2][layout.S_PHASE]]
         if phase != "idle":
             words = REFUSALS[layout.REFUSAL_PHASE].format(action="confirm", phase=phase)
@@ -157,6 +164,7 @@ class Bedside:
                 operator=actor.name,
                 account=actor.account,
                 pain_before=request.pain_before,
+                cleared_until=clearance.valid_until,
             )
         )
         parameters[layout.P_SESSION] = session.session_no
@@ -189,17 +197,34 @@ class Bedside:
 
     # --- acting on a session -------------------------------------------------------------------------------
 
-    def act(self, device: str, action: str, operator: str = "") -> Answer:
-        """One of ``words.ACTIONS`` without parameters; raises SessionRefused with the kernel's reason."""
+    def act(self, device: str, action: str, operator: str = "", *, seen: bool = False) -> Answer:
+        """One of ``words.ACTIONS`` without parameters; raises SessionRefused with the reason.
+
+        ``seen``: whoever starts has said that they saw what the bed tells of a silent centre.
+        """
         memory, bed = self.bed(device)
         session = self.session_of(memory, bed)
         try:
+            self._admit(action, memory, bed, session, seen=seen)
             self._post(memory, bed, device, action)
         except (SessionRefused, BedUnavailable) as error:
             identity = session.session if session else None
             self._records.note(device, identity, operator, action, error.message, accepted=False)
             raise
         return self._acted(device, session, operator, action)
+
+    def _admit(
+        self, action: str, memory: GatewayMemory, bed: int, session: Session | None, *, seen: bool = False
+    ) -> None:
+        """Raise SessionRefused when what the centre has told this gateway is against it."""
+        if self.admission is None or action not in ASKED_BEFORE:
+            return
+        if session is not None:
+            self.admission.require(action, Whom.of(session))
+        elif int(self.sample(memory, bed)[2][layout.S_SESSION]):
+            self.admission.require_known(action)
+        if action == "start":
+            self.admission.require_seen(seen=seen)
 
     def _acted(
         self,
@@ -241,6 +266,7 @@ class Bedside:
         _same_treatment(session.prescription, prescription)
         parameters = compile_parameters(prescription, memory.period_ns / 1e9, session.session_no)
         try:
+            self._admit("change", memory, bed, session)
             self._post(memory, bed, device, "change", parameters)
         except (SessionRefused, BedUnavailable) as error:
             self._records.note(device, session.session, operator, "change", error.message, accepted=False)

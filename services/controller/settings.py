@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from broker.contract import SLUG
+from services.kit.sealed import KEY_FILE
 from services.kit.settings import Listed, Settings, listed
 
 MAX_BEDS = 64  # one loop's
@@ -33,6 +34,13 @@ class ControllerSettings(Settings):
     bedside_key: Path | None = Field(
         None,
         description="Key that PINs and badges of operators are keyed with; default DATA/secrets/bedside.key.",
+    )
+    centre_silent_h: float = Field(
+        24.0,
+        ge=0,
+        le=24 * 31,
+        description="A gateway that has not heard from the centre for so many hours says so at the bed "
+        "before each start, and a start asks that it was seen; 0: a gateway without a centre.",
     )
     loop_priority: int = Field(
         50, ge=0, le=99, description="SCHED_FIFO priority of the loop where permitted; 0: the normal class."
@@ -84,6 +92,11 @@ class ControllerSettings(Settings):
     def directory(self) -> Path:
         """Everything this gateway keeps."""
         return self.data / "gateways" / self.site
+
+    @property
+    def sealing_key(self) -> Path:
+        """The private key that names in worklists open with."""
+        return self.directory / KEY_FILE
 
     @property
     def period_ns(self) -> int:

@@ -40,6 +40,7 @@ class NewSession:
     operator: str
     account: str = ""
     pain_before: int | None = None
+    cleared_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Session:
     ended_at: datetime | None
     pain_before: int | None
     pain_after: int | None
+    cleared_until: datetime | None = None  # when its clearance ends
 
     def facts(self) -> SessionFacts:
         """What a summary takes from here."""
@@ -136,6 +138,7 @@ class Store:
             "clearance": str(new.clearance),
             "operator": new.operator,
             "account": new.account or None,
+            "cleared_until": None if new.cleared_until is None else new.cleared_until.isoformat(),
             "confirmed_at": _now(),
             "pain_before": new.pain_before,
         }
@@ -221,6 +224,18 @@ class Store:
         with self._reading() as connection:
             rows = connection.execute(SESSIONS.select().where(SESSIONS.c.ended_at.is_(None))).mappings()
             return [_session(row) for row in rows]
+
+    def of_appointments(self, appointments: Sequence[UUID]) -> dict[UUID, Session]:
+        """The newest session of each of them that the kernel took."""
+        names = [str(appointment) for appointment in appointments]
+        query = SESSIONS.select().where(
+            SESSIONS.c.appointment.in_(names), SESSIONS.c.state.in_(("open", "closed"))
+        )
+        with self._reading() as connection:
+            rows = [
+                _session(row) for row in connection.execute(query.order_by(SESSIONS.c.session_no)).mappings()
+            ]
+        return {session.appointment: session for session in rows if session.appointment is not None}
 
     def notes(self, session: UUID) -> list[Note]:
         """The session's notes, oldest first."""
@@ -322,13 +337,16 @@ def _session(row: sa.RowMapping) -> Session:
         ended_at=_moment(row["ended_at"]),
         pain_before=row["pain_before"],
         pain_after=row["pain_after"],
+        cleared_until=_moment(row["cleared_until"]),
     )
 
 
 def _grow(connection: sa.Connection) -> None:
-    """Add the column that a file of an earlier release lacks."""
-    if "account" not in {row["name"] for row in sa.inspect(connection).get_columns(SESSIONS.name)}:
-        connection.execute(sa.text("ALTER TABLE sessions ADD COLUMN account TEXT"))
+    """Add the columns that a file of an earlier release lacks."""
+    present = {row["name"] for row in sa.inspect(connection).get_columns(SESSIONS.name)}
+    for name in ("account", "cleared_until"):
+        if name not in present:
+            connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN {name} TEXT"))
 
 
 def _text(value: UUID | None) -> str | None:

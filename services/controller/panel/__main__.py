@@ -10,22 +10,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import Field, field_validator
 
+from services.controller.admission import Admission
 from services.controller.link import LoopLink
 from services.controller.loop_metrics import LoopMetrics
 from services.controller.operators import Operators, access_key
 from services.controller.panel import pages
 from services.controller.panel.api import create_panel
 from services.controller.panel.sign_ins import Entry, SignIns
+from services.controller.panel.worklist import TodaysList
 from services.controller.records import best_effort
 from services.controller.session import Bedside
 from services.controller.settings import ControllerSettings
 from services.controller.store import Store
+from services.controller.worklists import Worklists
 from services.kit import http, logging
 from services.kit.auth.operators import bedside_key_path, read_bedside_key
 from services.kit.clearance import Anchor, Clocks, read_public
 from services.kit.errors import SpondylError, refusals_in_one_line
+from services.kit.sealed import ensure_key
 from services.kit.settings import Listed
 
 log = structlog.get_logger(__name__)
@@ -75,7 +80,12 @@ def run(settings: PanelSettings) -> None:
     try:
         link = LoopLink(settings.directory)
         clocks = _clocks(store)
-        bedside = Bedside(link, store, _public_key(settings), clocks)
+        public_key = _public_key(settings)
+        worklists = Worklists(settings.directory)
+        worklists.refresh()
+        admission = Admission(worklists, clocks, silent_after_h=settings.centre_silent_h)
+        bedside = Bedside(link, store, public_key, clocks, admission=admission)
+        todays = TodaysList(admission, store, clocks, public_key, _sealing_key(settings))
         signed = _sign_ins(settings, clocks, store)
         app = create_panel(
             bedside,
@@ -84,6 +94,7 @@ def run(settings: PanelSettings) -> None:
             hosts=settings.hosts,
             clients=settings.panel_clients,
             pages=pages.router,
+            todays=todays,
         )
         app.state.registry.register(LoopMetrics(link))
         with _watched(clocks):
@@ -99,6 +110,14 @@ def _public_key(settings: PanelSettings) -> bytes | None:
         return read_public(path)
     except SpondylError as error:
         log.warning("no patient can be confirmed", error=error.message)
+        return None
+
+
+def _sealing_key(settings: PanelSettings) -> X25519PrivateKey | None:
+    try:
+        return ensure_key(settings.sealing_key)
+    except SpondylError as error:
+        log.warning("names of the worklist cannot be read", error=error.message)
         return None
 
 

@@ -28,6 +28,7 @@ from services.controller.panel.live import Listener, Live
 from services.controller.panel.sign_in_api import router as sign_in_router
 from services.controller.panel.sign_ins import SignIns
 from services.controller.panel.view import Json, bed_state, open_view, row, session_view
+from services.controller.panel.worklist import TodaysList
 from services.controller.records import Record
 from services.controller.session import ANSWER_S, Answer, Bedside
 from services.controller.shared import BEDSIDE, GatewayMemory
@@ -59,13 +60,15 @@ def create_panel(
     hosts: Iterable[str] = (),
     clients: Iterable[str] = (),
     pages: Callable[["Panel"], APIRouter] | None = None,
+    todays: TodaysList | None = None,
 ) -> FastAPI:
     """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
 
     ``signed`` knows who is signed in here, ``hosts`` are names the panel may be called by beside loopback,
-    ``clients`` are networks where its operators' browsers may be beside this machine.
+    ``clients`` are networks where its operators' browsers may be beside this machine; ``todays`` is the
+    worklist, where there is one.
     """
-    panel = Panel(bedside, version, signed)
+    panel = Panel(bedside, version, signed, todays)
     routers = [panel.router(), sign_in_router(signed)] + ([pages(panel)] if pages else [])
     app = http.create_app(
         "panel",
@@ -90,10 +93,13 @@ def create_panel(
 class Panel:
     """What the routes share."""
 
-    def __init__(self, bedside: Bedside, version: str, signed: SignIns) -> None:
+    def __init__(
+        self, bedside: Bedside, version: str, signed: SignIns, todays: TodaysList | None = None
+    ) -> None:
         self.bedside = bedside
         self.version = version
         self.signed = signed
+        self.todays = todays
         self.live = Live(bedside)
         self._background: set[asyncio.Task[None]] = set()
 
@@ -111,6 +117,8 @@ class Panel:
     async def _follow_operators(self) -> None:
         while True:
             await asyncio.to_thread(self.signed.operators.refresh)
+            if self.bedside.admission is not None:
+                await asyncio.to_thread(self.bedside.admission.worklists.refresh)
             await asyncio.sleep(OPERATORS_S)
 
     def checks(self) -> list[Check]:
@@ -329,13 +337,19 @@ def _acting(router: APIRouter, panel: Panel) -> None:
         act.__doc__ = f"Operator action {action}."
         return act
 
-    for action in ("switch-test", "start", "pause", "resume", "reset"):
+    for action in ("switch-test", "pause", "resume", "reset"):
         acting.add_api_route(f"/{action}", plain(action), methods=["POST"], name=action)
 
     @acting.post("/confirm")
     def confirm(device: str, body: models.Confirm, who: Operator) -> Json:
         """This patient lies here and gets this prescription."""
         return done(device, bedside.confirm(device, body, who.name, who.account))
+
+    @acting.post("/start")
+    def start(device: str, who: Operator, body: Annotated[models.Start | None, Body()] = None) -> Json:
+        """Traction begins; ``silence_seen`` where the centre has been silent for long."""
+        seen = body is not None and body.silence_seen
+        return done(device, bedside.act(device, "start", who.name, seen=seen))
 
     @acting.post("/close")
     def close(device: str, who: Operator, body: Annotated[models.Close | None, Body()] = None) -> Json:
@@ -354,7 +368,29 @@ def _acting(router: APIRouter, panel: Panel) -> None:
         return done(device, bedside.act(device, "heat-on" if body.on else "heat-off", who.name))
 
     _keeping(acting, panel)
+    _listing(router, acting, panel)
     router.include_router(acting)
+
+
+def _listing(router: APIRouter, acting: APIRouter, panel: Panel) -> None:
+    bedside, done = panel.bedside, panel.done
+
+    @router.get("/devices/{device}/worklist")
+    def worklist(device: str, _who: Operator) -> Json:
+        """Today's appointments with names, for whoever is signed in here: this bed's, then the others'."""
+        bedside.bed(device)
+        return _todays(panel).view(device)
+
+    @acting.post("/confirm-listed")
+    def confirm_listed(device: str, body: models.ConfirmListed, who: Operator) -> Json:
+        """The patient of this appointment lies here: prescription and clearance are the worklist's."""
+        return done(device, bedside.confirm(device, _todays(panel).request(body), who.name, who.account))
+
+
+def _todays(panel: Panel) -> TodaysList:
+    if panel.todays is None:
+        raise SessionRefused("this panel has no worklists", "dieses Bedienfeld hat keine Terminlisten")
+    return panel.todays
 
 
 def _keeping(acting: APIRouter, panel: Panel) -> None:

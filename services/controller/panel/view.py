@@ -56,6 +56,7 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "actions": list(ACTIONS_IN[phase]),
         "log": trouble,
         "session": session_view(record) if record else None,
+        **_told_by_the_centre(bedside, record),
     }
 
 
@@ -66,7 +67,9 @@ _OPEN_PRESCRIPTION = ("base_n", "peak_n", "rise_n_s", "fall_n_s", "hold_s", "res
 
 def open_view(state: Json) -> Json:
     """The state as anybody at the bed may see it: no patient, notes, pain or rest of the prescription."""
-    session = state["session"]
+    session, suspension = state["session"], state["suspension"]
+    if suspension is not None:
+        state = {**state, "suspension": {**suspension, "text": suspension["open_text"]}}
     if session is None:
         return state
     prescription = session["prescription"]
@@ -194,6 +197,18 @@ def _record(bedside: Bedside, sample: Sample) -> tuple[Record | None, str | None
         return bedside.record(int(sample[layout.S_SESSION])), None
     except SpondylError as error:
         return None, error.message
+
+
+def _told_by_the_centre(bedside: Bedside, record: Record | None) -> Json:
+    """Whether the centre has been silent for long, and whether whoever lies here is suspended."""
+    admission = bedside.admission
+    if admission is None:
+        return {"centre": None, "suspension": None}
+    heard_at, silence = admission.heard_at(), admission.silence()
+    return {
+        "centre": {"heard_at": _time(heard_at), "silent": silence.as_json() if silence else None},
+        "suspension": admission.notice(record.session) if record else None,
+    }
 
 
 def _prescribed(record: Record | None) -> Json:

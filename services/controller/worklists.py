@@ -1,0 +1,170 @@
+"""Today's appointments of this gateway's beds: the lists held in DATA/gateways/SITE/worklists/DEVICE.json.
+
+The recorder receives them from the bus and keeps the newest (``Keeper``); panel and recorder read what is
+kept
+(``Worklists``), so that a clinic works with its network down. Every list names the suspended patients of the
+whole site: the newest of the gateway's lists says who they are. Names lie in them sealed, as they came.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from broker import codec
+from broker.contract import WORKLIST
+from broker.messages import Suspension, Worklist, WorklistEntry
+from services.kit import files
+
+log = structlog.get_logger(__name__)
+
+DIRECTORY: Final = "worklists"
+AHEAD: Final = timedelta(days=1)  # a list from further ahead would be the newest for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An appointment and the bed it is planned at."""
+
+    device: str
+    entry: WorklistEntry
+
+
+class Keeper:
+    """Takes lists from the bus: an older one than the held one leaves that as it is. One thread."""
+
+    def __init__(self, directory: Path, now: Callable[[], float]) -> None:
+        self._directory = directory / DIRECTORY
+        self._now = now
+        self._waiting: dict[str, Worklist] = {}
+
+    def take(self, device: str, worklist: Worklist) -> bool:
+        """Keep it durably if it is not older; whether this gateway now holds it."""
+        held = self._held(device)
+        if held is not None and worklist.at < held.at:
+            log.warning(
+                "an older worklist was refused", device=device, at=str(worklist.at), held=str(held.at)
+            )
+            return False
+        if worklist.at > self._soonest():
+            log.warning("a worklist of the future was refused", device=device, at=str(worklist.at))
+            return False
+        return self._write(device, worklist)
+
+    def again(self) -> None:
+        """Try to write what could not be written."""
+        for device, worklist in list(self._waiting.items()):
+            self._write(device, worklist)
+
+    def _soonest(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC) + AHEAD
+
+    def _held(self, device: str) -> Worklist | None:
+        """What is held or waits to be; None for nothing, and for what a wrong clock made the newest."""
+        held = self._waiting.get(device) or _load(self._directory / f"{device}.json")
+        return held if held is not None and held.at <= self._soonest() else None
+
+    def _write(self, device: str, worklist: Worklist) -> bool:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            files.replace(self._directory / f"{device}.json", codec.encode(WORKLIST, worklist))
+        except OSError as error:
+            if device not in self._waiting:
+                log.warning("a worklist could not be kept; trying again", device=device, why=error.strerror)
+            self._waiting[device] = worklist
+            return False
+        self._waiting.pop(device, None)
+        log.info("worklist kept", device=device, entries=len(worklist.entries),
+                 suspended=len(worklist.suspended))  # fmt: skip
+        return True
+
+
+class Worklists:
+    """What is held. Safe from any thread; only ``refresh`` touches the disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / DIRECTORY
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[int, int, int]] = {}
+        self._held: dict[str, Worklist] = {}
+
+    def refresh(self) -> None:
+        """Read the files that have changed."""
+        with self._lock:
+            found = {path.stem: path for path in _files(self._directory)}
+            held = {device: worklist for device, worklist in self._held.items() if device in found}
+            for device, path in found.items():
+                try:
+                    now = path.stat()
+                except OSError:
+                    continue
+                seen = (now.st_mtime_ns, now.st_ino, now.st_size)
+                if self._seen.get(device) == seen:
+                    continue
+                self._seen[device] = seen
+                read = _load(path)
+                if read is not None:  # a damaged file takes back nothing that was read before
+                    held[device] = read
+            self._held = held
+
+    def newest(self) -> Worklist | None:
+        """The list that the centre said last."""
+        return max(self._held.values(), key=lambda worklist: worklist.at, default=None)
+
+    def suspension(self, patient: UUID, region: str) -> Suspension | None:
+        """Why this patient must not be treated in this region; an adverse event before everything else."""
+        newest = self.newest()
+        found = [
+            row
+            for row in (newest.suspended if newest else ())
+            if row.patient == patient and row.region in (None, region)
+        ]
+        return min(found, key=lambda row: (not row.adverse, row.since), default=None)
+
+    def listed(self) -> list[Listed]:
+        """Every appointment of every bed, in the order of their times."""
+        rows = [Listed(device, entry) for device, one in self._held.items() for entry in one.entries]
+        return sorted(rows, key=lambda row: (row.entry.starts_at, row.device))
+
+    def entry(self, appointment: UUID) -> Listed | None:
+        """An appointment by its id: as the newest list that has it says."""
+        found = [
+            (one.at, Listed(device, entry))
+            for device, one in self._held.items()
+            for entry in one.entries
+            if entry.appointment == appointment
+        ]
+        return max(found, key=lambda row: row[0])[1] if found else None
+
+    def of_patient(self, patient: UUID, region: str) -> list[WorklistEntry]:
+        """The appointments of a patient in a region, as far as a prescription tells it."""
+        return [
+            row.entry
+            for row in self.listed()
+            if row.entry.patient == patient and (row.entry.prescription or {}).get("region") == region
+        ]
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix == ".json")
+    except OSError:
+        return []
+
+
+def _load(path: Path) -> Worklist | None:
+    """The list in a file; None when there is none or it is damaged."""
+    try:
+        with path.open("rb") as file:
+            message = codec.decode(WORKLIST, file.read(WORKLIST.max_bytes + 1))
+    except FileNotFoundError:
+        return None
+    except (OSError, codec.Malformed) as error:
+        log.warning("a held worklist does not count", path=str(path), why=str(error)[:200])
+        return None
+    return message if isinstance(message, Worklist) else None
