@@ -27,6 +27,16 @@ class ScreeningSettings(GdtSettings):
         description="Largest file of a finding (MRI, report), in bytes; the console takes as much.",
     )  # fmt: skip
 
+    suspend_guardings: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        description="Counter-tensions in one session that suspend the patient; 12 end a session at the bed.",
+    )
+    report_least_group: int = Field(
+        5, ge=1, le=1000, description="Least number of people behind a figure of the outcome report."
+    )
+
     def disputed(self) -> dict[str, str]:
         """The settings of the contraindication rules, by their ids there."""
         return {name: str(getattr(self, name)) for name in DISPUTED}
