@@ -3,7 +3,9 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
+from services.screening.clearance import routes as clearance
 from services.screening.exchange import routes as exchange
+from services.screening.outcomes import routes as outcomes
 from services.screening.patients import api as patients
 from services.screening.rules import api as rules
 
@@ -11,6 +13,8 @@ from services.screening.rules import api as rules
 def routers(office: Office) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
     return [
+        clearance.router(office),
+        outcomes.router(office),
         exchange.router(office),
         patients.router(office),
         rules.router(office),

@@ -7,14 +7,14 @@ from sqlalchemy import Connection
 from broker.contract import EVENT, STREAMS, Stream
 from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
+from services.screening.clearance.counting import hear_sessions
 from services.screening.exchange import heard as exchange
 
 
 def handlers(office: Office) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
-    del office
     return {
-        EVENT: _in_turn(exchange.session),
+        EVENT: _in_turn(exchange.session, hear_sessions(office)),
         STREAMS["appointment"]: _in_turn(exchange.appointment),
     }
 

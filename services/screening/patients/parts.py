@@ -42,8 +42,9 @@ class Part:
 def every() -> tuple[Part, ...]:
     """The rows. Imported here and not above: rooms stand on patients' files, whose erasure asks them all."""
     from services.screening.exchange.parts import PART as EXCHANGE
+    from services.screening.outcomes.parts import PART as TREATMENT
 
-    return (EXCHANGE,)
+    return (EXCHANGE, TREATMENT)
 
 
 def last_days(connection: Connection, ids: Ids) -> Iterator[date]:

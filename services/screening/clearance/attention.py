@@ -1,0 +1,77 @@
+"""Whom a clinician has to look at today: suspended, or a review is due."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from services.kit.auth.principal import Sites
+from services.screening.clearance import store
+from services.screening.clearance.gates import progress
+from services.screening.clearance.models import Suspension
+from services.screening.clearance.words import gates, reasons
+from services.screening.patients import store as patients
+
+RECENT: Final = timedelta(days=30)  # a cure without a session for so long waits for no review
+
+
+def needing(connection: Connection, sites: Sites) -> list[dict[str, Any]]:
+    """One row a patient: why, since when; adverse events first, then the longest waiting.
+
+    A suspension that only takes a clearance away waits for nobody once that clearance has run out.
+    """
+    by_patient: dict[UUID, list[Suspension]] = {}
+    opened = store.open_at(connection, sites)
+    heads = _heads(connection, [found.patient for found in opened])
+    for found in opened:
+        by_patient.setdefault(heads.get(found.patient, found.patient), []).append(found)
+    treated = _heads(
+        connection, store.patients_treated(connection, sites, min(gates()), datetime.now(UTC) - RECENT)
+    )
+    for head in treated.values():
+        by_patient.setdefault(head, [])
+    rows = [_row(connection, patient, found) for patient, found in by_patient.items()]
+    return sorted((row for row in rows if row), key=lambda row: (not row["adverse"], row["since"]))
+
+
+def _row(connection: Connection, patient: UUID, found: list[Suspension]) -> dict[str, Any] | None:
+    file = patients.current(connection, patient)
+    if file is None:
+        return None
+    ids = patients.family(connection, patient)
+    now = datetime.now(UTC)
+    running = {given.region for given in store.clearances(connection, ids) if given.is_running(now)}
+    waiting = [one for one in found if _matters(one, running)]
+    due = [
+        {
+            "number": gate.after, "cure": one.cure and str(one.cure), "region": one.region,
+            "text_de": gate.de, "text_en": gate.en, "completed": one.completed, "suspends": gate.suspends,
+            "since": one.last_at and one.last_at.isoformat(),
+        }
+        for one in progress(connection, ids)
+        if one.last_at is None or one.last_at >= now - RECENT
+        for gate in one.due()
+    ]  # fmt: skip
+    if not waiting and not due:
+        return None
+    times = [one.at.isoformat() for one in waiting] + [row["since"] for row in due if row["since"]]
+    return {
+        "patient": str(file.patient), "site": file.site, "family_name": file.content.family_name,
+        "given_name": file.content.given_name, "birth_date": file.content.birth_date.isoformat(),
+        "adverse": any(one.adverse for one in waiting), "since": min(times),
+        "suspensions": [one.as_json() for one in waiting], "gates": due,
+    }  # fmt: skip
+
+
+def _matters(one: Suspension, running: set[str]) -> bool:
+    if not reasons()[one.reason].needs_clearance:
+        return True
+    return bool(running) if one.region is None else one.region in running
+
+
+def _heads(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """The file that counts of each."""
+    found = patients.names_of(connection, list(dict.fromkeys(ids)))
+    return {one: UUID(row["id"]) for one, row in found.items()}

@@ -1,0 +1,252 @@
+"""Giving a clearance: only with a decision that clears, a consent in force and nothing suspended."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from services.kit import clearance as kit
+from services.kit.auth.principal import Principal
+from services.kit.business.service import Office
+from services.kit.language import LANGUAGES, Language, Text
+from services.screening.clearance import people, store
+from services.screening.clearance.models import Given, Signed, Suspension
+from services.screening.clearance.suspension import close, tell
+from services.screening.clearance.words import REGION_WORDS, reasons
+from services.screening.errors import Conflict, Invalid, NotFound
+from services.screening.rules import store as decisions
+from services.screening.rules.decision import Decision
+from services.screening.settings import ScreeningSettings
+
+ISSUER = "screening"
+EARLIER = timedelta(minutes=1)  # a gateway's clock may be behind ours
+MOST_REASON = 2000
+
+
+def missing(office: Office, connection: Connection, patient: UUID, region: str) -> list[Text]:
+    """What a clearance still needs, in words; empty when it may be given."""
+    ids = people.ids(connection, patient)
+    found: list[Text] = []
+    try:
+        decision = _decided(office, connection, patient, region)
+    except Invalid as error:  # a file with which nothing can be decided
+        found.append(error.words or {"de": error.message, "en": error.message})
+    else:
+        if not decision.may_be_treated:
+            found.append(_DECISIONS.get(decision.outcome, _UNSIGNED))
+    consents = import_module("services.screening.consent.store")
+    if consents.in_force(connection, patient, region) is None:
+        found.append(_CONSENT)
+    for open_one in store.open_suspensions(connection, ids):
+        if open_one.concerns(region):
+            row = reasons()[open_one.reason]
+            found.append({"de": f"ausgesetzt: {row.de}", "en": f"suspended: {row.en}"})
+    return found
+
+
+def state(office: Office, connection: Connection, patient: UUID, region: str) -> dict[str, Any]:
+    """How it stands in one region: ``cleared``, ``suspended`` or ``none``, and what a clearance lacks."""
+    ids, now = people.ids(connection, patient), datetime.now(UTC)
+    running = [
+        given for given in store.clearances(connection, ids)
+        if given.region == region and given.is_running(now)
+    ]  # fmt: skip
+    suspended = [one for one in store.open_suspensions(connection, ids) if one.concerns(region)]
+    return {
+        "region": region,
+        "state": "suspended" if suspended else "cleared" if running else "none",
+        "clearance": running[0].as_json() if running else None,
+        "suspensions": [one.as_json() for one in suspended],
+        "missing": [dict(row) for row in missing(office, connection, patient, region)],
+    }
+
+
+def give(
+    office: Office, connection: Connection, *, patient: UUID, region: str, days: int, by: Principal
+) -> Given:
+    """Sign a clearance from now on; an earlier one of the region ends. Raises NotFound, Invalid, Conflict."""
+    longest = kit.LONGEST.days
+    if not 1 <= days <= longest:
+        raise Invalid(
+            f"days is {days}: a clearance is valid for 1 to {longest} days",
+            {
+                "de": f"Gültigkeit ist {days} Tage: 1 bis {longest} Tage sind möglich",
+                "en": f"days is {days}: a clearance is valid for 1 to {longest} days",
+            },
+        )
+    _require(office, connection, patient, region, "given")
+    return _issue(office, connection, patient, region, timedelta(days=days), by)
+
+
+def restore(
+    office: Office,
+    connection: Connection,
+    *,
+    patient: UUID,
+    suspensions: Sequence[UUID],
+    reason: str,
+    by: Principal,
+) -> list[Given]:
+    """Close suspensions for a signed reason; clearances that nothing suspends any more are issued anew.
+
+    Raises NotFound, Invalid, Conflict: also where what a clearance needs is still missing.
+    """
+    words = signed_words(reason)
+    known = {found.id: found for found in store.suspensions(connection, people.ids(connection, patient))}
+    chosen = [_restorable(known, one) for one in dict.fromkeys(suspensions)]
+    if not chosen:
+        raise Invalid(*_both("no suspension is named", "keine Aussetzung ist genannt"))
+    signed = Signed(by.account, by.name, words, datetime.now(UTC))
+    for found in chosen:
+        close(office, connection, found, signed)
+    return reissue(office, connection, patient, chosen, by, is_needed=True)
+
+
+def reissue(
+    office: Office, connection: Connection, patient: UUID, closed: Sequence[Suspension], by: Principal,
+    *, is_needed: bool,
+) -> list[Given]:  # fmt: skip
+    """New tokens until the old ones' end, where nothing is suspended any more.
+
+    ``is_needed``: raise Conflict where something else is missing, instead of leaving it.
+    """
+    ids, now = people.ids(connection, patient), datetime.now(UTC)
+    made = []
+    for region in REGION_WORDS:
+        running = [
+            given for given in store.clearances(connection, ids)
+            if given.region == region and given.is_running(now)
+        ]  # fmt: skip
+        is_closed = any(found.region in (None, region) for found in closed)
+        is_open = any(found.concerns(region) for found in store.open_suspensions(connection, ids))
+        if not running or not is_closed or is_open:
+            continue
+        if is_needed:
+            _require(office, connection, patient, region, "restored")
+        elif missing(office, connection, patient, region):
+            continue
+        made.append(_issue(office, connection, patient, region, running[0].valid_until - now, by))
+    return made
+
+
+def signed_words(reason: str) -> str:
+    """The reason that somebody signs with. Raises Invalid."""
+    words = reason.strip()
+    if not words or "\0" in words:
+        raise Invalid(
+            *_both("a signature needs a reason in words", "eine Unterschrift braucht eine Begründung")
+        )
+    if len(words) > MOST_REASON:
+        raise Invalid(
+            *_both(
+                f"the reason has {len(words)} characters: at most {MOST_REASON}",
+                f"die Begründung hat {len(words)} Zeichen: höchstens {MOST_REASON}",
+            )
+        )
+    return words
+
+
+def _require(office: Office, connection: Connection, patient: UUID, region: str, verb: str) -> None:
+    lacks = missing(office, connection, patient, region)
+    if not lacks:
+        return
+    listed: dict[Language, str] = {
+        language: "; ".join(row[language] for row in lacks) for language in LANGUAGES
+    }
+    place = REGION_WORDS[region]
+    german = {"given": "nicht erteilt", "restored": "nicht wiederhergestellt"}[verb]
+    raise Conflict(
+        *_both(
+            f"the clearance for the {place['en']} is not {verb}: {listed['en']}",
+            f"die Freigabe für die {place['de']} wird {german}: {listed['de']}",
+        )
+    )
+
+
+def _restorable(known: dict[UUID, Suspension], one: UUID) -> Suspension:
+    found = known.get(one)
+    if found is None:
+        raise NotFound(
+            *_both(f"no suspension {one} of this patient", f"keine Aussetzung {one} dieses Patienten")
+        )
+    if found.restored is not None:
+        raise Conflict(
+            *_both(
+                f"{found.restored.name} has restored this suspension already",
+                f"{found.restored.name} hat diese Aussetzung schon aufgehoben",
+            )
+        )
+    if reasons()[found.reason].restored_by == "gate":
+        raise Conflict(
+            *_both(
+                "this suspension ends with the signature of its review",
+                "diese Aussetzung endet mit der Unterschrift ihrer Zwischenprüfung",
+            )
+        )
+    return found
+
+
+def _decided(office: Office, connection: Connection, patient: UUID, region: str) -> Decision:
+    """What holds today, under this service's settings."""
+    settings = office.settings
+    disputed = settings.disputed() if isinstance(settings, ScreeningSettings) else None
+    return decisions.decision_of(
+        connection, patient, region, datetime.now(UTC).astimezone().date(), disputed
+    )  # fmt: skip
+
+
+def _issue(
+    office: Office, connection: Connection, patient: UUID, region: str, valid_for: timedelta, by: Principal
+) -> Given:
+    now = datetime.now(UTC)
+    file = people.require(connection, patient)
+    decision = _decided(office, connection, patient, region)
+    conditions = tuple(decision.conditions) if decision.outcome == "conditions" else ()
+    token, said = kit.issue(
+        kit.ensure_keys(office.settings.data).private, file.patient, region, valid_for=valid_for + EARLIER,
+        valid_from=now - EARLIER, issuer=ISSUER, conditions=conditions,
+    )  # fmt: skip
+    made = Given(
+        said.id, file.site, file.patient, region, token, conditions, said.valid_from, said.valid_until,
+        by.name, now, None, None,
+    )  # fmt: skip
+    ids = people.ids(connection, patient)
+    for earlier in store.clearances(connection, ids):
+        if earlier.region == region and earlier.ended_at is None:
+            store.end_clearance(connection, earlier, now, made.id)
+            ended = {
+                "clearance": str(earlier.id), "patient": str(earlier.patient), "region": region,
+            }  # fmt: skip
+            tell(office, connection, file.site, "clearance.ended", ended, now)
+    store.add_clearance(connection, made, by)
+    data = {name: value for name, value in made.as_json().items() if name in _TOLD}
+    tell(office, connection, file.site, "clearance.given", data, now)
+    return made
+
+
+def _both(english: str, german: str) -> tuple[str, Text]:
+    return english, {"de": german, "en": english}
+
+
+_TOLD = ("clearance", "patient", "region", "token", "valid_from", "valid_until", "conditions")
+_CONSENT: Text = {
+    "de": "es fehlt eine Einwilligung, die in Kraft ist (§ 630d BGB)",
+    "en": "a consent in force is missing (§ 630d BGB)",
+}
+_DECISIONS: dict[str, Text] = {
+    "refused": {
+        "de": "die Entscheidung lehnt die Behandlung ab",
+        "en": "the decision refuses treatment",
+    },
+    "incomplete": {
+        "de": "es fehlt eine Entscheidung: Fragen sind offen",
+        "en": "a decision is missing: questions are open",
+    },
+}
+_UNSIGNED: Text = {
+    "de": "eine Bedingung ist nicht unterschrieben",
+    "en": "a condition is not signed",
+}
