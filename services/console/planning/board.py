@@ -1,6 +1,6 @@
 """Today's board: who comes when and to which bed, with what the bed itself says at this moment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from services.kit.language import Language
 
 EARLY: Final = timedelta(minutes=45)  # so long before its time somebody may lie on the bed already
 LATE: Final = timedelta(minutes=90)
+Suspended = frozenset[tuple[str, str]]
 OPEN: Final = ("booked",)  # states in which somebody is still to come
 STAGES: Final = ("expected", "on_bed", "undecided", "overdue", "completed", "missed", "cancelled")
 TONES: Final = {
@@ -69,13 +70,15 @@ def bed_of(live: Live, site: str, device: str, language: Language) -> Bed | None
 
 
 def rows(
-    appointments: Iterable[Appointment], beds: dict[str, Bed | None], now: datetime, language: Language
-) -> list[BoardRow]:
+    appointments: Iterable[Appointment], beds: dict[str, Bed | None], suspended: Suspended, now: datetime,
+    language: Language,
+) -> list[BoardRow]:  # fmt: skip
     """The day in its order, each with how far it is."""
     ordered = sorted(appointments, key=lambda it: (it.starts_at, it.device))
     lying = _lying(ordered, beds, now)
     return [
-        BoardRow(it, _stage(it, lying, now), beds.get(it.device), warnings_of(it, language)) for it in ordered
+        BoardRow(it, _stage(it, lying, now), beds.get(it.device), warnings_of(it, suspended, language))
+        for it in ordered
     ]
 
 
@@ -84,15 +87,22 @@ def counts(found: Sequence[BoardRow]) -> list[tuple[str, int]]:
     return [(stage, count) for stage in STAGES if (count := sum(row.stage == stage for row in found))]
 
 
-def warnings_of(appointment: Appointment, language: Language) -> list[str]:
-    """Why this one may not be treated as things are: suspended, no clearance."""
-    body = appointment.body
+def suspended_of(rows: Iterable[Mapping[str, Any]]) -> Suspended:
+    """Whose clearance is suspended, for which region (empty: for both)."""
+    return frozenset((str(row["patient"]), str(row["region"] or "")) for row in rows)
+
+
+def warnings_of(appointment: Appointment, suspended: Suspended, language: Language) -> list[str]:
+    """Why this one may not be treated as things are: suspended, no clearance, no prescription."""
+    if appointment.state not in OPEN:
+        return []
+    body, who = appointment.body, appointment.patient
     found = []
-    if body.get("suspended"):
+    if {(who, ""), (who, appointment.region)} & suspended:
         found.append(TEXTS["board_suspended"][language])
-    elif body.get("cleared") is False:
+    elif not body["cleared"]:
         found.append(TEXTS["board_not_cleared"][language])
-    if body.get("prescription") is None and "prescription" in body:
+    if body["prescription"] is None:
         found.append(TEXTS["board_not_prescribed"][language])
     return found
 

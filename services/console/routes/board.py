@@ -44,7 +44,8 @@ async def _shown(
     sees = who.may("beds.see", site.name) and asked == site.today()
     devices = {it.device for it in found} if sees else set()
     beds = {device: board.bed_of(console.live, site.name, device, language) for device in devices}
-    rows = board.rows(found, beds, site.now().replace(tzinfo=None), language)
+    out = board.suspended_of(answer["suspended"])
+    rows = board.rows(found, beds, out, site.now().replace(tzinfo=None), language)
     return console.page(
         request, "planning/board.html", page="board", title=TEXTS["plan_tab_board"][language],
         tabs=tabs(who, site.name), site=site, sites=offered(console, who), day=asked, rows=rows,

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from services.console.context import Console
 from services.console.errors import BadSearch, OfficeNotFound, OfficeRefused
-from services.console.planning.models import Appointment
+from services.console.planning.models import Appointment, rules_of
 from services.console.planning.names import names_of
 from services.console.planning.places import offered, site_of, tabs
 from services.console.planning.problems import Problem, problem_of
@@ -48,7 +48,8 @@ def _add_list(routes: APIRouter, console: Console) -> None:
         language = language_of(request)
         place = await site_of(console, who, site)
         state = state if state in STATES else "open"
-        query = {"site": place.name, "state": state} | ({"patient": patient[:40]} if patient else {})
+        query = {"site": place.name} | ({"patient": patient[:40]} if patient else {})
+        query |= {"state": state} if state != "all" else {}
         rows = await console.scheduler.ask(who, "/cures", query)
         names = await names_of(console, who, (row["patient"] for row in rows))
         return console.page(
@@ -144,10 +145,12 @@ async def _shown(
         request, "planning/cure.html", status=problem.status if problem else 200, page="cure",
         title=TEXTS["cure_title"][language].format(name=name), tabs=tabs(who, site.name), site=site, it=body,
         name=name, rows=rows, prescriptions=_prescriptions(body, language), proposal=proposal, done=done,
-        gates=body.get("gates") or [], automatic=body.get("automatic"), problem=problem, at=at,
+        gate=body["gate"], suspended=body["suspended"], automatic=body.get("automatic"), problem=problem,
+        at=at,
         typed=typed or {}, may_sign=who.may("prescriptions.sign", site.name),
         may_plan=who.may("cures.plan", site.name),
-        reason=str(proposal["reason"][language]) if proposal else "",
+        against=rules_of(proposal, language) if proposal else [],
+        reason=str(proposal[f"reason_{language}"]) if proposal else "",
         sees_sessions=who.may("sessions.see", site.name),
     )  # fmt: skip
 
@@ -164,4 +167,4 @@ async def _proposal(console: Console, who: Principal, cure: str) -> dict[str, An
 def _prescriptions(body: Mapping[str, Any], language: Language) -> Sequence[Mapping[str, Any]]:
     """Newest first, each with its reason in words."""
     rows = body.get("prescriptions") or ()
-    return [{**row, "words": row["reason"].get(language) or ""} for row in reversed(rows)]
+    return [{**row, "words": row[f"reason_{language}"]} for row in reversed(rows)]

@@ -42,7 +42,7 @@ def router(console: Console) -> APIRouter:
             return await _search(console, request, who, place, q[:80])
         known = await people.known(console, who, patient[:40], place.today())
         cadences = await console.scheduler.ask(who, "/cadences")
-        wishes = Wishes.new(place, str(cadences[0]["cadence"]), known)
+        wishes = Wishes.new(place, str(cadences[0]["id"]), known)
         return await _shown(console, request, who, place, wishes)
 
     @routes.post("/planning")
@@ -145,4 +145,4 @@ async def _shown(
 
 
 def _cadences(rows: Sequence[Mapping[str, Any]], language: Language) -> list[tuple[str, str]]:
-    return [(str(row["cadence"]), str(row.get(f"text_{language}") or row["cadence"])) for row in rows]
+    return [(str(row["id"]), str(row[f"text_{language}"])) for row in rows]

@@ -65,12 +65,24 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
     @routes.post("/waiting/{waiting}/remove")
     async def remove(request: Request, who: Writer, waiting: str, site: Text = "") -> Response:
         """Off the list."""
-        place = await site_of(console, who, site)
-        try:
-            await console.scheduler.send(who, "DELETE", f"/waiting/{waiting}")
-        except OfficeRefused as error:
-            return await _shown(console, request, who, place, problem=problem_of(error, language_of(request)))
-        return RedirectResponse(f"/waiting?site={place.name}&done=removed", 303)
+        return await _sent(console, request, who, site, "DELETE", f"/waiting/{waiting}")
+
+    @routes.post("/waiting/{waiting}/accept")
+    async def accept(request: Request, who: Writer, waiting: str, site: Text = "") -> Response:
+        """Take what was offered."""
+        return await _sent(console, request, who, site, "POST", f"/waiting/{waiting}/accept")
+
+
+async def _sent(
+    console: Console, request: Request, who: Principal, site: str, method: str, path: str
+) -> Response:
+    place = await site_of(console, who, site)
+    try:
+        await console.scheduler.send(who, method, path)
+    except OfficeRefused as error:
+        return await _shown(console, request, who, place, problem=problem_of(error, language_of(request)))
+    done = "removed" if method == "DELETE" else "taken"
+    return RedirectResponse(f"/waiting?site={place.name}&done={done}", 303)
 
 
 async def _shown(

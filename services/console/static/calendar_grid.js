@@ -1,6 +1,7 @@
 // The geometry of the calendar: from a point to a row of a column, from there to a time, and back into words.
 const MINUTES = 60;
 const DAY = 24 * MINUTES;
+const LOCALES = { de: "de-DE", en: "en-GB" };
 
 /** The column and the row under a point of the window; none beside the columns. */
 export function place(frame, x, y) {
@@ -23,5 +24,5 @@ export function wallTime({ dataset: { first, step } }, { dataset: { day } }, row
 /** The same as a person reads it: of a wall clock, so that the browser's own zone does not matter. */
 export function readable(wall) {
   const form = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(document.documentElement.lang, form).format(new Date(`${wall}Z`));
+  return new Intl.DateTimeFormat(LOCALES[document.documentElement.lang], form).format(new Date(`${wall}Z`));
 }
