@@ -9,6 +9,8 @@ SpondylError
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from pydantic_core import to_jsonable_python
+
 from services.kit.errors import SpondylError
 from services.kit.language import Text
 
@@ -21,7 +23,7 @@ class _RefusedError(SpondylError):
     ) -> None:
         super().__init__(message)
         self.words = words
-        self.more = dict(more or {})
+        self.more: dict[str, Any] = to_jsonable_python(dict(more or {}))
 
 
 Kind = TypeVar("Kind", bound=_RefusedError)

@@ -1,22 +1,29 @@
 """What scheduler does when it hears something: a row a stream."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from sqlalchemy import Connection
 
-from broker.contract import STATUS, STREAMS, Stream
+from broker.contract import EVENT, STATUS, STREAMS, Stream
 from broker.messages import GatewayStatus
 from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
-from services.scheduler.booking import hearing
+from services.scheduler.booking import hearing, results
+from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
 from services.scheduler.resources import store as resources
 
 
 def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
-    del office, now
-    return {STATUS: _status, STREAMS["patient"]: hearing.hear, STREAMS["clearance"]: hearing.hear}
+    desk = Desk(office, now)
+    return {
+        STATUS: _status,
+        EVENT: partial(results.hear, desk),
+        STREAMS["patient"]: hearing.hear,
+        STREAMS["clearance"]: hearing.hear,
+    }
 
 
 def _status(connection: Connection, heard: Heard) -> None:

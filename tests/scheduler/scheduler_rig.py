@@ -29,6 +29,19 @@ WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
 SHIFT = {day: [["08:00", "18:00"]] for day in WORKDAYS}
 SITE = {"state": "DE-BE", "zone": "Europe/Berlin", "hours": SHIFT}
 
+PRESCRIPTION = {
+    "region": "lumbar", "segment": "L4/5", "body_weight_kg": 80.0, "age_years": 46, "sex": "male",
+    "session_number": 1, "peak_n": 150.0, "heat_min": 15.0,
+}  # fmt: skip
+
+
+def cure_body(**wishes):
+    """A cure of eighteen for a new patient, as a desk asks for it."""
+    return {
+        "patient": str(uuid4()), "site": "north", "region": "lumbar", "segment": "L4/5", "sessions": 18,
+        "cadence": "taper", "earliest": "2026-11-24", "times": [["08:00", "11:00"]],
+    } | wishes  # fmt: skip
+
 
 class SchedulerRig:
     """One scheduler; on a PostgreSQL by its ``url``, else on SQLite below the directory."""
@@ -53,10 +66,13 @@ class SchedulerRig:
         token = tokens.mint(self.keys.private, somebody(role, *sites), 600, [tokens.SCHEDULER])
         return {"authorization": f"Bearer {token}"}
 
+    def knock(self, method, path, *, role="reception", sites=(), **options):
+        """The answer, whatever it is."""
+        return Client(self.app, self.header(role, *sites)).request(method, path, **options)
+
     def ask(self, method, path, *, role="reception", sites=(), status=None, **options):
         """The JSON of an answer; ``status`` is asserted when given, else that it is no refusal."""
-        client = Client(self.app, self.header(role, *sites))
-        answer = client.request(method, path, **options)
+        answer = self.knock(method, path, role=role, sites=sites, **options)
         wanted = answer.is_success if status is None else answer.status_code == status
         assert wanted, f"{method} {path}: {answer.status_code} {answer.text[:900]}"
         return answer.json() if answer.content else None

@@ -12,7 +12,7 @@ from broker.messages import Data, Region, Slug
 from services.kit.moments import instant_of
 from services.scheduler.resources.models import Day, Moment, Parts, Reason, Sent, Weekday, Written
 
-State = Literal["booked", "completed", "missed", "cancelled", "undecided"]
+State = Literal["booked", "completed", "missed", "cancelled", "undecided", "aborted"]
 OPEN: Final = ("booked",)  # still to come
 HELD: Final = ("booked", "completed", "undecided")  # what keeps its bed, its therapist and its patient
 Scope = Literal["this", "following"]
@@ -58,7 +58,7 @@ class PlanAsked(Sent):
     site: Slug
     region: Region
     segment: Annotated[Written, Field(min_length=1, max_length=40)]
-    sessions: Annotated[int, Field(ge=FEWEST_SESSIONS, le=MOST_SESSIONS)]
+    sessions: Annotated[int, Field(ge=-1_000_000, le=1_000_000)]  # the desk says what a cure may have
     cadence: Slug
     earliest: Day
     times: Parts = Field(default_factory=list)

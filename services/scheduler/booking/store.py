@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or
 from services.scheduler.booking import care
 from services.scheduler.booking.models import HELD, OPEN, Appointment
 from services.scheduler.booking.tables import APPOINTMENTS, CURES, HISTORY, OCCUPANCY
-from services.scheduler.clock import MINUTE_US, SLOT_US, us_of
+from services.scheduler.clock import SLOT_US, us_of
 from services.scheduler.progression.tables import PRESCRIPTIONS
 from services.scheduler.resources.calendar import moment
 from services.scheduler.resources.store import no_such, site_of
@@ -166,8 +166,18 @@ def put(
     for one in changed:
         row = APPOINTMENTS.c.appointment == str(one.appointment)
         connection.execute(update(APPOINTMENTS).where(row).values(_row(one, at_us)))
-    take(connection, [one for one in changed if one.state in HELD])
+    take(connection, [one for one in changed if one.state == "booked"])
     note(connection, action, changed, by, reason, at_us)
+
+
+def put_state(
+    connection: Connection, action: str, one: Appointment, by: str, reason: str, at_us: int
+) -> None:
+    """An appointment that took place: what it took meanwhile is nobody's business any more."""
+    release(connection, [one])
+    row = APPOINTMENTS.c.appointment == str(one.appointment)
+    connection.execute(update(APPOINTMENTS).where(row).values(_row(one, at_us)))
+    note(connection, action, [one], by, reason, at_us)
 
 
 def _row(one: Appointment, at_us: int) -> Row:
@@ -200,18 +210,6 @@ def history_of(connection: Connection, appointment: UUID) -> list[Row]:
     """What became of it, oldest first."""
     query = select(HISTORY).where(HISTORY.c.appointment == str(appointment)).order_by(HISTORY.c.row)
     return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def at_rest(connection: Connection, one: Appointment, rest_h: int) -> Appointment | None:
-    """A held appointment of the same patient that lies too close to this one, at whatever site."""
-    rest_us = rest_h * 60 * MINUTE_US
-    near = find(
-        connection, APPOINTMENTS.c.patient == str(one.patient), APPOINTMENTS.c.state.in_(HELD),
-        APPOINTMENTS.c.appointment != str(one.appointment),
-        APPOINTMENTS.c.ends_us > us_of(one.starts_at) - rest_us,
-        APPOINTMENTS.c.starts_us < us_of(one.ends_at) + rest_us,
-    )  # fmt: skip
-    return near[0] if near else None
 
 
 # --- cures ----------------------------------------------------------------------------------------------
