@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.kit.business.service import Office
 from services.screening.clearance import routes as clearance
+from services.screening.consent import api as consent
 from services.screening.exchange import routes as exchange
 from services.screening.outcomes import routes as outcomes
 from services.screening.patients import api as patients
@@ -18,4 +19,5 @@ def routers(office: Office) -> list[APIRouter]:
         exchange.router(office),
         patients.router(office),
         rules.router(office),
+        consent.router(office),
     ]

@@ -43,8 +43,9 @@ def every() -> tuple[Part, ...]:
     """The rows. Imported here and not above: rooms stand on patients' files, whose erasure asks them all."""
     from services.screening.exchange.parts import PART as EXCHANGE
     from services.screening.outcomes.parts import PART as TREATMENT
+    from services.screening.rules.parts import PARTS as SCREENING
 
-    return (EXCHANGE, TREATMENT)
+    return (*SCREENING, EXCHANGE, TREATMENT)
 
 
 def last_days(connection: Connection, ids: Ids) -> Iterator[date]:
