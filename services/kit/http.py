@@ -55,11 +55,13 @@ def create_app(
     content_security_policy: str | None = None,
     error_page: ErrorPage | None = None,
     public_origin: str = "",
+    larger_requests: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
 
     ``guard`` knows who asks; the application does not start (SpondylError) while any of its routes does not
     say who may call it. With an ``error_page`` a browser that opens a page gets its errors as pages.
+    ``larger_requests`` allows more bytes to paths with these endings, which take files.
     Pages of ``public_origin`` (``https://host``) count as ours, also where a proxy asks by another host.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
@@ -83,6 +85,7 @@ def create_app(
         max_request_bytes=max_request_bytes,
         content_security_policy=content_security_policy,
         public_origin=public_origin,
+        larger=larger_requests,
     )
     _answer_errors(app)
     app.include_router(_watch_router(checks, registry))

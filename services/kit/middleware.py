@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import orjson
@@ -46,8 +47,10 @@ class Gate:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         content_security_policy: str | None = None,
         public_origin: str = "",
+        larger: Mapping[str, int] | None = None,
     ) -> None:
         self._app = app
+        self._larger = larger or {}
         self._origin = public_origin.lower()
         self._max_bytes = max_request_bytes
         self._headers = {
@@ -79,13 +82,14 @@ class Gate:
             await _refuse(scope, receive, send, 403, "a page of another origin may not do this here")
         elif scope["type"] == "websocket":
             await self._app(scope, receive, send)
-        elif _declared_bytes(headers) > self._max_bytes:
-            await _refuse(scope, receive, send, 413, self._too_large())
+        elif _declared_bytes(headers) > (most := self._most_bytes(scope["path"])):
+            await _refuse(scope, receive, send, 413, _too_large(most))
         else:
-            await self._pass(scope, receive, send)
+            await self._pass(scope, receive, send, most)
 
-    def _too_large(self) -> str:
-        return f"the request is larger than {self._max_bytes} bytes"
+    def _most_bytes(self, path: str) -> int:
+        """Of a request to this path: what takes files takes more than what does not."""
+        return next((most for end, most in self._larger.items() if path.endswith(end)), self._max_bytes)
 
     def _headed(self, send: Send) -> Send:
         """Every answer with the safe headers, a refusal's too."""
@@ -99,7 +103,7 @@ class Gate:
 
         return headed
 
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         began = time.perf_counter()
         read = 0
         answered = False
@@ -108,8 +112,8 @@ class Gate:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._max_bytes:
-                raise HTTPException(413, self._too_large())
+            if read > most:
+                raise HTTPException(413, _too_large(most))
             return message
 
         async def watched(message: Message) -> None:
@@ -148,6 +152,10 @@ def _is_foreign(scope: Scope, headers: Headers, public_origin: str) -> bool:
         return urlsplit(origin).netloc != headers.get("host", "") and origin != public_origin
     except ValueError:  # `http://[`: no browser's page has such an origin
         return True
+
+
+def _too_large(most: int) -> str:
+    return f"the request is larger than {most} bytes"
 
 
 def _declared_bytes(headers: Headers) -> int:
