@@ -1,5 +1,7 @@
 """`python -m services.scheduler`: cures, appointments, the planner and worklists."""
 
+from functools import partial
+
 from services.kit.auth import tokens
 from services.kit.business.service import Work, open_office, run
 from services.kit.errors import refusals_in_one_line
@@ -7,13 +9,17 @@ from services.scheduler.api import routers
 from services.scheduler.handlers import handlers
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import PACKAGE, TABLES
+from services.scheduler.worklists import publishing
+from services.scheduler.worklists.names import Names
 
 
 def main() -> None:
     """Run until SIGTERM."""
     with refusals_in_one_line():
-        office = open_office("scheduler", PACKAGE, TABLES, SchedulerSettings.load())
-        run(office, Work(handlers(office), routers(office)), tokens.SCHEDULER)
+        settings = SchedulerSettings.load()
+        office = open_office("scheduler", PACKAGE, TABLES, settings)
+        background = (partial(publishing.begin, office, Names(settings)),)
+        run(office, Work(handlers(office), routers(office), background=background), tokens.SCHEDULER)
 
 
 if __name__ == "__main__":

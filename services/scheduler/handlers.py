@@ -13,6 +13,7 @@ from services.scheduler.booking import hearing, results
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
 from services.scheduler.resources import store as resources
+from services.scheduler.worklists import hearing as names
 
 
 def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
@@ -21,9 +22,14 @@ def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
     return {
         STATUS: _status,
         EVENT: partial(results.hear, desk),
-        STREAMS["patient"]: hearing.hear,
+        STREAMS["patient"]: _patient,
         STREAMS["clearance"]: hearing.hear,
     }
+
+
+def _patient(connection: Connection, heard: Heard) -> None:
+    hearing.hear(connection, heard)
+    names.hear(connection, heard)
 
 
 def _status(connection: Connection, heard: Heard) -> None:

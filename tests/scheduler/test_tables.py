@@ -11,8 +11,9 @@ from services.scheduler.booking import tables as booking
 from services.scheduler.progression import tables as progression
 from services.scheduler.resources import tables as resources
 from services.scheduler.tables import METADATA, PACKAGE, TABLES
+from services.scheduler.worklists import tables as worklists
 
-ROOMS = (booking, progression, resources)
+ROOMS = (booking, progression, resources, worklists)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
