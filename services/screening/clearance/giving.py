@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from services.screening.clearance import people, store
 from services.screening.clearance.models import Given, Signed, Suspension
 from services.screening.clearance.suspension import close, tell
 from services.screening.clearance.words import REGION_WORDS, reasons
+from services.screening.consent import store as consents
 from services.screening.errors import Conflict, Invalid, NotFound
 from services.screening.rules import store as decisions
 from services.screening.rules.decision import Decision
@@ -37,7 +37,6 @@ def missing(office: Office, connection: Connection, patient: UUID, region: str) 
     else:
         if not decision.may_be_treated:
             found.append(_DECISIONS.get(decision.outcome, _UNSIGNED))
-    consents = import_module("services.screening.consent.store")
     if consents.in_force(connection, patient, region) is None:
         found.append(_CONSENT)
     for open_one in store.open_suspensions(connection, ids):
@@ -206,8 +205,9 @@ def _issue(
     decision = _decided(office, connection, patient, region)
     conditions = tuple(decision.conditions) if decision.outcome == "conditions" else ()
     token, said = kit.issue(
-        kit.ensure_keys(office.settings.data).private, file.patient, region, valid_for=valid_for + EARLIER,
-        valid_from=now - EARLIER, issuer=ISSUER, conditions=conditions,
+        kit.ensure_keys(office.settings.data).private, file.patient, region,
+        valid_for=min(valid_for + EARLIER, kit.LONGEST), valid_from=now - EARLIER,
+        issuer=ISSUER, conditions=conditions,
     )  # fmt: skip
     made = Given(
         said.id, file.site, file.patient, region, token, conditions, said.valid_from, said.valid_until,
