@@ -55,7 +55,8 @@ def appointment(connection: Connection, heard: Heard) -> None:
         "cure": _id(data.get("cure")), "device": _slug(data.get("device")),
         "number": data.get("number") if isinstance(data.get("number"), int) else None,
         "state": _STATES[event.type], "reason": _slug(data.get("reason")),
-        "starts_us": _us(data.get("starts_at")), "said_us": _us(event.time.isoformat()) or now_us(),
+        "starts_us": _us(data.get("starts_at")), "ends_us": _us(data.get("ends_at")),
+        "said_us": _us(event.time.isoformat()) or now_us(),
     }  # fmt: skip
     if row["appointment"] and row["patient"]:
         store.put_appointment(connection, row)

@@ -160,7 +160,7 @@ def put_appointment(connection: Connection, row: dict[str, Any]) -> None:
     key = APPOINTMENT.c.appointment == row["appointment"]
     known = connection.execute(select(APPOINTMENT).where(key).with_for_update()).mappings().first()
     if known is None:
-        empty = dict.fromkeys(("cure", "device", "number", "reason", "starts_us"))
+        empty = dict.fromkeys(("cure", "device", "number", "reason", "starts_us", "ends_us"))
         connection.execute(insert(APPOINTMENT), {**empty, **row})
     elif known["said_us"] <= row["said_us"]:
         given = {name: value for name, value in row.items() if value is not None}

@@ -73,6 +73,7 @@ APPOINTMENT: Final = Table(  # what the scheduler has said of its appointments
     Column("state", STATE, nullable=False),  # booked, cancelled, missed, completed, undecided
     Column("reason", Text),
     Column("starts_us", BigInteger),
+    Column("ends_us", BigInteger),
     Column("said_us", BigInteger, nullable=False),  # of the event: an older one that comes late says nothing
     Index("exchange_appointment_patient", "patient", "starts_us"),
 )

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("state", STATE, nullable=False),
         sa.Column("reason", sa.Text()),
         sa.Column("starts_us", sa.BigInteger()),
+        sa.Column("ends_us", sa.BigInteger()),
         sa.Column("said_us", sa.BigInteger(), nullable=False),
     )
     op.create_index("exchange_appointment_patient", "exchange_appointment", ["patient", "starts_us"])
