@@ -3,7 +3,7 @@
 The clock stands at NOW until a test sets ``rig.now``.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from access import somebody
@@ -11,8 +11,8 @@ from asgi_client import Client
 from sqlalchemy import func, select
 
 from broker import codec
-from broker.contract import STATUS, STREAMS
-from broker.messages import ClinicEvent, GatewayStatus
+from broker.contract import EVENT, STATUS, STREAMS
+from broker.messages import ClinicEvent, Event, GatewayStatus
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import bearer
@@ -41,6 +41,22 @@ def cure_body(**wishes):
         "patient": str(uuid4()), "site": "north", "region": "lumbar", "segment": "L4/5", "sessions": 18,
         "cadence": "taper", "earliest": "2026-11-24", "times": [["08:00", "11:00"]],
     } | wishes  # fmt: skip
+
+
+def session_event(cure, one, at, *, completed=True, **summary):
+    """What a bed tells at the end of a session."""
+    given = {
+        "session": uuid4(), "patient": cure["patient"], "cure": cure["cure"],
+        "appointment": one["appointment"], "region": cure["region"], "segment": "L4/5",
+        "started_at": at - timedelta(minutes=40), "ended_at": at,
+        "reason": "completed" if completed else "patient switch", "traction_s": 1800.0, "heat_s": 0.0,
+        "peak_n": 150.0, "hold_mean_n": 145.0, "hold_rms_n": 2.0, "cycles": 15, "guardings": 0,
+        "phase_s": {"hold": 900.0}, "pain_before": 6, "pain_after": 5,
+    } | summary  # fmt: skip
+    return Event(
+        id=uuid4(), type="session.completed" if completed else "session.aborted", at=at, boot=uuid4(), seq=1,
+        index=1, session=given["session"], summary=given,
+    )  # fmt: skip
 
 
 class SchedulerRig:
@@ -108,6 +124,25 @@ class SchedulerRig:
         """The id of a new one."""
         body = {"name": name, "site": site, "shifts": shifts}
         return self.ask("POST", "/therapists", role="administrator", json=body)["therapist"]
+
+    def cure(self, *, role="clinician", **wishes):
+        """A booked cure of eighteen with its first prescription, as the API shows it."""
+        body = cure_body(**wishes) | {"request": str(uuid4())}
+        if body["region"] == "lumbar":
+            body |= {"prescription": PRESCRIPTION}
+        return self.ask("POST", "/cures", role=role, json=body, status=201)
+
+    def session(self, cure, number=1, *, completed=True, site="north", event=None, **summary):
+        """A bed says that a session of this appointment is over; the event, to be heard again."""
+        one = next(one for one in cure["appointments"] if one["number"] == number)
+        self.now = max(self.now, datetime.fromisoformat(one["ends_at"]))
+        event = event or session_event(cure, one, self.now, completed=completed, **summary)
+        self.hear(EVENT, event, site, one["device"])
+        return event
+
+    def shown(self, cure):
+        """The cure as it is now."""
+        return self.ask("GET", f"/cures/{cure['cure']}")
 
     def told(self, stream=None):
         """The messages that wait in the outbox, oldest first; of one stream by its name."""

@@ -237,16 +237,21 @@ def appointments_of(
     ]  # fmt: skip
 
 
-def require_rest(connection: Connection, wanted: Sequence[Appointment]) -> None:
-    """With the patient held: nothing else of theirs lies too near, at whatever site. Raises Conflict."""
+def require_rest(
+    connection: Connection, wanted: Sequence[Appointment], besides: Sequence[Appointment] = ()
+) -> None:
+    """With the patient held: nothing else of theirs lies too near, at whatever site. Raises Conflict.
+
+    ``besides``: what is being moved with it, in its new places.
+    """
     from services.scheduler.resources.store import site_of
 
     if not wanted:
         return
     rest = timedelta(hours=site_of(connection, wanted[0].site).rest_h)
     first = min(us_of(one.starts_at - rest) for one in wanted)
-    mine = {one.appointment for one in wanted}
-    others = [
+    mine = {one.appointment for one in (*wanted, *besides)}
+    others = [one for one in besides if one.patient == wanted[0].patient and one not in wanted] + [
         one
         for one in store.of_patients(connection, {wanted[0].patient}, first)
         if one.appointment not in mine

@@ -15,6 +15,7 @@ from services.kit.therapy.prescription import Prescription, Refusal, check_docum
 
 Prescribed = Mapping[str, Any]
 LEAST_STEP_N: Final = 1.0
+PEAK: Final = "prescription.peak_n"
 _CAPPED: Final[Text] = {
     "de": " Begrenzt auf {peak} N: {why}",
     "en": " Limited to {peak} N: {why}",
@@ -141,9 +142,7 @@ def _within(
     last: Prescribed, document: dict[str, Any], refusals: list[Refusal], facts: dict[str, Any], told: Text
 ) -> tuple[dict[str, Any], list[Refusal], Text]:
     """The same with the peak cut to what the dosing table allows, and the reason saying so."""
-    caps = [
-        row for row in refusals if row.field == "peak_n" and row.limit is not None and row.value > row.limit
-    ]
+    caps = [row for row in refusals if row.field == PEAK and row.limit is not None and row.value > row.limit]
     if not caps:
         return document, refusals, told
     tightest = min(caps, key=lambda row: float(row.limit or 0))
