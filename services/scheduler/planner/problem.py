@@ -82,6 +82,7 @@ class Booked:
     cure: UUID | None = None
     number: int = 0
     confirmed: bool = True
+    region: str = ""  # unknown: only a device that treats all that this one treats can take it over
 
 
 @dataclass(frozen=True, slots=True)
