@@ -26,6 +26,7 @@ FIELDS: Final = (
     "peak_n", "traction_min", "hold_s", "heat_min", "picked",
 )  # fmt: skip
 PRESCRIBED: Final = ("body_weight_kg", "peak_n")  # numbers without which there is no prescription
+OF_PERSON: Final = ("age_years", "sex")
 OPTIONAL: Final = ("traction_min", "hold_s", "heat_min")
 DEFAULTS: Final = {"region": "lumbar", "segment": "L4/5", "sessions": "18"}
 

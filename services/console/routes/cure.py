@@ -8,13 +8,16 @@ from fastapi.responses import RedirectResponse
 
 from services.console.context import Console
 from services.console.errors import BadSearch, OfficeNotFound, OfficeRefused
+from services.console.planning import people
 from services.console.planning.models import Appointment, rules_of
 from services.console.planning.names import names_of
-from services.console.planning.places import offered, site_of, tabs
+from services.console.planning.places import Site, offered, site_of, tabs
 from services.console.planning.problems import Problem, problem_of
 from services.console.planning.week import Resources
-from services.console.planning.wishes import number_of
+from services.console.planning.wishes import OF_PERSON, OPTIONAL, PRESCRIBED, Wishes, number_of
+from services.console.refusals import said
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
@@ -77,10 +80,13 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
     async def prescribe(request: Request, who: Signer, cure: str) -> Response:
         """Confirm the next session's prescription as it was proposed, or with other numbers."""
         form = await request.form()
-        typed = {name: str(form.get(name) or "")[:MOST] for name in (*SET_BY_HAND, "reason", "number")}
+        names = ("reason", "number", "first", *SET_BY_HAND, *PRESCRIBED, *OF_PERSON, *OPTIONAL)
+        typed = {name: str(form.get(name) or "")[:MOST] for name in names}
         try:
-            proposal = await console.scheduler.ask(who, f"/cures/{cure}/proposal")
-            body = _prescribed(proposal, typed)
+            if typed["first"]:
+                body = _first_prescribed(Wishes.of(form), typed)
+            else:
+                body = _prescribed(await console.scheduler.ask(who, f"/cures/{cure}/proposal"), typed)
         except BadSearch as error:
             problem = problem_of(error, language_of(request))
             return await _shown(console, request, who, cure, problem=problem, at="prescribe", typed=typed)
@@ -101,6 +107,15 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
             return await _shown(console, request, who, cure, problem=problem, at="automatic", typed=typed)
         sent = ("PUT", f"/cures/{cure}/automatic", body)
         return await _changed(console, request, who, cure, sent, "automatic", "automatic", typed)
+
+
+def _first_prescribed(form: Wishes, typed: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed where nothing is proposed yet. Raises BadSearch."""
+    number = int(number_of(typed["number"], "number"))
+    document = form.prescription()
+    if document is None:
+        raise BadSearch(said("plan_bad_number", value=formats.NOTHING), "peak_n")
+    return {"number": number, "prescription": document | {"session_number": number}}
 
 
 def _prescribed(proposal: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
@@ -140,14 +155,16 @@ async def _shown(
     therapists = resources.names()
     rows = [Appointment.of(row, site, names, therapists) for row in body["appointments"]]
     name = names.get(str(body["patient"]), str(body["patient"])[:8])
-    proposal = None if body.get("ended_at") else await _proposal(console, who, cure)
+    proposal = None if body["ended_at"] else await _proposal(console, who, cure)
+    may_sign = who.may("prescriptions.sign", site.name)
+    first = None if proposal or not may_sign else await _first(console, who, body, site, typed or {})
     return console.page(
         request, "planning/cure.html", status=problem.status if problem else 200, page="cure",
         title=TEXTS["cure_title"][language].format(name=name), tabs=tabs(who, site.name), site=site, it=body,
         name=name, rows=rows, prescriptions=_prescriptions(body, language), proposal=proposal, done=done,
         gate=body["gate"], suspended=body["suspended"], automatic=body.get("automatic"), problem=problem,
         at=at,
-        typed=typed or {}, may_sign=who.may("prescriptions.sign", site.name),
+        typed=typed or {}, may_sign=may_sign, first=first,
         may_plan=who.may("cures.plan", site.name),
         against=rules_of(proposal, language) if proposal else [],
         reason=str(proposal[f"reason_{language}"]) if proposal else "",
@@ -162,6 +179,19 @@ async def _proposal(console: Console, who: Principal, cure: str) -> dict[str, An
     except (OfficeNotFound, OfficeRefused):
         return None
     return found
+
+
+async def _first(
+    console: Console, who: Principal, body: Mapping[str, Any], site: Site, typed: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """What a first prescription is to be made of; none where the next session has one already."""
+    to_come = [row for row in body["appointments"] if row["state"] == "booked"]
+    if not to_come or to_come[0]["prescription"] is not None:
+        return None
+    known = await people.known(console, who, str(body["patient"]), site.today())
+    names = (*PRESCRIBED, *OF_PERSON, *OPTIONAL)
+    values = {name: typed.get(name) or known.get(name, "") for name in names}
+    return {"number": to_come[0]["number"], "typed": values}
 
 
 def _prescriptions(body: Mapping[str, Any], language: Language) -> Sequence[Mapping[str, Any]]:

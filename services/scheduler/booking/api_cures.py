@@ -170,7 +170,7 @@ def _prescribing(router: APIRouter, desk: Desk) -> None:
             return whole_cure(connection, store.cure_of(connection, cure))
 
     @router.put("/cures/{cure}/automatic")
-    def automatic_put(cure: UUID, body: Automatic | None, who: Signing) -> Row:
+    def automatic_put(cure: UUID, who: Signing, body: Automatic | None = None) -> Row:
         """Let next prescriptions within these limits go without a signature; null: none."""
         limits = body.model_dump() | {"by": who.name} if body else None
         with desk.writing() as connection:
