@@ -12,9 +12,9 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
-from services.scheduler.booking import care, changes, reckon, store, waiting
+from services.scheduler.booking import care, changes, reckon, replanning, store, waiting
 from services.scheduler.booking.desk import Desk
-from services.scheduler.booking.models import Appointment, Changed, Decided, Moved, WaitingAsked
+from services.scheduler.booking.models import Appointment, Changed, Decided, Moved, ReplanAsked, WaitingAsked
 from services.scheduler.booking.shown import shown
 from services.scheduler.booking.tables import APPOINTMENTS
 from services.scheduler.clock import us_of
@@ -27,6 +27,7 @@ from services.scheduler.resources.store import no_such, site_of
 Row = dict[str, Any]
 Seeing = Annotated[Principal, allow("appointments.see")]
 Writing = Annotated[Principal, allow("appointments.write")]
+Replanning = Annotated[Principal, allow("plan.replan")]
 MOST_DAYS = 100  # of a calendar that is asked for at once
 
 
@@ -37,6 +38,7 @@ def router(desk: Desk) -> APIRouter:
     _moving(made, desk)
     _changing(made, desk)
     _waiting(made, desk)
+    _replanning(made, desk)
     return made
 
 
@@ -258,4 +260,35 @@ def _waiting(router: APIRouter, desk: Desk) -> None:
             row = waiting.row_of(connection, waiting_id)
         if not who.may("appointments.write", row["site"]):
             raise no_such("entry", "Eintrag", waiting_id)
+        return row
+
+
+def _replanning(router: APIRouter, desk: Desk) -> None:
+    @router.post("/replan", status_code=201)
+    def replan_new(body: ReplanAsked, who: Replanning) -> Row:
+        """What would be moved when a bed or somebody is out: shown, not done."""
+        here(who, "plan.replan", body.site)
+        found = replanning.propose(desk, body, who.name)
+        desk.office.seen(who, "replan.proposed", f"replan {found['replan']}", body.site)
+        return found
+
+    @router.get("/replan/{replan}")
+    def replan_shown(replan: UUID, who: Replanning) -> Row:
+        """One that was planned."""
+        row = replan_seen(replan, who)
+        desk.office.seen(who, "replan.seen", f"replan {replan}", row["site"])
+        return replanning.shown(row)
+
+    @router.post("/replan/{replan}/apply")
+    def replan_apply(replan: UUID, who: Replanning) -> Row:
+        """Do it as it was shown, or nothing; applied twice is once."""
+        row = replan_seen(replan, who)
+        desk.office.seen(who, "replan.applied", f"replan {replan}", row["site"])
+        return replanning.apply(desk, replan, who.name)
+
+    def replan_seen(replan: UUID, who: Principal) -> Row:
+        with desk.reading() as connection:
+            row = replanning.row_of(connection, replan)
+        if not who.may("plan.replan", row["site"]):
+            raise no_such("replanning", "Umplanung", replan)
         return row

@@ -112,7 +112,7 @@ def booked_of(one: Appointment) -> planner.Booked:
     return planner.Booked(
         id=one.appointment, patient=one.patient, site=one.site, device=one.device, therapist=one.therapist,
         starts_at=one.starts_at, ends_at=one.ends_at, cure=one.cure, number=one.number,
-        confirmed=one.confirmed or one.state != "booked",
+        confirmed=one.confirmed or one.state != "booked", region=one.region,
     )  # fmt: skip
 
 

@@ -1,0 +1,145 @@
+"""A bed fails or somebody is ill: what would be moved, shown first; applied only as it was shown."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, insert, select, update
+
+from services.scheduler.booking import care, reckon, store
+from services.scheduler.booking.desk import Desk
+from services.scheduler.booking.models import Appointment, ReplanAsked
+from services.scheduler.booking.series import require_rest
+from services.scheduler.booking.tables import REPLANS
+from services.scheduler.errors import Conflict, said
+from services.scheduler.planner.problem import Effort, Problem
+from services.scheduler.planner.replan import Failure, Replan, replan
+from services.scheduler.resources.store import no_such
+
+Row = dict[str, Any]
+REASON: Final = "replanned"
+NEAR_S: Final = 5.0
+
+
+def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
+    """Fewest patients moved, kept so that it can be applied as it was seen. Nothing is moved yet."""
+    with desk.reading() as connection:
+        first = reckon.problem(connection, asked.site, desk.now())
+        failure = Failure(asked.site, asked.from_, asked.to, asked.device, asked.therapist)
+        hit = [one for one in first.booked if failure.hits(one)]
+        whole = reckon.problem(connection, asked.site, desk.now(), {one.patient for one in hit})
+    found = _fewest(whole, failure)
+    moved = [
+        {
+            "appointment": str(move.was.id), "patient": str(move.was.patient), "cure": str(move.was.cure),
+            "number": move.was.number, "changes_time": move.changes_time,
+            "from": _place(move.was), "to": _place(move.to),
+        }
+        for move in found.moves
+    ]  # fmt: skip
+    result = {
+        "moved": moved, "patients_moved": found.patients_moved, "lower_bound": found.lower_bound,
+        "proven": found.proven, "gap": found.gap,
+        "unplaced": [
+            {
+                "appointment": str(one.id), "patient": str(one.patient), "cure": str(one.cure),
+                "number": one.number, "from": _place(one),
+            }
+            for one in found.unplaced
+        ],
+    }  # fmt: skip
+    asked_for = asked.model_dump(mode="json", by_alias=True)
+    values = {
+        "replan": str(uuid4()), "site": asked.site, "asked": asked_for, "result": result, "by": by,
+        "at_us": desk.at_us,
+    }  # fmt: skip
+    with desk.writing() as connection:
+        connection.execute(insert(REPLANS).values(values))
+    return shown(values)
+
+
+def _fewest(whole: Problem, failure: Failure) -> Replan:
+    """On the same day first: where that moves nobody there is nothing better to look for."""
+    near = replan(whole, replace(failure, within_days=0), Effort(replan_s=NEAR_S))
+    if not near.unplaced and near.patients_moved == 0:
+        return replace(near, lower_bound=0, unplaced_lower_bound=0, proven=True)
+    far = replan(whole, failure)
+    order = [(len(found.unplaced), found.patients_moved) for found in (near, far)]
+    if order[1] <= order[0]:
+        return far
+    return replace(far, moves=near.moves, unplaced=near.unplaced, patients_moved=near.patients_moved)
+
+
+def _place(one: Any) -> Row:
+    return {
+        "starts_at": one.starts_at.isoformat(), "ends_at": one.ends_at.isoformat(), "device": one.device,
+        "therapist": str(one.therapist),
+    }  # fmt: skip
+
+
+def row_of(connection: Connection, plan: UUID, *, lock: bool = False) -> Row:
+    """One that was shown. Raises NotFound."""
+    query = select(REPLANS).where(REPLANS.c.replan == str(plan))
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    if row is None:
+        raise no_such("replanning", "Umplanung", plan)
+    return dict(row)
+
+
+def shown(row: Row) -> Row:
+    """As the API says it."""
+    return {
+        "replan": row["replan"], "site": row["site"], "asked": row["asked"],
+        "applied": row.get("applied_us") is not None, **row["result"],
+    }  # fmt: skip
+
+
+def apply(desk: Desk, plan: UUID, by: str) -> Row:
+    """Move everything as it was shown, or nothing. Raises Conflict when anything has changed since."""
+    with desk.writing() as connection:
+        row = row_of(connection, plan, lock=True)
+        if row["applied_us"] is None:
+            changed = _as_shown(desk, connection, row["result"]["moved"])
+            for one in changed:
+                require_rest(connection, [one], besides=changed)
+            store.put(connection, "replanned", changed, by, REASON, desk.at_us)
+            desk.tell_all(connection, "moved", changed, REASON)
+            done = update(REPLANS).where(REPLANS.c.replan == row["replan"])
+            connection.execute(done.values(applied_us=desk.at_us))
+            row["applied_us"] = desk.at_us
+    return shown(row)
+
+
+def _as_shown(desk: Desk, connection: Connection, moved: Sequence[Row]) -> list[Appointment]:
+    for patient, site in sorted({(move["patient"], "") for move in moved}):
+        care.hold_patient(connection, UUID(patient), site)
+    changed = []
+    for move in sorted(moved, key=lambda move: str(move["appointment"])):
+        one = store.appointment_of(connection, UUID(move["appointment"]), lock=True)
+        here = (one.starts_at, one.device, str(one.therapist))
+        if one.state != "booked" or one.starts_at <= desk.now() or here != _where(move["from"]):
+            raise said(
+                Conflict,
+                {
+                    "de": f"Termin {one.number} hat sich seit dieser Umplanung geändert: bitte neu planen",
+                    "en": f"appointment {one.number} has changed since this was planned: plan it anew",
+                },
+            )
+        changed.append(_moved(one, move["to"]))
+    return changed
+
+
+def _where(place: Row) -> tuple[datetime, str, str]:
+    return datetime.fromisoformat(place["starts_at"]), place["device"], place["therapist"]
+
+
+def _moved(one: Appointment, place: Row) -> Appointment:
+    starts_at, device, therapist = _where(place)
+    ends_at = datetime.fromisoformat(place["ends_at"])
+    clean_up: timedelta = one.free_at - one.ends_at
+    return replace(
+        one, starts_at=starts_at, ends_at=ends_at, free_at=ends_at + clean_up, device=device,
+        therapist=UUID(therapist), confirmed=one.confirmed and starts_at == one.starts_at,
+    )  # fmt: skip

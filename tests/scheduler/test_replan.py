@@ -1,0 +1,59 @@
+"""A bed fails: fewest patients moved, shown before it is done, done as it was shown or not at all."""
+
+from datetime import datetime
+
+import pytest
+
+
+@pytest.fixture
+def failed(rig):
+    """Two beds, a cure on one of them, and that bed out for two days."""
+    people = rig.clinic()
+    cure = rig.cure(device="bed-01", therapist=people[0])
+    span = {"from": "2026-11-30T00:00:00+01:00", "to": "2026-12-02T00:00:00+01:00"}
+    body = {"site": "north", "device": "bed-01", **span}
+    return rig, cure, body
+
+
+def in_span(cure):
+    """What lies in the two days."""
+    return [one for one in cure["appointments"] if "2026-11-30" <= one["starts_at"][:10] < "2026-12-02"]
+
+
+def test_it_is_shown_first_and_applied_as_it_was_shown(failed):
+    """Another bed at the same time moves nobody; nothing changes until the desk says so."""
+    rig, cure, body = failed
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    assert {move["appointment"] for move in found["moved"]} == {one["appointment"] for one in in_span(cure)}
+    assert (found["patients_moved"], found["lower_bound"], found["proven"]) == (0, 0, True)
+    assert {move["to"]["device"] for move in found["moved"]} == {"bed-02"}
+    assert rig.shown(cure)["appointments"] == cure["appointments"]
+    rig.ask("POST", f"/replan/{found['replan']}/apply")
+    assert rig.ask("POST", f"/replan/{found['replan']}/apply")["applied"], "twice is once"
+    now = {one["appointment"]: one for one in rig.shown(cure)["appointments"]}
+    for move in found["moved"]:
+        one = now[move["appointment"]]
+        assert datetime.fromisoformat(one["starts_at"]) == datetime.fromisoformat(move["to"]["starts_at"])
+        assert one["device"] == "bed-02"
+    assert sum(event.type == "appointment.moved" for event in rig.told()) == len(found["moved"])
+
+
+def test_what_changed_since_it_was_shown_is_not_moved(failed):
+    """Another desk called one off: nothing of the plan is applied."""
+    rig, cure, body = failed
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    one = in_span(cure)[0]
+    rig.ask("POST", f"/appointments/{one['appointment']}/cancel", json={"reason": "ill"})
+    rig.ask("POST", f"/replan/{found['replan']}/apply", status=409)
+    devices = {row["device"] for row in rig.shown(cure)["appointments"]}
+    assert devices == {"bed-01"}
+
+
+def test_only_who_may_replan_there_sees_it(failed):
+    """A therapist may not, and another site's plan does not exist."""
+    rig, _, body = failed
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    rig.ask("POST", "/replan", role="therapist", json=body, status=403)
+    rig.ask("POST", f"/replan/{found['replan']}/apply", sites=("south",), status=404)
+    rig.ask("POST", "/replan", json=body | {"to": "2026-11-01T00:00:00+01:00"}, status=422)
+    rig.ask("POST", "/replan", json=body | {"therapist": found["replan"]}, status=422)
