@@ -100,8 +100,10 @@ def replan(problem: Problem, failure: Failure, effort: Effort = NORMAL) -> Repla
         return Replan((), (), 0, 0, 0, proven=True)
     rows = tuple(_candidates(problem, failure, hit))
     struck = tuple(row for row in rows if row.hit)
-    known = Moving(struck, problem).solve(effort) if len(struck) < len(rows) else None
-    return Moving(rows, problem).solve(effort, known)
+    if len(struck) == len(rows):
+        return Moving(rows, problem).solve(effort)
+    half = replace(effort, replan_s=effort.replan_s / 2)
+    return Moving(rows, problem).solve(half, Moving(struck, problem).solve(half))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,8 @@ class Movable:
 
     def place_of(self, move: Move) -> int | None:
         """Which of the places a move leads to."""
-        minute = minute_of(move.to.starts_at)
-        return next(
-            (k for k, at in enumerate(self.places) if at.site == move.site and at.start.minute == minute),
-            None,
-        )
+        wanted = (move.site, minute_of(move.to.starts_at))
+        return next((k for k, at in enumerate(self.places) if (at.site, at.start.minute) == wanted), None)
 
 
 def _candidates(problem: Problem, failure: Failure, hit: list[Booked]) -> Iterator[Movable]:
