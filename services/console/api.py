@@ -19,6 +19,7 @@ from services.console.routes import (
     design,
     oidc,
     patient_view,
+    patients,
     sessions,
     sign_in,
     streams,
@@ -32,7 +33,10 @@ from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
-ROOMS: Final = (wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users)
+FORM_BYTES: Final = 100_000  # of a form around a file
+ROOMS: Final = (
+    wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients,
+)  # fmt: skip
 
 
 def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
@@ -69,6 +73,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         content_security_policy=STRICT_POLICY,
         error_page=error_page(console),
         public_origin=settings.public_url,
+        larger_requests={"/findings": settings.attachment_most_bytes + FORM_BYTES},
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )
     app.add_exception_handler(PasswordChangeFirst, identity.lead_to_password)

@@ -34,6 +34,10 @@ class ConsoleSettings(Settings):
     )
     screening_url: str = Field("", description="Address of screening's HTTP API; empty: no patients' files.")
     scheduler_url: str = Field("", description="Address of the scheduler's HTTP API; empty: no calendar.")
+    attachment_most_bytes: int = Field(
+        64_000_000, ge=100_000, le=1_000_000_000,
+        description="Largest file of a finding (MRI, report), in bytes; the console takes as much.",
+    )  # fmt: skip
     panels: dict[str, str] = Field(
         default={},
         description="Bedside panel of each bed: JSON {site/device: address}; the device alone where no other "

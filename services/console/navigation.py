@@ -33,6 +33,7 @@ class Entry:
 
 ENTRIES: Final = (
     Entry("wall", "nav_wall", "/", "bed", "beds.see", also="/beds/"),
+    Entry("patients", "nav_patients", "/patients", "person", "patients.see"),
     Entry("sessions", "nav_sessions", "/sessions", "sessions", "sessions.see"),
     Entry(
         "planning",
