@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -46,10 +46,16 @@ def up(plan: Plan, *, as_json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, supervisor.request_stop)
     announce = _Announcer(run, as_json=as_json, demo=plan.demo)
+    filling: list[subprocess.Popen[bytes]] = []
+    if plan.demo:
+        announce.then = lambda: filling.append(_fill(plan.data))
     try:
         supervisor.run(tick=announce)
     finally:
         announce.close()
+        for process in filling:
+            process.terminate()
+            process.wait()
         _say("ending every process", quiet=as_json)
         supervisor.stop(within_s=STOP_WITHIN_S)
         (plan.data / "run.json").unlink(missing_ok=True)
@@ -72,6 +78,17 @@ def _prepare(plan: Plan) -> tuple[Run, Supervisor]:
     )
     save(run)
     return run, supervisor
+
+
+def _fill(data: Path) -> subprocess.Popen[bytes]:
+    """Let made-up people come to the demo's clinics, beside everything else."""
+    with (data / "log" / "demo-clinic.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.demo_clinic", str(data)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def _identity_token(data: Path) -> None:
@@ -105,6 +122,7 @@ class _Announcer:
         self._run = run
         self._demo = demo
         self._as_json = as_json
+        self.then: Callable[[], object] = lambda: None  # once it is said
         self._began = time.monotonic()
         self._next_look = 0.0
         self._next_word = self._began + 5.0
@@ -122,6 +140,7 @@ class _Announcer:
         if not self._waiting:
             self.close()
             self._announce()
+            self.then()
         elif now > self._began + READY_WITHIN_S:
             raise SpondylError(
                 f"{self._names} did not answer within {READY_WITHIN_S:.0f} s: see {self._run.data / 'log'}"

@@ -1,0 +1,270 @@
+"""`python -m deploy.demo_clinic DATA`: fills a demo with made-up people through the services' own API.
+
+Everything is done as a desk would do it: files, answers, consents, clearances, cures from today on. Who is
+finished is written down, so that a second start changes nothing that somebody has changed since.
+"""
+
+import io
+import json
+import math
+import random
+import sys
+import time
+import tomllib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+import httpx
+
+from services.kit.auth import tokens
+from services.kit.auth.principal import Grant, Principal
+from services.kit.errors import SpondylError, refusals_in_one_line
+from services.kit.runfile import Run, load, read_json, write_private
+from services.kit.therapy.prescription import check_document
+
+WHO: Final = Principal(
+    "demo-clinic", "Demo clinic", (Grant("administrator"), Grant("clinician"), Grant("reception"))
+)
+FILE_FIELDS: Final = (
+    "family_name", "given_name", "birth_date", "sex", "insurance", "body_weight_kg", "body_height_cm",
+    "diagnosis", "region", "segment",
+)  # fmt: skip
+CLEARED_DAYS: Final = 120
+BEDS_WITHIN_S: Final = 120.0
+ALWAYS: Final = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+Person = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Clinic:
+    """The services as the demo's own staff reaches them."""
+
+    screening: httpx.Client
+    scheduler: httpx.Client
+
+    def ask(self, office: httpx.Client, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """The answer's JSON. Raises SpondylError with the service's own words."""
+        answer = office.request(method, path, json=body, params=query or None)
+        if answer.is_error:
+            raise SpondylError(f"{method} {path}: {answer.json().get('detail', answer.status_code)}")
+        return answer.json() if answer.content else None
+
+
+def settle(run: Run) -> int:
+    """Everybody at their site; how many were new. Raises SpondylError, httpx.HTTPError."""
+    table = tomllib.loads((files("deploy") / "demo_clinic.toml").read_text(encoding="utf-8"))
+    done = _Done(run.data)
+    sites = list(run.sites)
+    with _clinic(run) as clinic:
+        for site in sites:
+            if done.new(f"site {site}"):
+                _open(clinic, site, table["therapist"])
+                done.add(f"site {site}")
+        _wait_for_beds(clinic, sites)
+        people = [person for person in table["person"] if done.new(_name(person))]
+        for person in people:
+            site = sites[table["person"].index(person) % len(sites)]
+            _welcome(clinic, site, person)
+            done.add(_name(person))
+    return len(people)
+
+
+class _Done:
+    """Who is finished, in DATA/demo-clinic.json."""
+
+    def __init__(self, data: Path) -> None:
+        self._path = data / "demo-clinic.json"
+        try:
+            self._names: list[str] = list(read_json(self._path).get("done", []))
+        except (SpondylError, AttributeError):
+            self._names = []
+
+    def new(self, name: str) -> bool:
+        return name not in self._names
+
+    def add(self, name: str) -> None:
+        self._names.append(name)
+        write_private(self._path, json.dumps({"done": self._names}))
+
+
+@contextmanager
+def _clinic(run: Run) -> Iterator[Clinic]:
+    token = tokens.mint(
+        tokens.ensure_keys(run.data).private, WHO, 3600, audiences=(tokens.SCREENING, tokens.SCHEDULER)
+    )
+    headers = {"authorization": f"Bearer {token}"}
+    with (
+        httpx.Client(base_url=run.screening, headers=headers, timeout=30, trust_env=False) as screening,
+        httpx.Client(base_url=run.scheduler, headers=headers, timeout=30, trust_env=False) as scheduler,
+    ):
+        yield Clinic(screening, scheduler)
+
+
+def _open(clinic: Clinic, site: str, therapists: list[Person]) -> None:
+    """Open around the clock: whoever looks at the demo at night sees a day's work, too."""
+    known = clinic.ask(clinic.scheduler, "GET", f"/sites/{site}")
+    told = {name: known[name] for name in ("state", "zone", "appointment_min", "clean_up_min", "rest_h")}
+    clinic.ask(clinic.scheduler, "PUT", f"/sites/{site}", {**told, "hours": ALWAYS, "closed": []})
+    for therapist in therapists:
+        clinic.ask(clinic.scheduler, "POST", "/therapists", {**therapist, "site": site, "shifts": ALWAYS})
+
+
+def _wait_for_beds(clinic: Clinic, sites: list[str]) -> None:
+    """Until every site's gateway has said which beds it has."""
+    deadline = time.monotonic() + BEDS_WITHIN_S
+    for site in sites:
+        while not clinic.ask(clinic.scheduler, "GET", "/resources", site=site)["devices"]:
+            if time.monotonic() > deadline:
+                raise SpondylError(f"no bed of {site} was heard of within {BEDS_WITHIN_S:.0f} s")
+            time.sleep(0.5)
+
+
+def _welcome(clinic: Clinic, site: str, person: Person) -> None:
+    """One person as far as their stage says."""
+    patient = _file(clinic, site, person)
+    for stage in STAGES[person["stage"]]:
+        stage(clinic, site, patient, person)
+
+
+def _file(clinic: Clinic, site: str, person: Person) -> str:
+    content = {name: person[name] for name in FILE_FIELDS}
+    content["birth_date"] = person["birth_date"].isoformat()
+    content["email"] = f"{_ascii(person['given_name'])}.{_ascii(person['family_name'])}@example.org"
+    content["language"] = "de"
+    found = clinic.ask(
+        clinic.screening, "POST", "/patients", {"site": site, "content": content, "anyway": True}
+    )
+    return str(found["patient"])
+
+
+def _answer(clinic: Clinic, _site: str, patient: str, person: Person) -> None:
+    """Every question, or the first half of them where the sheet is only begun."""
+    sheet = clinic.ask(clinic.screening, "GET", f"/patients/{patient}/questionnaire", region=person["region"])
+    questions = sheet["questions"]
+    if person["stage"] == "begun":
+        questions = questions[: len(questions) // 2]
+    for question in questions:
+        value = _value(question["id"], person)
+        clinic.ask(clinic.screening, "PUT", f"/patients/{patient}/answers/{question['id']}", {"value": value})
+
+
+def _value(rule: str, person: Person) -> dict[str, Any]:
+    if rule == person.get("answer"):
+        return {"answer": "yes"}
+    if rule == "severe-osteoporosis" and (percent := person.get("osteoporosis_percent")):
+        return {"answer": "yes", "bone_loss_percent": percent, "fresh_fracture": False}
+    return {"answer": "no"}
+
+
+def _sign(clinic: Clinic, _site: str, patient: str, person: Person) -> None:
+    """What is relative, signed by a clinician."""
+    decision = clinic.ask(clinic.screening, "GET", f"/patients/{patient}/decision", region=person["region"])
+    for rule in decision["unsigned"]:
+        reason = "Befund gesehen, leichte Ausprägung; niedrigere Spitze und Kontrolle nach drei Sitzungen"
+        body = {"region": person["region"], "reason": reason}
+        clinic.ask(clinic.screening, "POST", f"/patients/{patient}/conditions/{rule}", body)
+
+
+def _decide(clinic: Clinic, _site: str, patient: str, person: Person) -> None:
+    clinic.ask(clinic.screening, "POST", f"/patients/{patient}/decisions", {"region": person["region"]})
+
+
+def _consent(clinic: Clinic, _site: str, patient: str, person: Person) -> None:
+    """Informed by a made-up doctor about every point, signed by a made-up hand, with a copy handed over."""
+    consents = f"/patients/{patient}/consents"
+    points = list(clinic.ask(clinic.screening, "GET", consents)["points"])
+    begun = clinic.ask(
+        clinic.screening, "POST", consents,
+        {"region": person["region"], "informed_by": "Dr. Weber", "points": points},
+    )  # fmt: skip
+    name = f"{person['given_name']} {person['family_name']}"
+    drawn = {"signer": name, "png": b64encode(_signature(name)).decode()}
+    clinic.ask(clinic.screening, "POST", f"{consents}/{begun['id']}/signature", drawn)
+    clinic.ask(clinic.screening, "POST", f"{consents}/{begun['id']}/copy", {"how": "paper"})
+
+
+def _signature(name: str) -> bytes:
+    """A wave that no two names share, as a hand would draw it: PNG."""
+    from PIL import Image, ImageDraw
+
+    dice = random.Random(name)  # noqa: S311  (a picture, nothing secret)
+    picture = Image.new("RGBA", (480, 160), (0, 0, 0, 0))
+    phase, height = dice.uniform(0, 6), dice.uniform(20, 45)
+    wave = [
+        (30 + step * 3, 80 + height * math.sin(step / 4.7 + phase) * math.cos(step / 11 + 2 * phase))
+        for step in range(140)
+    ]
+    ImageDraw.Draw(picture).line(wave, fill=(20, 20, 60, 255), width=4, joint="curve")
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
+
+
+def _clear(clinic: Clinic, _site: str, patient: str, person: Person) -> None:
+    body = {"region": person["region"], "days": CLEARED_DAYS}
+    clinic.ask(clinic.screening, "POST", f"/patients/{patient}/clearances", body)
+
+
+def _plan(clinic: Clinic, site: str, patient: str, person: Person) -> None:
+    """A cure from today on, with the first session's prescription."""
+    body = {
+        "patient": patient, "site": site, "region": person["region"], "segment": person["segment"],
+        "sessions": person["sessions"], "cadence": "taper",
+        "earliest": datetime.now(UTC).date().isoformat(), "prescription": first_prescription(person),
+        "request": str(uuid5(NAMESPACE_URL, f"demo {patient}")),
+    }  # fmt: skip
+    cure = clinic.ask(clinic.scheduler, "POST", "/cures", body)
+    ceiling_n = body["prescription"]["peak_n"] * 1.6
+    limits = {"most_peak_n": round(ceiling_n), "most_step_n": 25.0}
+    clinic.ask(clinic.scheduler, "PUT", f"/cures/{cure['cure']}/automatic", limits)
+
+
+def first_prescription(person: Person) -> dict[str, Any]:
+    """A first session's, with its peak at the person's share of what the dosing table permits."""
+    age = datetime.now(UTC).year - person["birth_date"].year - 1
+    document: dict[str, Any] = {
+        "region": person["region"], "segment": person["segment"], "body_weight_kg": person["body_weight_kg"],
+        "age_years": age, "sex": person["sex"], "session_number": 1, "peak_n": 1000.0,
+        "traction_min": 12.0, "precondition_s": 30.0,
+    }  # fmt: skip
+    against = [row for row in check_document(document) if row.field == "prescription.peak_n"]
+    ceiling_n = min(row.limit for row in against if row.limit is not None)
+    return {**document, "peak_n": float(int(ceiling_n * person["peak_share"]))}
+
+
+STAGES: Final = {
+    "planned": (_answer, _sign, _decide, _consent, _clear, _plan),
+    "refused": (_answer, _decide),
+    "condition": (_answer,),
+    "begun": (_answer,),
+    "new": (),
+}
+
+
+def _name(person: Person) -> str:
+    return f"{person['family_name']}, {person['given_name']}"
+
+
+def _ascii(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isascii() and letter.isalnum())
+
+
+def main() -> None:
+    """Fill the demo of the data directory that is named."""
+    with refusals_in_one_line():
+        try:
+            count = settle(load(Path(sys.argv[1])))
+        except httpx.HTTPError as error:
+            raise SpondylError(f"a service does not answer: {error}") from None
+        print(f"{count} people came to the demo's clinics")
+
+
+if __name__ == "__main__":
+    main()

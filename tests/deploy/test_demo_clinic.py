@@ -1,0 +1,28 @@
+"""The demo's made-up people, before any of them comes."""
+
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from deploy import demo_clinic
+from services.kit.therapy.prescription import check_document
+
+TABLE = tomllib.loads((files("deploy") / "demo_clinic.toml").read_text(encoding="utf-8"))
+PLANNED = [person for person in TABLE["person"] if person["stage"] == "planned"]
+
+
+@pytest.mark.parametrize("person", PLANNED, ids=lambda person: person["family_name"])
+def test_a_first_prescription_of_the_demo_is_within_every_limit(person):
+    """A refused prescription would leave the demo without the cure that it is to show."""
+    assert check_document(demo_clinic.first_prescription(person)) == []
+
+
+def test_the_demo_shows_every_stage_of_a_patient_s_way():
+    """Cleared, refused, waiting for a signature, half answered, new: a desk meets them all."""
+    assert {person["stage"] for person in TABLE["person"]} == set(demo_clinic.STAGES)
+
+
+def test_nobody_of_the_demo_can_be_reached():
+    """A made-up address must not be somebody's."""
+    assert all("email" not in person and "phone" not in person for person in TABLE["person"])
