@@ -42,20 +42,16 @@ _SUSPENDED: Final = Words(
 )
 _UNDER_WAY: Final = {  # by adverse
     True: Words(
-        "adverse event: this patient's treatment is suspended since {since}, because {reason}. The session "
-        "is "
-        "paused and cannot be resumed; look after the patient and end it",
-        "Unerwünschtes Ereignis: die Behandlung ist ausgesetzt seit {since}, Grund: {reason}. Die Sitzung "
-        "ist "
-        "angehalten und kann nicht fortgesetzt werden; Patient ansprechen und beenden",
+        "Adverse event: this patient's treatment is suspended since {since}, because {reason}. A running "
+        "session is paused and cannot be resumed; look after the patient and end it.",
+        "Unerwünschtes Ereignis: die Behandlung ist ausgesetzt seit {since}, Grund: {reason}. Eine laufende "
+        "Sitzung wird angehalten und kann nicht fortgesetzt werden; Patient ansprechen und beenden.",
     ),
     False: Words(
-        "this patient's treatment is suspended since {since}, because {reason}. The session may end "
-        "normally; "
-        "the next one needs a clinician's signature",
-        "Die Behandlung dieses Patienten ist ausgesetzt seit {since}, Grund: {reason}. Die Sitzung darf "
-        "normal "
-        "zu Ende gehen; die nächste braucht eine ärztliche Unterschrift",
+        "This patient's treatment is suspended since {since}, because {reason}. The session may end "
+        "normally; the next one needs a clinician's signature.",
+        "Die Behandlung ist ausgesetzt seit {since}, Grund: {reason}. Die Sitzung darf normal zu Ende gehen; "
+        "die nächste braucht eine ärztliche Unterschrift.",
     ),
 }
 _TOLD_WHEN_SIGNED_IN: Final = Words("the reason is shown to who is signed in", "siehe nach Anmeldung")
@@ -144,9 +140,12 @@ class Admission:
             raise _refusal(_UNREAD.format(action=action))
 
     def require_seen(self, *, seen: bool) -> None:
-        """Raise SessionRefused when the centre is silent and nobody has said that they saw it."""
+        """Raise SessionRefused when the centre is silent and nobody has said that they saw it.
+
+        A gateway that never heard from one may have none: it says so and asks nothing.
+        """
         silence = self.silence()
-        if silence is not None and not seen:
+        if silence is not None and not seen and self.heard_at() is not None:
             raise SessionRefused(_UNSEEN.en.format(silence=silence.en), _UNSEEN.de.format(silence=silence.de))
 
     def silence(self) -> Words | None:

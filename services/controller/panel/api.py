@@ -379,7 +379,9 @@ def _listing(router: APIRouter, acting: APIRouter, panel: Panel) -> None:
     def worklist(device: str, _who: Operator) -> Json:
         """Today's appointments with names, for whoever is signed in here: this bed's, then the others'."""
         bedside.bed(device)
-        return _todays(panel).view(device)
+        if panel.todays is None:
+            return {"device": device, "heard_at": None, "silent": None, "appointments": []}
+        return panel.todays.view(device)
 
     @acting.post("/confirm-listed")
     def confirm_listed(device: str, body: models.ConfirmListed, who: Operator) -> Json:

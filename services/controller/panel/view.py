@@ -206,7 +206,11 @@ def _told_by_the_centre(bedside: Bedside, record: Record | None) -> Json:
         return {"centre": None, "suspension": None}
     heard_at, silence = admission.heard_at(), admission.silence()
     return {
-        "centre": {"heard_at": _time(heard_at), "silent": silence.as_json() if silence else None},
+        "centre": {
+            "heard_at": _time(heard_at),
+            "silent": silence.as_json() if silence else None,
+            "must_be_seen": bool(silence and heard_at),
+        },
         "suspension": admission.notice(record.session) if record else None,
     }
 

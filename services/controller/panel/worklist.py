@@ -120,6 +120,7 @@ class TodaysList:
             "segment": prescription.get("segment"),
             "peak_n": prescription.get("peak_n"),
             "clear": clear,
+            **self._validity(entry, clear=clear),
             "state": words.as_json(),
             "session": _treated(session) if session else None,
         }
@@ -134,6 +135,13 @@ class TodaysList:
         if clearance.conditions:
             return True, _CLEARED_IF.format(until=until, conditions=", ".join(clearance.conditions))
         return True, _CLEARED.format(until=until)
+
+    def _validity(self, entry: WorklistEntry, *, clear: bool) -> Json:
+        clearance = self._clearance(entry) if clear else None
+        return {
+            "cleared_until": clearance.valid_until.isoformat() if clearance else None,
+            "conditions": list(clearance.conditions) if clearance else [],
+        }
 
     def _against(self, entry: WorklistEntry) -> Words | None:
         region = (entry.prescription or {}).get("region")

@@ -28,6 +28,13 @@ export async function post(path, body, options = {}) {
   throw error;
 }
 
+/** GET and answer the body; throws an Error with `status`, 0 when nobody answers. */
+export async function get(path) {
+  const answer = await fetch(path).catch(() => ({ ok: false, status: 0 }));
+  if (answer.ok) return answer.json();
+  throw Object.assign(new Error(texts.no_answer), { status: answer.status });
+}
+
 /** What an answer says in the page's language. */
 export function said(answer) {
   return (language === "de" && answer.detail_de) || answer.detail || "";

@@ -64,7 +64,7 @@ export function ask(name, act, text = null) {
     }
   };
   show(dialog);
-  (form.querySelector("input, select, textarea") ?? form.querySelector("[data-cancel]")).focus();
+  (form.querySelector(":is(input, select, textarea):not([hidden] *)") ?? form.querySelector("[data-cancel]")).focus();
 }
 
 /** Close whatever is open. */

@@ -5,6 +5,7 @@ import { Sweep, scaleFor } from "/kit/sweep.js";
 import { fill, follow, language, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
+import { prepareToday, showToday, startBody, startNotice, warnings } from "./today.js";
 import { words } from "./words.js";
 
 const SILENT_MS = 1000; // 50 frames a second come; after this nobody may trust a number
@@ -196,6 +197,8 @@ function showState() {
   panel.dataset.phase = state.phase;
   showAlarms(state.alarms);
   byId("mains").hidden = state.mains;
+  warnings(state);
+  showToday(state);
   showSteps();
   showActions();
   showNotes();
@@ -316,7 +319,10 @@ function change() {
 const DO = {
   confirm: () => ask("confirm", (form) => act("confirm", confirmBody(form))),
   "switch-test": () => actNow("switch-test"),
-  start: () => ask("start", () => act("start"), startText()),
+  start: () => {
+    startNotice(state);
+    ask("start", (form) => act("start", startBody(form)), startText());
+  },
   pause: () => actNow("pause"),
   resume: () => ask("resume", () => act("resume"), fill(texts.resume_text, { peak: whole(state.peak_n) })),
   reset: () => ask("reset", () => act("reset")),
@@ -378,7 +384,9 @@ const sound = new AlarmSound(byId("sound"));
 prepare();
 showState();
 const live = follow(device, (message) => TAKERS[message.type]?.(message));
+prepareToday({ path, act, signedIn });
 prepareSignIn(() => {
+  showToday(state);
   live.again(); // whose session it is, is told to those who may know it
   showFaults();
 });

@@ -1,0 +1,93 @@
+"""Today's list at the bed in a real browser: who comes, who lies here, who must not be treated."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from bedside_rig import Served, Ticking
+from browser.conftest import shot, sideways
+from controller.panel_rig import Time
+from operator_rig import PIN, THERAPIST
+from playwright.sync_api import expect
+from worklist_rig import NOW, ListedClinic, suspension
+
+from services.controller.panel import pages
+from services.kit.sealed import Person
+
+
+@pytest.fixture
+def clinic(tmp_path):
+    """Two beds with a centre."""
+    ticking = Ticking()
+    hands = Time()
+    clinic = ListedClinic(tmp_path, ticking, hands.clocks(), silent_after_h=12.0)
+    clinic.hands = hands
+    clinic.served = Served(clinic.panel(pages=pages.router, todays=clinic.todays))
+    yield clinic
+    clinic.served.close()
+    clinic.centre.says(at=NOW + timedelta(hours=20))
+    clinic.clear_up()
+    clinic.store.close()
+    ticking.close()
+
+
+def open_bed(clinic, open_page, **options):
+    """The page of bed-01, somebody signed in."""
+    address = f"http://127.0.0.1:{clinic.served.port}"
+    page = open_page(f"{address}/bed-01", may_fail=("409",), **options)
+    page.request.post(f"{address}/api/sign-in", data={"name": THERAPIST, "pin": PIN})
+    page.reload()
+    expect(page.locator("#lost")).to_be_hidden(timeout=30_000)
+    return page
+
+
+def rows(page):
+    return page.locator("#today-list .today-row")
+
+
+def test_the_patient_of_the_list_is_asked_confirmed_and_not_treated_once_suspended(clinic, open_page):
+    """Nothing is typed at the bed, and nothing is pulled that a clinician took back."""
+    one, other = clinic.entry(), uuid4()
+    elsewhere = clinic.entry(patient=other, person=Person("محمد بن أحمد", NOW.date()), in_h=1.0)
+    held = clinic.entry(patient=uuid4(), person=None, cleared=False, in_h=2.0)
+    clinic.centre.says(one, held)
+    clinic.centre.says(elsewhere, device="bed-02")
+    page = open_bed(clinic, open_page)
+    expect(rows(page)).to_have_count(3, timeout=30_000)
+    expect(rows(page).nth(0)).to_contain_text("Erika Mustermann")
+    expect(rows(page).nth(0)).to_contain_text("4 May 1961")
+    expect(rows(page).nth(1)).to_be_disabled()
+    expect(rows(page).nth(1)).to_contain_text("no clearance in force")
+    expect(rows(page).nth(2)).to_contain_text("listed at bed-02")
+    shot(page, "panel-today")
+    rows(page).nth(0).click()
+    dialog = page.locator("#dialog-listed")
+    expect(dialog).to_contain_text("Ask the patient to say their name and birth date")
+    shot(page, "panel-listed")
+    dialog.locator("[data-yes]").click()
+    expect(dialog).to_be_visible()  # the box is not ticked
+    dialog.get_by_label("Asked: name and birth date agree").check()
+    dialog.locator("[data-yes]").click()
+    expect(page.locator("#panel")).to_have_attribute("data-phase", "ready", timeout=30_000)
+    expect(page.locator("#today")).to_be_hidden()
+    clinic.centre.says(one, suspended=[suspension(reason="adverse", adverse=True)])
+    expect(page.locator("#suspended")).to_contain_text("an adverse event was reported", timeout=30_000)
+    shot(page, "panel-suspended")
+
+
+def test_a_silent_centre_is_said_in_german_and_asked_before_the_start(clinic, open_page):
+    """On a narrow screen, too: whoever starts must have read it."""
+    clinic.ready()
+    clinic.centre.says()
+    clinic.hands.pass_s(13 * 3600.0)
+    page = open_bed(clinic, open_page, locale="de-DE", width=390, height=844)
+    expect(page.locator("#silent")).to_contain_text("nichts von der Zentrale gehört", timeout=30_000)
+    assert sideways(page) <= 0
+    shot(page, "panel-silent-390")
+    page.locator('[data-action="start"]').click()
+    dialog = page.locator("#dialog-start")
+    dialog.locator("[data-yes]").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Gesehen, am Empfang nachgefragt").check()
+    dialog.locator("[data-yes]").click()
+    expect(page.locator("#panel")).not_to_have_attribute("data-phase", "ready", timeout=30_000)
