@@ -7,6 +7,7 @@ from services.kit.business.service import Work, open_office, run
 from services.kit.errors import refusals_in_one_line
 from services.scheduler.api import routers
 from services.scheduler.handlers import handlers
+from services.scheduler.notices.reminding import Reminding
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import PACKAGE, TABLES
 from services.scheduler.worklists import publishing
@@ -18,8 +19,10 @@ def main() -> None:
     with refusals_in_one_line():
         settings = SchedulerSettings.load()
         office = open_office("scheduler", PACKAGE, TABLES, settings)
-        background = (partial(publishing.begin, office, Names(settings)),)
-        run(office, Work(handlers(office), routers(office), background=background), tokens.SCHEDULER)
+        reminding = Reminding(office, settings)
+        background = (partial(publishing.begin, office, Names(settings)), reminding.start)
+        work = Work(handlers(office), routers(office), checks=[reminding.check()], background=background)
+        run(office, work, tokens.SCHEDULER)
 
 
 if __name__ == "__main__":

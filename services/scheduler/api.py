@@ -6,10 +6,16 @@ from services.kit.business.service import Office
 from services.scheduler.booking import api_appointments, api_cures
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
+from services.scheduler.notices import api as notices
 from services.scheduler.resources import api as resources
 
 
 def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
     desk = Desk(office, now)
-    return [resources.router(office, now), api_cures.router(desk), api_appointments.router(desk)]
+    return [
+        resources.router(office, now),
+        api_cures.router(desk),
+        api_appointments.router(desk),
+        notices.router(office, now),
+    ]

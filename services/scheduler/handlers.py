@@ -12,6 +12,7 @@ from services.kit.business.service import Office
 from services.scheduler.booking import hearing, results
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
+from services.scheduler.notices import hearing as notices
 from services.scheduler.resources import store as resources
 from services.scheduler.worklists import hearing as names
 
@@ -30,6 +31,7 @@ def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
 def _patient(connection: Connection, heard: Heard) -> None:
     hearing.hear(connection, heard)
     names.hear(connection, heard)
+    notices.hear(connection, heard)
 
 
 def _status(connection: Connection, heard: Heard) -> None:

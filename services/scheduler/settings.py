@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.kit.business.service import BusinessSettings
+from services.scheduler.notices.settings import NoticeSettings
 
 
-class SchedulerSettings(BusinessSettings):
+class SchedulerSettings(NoticeSettings):
     """Settings of the scheduler."""
 
     screening_url: str = Field(
