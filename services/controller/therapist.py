@@ -1,8 +1,8 @@
 """``python -m services.controller.therapist``: a simulated therapist who works through each panel's own API.
 
-Signs in with a PIN as a person would. One session after another at every bed: confirms a made-up patient,
-lets the switch be tested, starts, looks after stops and faults, asks for the pain, closes. Knows nothing but
-what the panel says: panels may restart.
+Signs in with a PIN as a person would. One session after another at every bed: confirms the next patient of
+its worklist, or a made-up one while nobody is listed there, lets the switch be tested, starts, looks after
+stops and faults, asks for the pain, closes. Knows nothing but what the panel says: panels may restart.
 """
 
 import asyncio
@@ -74,6 +74,7 @@ class Visit:
     reset_from: float = 0.0
     resets: int = 0  # that left something on
     answers: bool = True
+    listed: list[Json] = field(default_factory=list)  # who is still to be treated at this bed today
 
     def see(self, state: Json, now: float) -> None:
         """Notice a new phase or session, and what stands in the way."""
@@ -121,6 +122,8 @@ def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
         return _reset(visit, now)
     if now < visit.next_patient_at:
         return None
+    if visit.listed:
+        return _next_listed(visit)
     patient = UUID(int=visit.dice.getrandbits(128), version=4)
     prescription = invent(visit.dice, visit.index, visit.sessions)
     visit.pain_before = visit.dice.randint(3, 8)
@@ -137,13 +140,30 @@ def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
     )
 
 
+def _next_listed(visit: Visit) -> Step | None:
+    """The first of the list who may be treated; while only others are listed the bed waits for them."""
+    row = next((row for row in visit.listed if row["clear"]), None)
+    if row is None:
+        return None
+    visit.pain_before = visit.dice.randint(3, 8)
+    body = {"appointment": row["appointment"], "identity_asked": True, "pain_before": visit.pain_before}
+    return Step("confirm-listed", body)
+
+
+def _start(state: Json) -> Step:
+    must_be_seen = (state.get("centre") or {}).get("must_be_seen", False)
+    return Step("start", {"silence_seen": True} if must_be_seen else {})
+
+
 def _ready(state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
+    if state.get("suspension"):
+        return Step("close")
     switch = state["switch"]
     if not switch["tested"]:
         return None if switch["asking"] else Step("switch-test")
     wanted, tolerance = state["tilt_prescribed_deg"], state["tilt_tolerance_deg"]
     if wanted is not None and abs(state["tilt_deg"] - wanted) <= tolerance and not state["conditions"]:
-        return Step("start")
+        return _start(state)
     return Step("close") if now - visit.phase_since > GIVES_UP_S else None
 
 
@@ -155,8 +175,10 @@ def _treating(state: Json, visit: Visit, _now: float, _clear: Clear) -> Step | N
     return None
 
 
-def _paused(_state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
-    return Step("resume") if _has_looked(visit, now) else None
+def _paused(state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
+    if not _has_looked(visit, now):
+        return None
+    return Step("stop") if state.get("suspension") else Step("resume")
 
 
 def _ended(state: Json, visit: Visit, now: float, _clear: Clear) -> Step | None:
@@ -182,6 +204,11 @@ def _reset(visit: Visit, now: float) -> Step | None:
 
 def _has_looked(visit: Visit, now: float) -> bool:
     return now - visit.phase_since >= LOOKS_AFTER_S[visit.phase]
+
+
+def still_to_treat(worklist: Json, device: str) -> list[Json]:
+    """The appointments of this bed that have had no session yet, in the order of their times."""
+    return [row for row in worklist["appointments"] if row["device"] == device and row["session"] is None]
 
 
 _IN_PHASE = {
@@ -281,9 +308,21 @@ class Therapist:
         answer = await client.get(root)
         if answer.is_error:
             return
-        step = decide(answer.json(), visit, now, self._clear)
+        state = answer.json()
+        if state["phase"] == "idle" and now >= visit.next_patient_at:
+            visit.listed = still_to_treat(await self._ask(client, f"{root}/worklist"), visit.device)
+        step = decide(state, visit, now, self._clear)
         if step is not None:
             await self._do(client, f"{root}/{step.action}", step, visit, now)
+
+    async def _ask(self, client: httpx.AsyncClient, url: str) -> Json:
+        """What only somebody who is signed in is told."""
+        answer = await client.get(url)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            await client.post(httpx.URL(url).join("/api/sign-in"), json=self._sign_in)
+            answer = await client.get(url)
+        found: Json = answer.raise_for_status().json()
+        return found
 
     async def _do(self, client: httpx.AsyncClient, url: str, step: Step, visit: Visit, now: float) -> None:
         answer = await client.post(url, json=step.body)
@@ -295,7 +334,7 @@ class Therapist:
         if answer.is_error:
             log.info("refused", device=visit.device, action=step.action, detail=detail)
             return
-        visit.sessions += step.action == "confirm"
+        visit.sessions += step.action in ("confirm", "confirm-listed")
         log.info("done", device=visit.device, action=step.action, detail=detail)
 
     def _clear(self, patient: UUID, region: str) -> str:

@@ -1,11 +1,13 @@
 import random
 import time
+from uuid import uuid4
 
 import httpx
 import pytest
-from bedside_rig import Served
+from bedside_rig import NECK, Served
 from hypothesis import given
 from hypothesis import strategies as st
+from worklist_rig import ListedClinic, suspension
 
 from services.controller import therapist
 from services.kit.errors import SpondylError
@@ -56,6 +58,9 @@ class Working:
     def look(self):
         """One look at the bed."""
         state = self.panel.get("/bed-01")
+        if state["phase"] == "idle":
+            rows = self.panel.get("/bed-01/worklist")
+            self.visit.listed = therapist.still_to_treat(rows, "bed-01")
         now = self.seen_s = state["seq"] * state["period_ms"] / 1000
         step = therapist.decide(state, self.visit, now, self.clinic.clearance)
         if step is None:
@@ -96,6 +101,32 @@ def test_one_session_after_another_from_confirmation_to_pain(working):
     assert session.pain_after is not None
     working.until(lambda: working.clinic.store.by_number(2) is not None)
     assert working.clinic.store.by_number(2).patient != session.patient
+
+
+def test_the_patients_of_the_worklist_come_first_and_suspended_ones_wait(tmp_path, ticking):
+    """What was planned at the desk happens; nobody made up takes the place of somebody who waits."""
+    clinic = ListedClinic(tmp_path, ticking)
+    panel = Served(clinic.panel(todays=clinic.todays))
+    panel.sign_in()
+    try:
+        suspended, planned = uuid4(), clinic.entry(in_h=0.1, prescription={**NECK, "hold_s": 5.0})
+        waits = clinic.entry(patient=suspended)
+        clinic.centre.says(waits, planned, suspended=[suspension(suspended)])
+        working = Working(clinic, panel)
+        working.until(lambda: closed(clinic, 1))
+        first = clinic.store.by_number(1)
+        assert (first.appointment, first.patient) == (planned.appointment, planned.patient)
+        clinic.centre.says(waits, suspended=[suspension(suspended)])
+        until = working.seen_s + 2 * therapist.BREAK_S[1]
+        working.until(lambda: working.seen_s > until)
+        assert clinic.store.by_number(2) is None
+        clinic.centre.says()
+        working.until(lambda: clinic.store.by_number(2) is not None)
+        assert clinic.store.by_number(2).patient not in (suspended, planned.patient)
+    finally:
+        panel.close()
+        clinic.clear_up()
+        clinic.store.close()
 
 
 def test_after_a_fault_it_looks_resets_closes_and_goes_on_when_it_is_mended(working):
