@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Engine, Table, func, insert, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from broker import topics
 from broker.bus import Bus, BusRefused, Delivery
@@ -26,6 +26,8 @@ BATCH: Final = 100
 TAKE_S: Final = 0.2
 AGAIN_S: Final = 1.0
 MOST_SAID: Final = 1000
+TRIES: Final = 3  # of a message that fails by itself: another writer may have been in its way
+OUTAGES: Final = (OperationalError, InterfaceError)  # the database's fault, not the message's
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +92,46 @@ class Consumer:
         self._ending.wait(AGAIN_S)
 
     def take(self, deliveries: list[Delivery]) -> None:
-        """Handle a batch, tried again until it is committed; only then it is acknowledged."""
-        while deliveries and not self._ending.is_set():
+        """Handle a batch, tried again until it is committed; only then it is acknowledged.
+
+        What fails by itself, however often it is tried, is refused: one message must not stop all others.
+        """
+        is_done = len(deliveries) == 0
+        while not is_done and not self._ending.is_set():
             try:
-                with writing(self._engine) as connection:
-                    for delivery in deliveries:
-                        self._one(connection, delivery)
-            except DBAPIError as error:
+                self._commit(deliveries)
+                is_done = True
+            except OUTAGES as error:
                 self._failed(str(error.orig)[:300])
-                continue
+            except Exception:
+                log.exception("messages are handled one by one: one of them cannot be", count=len(deliveries))
+                is_done = all(self._alone(delivery) for delivery in deliveries)
+        if is_done and deliveries:
             self._outbox.woken.set()
             self._bus.acknowledge(deliveries)
-            return
+
+    def _commit(self, deliveries: list[Delivery]) -> None:
+        with writing(self._engine) as connection:
+            for delivery in deliveries:
+                self._one(connection, delivery)
+
+    def _alone(self, delivery: Delivery) -> bool:
+        """Handle one in a transaction of its own, or refuse it; whether either was committed."""
+        why, tries = "", 0
+        while not self._ending.is_set():
+            try:
+                if tries == TRIES:
+                    with writing(self._engine) as connection:
+                        self._refuse(connection, delivery, why)
+                else:
+                    self._commit([delivery])
+            except OUTAGES as error:
+                self._failed(str(error.orig)[:300])
+            except Exception as error:  # noqa: BLE001  (what it was is kept with the message)
+                why, tries = f"it cannot be handled: {error!r}", min(tries + 1, TRIES)
+            else:
+                return True
+        return False
 
     def _one(self, connection: Connection, delivery: Delivery) -> None:
         heard = Heard(delivery.stream, delivery.site, delivery.device, delivery.message)
@@ -129,7 +159,8 @@ class Consumer:
         """Nothing silent: the message and why it has no effect are kept, and /readyz counts them."""
         log.warning("message refused", stream=delivery.stream.name, site=delivery.site, why=why)
         topic = topics.topic(delivery.stream, delivery.site, delivery.device)
-        row = {"topic": topic, "payload": delivery.payload, "why": why[:MOST_SAID], "at_us": _now_us()}
+        said = why.replace("\0", "")[:MOST_SAID]
+        row = {"topic": topic, "payload": delivery.payload, "why": said, "at_us": _now_us()}
         connection.execute(insert(self._tables.refused), row)
         self._is_new(connection, delivery)
 
