@@ -29,6 +29,7 @@ _NOON: Final = datetime(2026, 11, 22, 14, 5, 9)  # noqa: DTZ001  (an example, th
 _EXAMPLES: Final[dict[str, tuple[Any, ...]]] = {
     "day": (_NOON,),
     "long_day": (_NOON,),
+    "weekday": (_NOON,),
     "clock": (_NOON,),
     "clock_seconds": (_NOON,),
     "moment": (_NOON,),

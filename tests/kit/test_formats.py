@@ -16,6 +16,7 @@ ROWS = [
     (formats.day, DAY, "22.11.2026", "22 Nov 2026"),
     (formats.day, date(2027, 1, 3), "03.01.2027", "3 Jan 2027"),
     (formats.long_day, DAY, "Sonntag, 22. November 2026", "Sunday 22 November 2026"),
+    (formats.weekday, DAY, "So. 22.11.", "Sun 22 Nov"),
     (formats.clock, NOON, "14:05 Uhr", "14:05"),
     (formats.clock, time(0, 0), "00:00 Uhr", "00:00"),
     (formats.clock_seconds, NOON, "14:05:09 Uhr", "14:05:09"),
