@@ -15,9 +15,11 @@ from services.console.errors import PasswordChangeFirst
 from services.console.routes import (
     alarms,
     beds,
+    clearance,
     cures,
     design,
     oidc,
+    outcomes,
     patient_view,
     patients,
     sessions,
@@ -36,6 +38,7 @@ from services.kit.pages import STRICT_POLICY, preferences
 FORM_BYTES: Final = 100_000  # of a form around a file
 ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients,
+    clearance, outcomes,
 )  # fmt: skip
 
 

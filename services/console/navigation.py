@@ -52,6 +52,8 @@ ENTRIES: Final = (
             "/feeds",
         ),
     ),
+    Entry("attention", "nav_attention", "/attention", "warning", "clearance.sign"),
+    Entry("outcomes", "nav_outcomes", "/outcomes", "trail", "outcomes.see"),
     Entry("users", "nav_users", "/users", "people", "users.manage"),
     Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
 )

@@ -20,9 +20,9 @@ def reader(*grants):
 @pytest.mark.parametrize(
     ("role", "ids"),
     [
-        ("administrator", ["wall", "sessions", "planning", "users", "trail"]),
-        ("clinician", ["wall", "sessions", "planning"]),
-        ("reception", ["wall", "planning"]),
+        ("administrator", ["wall", "patients", "sessions", "planning", "outcomes", "users", "trail"]),
+        ("clinician", ["wall", "patients", "sessions", "planning", "attention", "outcomes"]),
+        ("reception", ["wall", "patients", "planning"]),
         ("monitor", ["wall"]),
         ("billing", ["sessions"]),
     ],

@@ -77,6 +77,18 @@ def test_a_small_group_is_kept_back_and_cannot_be_reckoned_from_the_rest(chain):
     assert alone["adverse"] is None
 
 
+def test_an_event_of_somebody_untreated_hides_no_group(chain):
+    """It has no figures of its own that others could be reckoned from."""
+    patient = chain.patient()
+    body = {
+        "id": str(uuid4()), "kind": "dizziness", "grade": 1, "region": "cervical",
+        "happened_at": datetime.now(UTC).isoformat(),
+    }  # fmt: skip
+    chain.ask("POST", f"/patients/{patient}/adverse", json=body)
+    (row,) = chain.ask("GET", "/outcomes/report")["by"]["region"]
+    assert (row["name"], row["kept_back"]) == ("lumbar", False)
+
+
 def test_a_reader_s_report_is_of_their_sites_alone(chain):
     """Another site counts like one that is not there, in sums and by name."""
     found = chain.ask("GET", "/outcomes/report", role="therapist", sites=("south",))

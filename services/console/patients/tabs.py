@@ -36,6 +36,8 @@ TABS: Final = (
     Tab("file", "tab_file", "", "patients.see"),
     Tab("findings", "tab_findings", "/findings", "patients.see"),
     Tab("history", "tab_history", "/versions", "patients.see"),
+    Tab("clearance", "tab_clearance", "/clearance", "patients.see"),
+    Tab("outcomes", "tab_outcomes", "/outcomes", "outcomes.see"),
 )
 
 

@@ -156,6 +156,7 @@ def _split(whole: Group, of_held: Callable[[Any], str], of_event: Callable[[Any]
 
 def _rows(groups: Sequence[Group], least: int) -> list[dict[str, Any]]:
     """The groups of one kind, with one more kept back where only one would be."""
+    groups = [group for group in groups if group.sessions]  # an event alone makes no group
     by_size = sorted(groups, key=lambda group: len(group.patients))
     small = [group for group in by_size if len(group.patients) < least]
     if len(small) == 1 and len(by_size) > 1:

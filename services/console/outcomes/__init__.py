@@ -1,0 +1,1 @@
+"""Pages of clearances and outcomes: what is drawn, and what forms say."""
