@@ -1,6 +1,7 @@
 """Calendars by a secret address: what a telephone or a desk's calendar shows."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,12 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 def made(rig, kind, subject, **more):
     """A new feed."""
-    return rig.ask("POST", "/feeds", json={"kind": kind, "site": "north", kind: subject, **more}, status=201)
+    return rig.ask("POST", "/feeds", json={"kind": kind, "site": "north", "of": subject, **more}, status=201)
 
 
 def fetched(rig, feed, **headers):
     """What its address gives to somebody without an account."""
-    return Client(rig.app).get(feed["path"], headers=headers)
+    return Client(rig.app).get(urlsplit(feed["address"]).path, headers=headers)
 
 
 def events(answer):
@@ -103,7 +104,7 @@ def test_a_revoked_address_leads_nowhere_and_an_invented_one_neither(rig):
     rig.clinic()
     feed = made(rig, "patient", rig.cure()["patient"])
     assert [row["feed"] for row in rig.ask("GET", "/feeds")] == [feed["feed"]]
-    assert "path" not in rig.ask("GET", "/feeds")[0]
+    assert "address" not in rig.ask("GET", "/feeds")[0]
     rig.ask("DELETE", f"/feeds/{feed['feed']}", status=204)
     gone, never = fetched(rig, feed), Client(rig.app).get("/feeds/never-was.ics")
     assert (gone.status_code, gone.json()) == (404, never.json())
@@ -115,17 +116,17 @@ def test_a_feed_is_of_somebody_at_one_s_own_site(rig):
     rig.clinic()
     feed = made(rig, "patient", rig.cure()["patient"])
     south = {"sites": ("south",)}
-    body = {"kind": "device", "site": "north", "device": "bed-01"}
+    body = {"kind": "device", "site": "north", "of": "bed-01"}
     rig.ask("POST", "/feeds", json=body, status=403, **south)
     rig.ask("DELETE", f"/feeds/{feed['feed']}", status=404, **south)
     assert rig.ask("GET", "/feeds", **south) == []
     for wrong in (
-        {"kind": "device", "site": "north", "device": "bed-99"},
-        {"kind": "patient", "site": "north", "patient": str(uuid4())},
-        {"kind": "therapist", "site": "north", "therapist": str(uuid4())},
+        {"kind": "device", "site": "north", "of": "bed-99"},
+        {"kind": "patient", "site": "north", "of": str(uuid4())},
+        {"kind": "therapist", "site": "north", "of": str(uuid4())},
     ):
         rig.ask("POST", "/feeds", json=wrong, status=404)
-    rig.ask("POST", "/feeds", json={"kind": "device", "site": "north"}, status=422)
+    rig.ask("POST", "/feeds", json={"kind": "patient", "site": "north", "of": "bed-01"}, status=422)
 
 
 def test_a_merged_patient_s_calendar_has_both_and_an_erased_one_s_none(rig):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, model_validator
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection, RowMapping, select
 
 from broker.messages import Slug
@@ -21,6 +21,7 @@ from services.scheduler.booking.tables import APPOINTMENTS
 from services.scheduler.clock import Now, us_of, utc_now
 from services.scheduler.errors import NotFound, said
 from services.scheduler.notices import calendars, store
+from services.scheduler.notices.settings import NoticeSettings
 from services.scheduler.resources import store as resources
 
 PAST: Final = timedelta(days=30)  # so much of it stays in a feed
@@ -38,22 +39,22 @@ class FeedAsked(BaseModel):
 
     kind: Literal["patient", "device", "therapist"]
     site: Slug
-    patient: UUID | None = None
-    device: Slug | None = None
-    therapist: UUID | None = None
+    of: Annotated[str, Field(min_length=1, max_length=40)]
     language: Literal["de", "en"] = "de"
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        given = [name for name in ("patient", "device", "therapist") if getattr(self, name) is not None]
-        if given != [self.kind]:
-            raise ValueError(f"a feed of a {self.kind} names its {self.kind} and nothing else")
+        if self.kind != "device":
+            try:
+                UUID(self.of)
+            except ValueError:
+                raise ValueError(f"a {self.kind} is named by an id, not {self.of!r}") from None
         return self
 
     @property
     def subject(self) -> str:
         """Whose."""
-        return str(getattr(self, self.kind))
+        return self.of if self.kind == "device" else str(UUID(self.of))
 
 
 def router(office: Office, now: Now = utc_now) -> APIRouter:
@@ -81,17 +82,17 @@ def _kept(office: Office, routes: APIRouter, now: Now) -> None:
     @routes.get("/feeds")
     def feeds(
         who: Seeing, sites: SeeingAt, site: Slug | None = None,
-        subject: Annotated[str | None, Query(max_length=40)] = None,
+        of: Annotated[str | None, Query(max_length=40)] = None,
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Feeds in force; their addresses were shown when they were made, and are kept nowhere."""
         with reading(office.engine) as connection:
-            rows = store.feeds(connection, sites, site, subject)
+            rows = store.feeds(connection, sites, site, of)
         office.seen(who, "feeds.listed", "feeds", site)
         return [_shown(row) for row in rows]
 
     @routes.post("/feeds", status_code=201)
-    def make(body: FeedAsked, who: Writing) -> dict[str, Any]:
-        """Make a feed; ``path`` is its secret address, shown this once."""
+    def make(request: Request, body: FeedAsked, who: Writing) -> dict[str, Any]:
+        """Make a feed; ``address`` is secret, and shown this once."""
         if not who.may("appointments.write", body.site):
             raise lacking(who, "appointments.write", body.site)
         with reading(office.engine) as connection:
@@ -105,7 +106,10 @@ def _kept(office: Office, routes: APIRouter, now: Now) -> None:
         }  # fmt: skip
         with writing(office.engine) as connection:
             store.put_feed(connection, row)
-        return {**_shown({**row, "read_us": None}), "path": f"/feeds/{secret}.ics"}
+        settings = office.settings
+        told = settings.feed_url if isinstance(settings, NoticeSettings) else ""
+        base = told or str(request.base_url)
+        return {**_shown({**row, "read_us": None}), "address": f"{base.rstrip('/')}/feeds/{secret}.ics"}
 
     @routes.delete("/feeds/{feed}", status_code=204)
     def revoke(feed: UUID, who: Writing) -> None:
@@ -154,8 +158,8 @@ def _zone(connection: Connection, site: str) -> ZoneInfo:
 def _require_subject(connection: Connection, body: FeedAsked) -> None:
     """Somebody or something of this site. Raises NotFound, in the words of one that is not there."""
     if body.kind == "device":
-        if body.device not in {one.device for one in resources.devices(connection, body.site)}:
-            raise resources.no_such("device", "Liege", f"{body.site}/{body.device}")
+        if body.of not in {one.device for one in resources.devices(connection, body.site)}:
+            raise resources.no_such("device", "Liege", f"{body.site}/{body.of}")
     elif body.kind == "therapist":
         if resources.therapist_of(connection, UUID(body.subject))["site"] != body.site:
             raise resources.no_such("therapist", "Therapeutin oder Therapeut", body.subject)
@@ -170,7 +174,7 @@ def _require_subject(connection: Connection, body: FeedAsked) -> None:
 
 def _shown(row: RowMapping | dict[str, Any]) -> dict[str, Any]:
     return {
-        "feed": row["feed"], "kind": row["kind"], "subject": row["subject"], "site": row["site"],
+        "feed": row["feed"], "kind": row["kind"], "of": row["subject"], "site": row["site"],
         "language": row["language"], "by": row["by"], "at": instant_of(row["at_us"]),
         "read_at": instant_of(row["read_us"]) if row["read_us"] else None,
     }  # fmt: skip

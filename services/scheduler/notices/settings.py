@@ -1,4 +1,4 @@
-"""What reminders are told by the environment."""
+"""What feeds and reminders are told by the environment."""
 
 import ipaddress
 from pathlib import Path
@@ -10,7 +10,7 @@ from services.kit.business.service import BusinessSettings
 
 
 class NoticeSettings(BusinessSettings):
-    """Of e-mail reminders."""
+    """Of calendar feeds and e-mail reminders."""
 
     smtp_host: str = Field("", description="SMTP server for reminders; empty: none are sent.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
@@ -31,6 +31,12 @@ class NoticeSettings(BusinessSettings):
     )
     reminder_poll_s: float = Field(
         30.0, ge=0.05, le=3600.0, description="How often is looked for reminders that are due, seconds."
+    )
+
+    feed_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^\s]+$",
+        description="Address under which calendar programs reach the scheduler's `/feeds`; default its own.",
     )
 
     @model_validator(mode="after")
