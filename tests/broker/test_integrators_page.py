@@ -4,11 +4,15 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import get_args
+from uuid import UUID, uuid4
 
 import made
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from servers import Mosquitto, eventually, free_port
 
 from broker import topics
@@ -17,6 +21,7 @@ from broker.bus import Bus
 from broker.contract import STATUS, STREAMS, TENSION
 from broker.messages import EventType
 from broker.mosquitto import render_local
+from services.kit.sealed import Person, public_text, seal_person
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/integrators.md").read_text()
 GATEWAY = User("gateway", "gw-north", "g", "north", "gw-north", ("bed-01",))
@@ -101,6 +106,22 @@ def test_the_python_example_prints_samples_and_finds_the_gap(clinic, tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_worklist_example_opens_a_name_with_the_gateways_key_and_no_other():
+    """Whoever builds a gateway copies it: a wrong name at a bed is the wrong patient under it."""
+    key, place = X25519PrivateKey.generate(), {"appointment": str(uuid4()), "patient": str(uuid4())}
+    sealed = seal_person(
+        public_text(key), Person("Đặng Müller", date(1961, 5, 4)), *(UUID(one) for one in place.values())
+    )
+    names = {}
+    exec(example("python", "patient_sealed"), names)  # noqa: S102  (the page's own text)
+    opened = names["person"]({**place, "patient_sealed": sealed}, key.private_bytes_raw())
+    assert opened == {"name": "Đặng Müller", "birth_date": "1961-05-04"}
+    assert names["person"]({**place, "patient_sealed": None}, key.private_bytes_raw()) is None
+    with pytest.raises(InvalidTag):
+        moved = {**place, "appointment": str(uuid4()), "patient_sealed": sealed}
+        names["person"](moved, key.private_bytes_raw())
 
 
 def test_the_node_red_flow_is_whole():
