@@ -119,8 +119,8 @@ def test_the_worklist_example_opens_a_name_with_the_gateways_key_and_no_other():
     opened = names["person"]({**place, "patient_sealed": sealed}, key.private_bytes_raw())
     assert opened == {"name": "Đặng Müller", "birth_date": "1961-05-04"}
     assert names["person"]({**place, "patient_sealed": None}, key.private_bytes_raw()) is None
+    moved = {**place, "appointment": str(uuid4()), "patient_sealed": sealed}
     with pytest.raises(InvalidTag):
-        moved = {**place, "appointment": str(uuid4()), "patient_sealed": sealed}
         names["person"](moved, key.private_bytes_raw())
 
 
