@@ -40,7 +40,11 @@ def router(console: Console) -> APIRouter:
 def _add_list(routes: APIRouter, console: Console) -> None:
     @routes.get("/patients")
     async def listed(
-        request: Request, who: Reader, q: Asked = "", site: Asked = "", cursor: Asked = ""
+        request: Request,
+        who: Reader,
+        q: Asked = "",
+        site: Asked = "",
+        cursor: Annotated[str, Query(max_length=1200)] = "",
     ) -> Response:
         """Files by name, or those that what was typed means."""
         rows: list[dict[str, Any]] = []

@@ -101,7 +101,7 @@ def _add_lists(routes: APIRouter, office: Office) -> None:
         who: Reader, where: Where, answer: Response,
         q: Annotated[str, Query(max_length=searching.MOST_QUERY)] = "",
         site: Annotated[str, Query(max_length=40)] = "",
-        cursor: Annotated[str, Query(max_length=300)] = "",
+        cursor: Annotated[str, Query(max_length=1200)] = "",
         limit: Annotated[int, Query(ge=1, le=searching.MOST_ROWS)] = 50,
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Files by name, or those that ``q`` (name, birth date, number, id) means, the likeliest first."""

@@ -5,6 +5,7 @@ any way. The database narrows 50 000 files to a few hundred by shared groups of 
 does, on SQLite too); only those are compared letter by letter.
 """
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,16 +49,23 @@ def page(
         query = query.where(behind)
     query = query.order_by(PATIENT.c.folded, PATIENT.c.number).limit(count + 1)
     rows = list(connection.execute(query).mappings())
-    more = f"{rows[count - 1]['number']}.{rows[count - 1]['folded']}" if len(rows) > count else ""
-    return rows[:count], more
+    return rows[:count], _cursor_at(rows[count - 1]) if len(rows) > count else ""
+
+
+def _cursor_at(row: RowMapping) -> str:
+    """For a header, which takes no other letters than Latin ones."""
+    return f"{row['number']}.{urlsafe_b64encode(row['folded'].encode()).decode()}"
 
 
 def _cursor(text: str) -> tuple[str, int]:
-    number, dot, name = text.partition(".")
-    if not dot or not number.isascii() or not number.isdigit() or len(number) > len("9" * 18):
+    number, _, name = text.partition(".")
+    try:
+        if not number.isascii() or len(number) > len("9" * 18):
+            raise ValueError  # noqa: TRY301  (as the decoding does)
+        return urlsafe_b64decode(name.encode("ascii")).decode(), int(number)
+    except ValueError:
         english = f"the cursor is {text[:40]!r}: take it from the header spondyl-next-cursor of a list"
-        raise Invalid(english, {"de": "Diese Seite der Liste gibt es nicht.", "en": english})
-    return name[:MOST_QUERY], int(number)
+        raise Invalid(english, {"de": "Diese Seite der Liste gibt es nicht.", "en": english}) from None
 
 
 def _at(sites: Sites, site: str) -> list[Any]:
@@ -133,7 +141,13 @@ def _ranked(rows: Sequence[RowMapping], folded: str, days: Iterable[date], text:
             score = max(score, 70.0) if on_that_day and not folded else score
         if score >= LEAST_ALIKE:
             hits.append(Hit(row, score))
-    return sorted(hits, key=lambda hit: (-hit.score, hit.row["folded"], hit.row["number"]))
+    first = folded.partition(" ")[0]
+
+    def order(hit: Hit) -> tuple[float, bool, str, int]:
+        name = hit.row["folded"]
+        return -hit.score, not name.startswith(first), name, hit.row["number"]  # family names come first
+
+    return sorted(hits, key=order)
 
 
 def alike(asked: str, name: str) -> float:

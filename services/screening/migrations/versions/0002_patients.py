@@ -39,7 +39,7 @@ def upgrade() -> None:
     )
     op.create_index("patient_by_name", "patient", ["folded", "number"])
     op.create_index("patient_by_site", "patient", ["site", "folded", "number"])
-    op.create_index("patient_by_birth", "patient", ["birth_date", "number"])
+    op.create_index("patient_by_birth", "patient", ["birth_date", "site", "number"])
     op.create_index("patient_by_insurance", "patient", ["insurance_number"])
     op.create_index("patient_by_merge", "patient", ["merged_into"])
     op.create_table(
