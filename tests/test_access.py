@@ -21,6 +21,7 @@ from console.samples import NORTH, block, status
 from fastapi import FastAPI
 from history_rig import HistoryRig
 from operator_rig import PIN, THERAPIST
+from scheduler import doors as scheduler_doors
 from servers import Valkey
 from simulated_session import CURE, SESSION
 
@@ -155,6 +156,25 @@ def console(directory: Path) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def scheduler(directory: Path) -> Iterator[Subject]:
+    """The scheduler with a cure, somebody who waits, an outage and a plan for it."""
+    behind = scheduler_doors.Doors(directory)
+    yield Subject(
+        behind.rig.app,
+        directory,
+        tokens.SCHEDULER,
+        public={"/feeds/{secret}.ics"},
+        records=behind.records,
+        unknown=behind.unknown,
+        others={"secret": "none-such"},
+        queries=scheduler_doors.QUERIES,
+        bodies=behind.bodies,
+        marks=("bed-01", behind.cure["patient"]),
+    )
+    behind.rig.close()
+
+
+@contextlib.contextmanager
 def watched_only(directory: Path) -> Iterator[Subject]:
     """Ingest and archiver: health and metrics."""
     tokens.ensure_keys(directory)
@@ -201,6 +221,7 @@ SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]
     "ingest": watched_only,
     "console": console,
     "panel": panel,
+    "scheduler": scheduler,
 }
 
 
