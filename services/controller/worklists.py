@@ -46,6 +46,8 @@ class Keeper:
     def take(self, device: str, worklist: Worklist) -> bool:
         """Keep it durably if it is not older; whether this gateway now holds it."""
         held = self._held(device)
+        if held == worklist:
+            return True  # retained: it comes again with every connection
         if held is not None and worklist.at < held.at:
             log.warning(
                 "an older worklist was refused", device=device, at=str(worklist.at), held=str(held.at)

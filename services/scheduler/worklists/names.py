@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 ANSWER_S: Final = 3.0
 NOBODY_S: Final = 600.0  # somebody without a file (simulated patients) is asked for again so much later
 MOST_NOBODIES: Final = 5000
-NOT_FOUND: Final = 404
+NOBODY: Final = frozenset({404, 409, 410})  # no file, or none any more
 
 
 class Unreachable(Exception):  # noqa: N818  (the word for what screening is)
@@ -62,7 +62,7 @@ class Names:
             said = json.loads(fetch(f"{self._url}/patients/{patient}/identity", ANSWER_S, token))
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == NOT_FOUND:
+            if error.code in NOBODY:
                 return None
             raise
         name = f"{said['given_name']} {said['family_name']}"
