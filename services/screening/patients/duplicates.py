@@ -23,6 +23,7 @@ SAME_DAY: Final = 40.0  # what the same birth date says
 NEAR_DAY: Final = 25.0  # one digit typed wrongly, or day and month turned round
 SAME_NUMBER: Final = 60.0  # the same insurance number
 NAME: Final = 0.6  # a name that is the same: 60
+LEAST_NAME: Final = 45.0  # less alike names cannot make a pair, whatever else is the same
 MOST_PAIRS: Final = 100
 MOST_LOOKED_AT: Final = 200_000  # pairs of a reason: 50 000 files have about as many of one birth date
 Row = Mapping[Any, Any]
@@ -40,13 +41,22 @@ class Pair:
 
 def likeness(one: Row, other: Row) -> float:
     """How much speaks for one person, 0 to 100."""
-    from rapidfuzz import fuzz
-
-    name = NAME * fuzz.token_sort_ratio(one["folded"], other["folded"])
+    name = NAME * _names(one["folded"], other["folded"])
     same_number = one["insurance_number"] and one["insurance_number"] == other["insurance_number"]
     return min(
         100.0, name + _day(one["birth_date"], other["birth_date"]) + (SAME_NUMBER if same_number else 0.0)
     )
+
+
+def _names(one: str, other: str) -> float:
+    """How alike two names are, 0 to 100: half of it is their least alike word, or twins would be one."""
+    from rapidfuzz import fuzz
+
+    whole = fuzz.token_sort_ratio(one, other)
+    fewer, more = sorted((one.split(), other.split()), key=len)
+    if not fewer or whole < LEAST_NAME:
+        return whole
+    return (whole + min(max(fuzz.ratio(word, each) for each in more) for word in fewer)) / 2
 
 
 def _day(one: str, other: str) -> float:
