@@ -131,7 +131,9 @@ class Moving:
         limit_s = effort.replan_s / 3
         first = self._ask(left, limit_s, effort.seed, self._begin(known))
         second = self._ask([(1, var) for var in self.moved.values()], limit_s, effort.seed, first.solution)
-        third = self._ask(self._shift(), limit_s, effort.seed, second.solution)
+        if second.value == 0:
+            self._keep_times()
+        third = self._ask(self._shift(), limit_s / 2, effort.seed, second.solution)
         moves, unplaced = self._read(third.solution)
         return Replan(
             moves,
@@ -141,6 +143,13 @@ class Moving:
             unplaced_lower_bound=first.bound // weight,
             proven=first.proven and second.proven,
         )
+
+    def _keep_times(self) -> None:
+        """Nobody need be moved: then only beds and therapists are left to be chosen."""
+        for row in self.rows:
+            for place, var in zip(row.movable.places, row.at, strict=True):
+                if not is_kept(row.movable.booked, place):
+                    self.model.add(var == 0)
 
     def _begin(self, known: Replan | None) -> list[int]:
         """An answer to begin with: what is known; else what is hit is left over and the rest stays."""

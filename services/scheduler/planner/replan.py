@@ -99,9 +99,12 @@ def replan(problem: Problem, failure: Failure, effort: Effort = NORMAL) -> Repla
     if not hit:
         return Replan((), (), 0, 0, 0, proven=True)
     rows = tuple(_candidates(problem, failure, hit))
+    known = Moving(tuple(row.at_its_time() for row in rows), problem).solve(effort)
+    if not known.unplaced:
+        return replace(known, lower_bound=0, unplaced_lower_bound=0, proven=True)  # nobody moved: none fewer
     struck = tuple(row for row in rows if row.hit)
     if len(struck) == len(rows):
-        return Moving(rows, problem).solve(effort)
+        return Moving(rows, problem).solve(effort, known)
     half = replace(effort, replan_s=effort.replan_s / 2)
     return Moving(rows, problem).solve(half, Moving(struck, problem).solve(half))
 
@@ -137,6 +140,10 @@ class Movable:
             ),
             None,
         )
+
+    def at_its_time(self) -> "Movable":
+        """Only the places at which the patient notices nothing but another bed or therapist."""
+        return replace(self, places=tuple(at for at in self.places if is_kept(self.booked, at)))
 
     def place_of(self, move: Move) -> int | None:
         """Which of the places a move leads to."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from services.scheduler.planner.calendar import DAY_MIN
 from services.scheduler.planner.problem import MOST_SESSIONS, Problem, Reason, Request, Site
 from services.scheduler.planner.rules import reason, weekday, windows
 
@@ -47,15 +48,19 @@ def _therapists(problem: Problem, request: Request) -> Iterator[Reason]:
 
 
 def _cadence(site: Site, request: Request) -> Iterator[Reason]:
-    days = [
-        day for day in sorted(request.wishes.weekdays) if 0 <= day < len(site.opening) and site.opening[day]
-    ]
+    wished = sorted(request.wishes.weekdays & set(range(len(site.opening))))
+    days = [day for day in wished if _open(site, day)]
     wanted = max(per_week for _, per_week in request.cadence.weeks_of(request.sessions))
     if len(days) < min(wanted, request.sessions):
         names = {
             language: ", ".join(weekday(day)[language] for day in days) or "-" for language in ("de", "en")
         }
         yield reason("cadence", cadence=dict(request.cadence.text), wanted=wanted, open=names)
+
+
+def _open(site: Site, day: int) -> bool:
+    """Whether the site is open on that weekday, if only after midnight of the evening before."""
+    return bool(site.opening[day]) or any(end > DAY_MIN for _, end in site.opening[day - 1])
 
 
 def _times(site: Site, request: Request) -> Iterator[Reason]:
