@@ -120,7 +120,7 @@ def test_a_rejected_file_has_its_reason_beside_it_and_overwrites_none(tmp_path):
         shared.settle(claimed, f"because {text}")
     kept = {path.read_text() for path in (tmp_path / "rejected").iterdir()}
     assert kept == {"first", "second", "because first", "because second"}
-    assert shared.counts() == {"in": 0, "work": 0, "processed": 0, "rejected": 4, "out": 0}
+    assert shared.counts() == {"in": 0, "work": 0, "processed": 0, "rejected": 2, "out": 0}
 
 
 def test_a_result_appears_whole_under_a_name_that_is_free(tmp_path):

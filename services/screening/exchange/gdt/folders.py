@@ -25,6 +25,7 @@ from services.screening.exchange.gdt.fields import Version
 from services.screening.exchange.gdt.reading import MOST_BYTES
 
 PLACES: Final = ("in", "work", "processed", "rejected", "out")
+REASON_END: Final = ".reason.txt"
 SHARED: Final = 0o660  # the practice system is another user of this machine
 IMPATIENT_S: Final = 30.0  # unchanged for so long, a file shorter than its 8100 is taken as it is
 _GDT_NAME: Final = re.compile(r"[^.~/][^~/]{0,150}\.(gdt|\d{3})", re.IGNORECASE)
@@ -94,7 +95,7 @@ class Folder:
         if target.exists():
             target = home / f"{claimed.id}-{claimed.name}"
         if reason is not None:
-            files.replace(target.with_name(f"{target.name}.reason.txt"), reason.encode(), SHARED)
+            files.replace(target.with_name(f"{target.name}{REASON_END}"), reason.encode(), SHARED)
         with contextlib.suppress(FileNotFoundError):  # another process has settled it just now
             claimed.path.rename(target)
         files.flush_directory(home)
@@ -127,7 +128,10 @@ class Folder:
 
     def counts(self) -> dict[str, int]:
         """How many files lie where."""
-        return {place: sum(1 for _ in _files(self.place(place))) for place in PLACES}
+        return {
+            place: sum(not path.name.endswith(REASON_END) for path in _files(self.place(place)))
+            for place in PLACES
+        }
 
     def _prepared(self, key: UUID) -> Path:
         return self.place("work") / f"{key}.out"
