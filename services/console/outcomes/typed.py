@@ -46,7 +46,7 @@ def moment(typed: Typed, name: str) -> str | None:
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text[:30]).astimezone(UTC).isoformat()
+        return datetime.fromisoformat(text[:40]).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):
         raise refusal("out_no_moment", name, value=text[:20]) from None
 
