@@ -16,3 +16,9 @@ class SchedulerSettings(NoticeSettings):
     identity_token: Path | None = Field(
         None, description="File with the token of the role `identity` that screening is asked with."
     )
+    improve_every_h: float = Field(
+        24.0,
+        ge=0,
+        le=10_000,
+        description="Hours between two looks for better series of what is not confirmed; 0: never.",
+    )

@@ -12,6 +12,7 @@ QUERIES = {
     "/calendar": "?site=north&from=2026-11-23T00:00:00Z&to=2026-11-30T00:00:00Z",
     "/board": "?site=north&day=2026-11-24",
     "/waiting": "?site=north",
+    "/replan": "?site=north",
     "/why": "?site=north&starts_at=2026-11-24T09:00:00Z",
 }
 
@@ -60,4 +61,5 @@ class Doors:
             yield f"/appointments/{{appointment}}/{what}", {"reason": "ill"}
         yield "/appointments/{appointment}/decide", {"decision": "counts", "reason": "nearly done"}
         yield "/waiting", {"appointment": self.appointment}
+        yield "/improve", {"site": "north"}
         yield "/replan", {"site": "north", "device": "bed-02", **SPAN}

@@ -57,3 +57,25 @@ def test_only_who_may_replan_there_sees_it(failed):
     rig.ask("POST", f"/replan/{found['replan']}/apply", sites=("south",), status=404)
     rig.ask("POST", "/replan", json=body | {"to": "2026-11-01T00:00:00+01:00"}, status=422)
     rig.ask("POST", "/replan", json=body | {"therapist": found["replan"]}, status=422)
+
+
+def test_a_better_series_is_proposed_and_never_moves_what_is_confirmed(rig):
+    """The bed is back sooner: the cure could begin on the first of December. Who was told stays there."""
+    rig.clinic(beds={"bed_01": "lumbar"})
+    span = {"from": "2026-12-01T00:00:00+01:00", "to": "2026-12-04T00:00:00+01:00"}
+    outage = {"site": "north", "device": "bed-01", "reason": "drive", **span}
+    made = rig.ask("POST", "/outages", role="administrator", json=outage)["outage"]
+    told, open_one = (rig.cure(earliest="2026-12-01", cadence="two") for _ in range(2))
+    path = f"/appointments/{told['appointments'][0]['appointment']}/confirm"
+    rig.ask("POST", path, json={"scope": "following"})
+    assert rig.ask("POST", "/improve", json={"site": "north"}, status=201)["moved"] == []
+    rig.ask("DELETE", f"/outages/{made}", role="administrator")
+    found = rig.ask("POST", "/improve", json={"site": "north"}, status=201)
+    assert {move["cure"] for move in found["moved"]} == {open_one["cure"]}
+    assert found["better"][0]["is"]["start_days"] < found["better"][0]["was"]["start_days"]
+    assert [row["replan"] for row in rig.ask("GET", "/replan?site=north")] == [found["replan"]]
+    rig.ask("POST", f"/replan/{found['replan']}/apply")
+    assert rig.shown(open_one)["appointments"][0]["starts_at"][:10] == "2026-12-01"
+    assert [a["starts_at"] for a in rig.shown(told)["appointments"]] == [
+        a["starts_at"] for a in told["appointments"]
+    ]

@@ -12,9 +12,17 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
-from services.scheduler.booking import care, changes, reckon, replanning, store, waiting
+from services.scheduler.booking import care, changes, improving, reckon, replanning, store, waiting
 from services.scheduler.booking.desk import Desk
-from services.scheduler.booking.models import Appointment, Changed, Decided, Moved, ReplanAsked, WaitingAsked
+from services.scheduler.booking.models import (
+    Appointment,
+    Changed,
+    Decided,
+    Improved,
+    Moved,
+    ReplanAsked,
+    WaitingAsked,
+)
 from services.scheduler.booking.shown import shown
 from services.scheduler.booking.tables import APPOINTMENTS
 from services.scheduler.clock import us_of
@@ -98,6 +106,8 @@ def _reading(router: APIRouter, desk: Desk) -> None:
         here(who, "appointments.see", site)
         with desk.reading() as connection:
             problem = reckon.problem(connection, site, desk.now(), [patient] if patient else [])
+        if patient:
+            desk.office.seen(who, "why.asked", f"patient {patient}", site)
         asked = single(problem, site, region, patient or NOBODY)
         found = why(problem, asked, starts_at, device, therapist)
         return {
@@ -271,6 +281,23 @@ def _replanning(router: APIRouter, desk: Desk) -> None:
         found = replanning.propose(desk, body, who.name)
         desk.office.seen(who, "replan.proposed", f"replan {found['replan']}", body.site)
         return found
+
+    @router.get("/replan")
+    def replans(site: str, who: Replanning) -> list[Row]:
+        """The newest proposals, applied or not."""
+        here(who, "plan.replan", site)
+        with desk.reading() as connection:
+            rows = replanning.of_site(connection, site)
+        desk.office.seen(who, "replans.seen", f"replans {site}", site)
+        return [replanning.shown(row) for row in rows]
+
+    @router.post("/improve", status_code=201)
+    def improve(body: Improved, who: Replanning) -> Row:
+        """Better series for what is not confirmed: shown, and applied like a replanning."""
+        here(who, "plan.replan", body.site)
+        found = improving.propose(desk, body.site, who.name)
+        desk.office.seen(who, "improvement.proposed", f"site {body.site}", body.site)
+        return found or {"replan": None, "site": body.site, "moved": [], "patients_moved": 0, "better": []}
 
     @router.get("/replan/{replan}")
     def replan_shown(replan: UUID, who: Replanning) -> Row:

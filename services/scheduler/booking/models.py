@@ -156,3 +156,9 @@ class ReplanAsked(Sent):
         if self.from_ >= self.to:
             raise ValueError(f"it ends at {self.to.isoformat()}, before it begins")
         return self
+
+
+class Improved(Sent):
+    """Where better series are looked for."""
+
+    site: Slug

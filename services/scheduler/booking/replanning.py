@@ -14,13 +14,14 @@ from services.scheduler.booking.models import Appointment, ReplanAsked
 from services.scheduler.booking.series import require_rest
 from services.scheduler.booking.tables import REPLANS
 from services.scheduler.errors import Conflict, said
-from services.scheduler.planner.problem import Effort, Problem
+from services.scheduler.planner.problem import Booked, Effort, Placed, Problem
 from services.scheduler.planner.replan import Failure, Replan, replan
 from services.scheduler.resources.store import no_such
 
 Row = dict[str, Any]
 REASON: Final = "replanned"
 NEAR_S: Final = 5.0
+MOST_SHOWN: Final = 20
 
 
 def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
@@ -31,14 +32,7 @@ def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
         hit = [one for one in first.booked if failure.hits(one)]
         whole = reckon.problem(connection, asked.site, desk.now(), {one.patient for one in hit})
     found = _fewest(whole, failure)
-    moved = [
-        {
-            "appointment": str(move.was.id), "patient": str(move.was.patient), "cure": str(move.was.cure),
-            "number": move.was.number, "changes_time": move.changes_time,
-            "from": _place(move.was), "to": _place(move.to),
-        }
-        for move in found.moves
-    ]  # fmt: skip
+    moved = [shown_move(move.was, move.to) for move in found.moves]
     result = {
         "moved": moved, "patients_moved": found.patients_moved, "lower_bound": found.lower_bound,
         "proven": found.proven, "gap": found.gap,
@@ -50,14 +44,33 @@ def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
             for one in found.unplaced
         ],
     }  # fmt: skip
-    asked_for = asked.model_dump(mode="json", by_alias=True)
+    return keep(desk, asked.site, asked.model_dump(mode="json", by_alias=True), result, by)
+
+
+def keep(desk: Desk, site: str, asked: Row, result: Row, by: str) -> Row:
+    """Write a proposal down, so that it can be applied as it was seen."""
     values = {
-        "replan": str(uuid4()), "site": asked.site, "asked": asked_for, "result": result, "by": by,
+        "replan": str(uuid4()), "site": site, "asked": asked, "result": result, "by": by,
         "at_us": desk.at_us,
     }  # fmt: skip
     with desk.writing() as connection:
         connection.execute(insert(REPLANS).values(values))
     return shown(values)
+
+
+def shown_move(was: Booked | Appointment, to: Placed) -> Row:
+    """One appointment, where it is and where it would be."""
+    name = was.appointment if isinstance(was, Appointment) else was.id
+    return {
+        "appointment": str(name), "patient": str(was.patient), "cure": str(was.cure), "number": was.number,
+        "changes_time": was.starts_at != to.starts_at, "from": _place(was), "to": _place(to),
+    }  # fmt: skip
+
+
+def of_site(connection: Connection, site: str) -> list[Row]:
+    """The newest proposals of a site."""
+    query = select(REPLANS).where(REPLANS.c.site == site).order_by(REPLANS.c.at_us.desc()).limit(MOST_SHOWN)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _fewest(whole: Problem, failure: Failure) -> Replan:
