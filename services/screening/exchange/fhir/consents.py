@@ -48,16 +48,7 @@ def resource(consent: store.Consent, patient: UUID) -> Resource:
     made: Resource = {
         "resourceType": "Consent",
         "id": str(consent.id),
-        "extension": [
-            {
-                "url": INFORMATION,
-                "extension": [
-                    {"url": "by", "valueString": informed["by"]},
-                    {"url": "at", "valueDateTime": informed["at"]},
-                    *({"url": "point", "valueCode": point} for point in informed["points"]),
-                ],
-            }
-        ],
+        **({"extension": [_informed(informed)]} if informed.get("by") else {}),
         "status": _STATUS[consent.state],
         "scope": {"coding": [_SCOPE]},
         "category": [{"coding": [_CATEGORY]}],
@@ -70,10 +61,17 @@ def resource(consent: store.Consent, patient: UUID) -> Resource:
     }
     if signed := consent.last("signed"):
         made["dateTime"] = signed.at.isoformat()
-        made["performer"] = [{"display": signed.detail["signer"]}]
+        made["performer"] = [{"display": signed.detail.get("signer") or "unknown"}]
     if withdrawn := consent.last("withdrawn"):
         made["provision"]["period"] = {"start": withdrawn.at.isoformat()}
     return checked("Consent", made)
+
+
+def _informed(said: dict[str, Any]) -> Resource:
+    """Who informed, when, about what."""
+    points = [{"url": "point", "valueCode": point} for point in said["points"]]
+    about = [{"url": "by", "valueString": said["by"]}, {"url": "at", "valueDateTime": said["at"]}]
+    return {"url": INFORMATION, "extension": [*about, *points]}
 
 
 # --- writing ----------------------------------------------------------------------------------------------
