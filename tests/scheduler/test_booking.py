@@ -1,6 +1,5 @@
 """Cures: shown before they are booked, booked whole or not at all, once, whoever else is at it."""
 
-import threading
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from scheduler.scheduler_rig import PRESCRIPTION, cure_body
+from scheduler.threads import at_once
 
 from services.kit.database import reading
 from services.scheduler.booking import store
@@ -99,22 +99,6 @@ def test_the_same_patient_is_never_at_two_beds(either_rig):
         mine = store.of_patients(connection, {bodies[0]["patient"]}, 0)
     for earlier, later in pairwise(mine):
         assert later.starts_at - earlier.ends_at >= timedelta(hours=20)
-
-
-def at_once(works):
-    """What each of them gives, begun at the same moment."""
-    found, gate = [None] * len(works), threading.Barrier(len(works))
-
-    def run(place, work):
-        gate.wait(30)
-        found[place] = work()
-
-    threads = [threading.Thread(target=run, args=row) for row in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    return found
 
 
 def test_every_bed_therapist_and_patient_is_taken_once(rig):

@@ -6,9 +6,11 @@ from uuid import uuid4
 import pytest
 from scheduler.booking_times import BERLIN, on
 from scheduler.scheduler_rig import NOW, cure_body
-from sqlalchemy import select
+from scheduler.threads import at_once
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
-from services.kit.database import reading
+from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
 from services.scheduler.booking.tables import HISTORY, OCCUPANCY
 from services.scheduler.progression.tables import RESULTS
@@ -327,3 +329,40 @@ def test_the_board_and_the_calendar_show_the_day(clinic):
     )
     clinic.ask("GET", "/calendar?site=north&from=2026-11-30T00:00:00Z&to=2026-11-23T00:00:00Z", status=422)
     clinic.ask("GET", "/calendar?site=north&from=2026-11-30T00:00:00Z&to=2036-11-23T00:00:00Z", status=422)
+
+
+def test_two_desks_cannot_move_two_patients_to_the_same_place(either_rig):
+    """One is moved; the other stays where it was and is offered places that are free."""
+    rig = either_rig
+    people = rig.clinic()
+    one, other = (rig.cure()["appointments"][0] for _ in range(2))
+    body = moved(on(one, 15), device="bed-01", therapist=people[0])
+    answers = at_once(
+        [
+            lambda which=which: rig.knock("POST", f"/appointments/{which['appointment']}/move", json=body)
+            for which in (one, other)
+        ]
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    lost = next(which for which, a in zip((one, other), answers, strict=True) if a.status_code == 409)
+    (refusal,) = [answer.json() for answer in answers if answer.status_code == 409]
+    assert refusal["rules"]
+    assert rig.ask("GET", f"/appointments/{lost['appointment']}")["starts_at"] == lost["starts_at"]
+    place = refusal["alternatives"][0]["appointments"][0]
+    works = moved(
+        datetime.fromisoformat(place["starts_at"]), device=place["device"], therapist=place["therapist"]
+    )
+    rig.ask("POST", f"/appointments/{lost['appointment']}/move", json=works)
+    kinds = [event.type for event in rig.told("appointment")]
+    assert kinds.count("appointment.moved") == 2
+
+
+def test_the_database_itself_refuses_the_second_booking(either_rig):
+    """Whatever program asks: a bed, a therapist and a patient are taken once in every five minutes."""
+    rig = either_rig
+    rig.clinic()
+    rig.cure()
+    with reading(rig.engine) as connection:
+        taken = dict(connection.execute(select(OCCUPANCY)).mappings().first())
+    with pytest.raises(IntegrityError), writing(rig.engine) as connection:
+        connection.execute(insert(OCCUPANCY), taken | {"appointment": str(uuid4())})
