@@ -165,7 +165,7 @@ class Recorder:
         found = LoopFile.load(self.directory)
         if self.station is not None:
             self._measure(self.station)
-            self.station.suspender.look()
+            self._suspend(self.station)
         if found is None or (self.station is not None and str(self.station.memory.boot) == found.boot):
             return
         try:
@@ -293,10 +293,16 @@ class Recorder:
                 station.bus.acknowledge([delivery])  # retained: it comes again with the next connection
             elif isinstance(delivery.message, Worklist):
                 self.lists.take(str(delivery.device), delivery.message)
-                station.suspender.look()
+                self._suspend(station)
                 station.bus.acknowledge([delivery])  # retained: it comes again with the next connection
             else:
                 self._answer(station, station.desk.take(delivery))
+
+    def _suspend(self, station: Station) -> None:
+        """Pause whom the worklists say, and record why."""
+        station.suspender.look()
+        notes, station.suspender.notes = station.suspender.notes, []
+        self._notes += [(note, None) for note in notes][: MAX_NOTES - len(self._notes)]
 
     def _note_commit(self, device: str, committed: Committed) -> None:
         """Cumulative: what was once said to be stored stays stored, whatever an older message says later."""

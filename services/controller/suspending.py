@@ -7,11 +7,13 @@ the
 session end normally.
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
+from services.controller.books import Note
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
 from services.controller.shared import REMOTE, GatewayMemory, MailboxFull
@@ -30,7 +32,8 @@ class Suspender:
     memory: GatewayMemory
     sessions: KnownSessions
     worklists: Worklists
-    _told: set[int] = field(default_factory=set)  # sessions whose pause was logged
+    notes: list[Note] = field(default_factory=list)  # to be recorded: why, once a session
+    _told: set[int] = field(default_factory=set)  # sessions whose pause was noted
 
     def look(self) -> list[str]:
         """Pause whoever must be paused now; the beds that were asked to."""
@@ -65,4 +68,6 @@ class Suspender:
         if number not in self._told:
             log.warning("paused: an adverse event was reported of this session's patient", device=device)
             self._told.add(number)
+            data = {"action": "pause", "from": "worklist", "accepted": True, "why": "adverse"}
+            self.notes.append(Note(bed, "operator.action", time.time_ns(), data))
         return True

@@ -95,6 +95,9 @@ def test_an_adverse_event_pauses_the_running_session_at_once(clinic):
     assert after_a_restart.look() == ["bed-01"]
     clinic.until("paused")
     assert after_a_restart.look() == []
+    assert [(note.bed, note.data["from"], note.data["why"]) for note in after_a_restart.notes] == [
+        (0, "worklist", "adverse")
+    ]
     with pytest.raises(SessionRefused, match="resume is refused"):
         clinic.bedside.act("bed-01", "resume")
 

@@ -16,7 +16,7 @@ from sqlalchemy import insert
 from worklist_rig import ListedClinic
 
 from broker.bus import Bus
-from broker.contract import STREAMS, WORKLIST
+from broker.contract import EVENT, STREAMS, WORKLIST
 from broker.messages import ClinicEvent
 from services.controller.kernel import memory as m
 from services.controller.shared import LoopFile
@@ -74,6 +74,8 @@ class Chain:
         ending.callback(self.screening.close)
         self.heard = Bus(url, "listener")
         self.heard.subscribe(WORKLIST)
+        self.heard.subscribe(EVENT)
+        self.passed = []
         self.heard.start()
         ending.callback(self.heard.close)
 
@@ -139,11 +141,16 @@ class Chain:
         rows = self.panel.get("/bed-01/worklist")["appointments"]
         return next((row for row in rows if row["clear"] and row["name"]), None)
 
-    def listed(self):
-        """Every list that passed the broker, as it was sent."""
-        found = self.heard.take(100, 0.2)
+    def texts(self, stream):
+        """What passed the broker so far, as it was sent."""
+        found = self.heard.take(1000, 0.2)
         self.heard.acknowledge(found)
-        return [delivery.message.model_dump_json() for delivery in found]
+        self.passed += [(delivery.stream, delivery.message.model_dump_json()) for delivery in found]
+        return [text for one, text in self.passed if one is stream]
+
+    def why(self):
+        """Whether the record says why the bed was paused."""
+        return [text for text in self.texts(EVENT) if '"from":"worklist"' in text and '"adverse"' in text]
 
 
 @pytest.fixture
@@ -176,6 +183,7 @@ def test_a_suspension_of_the_centre_is_refused_at_the_bed(chain):
 
     chain.screening_says("clearance.restored", suspension=suspension, patient=chain.patient, region=None)
     eventually(lambda: chain.panel.post("bed-01/resume").is_success, 60, "resume")
-    lists = chain.listed()
+    eventually(chain.why, 60, "the record")
+    lists = chain.texts(WORKLIST)
     assert lists
     assert not [text for text in lists if "Mustermann" in text or "1961-05-04" in text]
