@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from history_rig import HistoryRig
 from operator_rig import PIN, THERAPIST
 from scheduler import doors as scheduler_doors
+from screening import screening_doors
 from servers import Valkey
 from simulated_session import CURE, SESSION
 
@@ -143,7 +144,12 @@ def console(directory: Path) -> Iterator[Subject]:
                 for_anyone_known={"/sign-out", "/password", "/here", "/design", "/events"},
                 records=behind.records | {"cure": str(CURE)},
                 unknown=behind.unknown | {"cure": UNKNOWN_ID},
-                others={"action": "stop", "user_id": UNKNOWN_ID},
+                others={
+                    "action": "stop",
+                    "user_id": UNKNOWN_ID,
+                    "patient": UNKNOWN_ID,
+                    "attachment": UNKNOWN_ID,
+                },  # fmt: skip
                 queries={
                     "/sessions/{session}/export": "?format=csv",
                     "/api/sessions/{session}/curve": "?from=0&to=100",
@@ -170,6 +176,26 @@ def scheduler(directory: Path) -> Iterator[Subject]:
         queries=scheduler_doors.QUERIES,
         bodies=behind.bodies,
         marks=("bed-01", behind.cure["patient"]),
+    )
+    behind.rig.close()
+
+
+@contextlib.contextmanager
+def screening(directory: Path) -> Iterator[Subject]:
+    """Screening with a patient's file and a finding."""
+    behind = screening_doors.Doors(directory)
+    yield Subject(
+        behind.rig.app,
+        directory,
+        tokens.SCREENING,
+        public={"/fhir/metadata"},
+        for_anyone_known=screening_doors.ANYBODYS,
+        records=behind.records,
+        unknown=behind.unknown,
+        others=screening_doors.OTHERS,
+        queries=screening_doors.QUERIES,
+        bodies=behind.bodies,
+        marks=(behind.patient, "Xanthippe"),
     )
     behind.rig.close()
 
@@ -221,6 +247,7 @@ SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]
     "ingest": watched_only,
     "console": console,
     "panel": panel,
+    "screening": screening,
     "scheduler": scheduler,
 }
 
