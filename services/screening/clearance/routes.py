@@ -96,7 +96,8 @@ def _add_reading(routes: APIRouter, office: Office) -> None:
         """Whom a clinician has to look at today: suspended, or a review is due."""
         with reading(office.engine) as connection:
             rows = needing(connection, who.sites("patients.see"))
-        office.seen(who, "attention.seen", "attention", None, shown=len(rows))
+        seen = [row["patient"] for row in rows]
+        office.seen(who, "attention.seen", "attention", None, shown=len(rows), patients=seen)
         return rows
 
 
@@ -140,8 +141,8 @@ def _add_suspending(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/suspensions", status_code=201)
     def stop(patient: UUID, body: ToSuspend, who: Signer) -> dict[str, Any]:
         """A clinician suspends, with their words."""
-        words = giving.signed_words(body.detail)
         site = _allowed(office, patient, who)
+        words = giving.signed_words(body.detail)
         office.seen(who, "clearance.suspended", str(patient), site, region=body.region, reason=words)
         with writing(office.engine) as connection:
             file = people.require(connection, patient)
