@@ -22,6 +22,7 @@ from services.console.routes import (
     outcomes,
     patient_view,
     patients,
+    screening,
     sessions,
     sign_in,
     streams,
@@ -36,8 +37,9 @@ from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
 
 FORM_BYTES: Final = 100_000  # of a form around a file
+SCAN_BYTES: Final = 10_000_000  # of a declaration that was signed on paper
 ROOMS: Final = (
-    wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients,
+    wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
     clearance, outcomes,
 )  # fmt: skip
 
@@ -76,7 +78,10 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         content_security_policy=STRICT_POLICY,
         error_page=error_page(console),
         public_origin=settings.public_url,
-        larger_requests={"/findings": settings.attachment_most_bytes + FORM_BYTES},
+        larger_requests={
+            "/findings": settings.attachment_most_bytes + FORM_BYTES,
+            "/scan": SCAN_BYTES + FORM_BYTES,
+        },
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )
     app.add_exception_handler(PasswordChangeFirst, identity.lead_to_password)

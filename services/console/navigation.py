@@ -54,6 +54,7 @@ ENTRIES: Final = (
     ),
     Entry("attention", "nav_attention", "/attention", "warning", "clearance.sign"),
     Entry("outcomes", "nav_outcomes", "/outcomes", "trail", "outcomes.see"),
+    Entry("documents", "nav_documents", "/documents", "print", "documents.edit"),
     Entry("users", "nav_users", "/users", "people", "users.manage"),
     Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
 )

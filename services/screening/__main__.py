@@ -6,6 +6,7 @@ from services.kit.auth import tokens
 from services.kit.business.service import Work, open_office, run
 from services.kit.errors import refusals_in_one_line
 from services.screening.api import routers
+from services.screening.consent import signing
 from services.screening.exchange.watch import Watcher
 from services.screening.handlers import handlers
 from services.screening.settings import ScreeningSettings
@@ -25,7 +26,10 @@ def main() -> None:
             routers(office),
             checks=[watcher.check()],
             background=[watcher.start],
-            larger_requests={"/attachments": settings.attachment_most_bytes + FORM_BYTES},
+            larger_requests={
+                "/attachments": settings.attachment_most_bytes + FORM_BYTES,
+                "/scan": signing.MOST_SCAN + FORM_BYTES,
+            },
         )
         run(office, work, tokens.SCREENING)
 

@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 from browser import warm
+from browser.consoles import CONSOLES
 from console.account_rig import ADMINISTRATOR, AccountRig
 from console.clinic import Bed, Clinic
 from history_rig import HistoryRig
@@ -26,7 +27,6 @@ ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-CONSOLES = {}  # address: the people of the console there
 WATCH_POLICY = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>

@@ -20,8 +20,11 @@ def reader(*grants):
 @pytest.mark.parametrize(
     ("role", "ids"),
     [
-        ("administrator", ["wall", "patients", "sessions", "planning", "outcomes", "users", "trail"]),
-        ("clinician", ["wall", "patients", "sessions", "planning", "attention", "outcomes"]),
+        (
+            "administrator",
+            ["wall", "patients", "sessions", "planning", "outcomes", "documents", "users", "trail"],
+        ),
+        ("clinician", ["wall", "patients", "sessions", "planning", "attention", "outcomes", "documents"]),
         ("reception", ["wall", "patients", "planning"]),
         ("monitor", ["wall"]),
         ("billing", ["sessions"]),

@@ -35,6 +35,9 @@ class Tab:
 TABS: Final = (
     Tab("file", "tab_file", "", "patients.see"),
     Tab("findings", "tab_findings", "/findings", "patients.see"),
+    Tab("questionnaire", "tab_questionnaire", "/questionnaire", "screening.answer"),
+    Tab("decision", "tab_decision", "/decision", "patients.see"),
+    Tab("consent", "tab_consent", "/consent", "patients.see"),
     Tab("history", "tab_history", "/versions", "patients.see"),
     Tab("clearance", "tab_clearance", "/clearance", "patients.see"),
     Tab("outcomes", "tab_outcomes", "/outcomes", "outcomes.see"),

@@ -16,7 +16,7 @@ from services.screening.clearance import suspension
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
 from services.screening.consent.words import COPIES, POINTS, SIGNERS, WITHDRAWALS
-from services.screening.errors import Conflict, NotFound
+from services.screening.errors import Conflict, Invalid, NotFound
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
 from services.screening.rules.answers import refused
@@ -192,8 +192,11 @@ def _require_points(points: Sequence[str]) -> None:
             "de": ", ".join(POINTS[point]["de"] for point in missing),
             "en": ", ".join(POINTS[point]["en"] for point in missing),
         }
-        raise refused("points", "incomplete", f"BGB 630e(1) also asks for: {names['en']}",
-                      f"nach § 630e Abs. 1 BGB fehlt noch: {names['de']}")  # fmt: skip
+        english = f"BGB 630e(1) asks for these points, too: {names['en']}"
+        raise Invalid(
+            f"points: {english}",
+            {"de": f"Nach § 630e Abs. 1 BGB fehlt noch: {names['de']}.", "en": f"{english}."},
+        )
 
 
 def _require_of_age(years: int, role: str) -> None:

@@ -100,8 +100,29 @@ def _require_own_details(rule: Rule, answer: Answer, name: str) -> None:
 def refused(field: str, value: object, english: str, german: str) -> Invalid:
     """The refusal of a field: its name, its value, the rule."""
     shown = _shown(value)
-    words: Text = {"de": f"{field} ist {shown}: {german}.", "en": f"{field} is {shown}: {english}."}
-    return Invalid(words["en"].rstrip("."), words)
+    named = NAMES.get(field.rpartition(".")[2], {"de": field, "en": field})
+    words: Text = {
+        "de": f"{named['de']} ist {shown}: {german}.", "en": f"{named['en']} is {shown}: {english}.",
+    }  # fmt: skip
+    return Invalid(f"{field} is {shown}: {english}", words)
+
+
+NAMES: Final[Mapping[str, Text]] = {  # of fields as pages call them
+    "on": {"de": "Der Tag", "en": "The day"},
+    "answer": {"de": "Die Antwort", "en": "The answer"},
+    "bone_loss_percent": {"de": "Der Knochenverlust", "en": "The bone loss"},
+    "birth_date": {"de": "Das Geburtsdatum", "en": "The date of birth"},
+    "reason": {"de": "Die Begründung", "en": "The reason"},
+    "informed_by": {"de": "Wer aufgeklärt hat,", "en": "Who informed"},
+    "informed_at": {"de": "Der Zeitpunkt der Aufklärung", "en": "The moment of the information"},
+    "signer": {"de": "Der Name", "en": "The name"},
+    "role": {"de": "Wer unterschreibt,", "en": "Who signs"},
+    "signature": {"de": "Die Unterschrift", "en": "The signature"},
+    "file": {"de": "Die Datei", "en": "The file"},
+    "at": {"de": "Der Zeitpunkt", "en": "The moment"},
+    "title": {"de": "Der Titel", "en": "The title"},
+    "body": {"de": "Der Text", "en": "The text"},
+}
 
 
 def unknown_rule(field: str, rule: str, version: str) -> Invalid:

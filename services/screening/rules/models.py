@@ -17,7 +17,7 @@ Section = Literal["you", "spine", "surgery", "illness", "neck", "findings"]
 Settings = Mapping[str, str]  # of a disputed point: its id to the value in force
 
 REGIONS: Final[tuple[Region, ...]] = ("lumbar", "cervical")
-REVIEWED: Final[Text] = {"de": "Vorgabe der Klinik", "en": "the clinic's own"}
+REVIEWED: Final[Text] = {"de": "Vorgabe der Klinikseite", "en": "the clinic page's own"}
 PROPOSED: Final[Text] = {"de": "Vorschlag zur klinischen Prüfung", "en": "proposal for clinical review"}
 
 

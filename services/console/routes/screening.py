@@ -1,0 +1,16 @@
+"""Questionnaire, decision, consent and the clinic's documents."""
+
+from fastapi import APIRouter
+
+from services.console.context import Console
+from services.console.screening import asking_pages, consent_pages, deciding_pages, document_pages
+
+
+def router(console: Console) -> APIRouter:
+    """``/patients/{patient}/questionnaire``, ``decision`` and ``consent``; ``/documents``."""
+    routes = APIRouter(include_in_schema=False)
+    asking_pages.add(routes, console)
+    deciding_pages.add(routes, console)
+    consent_pages.add(routes, console)
+    document_pages.add(routes, console)
+    return routes

@@ -1,0 +1,1 @@
+"""Pages of screening: the questionnaire, the decision, consent, the clinic's documents."""
