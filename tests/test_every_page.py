@@ -16,10 +16,16 @@ from services.kit.auth.guard import ruled
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 BROWSER = {"accept": "text/html"}
 HTTP_SEE_OTHER = 303
-PARAMETERS = {"device": "bed-01", "session": "0" * 32, "cure": "0" * 32, "user_id": "0" * 36}
+PARAMETERS = {
+    "device": "bed-01", "session": "0" * 32, "cure": "0" * 32, "user_id": "0" * 36,
+    "patient": "0" * 32, "attachment": "0" * 32,
+}  # fmt: skip
 NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
     ("console", "/sign-in/oidc"): "leads to the provider; the sign-in page while that is away",
     ("console", "/sign-in/oidc/callback"): "leads on; the sign-in page after a refusal",
+    ("console", "/patients/{patient}/export"): "a file; a page only when there is none to give",
+    ("console", "/patients/{patient}/findings/{attachment}/file"): "the same",
+    ("console", "/patients/{patient}/findings/{attachment}/preview"): "the same",
     ("console", "/sessions/{session}/export"): "a file; a page only when there is none to give",
 }
 
