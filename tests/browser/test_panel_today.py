@@ -60,6 +60,11 @@ def test_the_patient_of_the_list_is_asked_confirmed_and_not_treated_once_suspend
     expect(rows(page).nth(1)).to_contain_text("no clearance in force")
     expect(rows(page).nth(2)).to_contain_text("listed at bed-02")
     shot(page, "panel-today")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert sideways(page) <= 0
+    rows(page).nth(2).scroll_into_view_if_needed()
+    shot(page, "panel-today-390")
+    page.set_viewport_size({"width": 1440, "height": 900})
     rows(page).nth(0).click()
     dialog = page.locator("#dialog-listed")
     expect(dialog).to_contain_text("Ask the patient to say their name and birth date")
