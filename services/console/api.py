@@ -18,6 +18,7 @@ from services.console.routes import (
     clearance,
     cures,
     design,
+    exchange,
     oidc,
     outcomes,
     patient_view,
@@ -40,7 +41,7 @@ FORM_BYTES: Final = 100_000  # of a form around a file
 SCAN_BYTES: Final = 10_000_000  # of a declaration that was signed on paper
 ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
-    clearance, outcomes,
+    clearance, outcomes, exchange,
 )  # fmt: skip
 
 

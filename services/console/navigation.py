@@ -55,6 +55,7 @@ ENTRIES: Final = (
     Entry("attention", "nav_attention", "/attention", "warning", "clearance.sign"),
     Entry("outcomes", "nav_outcomes", "/outcomes", "trail", "outcomes.see"),
     Entry("documents", "nav_documents", "/documents", "print", "documents.edit"),
+    Entry("exchange", "nav_exchange", "/exchange", "download", "exchange.use"),
     Entry("users", "nav_users", "/users", "people", "users.manage"),
     Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
 )

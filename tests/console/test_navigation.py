@@ -22,10 +22,23 @@ def reader(*grants):
     [
         (
             "administrator",
-            ["wall", "patients", "sessions", "planning", "outcomes", "documents", "users", "trail"],
+            [
+                "wall",
+                "patients",
+                "sessions",
+                "planning",
+                "outcomes",
+                "documents",
+                "exchange",
+                "users",
+                "trail",
+            ],
         ),
-        ("clinician", ["wall", "patients", "sessions", "planning", "attention", "outcomes", "documents"]),
-        ("reception", ["wall", "patients", "planning"]),
+        (
+            "clinician",
+            ["wall", "patients", "sessions", "planning", "attention", "outcomes", "documents", "exchange"],
+        ),
+        ("reception", ["wall", "patients", "planning", "exchange"]),
         ("monitor", ["wall"]),
         ("billing", ["sessions"]),
     ],
