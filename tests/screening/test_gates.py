@@ -168,6 +168,14 @@ def test_who_needs_a_clinician_today_is_listed_the_most_urgent_first(rig):
     assert rig.ask("GET", "/attention", sites=("south",)) == []
 
 
+def test_a_review_that_holds_is_not_forgotten_after_a_long_break(rig):
+    """Whoever comes back after two months is still on the list, and why."""
+    patient = UUID(cleared(rig))
+    hear(rig, *(ended(patient, days_ago=60 + n) for n in range(8)))
+    (row,) = rig.ask("GET", "/attention")
+    assert [gate["number"] for gate in row["gates"]] == [3, 6]  # the eighth's look is none of today's
+
+
 def test_a_suspension_that_takes_nothing_away_any_more_waits_for_nobody(rig):
     """A withdrawn consent of a cure that is over is nobody's work today."""
     patient = UUID(cleared(rig))

@@ -86,7 +86,8 @@ def _add_reviews(routes: APIRouter, console: Console) -> None:
         typed = typing_in.of(await request.form())
 
         def body() -> dict[str, Any]:
-            return {"cure": typed.get("cure") or None, "reason": typed.get("review", "")}
+            said = next((text for name, text in typed.items() if name.startswith("review-")), "")
+            return {"cure": typed.get("cure") or None, "reason": said}
 
         return await _sent(console, request, who, patient, f"gates/{number}/sign", body, typed, "signed")
 

@@ -14,7 +14,7 @@ from services.screening.clearance.models import Suspension
 from services.screening.clearance.words import gates, reasons
 from services.screening.patients import store as patients
 
-RECENT: Final = timedelta(days=30)  # a cure without a session for so long waits for no review
+RECENT: Final = timedelta(days=30)  # a cure without a session for so long waits for no look
 
 
 def needing(connection: Connection, sites: Sites) -> list[dict[str, Any]]:
@@ -51,8 +51,8 @@ def _row(connection: Connection, patient: UUID, found: list[Suspension]) -> dict
             "since": one.last_at and one.last_at.isoformat(),
         }
         for one in progress(connection, ids)
-        if one.last_at is None or one.last_at >= now - RECENT
         for gate in one.due()
+        if gate.suspends or one.last_at is None or one.last_at >= now - RECENT
     ]  # fmt: skip
     if not waiting and not due:
         return None
