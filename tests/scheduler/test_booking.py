@@ -212,6 +212,29 @@ def test_a_removed_bed_lists_what_is_planned_there(rig):
     assert len(out["replan"]) == 18
 
 
+def test_a_patient_rests_between_sessions_at_two_sites(rig):
+    """Lumbar in the north, cervical in the south: never within twenty hours of each other."""
+    rig.clinic()
+    rig.clinic("south", {"bed_11": "cervical"})
+    patient = str(uuid4())
+    rig.cure(patient=patient, cadence="three")
+    rig.cure(patient=patient, site="south", region="cervical", segment="C5-7", cadence="two")
+    with reading(rig.engine) as connection:
+        mine = store.of_patients(connection, {patient}, 0)
+    assert len(mine) == 36
+    assert all(b.starts_at - a.ends_at >= timedelta(hours=20) for a, b in pairwise(mine))
+
+
+def test_who_leaves_lists_what_is_planned_with_them(rig):
+    """A therapist who is gone: their appointments are not lost but listed for replanning."""
+    people = rig.clinic()
+    rig.cure(therapist=people[0])
+    person = {"name": "Gone", "site": "north", "shifts": {}, "active": False}
+    left = rig.ask("PUT", f"/therapists/{people[0]}", role="administrator", json=person)["replan"]
+    assert len(left) == 18
+    rig.ask("POST", "/cures", json=cure_body(therapist=people[0]) | {"request": str(uuid4())}, status=409)
+
+
 def test_a_reception_may_plan_but_not_prescribe(rig):
     """The first prescription is a clinician's."""
     rig.clinic()

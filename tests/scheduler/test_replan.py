@@ -1,6 +1,6 @@
 """A bed fails: fewest patients moved, shown before it is done, done as it was shown or not at all."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -47,6 +47,19 @@ def test_what_changed_since_it_was_shown_is_not_moved(failed):
     rig.ask("POST", f"/replan/{found['replan']}/apply", status=409)
     devices = {row["device"] for row in rig.shown(cure)["appointments"]}
     assert devices == {"bed-01"}
+
+
+def test_what_was_planned_at_a_bed_that_is_gone_finds_another(failed):
+    """Removed by its gateway: everything still to come moves to the bed that is left."""
+    rig, cure, _ = failed
+    rig.now += timedelta(minutes=1)
+    rig.birth(bed_02="lumbar")
+    assert len(rig.ask("GET", "/resources?site=north")["replan"]) == 18
+    body = {"site": "north", "device": "bed-01", "from": rig.now.isoformat(), "to": "2027-03-01T00:00:00Z"}
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    assert (len(found["moved"]), found["patients_moved"], found["unplaced"]) == (18, 0, [])
+    rig.ask("POST", f"/replan/{found['replan']}/apply")
+    assert {one["device"] for one in rig.shown(cure)["appointments"]} == {"bed-02"}
 
 
 def test_only_who_may_replan_there_sees_it(failed):

@@ -96,6 +96,16 @@ def unchanged(desk: Desk, connection: Connection, course: Course) -> bool:
     return still_good(connection, course.whole, course.site, desk) and held == course.held
 
 
+def held_fast(connection: Connection, appointment: UUID) -> Appointment:
+    """An appointment that nobody else changes until the transaction ends. Raises NotFound.
+
+    Patients first, then the site, then the rest: in one order, two transactions never wait in a circle.
+    """
+    known = store.appointment_of(connection, appointment)
+    care.hold_patient(connection, known.patient, known.site)
+    return store.appointment_of(connection, appointment, lock=True)
+
+
 def require_open(desk: Desk, one: Appointment) -> None:
     """It is booked and still to come. Raises Conflict: what was, stays."""
     if one.state != "booked":
@@ -261,7 +271,7 @@ def at_place(course: Course, one: Appointment, placed: Placed) -> Appointment:
 def cancel(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -> list[Appointment]:
     """Call it off, or it and every following one; called off twice is once."""
     with desk.writing() as connection:
-        one = store.appointment_of(connection, appointment, lock=True)
+        one = held_fast(connection, appointment)
         if one.state == "cancelled" and scope == "this":
             return []
         if scope == "this" or one.state == "booked":
@@ -283,7 +293,7 @@ def call_off(
 def confirm(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -> list[Appointment]:
     """The patient knows: no planner moves it by itself any more."""
     with desk.writing() as connection:
-        one = store.appointment_of(connection, appointment, lock=True)
+        one = held_fast(connection, appointment)
         require_open(desk, one)
         chosen = [one] if scope == "this" else store.following(connection, one, desk.now())
         changed = [replace(each, confirmed=True) for each in chosen if not each.confirmed]
@@ -294,7 +304,7 @@ def confirm(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -
 def miss(desk: Desk, appointment: UUID, reason: str, by: str) -> list[Appointment]:
     """The patient did not come. Raises Conflict before it began."""
     with desk.writing() as connection:
-        one = store.appointment_of(connection, appointment, lock=True)
+        one = held_fast(connection, appointment)
         if one.state == "missed":
             return []
         if one.state == "booked" and one.starts_at > desk.now():
@@ -348,7 +358,7 @@ def _settle(
     desk: Desk, connection: Connection, read: Appointment, state: State, action: str, reason: str, by: str
 ) -> Appointment:
     """Once: whoever decided in the meantime was quicker. Raises Conflict."""
-    one = store.appointment_of(connection, read.appointment, lock=True)
+    one = held_fast(connection, read.appointment)
     if one.state != read.state:
         raise Conflict(TAKEN["en"], TAKEN)
     changed = replace(one, state=state)

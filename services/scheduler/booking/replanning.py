@@ -16,7 +16,7 @@ from services.scheduler.booking.tables import REPLANS
 from services.scheduler.errors import Conflict, said
 from services.scheduler.planner.problem import Booked, Effort, Placed, Problem
 from services.scheduler.planner.replan import Failure, Replan, replan
-from services.scheduler.resources.store import no_such
+from services.scheduler.resources.store import no_such, site_of
 
 Row = dict[str, Any]
 REASON: Final = "replanned"
@@ -114,7 +114,7 @@ def apply(desk: Desk, plan: UUID, by: str) -> Row:
     with desk.writing() as connection:
         row = row_of(connection, plan, lock=True)
         if row["applied_us"] is None:
-            changed = _as_shown(desk, connection, row["result"]["moved"])
+            changed = _as_shown(desk, connection, row["site"], row["result"]["moved"])
             for one in changed:
                 require_rest(connection, [one], besides=changed)
             store.put(connection, "replanned", changed, by, REASON, desk.at_us)
@@ -125,9 +125,10 @@ def apply(desk: Desk, plan: UUID, by: str) -> Row:
     return shown(row)
 
 
-def _as_shown(desk: Desk, connection: Connection, moved: Sequence[Row]) -> list[Appointment]:
-    for patient, site in sorted({(move["patient"], "") for move in moved}):
+def _as_shown(desk: Desk, connection: Connection, site: str, moved: Sequence[Row]) -> list[Appointment]:
+    for patient in sorted({move["patient"] for move in moved}):
         care.hold_patient(connection, UUID(patient), site)
+    site_of(connection, site, lock=True)
     changed = []
     for move in sorted(moved, key=lambda move: str(move["appointment"])):
         one = store.appointment_of(connection, UUID(move["appointment"]), lock=True)

@@ -8,7 +8,7 @@ from broker.messages import Event, SessionSummary
 from services.kit.business.inbox import Heard
 from services.kit.errors import SpondylError
 from services.scheduler.booking import care, store
-from services.scheduler.booking.changes import end_if_over
+from services.scheduler.booking.changes import end_if_over, held_fast
 from services.scheduler.booking.desk import SYSTEM, Desk
 from services.scheduler.booking.models import Appointment, State
 from services.scheduler.clock import us_of
@@ -30,7 +30,7 @@ def hear(desk: Desk, connection: Connection, heard: Heard) -> None:
     if summary.appointment is None:
         return
     try:
-        one = store.appointment_of(connection, summary.appointment, lock=True)
+        one = held_fast(connection, summary.appointment)
     except NotFound:
         return  # simulated beds invent some
     _require_same(connection, one, summary, heard.site)

@@ -112,6 +112,7 @@ def plan_cure(desk: Desk, asked: CureAsked, by: str) -> UUID:
         plan = _chosen(whole, request, asked)
         try:
             with desk.writing() as connection:
+                care.hold_patient(connection, asked.patient, asked.site)
                 if still_good(connection, whole, asked.site, desk):
                     return _book(desk, connection, asked, plan, by)
         except IntegrityError:
@@ -188,7 +189,6 @@ def _book(desk: Desk, connection: Connection, asked: CureAsked, plan: Plan, by: 
     from services.scheduler.progression import store as progression
 
     at_us = desk.at_us
-    care.hold_patient(connection, asked.patient, asked.site)
     if care.is_erased(connection, asked.patient):
         raise no_file(asked.patient)
     cure = store.add_cure(connection, _columns(asked, plan, by, at_us))

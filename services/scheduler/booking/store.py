@@ -84,6 +84,14 @@ def to_come(connection: Connection, site: str, device: str, from_us: int) -> lis
     )  # fmt: skip
 
 
+def to_come_of(connection: Connection, therapist: UUID, from_us: int) -> list[Appointment]:
+    """What is still to take place with somebody: what to plan anew when they are gone."""
+    return find(
+        connection, APPOINTMENTS.c.therapist == str(therapist), APPOINTMENTS.c.state.in_(OPEN),
+        APPOINTMENTS.c.starts_us >= from_us,
+    )  # fmt: skip
+
+
 def with_prescriptions(connection: Connection, found: Sequence[Appointment]) -> list[Appointment]:
     """The same with what is prescribed for each number of its cure, in two queries."""
     cures = {str(one.cure) for one in found}

@@ -107,14 +107,16 @@ def _people(router: APIRouter, office: Office, now: Now) -> None:
     def therapist_put(
         therapist: UUID, body: Therapist, who: Annotated[Principal, allow("resources.manage")]
     ) -> Row:
-        """Name, shifts, whether they still treat. What they were planned for stays: plan it anew."""
+        """Name, shifts, whether they still treat; what somebody who left was planned for is listed."""
         with writing(office.engine) as connection:
             known = store.therapist_of(connection, therapist)
             if not who.may("resources.manage", known["site"]) or known["site"] != body.site:
                 raise store.no_such("therapist", "Therapeutin oder Therapeut", therapist)
             store.put_therapist(connection, therapist, body, us_of(now()))
+            left = [] if body.active else booking.to_come_of(connection, therapist, us_of(now()))
         office.seen(who, "therapist.changed", f"therapist {therapist}", body.site)
-        return {"therapist": therapist, **body.model_dump(mode="json")}
+        replan = [shown(one) for one in left]
+        return {"therapist": therapist, **body.model_dump(mode="json"), "replan": replan}
 
 
 def _outages(router: APIRouter, office: Office, now: Now) -> None:
