@@ -95,5 +95,5 @@ def test_an_mri_before_and_after_beside_each_other(here, open_page):
     phone = open_page(
         f"{here.address}/patients/{patient}/findings", width=390, height=844, locale="de-DE", user="nora"
     )
-    expect(phone.get_by_text("MRT vor der Behandlung").first).to_be_visible()
+    expect(phone.locator(".finding strong").last).to_have_text("MRT vor der Behandlung")
     assert sideways(phone) <= 0
