@@ -71,7 +71,12 @@ def issue(data: Path, role: str, sites: list[str], days: float, name: str) -> di
     begins = datetime.now(UTC)
     account = f"token-{uuid4().hex[:12]}"
     who = Principal(account, name, tuple(Grant(known, site) for site in dict.fromkeys(sites)))
-    token = tokens.mint(tokens.keys_of(data).private, who, days * 86_400, (tokens.TELEMETRY, tokens.CONSOLE))
+    token = tokens.mint(
+        tokens.keys_of(data).private,
+        who,
+        days * 86_400,
+        (tokens.TELEMETRY, tokens.CONSOLE, tokens.SCREENING, tokens.SCHEDULER),
+    )
     expires_at = (begins + timedelta(days=days)).isoformat(timespec="seconds")
     told = {
         "name": name, "account": account, "role": role, "sites": list(dict.fromkeys(sites)),
