@@ -149,6 +149,14 @@ def console(directory: Path) -> Iterator[Subject]:
                     "user_id": UNKNOWN_ID,
                     "patient": UNKNOWN_ID,
                     "attachment": UNKNOWN_ID,
+                    "rule": "implant",
+                    "consent": UNKNOWN_ID,
+                    "step": "copy",
+                    "kind": "before",
+                    "of": "de",
+                    "number": "3",
+                    "file": "0" * 64,
+                    "place": "1",
                 },  # fmt: skip
                 queries={
                     "/sessions/{session}/export": "?format=csv",
