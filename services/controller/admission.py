@@ -23,9 +23,7 @@ REASONS: Final[dict[str, Words]] = {  # as screening names them (docs/screening.
     "answer": Words("a new answer in the questionnaire", "eine neue Antwort im Fragebogen"),
     "adverse": Words("an adverse event was reported", "ein unerwünschtes Ereignis wurde gemeldet"),
     "consent": Words("the consent was withdrawn", "die Einwilligung wurde widerrufen"),
-    "guardings": Words(
-        "too many counter-tensions in one session", "zu viele Gegenspannungen in einer Sitzung"
-    ),
+    "guardings": Words("too many counter-tensions in one session", "zu häufige Abwehr in einer Sitzung"),
     "aborted": Words("a session was aborted", "eine Sitzung wurde abgebrochen"),
     "gate": Words(
         "a review is due and not signed", "eine Zwischenprüfung ist fällig und nicht unterschrieben"

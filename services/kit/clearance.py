@@ -273,7 +273,7 @@ def _claims(token: str, public_key: bytes) -> dict[str, Any]:
     except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
         raise ClearanceError(
             "the clearance is not signed by this clinic's issuer",
-            "die Freigabe ist nicht von der Stelle dieser Klinik unterschrieben",
+            "die Freigabe ist nicht von der Stelle unterschrieben, der diese Liege vertraut",
         ) from None
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise ClearanceError(
