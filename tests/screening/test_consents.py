@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from PIL import Image, ImageDraw
-from screening.test_decisions import CLINICIAN, new_patient
+from screening.test_decisions import CLINICIAN, answer_all, new_patient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -222,3 +222,37 @@ def test_the_copy_of_a_file_has_answers_decisions_consents_and_their_papers(rig)
     assert json.dumps(rows)
     assert sorted(name.rpartition(".")[2] for name in files) == ["pdf", "png"]
     assert last == datetime.now(UTC).date()
+
+
+def cleared(rig):
+    """A patient with a clearance: every answer no, a consent in force."""
+    patient = new_patient(rig)
+    answer_all(rig, patient)
+    consent = begun(rig, patient)
+    path = f"/patients/{patient}/consents/{consent}"
+    rig.ask("POST", f"{path}/signature", json={"signer": "Erika Mustermann", "png": png()})
+    rig.ask("POST", f"/patients/{patient}/clearances", json={"region": "lumbar"}, status=201)
+    return patient, path
+
+
+def suspended(rig):
+    """Why clearances were suspended, as the bus is told."""
+    return [event.data["reason"] for event in rig.told("clearance") if event.type == "clearance.suspended"]
+
+
+def test_a_withdrawal_suspends_the_clearance_at_once(rig):
+    """BGB 630d(3): from this moment nobody is treated, also where the network is down tomorrow."""
+    _, path = cleared(rig)
+    assert suspended(rig) == []
+    rig.ask("POST", f"{path}/withdrawal", json={"how": "session", "note": "will nicht mehr"})
+    assert suspended(rig) == ["consent"]
+
+
+def test_a_new_answer_suspends_the_clearance_and_the_same_one_does_not(rig):
+    """What changes between two sessions must reach the bed before the next."""
+    patient, _ = cleared(rig)
+    path = f"/patients/{patient}/answers/acute-injury"
+    rig.ask("PUT", path, json={"value": {"answer": "no"}})
+    assert suspended(rig) == []
+    rig.ask("PUT", path, json={"value": {"answer": "yes"}})
+    assert suspended(rig) == ["answer"]
