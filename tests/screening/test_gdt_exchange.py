@@ -10,16 +10,19 @@ from uuid import UUID, uuid4
 import pytest
 import uvicorn
 from gateway_stand_in import STARTED, summary
+from history_rig import HistoryRig
 from run_file import running
 from screening.screening_rig import ScreeningRig
 from servers import eventually, free_port
+from simulated_session import SESSION
 
 from broker.contract import EVENT, STREAMS
 from broker.messages import ClinicEvent, Event
 from services.cli import main
+from services.kit.auth.guard import bearer
 from services.kit.business.inbox import Heard
 from services.kit.database import writing
-from services.kit.http import listen
+from services.kit.http import create_app, listen
 from services.kit.settings import PREFIX
 from services.screening.exchange import store
 from services.screening.exchange.gdt.fields import CHARSETS
@@ -28,6 +31,7 @@ from services.screening.exchange.gdt.writing import Form, write
 from services.screening.exchange.tables import TAKEN
 from services.screening.exchange.watch import Watcher
 from services.screening.patients.store import current
+from services.telemetry.api import create_router
 
 SITE = "north"
 PERSON = {"3000": "4711", "3101": "Müller", "3102": "Jörg", "3103": "03041961", "3110": "1", "3623": "82"}
@@ -318,7 +322,7 @@ def test_the_command_writes_a_session_s_result_to_a_file(practice, tmp_path, cap
         main(["gdt", "write", str(event.summary.session), "--json", *given])
     said = capsys.readouterr()
     assert said.err == ""
-    told = json.loads(said.out)
+    told = json.loads(said.out.splitlines()[-1])  # (behind what the services of this process log)
     (record,) = read(Path(told["file"]).read_bytes()).records
     assert not status.value.code
     assert (record.first("3000"), record.first("8402"), told["origin"]) == ("4711", "X1", "screening")
@@ -331,6 +335,28 @@ def test_the_command_says_that_telemetry_must_answer_for_a_stranger(practice, tm
         main(["gdt", "write", str(uuid4()), "--data", str(tmp_path), "--out", str(tmp_path)])
     assert status.value.code == 1
     assert "telemetry does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.system
+def test_the_command_writes_a_stranger_s_session_under_a_number_that_says_so(
+    practice, tmp_path, capsys, serve, valkey
+):
+    """A simulated bed's patient has no file: what was measured is written all the same, and said."""
+    history = HistoryRig(valkey.url, tmp_path)
+    history.store("archived")
+    guard = bearer(practice.rig.keys.public.read_bytes())
+    telemetry = create_app("telemetry", "0", (), [create_router(history.history, history.trail)], guard=guard)
+    running(tmp_path, serve(telemetry), screening=serve(practice.rig.app))
+    with pytest.raises(SystemExit) as status:
+        main(["gdt", "write", str(SESSION), "--data", str(tmp_path), "--out", str(tmp_path), "--json"])
+    history.close()
+    said = capsys.readouterr()
+    assert (said.err, status.value.code) == ("", 0)
+    told = json.loads(said.out.splitlines()[-1])  # (behind what the services of this process log)
+    (record,) = read(Path(told["file"]).read_bytes()).records
+    assert told["origin"] == "telemetry"
+    assert record.first("3000").startswith("S")
+    assert "--number" in told["warnings"][0]
 
 
 def test_another_site_s_records_are_not_shown_and_not_settled(practice):
