@@ -134,7 +134,9 @@ STATES = {  # what is empty or failed: the title, and what to do
     "empty_title": "empty_text", "nothing_found": "nothing_found_hint", "past_none": "past_none_hint",
     "past_none_narrowed": "past_none_hint_narrowed", "alarm_none_title": "alarm_none_text",
     "att_nobody": "att_nobody_hint", "out_nothing": "out_nothing_hint", "board_empty": "board_empty_hint",
-    "cal_empty": "cal_empty_hint", "exchange_no_folder": "exchange_no_folder_hint",
+    "patient_nobody": "patient_nobody_hint", "patient_nobody_found": "patient_nobody_found_hint",
+    "patient_duplicates_none": "patient_duplicates_none_hint", "cal_empty": "cal_empty_hint",
+    "exchange_no_folder": "exchange_no_folder_hint",
     "design_nothing": "design_nothing_text", "lost_title": "lost_text", "gone_title": "gone_text",
 } | {key.removesuffix("_text"): key for key in CONSOLE if re.fullmatch(r"error_\w+_text", key)}  # fmt: skip
 LINES = (  # the same in one line

@@ -25,6 +25,7 @@ MOST_QUERY: Final = 200
 CANDIDATES: Final = 300
 LEAST_SHARE: Final = 0.3  # of the query's groups of letters that a candidate has
 LEAST_ALIKE: Final = 65.0  # of 100: Meyer and Maier are 80
+LEAST_BEGUN: Final = 3  # letters of a beginning that may have an error
 MOST_ROWS: Final = 100
 _NUMBERED: Final = 4  # digits that an insurance number has at least
 
@@ -177,8 +178,8 @@ def _word(word: str, part: str) -> float:
     if part.startswith(word):
         return 97.0
     edits = 100.0 * DamerauLevenshtein.normalized_similarity(word, part)
-    begun = 0.95 * fuzz.ratio(word, part[: len(word)]) if len(part) > len(word) > 2 else 0.0  # noqa: PLR2004
-    return max(edits, begun)
+    is_longer = len(part) > len(word) >= LEAST_BEGUN
+    return max(edits, 0.95 * fuzz.ratio(word, part[: len(word)]) if is_longer else 0.0)
 
 
 def _resolved(connection: Connection, sites: Sites, hits: Sequence[Hit], most: int) -> list[Hit]:
