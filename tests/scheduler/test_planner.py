@@ -154,6 +154,13 @@ def test_an_empty_house_gives_one_time_one_bed_and_one_therapist():
     assert plan.figures.devices_and_therapists == 2
 
 
+def test_five_a_week_are_five_in_every_week():
+    """A pause that no weekend explains is a session that comes too late."""
+    plan = placed(clinic(), asked(10))
+    days = [one.starts_at.date() for one in plan.appointments]
+    assert days == [MONDAY + timedelta(days=n) for n in (0, 1, 2, 3, 4, 7, 8, 9, 10, 11)]
+
+
 def test_a_clock_change_keeps_the_time_on_the_wall():
     """Nine o'clock is nine o'clock on both sides of the last Sunday of October."""
     request = asked(10, earliest=date(2026, 10, 19))

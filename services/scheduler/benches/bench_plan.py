@@ -151,6 +151,7 @@ def _result(ours: Chain, theirs: Chain, asked: dict[str, Any]) -> dict[str, Any]
             "conflicts": len(wrong_theirs),
         },
         "placed_by_both": len(both),
+        "cpu_share": round(sum(ours.cpu_ms) / sum(ours.wall_ms), 2) if ours.wall_ms else None,
         "load_average": round(os.getloadavg()[0], 2),
         "cores": os.cpu_count(),
         "versions": {"ortools": version("ortools"), "python": platform.python_version()},

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from services.scheduler.planner.calendar import is_special, minute_of, opening_spans
 from services.scheduler.planner.free import span_of
 from services.scheduler.planner.problem import Figures, Placed, Problem, Request, Site, Window
-from services.scheduler.planner.series import miss_days, pairs_of
+from services.scheduler.planner.series import late_days, miss_days, pairs_of
 
 
 def figures_of(problem: Problem, request: Request, appointments: Iterable[Placed]) -> Figures:
@@ -19,6 +19,11 @@ def figures_of(problem: Problem, request: Request, appointments: Iterable[Placed
         miss_days(pair, a.date().toordinal(), b.date().toordinal(), _special(site, a, b))
         for pair, a, b in zip(pairs_of(request), local, local[1:], strict=False)
     ]
+    lates = [
+        late_days(week, local[0].date().toordinal(), at.date().toordinal(), _special(site, local[0], at))
+        for (week, _), at in zip(request.cadence.weeks_of(len(local)), local, strict=True)
+    ]
+    misses += lates[1:]
     return Figures(
         cadence_violations=sum(miss > 0 for miss in misses),
         cadence_days=sum(misses),

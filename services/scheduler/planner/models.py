@@ -100,16 +100,6 @@ class StartsModel(DaysModel):
             self._day(day)
         self._rest()
 
-    def best_cadence(self) -> Question[int]:
-        """The least cadence cost of the graph's paths that leave the patient enough rest."""
-        ends = {node: var for node, var in self.node.items() if node[0] == self.sessions - 1}
-        self.model.minimize(sum(node[2] * var for node, var in ends.items()))
-
-        def read(solver: cp_model.CpSolver) -> int:
-            return next(node[2] for node, var in ends.items() if solver.boolean_value(var))
-
-        return Question(self.model, read)
-
     def few_people(self, times: int) -> Question[Chosen]:
         """Fewest devices and therapists with so many times of day."""
         self.model.add(sum(self.time.values()) <= times)
@@ -161,7 +151,7 @@ class StartsModel(DaysModel):
         apart = site.appointment_min + ceil(site.rest_h * 60)
         for day in self.at:
             for later in range(day + 1, day + apart // DAY_MIN + 2):
-                if later in self.at:
+                if later in self.at and not {day, later} <= self.task.fixed_days:
                     self._apart(apart, day, later)
 
     def _apart(self, apart: int, day: int, later: int) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import ceil
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,15 +20,7 @@ from services.scheduler.planner.figures import figures_of
 from services.scheduler.planner.free import Free, Start, free_starts
 from services.scheduler.planner.problem import Effort, Placed, Plan, Problem, Reason, Refused, Request, Wishes
 from services.scheduler.planner.rules import reason
-from services.scheduler.planner.series import (
-    ONE_VIOLATION,
-    SLACK_DAYS,
-    Failed,
-    Graph,
-    Horizon,
-    Search,
-    horizon_of,
-)
+from services.scheduler.planner.series import Failed, Graph, Horizon, Search, horizon_of
 from services.scheduler.planner.solving import Budget, Chosen, Outline
 from services.scheduler.planner.sound import unsound
 from services.scheduler.planner.wishing import WISHES
@@ -83,6 +76,7 @@ class Task:
     free: Free
     starts: dict[int, tuple[Start, ...]]  # day -> starts, fixed sessions included
     search: Search
+    fixed_days: frozenset[int]
 
     @classmethod
     def of(cls, problem: Problem, request: Request) -> "Task":
@@ -103,9 +97,9 @@ class Task:
             [horizon.number(fixed_day[n])] if n in fixed else [d for d in plain if n or d <= latest]
             for n in range(request.sessions)
         ]
-        return cls(
-            problem, request, horizon, free, starts, Search(request, horizon, choices, frozenset(fixed))
-        )
+        weeks = tuple(week for week, _ in request.cadence.weeks_of(request.sessions))
+        search = Search(request, horizon, choices, frozenset(fixed), weeks)
+        return cls(problem, request, horizon, free, starts, search, frozenset(held))
 
     def gap_minutes(self, day: int, start: Start, device: str) -> int:
         """What an appointment adds to the idle minutes of a device's day; a fixed one adds nothing new."""
@@ -124,7 +118,7 @@ def _solved(task: Task, graph: Graph, budget: Budget) -> Plan | Refused:
     outline = budget.solve(DaysModel(task.starts, graph).few_times_early())
     found = _kept(task, graph, outline, budget) if outline else None
     if found is None and not budget.spent:  # the rest between sessions forbids the outline: ask again with it
-        graph_with_rest = _with_rest(task, graph, budget)
+        graph_with_rest = _with_rest(task)
         if graph_with_rest is not None:
             outline = budget.solve(StartsModel(task, graph_with_rest).few_times_early())
             found = _kept(task, graph_with_rest, outline, budget) if outline else None
@@ -143,18 +137,13 @@ def _kept(task: Task, graph: Graph, outline: Outline, budget: Budget) -> Chosen 
     return None if people is None else budget.solve(model.few_gaps(people)) or people
 
 
-def _with_rest(task: Task, graph: Graph, budget: Budget) -> Graph | None:
-    """The best cadences that leave the rest between sessions; wider and wider until there is one."""
-    from services.scheduler.planner.models import StartsModel
-
-    for more in (0, 1, 3, 8, task.request.sessions):
-        wider = graph if not more else task.search.within(graph.cost + more * (ONE_VIOLATION + SLACK_DAYS))
-        cost = budget.solve(StartsModel(task, wider).best_cadence())
-        if cost is not None:
-            return wider.costing(cost)
-        if budget.spent:
-            break
-    return None
+def _with_rest(task: Task) -> Graph | None:
+    """The best cadences that leave the rest between sessions; None: there is none."""
+    site = task.problem.sites[task.request.site]
+    apart = site.appointment_min + ceil(site.rest_h * 60)
+    minutes = {day: [start.minute for start in starts] for day, starts in task.starts.items()}
+    cost = task.search.cost_with_rest(minutes, apart)
+    return None if cost is None else task.search.within(cost).costing(cost)
 
 
 def _none(task: Task, budget: Budget) -> Refused:

@@ -142,7 +142,7 @@ class Request:
 class Figures:
     """What is minimised, in this order."""
 
-    cadence_violations: int  # pairs of sessions that lie closer or farther apart than their cadence says
+    cadence_violations: int  # sessions after their week; neighbours too close or too far apart
     cadence_days: int  # by how many days, all together
     distinct_times: int
     start_days: int  # from ``earliest`` to the first session

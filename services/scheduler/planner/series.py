@@ -4,8 +4,9 @@ Exact, by dynamic programming. The days of the best cadences form a small graph.
 chooses only among its paths, so the first part of the objective is settled before a model is built.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -19,7 +20,10 @@ SLACK_DAYS: Final = 28  # how much longer than its cadence says a cure may take
 ONE_VIOLATION: Final = 1000  # more than all days by which the pauses of one cure can miss their cadence
 
 _NEVER: Final = 1 << 60
-Node = tuple[int, int, int]  # session (0 is the first), day (0 is the horizon's first), cadence cost so far
+_WEEK_LESS_ONE: Final = 6
+# Session (0 is the first), day (0 is the horizon's first), cadence cost so far, and the first session's day:
+# -1 where nothing has cost anything, since then it does not matter which.
+Node = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ def miss_days(pair: Pair, earlier: int, later: int, special: int) -> int:
     return max(pair.fewest_days - gap, gap - special - pair.most_days, 0)
 
 
+def late_days(week: int, first: int, day: int, special: int) -> int:
+    """By how many days a session comes after its week of the series; closed days since the first excuse."""
+    return max(day - (first + 7 * week + 6) - special, 0)
+
+
 @dataclass(slots=True)
 class Graph:
     """All paths of days with the least cadence cost."""
@@ -111,19 +120,31 @@ class Search:
     horizon: Horizon
     choices: Sequence[Sequence[int]]
     fixed: frozenset[int]
+    weeks: tuple[int, ...]
 
     def best(self) -> Graph | Failed:
         """All series of days with the least cadence cost."""
-        weeks = [week for week, _ in self.request.cadence.weeks_of(self.request.sessions)]
         reached = 0
         for perfect in (True, False):  # most cures keep their cadence whole: look for those alone first
             arcs = self._arcs(perfect=perfect)
-            runs = {start: self._forward(arcs, weeks, start) for start in self.choices[0]}
+            runs = {start: self._forward(arcs, start, perfect=perfect) for start in self.choices[0]}
             whole = {start: run for start, run in runs.items() if len(run) == self.request.sessions}
             if whole:
-                return self._graph(whole, arcs, weeks)
+                return self._graph(whole, arcs)
             reached = max((len(run) for run in runs.values()), default=0)
         return Failed(reached)
+
+    def _steps(self, row: Arcs, session: int, day: int, start: int) -> Iterator[tuple[int, int]]:
+        """From a session's day to the next one's, with the cost of going there in a cure of that start."""
+        after = session + 1
+        week = self.weeks[after]
+        floor = 0 if after in self.fixed else start + 7 * week
+        for later, cost in row[day]:
+            if later < floor:
+                continue
+            over = later - floor > _WEEK_LESS_ONE or after in self.fixed
+            late = late_days(week, start, later, self.horizon.special_between(start, later)) if over else 0
+            yield later, cost + (ONE_VIOLATION + late if late else 0)
 
     def _arcs(self, *, perfect: bool) -> list[Arcs]:
         made: dict[Pair, Arcs] = {}  # the same for all sessions that nothing holds in place
@@ -150,63 +171,86 @@ class Search:
                 rows.append((later, ONE_VIOLATION + miss if miss else 0))
         return rows
 
-    def _forward(self, arcs: list[Arcs], weeks: list[int], start: int) -> list[Costs]:
+    def _forward(self, arcs: list[Arcs], start: int, *, perfect: bool) -> list[Costs]:
         run: list[Costs] = [{start: 0}]
         for session, row in enumerate(arcs):
-            floor = 0 if session + 1 in self.fixed else start + 7 * weeks[session + 1]
             costs: Costs = {}
+            held = session + 1 in self.fixed
             for day, so_far in run[-1].items():
-                for later, cost in row[day]:
-                    if later >= floor and so_far + cost < costs.get(later, _NEVER):
+                for later, cost in self._steps(row, session, day, start):
+                    if not (cost and perfect and not held) and so_far + cost < costs.get(later, _NEVER):
                         costs[later] = so_far + cost
             if not costs:
                 break
             run.append(costs)
         return run
 
-    def _graph(self, runs: dict[int, list[Costs]], arcs: list[Arcs], weeks: list[int]) -> Graph:
+    def _graph(self, runs: dict[int, list[Costs]], arcs: list[Arcs]) -> Graph:
         least = min(min(run[-1].values()) for run in runs.values())
         graph = Graph(least, [set() for _ in range(self.request.sessions)])
         for start, run in runs.items():
+            mark = start if least else -1
             alive = {day for day, cost in run[-1].items() if cost == least}
-            self._note(graph, run, self.request.sessions - 1, alive, start)
+            self._note(graph, run, self.request.sessions - 1, alive, start, mark)
             for session in range(self.request.sessions - 2, -1, -1):
-                floor = 0 if session + 1 in self.fixed else start + 7 * weeks[session + 1]
                 before: set[int] = set()
                 for day, so_far in run[session].items():
-                    for later, cost in arcs[session][day]:
-                        if later >= floor and later in alive and so_far + cost == run[session + 1][later]:
+                    for later, cost in self._steps(arcs[session], session, day, start):
+                        if later in alive and so_far + cost == run[session + 1][later]:
                             before.add(day)
-                            node = (session, day, so_far)
-                            graph.after[node].add((session + 1, later, so_far + cost))
+                            node = (session, day, so_far, mark)
+                            graph.after[node].add((session + 1, later, so_far + cost, mark))
                 alive = before
-                self._note(graph, run, session, alive, start)
+                self._note(graph, run, session, alive, start, mark)
         return graph
 
-    def _note(self, graph: Graph, run: list[Costs], session: int, days: set[int], start: int) -> None:
+    def _note(
+        self, graph: Graph, run: list[Costs], session: int, days: set[int], start: int, mark: int
+    ) -> None:
         for day in days:
-            node = (session, day, run[session][day])
+            node = (session, day, run[session][day], mark)
             graph.layers[session].add(node)
             graph.starts[node].add(start)
 
+    def cost_with_rest(self, minutes: Mapping[int, Sequence[int]], apart: int) -> int | None:
+        """The least cadence cost where two starts lie ``apart`` or more; ``minutes`` are each day's starts.
+
+        Of two ways to a day that cost the same, the one with the earlier start leaves more open: so a day
+        needs to remember no more than the earliest start for each cost.
+        """
+        arcs = self._arcs(perfect=False)
+        best: int | None = None
+        for start in self.choices[0]:
+            labels = [(start, 0, minutes[start][0])]
+            for session, row in enumerate(arcs):
+                found: dict[int, dict[int, int]] = {}
+                held = {session, session + 1} <= self.fixed  # as they are, whatever the rest between them
+                for day, so_far, minute in labels:
+                    ready = minute + (0 if held else apart)
+                    for later, cost in self._steps(row, session, day, start):
+                        total, starts = so_far + cost, minutes[later]
+                        first = bisect_left(starts, ready)
+                        if first < len(starts) and (best is None or total < best):
+                            known = found.setdefault(later, {})
+                            known[total] = min(starts[first], known.get(total, _NEVER))
+                labels = [(day, cost, minute) for day, row_ in found.items() for cost, minute in _front(row_)]
+            best = min((cost for _, cost, _ in labels), default=best)
+        return best
+
     def within(self, most: int) -> Graph:
         """All series of days that cost no more than ``most``; a node says what it has cost so far."""
-        weeks = [week for week, _ in self.request.cadence.weeks_of(self.request.sessions)]
         arcs = self._arcs(perfect=False)
         graph = Graph(most, [set() for _ in range(self.request.sessions)])
         for start in self.choices[0]:
-            layer: set[Node] = {(0, start, 0)}
-            layers = [layer]
+            layers: list[set[Node]] = [{(0, start, 0, start)}]
             for session, row in enumerate(arcs):
-                floor = 0 if session + 1 in self.fixed else start + 7 * weeks[session + 1]
-                for node in layer:
-                    graph.after[node] |= {
-                        (session + 1, later, node[2] + cost)
-                        for later, cost in row[node[1]]
-                        if later >= floor and node[2] + cost <= most
+                for node in layers[-1]:
+                    graph.after[node] = {
+                        (session + 1, later, node[2] + cost, start)
+                        for later, cost in self._steps(row, session, node[1], start)
+                        if node[2] + cost <= most
                     }
-                layer = {node for before in layer for node in graph.after[before] if node[1] >= floor}
-                layers.append(layer)
+                layers.append({later for node in layers[-1] for later in graph.after[node]})
             alive = layers[-1]
             for session in range(self.request.sessions - 1, -1, -1):
                 if session < self.request.sessions - 1:
@@ -215,3 +259,12 @@ class Search:
                 for node in alive:
                     graph.starts[node].add(start)
         return graph
+
+
+def _front(known: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """Costs with their earliest starts, without those that a cheaper way reaches as early."""
+    earliest = _NEVER
+    for cost, minute in sorted(known.items()):
+        if minute < earliest:
+            yield cost, minute
+            earliest = minute

@@ -58,6 +58,7 @@ class Budget:
         status: cp_model.CpSolverStatus = cp_model.UNKNOWN
         if left > 0:
             solver = solver_of(left, self.seed)
+            solver.parameters.cp_model_presolve = False  # longer than the search itself in models this small
             status = solver.solve(question.model)
         if status in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
             self.proven = self.proven and status == cp_model.OPTIMAL
