@@ -22,9 +22,11 @@ from fastapi import FastAPI
 from history_rig import HistoryRig
 from operator_rig import PIN, THERAPIST
 from scheduler import doors as scheduler_doors
+from scheduler.scheduler_rig import SchedulerRig
 from screening import screening_doors
 from servers import Valkey
 from simulated_session import CURE, SESSION
+from sqlalchemy import update
 
 from broker.bus import Bus
 from services.console import api
@@ -32,6 +34,7 @@ from services.console.archive import Archive
 from services.console.context import Console
 from services.console.live import Live
 from services.console.models import ConsoleSettings
+from services.console.offices import OfficeClient
 from services.console.remote import Remote
 from services.console.store import Store
 from services.controller.panel import pages
@@ -41,12 +44,15 @@ from services.kit.auth import tokens
 from services.kit.auth.guard import NOBODY, Rule, Ruled, bearer, ruled
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import ROLES
+from services.kit.database import writing
+from services.scheduler.booking.tables import APPOINTMENTS, CURES
 from services.telemetry.api import create_router
 
 pytestmark = pytest.mark.system
 WATCHED = {"/livez", "/readyz", "/metrics", "/openapi.json"}  # of every service: nothing of anybody
 OURS, OTHERS = "north", "south"  # everything that is stored is at OURS
 UNKNOWN_ID = "5e551011-0000-4000-8000-0000000000ff"
+MOVE = b'{"site": "north", "at": "2026-11-24T09:00", "device": "bed-01", "therapist": ""}'
 PLACES = {"own site": (OURS,), "another site": (OTHERS,), "every site": ()}
 
 
@@ -127,7 +133,7 @@ def console(directory: Path) -> Iterator[Subject]:
         settings = ConsoleSettings(
             data=directory, telemetry_url="http://telemetry", oidc_issuer="http://127.0.0.1:9"
         )
-        with contextlib.closing(Store(settings.database)) as store:
+        with contextlib.closing(Store(settings.database)) as store, contextlib.ExitStack() as stack:
             live = Live()
             live.status(OURS, status("online"))
             live.tension(NORTH, block(0))
@@ -135,6 +141,7 @@ def console(directory: Path) -> Iterator[Subject]:
             made.archive = Archive(
                 "http://telemetry", made.token_for, transport=httpx.ASGITransport(behind.app)
             )
+            appointment = stack.enter_context(planned_behind(made, directory))
             yield Subject(
                 api.create(made, "0", []),
                 directory,
@@ -142,8 +149,8 @@ def console(directory: Path) -> Iterator[Subject]:
                 public={"/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/preferences"},
                 # What /events tells of alarms is by site.
                 for_anyone_known={"/sign-out", "/password", "/here", "/design", "/events"},
-                records=behind.records | {"cure": str(CURE)},
-                unknown=behind.unknown | {"cure": UNKNOWN_ID},
+                records=behind.records | {"cure": str(CURE), "appointment": appointment},
+                unknown=behind.unknown | {"cure": UNKNOWN_ID, "appointment": UNKNOWN_ID},
                 others={
                     "action": "stop",
                     "user_id": UNKNOWN_ID,
@@ -157,16 +164,45 @@ def console(directory: Path) -> Iterator[Subject]:
                     "number": "3",
                     "file": "0" * 64,
                     "place": "1",
-                },  # fmt: skip
+                    "site": OURS,
+                    "what": "device",
+                    "change": "confirm",
+                    "waiting": UNKNOWN_ID,
+                    "replan": UNKNOWN_ID,
+                    "feed": UNKNOWN_ID,
+                },
                 queries={
                     "/sessions/{session}/export": "?format=csv",
                     "/api/sessions/{session}/curve": "?from=0&to=100",
                     "/sessions/compare": f"?session={SESSION}&session={SESSION}",
                 },
-                bodies={"/sessions/{session}/notes": ("application/x-www-form-urlencoded", b"text=calm")},
+                bodies={
+                    "/sessions/{session}/notes": ("application/x-www-form-urlencoded", b"text=calm"),
+                    "/api/appointments/{appointment}/check": ("application/json", MOVE),
+                    "/api/appointments/{appointment}/move": ("application/json", MOVE),
+                },
                 marks=("bed-01", str(SESSION)),
                 invented={"/design"},
             )
+
+
+@contextlib.contextmanager
+def planned_behind(made: Console, directory: Path) -> Iterator[str]:
+    """A scheduler behind the console that checks for itself, with a cure of OURS: one of its appointments."""
+    rig = SchedulerRig(directory)
+    rig.clinic(OURS)
+    cure = rig.cure(site=OURS)
+    with writing(rig.engine) as connection:
+        for table in (CURES, APPOINTMENTS):
+            connection.execute(update(table).where(table.c.cure == cure["cure"]).values(cure=str(CURE)))
+    made.scheduler = OfficeClient(
+        "scheduler",
+        "http://scheduler",
+        lambda who: tokens.mint(made.key, who, audiences=(tokens.SCHEDULER,)),
+        transport=httpx.ASGITransport(rig.app),
+    )
+    yield str(cure["appointments"][0]["appointment"])
+    rig.close()
 
 
 @contextlib.contextmanager

@@ -17,16 +17,21 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 BROWSER = {"accept": "text/html"}
 HTTP_SEE_OTHER = 303
 PARAMETERS = {
-    "device": "bed-01", "session": "0" * 32, "cure": "0" * 32, "user_id": "0" * 36,
+    "device": "bed-01", "session": "0" * 32, "cure": "0" * 32, "user_id": "0" * 36, "appointment": "0" * 32,
     "patient": "0" * 32, "attachment": "0" * 32,
+    "consent": "0" * 32, "rule": "implant", "kind": "before", "of": "de",
 }  # fmt: skip
 NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
     ("console", "/sign-in/oidc"): "leads to the provider; the sign-in page while that is away",
     ("console", "/sign-in/oidc/callback"): "leads on; the sign-in page after a refusal",
     ("console", "/patients/{patient}/export"): "a file; a page only when there is none to give",
+    ("console", "/patients/{patient}/consent/{consent}/declaration"): "the same",
+    ("console", "/patients/{patient}/consent/{consent}/signature"): "the same",
+    ("console", "/documents/{kind}/{of}/pdf"): "the same",
     ("console", "/patients/{patient}/findings/{attachment}/file"): "the same",
     ("console", "/patients/{patient}/findings/{attachment}/preview"): "the same",
     ("console", "/sessions/{session}/export"): "a file; a page only when there is none to give",
+    ("console", "/outcomes/file"): "the same",
 }
 
 

@@ -14,21 +14,30 @@ from services.console.error_page import answer_for_database, error_page
 from services.console.errors import PasswordChangeFirst
 from services.console.routes import (
     alarms,
+    appointments,
     beds,
+    board,
+    calendar,
     clearance,
+    cure,
     cures,
     design,
     exchange,
+    feeds,
     oidc,
     outcomes,
     patient_view,
     patients,
+    planning,
+    replanning,
+    resources,
     screening,
     sessions,
     sign_in,
     streams,
     trail,
     users,
+    waiting,
     wall,
 )
 from services.kit import http
@@ -41,7 +50,8 @@ FORM_BYTES: Final = 100_000  # of a form around a file
 SCAN_BYTES: Final = 10_000_000  # of a declaration that was signed on paper
 ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
-    clearance, outcomes, exchange,
+    clearance, outcomes, exchange, board, calendar, appointments, planning, cure, waiting, replanning,
+    resources, feeds,
 )  # fmt: skip
 
 

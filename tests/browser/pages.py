@@ -59,6 +59,24 @@ PAGES = (
         "cure", "The sessions of a cure", "/cures/{cure}/sessions", role="clinician",
         wait="#plot[data-points]",
     ),
+    Page("board", "Who comes today, to which bed", "/board?site=north", wait="#board .board-row"),
+    Page(
+        "calendar", "The calendar by bed and by therapist", "/calendar?site=north",
+        wait="#calendar[data-placed] .cal-block",
+    ),
+    Page(
+        "appointment", "One appointment", "/appointments/{appointment}", role="clinician", wait="#change form"
+    ),
+    Page(
+        "planning", "The planner of a cure", "/planning?site=north&patient={patient}", role="clinician",
+        wait="#plan",
+    ),
+    Page("cures", "The cures of a site", "/cures?site=north", wait="main tbody a"),
+    Page("cure-plan", "A cure: its appointments and prescriptions", "/cures/{cure}", role="clinician"),
+    Page("waiting", "The waiting list", "/waiting?site=north", wait="main table"),
+    Page("replanning", "Planning anew after a failure", "/replanning?site=north", wait="main form"),
+    Page("feeds", "Secret addresses of calendars", "/feeds?site=north", wait="main table"),
+    Page("resources", "Opening hours, beds, therapists, outages", "/resources?site=north", wait="main table"),
     Page("patients", "Patients: the search and the list", "/patients", wait="main table a"),
     Page("patients-found", "A search with a typing error", "/patients?q=mustermna", wait="main table a"),
     Page("patient-new", "A new file", "/patients/new", wait="main form"),
@@ -72,6 +90,37 @@ PAGES = (
     ),
     Page("patient-merge", "Merging two files", "/patients/{patient}/merge", wait="main form"),
     Page("patient-erase", "When a file may be erased", "/patients/{patient}/erase", wait=".alert"),
+    Page(
+        "questionnaire", "The questionnaire at the desk", "/patients/{patient}/questionnaire",
+        role="reception", wait="html[data-keeps] .question",
+    ),
+    Page(
+        "questionnaire-tablet", "A question on the tablet", "/patients/{patient}/questionnaire/tablet",
+        role="reception", wait=".tablet h1",
+    ),
+    Page("decision", "Who may be treated, and why", "/patients/{patient}/decision", role="clinician"),
+    Page("consent", "Information and consent", "/patients/{patient}/consent", role="reception"),
+    Page("documents", "The clinic's documents", "/documents", role="clinician", wait="main table"),
+    Page(
+        "document", "A leaflet in the editor", "/documents/{kind}/{of}", role="clinician",
+        wait="#preview h2",
+    ),
+    Page("clearance", "A patient's clearance", "/patients/{patient}/clearance", role="clinician"),
+    Page(
+        "outcomes-patient", "What came of one patient's treatment", "/patients/{patient}/outcomes",
+        role="clinician", wait="#pain form",
+    ),
+    Page(
+        "outcomes-questionnaire", "A questionnaire, for a tablet",
+        "/patients/{patient}/outcomes/questionnaire?instrument=odi", role="therapist", wait="main form",
+    ),
+    Page(
+        "adverse", "Reporting an adverse event", "/patients/{patient}/adverse", role="therapist",
+        wait="main form",
+    ),
+    Page("attention", "Whom a clinician has to see today", "/attention", role="clinician"),
+    Page("outcomes", "The chain's report of outcomes", "/outcomes", wait="main form"),
+    Page("exchange", "Exchange with practice systems", "/exchange", wait="main table"),
     Page("users", "The accounts", "/users", wait="main table"),
     Page("user", "An account", "/users/{user_id}", wait="main form"),
     Page("user-new", "A new account", "/users/new", wait="main form"),

@@ -15,6 +15,7 @@ import orjson
 import simulated_session
 from bedside_rig import BACK, PERIOD_NS, Served, Ticking
 from bedside_rig import Clinic as Gateway
+from browser import planned as planning
 from browser.conftest import CONSOLES, Wall, service, stop
 from browser.pages import Page
 from console.account_rig import AccountRig
@@ -104,10 +105,13 @@ def ward(directory, minutes=4.0):
         port = free_port()
         panel = stack.enter_context(_bedside(directory))
         panels = orjson.dumps({"bed-01": f"http://127.0.0.1:{panel.port}/bed-01"}).decode()
+        planned, ports = planning.apart(planning.plan, directory), planning.free_ports()
         wall = Wall(
-            directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}", SPONDYL_PANELS=panels, **PROVIDER
-        )
+            directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}", SPONDYL_PANELS=panels, **PROVIDER,
+            **planning.addresses(*ports),
+        )  # fmt: skip
         stack.callback(wall.end)
+        stack.enter_context(planning.offices(directory, *ports, wall.broker.url))
         _ingest(stack, directory, wall.broker.url, valkey.url)
         telemetry = service(
             "telemetry", directory, SPONDYL_REDIS_URL=valkey.url, SPONDYL_DATA=str(directory),
@@ -123,7 +127,7 @@ def ward(directory, minutes=4.0):
         here = Ward(
             wall, panel,
             {"session": str(SESSION), "other": str(other), "cure": str(CURE), "user_id": tim.id,
-             "device": "bed-01", "free": "bed-02"},
+             "device": "bed-01", "free": "bed-02", "kind": "before", "of": "de", **planned},
         )  # fmt: skip
         _notes(here)
         looked = httpx.post(f"{wall.address}/trail/verify", headers=wall.people.headers("ada"))

@@ -40,7 +40,8 @@ def router(console: Console) -> APIRouter:
         place = await site_of(console, who, site)
         kind, _, identifier = of[:90].partition(":")
         try:
-            body = {"site": place.name, "kind": kind, "of": identifier}
+            language = language_of(request)
+            body = {"site": place.name, "kind": kind, "of": identifier, "language": language}
             made = await console.scheduler.send(who, "POST", "/feeds", body)
         except OfficeRefused as error:
             problem = problem_of(error, language_of(request))

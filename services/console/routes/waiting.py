@@ -97,6 +97,6 @@ async def _shown(
         request, "planning/waiting.html", status=problem.status if problem else 200, page="waiting",
         title=TEXTS["plan_tab_waiting"][language], tabs=tabs(who, site.name), site=site,
         sites=offered(console, who), rows=rows, names=names, therapists=resources.names(), done=done,
-        problem=problem, typed=typed or {}, weekdays=WEEKDAYS,
+        problem=problem, typed={"appointment": "", **(typed or {})}, weekdays=WEEKDAYS,
         may_change=who.may("appointments.write", site.name),
     )  # fmt: skip

@@ -230,7 +230,7 @@ addEventListener("pointercancel", () => {
 
 // --- the keys -----------------------------------------------------------------------------------------------------
 const STEPS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-const COARSE = 3; // times the grid's snap; with Shift one
+const FAR = 4; // with Shift, times the grid's snap: an hour
 
 function onKey(event) {
   const block = document.activeElement?.closest?.(".cal-block");
@@ -250,7 +250,7 @@ function onKey(event) {
     drop();
   } else if (held.by === "keys" && event.key in STEPS) {
     event.preventDefault();
-    step(...STEPS[event.key], event.shiftKey ? 1 : COARSE);
+    step(...STEPS[event.key], event.shiftKey ? FAR : 1);
   } else if (held.by === "keys" && event.key === "Tab") {
     cancel();
   }

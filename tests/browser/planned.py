@@ -1,0 +1,102 @@
+"""What a ward has planned: patients with names, cures booked at `north`, the two services that keep them."""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, time
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from browser.conftest import service, stop
+from scheduler.scheduler_rig import SchedulerRig
+from screening.screening_rig import ScreeningRig
+from servers import answers, eventually, free_port
+from simulated_session import CURE
+from sqlalchemy import update
+
+from services.kit.database import writing
+from services.scheduler.booking.tables import APPOINTMENTS, CURES
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+BEDS = {f"bed_0{number}": "lumbar cervical" for number in range(1, 7)}
+PEOPLE = (
+    ("Lindgren", "Maja", "08:00"), ("Öztürk", "Deniz", "09:00"), ("O'Neill", "Siobhán", "10:00"),
+    ("Kowalczyk-Brandenburg", "Maximilian", "11:00"), ("Čapek", "Žofie", "13:00"),
+)  # fmt: skip
+
+
+def apart(work, *arguments):
+    """Do it in a thread of its own: the rigs run loops, and so does a browser, in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def plan(directory):
+    """Cures that begin today, the first of them telemetry's CURE; what a page's address may name."""
+    screening, scheduler = ScreeningRig(directory), SchedulerRig(directory)
+    zone = ZoneInfo("Europe/Berlin")
+    scheduler.now = datetime.combine(datetime.now(zone), time(0, 5), zone).astimezone(UTC)
+    hours = {day: [["08:00", "18:00"]] for day in DAYS}
+    scheduler.birth("north", "gw-north", **BEDS)
+    site = {"state": "DE-BE", "zone": "Europe/Berlin", "hours": hours}
+    scheduler.ask("PUT", "/sites/north", role="administrator", json=site)
+    for name in ("Tim Okafor", "Jonas Lindqvist", "Ute Abel"):
+        scheduler.therapist("north", name, hours)
+    cures = [_cure(scheduler, _patient(screening, *names), begin) for *names, begin in PEOPLE]
+    first = cures[0]
+    with writing(scheduler.engine) as connection:
+        for table in (CURES, APPOINTMENTS):
+            connection.execute(update(table).where(table.c.cure == first["cure"]).values(cure=str(CURE)))
+    screening.engine.dispose()
+    scheduler.close()
+    return {"appointment": first["appointments"][3]["appointment"], "patient": first["patient"]}
+
+
+def _patient(screening, family, given):
+    content = {
+        "family_name": family, "given_name": given, "birth_date": "1971-03-02", "sex": "female",
+        "language": "de", "insurance": "private", "body_weight_kg": 74, "body_height_cm": 171,
+        "region": "lumbar", "segment": "L4/5",
+    }  # fmt: skip
+    body = {"site": "north", "content": content, "anyway": True}
+    return screening.ask("POST", "/patients", json=body)["patient"]
+
+
+def _cure(scheduler, patient, begin):
+    end = f"{int(begin[:2]) + 1:02}:00"
+    return scheduler.ask(
+        "POST", "/cures",
+        json={
+            "patient": patient, "site": "north", "region": "lumbar", "segment": "L4/5", "sessions": 15,
+            "cadence": "taper", "earliest": scheduler.now.date().isoformat(), "times": [[begin, end]],
+            "request": str(uuid4()),
+        },
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def offices(directory, screening_port, scheduler_port, mqtt_url):
+    """Screening and the scheduler as processes on these ports."""
+    ports = {"screening": screening_port, "scheduler": scheduler_port}
+    with contextlib.ExitStack() as stack:
+        for name, port in ports.items():
+            process = service(
+                name, directory, SPONDYL_MQTT_URL=mqtt_url, SPONDYL_HTTP_PORT=str(port),
+                SPONDYL_DATA=str(directory),
+            )  # fmt: skip
+            stack.callback(stop, process)
+        for name, port in ports.items():
+            eventually(lambda port=port: answers(port), 60.0, f"{name}'s answer")
+        yield
+
+
+def addresses(screening_port, scheduler_port):
+    """What a console is told of them."""
+    return {
+        "SPONDYL_SCREENING_URL": f"http://127.0.0.1:{screening_port}",
+        "SPONDYL_SCHEDULER_URL": f"http://127.0.0.1:{scheduler_port}",
+    }
+
+
+def free_ports():
+    """Two of them."""
+    return free_port(), free_port()
