@@ -15,6 +15,7 @@ from run_file import running
 from screening.screening_rig import ScreeningRig
 from servers import eventually, free_port
 from simulated_session import SESSION
+from sqlalchemy import update
 
 from broker.contract import EVENT, STREAMS
 from broker.messages import ClinicEvent, Event
@@ -416,6 +417,16 @@ def test_a_zone_that_is_none_is_refused_by_the_variable_s_name(tmp_path, monkeyp
     monkeypatch.setenv(f"{PREFIX}GDT_ZONE", "Berlin")
     with pytest.raises(SpondylError, match="SPONDYL_GDT_ZONE"):
         ScreeningSettings.load()
+
+
+def test_what_was_nobody_s_is_forgotten_after_its_time(practice):
+    """A rejected record may quote a birth date; a taken one says whose file was changed."""
+    practice.write(**{"3103": None})
+    practice.write()
+    with writing(practice.rig.engine) as connection:
+        connection.execute(update(TAKEN).values(at_us=1))
+    Watcher(practice.rig.office).look()
+    assert [row["state"] for row in practice.rows()] == ["taken"]
 
 
 def test_what_is_kept_of_records_is_json(practice):

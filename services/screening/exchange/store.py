@@ -87,6 +87,12 @@ def settle(connection: Connection, file: UUID, place: int, **values: Any) -> Non
     connection.execute(query.values(fields=None, settled_us=now_us(), **values))
 
 
+def tidy(connection: Connection, site: str, before_us: int) -> None:
+    """Forget what was nobody's: its warnings may quote a birth date."""
+    nobody = TAKEN.c.state.in_(("rejected", "dismissed"))
+    connection.execute(delete(TAKEN).where(TAKEN.c.site == site, nobody, TAKEN.c.at_us < before_us))
+
+
 def taken_rows(connection: Connection, sites: Sites, state: str | None = None) -> list[dict[str, Any]]:
     """The newest first."""
     query = select(TAKEN).order_by(TAKEN.c.at_us.desc(), TAKEN.c.place).limit(MOST_SHOWN)

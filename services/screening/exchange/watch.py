@@ -41,7 +41,7 @@ class Watcher:
         self._folders: dict[str, Folder] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gdt", daemon=True)
-        self._tidied = 0.0
+        self._tidied: dict[str, float] = {}
 
     def start(self) -> Callable[[], None]:
         """Begin; gives the end."""
@@ -96,9 +96,16 @@ class Watcher:
             due = store.results_in(connection, site, ("due",))
         for row in due:
             self._write(site, folder, row)
-        if time.monotonic() - self._tidied > TIDY_S:
-            self._tidied = time.monotonic()
-            folder.tidy(time.time() - timedelta(days=self.settings.gdt_keep_days).total_seconds())
+        if time.monotonic() - self._tidied.get(site, -TIDY_S) >= TIDY_S:
+            self._tidied[site] = time.monotonic()
+            self._tidy(site, folder)
+
+    def _tidy(self, site: str, folder: Folder) -> None:
+        """Names and birth dates do not lie about for ever."""
+        before_s = time.time() - timedelta(days=self.settings.gdt_keep_days).total_seconds()
+        folder.tidy(before_s)
+        with writing(self.office.engine) as connection:
+            store.tidy(connection, site, round(before_s * 1_000_000))
 
     def _write(self, site: str, folder: Folder, row: RowMapping) -> None:
         """The file on the disk, then `written` in the database, then its name: once, come what may."""
