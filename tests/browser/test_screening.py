@@ -112,6 +112,7 @@ def test_a_consent_is_informed_signed_by_hand_copied_and_withdrawn(here, open_pa
     shot(page, "screening-consent-pad-de")
     page.get_by_role("button", name="Unterschreiben", exact=True).click()
     expect(page.locator("img.signature")).to_be_visible()
+    expect(page.locator("img.signature")).not_to_have_js_property("naturalWidth", 0)
     page.get_by_role("button", name="Übergabe festhalten").click()
     expect(page.get_by_role("status").filter(has_text="Abschrift")).to_be_visible()
     shot(page, "screening-consent-signed-de")
