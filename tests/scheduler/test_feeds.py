@@ -9,6 +9,9 @@ import pytest
 from asgi_client import Client
 from icalendar import Calendar
 
+from services.kit.database import writing
+from services.scheduler.clock import us_of
+from services.scheduler.notices import store
 from services.scheduler.notices.tables import FEEDS
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -145,3 +148,17 @@ def test_a_merged_patient_s_calendar_has_both_and_an_erased_one_s_none(rig):
 def test_no_address_at_all_is_a_fault(rig, secret):
     """Anybody may knock here."""
     assert Client(rig.app).get(f"/feeds/{secret}.ics").status_code == 404
+
+
+def test_feeds_and_claims_are_the_same_on_both_databases(either_rig):
+    """SQLite on one machine, PostgreSQL for many."""
+    either_rig.clinic()
+    cure = either_rig.cure()
+    assert len(events(fetched(either_rig, made(either_rig, "patient", cure["patient"])))) == 18
+    with writing(either_rig.engine) as connection:
+        first, *rest = store.unreminded(connection, 0, us_of(either_rig.now + timedelta(days=60)))
+        assert len(rest) == 17
+        assert [store.claim(connection, first, 1) for _ in range(2)] == [True, False]
+        assert store.again(connection, 5, 0) == []
+        (row,) = store.again(connection, 5, 1)
+        assert [store.reclaim(connection, row, 2) for _ in range(2)] == [True, False]
