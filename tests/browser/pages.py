@@ -78,7 +78,6 @@ PAGES = (
     Page("feeds", "Secret addresses of calendars", "/feeds?site=north", wait="main table"),
     Page("resources", "Opening hours, beds, therapists, outages", "/resources?site=north", wait="main table"),
     Page("patients", "Patients: the search and the list", "/patients", wait="main table a"),
-    Page("patients-found", "A search with a typing error", "/patients?q=mustermna", wait="main table a"),
     Page("patient-new", "A new file", "/patients/new", wait="main form"),
     Page("patient-duplicates", "Files that may be of one person", "/patients/duplicates", wait="main h1"),
     Page("patient-file", "A patient's file", "/patients/{patient}", role="clinician", wait="#notes"),

@@ -3,10 +3,12 @@
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time
+from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from browser.conftest import service, stop
+from pydicom.data import get_testdata_file
 from scheduler.scheduler_rig import SchedulerRig
 from screening.screening_rig import ScreeningRig
 from servers import answers, eventually, free_port
@@ -46,9 +48,25 @@ def plan(directory):
     with writing(scheduler.engine) as connection:
         for table in (CURES, APPOINTMENTS):
             connection.execute(update(table).where(table.c.cure == first["cure"]).values(cure=str(CURE)))
+    _file(screening, first["patient"])
     screening.engine.dispose()
     scheduler.close()
     return {"appointment": first["appointments"][3]["appointment"], "patient": first["patient"]}
+
+
+def _file(screening, patient):
+    """What stands in the first one's file: a correction, a note, an MRI before and after; and a duplicate."""
+    path = f"/patients/{patient}"
+    content = screening.ask("GET", path)["content"]
+    body = {"content": content | {"body_weight_kg": 73.2, "city": "Berlin"}, "version": 1, "reason": "Waage"}
+    screening.ask("PUT", path, json=body)
+    screening.ask("POST", f"{path}/notes", json={"text": "Liegt gern mit Knierolle."})
+    for name, kind, day in (
+        ("MR_small.dcm", "mri-before", "2026-01-12"), ("CT_small.dcm", "mri-after", "2026-06-30"),
+    ):  # fmt: skip
+        files = {"file": (name, Path(get_testdata_file(name)).read_bytes())}
+        screening.ask("POST", f"{path}/attachments", data={"kind": kind, "taken_on": day}, files=files)
+    _patient(screening, "Lindgren", "Maya")
 
 
 def _patient(screening, family, given):
