@@ -39,7 +39,7 @@ def cure_body(**wishes):
     """A cure of eighteen for a new patient, as a desk asks for it."""
     return {
         "patient": str(uuid4()), "site": "north", "region": "lumbar", "segment": "L4/5", "sessions": 18,
-        "cadence": "taper", "earliest": "2026-11-24", "times": [["08:00", "11:00"]],
+        "cadence": "three", "earliest": "2026-11-24", "times": [["08:00", "11:00"]],
     } | wishes  # fmt: skip
 
 

@@ -287,9 +287,9 @@ def test_an_offer_waits_for_the_desk_and_not_for_ever(clinic):
 def test_a_cure_that_found_no_place_gets_the_first_that_comes_free(clinic):
     """Booked whole when another cure ends."""
     for who in range(2):
-        clinic.cure(times=[["10:00", "10:45"]], therapist=clinic.people[who])
+        clinic.cure(cadence="daily", times=[["10:00", "10:45"]], therapist=clinic.people[who])
     blocked = clinic.ask("GET", "/cures")[0]["cure"]
-    wanted = cure_body(times=[["10:00", "10:45"]])
+    wanted = cure_body(cadence="daily", times=[["10:00", "10:45"]])
     assert clinic.ask("POST", "/cures/preview", json=wanted)["appointments"] == []
     clinic.ask("POST", "/waiting", json={"cure": wanted, "automatic": True}, status=201)
     clinic.ask("POST", f"/cures/{blocked}/end", json={"reason": "moved away"})

@@ -164,3 +164,30 @@ def test_a_merged_patient_is_the_other_one_until_it_is_undone(rig):
     rig.clinic_event("patient.unmerged", patient=double, into=kept)
     with reading(rig.engine) as connection:
         assert care.current(connection, double) == double
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sites/a%00b",
+        "/sites/Nord%20Ost",
+        "/resources?site=%00",
+        "/calendar?site=north&from=never&to=2026-11-30",
+        "/board?site=north&day=2026-02-30",
+        "/board?site=north&day=9999-12-31",
+        "/waiting?site=N%C3%B6rd",
+        "/why?site=north&starts_at=2026-11-24T09:00:00",
+        "/why?site=north&starts_at=2026-11-24T09:00Z&device=%00",
+        "/why?site=north&starts_at=2026-11-24T09:00Z&region=thoracic",
+        "/cures?site=%00",
+        "/cures?patient=Anna",
+        "/cures/none",
+        "/appointments/%00",
+        "/cures?nothing=known",
+        "/replan/none",
+    ],
+)
+def test_what_no_question_can_mean_is_refused_in_plain_words(either_rig, path):
+    """NUL bytes, days that are none, times without a zone, parameters that nobody knows."""
+    refusal = either_rig.ask("GET", path, role="clinician", status=422)
+    assert refusal["detail"]

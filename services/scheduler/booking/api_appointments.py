@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
+from broker.messages import Region, Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
@@ -62,7 +63,7 @@ def appointment_seen(
 
 def _reading(router: APIRouter, desk: Desk) -> None:
     @router.get("/calendar")
-    def calendar(site: str, who: Seeing, to: Moment, from_: Annotated[Moment, Query(alias="from")]) -> Row:
+    def calendar(site: Slug, who: Seeing, to: Moment, from_: Annotated[Moment, Query(alias="from")]) -> Row:
         """Every appointment of a site in this time, with what is out."""
         here(who, "appointments.see", site)
         _require_short(from_, to)
@@ -72,7 +73,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
         return found
 
     @router.get("/board")
-    def board(site: str, who: Seeing, day: Day) -> Row:
+    def board(site: Slug, who: Seeing, day: Day) -> Row:
         """One day at a site, with who may be treated."""
         here(who, "appointments.see", site)
         with desk.reading() as connection:
@@ -99,7 +100,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/why")
     def why_not(
-        site: str, who: Seeing, starts_at: Moment, region: str = "lumbar", device: str | None = None,
+        site: Slug, who: Seeing, starts_at: Moment, region: Region = "lumbar", device: Slug | None = None,
         therapist: UUID | None = None, patient: UUID | None = None,
     ) -> Row:  # fmt: skip
         """Why not then? The rules that forbid it; none: with whom and where it would be."""
@@ -229,7 +230,7 @@ def _changing(router: APIRouter, desk: Desk) -> None:
 
 def _waiting(router: APIRouter, desk: Desk) -> None:
     @router.get("/waiting")
-    def waiting_list(site: str, who: Seeing) -> list[Row]:
+    def waiting_list(site: Slug, who: Seeing) -> list[Row]:
         """Who waits, in their order, and what is offered to them."""
         here(who, "appointments.see", site)
         with desk.reading() as connection:
@@ -283,7 +284,7 @@ def _replanning(router: APIRouter, desk: Desk) -> None:
         return found
 
     @router.get("/replan")
-    def replans(site: str, who: Replanning) -> list[Row]:
+    def replans(site: Slug, who: Replanning) -> list[Row]:
         """The newest proposals, applied or not."""
         here(who, "plan.replan", site)
         with desk.reading() as connection:

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import Connection
 
-from broker.messages import Data
+from broker.messages import Data, Slug
 from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
-from services.scheduler.booking import care, changes, series, store, waiting
+from services.scheduler.booking import care, changes, ending, series, store, waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import CureAsked, Ended, PlanAsked
 from services.scheduler.booking.shown import shown
@@ -100,7 +100,7 @@ def _planning(router: APIRouter, desk: Desk) -> None:
         """Nothing more of it takes place."""
         with desk.writing() as connection:
             row = cure_seen(connection, cure, who, "cures.plan")
-            freed = changes.end_cure(desk, connection, cure, body.reason, who.name)
+            freed = ending.end_cure(desk, connection, cure, body.reason, who.name)
         desk.office.seen(who, "cure.ended", f"cure {cure}", row["site"], reason=body.reason)
         waiting.fill(desk, freed)
         with desk.reading() as connection:
@@ -111,7 +111,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
     @router.get("/cures")
     def cures(
         who: Seeing,
-        site: Annotated[str | None, Query(max_length=40)] = None,
+        site: Slug | None = None,
         patient: UUID | None = None,
         state: Literal["open", "ended"] | None = None,
     ) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from services.kit.language import Text
 from services.scheduler.booking import ask, care, reckon, store
 from services.scheduler.booking.desk import Desk
+from services.scheduler.booking.ending import call_off, end_cure, end_if_over
 from services.scheduler.booking.models import HELD, Appointment, Decided, Moved, Scope, State
 from services.scheduler.booking.series import TAKEN, TRIES, cadence_of, refusal, require_rest, still_good
 from services.scheduler.errors import Conflict, said
@@ -280,16 +281,6 @@ def cancel(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) ->
         return call_off(desk, connection, chosen, by, reason)
 
 
-def call_off(
-    desk: Desk, connection: Connection, chosen: Sequence[Appointment], by: str, reason: str
-) -> list[Appointment]:
-    """Rows, history and what is told."""
-    changed = [replace(one, state="cancelled") for one in chosen]
-    store.put(connection, "cancelled", changed, by, reason, desk.at_us)
-    desk.tell_all(connection, "cancelled", changed, reason)
-    return changed
-
-
 def confirm(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -> list[Appointment]:
     """The patient knows: no planner moves it by itself any more."""
     with desk.writing() as connection:
@@ -322,7 +313,7 @@ def miss(desk: Desk, appointment: UUID, reason: str, by: str) -> list[Appointmen
         changed = [replace(one, state="missed")]
         store.put(connection, "missed", changed, by, reason, desk.at_us)
         desk.tell_all(connection, "missed", changed, reason)
-        end_if_over(desk, connection, one.cure, by)
+        end_if_over(desk, connection, one.cure)
         return changed
 
 
@@ -350,7 +341,7 @@ def decide(desk: Desk, appointment: UUID, decided: Decided, by: str) -> list[App
         if decided.decision == "end":
             changed += end_cure(desk, connection, one.cure, decided.reason, by)
         else:
-            end_if_over(desk, connection, one.cure, by)
+            end_if_over(desk, connection, one.cure)
         return changed
 
 
@@ -403,37 +394,3 @@ def _append(
     store.add(connection, [made], by, reason, desk.at_us)
     desk.tell_all(connection, "booked", [made], reason)
     return made
-
-
-# --- the end of a cure ----------------------------------------------------------------------------------
-def end_cure(desk: Desk, connection: Connection, cure: UUID, reason: str, by: str) -> list[Appointment]:
-    """Nothing more of it takes place: what is still to come is called off."""
-    row = store.cure_of(connection, cure, lock=True)
-    if row["ended_us"] is not None:
-        return []
-    every = store.of_cure(connection, cure)
-    now: datetime = desk.now()
-    left = [one for one in every if one.state == "booked" and one.starts_at > now]
-    changed = call_off(desk, connection, left, by, reason)
-    _note_end(desk, connection, row, every, reason)
-    return changed
-
-
-def end_if_over(desk: Desk, connection: Connection, cure: UUID, by: str) -> None:
-    """A cure ends by itself when nothing of it is to come or to be decided."""
-    del by
-    row = store.cure_of(connection, cure)
-    every = store.of_cure(connection, cure)
-    if row["ended_us"] is None and not any(one.state in ("booked", "undecided") for one in every):
-        _note_end(desk, connection, row, every, "completed")
-
-
-def _note_end(
-    desk: Desk, connection: Connection, row: Row, every: Sequence[Appointment], reason: str
-) -> None:
-    store.change_cure(connection, UUID(row["cure"]), ended_us=desk.at_us, end_reason=reason)
-    held = sum(one.state == "completed" for one in every)
-    desk.tell(
-        connection, "cure.ended", row["site"], cure=row["cure"], patient=row["patient"],
-        region=row["region"], sessions=held, reason=reason,
-    )  # fmt: skip

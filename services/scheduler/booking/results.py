@@ -8,8 +8,9 @@ from broker.messages import Event, SessionSummary
 from services.kit.business.inbox import Heard
 from services.kit.errors import SpondylError
 from services.scheduler.booking import care, store
-from services.scheduler.booking.changes import end_if_over, held_fast
+from services.scheduler.booking.changes import held_fast
 from services.scheduler.booking.desk import SYSTEM, Desk
+from services.scheduler.booking.ending import end_if_over
 from services.scheduler.booking.models import Appointment, State
 from services.scheduler.clock import us_of
 from services.scheduler.errors import NotFound
@@ -75,4 +76,4 @@ def _close(
     if completed:
         cure = store.cure_of(connection, one.cure)
         progression.continue_automatically(desk, connection, cure)
-        end_if_over(desk, connection, one.cure, SYSTEM)
+        end_if_over(desk, connection, one.cure)

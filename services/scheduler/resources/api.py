@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from broker.messages import Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
@@ -39,7 +40,7 @@ def router(office: Office, now: Now) -> APIRouter:
 
 def _sites(router: APIRouter, office: Office, now: Now) -> None:
     @router.get("/sites/{site}")
-    def site_shown(site: str, who: Annotated[Principal, allow("appointments.see")]) -> Row:
+    def site_shown(site: Slug, who: Annotated[Principal, allow("appointments.see")]) -> Row:
         """Where it is, when it is open, how long an appointment takes; this and next year's holidays."""
         here(who, "appointments.see", site)
         with reading(office.engine) as connection:
@@ -47,7 +48,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
         return {"site": site, **found.model_dump(mode="json"), "holidays": _holidays(found, now)}
 
     @router.put("/sites/{site}")
-    def site_put(site: str, body: Site, who: Annotated[Principal, allow("resources.manage")]) -> Row:
+    def site_put(site: Slug, body: Site, who: Annotated[Principal, allow("resources.manage")]) -> Row:
         """What the clinic says of it. Appointments that no longer fit stay: plan them anew."""
         here(who, "resources.manage", site)
         with reading(office.engine) as connection:
@@ -61,7 +62,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
 
     @router.put("/devices/{site}/{device}")
     def device_put(
-        site: str, device: str, body: Bed, who: Annotated[Principal, allow("resources.manage")]
+        site: Slug, device: Slug, body: Bed, who: Annotated[Principal, allow("resources.manage")]
     ) -> Row:
         """Take a bed into the plan or out of it; what is still planned there is listed for replanning."""
         here(who, "resources.manage", site)
@@ -72,7 +73,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
         return {"site": site, "device": device, "in_use": body.in_use, "replan": [shown(one) for one in left]}
 
     @router.get("/resources")
-    def resources(site: str, who: Annotated[Principal, allow("appointments.see")]) -> Row:
+    def resources(site: Slug, who: Annotated[Principal, allow("appointments.see")]) -> Row:
         """Everything that a site plans with; of a bed that is gone, what is still planned there."""
         here(who, "appointments.see", site)
         at_us = us_of(now())
