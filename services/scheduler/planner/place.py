@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from services.scheduler.planner.calendar import minute_of, moment_of
 from services.scheduler.planner.figures import figures_of
 from services.scheduler.planner.free import Free, Start, free_starts
+from services.scheduler.planner.greedy import first_fit
 from services.scheduler.planner.problem import Effort, Placed, Plan, Problem, Reason, Refused, Request, Wishes
 from services.scheduler.planner.rules import reason
 from services.scheduler.planner.series import Failed, Graph, Horizon, Search, horizon_of
@@ -146,7 +147,11 @@ def _with_rest(task: Task) -> Graph | None:
     return None if cost is None else task.search.within(cost).costing(cost)
 
 
-def _none(task: Task, budget: Budget) -> Refused:
+def _none(task: Task, budget: Budget) -> Plan | Refused:
+    if budget.spent and not task.request.fixed:
+        simple = first_fit(task.problem, task.request)  # a whole series that is not the best beats none
+        if isinstance(simple, Plan):
+            return simple
     if budget.spent:
         return Refused((reason("time-limit", seconds=float(budget.limit_s)),), proven=False)
     site = task.problem.sites[task.request.site]

@@ -237,18 +237,38 @@ class Search:
             best = min((cost for _, cost, _ in labels), default=best)
         return best
 
+    def _left(self, arcs: list[Arcs], start: int, most: int) -> list[Costs]:
+        """What the rest of a series costs at least, from every day that can be reached for ``most``."""
+        run = self._forward(arcs, start, perfect=False)
+        if len(run) < self.request.sessions:
+            return [{}]
+        left: list[Costs] = [{} for _ in run]
+        left[-1] = dict.fromkeys(run[-1], 0)
+        for session in range(len(run) - 2, -1, -1):
+            for day, so_far in run[session].items():
+                steps = self._steps(arcs[session], session, day, start) if so_far <= most else ()
+                least = min(
+                    (cost + left[session + 1].get(later, _NEVER) for later, cost in steps), default=_NEVER
+                )
+                if so_far + least <= most:
+                    left[session][day] = least
+        return left
+
     def within(self, most: int) -> Graph:
         """All series of days that cost no more than ``most``; a node says what it has cost so far."""
         arcs = self._arcs(perfect=False)
         graph = Graph(most, [set() for _ in range(self.request.sessions)])
         for start in self.choices[0]:
+            left = self._left(arcs, start, most)
+            if left[0].get(start, _NEVER) > most:
+                continue
             layers: list[set[Node]] = [{(0, start, 0, start)}]
             for session, row in enumerate(arcs):
                 for node in layers[-1]:
                     graph.after[node] = {
                         (session + 1, later, node[2] + cost, start)
                         for later, cost in self._steps(row, session, node[1], start)
-                        if node[2] + cost <= most
+                        if node[2] + cost + left[session + 1].get(later, _NEVER) <= most
                     }
                 layers.append({later for node in layers[-1] for later in graph.after[node]})
             alive = layers[-1]
