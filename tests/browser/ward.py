@@ -45,7 +45,9 @@ PEOPLE = {
     "wand": ("Wandanzeige Nord", "monitor@north"),
 }
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"  # of no password
-ROLES = {"administrator": "ada", "clinician": "nora", "therapist": "tim", "monitor": "wand"}
+ROLES = {
+    "administrator": "ada", "clinician": "nora", "therapist": "tim", "reception": "rosa", "monitor": "wand",
+}  # fmt: skip
 SESSION_S = 150.0  # behind bed-01 when the ward is open
 NOTES = (
     "Verträgt den Grundzug gut, Atmung ruhig.",
