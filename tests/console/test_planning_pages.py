@@ -137,6 +137,10 @@ def test_a_cure_is_shown_whole_before_it_is_booked_and_booked_as_it_was_shown(ri
     assert "The series: 15 appointments" in shown(preview)
     chosen = [unescape(it) for it in re.findall(r'name="chosen" value="([^"]+)"', preview.text)]
     assert len(chosen) == 15
+    unsaid = wishes(
+        rig, patient, act="book", chosen=chosen, age_years="60", peak_n="much", body_weight_kg="78"
+    )
+    assert "much is no number" in shown(rig.client("cleo").request("POST", "/planning", data=unsaid), REFUSED)
     prescription = {"peak_n": "170", "body_weight_kg": "78", "age_years": "60", "sex": "female"}
     form = wishes(rig, patient, act="book", chosen=chosen, **prescription)
     booked = rig.client("cleo").request("POST", "/planning", data=form)
@@ -290,6 +294,18 @@ def test_who_wants_to_come_sooner_waits_and_leaves_the_list(rig):
         == SEE_OTHER
     )
     assert "Olsen, Ivar" not in shown(rig.client().get("/waiting?site=north"))
+
+
+def test_a_cure_that_finds_no_place_goes_on_the_waiting_list_with_its_wishes(rig):
+    """The desk need not type it again when something becomes free."""
+    form = wishes(rig, rig.patient("Teigen", "Rolf"), from1="08:00", to1="08:30")
+    page = rig.client().request("POST", "/planning", data=form)
+    assert "No series fits like this" in shown(page)
+    assert 'formaction="/waiting"' in page.text
+    assert rig.client().request("POST", "/waiting", data=form).status_code == SEE_OTHER
+    page = rig.client().get("/waiting?site=north")
+    assert "Teigen, Rolf" in shown(page)
+    assert "08:00\N{EN DASH}08:30" in page.text
 
 
 def test_prescriptions_are_set_and_confirmed_by_a_clinician_alone(rig):

@@ -90,8 +90,8 @@ class Wishes:
             raise BadSearch(error.words, "earliest") from None
 
     def prescribes(self) -> bool:
-        """Whether anything of the first prescription was typed."""
-        return any(self[name] for name in PRESCRIBED)
+        """Whether there is to be a first prescription: its peak was typed; the rest is of the file."""
+        return bool(self["peak_n"].strip())
 
     def prescription(self) -> dict[str, Any] | None:
         """The first session's, as far as it was typed. Raises BadSearch at the field that is no number."""
