@@ -39,6 +39,7 @@ class Appointment:
     session: UUID | None = None
     prescription: Mapping[str, Any] | None = None  # of its number; none until it is given
     segment: str = ""
+    sessions: int = 0  # of its cure; as the segment, where prescriptions were asked for too
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:

@@ -104,14 +104,13 @@ def with_prescriptions(connection: Connection, found: Sequence[Appointment]) -> 
     given = {
         (row["cure"], row["number"]): row["prescription"] for row in connection.execute(query).mappings()
     }
-    segments = {
-        row.cure: row.segment
-        for row in connection.execute(select(CURES.c.cure, CURES.c.segment).where(CURES.c.cure.in_(cures)))
-    }
+    chosen = select(CURES.c.cure, CURES.c.segment, CURES.c.sessions).where(CURES.c.cure.in_(cures))
+    known = {row.cure: (row.segment, row.sessions) for row in connection.execute(chosen)}
     merged = care.merged(connection, {one.patient for one in found})
     return [
         replace(
-            one, patient=merged.get(one.patient, one.patient), segment=segments.get(str(one.cure), ""),
+            one, patient=merged.get(one.patient, one.patient), segment=known.get(str(one.cure), ("", 0))[0],
+            sessions=known.get(str(one.cure), ("", 0))[1],
             prescription=given.get((str(one.cure), one.number)),
         )
         for one in found
