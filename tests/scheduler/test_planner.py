@@ -154,6 +154,20 @@ def test_an_empty_house_gives_one_time_one_bed_and_one_therapist():
     assert plan.figures.devices_and_therapists == 2
 
 
+@pytest.mark.parametrize(("hours", "first"), [((480, 1080), 8), ((0, 1440), 6), ((1080, 1800), 18)])
+def test_of_equally_good_times_the_earliest_of_the_day_is_taken(hours, first):
+    """An empty clinic's first patient comes in the morning: not at a quarter to midnight, nor at midnight."""
+    plan = placed(clinic(site(opening=week(*hours, days=7)), beds=3, people=3), asked(18, "taper"))
+    assert {(one.starts_at.hour, one.starts_at.minute) for one in plan.appointments} == {(first, 0)}
+
+
+def test_a_gap_that_can_be_filled_is_worth_more_than_an_early_time():
+    """The time of day decides only among equals."""
+    there = [booked(1, at(MONDAY, 14)), booked(2, at(MONDAY, 16))]
+    plan = placed(clinic(booked=there, beds=1), asked(1))
+    assert plan.appointments[0].starts_at == at(MONDAY, 15)
+
+
 def test_five_a_week_are_five_in_every_week():
     """A pause that no weekend explains is a session that comes too late."""
     plan = placed(clinic(), asked(10))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from ortools.sat.python import cp_model
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from services.scheduler.planner.place import Task
 
 Starts = dict[int, tuple[Start, ...]]
+
+MORNING_MIN: Final = 6 * 60  # the night ends at six (ArbZG section 2): a time before it comes last in the day
+
+
+def late_min(time: int) -> int:
+    """How late a time of day is, in minutes from the morning on: at 06:00 none, last of all at 05:45."""
+    return (time - MORNING_MIN) % DAY_MIN
 
 
 class DaysModel:
@@ -107,7 +114,7 @@ class StartsModel(DaysModel):
         return Question(self.model, self._read)
 
     def few_gaps(self, found: Chosen) -> Question[Chosen]:
-        """Fewest gap minutes on devices with no more people than were found."""
+        """Fewest gap minutes on devices with no more people than were found; among equals, earlier times."""
         self.model.add(sum(self.people.values()) <= len(found.people))
         self._hint(found)
         terms = [
@@ -116,7 +123,11 @@ class StartsModel(DaysModel):
             for k, var in enumerate(row)
             for term in self._gap(day, k, var)
         ]
-        self.model.minimize(sum(terms))
+        late = [late_min(time) for time in self.time]
+        gap = self.sessions * DAY_MIN  # more than all lateness that there can be
+        self.model.minimize(
+            cp_model.LinearExpr.weighted_sum([*terms, *self.time.values()], [*(gap for _ in terms), *late])
+        )
         return Question(self.model, self._read)
 
     def _day(self, day: int) -> None:
