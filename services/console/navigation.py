@@ -23,6 +23,7 @@ class Entry:
     icon: str
     permission: Permission | None = None
     also: str | tuple[str, ...] = ()  # paths whose pages belong to this entry, too
+    is_seldom: bool = False  # it stands in the user's menu, also where the screen is wide
 
     def is_here(self, path: str) -> bool:
         """Whether this path is one of the entry's pages."""
@@ -53,11 +54,11 @@ ENTRIES: Final = (
         ),
     ),
     Entry("attention", "nav_attention", "/attention", "warning", "clearance.sign"),
-    Entry("outcomes", "nav_outcomes", "/outcomes", "trail", "outcomes.see"),
-    Entry("documents", "nav_documents", "/documents", "print", "documents.edit"),
-    Entry("exchange", "nav_exchange", "/exchange", "download", "exchange.use"),
-    Entry("users", "nav_users", "/users", "people", "users.manage"),
-    Entry("trail", "nav_trail", "/trail", "trail", "trail.see"),
+    Entry("outcomes", "nav_outcomes", "/outcomes", "trail", "outcomes.see", is_seldom=True),
+    Entry("documents", "nav_documents", "/documents", "print", "documents.edit", is_seldom=True),
+    Entry("exchange", "nav_exchange", "/exchange", "download", "exchange.use", is_seldom=True),
+    Entry("users", "nav_users", "/users", "people", "users.manage", is_seldom=True),
+    Entry("trail", "nav_trail", "/trail", "trail", "trail.see", is_seldom=True),
 )
 
 NOWHERE: Final = Entry("password", "change_password", "/password", "key")  # what every sign-in opens
