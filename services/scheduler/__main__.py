@@ -6,8 +6,9 @@ from services.kit.auth import tokens
 from services.kit.business.service import Work, open_office, run
 from services.kit.errors import refusals_in_one_line
 from services.scheduler.api import routers
-from services.scheduler.booking import improving
+from services.scheduler.booking import warming
 from services.scheduler.booking.desk import Desk
+from services.scheduler.booking.improving import Improving
 from services.scheduler.clock import utc_now
 from services.scheduler.handlers import handlers
 from services.scheduler.notices.reminding import Reminding
@@ -26,7 +27,8 @@ def main() -> None:
         background = (
             partial(publishing.begin, office, Names(settings)),
             reminding.start,
-            partial(improving.begin, Desk(office, utc_now), settings.improve_every_h),
+            warming.begin,
+            Improving(Desk(office, utc_now)).start,
         )
         work = Work(handlers(office), routers(office), checks=[reminding.check()], background=background)
         run(office, work, tokens.SCHEDULER)

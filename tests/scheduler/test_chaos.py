@@ -32,8 +32,8 @@ ROUNDS = [pytest.param(1, id="short"), pytest.param(8, marks=pytest.mark.soak, i
 class Process:
     """`python -m services.scheduler` on a data directory, started again as often as it is killed."""
 
-    def __init__(self, directory, broker):
-        self.directory, self.broker = directory, broker
+    def __init__(self, directory, broker, **environment):
+        self.directory, self.broker, self.environment = directory, broker, environment
         self.port, self.running = free_port(), None
 
     def start(self):
@@ -41,6 +41,7 @@ class Process:
         environment = os.environ | {
             "SPONDYL_DATA": str(self.directory), "SPONDYL_MQTT_URL": self.broker.url,
             "SPONDYL_HTTP_PORT": str(self.port), "SPONDYL_LOG_LEVEL": "error",
+            **self.environment,
         }  # fmt: skip
         command = [sys.executable, "-m", "services.scheduler"]
         self.running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

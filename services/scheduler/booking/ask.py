@@ -26,14 +26,13 @@ from services.scheduler.planner.why import against
 Row = dict[str, Any]
 SOFT: Final = frozenset({"cadence-week", "pause", "latest", "earliest"})  # a hand may, the planner never does
 MOST_NEAR: Final = 5
-PATIENT: Final = Effort(place_s=5.0)
 NEAR: Final[Text] = {"de": "In der Nähe", "en": "Near to it"}
 __all__ = ["alternatives", "as_plan", "place", "places_near", "reasons_against", "shown_place"]
 
 
-def place(whole: Problem, request: Request) -> Plan | Refused:
+def place(whole: Problem, request: Request, effort: Effort) -> Plan | Refused:
     """The best series; on a machine too busy to find it in time, the first one that keeps every rule."""
-    found = place_exactly(whole, request, PATIENT)
+    found = place_exactly(whole, request, effort)
     if isinstance(found, Plan) or found.proven or request.fixed:
         return found
     simple = first_fit(whole, request)

@@ -16,7 +16,16 @@ from services.scheduler.booking.ending import call_off, end_cure, end_if_over
 from services.scheduler.booking.models import HELD, Appointment, Decided, Moved, Scope, State
 from services.scheduler.booking.series import TAKEN, TRIES, cadence_of, refusal, require_rest, still_good
 from services.scheduler.errors import Conflict, said
-from services.scheduler.planner.problem import ALL_DAYS, Placed, Problem, Reason, Refused, Request, Wishes
+from services.scheduler.planner.problem import (
+    ALL_DAYS,
+    Effort,
+    Placed,
+    Problem,
+    Reason,
+    Refused,
+    Request,
+    Wishes,
+)
 from services.scheduler.resources.models import WEEKDAYS
 
 Row = dict[str, Any]
@@ -38,6 +47,7 @@ class Course:
     cure: Row
     held: list[Appointment]
     whole: Problem
+    effort: Effort
 
     @property
     def site(self) -> str:
@@ -75,7 +85,8 @@ def course_of(desk: Desk, cure: UUID) -> Course:
 def _course(desk: Desk, connection: Connection, cure: UUID) -> Course:
     row = store.cure_of(connection, cure)
     held = [one for one in store.of_cure(connection, cure) if one.state in HELD]
-    return Course(row, held, reckon.problem(connection, row["site"], desk.now(), [UUID(row["patient"])]))
+    whole = reckon.problem(connection, row["site"], desk.now(), [UUID(row["patient"])])
+    return Course(row, held, whole, desk.effort)
 
 
 def attempt(work: Callable[[], Done | None]) -> Done:
@@ -241,10 +252,12 @@ def _following(course: Course, target: Placed) -> Sequence[Placed] | Refused:
         return Refused(tuple(reasons))
     fixed = [*_fixed(course, later), target]
     zone = course.whole.sites[course.site].zone
-    found = ask.place(course.whole, course.request(len(course.held), fixed, _like(target, zone)))
+    found = ask.place(
+        course.whole, course.request(len(course.held), fixed, _like(target, zone)), course.effort
+    )
     if isinstance(found, Refused):
         again = wishes_again(course.cure["wishes"])
-        found = ask.place(course.whole, course.request(len(course.held), fixed, again))
+        found = ask.place(course.whole, course.request(len(course.held), fixed, again), course.effort)
     return found if isinstance(found, Refused) else found.appointments
 
 
@@ -368,7 +381,7 @@ def _repeat(desk: Desk, one: Appointment, reason: str, by: str) -> list[Appointm
         fixed = [reckon.placed_of(held, place) for place, held in enumerate(stay, start=1)]
         start = None if stay else desk.now().date()
         request = course.request(len(stay) + 1, fixed, start=start)
-        found = ask.place(course.whole, request)
+        found = ask.place(course.whole, request, course.effort)
         if isinstance(found, Refused):
             raise refusal(course.whole, request, found.reasons)
         with desk.writing() as connection:

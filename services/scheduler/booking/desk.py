@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
@@ -15,6 +15,8 @@ from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.scheduler.booking.models import Appointment
 from services.scheduler.clock import Now, us_of
+from services.scheduler.planner.problem import Effort
+from services.scheduler.settings import SchedulerSettings
 
 MOST_SAID: Final = 500
 SYSTEM: Final = "scheduler"  # who did what nobody did
@@ -31,6 +33,16 @@ class Desk:
     def at_us(self) -> int:
         """Now, as the tables keep it."""
         return us_of(self.now())
+
+    @property
+    def settings(self) -> SchedulerSettings:
+        """What the scheduler was told."""
+        return cast("SchedulerSettings", self.office.settings)
+
+    @property
+    def effort(self) -> Effort:
+        """How long the planner may think."""
+        return self.settings.effort
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -1,43 +1,52 @@
-"""Better series for what is planned and not confirmed: looked for in the background, applied by the desk."""
+"""Better series for what is planned and not confirmed.
+
+Asked for, they are proposed like a replanning and applied by the desk. By itself the scheduler books them,
+one cure a turn, while the site is closed: patients of unconfirmed appointments have not been promised a time.
+"""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from services.kit.errors import SpondylError
-from services.scheduler.booking import changes, reckon, replanning, store
+from services.scheduler.booking import changes, reckon, replanning, store, waiting
+from services.scheduler.booking.changes import Course
 from services.scheduler.booking.desk import SYSTEM, Desk
 from services.scheduler.booking.models import HELD, Appointment
-from services.scheduler.planner.batch import Better, improve
-from services.scheduler.planner.problem import Effort, Placed, Problem, Request
+from services.scheduler.planner.batch import Better, better, improve
+from services.scheduler.planner.calendar import DAY_MIN, minute_of, opening_spans
+from services.scheduler.planner.problem import Placed, Request
 from services.scheduler.resources import store as resources
 
 log = structlog.get_logger(__name__)
 
 Row = dict[str, Any]
-SOON: Final = timedelta(days=3)  # nobody is sent to another time from today to tomorrow
-BATCH_S: Final = 20.0
-ENDING_S: Final = BATCH_S + 5.0
+REASON: Final = "improved"
+TURN_S: Final = 1.0  # for one cure by itself: the process ends behind it
+ENDING_S: Final = 2.5
+RESTS: Final = 4  # times as long as a turn took: at most a fifth of a core, the desks have the rest
+POLL_S: Final = 60.0  # how often is looked whether a site is closed by now
+FIRST_S: Final = 3600.0  # after the start: a process that is started again and again has its turn as well
 
 
-def propose(
-    desk: Desk, site: str, by: str, stop: Callable[[], bool] = lambda: False, batch_s: float = BATCH_S
-) -> Row | None:
+def propose(desk: Desk, site: str, by: str, stop: Callable[[], bool] = lambda: False) -> Row | None:
     """What would be moved to make series better, to be applied like a replanning; none: nothing better."""
     with desk.reading() as connection:
         rows = store.cures(connection, frozenset({site}), None, is_open=True)
         whole = reckon.problem(connection, site, desk.now(), {UUID(row["patient"]) for row in rows})
         held = {row["cure"]: _held(connection, row) for row in rows}
-    series = [(_request(desk, whole, row, held[row["cure"]]), _placed(held[row["cure"]])) for row in rows
-              if _is_plain(held[row["cure"]])]  # fmt: skip
-    found = improve(whole, series, Effort(batch_s=batch_s), stop)
+    courses = [changes.Course(row, held[row["cure"]], whole, desk.effort) for row in rows]
+    series = [(_request(desk, one), _placed(one.held)) for one in courses if _is_plain(one.held)]
+    found = improve(whole, series, desk.effort, stop)
     last = {better.request.cure: better for better in found}
     moved = [row for better in last.values() for row in _moved(held[str(better.request.cure)], better)]
     if not moved:
@@ -66,11 +75,28 @@ def _placed(held: Sequence[Appointment]) -> list[Placed]:
     return [reckon.placed_of(one, one.number) for one in held]
 
 
-def _request(desk: Desk, whole: Problem, row: Row, held: Sequence[Appointment]) -> Request:
-    """The cure with everything fixed that was, that is soon, or that the patient knows of."""
-    soon = desk.now() + SOON
-    stays = [one for one in held if one.confirmed or one.state != "booked" or one.starts_at <= soon]
-    return changes.Course(row, list(held), whole).request(len(held), _placed(stays))
+def _request(desk: Desk, course: Course) -> Request:
+    """The cure with everything fixed that was, that is soon, or that the patient knows of.
+
+    Nothing is moved into the days that are soon either: who was told of next month does not look at tomorrow.
+    """
+    zone = ZoneInfo(course.whole.sites[course.site].zone)
+    soon = desk.now() + _stays(desk)
+    stay = [one for one in course.held if one.confirmed or one.state != "booked" or one.starts_at <= soon]
+    request = course.request(len(course.held), _placed(stay))
+    earliest = max(request.earliest, soon.astimezone(zone).date() + timedelta(days=1))
+    latest = max(
+        request.earliest + timedelta(days=request.start_within_days),
+        course.held[0].starts_at.astimezone(zone).date(),
+        earliest,
+    )
+    return replace(request, earliest=earliest, start_within_days=(latest - earliest).days)
+
+
+def _stays(desk: Desk) -> timedelta:
+    """For how long nothing is moved: whoever was reminded of a time comes at that time."""
+    settings = desk.settings
+    return max(timedelta(days=settings.improve_stays_days), timedelta(hours=settings.reminder_hours))
 
 
 def _moved(held: Sequence[Appointment], better: Better) -> list[Row]:
@@ -83,27 +109,99 @@ def _moved(held: Sequence[Appointment], better: Better) -> list[Row]:
     ]
 
 
-def begin(desk: Desk, every_h: float) -> Callable[[], None]:
-    """Look for better series every so many hours, in the background; 0: never. Gives its end."""
-    ending = threading.Event()
-    thread = threading.Thread(target=_run, args=(desk, every_h, ending), name="improving", daemon=True)
-    if every_h > 0:
-        thread.start()
+# --- by itself ------------------------------------------------------------------------------------------
+def better_series(desk: Desk, cure: UUID) -> list[Appointment]:
+    """Place one cure anew and book it where that is better: what was moved; nothing when it stays.
 
-    def end() -> None:
-        ending.set()
-        if every_h > 0:
-            thread.join(ENDING_S)
+    Planned outside a transaction and booked inside one, as a move by hand is: whoever was quicker wins.
+    """
+    course = changes.course_of(desk, cure)
+    if course.cure["ended_us"] is not None or not course.held or not _is_plain(course.held):
+        return []
+    request = _request(desk, course)
+    if len(request.fixed) == request.sessions:
+        return []
+    effort = replace(course.effort, place_s=min(course.effort.place_s, TURN_S))
+    found = better(course.whole, request, _placed(course.held), effort)
+    if found is None:
+        return []
+    pairs = list(zip(course.held, found.plan.appointments, strict=True))
+    moved = [(one, changes.at_place(course, one, placed)) for one, placed in pairs]
+    changed = [now for was, now in moved if now != was]
+    with desk.writing() as connection:
+        if not changes.unchanged(desk, connection, course):
+            return []
+        changes.put_moved(desk, connection, changed, SYSTEM, REASON)
+    waiting.fill(desk, [was for was, now in moved if now != was])
+    return changed
 
-    return end
 
+class Improving:
+    """Goes through every site's cures now and then, while the site is closed, one cure a turn."""
 
-def _run(desk: Desk, every_h: float, ending: threading.Event) -> None:
-    while not ending.wait(every_h * 3600):
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="improving", daemon=True)
+
+    def start(self) -> Callable[[], None]:
+        """Begin, unless it is switched off; gives the end."""
+        self._thread.start()
+        return self.stop
+
+    def stop(self) -> None:
+        """End behind the cure that is just being looked at."""
+        self._ending.set()
+        self._thread.join(ENDING_S)
+
+    def round(self, site: str) -> int:
+        """Every cure of a site once, as long as it is closed; how many appointments were moved."""
+        with self.desk.reading() as connection:
+            cures = [
+                UUID(row["cure"]) for row in store.cures(connection, frozenset({site}), None, is_open=True)
+            ]
+        moved = 0
+        for cure in cures:
+            if self._ending.is_set() or not self._is_quiet(site):
+                break
+            began = time.monotonic()
+            moved += self._turn(cure)
+            self._ending.wait((time.monotonic() - began) * RESTS)
+        return moved
+
+    def _turn(self, cure: UUID) -> int:
         try:
-            with desk.reading() as connection:
-                sites = resources.sites(connection)
-            for site in sites:
-                propose(desk, site, SYSTEM, ending.is_set)
-        except (SQLAlchemyError, SpondylError) as error:
-            log.warning("better series could not be looked for", why=str(error)[:300])
+            changed = better_series(self.desk, cure)
+        except (IntegrityError, SpondylError) as error:  # a desk was quicker: what it did stands
+            log.info("a better series could not be booked", cure=str(cure), why=str(error)[:300])
+            return 0
+        if changed:
+            log.info("series made better", cure=str(cure), moved=len(changed))
+        return len(changed)
+
+    def _is_quiet(self, site: str) -> bool:
+        """Whether nobody works there now; a site that never closes has no quieter hour than another."""
+        with self.desk.reading() as connection:
+            place = reckon.places(connection, site, self.desk.now()).site
+        now = minute_of(self.desk.now())
+        today = self.desk.now().astimezone(ZoneInfo(place.zone)).date()
+        spans = [span for n in range(-1, 2) for span in opening_spans(place, today + timedelta(days=n))]
+        open_min = sum(end - start for start, end in spans)
+        return open_min >= 3 * DAY_MIN or not any(start <= now < end for start, end in spans)
+
+    def _run(self) -> None:
+        every_s = self.desk.settings.improve_every_h * 3600
+        begun: dict[str, float] = {}
+        if every_s <= 0:
+            return
+        started = time.monotonic() - every_s + min(every_s, FIRST_S)
+        while not self._ending.wait(min(every_s, POLL_S)):
+            try:
+                with self.desk.reading() as connection:
+                    sites = resources.sites(connection)
+                for site in sites:
+                    if time.monotonic() - begun.get(site, started) >= every_s and self._is_quiet(site):
+                        begun[site] = time.monotonic()
+                        self.round(site)
+            except Exception:
+                log.exception("better series could not be looked for; trying again")

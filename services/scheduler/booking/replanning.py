@@ -31,7 +31,7 @@ def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
         failure = Failure(asked.site, asked.from_, asked.to, asked.device, asked.therapist)
         hit = [one for one in first.booked if failure.hits(one)]
         whole = reckon.problem(connection, asked.site, desk.now(), {one.patient for one in hit})
-    found = _fewest(whole, failure)
+    found = _fewest(whole, failure, desk.effort)
     moved = [shown_move(move.was, move.to) for move in found.moves]
     result = {
         "moved": moved, "patients_moved": found.patients_moved, "lower_bound": found.lower_bound,
@@ -73,12 +73,14 @@ def of_site(connection: Connection, site: str) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _fewest(whole: Problem, failure: Failure) -> Replan:
+def _fewest(whole: Problem, failure: Failure, effort: Effort) -> Replan:
     """On the same day first: where that moves nobody there is nothing better to look for."""
-    near = replan(whole, replace(failure, within_days=0), Effort(replan_s=NEAR_S))
+    near = replan(
+        whole, replace(failure, within_days=0), replace(effort, replan_s=min(NEAR_S, effort.replan_s))
+    )
     if not near.unplaced and near.patients_moved == 0:
         return replace(near, lower_bound=0, unplaced_lower_bound=0, proven=True)
-    far = replan(whole, failure)
+    far = replan(whole, failure, effort)
     order = [(len(found.unplaced), found.patients_moved) for found in (near, far)]
     if order[1] <= order[0]:
         return far

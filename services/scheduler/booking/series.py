@@ -84,7 +84,7 @@ def preview(desk: Desk, asked: PlanAsked) -> Row:
     request = request_of(asked)
     with desk.reading() as connection:
         whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
-    found = ask.place(whole, request)
+    found = ask.place(whole, request, desk.effort)
     if isinstance(found, Refused):
         return {
             "appointments": [], "proven": found.proven, "figures": None,
@@ -109,7 +109,7 @@ def plan_cure(desk: Desk, asked: CureAsked, by: str) -> UUID:
             if (known := store.cure_of_request(connection, asked.request)) is not None:
                 return _same(known, asked)
             whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
-        plan = _chosen(whole, request, asked)
+        plan = _chosen(desk, whole, request, asked)
         try:
             with desk.writing() as connection:
                 care.hold_patient(connection, asked.patient, asked.site)
@@ -136,7 +136,7 @@ def _same(known: Row, asked: CureAsked) -> UUID:
     return UUID(known["cure"])
 
 
-def _chosen(whole: Problem, request: Request, asked: CureAsked) -> Plan:
+def _chosen(desk: Desk, whole: Problem, request: Request, asked: CureAsked) -> Plan:
     """The plan to be booked. Raises Conflict."""
     if asked.appointments is not None:
         length = timedelta(minutes=whole.sites[asked.site].appointment_min)
@@ -148,7 +148,7 @@ def _chosen(whole: Problem, request: Request, asked: CureAsked) -> Plan:
         if reasons := ask.reasons_against(whole, by_hand, wanted, by_hand=True):
             raise refusal(whole, request, reasons)
         return ask.as_plan(whole, request, wanted)
-    found = ask.place(whole, request)
+    found = ask.place(whole, request, desk.effort)
     if isinstance(found, Refused):
         raise refusal(whole, request, found.reasons)
     return found
@@ -159,7 +159,7 @@ def _raise_if_taken(desk: Desk, request: Request, asked: CureAsked) -> None:
         if store.cure_of_request(connection, asked.request) is not None:
             return
         whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
-    _chosen(whole, request, asked)
+    _chosen(desk, whole, request, asked)
 
 
 def refusal(

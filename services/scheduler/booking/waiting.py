@@ -217,7 +217,7 @@ def _cure(desk: Desk, row: Row) -> bool:
             whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
         except NotFound:
             return False
-    plan = ask.place(whole, request)
+    plan = ask.place(whole, request, desk.effort)
     if isinstance(plan, Refused):
         return False
     if row["automatic"]:

@@ -16,6 +16,7 @@ from services.scheduler.planner.place import place
 from services.scheduler.planner.problem import Booked, Effort, Figures, Placed, Plan, Problem, Request
 
 NORMAL: Final = Effort()
+LEAST_GAP_MIN: Final = 60  # an appointment with its clean-up: less than that idle helps nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +50,33 @@ def improve(
         for cure in order:
             if stop() or time.monotonic() >= ends:
                 return found
-            better = _better(problem, *series[cure], effort)
-            if better is not None:
-                found.append(better)
-                problem = _with(problem, better)
-                series[cure] = (better.request, better.plan.appointments)
+            anew = better(problem, *series[cure], effort)
+            if anew is not None:
+                found.append(anew)
+                problem = _with(problem, anew)
+                series[cure] = (anew.request, anew.plan.appointments)
                 improved = True
     return found
 
 
-def _better(problem: Problem, request: Request, rows: tuple[Placed, ...], effort: Effort) -> Better | None:
+def better(
+    problem: Problem, request: Request, rows: Sequence[Placed], effort: Effort = NORMAL
+) -> Better | None:
+    """One cure placed anew around all others, where that is worth it; None: it stays as it is."""
     confirmed = {one.number for one in problem.booked if one.cure == request.cure and one.confirmed}
     if not confirmed <= {one.number for one in request.fixed}:
         return None  # what is confirmed and not said to stay would be moved: leave this cure alone
     was = figures_of(problem, request, rows)
     plan = place(problem, request, effort)
-    return Better(request, was, plan) if isinstance(plan, Plan) and plan.figures < was else None
+    return Better(request, was, plan) if isinstance(plan, Plan) and _is_worth(was, plan.figures) else None
+
+
+def _is_worth(was: Figures, now: Figures) -> bool:
+    """Better, and if only by idle minutes then by enough of them to move somebody for."""
+    gained = was.gap_minutes - now.gap_minutes
+    return now < was and (
+        replace(now, gap_minutes=0) != replace(was, gap_minutes=0) or gained >= LEAST_GAP_MIN
+    )
 
 
 def _with(problem: Problem, better: Better) -> Problem:
