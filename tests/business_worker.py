@@ -20,7 +20,7 @@ from services.kit.database import open_database, writing
 def main(database: str, broker: str, count: str) -> None:
     """Change, tell, wait for the end."""
     engine = open_database(database)
-    outbox = Outbox(engine, TABLES.outbox)
+    outbox = Outbox(engine, TABLES)
     if broker != "-":
         bus = Bus(broker, "worker", session_expiry_s=60)
         bus.start()

@@ -9,11 +9,12 @@ from uuid import uuid4
 import business_worker
 import pytest
 from business_tables import EFFECTS, METADATA, STREAM, TABLES, event
-from servers import eventually
+from servers import Mosquitto, eventually
 from sqlalchemy import func, insert, select
 
 from broker import codec
 from broker.bus import Bus
+from services.kit.business import outbox as outbox_module
 from services.kit.business.inbox import TRIES, Consumer
 from services.kit.business.outbox import Outbox, Publisher
 from services.kit.database import create_schema, open_database, reading, writing
@@ -30,7 +31,7 @@ class Listener:
         self.engine = open_database(url)
         create_schema(self.engine, METADATA)
         self.bus = Bus(mosquitto.url, "listener", session_expiry_s=600)
-        self.outbox = Outbox(self.engine, TABLES.outbox)
+        self.outbox = Outbox(self.engine, TABLES)
         self.consumer = Consumer(self.engine, TABLES, self.outbox, self.bus, {STREAM: self.handle})
         self.tried = []
         self.wrong = lambda _connection, _number: None
@@ -180,7 +181,7 @@ def office(tmp_path, mosquitto):
     engine = open_database(f"sqlite:///{tmp_path}/office.db")
     create_schema(engine, METADATA)
     bus = Bus(mosquitto.url, "office", session_expiry_s=600)
-    outbox = Outbox(engine, TABLES.outbox)
+    outbox = Outbox(engine, TABLES)
     publisher = Publisher(outbox, bus)
     bus.start()
     yield outbox, bus, publisher
@@ -239,13 +240,49 @@ def test_a_crash_between_the_brokers_answer_and_the_deletion_tells_the_same_mess
     heard(ear, 1, 2)
 
 
+NORTH_ONLY = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+acl_file {directory}/acl
+"""
+
+
+def test_what_the_broker_refuses_for_good_is_set_aside_and_stops_nothing_behind_it(tmp_path, monkeypatch):
+    """One row that nobody may publish kept every later suspension from the beds, and /readyz said nothing."""
+    monkeypatch.setattr(outbox_module, "TRIES", 2)
+    (tmp_path / "acl").write_text("topic readwrite spondyl/v1/north/#\n")
+    engine = open_database(f"sqlite:///{tmp_path}/office.db")
+    create_schema(engine, METADATA)
+    outbox = Outbox(engine, TABLES)
+    with Mosquitto(tmp_path, NORTH_ONLY.replace("{directory}", str(tmp_path))) as broker:
+        bus = Bus(broker.url, "office", session_expiry_s=600)
+        publisher = Publisher(outbox, bus)
+        with writing(engine) as connection:
+            outbox.add(connection, STREAM, "south", event(uuid4(), 1))
+            outbox.add(connection, STREAM, "north", event(uuid4(), 2))
+            old = {"stream": "gone", "site": "north", "device": None, "payload": b"{}", "at_us": 0}
+            connection.execute(insert(TABLES.outbox), old)
+            outbox.add(connection, STREAM, "north", event(uuid4(), 3))
+        bus.start()
+        publisher.start()
+        eventually(lambda: outbox.waiting() == 0, PATIENT_S)
+        eventually(lambda: publisher.last_error is None, PATIENT_S)
+        publisher.stop()
+        bus.close()
+    with reading(engine) as connection:
+        rows = {row.topic: row.why for row in connection.execute(select(TABLES.refused))}
+    assert sorted(rows) == ["north/gone", "spondyl/v1/south/clinic/cure"]
+    assert "Not authorized" in rows["spondyl/v1/south/clinic/cure"]
+    engine.dispose()
+
+
 def test_killed_between_commit_and_publication_nothing_is_lost_and_nothing_double(ear, mosquitto, tmp_path):
     """SIGKILL right behind the commits; the next process tells every one of them, once in effect."""
     database = f"sqlite:///{tmp_path}/worker.db"
     engine = open_database(database)
     create_schema(engine, METADATA)
     kill_after(database, "-", 20)
-    outbox = Outbox(engine, TABLES.outbox)
+    outbox = Outbox(engine, TABLES)
     with reading(engine) as connection:
         changes = connection.execute(select(func.count()).select_from(EFFECTS)).scalar_one()
     assert outbox.waiting() == changes >= 20
@@ -267,7 +304,7 @@ def test_killed_while_it_publishes_nothing_is_lost_and_nothing_double(ear, mosqu
     engine = open_database(database)
     create_schema(engine, METADATA)
     kill_after(database, mosquitto.url, 100)
-    outbox = Outbox(engine, TABLES.outbox)
+    outbox = Outbox(engine, TABLES)
     bus = Bus(mosquitto.url, "worker", session_expiry_s=600)
     publisher = Publisher(outbox, bus)
     bus.start()

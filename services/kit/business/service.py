@@ -77,7 +77,7 @@ def open_office(name: str, package: str, tables: BusinessTables, settings: Busin
         settings.data / "secrets" / f"{name}-trail.key",
         one_key=True,
     )
-    return Office(name, settings, engine, tables, Outbox(engine, tables.outbox), trail)
+    return Office(name, settings, engine, tables, Outbox(engine, tables), trail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def run(office: Office, work: Work, audience: str) -> None:
     consumer = Consumer(office.engine, office.tables, office.outbox, bus, work.handlers)
     publisher = Publisher(office.outbox, bus)
     app = http.create_app(
-        name, version("spondyl"), [*checks(office, bus, consumer), *work.checks], work.routers,
+        name, version("spondyl"), [*checks(office, bus, consumer, publisher), *work.checks], work.routers,
         guard=bearer(public, audience), max_request_bytes=work.max_request_bytes,
         larger_requests=work.larger_requests,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def run(office: Office, work: Work, audience: str) -> None:
         http.serve(app, host=settings.http_host, port=settings.http_port)
 
 
-def checks(office: Office, bus: Bus, consumer: Consumer) -> list[Check]:
+def checks(office: Office, bus: Bus, consumer: Consumer, publisher: Publisher) -> list[Check]:
     """What every business service needs, and what somebody has to look at."""
 
     def database() -> str | None:
@@ -145,4 +145,5 @@ def checks(office: Office, bus: Bus, consumer: Consumer) -> list[Check]:
         Check("database", database),
         Check("broker", broker, essential=False),
         Check("messages", passed_over, essential=False),
+        Check("outbox", lambda: publisher.last_error, essential=False),
     ]
