@@ -32,6 +32,16 @@ class Entry:
         return self.path != "/" and path.startswith(f"{self.path}/")
 
 
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A page beside others of one room: its id, its text's id, its path, and what opens it."""
+
+    id: str
+    text: str
+    path: str
+    permission: Permission
+
+
 ENTRIES: Final = (
     Entry("wall", "nav_wall", "/", "bed", "beds.see", also="/beds/"),
     Entry("patients", "nav_patients", "/patients", "person", "patients.see"),

@@ -1,16 +1,15 @@
 """A patient's findings: filed, looked at before and after beside each other, taken back."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
 from services.console.context import Console
 from services.console.errors import OfficeRefused
+from services.console.papers import passed
 from services.console.patients import fields, tabs
 from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
@@ -25,11 +24,6 @@ Reader = Annotated[Principal, allow("patients.see")]
 Writer = Annotated[Principal, allow("patients.write")]
 Copier = Annotated[Principal, allow("patients.export")]
 Asked = Annotated[str, Query(max_length=80)]
-# A browser's own viewer of PDF and pictures needs its styles; nothing else may run in what somebody filed.
-POLICY: Final = (
-    "default-src 'none'; img-src 'self' data:; object-src 'self'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'"
-)
 
 
 def add(routes: APIRouter, console: Console) -> None:
@@ -137,7 +131,7 @@ def _add_files(routes: APIRouter, console: Console) -> None:
     @routes.get("/patients/{patient}/findings/{attachment}/file")
     async def whole(who: Reader, patient: str, attachment: str) -> Response:
         """The file as it was filed."""
-        return await _passed(
+        return await passed(
             console, who, f"/patients/{tabs.known_id(patient)}/attachments/{tabs.known_id(attachment)}/file"
         )
 
@@ -145,30 +139,9 @@ def _add_files(routes: APIRouter, console: Console) -> None:
     async def preview(who: Reader, patient: str, attachment: str, frame: Asked = "") -> Response:
         """What a browser shows of it."""
         path = f"/patients/{tabs.known_id(patient)}/attachments/{tabs.known_id(attachment)}/preview"
-        return await _passed(console, who, path, {"frame": frame if frame.isdigit() else ""})
+        return await passed(console, who, path, {"frame": frame if frame.isdigit() else ""})
 
     @routes.get("/patients/{patient}/export")
     async def export(who: Copier, patient: str) -> Response:
         """The copy of the whole file, as a ZIP."""
-        return await _passed(console, who, f"/patients/{tabs.known_id(patient)}/export")
-
-
-async def _passed(
-    console: Console, who: Principal, path: str, query: dict[str, str] | None = None
-) -> Response:
-    """A file of screening's, passed on as it comes."""
-    async with AsyncExitStack() as opening:
-        file = await opening.enter_async_context(console.screening.file(who, path, query))
-        closing = opening.pop_all()
-
-    async def parts() -> AsyncIterator[bytes]:
-        async with closing:
-            async for piece in file.parts:
-                yield piece
-
-    headers = {
-        "content-disposition": file.disposition,
-        "cache-control": "private, no-store",
-        "content-security-policy": POLICY,
-    }
-    return StreamingResponse(parts(), media_type=file.media_type, headers=headers)
+        return await passed(console, who, f"/patients/{tabs.known_id(patient)}/export")

@@ -15,22 +15,11 @@ from fastapi import Request, Response
 from services.console import navigation
 from services.console.context import Console
 from services.console.errors import OfficeNotFound
+from services.console.navigation import Tab
 from services.console.texts import TEXTS
 from services.kit.auth.principal import Principal
-from services.kit.auth.roles import Permission
 from services.kit.language import Language
 from services.kit.pages import language_of
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    """One room of the file: its id, its text's id, its path below the patient's, and what opens it."""
-
-    id: str
-    text: str
-    path: str
-    permission: Permission
-
 
 TABS: Final = (
     Tab("file", "tab_file", "", "patients.see"),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.console.context import Console
 from services.console.errors import BadSearch
+from services.console.navigation import Tab
 from services.console.refusals import said
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
@@ -15,16 +16,6 @@ from services.kit.auth.roles import Permission
 FIRST_YEAR, LAST_YEAR = 1970, 2999
 MOST_CHARACTERS: Final = 40
 DEFAULT_ZONE: Final = "Europe/Berlin"
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    """A page of the scheduler in the row above all of them."""
-
-    id: str
-    text: str
-    path: str
-    permission: Permission
 
 
 TABS: Final = (

@@ -8,12 +8,12 @@ from starlette.datastructures import FormData, UploadFile
 
 from services.console.context import Console
 from services.console.errors import OfficeRefused
+from services.console.papers import passed
 from services.console.patients import tabs
 from services.console.screening.shared import (
     Asked,
     Reader,
     Recorder,
-    passed,
     place,
     regions,
     said,

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Form, Request, Response
 
 from services.console.context import Console
 from services.console.errors import OfficeRefused
+from services.console.papers import passed
 from services.console.patients import tabs
-from services.console.screening.shared import Asked, Editor, Reader, passed, said, to
+from services.console.screening.shared import Asked, Editor, Reader, said, to
 from services.console.texts import TEXTS
 from services.kit.auth.principal import Principal
 from services.kit.language import Language

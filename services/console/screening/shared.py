@@ -1,11 +1,10 @@
 """What these pages share: whose they are, which region, how they go on."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Query
-from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from fastapi.responses import RedirectResponse, Response
 
 from services.console.context import Console
 from services.console.errors import OfficeRefused
@@ -23,11 +22,6 @@ Editor = Annotated[Principal, allow("documents.edit")]
 Asked = Annotated[str, Query(max_length=80)]
 REGIONS: Final = ("lumbar", "cervical")
 GONE: Final = 404
-# A browser's own viewer of PDF needs its styles; nothing else may run in a paper.
-POLICY: Final = (
-    "default-src 'none'; img-src 'self' data:; object-src 'self'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'"
-)
 
 
 async def place(console: Console, who: Principal, patient: str, region: str) -> tuple[tabs.Head, str]:
@@ -59,23 +53,3 @@ def to(address: str) -> Response:
 def in_words(row: Mapping[str, Any], name: str, language: Language) -> str:
     """A text that screening gives in both languages: ``text_de``, ``text_en``."""
     return str(row.get(f"{name}_{language}") or "")
-
-
-async def passed(
-    console: Console, who: Principal, path: str, query: dict[str, str] | None = None
-) -> Response:
-    """A paper of screening's, passed on as it comes."""
-    async with AsyncExitStack() as opening:
-        file = await opening.enter_async_context(console.screening.file(who, path, query))
-        closing = opening.pop_all()
-
-    async def parts() -> AsyncIterator[bytes]:
-        async with closing:
-            async for piece in file.parts:
-                yield piece
-
-    headers = {
-        "content-disposition": file.disposition, "cache-control": "private, no-store",
-        "content-security-policy": POLICY,
-    }  # fmt: skip
-    return StreamingResponse(parts(), media_type=file.media_type, headers=headers)
