@@ -14,7 +14,7 @@ from broker.messages import Suspension
 from services.controller.errors import SessionRefused
 from services.controller.store import Session
 from services.controller.words import Words
-from services.controller.worklists import Worklists
+from services.controller.worklists import AHEAD, Worklists
 from services.kit.clearance import Clocks
 
 HOUR_S: Final = 3600.0
@@ -28,6 +28,7 @@ REASONS: Final[dict[str, Words]] = {  # as screening names them (docs/screening.
     "gate": Words(
         "a review is due and not signed", "eine Zwischenprüfung ist fällig und nicht unterschrieben"
     ),
+    "file": Words("the file does not bear the clearance any more", "die Akte trägt die Freigabe nicht mehr"),
     "clinician": Words("suspended by a clinician", "ärztlich ausgesetzt"),
 }
 RESTORED_BY: Final = Words(
@@ -79,6 +80,18 @@ _NEVER_HEARD: Final = Words(
     "Dieses Gateway hat noch nie etwas von der Zentrale gehört: ausgesetzte Behandlungen sind hier nicht "
     "bekannt. "
     "Vor dem Start am Empfang nachfragen.",
+)
+_CLOCK: Final = Words(
+    "This gateway's clock is behind: the centre was heard at {at}, which is still to come here. How long ago "
+    "that was nobody knows. Ask the desk before you start, and have the clock set.",
+    "Die Uhr dieses Gateways geht nach: die Zentrale meldete sich um {at}, hier liegt das in der Zukunft. "
+    "Wie lange das her ist, weiß niemand. Vor dem Start am Empfang nachfragen und die Uhr stellen lassen.",
+)
+_DAMAGED: Final = Words(
+    "The list of {devices} cannot be read: suspensions are not all known here until the centre is heard "
+    "again. Ask the desk before you start.",
+    "Die Terminliste von {devices} ist nicht lesbar: bis sich die Zentrale wieder meldet, sind hier nicht "
+    "alle ausgesetzten Behandlungen bekannt. Vor dem Start am Empfang nachfragen.",
 )
 _UNSEEN: Final = Words(
     "start is refused until it was said that this was seen: {silence}",
@@ -133,8 +146,7 @@ class Admission:
     def require_known(self, action: str) -> None:
         """Raise SessionRefused when nobody can tell whose session it is and somebody is suspended."""
         self.worklists.refresh()
-        newest = self.worklists.newest()
-        if newest is not None and newest.suspended:
+        if self.worklists.suspended():
             raise _refusal(_UNREAD.format(action=action))
 
     def require_seen(self, *, seen: bool) -> None:
@@ -143,17 +155,22 @@ class Admission:
         A gateway that never heard from one may have none: it says so and asks nothing.
         """
         silence = self.silence()
-        if silence is not None and not seen and self.heard_at() is not None:
+        known = self.heard_at() is not None or self.worklists.damaged
+        if silence is not None and not seen and known:
             raise SessionRefused(_UNSEEN.en.format(silence=silence.en), _UNSEEN.de.format(silence=silence.de))
 
     def silence(self) -> Words | None:
         """That this gateway has not heard from the centre for long; None when it has."""
         if self._silent_after_h <= 0:
             return None
+        if damaged := self.worklists.damaged:
+            return _DAMAGED.format(devices=", ".join(sorted(damaged)))
         newest = self.worklists.newest()
         if newest is None:
             return _NEVER_HEARD
         ago_h = (self._clocks.now()[0] - newest.at.timestamp()) / HOUR_S
+        if ago_h * HOUR_S < -AHEAD.total_seconds():
+            return _CLOCK.format(at=told(newest.at))
         if ago_h < self._silent_after_h:
             return None
         return _SILENT.format(at=told(newest.at), hours=f"{ago_h:.0f}", limit=f"{self._silent_after_h:g}")

@@ -38,8 +38,7 @@ class Suspender:
     def look(self) -> list[str]:
         """Pause whoever must be paused now; the beds that were asked to."""
         self.worklists.refresh()
-        newest = self.worklists.newest()
-        if newest is None or not any(row.adverse for row in newest.suspended):
+        if not any(row.adverse for row in self.worklists.suspended()):
             return []
         head = self.memory.head()
         if not head:

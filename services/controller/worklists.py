@@ -7,6 +7,7 @@ whole site: the newest of the gateway's lists says who they are. Names lie in th
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from services.kit import files
 log = structlog.get_logger(__name__)
 
 DIRECTORY: Final = "worklists"
-AHEAD: Final = timedelta(days=1)  # a list from further ahead would be the newest for ever
+AHEAD: Final = timedelta(days=1)  # a list from further ahead: the centre's clock or this one is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,16 @@ class Keeper:
 
     def take(self, device: str, worklist: Worklist) -> bool:
         """Keep it durably if it is not older; whether this gateway now holds it."""
-        held = self._held(device)
+        held = self._waiting.get(device) or _load(self._directory / f"{device}.json")
         if held == worklist:
             return True  # retained: it comes again with every connection
-        if held is not None and worklist.at < held.at:
+        if held is not None and worklist.at < held.at and not self._is_corrected(held, worklist):
             log.warning(
                 "an older worklist was refused", device=device, at=str(worklist.at), held=str(held.at)
             )
             return False
-        if worklist.at > self._soonest():
-            log.warning("a worklist of the future was refused", device=device, at=str(worklist.at))
-            return False
+        if worklist.at > _soonest(self._now):
+            log.warning("a worklist of the future: a clock is wrong", device=device, at=str(worklist.at))
         return self._write(device, worklist)
 
     def again(self) -> None:
@@ -63,13 +63,9 @@ class Keeper:
         for device, worklist in list(self._waiting.items()):
             self._write(device, worklist)
 
-    def _soonest(self) -> datetime:
-        return datetime.fromtimestamp(self._now(), UTC) + AHEAD
-
-    def _held(self, device: str) -> Worklist | None:
-        """What is held or waits to be; None for nothing, and for what a wrong clock made the newest."""
-        held = self._waiting.get(device) or _load(self._directory / f"{device}.json")
-        return held if held is not None and held.at <= self._soonest() else None
+    def _is_corrected(self, held: Worklist, worklist: Worklist) -> bool:
+        """The centre's clock ran ahead and is right again; while this machine's is behind, both are ahead."""
+        return worklist.at <= _soonest(self._now) < held.at
 
     def _write(self, device: str, worklist: Worklist) -> bool:
         try:
@@ -89,8 +85,10 @@ class Keeper:
 class Worklists:
     """What is held. Safe from any thread; only ``refresh`` touches the disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, now: Callable[[], float] = time.time) -> None:
         self._directory = directory / DIRECTORY
+        self._now = now
+        self.damaged: frozenset[str] = frozenset()  # beds whose list is there, unreadable and not known
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._held: dict[str, Worklist] = {}
@@ -113,19 +111,28 @@ class Worklists:
                 if read is not None:  # a damaged file takes back nothing that was read before
                     held[device] = read
             self._held = held
+            self.damaged = frozenset(found) - frozenset(held)
 
     def newest(self) -> Worklist | None:
         """The list that the centre said last."""
         return max(self._held.values(), key=lambda worklist: worklist.at, default=None)
 
+    def suspended(self) -> list[Suspension]:
+        """Whom the newest list names; where that is of the future, also whom the newest of today names.
+
+        Which of two clocks is wrong nobody knows here: whoever is suspended by either is not treated.
+        """
+        newest, soonest = self.newest(), _soonest(self._now)
+        found = list(newest.suspended) if newest else []
+        if newest is not None and newest.at > soonest:
+            today = [worklist for worklist in self._held.values() if worklist.at <= soonest]
+            last = max(today, key=lambda worklist: worklist.at, default=None)
+            found += last.suspended if last else []
+        return found
+
     def suspension(self, patient: UUID, region: str) -> Suspension | None:
         """Why this patient must not be treated in this region; an adverse event before everything else."""
-        newest = self.newest()
-        found = [
-            row
-            for row in (newest.suspended if newest else ())
-            if row.patient == patient and row.region in (None, region)
-        ]
+        found = [row for row in self.suspended() if row.patient == patient and row.region in (None, region)]
         return min(found, key=lambda row: (not row.adverse, row.since), default=None)
 
     def listed(self) -> list[Listed]:
@@ -150,6 +157,10 @@ class Worklists:
             for row in self.listed()
             if row.entry.patient == patient and (row.entry.prescription or {}).get("region") == region
         ]
+
+
+def _soonest(now: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(now(), UTC) + AHEAD
 
 
 def _files(directory: Path) -> list[Path]:

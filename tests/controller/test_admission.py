@@ -1,20 +1,20 @@
 import sqlite3
 import tomllib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from bedside_rig import NECK, PATIENT, Served
 from servers import eventually
-from worklist_rig import NOW, PERSON, ListedClinic, suspension
+from worklist_rig import NOW, PERSON, Centre, ListedClinic, suspension
 
-from services.controller.admission import REASONS
+from services.controller.admission import REASONS, Admission
 from services.controller.errors import SessionRefused
 from services.controller.known_sessions import KnownSessions
 from services.controller.panel import pages
 from services.controller.suspending import Suspender
-from services.controller.worklists import Worklists
+from services.controller.worklists import DIRECTORY, Worklists
 
 ROOT = Path(__file__).parents[2]
 
@@ -201,3 +201,23 @@ def test_nobody_sees_a_name_who_is_not_signed_in_at_the_panel(clinic, panel):
     answer = panel.http.get("/api/devices/bed-01/worklist")
     assert answer.status_code == 401
     assert "Mustermann" not in answer.text
+
+
+def test_a_list_that_cannot_be_read_and_a_clock_that_is_behind_are_said_before_a_start(tmp_path, hands):
+    """Half a file, or an empty battery, must not mean in silence that nobody is suspended."""
+    centre, clocks = Centre(tmp_path), hands.clocks()
+    centre.says(at=datetime.fromtimestamp(clocks.now()[0], UTC), suspended=[suspension()])
+    admission = Admission(Worklists(tmp_path), clocks)
+    admission.worklists.refresh()
+    assert admission.silence() is None
+    (tmp_path / DIRECTORY / "bed-01.json").write_bytes(b"{")
+    again = Admission(Worklists(tmp_path), clocks)
+    again.worklists.refresh()
+    with pytest.raises(SessionRefused, match="bed-01 cannot be read"):
+        again.require_seen(seen=False)
+    again.require_seen(seen=True)
+    (tmp_path / DIRECTORY / "bed-01.json").unlink()
+    centre.says(at=datetime.fromtimestamp(clocks.now()[0], UTC) + timedelta(days=3))
+    again.worklists.refresh()
+    with pytest.raises(SessionRefused, match="clock is behind"):
+        again.require_seen(seen=False)

@@ -32,12 +32,16 @@ def test_the_newest_list_is_kept_and_an_older_one_leaves_it(tmp_path):
 
 def test_a_list_of_the_future_is_not_the_newest_for_ever(tmp_path):
     """A centre whose clock ran ahead must not keep every later suspension out."""
+    other = uuid4()
     ahead = Centre(tmp_path, now=(NOW + timedelta(days=400)).timestamp)
     assert ahead.says(at=NOW + timedelta(days=400))
     centre = Centre(tmp_path)
     assert centre.says(suspended=[suspension()])
     assert held(tmp_path).suspension(PATIENT, "lumbar") is not None
-    assert not centre.says(at=NOW + timedelta(days=2))
+    assert centre.says(device="bed-02", at=NOW + timedelta(days=2), suspended=[suspension(other)])
+    assert {row.patient for row in held(tmp_path).suspended()} == {PATIENT, other}
+    assert centre.says(device="bed-02")
+    assert held(tmp_path).suspended() == []
 
 
 def test_a_damaged_file_takes_back_nothing_that_was_read(tmp_path):
@@ -75,3 +79,13 @@ def test_the_newest_of_all_beds_lists_says_who_is_suspended(tmp_path):
     centre.says(device="bed-01")
     found.refresh()
     assert found.suspension(PATIENT, "lumbar") is None
+
+
+def test_a_clock_set_back_lets_a_new_suspension_in_and_no_older_list(tmp_path):
+    """A gateway whose battery is empty took every list for one of the future: no suspension came in."""
+    Centre(tmp_path).says()
+    centre = Centre(tmp_path, now=(NOW - timedelta(days=900)).timestamp)
+    assert centre.says(suspended=[suspension()], at=NOW + timedelta(hours=1))
+    assert held(tmp_path).suspension(PATIENT, "lumbar") is not None
+    assert not centre.says(at=NOW - timedelta(hours=1))
+    assert held(tmp_path).suspension(PATIENT, "lumbar") is not None

@@ -148,7 +148,7 @@ def _is_due(draft: Draft, told: tuple[str, int] | None, now_us: int) -> bool:
     if told is None:
         return True
     digest, at_us = told
-    return digest != _digest(draft) or now_us - at_us >= AGAIN // timedelta(microseconds=1)
+    return digest != _digest(draft) or abs(now_us - at_us) >= AGAIN // timedelta(microseconds=1)
 
 
 def _digest(draft: Draft) -> str:
