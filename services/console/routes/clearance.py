@@ -37,7 +37,7 @@ def router(console: Console) -> APIRouter:
     async def attention(request: Request, who: Reader) -> Response:
         """Whom a clinician has to look at today."""
         rows = times.read(await console.screening.ask(who, "/attention"))
-        title = TEXTS["nav_attention"][language_of(request)]
+        title = TEXTS["att_title"][language_of(request)]
         return console.page(request, "outcomes/attention.html", page="attention", title=title, rows=rows)
 
     _add_giving(routes, console)
