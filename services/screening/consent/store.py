@@ -67,6 +67,14 @@ class Consent:
         return "signed" if self.last("signed") else "informed"
 
     @property
+    def ended_at(self) -> datetime | None:
+        """When it was withdrawn; never before it was signed, whatever was typed."""
+        signed, withdrawn = self.last("signed"), self.last("withdrawn")
+        if withdrawn is None:
+            return None
+        return max(withdrawn.at, signed.at) if signed else withdrawn.at
+
+    @property
     def is_copied(self) -> bool:
         """Whether the patient was given what they signed."""
         return self.last("copied") is not None
@@ -84,9 +92,18 @@ class Consent:
 
 
 def in_force(connection: Connection, patient: UUID, region: str) -> Consent | None:
-    """The newest consent of this region that is signed and not withdrawn (BGB 630d)."""
-    found = of_patient(connection, patients.family(connection, patient))
-    return next((row for row in found if row.region == region and row.state == "signed"), None)
+    """The newest consent of this region that is signed, and that no withdrawal came after (BGB 630d(3)).
+
+    Who withdraws means the treatment, not one of several papers: every earlier consent ends with it.
+    """
+    found = [row for row in of_patient(connection, patients.family(connection, patient))
+             if row.region == region]  # fmt: skip
+    ends = [at for row in found if (at := row.ended_at) is not None]
+    for row in found:
+        signed = row.last("signed")
+        if signed is not None and row.state == "signed" and all(signed.at > at for at in ends):
+            return row
+    return None
 
 
 def of_patient(connection: Connection, ids: Ids) -> list[Consent]:
