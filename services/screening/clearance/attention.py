@@ -32,14 +32,16 @@ def needing(connection: Connection, sites: Sites) -> list[dict[str, Any]]:
     )
     for head in treated.values():
         by_patient.setdefault(head, [])
-    rows = [_row(connection, patient, found) for patient, found in by_patient.items()]
+    rows = [_row(connection, sites, patient, found) for patient, found in by_patient.items()]
     return sorted((row for row in rows if row), key=lambda row: (not row["adverse"], row["since"]))
 
 
-def _row(connection: Connection, patient: UUID, found: list[Suspension]) -> dict[str, Any] | None:
+def _row(
+    connection: Connection, sites: Sites, patient: UUID, found: list[Suspension]
+) -> dict[str, Any] | None:
     file = patients.current(connection, patient)
-    if file is None:
-        return None
+    if file is None or (sites is not None and file.site not in sites):
+        return None  # (a bed of another site may have told of a session of theirs)
     ids = patients.family(connection, patient)
     now = datetime.now(UTC)
     running = {given.region for given in store.clearances(connection, ids) if given.is_running(now)}

@@ -13,7 +13,7 @@ from services.kit.business.service import Office
 from services.kit.language import LANGUAGES, Language, Text
 from services.screening.clearance import people, store
 from services.screening.clearance.models import Given, Signed, Suspension
-from services.screening.clearance.suspension import close, tell
+from services.screening.clearance.suspension import close, suspend, tell
 from services.screening.clearance.words import REGION_WORDS, reasons
 from services.screening.consent import store as consents
 from services.screening.errors import Conflict, Invalid, NotFound
@@ -94,8 +94,10 @@ def restore(
     Raises NotFound, Invalid, Conflict: also where what a clearance needs is still missing.
     """
     words = signed_words(reason)
-    known = {found.id: found for found in store.suspensions(connection, people.ids(connection, patient))}
-    chosen = [_restorable(known, one) for one in dict.fromkeys(suspensions)]
+    ids = people.ids(connection, patient)
+    known = {found.id: found for found in store.suspensions(connection, ids)}
+    due = _reviews_due(connection, ids)
+    chosen = [_restorable(known, one, due) for one in dict.fromkeys(suspensions)]
     if not chosen:
         raise Invalid(*_both("no suspension is named", "keine Aussetzung ist genannt"))
     signed = Signed(by.account, by.name, words, datetime.now(UTC))
@@ -110,7 +112,7 @@ def reissue(
 ) -> list[Given]:  # fmt: skip
     """New tokens until the old ones' end, where nothing is suspended any more.
 
-    ``is_needed``: raise Conflict where something else is missing, instead of leaving it.
+    ``is_needed``: raise Conflict where something else is missing, instead of suspending for that.
     """
     ids, now = people.ids(connection, patient), datetime.now(UTC)
     made = []
@@ -125,10 +127,28 @@ def reissue(
             continue
         if is_needed:
             _require(office, connection, patient, region, "restored")
-        elif missing(office, connection, patient, region):
+        elif look_again(office, connection, patient, by, region=region):
             continue
         made.append(_issue(office, connection, patient, region, running[0].valid_until - now, by))
     return made
+
+
+def look_again(
+    office: Office, connection: Connection, patient: UUID, by: Principal, *, region: str | None = None
+) -> bool:  # fmt: skip
+    """Suspend what was cleared and would not be now: a file or a rule changed. Whether anything was.
+
+    What is suspended already stays as it is: its restoration asks for everything anyhow.
+    """
+    ids, found = people.ids(connection, patient), None
+    for one in REGION_WORDS if region is None else (region,):
+        lacks = missing(office, connection, patient, one)
+        if not lacks or any(held.concerns(one) for held in store.open_suspensions(connection, ids)):
+            continue
+        said = "; ".join(row["en"] for row in lacks)
+        made = suspend(office, connection, patient=patient, region=one, reason="file", by=by, detail=said)
+        found = made or found
+    return found is not None
 
 
 def signed_words(reason: str) -> str:
@@ -165,7 +185,14 @@ def _require(office: Office, connection: Connection, patient: UUID, region: str,
     )
 
 
-def _restorable(known: dict[UUID, Suspension], one: UUID) -> Suspension:
+def _reviews_due(connection: Connection, ids: list[UUID]) -> set[str]:
+    """What suspensions by a review are about, as far as that can be signed: files were perhaps parted."""
+    from services.screening.clearance.gates import progress  # (which issues clearances anew with this)
+
+    return {one.subject(gate.after) for one in progress(connection, ids) for gate in one.due()}
+
+
+def _restorable(known: dict[UUID, Suspension], one: UUID, due: set[str]) -> Suspension:
     found = known.get(one)
     if found is None:
         raise NotFound(
@@ -178,7 +205,7 @@ def _restorable(known: dict[UUID, Suspension], one: UUID) -> Suspension:
                 f"{found.restored.name} hat diese Aussetzung schon aufgehoben",
             )
         )
-    if reasons()[found.reason].restored_by == "gate":
+    if reasons()[found.reason].restored_by == "gate" and found.subject in due:
         raise Conflict(
             *_both(
                 "this suspension ends with the signature of its review",

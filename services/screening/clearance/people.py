@@ -13,9 +13,15 @@ from services.screening.patients.models import File
 
 def find(connection: Connection, patient: UUID) -> File | None:
     """The file that counts, locked for what is about to change with it; None of somebody unknown."""
-    file = store.current(connection, patient)
-    if file is not None:
-        store.lock(connection, file.patient)
+    held = store.hold(connection, patient)
+    return store.current(connection, UUID(held["id"])) if held is not None else None
+
+
+def hold(connection: Connection, patient: UUID) -> File:
+    """The same of somebody known: what is read from now on holds until the commit. Raises NotFound."""
+    file = find(connection, patient)
+    if file is None:
+        raise unknown(patient)
     return file
 
 
@@ -31,6 +37,11 @@ def require(
     file = store.current(connection, patient)
     is_hidden = who is not None and permission is not None and file and not who.may(permission, file.site)
     if file is None or is_hidden:
-        english = f"there is no patient {patient} here"
-        raise NotFound(english, {"de": f"hier gibt es keinen Patienten {patient}", "en": english})
+        raise unknown(patient)
     return file
+
+
+def unknown(patient: UUID) -> NotFound:
+    """The refusal of somebody who is not here, or whom this one may not see."""
+    english = f"there is no patient {patient} here"
+    return NotFound(english, {"de": f"hier gibt es keinen Patienten {patient}", "en": english})

@@ -108,7 +108,7 @@ def _add_giving(routes: APIRouter, office: Office) -> None:
         site = _allowed(office, patient, who)
         office.seen(who, "clearance.given", str(patient), site, region=body.region, days=body.days)
         with writing(office.engine) as connection:
-            file = people.require(connection, patient)
+            file = people.hold(connection, patient)
             made = giving.give(
                 office, connection, patient=file.patient, region=body.region, days=body.days, by=who
             )
@@ -122,7 +122,7 @@ def _add_giving(routes: APIRouter, office: Office) -> None:
         named = " ".join(map(str, body.suspensions))
         office.seen(who, "clearance.restored", str(patient), site, suspensions=named, reason=body.reason)
         with writing(office.engine) as connection:
-            file = people.require(connection, patient)
+            file = people.hold(connection, patient)
             made = giving.restore(
                 office, connection, patient=file.patient, suspensions=body.suspensions, reason=body.reason,
                 by=who,
@@ -145,7 +145,7 @@ def _add_suspending(routes: APIRouter, office: Office) -> None:
         words = giving.signed_words(body.detail)
         office.seen(who, "clearance.suspended", str(patient), site, region=body.region, reason=words)
         with writing(office.engine) as connection:
-            file = people.require(connection, patient)
+            file = people.hold(connection, patient)
             made = suspend(
                 office, connection, patient=file.patient, region=body.region, reason="clinician", by=who,
                 detail=words,
@@ -170,7 +170,7 @@ def _add_gates(routes: APIRouter, office: Office) -> None:
         site = _allowed(office, patient, who)
         office.seen(who, "gate.signed", str(patient), site, number=number, reason=body.reason)
         with writing(office.engine) as connection:
-            file = people.require(connection, patient)
+            file = people.hold(connection, patient)
             made = gates.sign(
                 office, connection, patient=file.patient, number=number, cure=body.cure, reason=body.reason,
                 by=who,

@@ -20,7 +20,7 @@ from services.screening.exchange.gdt.folders import Claimed, Folder, read_claime
 from services.screening.exchange.gdt.people import Person, person_of
 from services.screening.exchange.gdt.reading import Record, read
 from services.screening.exchange.matching import Decision, decide, merged
-from services.screening.patients import keeping
+from services.screening.patients import keeping, parts
 from services.screening.patients.models import Content, File
 from services.screening.patients.models import read as read_content
 from services.screening.patients.store import change_row, current, family, lock, put_version
@@ -117,6 +117,7 @@ def change(
     put_version(connection, who, file.patient, file.version + 1, content, reason)
     change_row(connection, held, file.version + 1, content)
     keeping.tell(office, connection, file.site, "changed", patient=str(file.patient))
+    parts.changed(office, connection, file.patient, who)
 
 
 def number(

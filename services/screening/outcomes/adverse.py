@@ -15,7 +15,7 @@ from services.kit.business.service import Office
 from services.kit.language import Text
 from services.screening.clearance import people
 from services.screening.clearance.suspension import suspend, tell
-from services.screening.errors import Invalid
+from services.screening.errors import Conflict, Invalid
 from services.screening.outcomes import store
 from services.screening.outcomes.models import Adverse
 from services.screening.patients.models import Long
@@ -79,11 +79,13 @@ def grades() -> dict[int, Grade]:
 
 
 def report(office: Office, connection: Connection, patient: UUID, given: Report, by: Principal) -> Adverse:
-    """Keep it, tell it, and suspend at once where its row says so. Raises Invalid."""
+    """Keep it, tell it, and suspend at once where its row says so. Raises Invalid, Conflict."""
     kind = _checked(given)
+    file = people.hold(connection, patient)
     if known := store.adverse_of(connection, given.id):
+        if known.patient not in people.ids(connection, patient):
+            raise Conflict("this id is taken", {"de": "diese Kennung ist vergeben", "en": "this id is taken"})
         return known
-    file = people.require(connection, patient)
     is_suspending = kind.suspends(given.region, given.grade)
     made = Adverse(
         given.id, file.site, file.patient, given.region, given.kind, given.grade, given.session, given.cure,

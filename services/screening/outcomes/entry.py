@@ -43,7 +43,7 @@ class NewOutcome(BaseModel):
 
 def record(connection: Connection, patient: UUID, given: NewOutcome, by: Principal) -> Outcome:
     """Keep it, once. Raises Invalid, NotFound, Conflict."""
-    file = people.require(connection, patient)
+    file = people.hold(connection, patient)
     ids = people.ids(connection, patient)
     if known := store.outcome_of(connection, given.id):
         if known.patient not in ids:

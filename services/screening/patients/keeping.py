@@ -159,6 +159,7 @@ def correct(
         store.put_version(connection, who, UUID(head["id"]), version + 1, content, kept)
         store.change_row(connection, held, version + 1, content)
         tell(office, connection, head["site"], "changed", patient=head["id"])
+        parts.changed(office, connection, UUID(head["id"]), who)
     office.outbox.woken.set()
     return required(office, patient)
 
@@ -205,9 +206,11 @@ def merge(office: Office, who: Principal, patient: UUID, into: UUID, reason: str
         for one in sorted((UUID(row["id"]), UUID(target["id"]))):
             store.lock(connection, one)
         row, target = _pair(connection, who, patient, into)
+        parts.merged(office, connection, patient, UUID(target["id"]), who)
         store.set_merged(connection, patient, UUID(target["id"]))
         _put_merge(connection, who, "merged", row["id"], target["id"], kept)
         tell(office, connection, row["site"], "merged", patient=row["id"], into=target["id"])
+        parts.changed(office, connection, patient, who)
     office.outbox.woken.set()
     return required(office, into)
 
@@ -244,13 +247,15 @@ def unmerge(office: Office, who: Principal, patient: UUID, reason: str) -> File:
         _require_merged(row)
     office.seen(who, "patient.unmerged", row["id"], row["site"], into=row["merged_into"])
     with writing(office.engine) as connection:
+        head = store.hold(connection, patient)  # (first the file that counts: nobody decides there meanwhile)
         held = store.lock(connection, patient)
-        if held is None:
+        if head is None or held is None:
             raise unknown(patient)
         _require_merged(held)
         store.set_merged(connection, patient, None)
         _put_merge(connection, who, "unmerged", held["id"], held["merged_into"], kept)
         tell(office, connection, held["site"], "unmerged", patient=held["id"], into=held["merged_into"])
+        parts.parted(office, connection, patient, UUID(head["id"]), who)
     office.outbox.woken.set()
     return required(office, patient)
 

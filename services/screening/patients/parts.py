@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from services.kit.auth.principal import Principal
+from services.kit.business.service import Office
 from services.kit.language import Text
 
 Ids = Sequence[UUID]
@@ -46,6 +48,27 @@ def every() -> tuple[Part, ...]:
     from services.screening.rules.parts import PARTS as SCREENING
 
     return (*SCREENING, EXCHANGE, TREATMENT)
+
+
+def changed(office: Office, connection: Connection, patient: UUID, by: Principal) -> None:
+    """Age, sex and weight decide as answers do: what was cleared and would not be now is suspended."""
+    from services.screening.clearance.giving import look_again
+
+    look_again(office, connection, patient, by)
+
+
+def merged(office: Office, connection: Connection, patient: UUID, into: UUID, by: Principal) -> None:
+    """Two files are about to be one: where their answers contradict each other, a clinician has to look."""
+    from services.screening.clearance.parting import before_merge
+
+    before_merge(office, connection, patient, into, by)
+
+
+def parted(office: Office, connection: Connection, patient: UUID, of: UUID, by: Principal) -> None:
+    """One file is two again: neither keeps what it had from the other, both what came up meanwhile."""
+    from services.screening.clearance.parting import after_parting
+
+    after_parting(office, connection, patient, of, by)
 
 
 def last_days(connection: Connection, ids: Ids) -> Iterator[date]:

@@ -155,6 +155,18 @@ def lock(connection: Connection, patient: UUID) -> RowMapping | None:
     return connection.execute(query).mappings().first()
 
 
+def hold(connection: Connection, patient: UUID) -> RowMapping | None:
+    """The row of the file that counts, held until the transaction ends: whoever decides about somebody reads
+    after this what the one before has written. None when there is no file (any more).
+    """
+    for _ in range(DEEPEST):
+        head = survivor(connection, patient)
+        held = lock(connection, UUID(head["id"])) if head is not None else None
+        if held is None or held["merged_into"] is None:
+            return held  # (else it was merged while we waited)
+    return None
+
+
 def set_merged(connection: Connection, patient: UUID, into: UUID | None) -> None:
     """Let this file's place be taken by another's, or be its own again."""
     values = {"merged_into": str(into) if into else None, "changed_at_us": now_us()}
