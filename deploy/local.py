@@ -337,6 +337,7 @@ def _therapist(plan: Plan, run: Run) -> Program:
             "SPONDYL_SEED": str(plan.seed),
             "SPONDYL_OPERATOR_NAME": operator.name,
             "SPONDYL_OPERATOR_PIN": operator.pin,
+            "SPONDYL_THERAPIST_WAITS_S": "120" if plan.demo else "0",
         },
         needs=lambda: all(panel() for panel in panels),
         stage=2,  # with the gateways: they need all the time there is

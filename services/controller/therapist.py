@@ -75,6 +75,8 @@ class Visit:
     resets: int = 0  # that left something on
     answers: bool = True
     listed: list[Json] = field(default_factory=list)  # who is still to be treated at this bed today
+    waits_s: float = 0.0  # for its first list, before anybody is made up
+    waits_until: float | None = None
 
     def see(self, state: Json, now: float) -> None:
         """Notice a new phase or session, and what stands in the way."""
@@ -124,6 +126,9 @@ def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
         return None
     if visit.listed:
         return _next_listed(visit)
+    visit.waits_until = now + visit.waits_s if visit.waits_until is None else visit.waits_until
+    if now < visit.waits_until:
+        return None
     patient = UUID(int=visit.dice.getrandbits(128), version=4)
     prescription = invent(visit.dice, visit.index, visit.sessions)
     visit.pain_before = visit.dice.randint(3, 8)
@@ -273,8 +278,11 @@ def _within_limits(document: Json, share: float) -> Json:
 class Therapist:
     """Looks after every bed at once."""
 
-    def __init__(self, panels: Mapping[str, str], key: Path, seed: int, *, name: str, pin: str) -> None:
+    def __init__(
+        self, panels: Mapping[str, str], key: Path, seed: int, *, name: str, pin: str, waits_s: float = 0.0
+    ) -> None:
         self._panels = dict(panels)
+        self._waits_s = waits_s
         self._sign_in = {"name": name, "pin": pin}
         self._key = key
         self._seed = seed
@@ -292,7 +300,7 @@ class Therapist:
     async def _attend(self, client: httpx.AsyncClient, device: str, index: int) -> None:
         clock = asyncio.get_running_loop()
         dice = random.Random(f"{self._seed} {device}")  # noqa: S311  (made-up patients, nothing secret)
-        visit = Visit(device, index, dice)
+        visit = Visit(device, index, dice, waits_s=self._waits_s if index % 2 else 0.0)
         while True:
             try:
                 await self._look(client, visit, clock.time())
@@ -349,6 +357,13 @@ class TherapistSettings(ControllerSettings):
 
     operator_name: str = Field("", max_length=80, description="Whom the simulated therapist signs in as.")
     operator_pin: SecretStr = Field(SecretStr(""), description="The PIN of the simulated therapist.")
+    therapist_waits_s: float = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        description="At every second bed the simulated therapist waits so long for a first worklist before "
+        "anybody is made up; `spondyl up --demo` gives the demo's clinics the time to book.",
+    )
 
 
 def panels_from(text: str | None) -> dict[str, str]:
@@ -373,6 +388,7 @@ def main() -> None:
         therapist = Therapist(
             panels, key, settings.seed,
             name=settings.operator_name, pin=settings.operator_pin.get_secret_value(),
+            waits_s=settings.therapist_waits_s,
         )  # fmt: skip
         asyncio.run(_until_told(therapist))
 

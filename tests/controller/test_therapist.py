@@ -179,6 +179,19 @@ def test_a_reset_that_does_not_help_is_tried_ever_less_often():
     assert at == [0, 15, 45, 105, 225, 525, 825, 1125]
 
 
+def test_nobody_is_made_up_while_a_first_list_is_waited_for():
+    """The demo's clinics book in the first minute: their patients come before made-up ones."""
+    visit = therapist.Visit("bed-01", 0, dice(1), waits_s=60.0)
+    free = {"phase": "idle", "fresh": True, "session": None, "conditions": [], "standing": []}
+    clear = lambda _patient, _region: "token"
+    assert therapist.decide(free, visit, 0.0, clear) is None
+    assert therapist.decide(free, visit, 59.0, clear) is None
+    visit.listed = [{"appointment": "a", "clear": True}]
+    assert therapist.decide(free, visit, 59.5, clear).action == "confirm-listed"
+    visit.listed = []
+    assert therapist.decide(free, visit, 60.0, clear).action == "confirm"
+
+
 def test_a_refused_step_is_tried_ever_less_often():
     """Refusals are events, too."""
     visit, found = therapist.Visit("bed-01", 0, dice(1)), []
