@@ -82,11 +82,14 @@ class InFile:
         """The planner's own answer."""
         from services.scheduler.planner.replan import Failure, replan
 
+        problem = self.problem
+        known = {*(one.id for one in problem.devices), *(one.device for one in problem.booked)}
+        if device not in {None, *known} or therapist not in {None, *(one.id for one in problem.therapists)}:
+            raise SpondylError(f"the problem has no {device or therapist}")
         where = self._site(site, device, therapist)
-        zone = self.problem.sites[where].zone
+        zone = problem.sites[where].zone
         begins, until = moment(starts, "--from", zone), moment(ends, "--to", zone, end=True)
-        if begins >= until:
-            raise SpondylError(f"--from {starts} is not before --to {ends}")
+        _require_order(begins, until, starts, ends)
         found = replan(self.problem, Failure(where, begins, until, device, therapist))
         return {
             "moved": [
@@ -130,6 +133,11 @@ class InFile:
         return found.pop()
 
 
+def _require_order(begins: datetime, until: datetime, starts: str, ends: str) -> None:
+    if begins >= until:
+        raise SpondylError(f"--from {starts} is not before --to {ends}")
+
+
 def _place(one: Any) -> Row:
     return {
         "starts_at": one.starts_at.isoformat(), "ends_at": one.ends_at.isoformat(), "device": one.device,
@@ -151,6 +159,7 @@ class InSystem:
         where = self._site(site, device)
         zone = str(self._ask("GET", f"/sites/{where}")["zone"])
         begins, until = moment(starts, "--from", zone), moment(ends, "--to", zone, end=True)
+        _require_order(begins, until, starts, ends)
         body = {"site": where, "from": begins.isoformat(), "to": until.isoformat()}
         body |= {"device": device} if device is not None else {"therapist": str(therapist)}
         return self._ask("POST", "/replan", body)
@@ -167,8 +176,10 @@ class InSystem:
 
     def _site(self, site: str, device: str | None) -> str:
         found = [name for name, beds in self.devices.items() if device is None or device in beds]
+        if not site and not found:
+            raise SpondylError(f"--device is {device!r}: no site has that bed")
         if not site and len(found) != 1:
-            raise SpondylError(f"name the --site, one of {', '.join(found or self.devices)}")
+            raise SpondylError(f"name the --site, one of {', '.join(found)}")
         return site or found[0]
 
     def _ask(self, method: str, path: str, body: Row | None = None) -> Row:

@@ -53,7 +53,7 @@ def replan_words(result: dict[str, Any]) -> str:
     proven = "proven least" if result["proven"] else f"at least {result['lower_bound']}, gap {result['gap']}"
     rows = [f"{row['appointment']}: {_at(row['from'])} -> {_at(row['to'])}" for row in result["moved"]]
     left = [f"{row['appointment']}: {_at(row['from'])} -> no place" for row in result["unplaced"]]
-    return "\n".join([*rows, *left, f"{result['patients_moved']} patients moved ({proven})"])
+    return "\n".join([*rows, *left, f"patients moved: {result['patients_moved']} ({proven})"])
 
 
 def _at(place: dict[str, Any]) -> str:

@@ -4,13 +4,15 @@ import json
 from dataclasses import replace
 from datetime import UTC, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from scheduler.planner_rig import MONDAY, at, booked, clinic, site, uuid
+from scheduler.planner_rig import MONDAY, at, booked, clinic, site, uuid, week
 from typer.testing import CliRunner
 
 from services.cli import build
+from services.kit.errors import SpondylError
 from services.scheduler.planner.check import conflicts
 from services.scheduler.planner.problem import Effort, Problem
 from services.scheduler.planner.replan import Failure, replan
@@ -106,6 +108,21 @@ def test_what_is_not_confirmed_makes_room():
     assert replan(full, failing(), PATIENCE).patients_moved == 1
 
 
+def test_a_house_that_never_closes_is_answered_from_the_same_day():
+    """Three at one time and two beds left: one has to come at another, and who stays put is not overrun."""
+    where = site(opening=week(0, 1440, days=7))
+    rows = [
+        booked(n, at(WEDNESDAY, 19), device=f"bed-{n + 1}", therapist=900 + n, confirmed=False)
+        for n in range(3)
+    ]
+    plan = replan(clinic(where, beds=3, people=3, booked=rows), failing(), PATIENCE)
+    assert (plan.patients_moved, plan.lower_bound, plan.proven, plan.unplaced) == (1, 1, True, ())
+    assert {move.to.starts_at.date() for move in plan.moves} == {WEDNESDAY}
+    places = {one.id: (one.device, one.starts_at) for one in rows}
+    places |= {move.was.id: (move.to.device, move.to.starts_at) for move in plan.moves}
+    assert len(set(places.values())) == 3
+
+
 def test_order_and_rest_of_a_cure_are_kept():
     """The moved session stays between its neighbours."""
     cure = uuid(42)
@@ -162,9 +179,30 @@ def test_the_command_answers_for_a_problem_in_a_file(tmp_path):
     found = json.loads(run(*asked, "--json").stdout)
     assert len(found["moved"]) == 5
     assert (found["patients_moved"], found["lower_bound"], found["proven"], found["gap"]) == (0, 0, True, 0)
-    assert "0 patients moved (proven least)" in run(*asked).stdout
+    assert "patients moved: 0 (proven least)" in run(*asked).stdout
     nine = f"{at(WEDNESDAY, 9).astimezone(UTC).isoformat()}"
     why = run("why", "--starts-at", nine, "--device", "bed-1", "--problem", str(file), "--json")
     assert why.exit_code == 1
     assert [row["id"] for row in json.loads(why.stdout)["rules"]] == ["device-busy"]
     assert run("why", "--starts-at", nine, "--device", "bed-2", "--problem", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--device", "bed-9", "--from", "2026-11-25", "--to", "2026-11-25"), "the problem has no bed-9"),
+        (("--therapist", f"{uuid(1)}", "--from", "2026-11-25", "--to", "2026-11-25"), "the problem has no"),
+        (("--device", "bed-1", "--from", "2026-11-26", "--to", "2026-11-25"), "is not before --to"),
+        (("--device", "bed-1", "--from", "2026-02-30", "--to", "2026-11-25"), "--from is '2026-02-30'"),
+        (("--device", "bed-1", "--from", "2026-11-25"), "--to is ''"),
+        (("--from", "2026-11-25", "--to", "2026-11-25"), "--device or --therapist"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_and_says_why(tmp_path, asked, said):
+    """A bed with a typing error is not a bed whose failure moves nobody."""
+    file = tmp_path / "problem.json"
+    file.write_bytes(TypeAdapter(Problem).dump_json(clinic()))
+    answer = run("replan", *asked, "--problem", str(file))
+    assert isinstance(answer.exception, SpondylError)
+    assert said in str(answer.exception)
+    assert (answer.exception.exit_code, "\n" in str(answer.exception)) == (1, False)

@@ -13,25 +13,26 @@ from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Appointment, ReplanAsked
 from services.scheduler.booking.series import require_rest
 from services.scheduler.booking.tables import REPLANS
-from services.scheduler.errors import Conflict, said
-from services.scheduler.planner.problem import Booked, Effort, Placed, Problem
-from services.scheduler.planner.replan import Failure, Replan, replan
+from services.scheduler.errors import Conflict, Invalid, said
+from services.scheduler.planner.problem import Booked, Placed
+from services.scheduler.planner.replan import Failure, replan
+from services.scheduler.resources import store as resources
 from services.scheduler.resources.store import no_such, site_of
 
 Row = dict[str, Any]
 REASON: Final = "replanned"
-NEAR_S: Final = 5.0
 MOST_SHOWN: Final = 20
 
 
 def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
     """Fewest patients moved, kept so that it can be applied as it was seen. Nothing is moved yet."""
     with desk.reading() as connection:
+        _require_known(desk, connection, asked)
         first = reckon.problem(connection, asked.site, desk.now())
         failure = Failure(asked.site, asked.from_, asked.to, asked.device, asked.therapist)
         hit = [one for one in first.booked if failure.hits(one)]
         whole = reckon.problem(connection, asked.site, desk.now(), {one.patient for one in hit})
-    found = _fewest(whole, failure, desk.effort)
+    found = replan(whole, failure, desk.effort)
     moved = [shown_move(move.was, move.to) for move in found.moves]
     result = {
         "moved": moved, "patients_moved": found.patients_moved, "lower_bound": found.lower_bound,
@@ -45,6 +46,22 @@ def propose(desk: Desk, asked: ReplanAsked, by: str) -> Row:
         ],
     }  # fmt: skip
     return keep(desk, asked.site, asked.model_dump(mode="json", by_alias=True), result, by)
+
+
+def _require_known(desk: Desk, connection: Connection, asked: ReplanAsked) -> None:
+    """The site has what is out, or had it when something was planned there; and it is not over yet."""
+    site_of(connection, asked.site)
+    known = {bed.device for bed in resources.devices(connection, asked.site)}
+    known |= {row["therapist"] for row in resources.therapists(connection, asked.site)}
+    name = asked.device or str(asked.therapist)
+    if name not in known:
+        raise no_such("device or therapist", "Liege oder Behandelnde", f"{asked.site}/{name}")
+    if asked.to <= desk.now():
+        over = asked.to.isoformat()
+        raise said(
+            Invalid,
+            {"de": f"Der Ausfall endet {over}: das ist vorbei", "en": f"it ends at {over}: that is over"},
+        )
 
 
 def keep(desk: Desk, site: str, asked: Row, result: Row, by: str) -> Row:
@@ -71,20 +88,6 @@ def of_site(connection: Connection, site: str) -> list[Row]:
     """The newest proposals of a site."""
     query = select(REPLANS).where(REPLANS.c.site == site).order_by(REPLANS.c.at_us.desc()).limit(MOST_SHOWN)
     return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _fewest(whole: Problem, failure: Failure, effort: Effort) -> Replan:
-    """On the same day first: where that moves nobody there is nothing better to look for."""
-    near = replan(
-        whole, replace(failure, within_days=0), replace(effort, replan_s=min(NEAR_S, effort.replan_s))
-    )
-    if not near.unplaced and near.patients_moved == 0:
-        return replace(near, lower_bound=0, unplaced_lower_bound=0, proven=True)
-    far = replan(whole, failure, effort)
-    order = [(len(found.unplaced), found.patients_moved) for found in (near, far)]
-    if order[1] <= order[0]:
-        return far
-    return replace(far, moves=near.moves, unplaced=near.unplaced, patients_moved=near.patients_moved)
 
 
 def _place(one: Any) -> Row:

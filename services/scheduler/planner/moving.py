@@ -44,8 +44,10 @@ class Found:
 class Moving:
     """All appointments that may be moved, with their places."""
 
-    def __init__(self, movables: tuple[Movable, ...], problem: Problem) -> None:
-        self.problem = problem
+    def __init__(
+        self, movables: tuple[Movable, ...], problem: Problem, bound: int = 0, *, all_may_leave: bool = False
+    ) -> None:
+        self.problem, self.bound, self.all_may_leave = problem, bound, all_may_leave
         self.model = cp_model.CpModel()
         self.cell_min = gcd(*(part for site in problem.sites.values() for part in _parts(site)))
         self.cells: dict[tuple[str, str, int], list[cp_model.IntVar]] = defaultdict(list)
@@ -60,7 +62,7 @@ class Moving:
         model = self.model
         row = Row(movable, [model.new_bool_var("") for _ in movable.places], model.new_bool_var(""))
         model.add_exactly_one([*row.at, row.left])
-        if not movable.hit:
+        if not movable.hit and not self.all_may_leave:
             model.add(row.left == 0)  # what nothing has hit is not given up
         for place, var in zip(movable.places, row.at, strict=True):
             site = self.problem.sites[place.site]
@@ -115,6 +117,11 @@ class Moving:
                     self.model.add_implication(var, moved[patient])
         return moved
 
+    def fewest_moved(self, effort: Effort) -> int:
+        """How many patients no answer can spare."""
+        moved = [(1, var) for var in self.moved.values()]
+        return self._ask(moved, effort.replan_s, effort.seed, self._begin(None)).bound
+
     def solve(self, effort: Effort, known: Replan | None = None) -> Replan:
         """None left over, then few patients moved, then little shift: each kept while the next is sought.
 
@@ -130,7 +137,8 @@ class Moving:
         ]
         limit_s = effort.replan_s / 3
         first = self._ask(left, limit_s, effort.seed, self._begin(known))
-        second = self._ask([(1, var) for var in self.moved.values()], limit_s, effort.seed, first.solution)
+        moved = [(1, var) for var in self.moved.values()]
+        second = self._ask(moved, limit_s, effort.seed, first.solution, self.bound)
         if second.value == 0:
             self._keep_times()
         third = self._ask(self._shift(), limit_s / 2, effort.seed, second.solution)
@@ -169,17 +177,25 @@ class Moving:
                 solution[self.moved[one.patient].index] = 1
         return solution
 
-    def _ask(self, terms: Terms, limit_s: float, seed: int, known: list[int]) -> Found:
-        """The least of these terms, which is then kept; what is known already is the least to expect."""
+    def _ask(self, terms: Terms, limit_s: float, seed: int, known: list[int], bound: int = 0) -> Found:
+        """The least of these terms, which is then kept; what is known already is the least to expect.
+
+        None can be below ``bound``: what is known and reaches it needs no search.
+        """
+        value = sum(cost * known[var.index] for cost, var in terms)
+        if value <= bound:
+            self.model.add(sum(cost * var for cost, var in terms) <= value)
+            return Found(known, value, value, proven=True)
+        self.model.add(sum(cost * var for cost, var in terms) >= bound)
         self.model.minimize(sum(cost * var for cost, var in terms))
         self.model.clear_hints()  # type: ignore[no-untyped-call]  # the library leaves it bare
         for index, value in enumerate(known):
             self.model.add_hint(self.model.get_bool_var_from_proto_index(index), bool(value))
         solver = solver_of(limit_s, seed)
         status = solver.solve(self.model)
-        found = Found(known, sum(cost * known[var.index] for cost, var in terms), 0, proven=False)
+        found = Found(known, value, bound, proven=False)
         if status in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
-            bound = max(ceil(solver.best_objective_bound - 1e-6), 0)
+            bound = max(ceil(solver.best_objective_bound - 1e-6), bound)
             solution = list(solver.response_proto.solution)
             found = Found(solution, round(solver.objective_value), bound, proven=status == cp_model.OPTIMAL)
         self.model.add(sum(cost * var for cost, var in terms) <= found.value)

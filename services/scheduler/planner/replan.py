@@ -3,10 +3,10 @@
 Only what the outage hits is moved, and what is not yet confirmed where that makes room on its own day; a
 confirmed appointment elsewhere is never touched. The objective is lexicographic: none left without a place,
 none sent to another site, fewest patients whose time changes (another device or therapist at the same time
-moves nobody), least shift and fewest changes of device and therapist. The lower bound is the solver's.
+moves nobody), least shift and fewest changes of device and therapist. The bound is proven.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -28,6 +28,7 @@ from services.scheduler.planner.problem import (
 )
 
 NORMAL: Final = Effort()
+PARTS: Final = 6  # questions that share the time: two small ones, two of the same day, two of all days
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ class Replan:
     proven: bool
 
     @property
+    def cost(self) -> tuple[int, int, int]:
+        """What is minimised, in this order: left over, sent elsewhere, moved."""
+        elsewhere = sum(move.site != move.was.site for move in self.moves)
+        return len(self.unplaced), elsewhere, self.patients_moved
+
+    @property
     def gap(self) -> int:
         """Patients moved beyond the bound."""
         return self.patients_moved - self.lower_bound
@@ -99,14 +106,39 @@ def replan(problem: Problem, failure: Failure, effort: Effort = NORMAL) -> Repla
     if not hit:
         return Replan((), (), 0, 0, 0, proven=True)
     rows = tuple(_candidates(problem, failure, hit))
-    known = Moving(tuple(row.at_its_time() for row in rows), problem).solve(effort)
+    kept = tuple(row.at_its_time() for row in rows)
+    share = replace(effort, replan_s=effort.replan_s / PARTS)
+    known = Moving(kept, problem).solve(share)
     if not known.unplaced:
         return replace(known, lower_bound=0, unplaced_lower_bound=0, proven=True)  # nobody moved: none fewer
-    struck = tuple(row for row in rows if row.hit)
-    if len(struck) == len(rows):
-        return Moving(rows, problem).solve(effort, known)
-    half = replace(effort, replan_s=effort.replan_s / 2)
-    return Moving(rows, problem).solve(half, Moving(struck, problem).solve(half))
+    # Whoever is moved in any proposal leaves a place at the old time: that question is small and bounds all.
+    bound = Moving(kept, problem, all_may_leave=True).fewest_moved(share)
+    struck = tuple(row if row.hit else row.staying() for row in rows)
+    near = best = found = Moving(_same_day(problem, struck), problem, bound).solve(share)
+    for part, is_near in ((_same_day(problem, rows), True), (struck, True), (rows, False)):
+        if best.cost <= (0, 0, bound):
+            return replace(best, lower_bound=bound, unplaced_lower_bound=0, proven=True)
+        found = Moving(part, problem, bound).solve(share, near if is_near else best)
+        best = min(found, best, key=lambda one: one.cost)
+    return replace(
+        best,
+        lower_bound=found.lower_bound,
+        unplaced_lower_bound=found.unplaced_lower_bound,
+        proven=found.proven and found.cost == best.cost,
+    )
+
+
+def _same_day(problem: Problem, rows: Iterable["Movable"]) -> tuple["Movable", ...]:
+    """With the places of their own day and site alone: a small question, and often all that is needed."""
+    return tuple(
+        replace(
+            row,
+            places=tuple(
+                at for at in row.places if at.site == row.booked.site and at.day == _day(problem, row.booked)
+            ),
+        )
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +172,14 @@ class Movable:
             ),
             None,
         )
+
+    def staying(self) -> "Movable":
+        """Only where it is, on the same device with the same therapist."""
+        one, k = self.booked, self.stays
+        if k is None or one.device is None or one.therapist is None:
+            return self
+        start = replace(self.places[k].start, devices=(one.device,), therapists=(one.therapist,))
+        return replace(self, places=(replace(self.places[k], start=start),))
 
     def at_its_time(self) -> "Movable":
         """Only the places at which the patient notices nothing but another bed or therapist."""
