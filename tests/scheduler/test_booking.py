@@ -7,7 +7,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from scheduler.scheduler_rig import PRESCRIPTION, cure_body
+from scheduler.scheduler_rig import PRESCRIPTION, SITE, WORKDAYS, cure_body
 from scheduler.threads import at_once
 
 from services.kit.database import reading
@@ -273,3 +273,23 @@ def test_another_sites_cures_do_not_exist(rig):
     for path in (f"/cures/{made['cure']}", f"/appointments/{made['appointments'][0]['appointment']}"):
         rig.ask("GET", path, status=404, **south)
     rig.ask("POST", "/cures", json=cure_body() | {"request": str(uuid4())}, status=404, **south)
+
+
+def test_hours_that_are_changed_list_what_lies_outside_them(rig):
+    """Closed in the morning from now on, or all that day: nobody is left before a locked door."""
+    people = rig.clinic()
+    cure = rig.cure(therapist=people[0])
+    assert rig.ask("GET", "/resources?site=north")["replan"] == []
+    later = {day: [["12:00", "18:00"]] for day in WORKDAYS}
+    body = {**SITE, "hours": later}
+    left = rig.ask("PUT", "/sites/north", role="administrator", json=body)["replan"]
+    assert {one["appointment"] for one in left} == {one["appointment"] for one in cure["appointments"]}
+    assert len(rig.ask("GET", "/resources?site=north")["replan"]) == 18
+    day = cure["appointments"][3]["starts_at"][:10]
+    left = rig.ask("PUT", "/sites/north", role="administrator", json={**SITE, "closed": [day]})["replan"]
+    assert [one["number"] for one in left] == [4]
+    rig.ask("PUT", "/sites/north", role="administrator", json=SITE)
+    person = {"name": "Late", "site": "north", "shifts": later}
+    left = rig.ask("PUT", f"/therapists/{people[0]}", role="administrator", json=person)["replan"]
+    assert len(left) == 18
+    assert [one["number"] for one in left] == list(range(1, 19))

@@ -84,10 +84,10 @@ def to_come(connection: Connection, site: str, device: str, from_us: int) -> lis
     )  # fmt: skip
 
 
-def to_come_of(connection: Connection, therapist: UUID, from_us: int) -> list[Appointment]:
-    """What is still to take place with somebody: what to plan anew when they are gone."""
+def to_come_at(connection: Connection, site: str, from_us: int) -> list[Appointment]:
+    """What is still to take place at a site."""
     return find(
-        connection, APPOINTMENTS.c.therapist == str(therapist), APPOINTMENTS.c.state.in_(OPEN),
+        connection, APPOINTMENTS.c.site == site, APPOINTMENTS.c.state.in_(OPEN),
         APPOINTMENTS.c.starts_us >= from_us,
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """When a site is open: local hours, public holidays, clock changes. Minutes are counted from the epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -95,3 +95,17 @@ def opening_spans(site: Site, day: date) -> Iterator[Window]:
 def outage_span(outage: Outage) -> Window:
     """An outage as epoch minutes; a minute that it touches belongs to it."""
     return minute_of(outage.starts_at), -int(-outage.ends_at.timestamp() // 60)
+
+
+def overlap(one: Window, other: Window) -> bool:
+    """Whether two spans have a minute in common."""
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def covered(span: Window, parts: Iterable[Window]) -> bool:
+    """Whether the span lies in the parts, which may follow each other without a break."""
+    reached = span[0]
+    for start, end in sorted(parts):
+        if start <= reached < end:
+            reached = end
+    return reached >= span[1]

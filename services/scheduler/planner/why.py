@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 
 from services.scheduler.planner.cadences import CADENCES
 from services.scheduler.planner.calendar import (
+    covered,
     holiday,
     hours,
     minute_of,
     opening_spans,
     outage_span,
+    overlap,
     spans,
     state_name,
 )
@@ -150,7 +152,7 @@ def _earliest(case: Case) -> Iterator[Reason]:
 def _closed(case: Case) -> Iterator[Reason]:
     site, day = case.site, case.at.date()
     near = [day + timedelta(days=n) for n in (-1, 0, 1)]
-    if _covered(case.span, [span for d in near for span in opening_spans(site, d)]):
+    if covered(case.span, [span for d in near for span in opening_spans(site, d)]):
         return
     name = {language: holiday(site, day, language) for language in ("de", "en")}
     if day in site.closed:
@@ -220,7 +222,7 @@ def _device(case: Case, device: Device) -> Iterator[Reason]:
     if wished not in {None, device.id}:
         yield reason("wish-device", device=wished)
     for outage in device.outages:
-        if _overlap(case.span, outage_span(outage)):
+        if overlap(case.span, outage_span(outage)):
             yield reason("device-outage", device=device.id, **_outage(case, outage))
     for one in case.others():
         if one.site == case.site.id and one.device == device.id:
@@ -229,14 +231,14 @@ def _device(case: Case, device: Device) -> Iterator[Reason]:
 
 def _taken(case: Case, device: Device, one: Booked) -> Iterator[Reason]:
     clean, span, other = case.site.clean_up_min, case.span, span_of(one)
-    if _overlap(span, other):
+    if overlap(span, other):
         yield reason(
             "device-busy",
             device=device.id,
             start=f"{case.local(one.starts_at):%H:%M}",
             end=f"{case.local(one.ends_at):%H:%M}",
         )
-    elif _overlap((span[0], span[1] + clean), (other[0], other[1] + clean)):
+    elif overlap((span[0], span[1] + clean), (other[0], other[1] + clean)):
         ends = one.ends_at if other[1] <= span[0] else case.end
         until = ends + timedelta(minutes=clean)
         yield reason(
@@ -267,13 +269,13 @@ def _therapist(case: Case, one: Therapist) -> Iterator[Reason]:
         names = {other.id: other.name for other in case.problem.therapists}
         yield reason("wish-therapist", therapist=names.get(wished) or str(wished))
     days = [case.at.date() + timedelta(days=n) for n in (-1, 0, 1)]
-    if not _covered(case.span, [span for d in days for span in spans(case.site.zone, one.shifts, d)]):
+    if not covered(case.span, [span for d in days for span in spans(case.site.zone, one.shifts, d)]):
         yield reason("therapist-shift", **name, **said)
     for away in one.away:
-        if _overlap(case.span, outage_span(away)):
+        if overlap(case.span, outage_span(away)):
             yield reason("therapist-away", **name, **_outage(case, away))
     for other in case.others():
-        if other.therapist == one.id and _overlap(case.span, span_of(other)):
+        if other.therapist == one.id and overlap(case.span, span_of(other)):
             start, end = case.local(other.starts_at), case.local(other.ends_at)
             yield reason("therapist-busy", **name, start=f"{start:%H:%M}", end=f"{end:%H:%M}")
 
@@ -314,19 +316,6 @@ def _neighbours(site: Site, request: Request, earlier: Placed, later: Placed) ->
         yield reason("pause", other=earlier.number, number=later.number, days=days, most=most)
     elif minute_of(later.starts_at) - minute_of(earlier.ends_at) < site.rest_h * 60:
         yield reason("rest", rest=float(site.rest_h), start=at, end=f"{ends:%H:%M}")
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
-
-
-def _covered(span: Window, parts: Iterable[Window]) -> bool:
-    """Whether the span lies in the parts, which may follow each other without a break."""
-    reached = span[0]
-    for start, end in sorted(parts):
-        if start <= reached < end:
-            reached = end
-    return reached >= span[1]
 
 
 def _unique(reasons: Iterable[Reason]) -> list[Reason]:

@@ -11,6 +11,7 @@ from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.scheduler.booking import fitting
 from services.scheduler.booking import store as booking
 from services.scheduler.booking.shown import shown
 from services.scheduler.clock import Now, us_of
@@ -49,7 +50,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
 
     @router.put("/sites/{site}")
     def site_put(site: Slug, body: Site, who: Annotated[Principal, allow("resources.manage")]) -> Row:
-        """What the clinic says of it. Appointments that no longer fit stay: plan them anew."""
+        """What the clinic says of it; what no longer fits stays, and is listed for replanning."""
         here(who, "resources.manage", site)
         with reading(office.engine) as connection:
             known = store.sites(connection)
@@ -58,7 +59,11 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
         office.seen(who, "site.changed", f"site {site}", site)
         with writing(office.engine) as connection:
             store.put_site(connection, site, body, us_of(now()))
-        return {"site": site, **body.model_dump(mode="json"), "holidays": _holidays(body, now)}
+            left = fitting.misfits(connection, site, now())
+        return {
+            "site": site, **body.model_dump(mode="json"), "holidays": _holidays(body, now),
+            "replan": [shown(one) for one in left],
+        }  # fmt: skip
 
     @router.put("/devices/{site}/{device}")
     def device_put(
@@ -67,6 +72,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
         """Take a bed into the plan or out of it; what is still planned there is listed for replanning."""
         here(who, "resources.manage", site)
         with writing(office.engine) as connection:
+            store.site_of(connection, site, lock=True)
             store.use_device(connection, site, device, in_use=body.in_use)
             left = [] if body.in_use else booking.to_come(connection, site, device, us_of(now()))
         office.seen(who, "device.changed", f"device {device}", site, in_use=body.in_use)
@@ -74,7 +80,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
 
     @router.get("/resources")
     def resources(site: Slug, who: Annotated[Principal, allow("appointments.see")]) -> Row:
-        """Everything that a site plans with; of a bed that is gone, what is still planned there."""
+        """Everything that a site plans with; what is planned and no longer fits it, to be planned anew."""
         here(who, "appointments.see", site)
         at_us = us_of(now())
         with reading(office.engine) as connection:
@@ -82,8 +88,7 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
             devices = store.devices(connection, site)
             people = store.therapists(connection, site)
             out = store.outages(connection, site, at_us, at_us + AHEAD_DAYS * 86_400_000_000)
-            gone = [bed for bed in devices if not bed.usable]
-            left = [one for bed in gone for one in booking.to_come(connection, site, bed.device, at_us)]
+            left = fitting.misfits(connection, site, now())
         return {
             "site": site, **found.model_dump(mode="json"),
             "devices": [_shown_device(bed) for bed in devices],
@@ -108,13 +113,16 @@ def _people(router: APIRouter, office: Office, now: Now) -> None:
     def therapist_put(
         therapist: UUID, body: Therapist, who: Annotated[Principal, allow("resources.manage")]
     ) -> Row:
-        """Name, shifts, whether they still treat; what somebody who left was planned for is listed."""
+        """Name, shifts, whether they still treat; what no longer fits is listed for replanning."""
         with writing(office.engine) as connection:
             known = store.therapist_of(connection, therapist)
             if not who.may("resources.manage", known["site"]) or known["site"] != body.site:
                 raise store.no_such("therapist", "Therapeutin oder Therapeut", therapist)
+            store.site_of(connection, body.site, lock=True)
             store.put_therapist(connection, therapist, body, us_of(now()))
-            left = [] if body.active else booking.to_come_of(connection, therapist, us_of(now()))
+            left = [
+                one for one in fitting.misfits(connection, body.site, now()) if one.therapist == therapist
+            ]
         office.seen(who, "therapist.changed", f"therapist {therapist}", body.site)
         replan = [shown(one) for one in left]
         return {"therapist": therapist, **body.model_dump(mode="json"), "replan": replan}
@@ -127,7 +135,7 @@ def _outages(router: APIRouter, office: Office, now: Now) -> None:
         here(who, "resources.manage", body.site)
         from_us, to_us = us_of(body.from_), us_of(body.to)
         with writing(office.engine) as connection:
-            store.site_of(connection, body.site)
+            store.site_of(connection, body.site, lock=True)
             outage = store.add_outage(connection, body, who.name, us_of(now()))
             touched = booking.of_site(connection, body.site, from_us, to_us)
             row = store.outage_of(connection, outage)
