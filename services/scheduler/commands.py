@@ -51,13 +51,19 @@ def _replan(
 def replan_words(result: dict[str, Any]) -> str:
     """The proposal in a line an appointment."""
     proven = "proven least" if result["proven"] else f"at least {result['lower_bound']}, gap {result['gap']}"
-    rows = [f"{row['appointment']}: {_at(row['from'])} -> {_at(row['to'])}" for row in result["moved"]]
+    rows = [
+        f"{row['appointment']}: {_at(row['from'], row['to'])} -> {_at(row['to'])}" for row in result["moved"]
+    ]
     left = [f"{row['appointment']}: {_at(row['from'])} -> no place" for row in result["unplaced"]]
     return "\n".join([*rows, *left, f"patients moved: {result['patients_moved']} ({proven})"])
 
 
-def _at(place: dict[str, Any]) -> str:
-    return f"{place['starts_at']} on {place['device']} with {place['therapist']}"
+def _at(place: dict[str, Any], like: dict[str, Any] | None = None) -> str:
+    """A place in words; its time on the clock that ``like`` is on, so that two of them compare."""
+    starts_at = datetime.fromisoformat(place["starts_at"])
+    if like is not None:
+        starts_at = starts_at.astimezone(datetime.fromisoformat(like["starts_at"]).tzinfo)
+    return f"{starts_at.isoformat()} on {place['device']} with {place['therapist']}"
 
 
 def _why(

@@ -180,6 +180,7 @@ def test_the_command_answers_for_a_problem_in_a_file(tmp_path):
     assert len(found["moved"]) == 5
     assert (found["patients_moved"], found["lower_bound"], found["proven"], found["gap"]) == (0, 0, True, 0)
     assert "patients moved: 0 (proven least)" in run(*asked).stdout
+    assert f"{at(WEDNESDAY, 12).isoformat()} on bed-1" in run(*asked).stdout
     nine = f"{at(WEDNESDAY, 9).astimezone(UTC).isoformat()}"
     why = run("why", "--starts-at", nine, "--device", "bed-1", "--problem", str(file), "--json")
     assert why.exit_code == 1
