@@ -16,6 +16,7 @@ from services.kit.errors import SpondylError
 BUSY_TIMEOUT_MS = 5000
 PATIENCE_S = 30.0  # for one statement of a PostgreSQL
 IMPATIENT_MS = 100
+CROSSED = frozenset({"40P01", "40001"})  # PostgreSQL: deadlock detected, serialization failure
 HIDDEN = True  # the values of a statement in its error, which goes to a log: notes, hashes of passwords
 # libpq waits for ever unless told: for a connection, and for a machine that is gone to confirm what was sent.
 _NETWORK = {"connect_timeout": "5", "tcp_user_timeout": "10000"}
@@ -146,6 +147,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with engine.connect().execution_options(spondyl_begin="IMMEDIATE") as connection, connection.begin():
         yield connection
+
+
+def is_crossed(error: DBAPIError) -> bool:
+    """Whether two transactions waited for each other and this one was ended: tried again it works."""
+    return getattr(error.orig, "sqlstate", None) in CROSSED
 
 
 @contextmanager

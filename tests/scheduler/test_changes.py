@@ -1,17 +1,22 @@
 """What becomes of appointments: moved, called off, missed, held, broken off; the past stays as it was."""
 
+import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from scheduler.booking_times import BERLIN, on
-from scheduler.scheduler_rig import NOW, cure_body
+from scheduler.scheduler_rig import NOW, SchedulerRig, cure_body
 from scheduler.threads import at_once
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
+from services.scheduler.booking import care, changes
+from services.scheduler.booking.desk import Desk
+from services.scheduler.booking.ending import call_off
 from services.scheduler.booking.tables import HISTORY, OCCUPANCY
 from services.scheduler.progression.tables import RESULTS
 
@@ -366,3 +371,59 @@ def test_the_database_itself_refuses_the_second_booking(either_rig):
         taken = dict(connection.execute(select(OCCUPANCY)).mappings().first())
     with pytest.raises(IntegrityError), writing(rig.engine) as connection:
         connection.execute(insert(OCCUPANCY), taken | {"appointment": str(uuid4())})
+
+
+def test_one_session_is_made_up_for_once_by_however_many_desks(either_rig):
+    """Two desks press repeat at the same moment: one more appointment, not two."""
+    rig = either_rig
+    rig.clinic()
+    cure = rig.cure()
+    one = cure["appointments"][0]
+    rig.now = datetime.fromisoformat(one["ends_at"])
+    path = f"/appointments/{one['appointment']}"
+    rig.ask("POST", f"{path}/missed", json={"reason": "did not come"})
+    body = {"decision": "repeat", "reason": "made up for"}
+    answers = at_once([lambda: rig.knock("POST", f"{path}/decide", json=body)] * 3)
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+    assert len(rig.shown(cure)["appointments"]) == 19
+
+
+def test_whoever_waits_in_a_circle_is_tried_again_and_answered(postgres, tmp_path):
+    """A batch of sessions holds one patient, the desk another: neither desk nor bed sees an error of it."""
+    rig = SchedulerRig(tmp_path, postgres.database())
+    rig.clinic()
+    one, other = rig.cure(), rig.cure()
+    first, last = (cure["appointments"][5] for cure in (one, other))
+    held, waits, answers = threading.Event(), threading.Event(), []
+
+    def batch():
+        for _ in range(3):
+            with suppress(OperationalError), writing(rig.engine) as connection:
+                care.hold_patient(connection, UUID(one["patient"]), "north")
+                held.set()
+                waits.wait(30)
+                care.hold_patient(connection, UUID(other["patient"]), "north")
+                return
+
+    def desk():
+        held.wait(30)
+        answers.append(in_a_circle(rig, last["appointment"], first["patient"], waits))
+
+    at_once([batch, desk])
+    assert [one.state for one in answers[0]] == ["cancelled"]
+    rig.close()
+
+
+def in_a_circle(rig, appointment, patient, waits):
+    """Call it off in a transaction that then wants the patient whom the batch holds."""
+    desk = Desk(rig.office, lambda: rig.now)
+
+    @changes.steadily
+    def both():
+        with desk.writing() as connection:
+            found = changes.held_fast(connection, UUID(appointment))
+            waits.set()
+            care.hold_patient(connection, UUID(patient), "north")
+            return call_off(desk, connection, [found], "desk", "x") if found.state == "booked" else [found]
+
+    return both()

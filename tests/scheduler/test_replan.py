@@ -4,6 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from services.scheduler.booking import replanning
+from services.scheduler.booking.desk import Desk
+
 
 @pytest.fixture
 def failed(rig):
@@ -92,3 +95,45 @@ def test_a_better_series_is_proposed_and_never_moves_what_is_confirmed(rig):
     assert [a["starts_at"] for a in rig.shown(told)["appointments"]] == [
         a["starts_at"] for a in told["appointments"]
     ]
+
+
+def test_nothing_is_moved_to_a_bed_that_failed_or_a_time_that_passed_since_it_was_shown(failed):
+    """The plan lay on a desk: meanwhile the other bed is out as well, or its new time has begun."""
+    rig, cure, body = failed
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    outage = {**body, "device": "bed-02", "reason": "leak"}
+    made = rig.ask("POST", "/outages", role="administrator", json=outage)["outage"]
+    rig.ask("POST", f"/replan/{found['replan']}/apply", status=409)
+    assert rig.shown(cure)["appointments"] == cure["appointments"]
+    rig.ask("DELETE", f"/outages/{made}", role="administrator")
+    rig.ask("POST", f"/replan/{found['replan']}/apply")
+
+
+def test_nothing_is_moved_into_the_past(failed):
+    """Shown in the morning, applied in the evening: what would have been at noon is not noted as booked."""
+    rig, cure, body = failed
+    one = in_span(cure)[0]
+    rig.now = datetime.fromisoformat(one["starts_at"]) - timedelta(hours=2)
+    move = {
+        "appointment": one["appointment"], "patient": cure["patient"], "cure": cure["cure"], "number": 1,
+        "changes_time": True, "from": one,
+        "to": one | {
+            name: (datetime.fromisoformat(one[name]) - timedelta(hours=1)).isoformat()
+            for name in ("starts_at", "ends_at")
+        },
+    }  # fmt: skip
+    desk = Desk(rig.office, lambda: rig.now)
+    made = replanning.keep(desk, "north", body, {"moved": [move], "unplaced": []}, "desk")["replan"]
+    rig.now += timedelta(minutes=90)
+    rig.ask("POST", f"/replan/{made}/apply", status=409)
+    assert rig.ask("GET", f"/appointments/{one['appointment']}")["starts_at"] == one["starts_at"]
+
+
+def test_a_plan_whose_places_were_taken_meanwhile_is_refused_in_words(failed):
+    """Somebody else was given the bed: nothing of the plan is applied, and the desk is told to plan anew."""
+    rig, _, body = failed
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    to = found["moved"][0]["to"]
+    rig.cure(device="bed-02", times=[[to["starts_at"][11:16], to["ends_at"][11:16]]], earliest="2026-11-30")
+    refused = rig.ask("POST", f"/replan/{found['replan']}/apply", status=409)
+    assert "Jemand war schneller" in refused["detail_de"]

@@ -13,7 +13,7 @@ from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
-from services.scheduler.booking import care, changes, ending, series, store, waiting
+from services.scheduler.booking import care, changes, series, store, waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import CureAsked, Ended, PlanAsked
 from services.scheduler.booking.shown import shown
@@ -98,9 +98,9 @@ def _planning(router: APIRouter, desk: Desk) -> None:
     @router.post("/cures/{cure}/end")
     def cure_end(cure: UUID, body: Ended, who: Planning) -> Row:
         """Nothing more of it takes place."""
-        with desk.writing() as connection:
+        with desk.reading() as connection:
             row = cure_seen(connection, cure, who, "cures.plan")
-            freed = ending.end_cure(desk, connection, cure, body.reason, who.name)
+        freed = changes.end(desk, cure, body.reason, who.name)
         desk.office.seen(who, "cure.ended", f"cure {cure}", row["site"], reason=body.reason)
         waiting.fill(desk, freed)
         with desk.reading() as connection:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from services.kit.database import is_crossed
 from services.kit.language import Text
 from services.scheduler.booking import ask, care, reckon, store
 from services.scheduler.booking.desk import Desk
@@ -30,6 +32,7 @@ from services.scheduler.resources.models import WEEKDAYS
 
 Row = dict[str, Any]
 Done = TypeVar("Done")
+Given = ParamSpec("Given")
 STATES: Final[dict[str, Text]] = {
     "booked": {"de": "gebucht", "en": "booked"},
     "completed": {"de": "abgeschlossen", "en": "completed"},
@@ -97,7 +100,20 @@ def attempt(work: Callable[[], Done | None]) -> Done:
                 return done
         except IntegrityError:
             continue
+        except OperationalError as error:
+            if not is_crossed(error):
+                raise
     raise Conflict(TAKEN["en"], TAKEN, {"rules": [], "alternatives": []})
+
+
+def steadily(work: Callable[Given, Done]) -> Callable[Given, Done]:
+    """Again when the database ended it for another one that it waited for in a circle."""
+
+    @wraps(work)
+    def steady(*given: Given.args, **named: Given.kwargs) -> Done:
+        return attempt(lambda: work(*given, **named))
+
+    return steady
 
 
 def unchanged(desk: Desk, connection: Connection, course: Course) -> bool:
@@ -282,6 +298,7 @@ def at_place(course: Course, one: Appointment, placed: Placed) -> Appointment:
 
 
 # --- cancel, confirm, missed ----------------------------------------------------------------------------
+@steadily
 def cancel(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -> list[Appointment]:
     """Call it off, or it and every following one; called off twice is once."""
     with desk.writing() as connection:
@@ -294,6 +311,7 @@ def cancel(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) ->
         return call_off(desk, connection, chosen, by, reason)
 
 
+@steadily
 def confirm(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -> list[Appointment]:
     """The patient knows: no planner moves it by itself any more."""
     with desk.writing() as connection:
@@ -305,6 +323,7 @@ def confirm(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -
         return changed
 
 
+@steadily
 def miss(desk: Desk, appointment: UUID, reason: str, by: str) -> list[Appointment]:
     """The patient did not come. Raises Conflict before it began."""
     with desk.writing() as connection:
@@ -330,6 +349,13 @@ def miss(desk: Desk, appointment: UUID, reason: str, by: str) -> list[Appointmen
         return changed
 
 
+@steadily
+def end(desk: Desk, cure: UUID, reason: str, by: str) -> list[Appointment]:
+    """Nothing more of the cure takes place; ended twice is once."""
+    with desk.writing() as connection:
+        return end_cure(desk, connection, cure, reason, by)
+
+
 # --- after an aborted session ---------------------------------------------------------------------------
 def decide(desk: Desk, appointment: UUID, decided: Decided, by: str) -> list[Appointment]:
     """What a session that was broken off counts as; one that was missed or cancelled may be made up for."""
@@ -348,6 +374,11 @@ def decide(desk: Desk, appointment: UUID, decided: Decided, by: str) -> list[App
         )
     if decided.decision == "repeat":
         return _repeat(desk, one, decided.reason, by)
+    return _decided(desk, one, decided, by)
+
+
+@steadily
+def _decided(desk: Desk, one: Appointment, decided: Decided, by: str) -> list[Appointment]:
     state: State = "completed" if decided.decision == "counts" else "aborted"
     with desk.writing() as connection:
         changed = [_settle(desk, connection, one, state, decided.decision, decided.reason, by)]
@@ -363,7 +394,8 @@ def _settle(
 ) -> Appointment:
     """Once: whoever decided in the meantime was quicker. Raises Conflict."""
     one = held_fast(connection, read.appointment)
-    if one.state != read.state:
+    before = {row["action"] for row in store.history_of(connection, one.appointment)}
+    if one.state != read.state or (action == "repeat" and "repeat" in before):
         raise Conflict(TAKEN["en"], TAKEN)
     changed = replace(one, state=state)
     store.put(connection, action, [changed], by, reason, desk.at_us)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from services.scheduler.booking import store
+from services.scheduler.booking import care, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Appointment
 
@@ -27,6 +27,8 @@ def call_off(
 
 def end_cure(desk: Desk, connection: Connection, cure: UUID, reason: str, by: str) -> list[Appointment]:
     """Nothing more of it takes place: what is still to come is called off."""
+    known = store.cure_of(connection, cure)
+    care.hold_patient(connection, UUID(known["patient"]), known["site"])  # first, as everybody does
     row = store.cure_of(connection, cure, lock=True)
     if row["ended_us"] is not None:
         return []

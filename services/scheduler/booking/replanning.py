@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert, select, update
 
-from services.scheduler.booking import care, reckon, store
+from services.scheduler.booking import care, changes, fitting, reckon, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Appointment, ReplanAsked
 from services.scheduler.booking.series import require_rest
@@ -116,6 +116,10 @@ def shown(row: Row) -> Row:
 
 def apply(desk: Desk, plan: UUID, by: str) -> Row:
     """Move everything as it was shown, or nothing. Raises Conflict when anything has changed since."""
+    return changes.attempt(lambda: _apply(desk, plan, by))
+
+
+def _apply(desk: Desk, plan: UUID, by: str) -> Row:
     with desk.writing() as connection:
         row = row_of(connection, plan, lock=True)
         if row["applied_us"] is None:
@@ -147,6 +151,15 @@ def _as_shown(desk: Desk, connection: Connection, site: str, moved: Sequence[Row
                 },
             )
         changed.append(_moved(one, move["to"]))
+    bad = fitting.unfit(reckon.places(connection, site, desk.now()), changed)
+    if bad or any(one.starts_at <= desk.now() for one in changed):
+        raise said(
+            Conflict,
+            {
+                "de": "Die neuen Plätze gibt es so nicht mehr (Ausfall, Zeiten, vorbei): bitte neu planen",
+                "en": "the new places are no longer there (an outage, hours, gone by): plan it anew",
+            },
+        )
     return changed
 
 

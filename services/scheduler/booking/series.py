@@ -7,8 +7,9 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from services.kit.database import is_crossed
 from services.kit.language import Text
 from services.scheduler.booking import ask, care, reckon, store
 from services.scheduler.booking.desk import Desk
@@ -117,6 +118,9 @@ def plan_cure(desk: Desk, asked: CureAsked, by: str) -> UUID:
                     return _book(desk, connection, asked, plan, by)
         except IntegrityError:
             pass  # taken by another desk, or this request came twice at once: looked at again
+        except OperationalError as error:
+            if not is_crossed(error):
+                raise
         if asked.appointments is not None:
             _raise_if_taken(desk, request, asked)
     raise Conflict(TAKEN["en"], TAKEN, {"rules": [], "alternatives": []})
