@@ -3,6 +3,7 @@
 import threading
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
-from services.scheduler.booking import care, changes
+from services.scheduler.booking import care, changes, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.ending import call_off
 from services.scheduler.booking.tables import HISTORY, OCCUPANCY
@@ -427,3 +428,34 @@ def in_a_circle(rig, appointment, patient, waits):
             return call_off(desk, connection, [found], "desk", "x") if found.state == "booked" else [found]
 
     return both()
+
+
+def test_who_is_erased_stops_nobody_on_the_waiting_list(clinic):
+    """Their entry answered every later calling-off with an error, and nobody behind it was moved up."""
+    gone = str(uuid4())
+    wish = cure_body(patient=gone, times=[["08:00", "18:00"]])
+    clinic.ask("POST", "/waiting", json={"cure": wish, "automatic": True}, status=201)
+    late = clinic.cure(times=[["15:00", "18:00"]])["appointments"][0]
+    asked = {"appointment": late["appointment"], "automatic": True}
+    clinic.ask("POST", "/waiting", json=asked, status=201)
+    first = clinic.cure(times=[["08:00", "10:00"]])["appointments"][0]
+    clinic.clinic_event("patient.erased", patient=gone)
+    clinic.ask("POST", f"/appointments/{first['appointment']}/cancel", json={"reason": "ill"})
+    assert gone not in {row["patient"] for row in clinic.ask("GET", "/waiting?site=north")}
+    now = clinic.ask("GET", f"/appointments/{late['appointment']}")
+    assert datetime.fromisoformat(now["starts_at"]) == datetime.fromisoformat(first["starts_at"])
+
+
+def test_one_person_with_two_files_is_never_at_two_beds(rig):
+    """A cure in each file, then the files are merged: the person still rests between sessions."""
+    rig.clinic()
+    one, other = str(uuid4()), str(uuid4())
+    rig.cure(patient=one, times=[["08:00", "09:00"]])
+    rig.clinic_event("patient.merged", patient=one, into=other)
+    second = rig.cure(patient=other, times=[["08:00", "18:00"]])
+    with reading(rig.engine) as connection:
+        mine = store.of_patients(connection, {UUID(one), UUID(other)}, 0)
+    assert len(mine) == 36
+    assert all(b.starts_at - a.ends_at >= timedelta(hours=20) for a, b in pairwise(mine))
+    body = moved(mine[0].starts_at if str(mine[0].patient) == one else mine[1].starts_at, device="bed-02")
+    rig.ask("POST", f"/appointments/{second['appointments'][-1]['appointment']}/move", json=body, status=409)

@@ -17,7 +17,8 @@ MOST_MERGES = 20  # one file into another into another; beyond it somebody merge
 
 
 def hold_patient(connection: Connection, patient: UUID, site: str) -> None:
-    """Nobody else books for this patient until the transaction ends; an unknown one is known from now on."""
+    """Nobody else books for this person until the transaction ends; an unknown one is known from now on."""
+    patient = current(connection, patient)
     query = select(PATIENTS.c.patient).where(PATIENTS.c.patient == str(patient)).with_for_update()
     if connection.execute(query).first() is None:
         put_patient(connection, patient, site)
@@ -70,6 +71,22 @@ def same(connection: Connection, patient: UUID) -> list[UUID]:
             break
         found += more
     return [UUID(name) for name in found]
+
+
+def same_people(connection: Connection, patients: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Every id that each of these goes by, with the one of them that was asked for; one query."""
+    rows = select(PATIENTS.c.patient, PATIENTS.c.into).where(PATIENTS.c.into.is_not(None))
+    into = {UUID(row.patient): UUID(row.into) for row in connection.execute(rows)}
+
+    def root(patient: UUID) -> UUID:
+        for _ in range(MOST_MERGES):
+            patient = into.get(patient, patient)
+        return patient
+
+    asked = list(patients)
+    by_root = {root(patient): patient for patient in asked}
+    known = {one: by_root[root(one)] for one in {*into, *into.values()} if root(one) in by_root}
+    return known | {patient: patient for patient in asked}
 
 
 def give(connection: Connection, values: Row) -> None:

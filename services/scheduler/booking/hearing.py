@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from broker.messages import ClinicEvent, Region
 from services.kit.business.inbox import Heard
 from services.kit.errors import SpondylError
-from services.scheduler.booking import care
+from services.scheduler.booking import care, waiting
 from services.scheduler.clock import us_of
 
 
@@ -62,6 +62,7 @@ def _unmerged(connection: Connection, site: str, told: _Patient, _at: datetime) 
 
 def _erased(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
     care.put_patient(connection, told.patient, site, erased=True)
+    waiting.forget(connection, told.patient)
 
 
 def _given(connection: Connection, site: str, told: _Given, at: datetime) -> None:

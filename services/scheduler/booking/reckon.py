@@ -1,7 +1,7 @@
 """The planner's problem from the database: one query a kind, however many appointments there are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from services.kit.moments import instant_of
-from services.scheduler.booking import store
+from services.scheduler.booking import care, store
 from services.scheduler.booking.models import Appointment
 from services.scheduler.clock import us_of
 from services.scheduler.planner import problem as planner
@@ -92,11 +92,13 @@ def problem(
     here = places(connection, site, now)
     booked = store.of_site(connection, site, us_of(now - BEFORE), us_of(now + BEYOND))
     known = {one.appointment for one in booked}
+    people = care.same_people(connection, patients)  # whose files were merged is one person
     booked += [
         one
-        for one in store.of_patients(connection, patients, us_of(now - BEFORE))
+        for one in store.of_patients(connection, people, us_of(now - BEFORE))
         if one.appointment not in known
     ]
+    booked = [replace(one, patient=people.get(one.patient, one.patient)) for one in booked]
     return planner.Problem(
         now, {site: here.site}, here.devices, here.therapists, tuple(booked_of(one) for one in booked)
     )

@@ -255,10 +255,9 @@ def require_rest(
     rest = timedelta(hours=site_of(connection, wanted[0].site).rest_h)
     first = min(us_of(one.starts_at - rest) for one in wanted)
     mine = {one.appointment for one in (*wanted, *besides)}
-    others = [one for one in besides if one.patient == wanted[0].patient and one not in wanted] + [
-        one
-        for one in store.of_patients(connection, {wanted[0].patient}, first)
-        if one.appointment not in mine
+    person = care.same_people(connection, [wanted[0].patient])
+    others = [one for one in besides if one.patient in person and one not in wanted] + [
+        one for one in store.of_patients(connection, person, first) if one.appointment not in mine
     ]
     for one in wanted:
         near = next((o for o in others if _too_near(o, one, rest)), None)

@@ -104,6 +104,12 @@ def remove(desk: Desk, waiting: UUID) -> Row:
         return row if row["state"] == "filled" else _set(connection, row, state="removed", offer=None)
 
 
+def forget(connection: Connection, patient: UUID) -> None:
+    """Whose file is erased waits for nothing."""
+    row = (WAITING.c.patient == str(patient), WAITING.c.state.in_(("waiting", "offered")))
+    connection.execute(update(WAITING).where(*row).values(state="removed", offer=None, note=""))
+
+
 def shown_row(row: Row) -> Row:
     """As the API says it."""
     names = ("waiting", "patient", "site", "region", "appointment", "wishes", "automatic", "note", "offer",
@@ -167,12 +173,12 @@ def _sooner(desk: Desk, row: Row, place: Appointment) -> tuple[Appointment | Non
     if place.starts_at >= one.starts_at or not _wished(row["wishes"], place, zone):
         return None, False
     wanted = Moved(starts_at=place.starts_at, device=place.device, therapist=place.therapist, reason=REASON)
-    if changes.check_move(desk, one.appointment, wanted):
-        return None, False
-    if not row["automatic"]:
-        _offer(desk, row, one, place)
-        return None, True
     try:
+        if changes.check_move(desk, one.appointment, wanted):
+            return None, False
+        if not row["automatic"]:
+            _offer(desk, row, one, place)
+            return None, True
         changes.move(desk, one.appointment, wanted, REASON)
     except Conflict:
         return None, False  # somebody was quicker
@@ -239,7 +245,7 @@ def _book(desk: Desk, row: Row, asked: PlanAsked, chosen: list[Row] | None = Non
     said_ = {**asked.model_dump(), "request": request, "appointments": chosen}
     try:
         series.plan_cure(desk, CureAsked.model_validate(said_), row["by"])
-    except Conflict:
+    except (Conflict, NotFound):
         if chosen is not None:
             raise
         return False
