@@ -21,6 +21,7 @@ from services.screening.patients import keeping
 from services.screening.patients import store as patients
 from services.screening.rules.answers import refused
 from services.screening.rules.days import age_years
+from services.screening.rules.models import Region
 from services.screening.rules.taking import keeping_file, require_region
 
 MOST_NAME: Final = 120
@@ -47,49 +48,85 @@ def begin(
     questions: str,
 ) -> Consent:  # fmt: skip
     """Keep the oral information, and which version of the declaration it goes with. Raises Invalid."""
-    place, when = require_region(region), moment("informed_at", at)
-    informed_by = _name("informed_by", by)
-    _require_points(points)
-    information = {
-        "by": informed_by, "at": when.isoformat(), "points": list(POINTS),
-        "questions": keeping.checked_text(questions, MOST_NOTE, "questions", "Die Fragen"),
-    }  # fmt: skip
+    place = require_region(region)
+    information = _information(by, at, points, questions)
     head = _head(office, who, patient)
     office.seen(who, "consent.begun", head["id"], head["site"], region=place)
-    counts = UUID(head["id"])
     with writing(office.engine) as connection:
-        text = documents.pin(connection, documents.current(connection, "consent", "de", head["site"]))
-        made = store.add(connection, who, counts, place, information, text)
-        return _required(connection, counts, made)
+        return _begun(connection, who, head, place, information)
 
 
 def sign(office: Office, who: Principal, patient: UUID, consent: UUID, signed: Signed) -> Consent:
     """Keep the signature and the declaration with it. Raises NotFound, Invalid, Conflict."""
-    signer = _name("signer", signed.signer)
-    if signed.role not in SIGNERS:
-        raise refused("role", signed.role, " or ".join(SIGNERS), " oder ".join(SIGNERS))
+    signer = _signer(signed)
     head = _head(office, who, patient)
     office.seen(who, "consent.signed", head["id"], head["site"], consent=str(consent))
     with writing(office.engine) as connection:
-        patients.lock(connection, UUID(head["id"]))
-        file = keeping_file(connection, patient)
-        found = _required(connection, patient, consent)
-        _require_state(found, "informed")
-        _require_order(found, signed.at)
-        _require_of_age(age_years(file.content.birth_date, signed.at.date()), signed.role)
-        detail: dict[str, Any] = {
-            "signer": signer, "role": signed.role, "way": "drawn" if signed.is_drawn else "scanned",
-        }  # fmt: skip
-        kind: store.PaperKind = "signature" if signed.is_drawn else "scan"
-        sha256 = store.add_paper(connection, who, found, kind, signed.media_type, signed.content)
-        detail |= {"sha256": sha256, "media_type": signed.media_type}
-        if signed.is_drawn:
-            made = declaration.signed(file, found, signer, signed.role, signed.at, signed.content)
-            detail["declaration_sha256"] = store.add_paper(
-                connection, who, found, "declaration", "application/pdf", made
-            )
-        store.add_event(connection, who, found, "signed", signed.at, detail)
-        return _required(connection, patient, consent)
+        return _signed(connection, who, patient, consent, signed, signer)
+
+
+def declare(
+    office: Office, who: Principal, patient: UUID, region: str, *, by: str, at: str, points: Sequence[str],
+    signed: Signed,
+) -> Consent:  # fmt: skip
+    """Both at once, or nothing: a declaration made elsewhere. Raises NotFound, Invalid."""
+    place, signer = require_region(region), _signer(signed)
+    information = _information(by, at, points, "")
+    head = _head(office, who, patient)
+    office.seen(who, "consent.begun", head["id"], head["site"], region=place)
+    office.seen(who, "consent.signed", head["id"], head["site"], region=place)
+    with writing(office.engine) as connection:
+        made = _begun(connection, who, head, place, information)
+        return _signed(connection, who, patient, made.id, signed, signer)
+
+
+def _information(by: str, at: str, points: Sequence[str], questions: str) -> dict[str, Any]:
+    when, informed_by = moment("informed_at", at), _name("informed_by", by)
+    _require_points(points)
+    return {
+        "by": informed_by, "at": when.isoformat(), "points": list(POINTS),
+        "questions": keeping.checked_text(questions, MOST_NOTE, "questions", "Die Fragen"),
+    }  # fmt: skip
+
+
+def _begun(
+    connection: Connection, who: Principal, head: RowMapping, region: Region, information: dict[str, Any]
+) -> Consent:
+    counts = UUID(head["id"])
+    text = documents.pin(connection, documents.current(connection, "consent", "de", head["site"]))
+    made = store.add(connection, who, counts, region, information, text)
+    return _required(connection, counts, made)
+
+
+def _signer(signed: Signed) -> str:
+    signer = _name("signer", signed.signer)
+    if signed.role not in SIGNERS:
+        raise refused("role", signed.role, " or ".join(SIGNERS), " oder ".join(SIGNERS))
+    return signer
+
+
+def _signed(
+    connection: Connection, who: Principal, patient: UUID, consent: UUID, signed: Signed, signer: str
+) -> Consent:
+    patients.hold(connection, patient)
+    file = keeping_file(connection, patient)
+    found = _required(connection, patient, consent)
+    _require_state(found, "informed")
+    _require_order(found, signed.at)
+    _require_of_age(age_years(file.content.birth_date, signed.at.date()), signed.role)
+    detail: dict[str, Any] = {
+        "signer": signer, "role": signed.role, "way": "drawn" if signed.is_drawn else "scanned",
+    }  # fmt: skip
+    kind: store.PaperKind = "signature" if signed.is_drawn else "scan"
+    sha256 = store.add_paper(connection, who, found, kind, signed.media_type, signed.content)
+    detail |= {"sha256": sha256, "media_type": signed.media_type}
+    if signed.is_drawn:
+        made = declaration.signed(file, found, signer, signed.role, signed.at, signed.content)
+        detail["declaration_sha256"] = store.add_paper(
+            connection, who, found, "declaration", "application/pdf", made
+        )
+    store.add_event(connection, who, found, "signed", signed.at, detail)
+    return _required(connection, patient, consent)
 
 
 def copy(office: Office, who: Principal, patient: UUID, consent: UUID, *, how: str, at: str) -> Consent:
@@ -122,7 +159,7 @@ def withdraw(
     office.seen(who, "consent.withdrawn", head["id"], head["site"], consent=str(consent))
     counts = UUID(head["id"])
     with writing(office.engine) as connection:
-        patients.lock(connection, counts)
+        patients.hold(connection, counts)
         found = _required(connection, patient, consent)
         if found.state == "withdrawn":
             raise _conflict("this consent has been withdrawn already",

@@ -81,30 +81,37 @@ def answer(
 
     Raises NotFound, Invalid.
     """
+    return answer_all(office, who, patient, {rule: value}, given_by) == [rule]
+
+
+def answer_all(
+    office: Office, who: Principal, patient: UUID, values: Mapping[str, Mapping[str, Any]], given_by: GivenBy
+) -> list[str]:
+    """The same of several, all or none; gives the rules that are answered anew. Raises NotFound, Invalid."""
     with reading(office.engine) as connection:
         head = keeping.find_head(connection, who, "screening.answer", patient)
     on = patients.today()
     ruleset = rules_for(office, on)
-    taken = read(ruleset, rule, dict(value))
-    found = ruleset.of(rule)
-    if given_by == "patient" and found.asked == "clinician":
-        raise refused(f"answers.{rule}", taken.answer, *_NOT_THEIRS)
-    office.seen(who, "answer.given", head["id"], head["site"], rule=rule, given_by=given_by)
+    taken = {rule: read(ruleset, rule, dict(value)) for rule, value in values.items()}
+    for rule, given in taken.items():
+        if given_by == "patient" and ruleset.of(rule).asked == "clinician":
+            raise refused(f"answers.{rule}", given.answer, *_NOT_THEIRS)
+    for rule in taken:
+        office.seen(who, "answer.given", head["id"], head["site"], rule=rule, given_by=given_by)
     counts = UUID(head["id"])
     with writing(office.engine) as connection:
-        patients.lock(connection, counts)
-        file = keeping_file(connection, counts)
-        require_possible(store.case_of(file, "lumbar", on), {rule: taken})
-        before = store.answers(connection, patients.family(connection, counts)).get(rule)
-        if before is not None and before.answer == taken:
-            return False
-        store.add_answer(connection, who, counts, rule, taken, given_by)
-        region = None if found.region == "any" else found.region
-        suspension.suspend(
-            office, connection, patient=counts, region=region, reason="answer", by=who, detail=rule
-        )
+        patients.hold(connection, counts)
+        require_possible(store.case_of(keeping_file(connection, counts), "lumbar", on), taken)
+        known = store.answers(connection, patients.family(connection, counts))
+        fresh = [rule for rule, given in taken.items() if rule not in known or known[rule].answer != given]
+        for rule in fresh:
+            store.add_answer(connection, who, counts, rule, taken[rule], given_by)
+            region = None if ruleset.of(rule).region == "any" else ruleset.of(rule).region
+            suspension.suspend(
+                office, connection, patient=counts, region=region, reason="answer", by=who, detail=rule
+            )
     office.outbox.woken.set()
-    return True
+    return fresh
 
 
 def sign(
@@ -123,7 +130,7 @@ def sign(
     office.seen(who, action, head["id"], head["site"], rule=rule, region=place)
     counts = UUID(head["id"])
     with writing(office.engine) as connection:
-        patients.lock(connection, counts)
+        patients.hold(connection, counts)
         decision = store.decision_of(connection, counts, place, on, ruleset.settings)
         if rule not in decision.conditions:
             raise Conflict(f"the rule {rule} does not apply to this patient now", _NOTHING)
@@ -167,6 +174,6 @@ def decided(office: Office, who: Principal, patient: UUID, region: str, on: date
     office.seen(who, "decision.kept", head["id"], head["site"], region=place, on=on.isoformat())
     counts = UUID(head["id"])
     with writing(office.engine) as connection:
-        patients.lock(connection, counts)
+        patients.hold(connection, counts)
         made = store.decision_of(connection, counts, place, on, rules_for(office, on).settings)
         return store.add_decision(connection, who, counts, made), made

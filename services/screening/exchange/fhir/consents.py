@@ -97,19 +97,12 @@ def create(office: Office, who: Principal, file: File, sent: Resource) -> Resour
     said = _said(sent)
     media_type = signing.scanned(said.scan)
     signed_at = taking.moment("Consent.dateTime", said.signed_at)
-    taking.moment("informed_at", said.informed_at)
-    made = taking.begin(
-        office,
-        who,
-        file.patient,
-        said.region,
-        by=said.by,
-        at=said.informed_at,
-        points=said.points,
-        questions="",
-    )
     signed = taking.Signed(said.signer, said.role, said.scan, media_type, signed_at, is_drawn=False)
-    return resource(taking.sign(office, who, file.patient, made.id, signed), file.patient)
+    made = taking.declare(
+        office, who, file.patient, said.region, by=said.by, at=said.informed_at, points=said.points,
+        signed=signed,
+    )  # fmt: skip
+    return resource(made, file.patient)
 
 
 def withdraw(office: Office, who: Principal, file: File, consent: UUID, sent: Resource) -> Resource:

@@ -12,14 +12,12 @@ from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.screening.errors import Conflict
 from services.screening.exchange import store, taking
-from services.screening.exchange.fhir import consents, people, questionnaires, reads, treatments
+from services.screening.exchange.fhir import consents, elsewhere, people, questionnaires, reads, treatments
 from services.screening.exchange.fhir.checking import FhirInvalid, Resource, checked
 from services.screening.outcomes import entry
 from services.screening.patients import keeping
 from services.screening.patients.models import Content, File
 from services.screening.patients.models import read as read_content
-from services.screening.patients.store import today
-from services.screening.rules import answers as rule_answers
 from services.screening.rules import taking as rules
 
 _VERSION: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
@@ -112,16 +110,12 @@ def _taken(system: str, value: str, owner: UUID | None) -> Conflict:
 
 # --- QuestionnaireResponse --------------------------------------------------------------------------------
 def answer(office: Office, who: Principal, body: Mapping[str, Any]) -> Resource:
-    """Keep answers: all are looked at before the first is kept. Raises FhirInvalid, Invalid, NotFound."""
+    """Keep answers, all or none. Raises FhirInvalid, Invalid, NotFound."""
     sent = checked("QuestionnaireResponse", dict(body))
     file = _subject(office, who, sent.get("subject"), "screening.answer")
     given = questionnaires.answers_of(sent)
-    ruleset = rules.rules_for(office, today())
-    for rule, value in given.items():
-        rule_answers.read(ruleset, rule, dict(value))
     by_patient = str((sent.get("source") or {}).get("reference", "")).startswith("Patient/")
-    for rule, value in given.items():
-        rules.answer(office, who, file.patient, rule, value, "patient" if by_patient else "staff")
+    rules.answer_all(office, who, file.patient, given, "patient" if by_patient else "staff")
     region = next((it for it in questionnaires.REGIONS if it in str(sent.get("questionnaire"))), "lumbar")
     with reading(office.engine) as connection:
         found = reads.responses(office, connection, file)
@@ -183,6 +177,13 @@ def _subject(office: Office, who: Principal, reference: Any, permission: Any) ->
         file = reads.file(connection, who, patient)
     reads.require(who, permission, file)
     return file
+
+
+# --- Procedure --------------------------------------------------------------------------------------------
+def procedure(office: Office, who: Principal, body: Mapping[str, Any]) -> Resource:
+    """Keep what was done elsewhere. Raises FhirInvalid, NotFound, Conflict."""
+    sent = checked("Procedure", dict(body))
+    return elsewhere.keep(office, who, _subject(office, who, sent.get("subject"), "patients.write"), sent)
 
 
 # --- Consent ----------------------------------------------------------------------------------------------
