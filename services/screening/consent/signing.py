@@ -58,7 +58,8 @@ def _require_ink(content: bytes) -> None:
                 )
             ink = sum(picture.convert("RGBA").getchannel("A").histogram()[128:])
             dark = sum(picture.convert("L").histogram()[:128])
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError,
+            SyntaxError, ValueError):  # fmt: skip
         raise refused("signature", "no PNG", "a picture is needed", "ein Bild wird gebraucht") from None
     if min(ink, dark) < LEAST_INK:
         raise refused("signature", "empty", "nothing has been drawn", "es ist nichts gezeichnet")

@@ -52,6 +52,12 @@ def take(office: Office, folder: Folder, site: str, claimed: Claimed) -> None:
     folder.settle(claimed, "\n".join(map(_said, refusals)) if refusals else None)
 
 
+def put_aside(office: Office, folder: Folder, site: str, claimed: Claimed) -> None:
+    """Reject a file that nobody foresaw, or it would keep all others waiting."""
+    _put(office, claimed, 0, site, "", {"state": "rejected", **_why(_UNFORESEEN)})
+    folder.settle(claimed, _said(_UNFORESEEN))
+
+
 def _record(
     office: Office, claimed: Claimed, place: int, site: str, record: Record, warnings: list[str]
 ) -> Text | None:
@@ -198,6 +204,12 @@ def _waiting(connection: Connection, who: Principal, file: UUID, place: int) -> 
 
 
 # --- words ------------------------------------------------------------------------------------------------
+_UNFORESEEN: Final[Text] = {
+    "de": "Die Datei kann nicht übernommen werden; der Grund steht im Protokoll von screening.",
+    "en": "The file cannot be taken; screening's log says why.",
+}
+
+
 def _not_taken(kind: str) -> Text:
     return {
         "de": f"Satzart {kind[:8]!r} wird nicht übernommen, nur 6301 und 6302.",

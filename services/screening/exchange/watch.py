@@ -90,7 +90,13 @@ class Watcher:
     def _look(self, site: str, folder: Folder) -> None:
         folder.claim()
         for claimed in folder.claimed():
-            taking.take(self.office, folder, site, claimed)
+            try:
+                taking.take(self.office, folder, site, claimed)
+            except (OSError, SQLAlchemyError, SpondylError):
+                raise  # it is taken at another turn
+            except Exception:
+                log.exception("a GDT file cannot be taken", site=site, file=str(claimed.id))
+                taking.put_aside(self.office, folder, site, claimed)
         self._hand_over_rest(site, folder)
         with reading(self.office.engine) as connection:
             due = store.results_in(connection, site, ("due",))

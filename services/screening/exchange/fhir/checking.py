@@ -42,6 +42,8 @@ def checked(kind: Kind, resource: Any) -> Resource:
     except ValidationError as error:
         rows = error.errors(include_url=False, include_context=False)[:MOST_ISSUES]
         raise FhirInvalid([(".".join(map(str, row["loc"])), str(row["msg"])) for row in rows]) from None
+    except RecursionError:
+        raise FhirInvalid([("", f"this {kind} is nested too deeply to be read")]) from None
     return resource
 
 

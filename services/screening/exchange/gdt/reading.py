@@ -13,6 +13,7 @@ from services.screening.exchange.gdt.fields import CHARSETS, DEFAULT_CHARSET, FI
 
 MOST_BYTES: Final = 1_000_000
 MOST_WARNINGS: Final = 100
+MOST_DIGITS: Final = 12  # of a length
 LINE_EXTRA: Final = 9  # three digits of length, four of the field, CR and LF
 _LINE: Final = re.compile(rb"(\d{3})(\d{4})(.*)", re.DOTALL)
 _UNSIZED: Final = re.compile(rb"(8000)(6\d{3})")  # (a first line whose length got lost)
@@ -197,7 +198,7 @@ def _check_length(group: list[_Line], found: Reading) -> None:
         found.warn(f"line {group[0].number}: the record has no 8100 (its length)")
         return
     said = line.content.decode("ascii", "replace").strip()
-    if not said.isascii() or not said.isdigit():
+    if not said.isascii() or not said.isdigit() or len(said) > MOST_DIGITS:
         found.warn(f"line {line.number}: 8100 is {said[:20]!r}, no number")
     elif int(said) not in (size, as_stored):
         found.warn(f"line {line.number}: 8100 says {int(said)} bytes, the record has {size}")
