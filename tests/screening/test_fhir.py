@@ -11,11 +11,13 @@ from gateway_stand_in import STARTED, summary
 from broker.contract import EVENT, STREAMS
 from broker.messages import ClinicEvent, Event
 from services.kit.business.inbox import Heard
-from services.kit.database import writing
+from services.kit.database import reading, writing
 from services.screening.consent.words import POINTS
 from services.screening.exchange.fhir.consents import INFORMATION, REGION
 from services.screening.exchange.fhir.people import SITE
 from services.screening.exchange.fhir.questionnaires import ANSWERS
+from services.screening.exchange.fhir.treatments import PROCEDURES
+from services.screening.exchange.parts import PART
 
 PRACTICE = "https://praxis.example/patients"
 PERSON = {
@@ -161,6 +163,76 @@ def test_sessions_appointments_and_figures_are_read(rig):
     assert fhir(rig, "GET", f"Observation/{patient}-weight")["valueQuantity"]["value"] == 70.5
     kinds = {row["resourceType"] for row in resources(fhir(rig, "GET", f"Patient/{patient}/$everything"))}
     assert kinds == {"Patient", "Procedure", "Observation", "Appointment"}
+
+
+def operation(patient, **change):
+    """An operation as a hospital sends it."""
+    return {
+        "resourceType": "Procedure",
+        "identifier": [{"system": "https://hospital.example/procedures", "value": "OP-4"}],
+        "status": "completed",
+        "code": {"text": "Mikrochirurgische Dekompression L4/5"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "performedDateTime": "2019-05",
+        "bodySite": [{"text": "L4/5"}],
+        "note": [{"text": "ohne Komplikation"}],
+    } | change
+
+
+def test_what_was_done_elsewhere_is_kept_as_it_was_sent_and_is_in_the_file(either):
+    """A clinician has to be able to read of an operation; nobody changes what a hospital said of it."""
+    patient = either.patient("north")
+    made = fhir(either, "POST", "Procedure", json=operation(patient), status=201)
+    assert fhir(either, "POST", "Procedure", json=operation(patient), status=201) == made
+    assert "not changed" in refused(
+        either, "POST", "Procedure", 409, json=operation(patient, performedDateTime="2020")
+    )
+    session, _ = treated(either, patient)
+    found = resources(fhir(either, "GET", f"Procedure?patient={patient}"))
+    assert [row["id"] for row in found] == [session, made["id"]]
+    assert fhir(either, "GET", f"Procedure/{made['id']}") == made
+    assert made["note"] == [{"text": "ohne Komplikation"}]
+    assert made in resources(fhir(either, "GET", f"Patient/{patient}/$everything"))
+    with reading(either.engine) as connection:
+        kept = [row for row in PART.rows(connection, [UUID(patient)]) if row["kind"] == "procedure"]
+    assert "Mikrochirurgische" in kept[0]["resource"]
+    assert {row["record"] for row in either.trail("procedure.added")} == {patient}
+    with writing(either.engine) as connection:
+        PART.erase(connection, [UUID(patient)])
+    assert fhir(either, "GET", f"Procedure?patient={patient}")["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"status": "preparation"}, "only what was done"),
+        ({"code": {}}, "a coding or a text"),
+        ({"code": None}, "a coding or a text"),
+        ({"code": {"coding": [{"system": PROCEDURES, "code": "spinal-decompression"}]}}, "beds alone"),
+        ({"performedDateTime": None}, "performedPeriod"),
+        ({"performedDateTime": "2999"}, "2999"),
+        ({"performedDateTime": "1850-01-01"}, "1850-01-01"),
+        ({"performedDateTime": "2019-02-31"}, "performedDateTime"),
+        ({"performedDateTime": None, "performedPeriod": {"end": "2999-01-01"}}, "2999-01-01"),
+        ({"note": [{"text": "a\u0000b"}]}, "U+0000"),
+        ({"note": [{"text": "x" * 30_000}]}, "20000 at most"),
+        ({"subject": {"reference": "Group/1"}}, "subject.reference"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+def test_a_procedure_that_cannot_be_is_refused_at_its_place(rig, change, said):
+    """A year that is not yet there, a session nobody here gave: nothing is kept of it."""
+    patient = rig.patient("north")
+    body = {name: value for name, value in operation(patient, **change).items() if value is not None}
+    assert said in refused(rig, "POST", "Procedure", 422, json=body)
+    assert fhir(rig, "GET", f"Procedure?patient={patient}")["total"] == 0
+
+
+def test_a_procedure_is_written_where_files_may_be(rig):
+    """Another site's patient does not exist, and a therapist writes no file."""
+    body = operation(rig.patient("north"))
+    refused(rig, "POST", "Procedure", 404, json=body, sites=("south",))
+    refused(rig, "POST", "Procedure", 403, json=body, role="therapist")
 
 
 def test_observations_are_taken_by_their_loinc_code(rig):

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, select
 
-from services.screening.exchange.tables import APPOINTMENT, IDENTIFIER, RESULT, TAKEN
+from services.screening.exchange.tables import APPOINTMENT, IDENTIFIER, PROCEDURE, RESULT, TAKEN
 from services.screening.patients import parts
 
-_TABLES: Final = (IDENTIFIER, TAKEN, RESULT, APPOINTMENT)
+_TABLES: Final = (IDENTIFIER, TAKEN, RESULT, APPOINTMENT, PROCEDURE)
 
 
 def rows(connection: Connection, ids: Sequence[UUID]) -> list[dict[str, Any]]:

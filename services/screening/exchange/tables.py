@@ -61,6 +61,18 @@ RESULT: Final = Table(  # what is to be said of a session, and whether it was
     Index("exchange_result_patient", "patient", "at_us"),
     Index("exchange_result_state", "site", "state"),
 )
+PROCEDURE: Final = Table(  # what others did, as a hospital sent it; erased with the file, else never changed
+    "exchange_procedure",
+    METADATA,
+    Column("id", UUID_TEXT, primary_key=True),
+    Column("site", SLUG, nullable=False),
+    Column("patient", UUID_TEXT, nullable=False),
+    Column("resource", Text, nullable=False),  # JSON, without id and subject
+    Column("at_us", BigInteger, nullable=False),
+    Column("account", UUID_TEXT, nullable=False),
+    Column("name", NAME, nullable=False),
+    Index("exchange_procedure_patient", "patient", "at_us"),
+)
 APPOINTMENT: Final = Table(  # what the scheduler has said of its appointments
     "exchange_appointment",
     METADATA,

@@ -22,7 +22,7 @@ RESOURCES: Final[dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]]]
     "Questionnaire": (("read",), ()),
     "QuestionnaireResponse": (("read", "search-type", "create"), _PATIENT),
     "Consent": (("read", "search-type", "create", "update"), _PATIENT),
-    "Procedure": (("read", "search-type"), _PATIENT),
+    "Procedure": (("read", "search-type", "create"), _PATIENT),
     "Observation": (("read", "search-type", "create"), _PATIENT),
     "Appointment": (("read", "search-type"), _PATIENT),
 }

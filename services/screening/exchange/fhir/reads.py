@@ -14,7 +14,7 @@ from services.kit.business.service import Office
 from services.kit.moments import instant_of
 from services.screening.errors import NotFound
 from services.screening.exchange import store
-from services.screening.exchange.fhir import consents, people, questionnaires, treatments
+from services.screening.exchange.fhir import consents, elsewhere, people, questionnaires, treatments
 from services.screening.exchange.fhir.checking import FhirInvalid, Resource
 from services.screening.exchange.tables import IDENTIFIER
 from services.screening.outcomes import store as outcomes
@@ -139,9 +139,10 @@ def responses(office: Office, connection: Connection, found: File) -> list[Resou
 
 
 def procedures(_office: Office, connection: Connection, found: File) -> list[Resource]:
-    """Sessions."""
+    """Sessions, and what others did."""
     rows = store.results_of(connection, family(connection, found.patient))
-    return [treatments.procedure(row, found.patient) for row in rows]
+    made = [treatments.procedure(row, found.patient) for row in rows]
+    return made + elsewhere.procedures(connection, found)
 
 
 def observations(_office: Office, connection: Connection, found: File) -> list[Resource]:
@@ -194,6 +195,11 @@ def _of_session(connection: Connection, name: str) -> UUID | None:
     return UUID(row["patient"]) if row else None
 
 
+def _of_procedure(connection: Connection, name: str) -> UUID | None:
+    key = _uuid(name)
+    return _of_session(connection, name) or (elsewhere.patient_of(connection, key) if key else None)
+
+
 def _of_appointment(connection: Connection, name: str) -> UUID | None:
     key = _uuid(name)
     row = store.appointment_of(connection, key) if key else None
@@ -210,7 +216,7 @@ def _of_observation(connection: Connection, name: str) -> UUID | None:
 _OWNERS: Final[Mapping[str, Callable[[Connection, str], UUID | None]]] = {
     "QuestionnaireResponse": lambda _connection, name: _uuid(name),
     "Consent": consents.patient_of,
-    "Procedure": _of_session,
+    "Procedure": _of_procedure,
     "Observation": _of_observation,
     "Appointment": _of_appointment,
 }

@@ -160,12 +160,12 @@ def _treated(routes: APIRouter, of: _Belongings) -> None:
 
     @routes.get("/Procedure")
     def procedures(request: Request, who: Used, patient: Whose) -> JSONResponse:
-        """Somebody's sessions."""
+        """Somebody's sessions, and what others did."""
         return of.listed("Procedure", request, who, patient)
 
     @routes.get("/Procedure/{session}")
     def procedure(session: str, who: Used) -> JSONResponse:
-        """One session."""
+        """One of them."""
         return of.one("Procedure", who, session)
 
     @routes.get("/Observation")
@@ -204,6 +204,11 @@ def _created(office: Office, routes: APIRouter) -> None:
     def withdraw(request: Request, consent: str, body: Sent, who: Consents, _also: Used) -> JSONResponse:
         """Withdraw a consent (`inactive`); it suspends what it concerns at once."""
         return answered(writes.withdraw(office, who, consent, body), 200, _base(request))
+
+    @routes.post("/Procedure")
+    def procedure(request: Request, body: Sent, who: Writes, _also: Used) -> JSONResponse:
+        """Keep what was done elsewhere, an operation or injections; it decides nothing by itself."""
+        return answered(writes.procedure(office, who, body), 201, _base(request))
 
     @routes.post("/Observation")
     def observe(request: Request, body: Sent, who: Measures, _also: Used) -> JSONResponse:

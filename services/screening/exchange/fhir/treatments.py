@@ -16,6 +16,7 @@ from services.screening.patients.models import File
 
 CODES: Final = "urn:spondyl:observation"
 LOINC: Final = "http://loinc.org"
+PROCEDURES: Final = "urn:spondyl:procedure"
 UCUM: Final = "http://unitsofmeasure.org"
 PAIN: Final = "72514-3"
 WEIGHT: Final = "29463-7"
@@ -43,7 +44,7 @@ def procedure(row: RowMapping, patient: UUID) -> Resource:
         "id": row["session"],
         "identifier": [{"system": URN, "value": f"urn:uuid:{row['session']}"}],
         "status": "completed" if ended else "stopped",
-        "code": {"coding": [{"system": "urn:spondyl:procedure", "code": "spinal-decompression"}],
+        "code": {"coding": [{"system": PROCEDURES, "code": "spinal-decompression"}],
                  "text": "Spinal decompression"},
         "subject": reference(patient),
         "performedPeriod": {"start": said.started_at.isoformat(), "end": said.ended_at.isoformat()},

@@ -1,4 +1,4 @@
-"""Exchange: numbers of other systems, what was taken from files, results to be written, appointments heard."""
+"""Exchange: numbers elsewhere, what files said, results to write, appointments, what others did."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -79,9 +79,20 @@ def upgrade() -> None:
         sa.Column("said_us", sa.BigInteger(), nullable=False),
     )
     op.create_index("exchange_appointment_patient", "exchange_appointment", ["patient", "starts_us"])
+    op.create_table(
+        "exchange_procedure",
+        sa.Column("id", ID, primary_key=True),
+        sa.Column("site", SLUG, nullable=False),
+        sa.Column("patient", ID, nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("account", ID, nullable=False),
+        sa.Column("name", sa.String(80), nullable=False),
+    )
+    op.create_index("exchange_procedure_patient", "exchange_procedure", ["patient", "at_us"])
 
 
 def downgrade() -> None:
     """Without them."""
-    for name in ("appointment", "result", "taken", "identifier"):
+    for name in ("procedure", "appointment", "result", "taken", "identifier"):
         op.drop_table(f"exchange_{name}")
