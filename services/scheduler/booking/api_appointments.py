@@ -13,7 +13,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
-from services.scheduler.booking import care, changes, improving, reckon, replanning, store, waiting
+from services.scheduler.booking import care, changes, deciding, improving, reckon, replanning, store, waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import (
     Appointment,
@@ -223,7 +223,7 @@ def _changing(router: APIRouter, desk: Desk) -> None:
     def decide(appointment: UUID, body: Decided, who: Writing) -> Row:
         """What a session that was broken off counts as."""
         seen(who, appointment, "decided", body.reason)
-        changed = changes.decide(desk, appointment, body, who.name)
+        changed = deciding.decide(desk, appointment, body, who.name)
         waiting.fill(desk, [one for one in changed if one.state == "cancelled"])
         return answer(desk, appointment, changed)
 
