@@ -182,6 +182,19 @@ def test_a_crash_leads_to_one_reminder_or_none_and_never_to_two(clinic, state, s
     assert clinic.states() == ["sent" if sent else "unknown"]
 
 
+def test_a_claim_of_a_time_that_was_left_is_over(clinic):
+    """Taken up again every five minutes for ever, fifty of them kept every other one from another try."""
+    clinic.booked()
+    with writing(clinic.rig.engine) as connection:
+        one = bookings.appointment_of(connection, UUID(clinic.first["appointment"]))
+        store.claim(connection, one, 0)
+    start = datetime.fromisoformat(clinic.first["starts_at"]) + timedelta(hours=1)
+    body = {"starts_at": start.isoformat(), "scope": "this", "reason": "asked"}
+    clinic.rig.ask("POST", f"/appointments/{clinic.first['appointment']}/move", json=body)
+    assert clinic.remind() == 1
+    assert sorted(clinic.states()) == ["sent", "skipped"]
+
+
 def test_of_two_processes_one_claims(clinic):
     """Two schedulers over one database remind once."""
     clinic.booked()

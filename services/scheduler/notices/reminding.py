@@ -35,6 +35,7 @@ ABANDONED: Final = timedelta(minutes=5)  # a claim that is older is of a process
 WAITS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180))  # before each next try
 ANSWER_S: Final = 5.0
 END_S: Final = 30.0
+MOVED: Final = "it is no longer booked for then"
 _GONE: Final = 404
 
 
@@ -95,7 +96,10 @@ class Reminding:
                     one = bookings.appointment_of(connection, UUID(row["appointment"]))
                 except NotFound:
                     continue
-                found.append(one) if us_of(one.starts_at) == row["starts_us"] else None
+                if us_of(one.starts_at) == row["starts_us"]:
+                    found.append(one)
+                else:  # else it is taken up for ever, before others that can still be sent
+                    store.skip(connection, row, MOVED)
         return found
 
     def _remind(self, one: Appointment) -> bool:
@@ -125,7 +129,7 @@ class Reminding:
             current = bookings.appointment_of(connection, one.appointment)
             zone = resources.site_of(connection, one.site).clock
         if current.state != "booked" or current.starts_at != one.starts_at:
-            return "it is no longer booked for then"
+            return MOVED
         if one.starts_at - self.now() < LATEST:
             return "it begins too soon"
         person = self._person(one.patient)

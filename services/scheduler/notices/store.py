@@ -165,6 +165,12 @@ def set_reminder(connection: Connection, one: Appointment, state: str, **values:
     connection.execute(update(REMINDERS).where(*mine).values(state=state, **values))
 
 
+def skip(connection: Connection, row: RowMapping, why: str) -> None:
+    """Nobody is reminded of this time any more."""
+    mine = (REMINDERS.c.appointment == row["appointment"], REMINDERS.c.starts_us == row["starts_us"])
+    connection.execute(update(REMINDERS).where(*mine).values(state="skipped", why=why))
+
+
 def tries_of(connection: Connection, one: Appointment) -> int:
     """How often it was tried."""
     query = select(REMINDERS.c.tries).where(
