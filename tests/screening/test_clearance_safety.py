@@ -1,7 +1,7 @@
 """Nobody who must not be treated gets or keeps a clearance, whichever way the reason comes in."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,6 +15,7 @@ from services.kit.database import reading, writing
 from services.screening.patients import store as patients
 from services.screening.rules import store as rules
 from services.screening.rules.answers import Answer
+from services.screening.rules.days import after_months
 
 MERGED = "dieselbe Person"
 WITHDRAWAL = {"how": "oral", "at": "", "note": ""}
@@ -185,6 +186,16 @@ def test_an_adverse_event_s_id_of_somebody_else_is_refused(rig):
     refused = rig.ask("POST", f"/patients/{other}/adverse", json=report, sites=("south",), status=409)
     assert "taken" in refused["detail"]
     assert one not in str(refused)
+
+
+def test_a_clearance_is_decided_on_the_day_that_the_decision_shows(rig, monkeypatch):
+    """Between midnight here and midnight UTC two clocks would say two ages: one day counts everywhere."""
+    eve = patients.today() + timedelta(days=1)
+    patient = rig.patient(birth_date=after_months(eve, -18 * 12).isoformat())
+    consented(rig, answered(rig, patient))
+    assert "refuses" in give(rig, patient, status=409)["detail"]
+    monkeypatch.setattr(patients, "today", lambda: eve)
+    assert give(rig, patient)["region"] == "lumbar"
 
 
 def test_whom_a_clinician_looks_at_is_of_their_own_sites(rig):

@@ -17,6 +17,7 @@ from services.screening.clearance.suspension import close, suspend, tell
 from services.screening.clearance.words import REGION_WORDS, reasons
 from services.screening.consent import store as consents
 from services.screening.errors import Conflict, Invalid, NotFound
+from services.screening.patients import store as patients
 from services.screening.rules import store as decisions
 from services.screening.rules.decision import Decision
 from services.screening.settings import ScreeningSettings
@@ -219,9 +220,7 @@ def _decided(office: Office, connection: Connection, patient: UUID, region: str)
     """What holds today, under this service's settings."""
     settings = office.settings
     disputed = settings.disputed() if isinstance(settings, ScreeningSettings) else None
-    return decisions.decision_of(
-        connection, patient, region, datetime.now(UTC).astimezone().date(), disputed
-    )  # fmt: skip
+    return decisions.decision_of(connection, patient, region, patients.today(), disputed)
 
 
 def _issue(

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from services.kit.auth.principal import Principal
-from services.kit.moments import EPOCH, instant_of
+from services.kit.moments import instant_of
+from services.screening.clearance.models import us_of
 from services.screening.consent.documents import Document, by_id
 from services.screening.consent.tables import CONSENT, EVENT, PAPER
 from services.screening.patients import store as patients
@@ -137,7 +138,7 @@ def add_event(
 ) -> None:  # fmt: skip
     """Keep what happened to it."""
     row = {
-        "consent": str(consent.id), "kind": kind, "happened_at_us": _us(at),
+        "consent": str(consent.id), "kind": kind, "happened_at_us": us_of(at),
         "detail": json.dumps(detail, ensure_ascii=False),
     }  # fmt: skip
     connection.execute(insert(EVENT), {"patient": str(consent.patient), **patients.who_columns(who), **row})
@@ -187,7 +188,3 @@ def _consent(connection: Connection, row: dict[str, Any]) -> Consent:
         UUID(row["id"]), UUID(row["patient"]), row["region"], instant_of(row["at_us"]), row["name"],
         json.loads(row["information"]), document, events,
     )  # fmt: skip
-
-
-def _us(at: datetime) -> int:
-    return round((at - EPOCH).total_seconds() * 1_000_000)
