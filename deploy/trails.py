@@ -1,4 +1,4 @@
-"""`spondyl audit-trail`: whether the audit trails are whole, the console's and telemetry's.
+"""`spondyl audit-trail`: whether the audit trails are whole: the console's, and those of the services.
 
 Above the services, because each of them keeps its own.
 """
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from services.kit.trail import Finding, Trail
 
 MOST_DIGITS: Final = 18  # every database counts so far
-Name = Literal["console", "telemetry"]
+Name = Literal["console", "telemetry", "screening", "scheduler"]
 WHOSE: Final[dict[Name, str]] = {
     "console": "the audit trail",
     "telemetry": "the audit trail of direct reads from telemetry",
+    "screening": "the audit trail of patients' files",
+    "scheduler": "the audit trail of cures and appointments",
 }
+SERVICES: Final[tuple[Name, ...]] = ("telemetry", "screening", "scheduler")  # looked at where they are
 WORDS: Final = {
     "changed": "row {seq} is not the one that was written: changed, put in, swapped, or of another key",
     "removed": "row {seq} is missing",
@@ -36,14 +39,14 @@ WORDS: Final = {
 }
 Chosen = Annotated[
     Name | None,
-    typer.Option("--trail", help="Only this one: what the console shows, or direct reads from telemetry."),
+    typer.Option("--trail", help="Only this one: the console's, direct reads from telemetry, a service's."),
 ]
 
 
 def register(root: typer.Typer) -> None:
     """Add `audit-trail verify` and `audit-trail reseal`."""
     group = typer.Typer(
-        help="The audit trails: who saw or changed what, at the console or straight from telemetry.",
+        help="The audit trails: who saw or changed what, at the console and in each service.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -72,10 +75,11 @@ def _verify(
         found = {first: one.verify()}
         if expect is not None and found[first].ok:
             found[first] = one.expect(*_mark(expect), found[first])
-    reads = _place("telemetry", where)
-    if trail is None and _has_telemetry(reads):
-        with _opened(reads) as other:
-            found["telemetry"] = other.verify()
+    for name in SERVICES if trail is None else ():
+        place = _place(name, where)
+        if _is_there(place):
+            with _opened(place) as other:
+                found[name] = other.verify()
     _say(found, alone=trail is not None, as_json=as_json)
 
 
@@ -87,7 +91,7 @@ def _reseal(
 ) -> None:
     """Seal a chain as it stands, after a backup was put back; what was found becomes a row.
 
-    The console's, unless --trail says telemetry's.
+    The console's, unless --trail names another.
     """
     from services.kit.auth.principal import SYSTEM
     from services.kit.runfile import data_directory
@@ -99,11 +103,11 @@ def _reseal(
 
 
 def _say(found: "dict[Name, Finding]", *, alone: bool, as_json: bool) -> None:
-    """One trail's finding as JSON; of both, the console's with telemetry's within."""
+    """One trail's finding as JSON; of all, the console's with the services' within."""
     if as_json:
         bodies = {name: one.body() for name, one in found.items()}
         told = next(iter(bodies.values()))
-        print(json.dumps(told if alone else {**told, "telemetry": bodies.get("telemetry")}))
+        print(json.dumps(told if alone else {**told, **{name: bodies.get(name) for name in SERVICES}}))
     else:
         print("\n".join(sentence(one, WHOSE[name]) for name, one in found.items()))
     if not all(one.ok for one in found.values()):
@@ -170,8 +174,8 @@ def _database(place: Place) -> "Iterator[Engine | None]":
         engine.dispose()
 
 
-def _has_telemetry(place: Place) -> bool:
-    """Whether anybody has ever read directly on this machine. Raises SpondylError for rows without a key."""
+def _is_there(place: Place) -> bool:
+    """Whether the service has ever written a row here. Raises SpondylError for rows without a key."""
     from sqlalchemy import select
 
     from services.kit.database import reading
@@ -196,8 +200,23 @@ def _place(name: Name, data: Path) -> Place:
 
         console = ConsoleSettings.load().model_copy(update={"data": data})
         return Place(name, console.database, TRAIL, consoles.seal_path(data), consoles.key_path(data))
+    if name != "telemetry":
+        return _of_business(name, data)
     from services.telemetry.archive.tables import TRAIL as READS
     from services.telemetry.settings import TelemetrySettings
 
     telemetry = TelemetrySettings.load().model_copy(update={"data": data})
     return Place(name, telemetry.archive_database, READS, telemetry.trail_seal, telemetry.trail_key)
+
+
+def _of_business(name: Name, data: Path) -> Place:
+    from services.kit.business.service import BusinessSettings, trail_paths
+    from services.scheduler.settings import SchedulerSettings
+    from services.scheduler.tables import TABLES as SCHEDULER
+    from services.screening.settings import ScreeningSettings
+    from services.screening.tables import TABLES as SCREENING
+
+    settings: type[BusinessSettings] = ScreeningSettings if name == "screening" else SchedulerSettings
+    tables = SCREENING if name == "screening" else SCHEDULER
+    url = settings.load().model_copy(update={"data": data}).database(name)
+    return Place(name, url, tables.trail, *trail_paths(data, name))

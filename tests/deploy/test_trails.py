@@ -1,15 +1,18 @@
 """`spondyl audit-trail` from the shell: the console's trail and telemetry's."""
 
 import json
+from importlib import import_module
 
 import pytest
 from servers import Postgres
 from sqlalchemy import text
 
+from deploy.trails import SERVICES
 from services.cli import main
 from services.console.store import Store
 from services.console.trail import open_trail
 from services.kit.auth.principal import SYSTEM
+from services.kit.business.service import BusinessSettings, open_office
 from services.kit.database import writing
 from services.telemetry.settings import TelemetrySettings
 from services.telemetry.trail import open_trail as open_reads
@@ -120,7 +123,7 @@ def test_one_look_verifies_both_trails(reads, spondyl):
     alone = json.loads(spondyl("audit-trail", "verify", "--trail", "telemetry", "--json")[1])
     assert alone == said["telemetry"]
     only_console = json.loads(spondyl("audit-trail", "verify", "--trail", "console", "--json")[1])
-    assert only_console == {name: it for name, it in said.items() if name != "telemetry"}
+    assert only_console == {name: it for name, it in said.items() if name not in SERVICES}
     lines = spondyl("audit-trail", "verify")[1].splitlines()
     assert [("direct reads" in line, "4 rows" in line) for line in lines] == [(False, True), (True, True)]
 
@@ -174,3 +177,20 @@ def test_where_nobody_has_read_directly_there_is_nothing_to_verify(kept, tmp_pat
     assert (status, json.loads(out)["telemetry"]) == (0, None)
     assert spondyl("audit-trail", "verify", "--trail", "telemetry")[0] == 1
     assert not (tmp_path / "telemetry").exists()
+
+
+@pytest.mark.parametrize("name", ["screening", "scheduler"])
+def test_the_trail_of_a_business_service_is_verified_with_the_others(kept, tmp_path, spondyl, name):
+    """Who saw a patient's file, and who moved an appointment, must not be taken away unseen either."""
+    tables = import_module(f"services.{name}.tables")
+    office = open_office(name, tables.PACKAGE, tables.TABLES, BusinessSettings(data=tmp_path))
+    for number in range(3):
+        office.seen(SYSTEM, "record.seen", f"record {number}", "north")
+    said = json.loads(spondyl("audit-trail", "verify", "--json")[1])
+    assert (said[name]["ok"], said[name]["rows"]) == (True, 3)
+    with office.engine.begin() as connection:
+        connection.execute(text(f"DROP TRIGGER {name}_trail_no_delete"))
+        connection.execute(text(f"DELETE FROM {name}_trail WHERE seq = 2"))  # noqa: S608  (ours)
+    office.engine.dispose()
+    status, out, _ = spondyl("audit-trail", "verify", "--json")
+    assert (status, json.loads(out)[name]["what"], json.loads(out)[name]["first_bad"]) == (1, "removed", 2)

@@ -66,17 +66,16 @@ class Office:
         self.trail.append(who, action, record=record, site=site, detail=said)
 
 
+def trail_paths(data: Path, name: str) -> tuple[Path, Path]:
+    """Where a service's audit trail has its seal and its key."""
+    return data / name / "trail.seal", data / "secrets" / f"{name}-trail.key"
+
+
 def open_office(name: str, package: str, tables: BusinessTables, settings: BusinessSettings) -> Office:
     """The database brought up to date, and what stands on it. Raises SpondylError."""
     engine = open_database(settings.database(name))
     migrate(engine, package)
-    trail = Trail(
-        engine,
-        tables.trail,
-        settings.data / name / "trail.seal",
-        settings.data / "secrets" / f"{name}-trail.key",
-        one_key=True,
-    )
+    trail = Trail(engine, tables.trail, *trail_paths(settings.data, name), one_key=True)
     return Office(name, settings, engine, tables, Outbox(engine, tables), trail)
 
 
