@@ -7,11 +7,15 @@ sockets: it belongs to one process, ends with it, and counts within a network na
 
 import errno
 import os
+import random
 import socket
 import sys
 from collections import OrderedDict
+from pathlib import Path
 from typing import Final
 
+FIRST: Final = 20_000  # of the ports that are given out
+RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")  # of outgoing connections
 MOST_HELD: Final = 500  # of one process; the oldest are let go of: somebody listens there by now
 # The file descriptor that keeps each port: it ends with the process.
 _held: OrderedDict[int, int] = OrderedDict()
@@ -46,10 +50,25 @@ def reserve(port: int) -> bool:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Any port that nothing listens on now, kept for this process."""
-    while True:
+    """Any port that nothing listens on now, kept for this process.
+
+    From below those that the kernel gives to outgoing connections: one of them, of any program, would hold
+    the port for as long as it lives, and a service that starts a moment later could not listen.
+    """
+    quiet = range(FIRST, _first_of_connections())
+    for port in random.sample(quiet, len(quiet)):
+        if port not in _held and is_free(host, port) and reserve(port):
+            return port
+    while True:  # all of them are taken, or the kernel uses them for connections, too
         with socket.socket() as probe:
             probe.bind((host, 0))
             port = int(probe.getsockname()[1])
         if port not in _held and reserve(port):
             return port
+
+
+def _first_of_connections() -> int:
+    try:
+        return max(FIRST, int(RANGE.read_text(encoding="ascii").split()[0]))
+    except (OSError, ValueError, IndexError):
+        return FIRST

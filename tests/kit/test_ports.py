@@ -19,6 +19,12 @@ def test_a_port_that_was_given_out_is_given_to_nobody_else():
     assert another_reserves(port) == "False"
 
 
+def test_no_port_is_given_out_that_an_outgoing_connection_may_take():
+    """A service that starts a moment later could not listen there until that connection ends."""
+    first = int(ports.RANGE.read_text().split()[0])
+    assert all(ports.FIRST <= free_port() < first for _ in range(20))
+
+
 def test_a_port_is_free_again_when_its_process_is_gone():
     """The next start uses the same ports: bookmarks and integrators keep working."""
     port = free_port()
