@@ -137,3 +137,46 @@ def test_a_plan_whose_places_were_taken_meanwhile_is_refused_in_words(failed):
     rig.cure(device="bed-02", times=[[to["starts_at"][11:16], to["ends_at"][11:16]]], earliest="2026-11-30")
     refused = rig.ask("POST", f"/replan/{found['replan']}/apply", status=409)
     assert "Jemand war schneller" in refused["detail_de"]
+
+
+def test_an_applied_replanning_is_an_outage_until_somebody_lifts_it(failed):
+    """Else the next booking, or a move, puts patients back on the bed that is broken."""
+    rig, cure, body = failed
+    body = body | {"reason": "drive belt"}
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    assert rig.ask("GET", "/resources?site=north")["outages"] == [], "shown, not done"
+    done = rig.ask("POST", f"/replan/{found['replan']}/apply")
+    rig.ask("POST", f"/replan/{found['replan']}/apply")
+    (out,) = rig.ask("GET", "/resources?site=north")["outages"]
+    assert (out["outage"], out["device"], out["reason"]) == (done["outage"], "bed-01", "drive belt")
+    assert [datetime.fromisoformat(out[name]) for name in ("from", "to")] == [
+        datetime.fromisoformat(body[name]) for name in ("from", "to")
+    ]
+    one = in_span(rig.shown(cure))[0]
+    back = {"starts_at": one["starts_at"], "device": "bed-01", "reason": "wish"}
+    rig.ask("POST", f"/appointments/{one['appointment']}/move", json=back, status=409)
+    rig.ask("DELETE", f"/outages/{done['outage']}", role="administrator")
+    rig.ask("POST", f"/appointments/{one['appointment']}/move", json=back)
+
+
+def test_who_is_ill_is_out_too_and_one_outage_is_not_entered_twice(rig):
+    """A therapist; and an outage that was entered before the replanning stays the only one."""
+    people = rig.clinic()
+    rig.cure(device="bed-01", therapist=people[0])
+    span = {"from": "2026-11-30T00:00:00+01:00", "to": "2026-12-02T00:00:00+01:00"}
+    for _ in range(2):
+        found = rig.ask("POST", "/replan", json={"site": "north", "therapist": people[0], **span}, status=201)
+        rig.ask("POST", f"/replan/{found['replan']}/apply")
+    (out,) = rig.ask("GET", "/resources?site=north")["outages"]
+    assert (out["therapist"], out["device"]) == (people[0], None)
+
+
+def test_who_does_not_want_the_outage_says_so_and_what_is_left_is_listed(failed):
+    """The desk's own choice; and what was booked there since is named, not forgotten."""
+    rig, _, body = failed
+    found = rig.ask("POST", "/replan", json=body, status=201)
+    rig.cure(device="bed-01", times=[["14:00", "17:00"]])
+    done = rig.ask("POST", f"/replan/{found['replan']}/apply", json={"outage": False})
+    assert done["outage"] is None
+    assert {one["device"] for one in done["left"]} == {"bed-01"}
+    assert rig.ask("GET", "/resources?site=north")["outages"] == []

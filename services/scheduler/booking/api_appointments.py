@@ -16,6 +16,7 @@ from services.kit.moments import instant_of
 from services.scheduler.booking import care, changes, deciding, improving, reckon, replanning, store, waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import (
+    Applied,
     Appointment,
     Changed,
     Decided,
@@ -109,7 +110,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
             problem = reckon.problem(connection, site, desk.now(), [patient] if patient else [])
         if patient:
             desk.office.seen(who, "why.asked", f"patient {patient}", site)
-        asked = single(problem, site, region, patient or NOBODY)
+        asked = single(site, region, patient or NOBODY)
         found = why(problem, asked, starts_at, device, therapist)
         return {
             "ok": found.ok, "rules": [reason.row() for reason in found.reasons], "device": found.device,
@@ -308,11 +309,15 @@ def _replanning(router: APIRouter, desk: Desk) -> None:
         return replanning.shown(row)
 
     @router.post("/replan/{replan}/apply")
-    def replan_apply(replan: UUID, who: Replanning) -> Row:
-        """Do it as it was shown, or nothing; applied twice is once."""
+    def replan_apply(replan: UUID, who: Replanning, body: Applied | None = None) -> Row:
+        """Do it as it was shown, or nothing; applied twice is once.
+
+        What is out is entered as an outage with it, unless the body says `"outage": false`.
+        """
         row = replan_seen(replan, who)
-        desk.office.seen(who, "replan.applied", f"replan {replan}", row["site"])
-        return replanning.apply(desk, replan, who.name)
+        is_entered = body is None or body.outage
+        desk.office.seen(who, "replan.applied", f"replan {replan}", row["site"], outage=is_entered)
+        return replanning.apply(desk, replan, who.name, with_outage=is_entered)
 
     def replan_seen(replan: UUID, who: Principal) -> Row:
         with desk.reading() as connection:

@@ -149,6 +149,7 @@ class ReplanAsked(Sent):
     therapist: UUID | None = None
     from_: Annotated[Moment, Field(alias="from")]
     to: Moment
+    reason: Annotated[Written, Field(max_length=500)] = ""
 
     @model_validator(mode="after")
     def _one_for_a_time(self) -> Self:
@@ -157,6 +158,12 @@ class ReplanAsked(Sent):
         if self.from_ >= self.to:
             raise ValueError(f"it ends at {self.to.isoformat()}, before it begins")
         return self
+
+
+class Applied(Sent):
+    """How a replanning is done: with the outage that it is for, unless somebody says otherwise."""
+
+    outage: bool = True
 
 
 class Improved(Sent):

@@ -12,11 +12,14 @@ from services.scheduler.booking import care, changes, fitting, reckon, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Appointment, ReplanAsked
 from services.scheduler.booking.series import require_rest
+from services.scheduler.booking.shown import shown as on_wire
 from services.scheduler.booking.tables import REPLANS
+from services.scheduler.clock import us_of
 from services.scheduler.errors import Conflict, Invalid, said
 from services.scheduler.planner.problem import Booked, Placed
 from services.scheduler.planner.replan import Failure, replan
 from services.scheduler.resources import store as resources
+from services.scheduler.resources.models import Outage
 from services.scheduler.resources.store import no_such, site_of
 
 Row = dict[str, Any]
@@ -110,16 +113,19 @@ def shown(row: Row) -> Row:
     """As the API says it."""
     return {
         "replan": row["replan"], "site": row["site"], "asked": row["asked"],
-        "applied": row.get("applied_us") is not None, **row["result"],
+        "applied": row.get("applied_us") is not None, "outage": row.get("outage"), **row["result"],
     }  # fmt: skip
 
 
-def apply(desk: Desk, plan: UUID, by: str) -> Row:
-    """Move everything as it was shown, or nothing. Raises Conflict when anything has changed since."""
-    return changes.attempt(lambda: _apply(desk, plan, by))
+def apply(desk: Desk, plan: UUID, by: str, *, with_outage: bool = True) -> Row:
+    """Move everything as it was shown, or nothing. Raises Conflict when anything has changed since.
+
+    ``with_outage``: what is out is entered as such with it, or the next booking would go there again.
+    """
+    return changes.attempt(lambda: _apply(desk, plan, by, with_outage=with_outage))
 
 
-def _apply(desk: Desk, plan: UUID, by: str) -> Row:
+def _apply(desk: Desk, plan: UUID, by: str, *, with_outage: bool) -> Row:
     with desk.writing() as connection:
         row = row_of(connection, plan, lock=True)
         if row["applied_us"] is None:
@@ -128,10 +134,39 @@ def _apply(desk: Desk, plan: UUID, by: str) -> Row:
                 require_rest(connection, [one], besides=changed)
             store.put(connection, "replanned", changed, by, REASON, desk.at_us)
             desk.tell_all(connection, "moved", changed, REASON)
+            row["outage"] = _enter_outage(desk, connection, row["asked"], by) if with_outage else None
             done = update(REPLANS).where(REPLANS.c.replan == row["replan"])
-            connection.execute(done.values(applied_us=desk.at_us))
+            connection.execute(done.values(applied_us=desk.at_us, outage=row["outage"]))
             row["applied_us"] = desk.at_us
-    return shown(row)
+        left = _left(connection, row["asked"])
+    return shown(row) | {"left": [on_wire(one) for one in left]}
+
+
+def _enter_outage(desk: Desk, connection: Connection, asked: Row, by: str) -> str | None:
+    """The id of the outage that the replanning was for; none where it was for none, or all of it is known."""
+    if not (asked.get("device") or asked.get("therapist")):
+        return None
+    given = {name: asked.get(name) for name in ("site", "device", "therapist", "from", "to")}
+    outage = Outage.model_validate(given | {"reason": asked.get("reason") or REASON})
+    begins, ends = us_of(outage.from_), us_of(outage.to)
+    for row in resources.outages(connection, outage.site, begins, ends):
+        is_same = row["device"] == outage.device and row["therapist"] == asked.get("therapist")
+        if is_same and row["from_us"] <= begins and row["to_us"] >= ends:
+            return None
+    return str(resources.add_outage(connection, outage, by, desk.at_us))
+
+
+def _left(connection: Connection, asked: Row) -> list[Appointment]:
+    """What still stands where somebody or something is out: nobody found a place, or it was booked since."""
+    if not (asked.get("device") or asked.get("therapist")):
+        return []
+    span = [us_of(datetime.fromisoformat(asked[name])) for name in ("from", "to")]
+    return [
+        one
+        for one in store.of_site(connection, asked["site"], *span)
+        if one.state == "booked"
+        and (one.device == asked.get("device") or str(one.therapist) == asked.get("therapist"))
+    ]
 
 
 def _as_shown(desk: Desk, connection: Connection, site: str, moved: Sequence[Row]) -> list[Appointment]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -57,6 +58,21 @@ SUSPENSIONS: Final = Table(
     Column("adverse", Boolean, nullable=False),
     Column("since_us", BigInteger, nullable=False),
     Column("restored_us", BigInteger),
+)
+
+STANDINGS: Final = Table(
+    "scheduler_standings",  # what screening says of a patient's treatment; the newest alone counts
+    METADATA,
+    Column("patient", UUID_TEXT, nullable=False),
+    Column("region", String(8), nullable=False),
+    Column("site", SLUG, nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("rules", JSON, nullable=False),  # ids of those that refuse, or that wait for a signature
+    Column("consented", Boolean, nullable=False),
+    Column("body_weight_kg", Float),  # of the file, as what a prescription says is held to
+    Column("age_years", Integer),  # on that day
+    Column("at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("patient", "region"),
 )
 
 CURES: Final = Table(
@@ -153,4 +169,5 @@ REPLANS: Final = Table(
     Column("by", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("applied_us", BigInteger),
+    Column("outage", UUID_TEXT),  # that was entered with it; none: nothing is out, or it was known before
 )
