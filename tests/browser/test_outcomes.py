@@ -106,6 +106,8 @@ def test_what_was_typed_stays_when_it_is_refused_and_a_correction_leaves_the_ori
     pain.get_by_label("Wann").evaluate("field => field.removeAttribute('required')")
     pain.get_by_role("button", name="Speichern").click()
     expect(page.get_by_text("Gespeichert.")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Eine einzige Messung")
+    expect(page.get_by_text("Nicht bedeutsam gebessert")).to_have_count(0)
     page.get_by_text("Berichtigen").first.click()
     form = page.locator(".out-correct form")
     form.get_by_label("In Ruhe oder vorher").fill("3")

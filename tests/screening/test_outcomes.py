@@ -107,6 +107,17 @@ def test_a_questionnaire_is_scored_as_its_instrument_is(rig):
     assert change["matters"] == 7.2  # 18 % of the first
 
 
+def test_of_one_measurement_no_change_is_said(rig):
+    """“Not improved” would be a judgement on a value that has nothing to stand beside."""
+    patient = cleared(rig)
+    hear(rig, ended(UUID(patient), pain_before=6))
+    entered(rig, patient, "odi", answers=odi(2))
+    (course,) = seen(rig, patient)["courses"]
+    assert (course["pain_change"], course["score_change"], course["improved"]) == (None, None, None)
+    entered(rig, patient, "pain", before=6)
+    assert seen(rig, patient)["courses"][0]["improved"] is False
+
+
 def test_the_first_questionnaire_belongs_to_the_cure_that_begins_after_it(rig):
     """It is filled in before the first session; a second cure begins with a value of its own."""
     patient, first, second = cleared(rig), uuid4(), uuid4()

@@ -142,7 +142,7 @@ class Course:
             ],
             "instrument": instrument.id,
             "pain_change": pain and pain.as_json(), "score_change": score and score.as_json(),
-            "improved": self.is_improved(),
+            "improved": self.is_improved() if pain or score else None,
         }  # fmt: skip
 
     def _until(self, sessions: int | None) -> datetime:
