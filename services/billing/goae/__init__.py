@@ -1,0 +1,1 @@
+"""The German fee schedule for doctors (GOÄ): catalogue, prices, rules, and the charges of a session."""
