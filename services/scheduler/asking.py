@@ -114,7 +114,7 @@ class InFile:
         from services.scheduler.planner.why import NOBODY, single, why
 
         where = self._site(site, device, None)
-        found = why(self.problem, single(self.problem, where, region, patient or NOBODY), starts_at, device)
+        found = why(self.problem, single(where, region, patient or NOBODY), starts_at, device)
         return {
             "ok": found.ok, "rules": [reason.row() for reason in found.reasons], "device": found.device,
             "therapist": None if found.therapist is None else str(found.therapist),

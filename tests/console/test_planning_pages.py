@@ -108,6 +108,11 @@ def test_the_form_moves_without_a_mouse_and_keeps_what_was_typed_when_refused(ri
     path = f"/appointments/{one['appointment']}"
     form = {"day": f"{at:%Y-%m-%d}", "time": "22:15", "device": one["device"], "therapist": one["therapist"],
             "scope": "this", "reason": "night shift"}  # fmt: skip
+    fresh = rig.client().get(path).text
+    assert re.search(r'<input id="f-reason"[^>]* required', fresh), (
+        "a reason is needed, and is to be asked for"
+    )
+    assert re.search(r'<button[^>]*name="only"[^>]*formnovalidate', fresh), "only to check needs none"
     refused = rig.client().request("POST", f"{path}/move", data=form)
     assert "It is not possible there" in shown(refused, REFUSED)
     assert 'value="22:15"' in refused.text

@@ -7,20 +7,23 @@ from datetime import date, timedelta
 import pytest
 from scheduler.planner_rig import MONDAY, at, booked, clinic, site, uuid, week
 
+from services.scheduler.planner.alternatives import alternatives
 from services.scheduler.planner.cadences import CADENCES
-from services.scheduler.planner.problem import Outage, Placed, Request, Wishes
+from services.scheduler.planner.place import place
+from services.scheduler.planner.problem import Effort, Outage, Placed, Request, Wishes
 from services.scheduler.planner.rules import RULES
 from services.scheduler.planner.why import NOBODY, against, single, why
 
 TUESDAY = MONDAY + timedelta(days=1)
 TEN = at(TUESDAY, 10)
+PATIENCE = Effort(place_s=60)  # a loaded machine is no reason for another answer
 OUT = Outage(at(TUESDAY, 0), at(TUESDAY, 23), "motor")
 
 
 def answer(
     problem, starts_at=TEN, *, patient=NOBODY, device=None, therapist=None, region="lumbar", wished=None
 ):
-    request = single(problem, "north", region, patient, wished)
+    request = single("north", region, patient, wished)
     return why(problem, request, starts_at, device, therapist)
 
 
@@ -77,6 +80,30 @@ def test_a_holiday_is_called_by_its_name_and_state():
     assert "Erster Weihnachtstag" in reason.text["de"]
     assert "Berlin" in reason.text["de"]
     assert "Christmas Day" in reason.text["en"]
+
+
+def test_a_time_that_is_over_is_not_measured_against_an_earliest_start_that_nobody_named():
+    """Who asks about last Tuesday has typed no earliest start, and would look for it in the form."""
+    friday = at(MONDAY - timedelta(days=3), 9)
+    problem = clinic()
+    assert [one.id for one in why(problem, single("north", "lumbar"), friday).reasons] == ["past"]
+
+
+@pytest.mark.parametrize(("days_ago", "rules"), [(40, {"earliest-past"}), (3, {"earliest-past", "series"})])
+def test_a_start_in_the_past_is_called_so_and_what_works_begins_now(days_ago, rules):
+    """The desk that mistyped the month must not look for its fault in the wishes."""
+    problem = clinic()
+    full = [booked(day, at(MONDAY + timedelta(days=day), 8), device="bed-1") for day in range(12)]
+    shut = replace(problem, booked=tuple(full)) if days_ago < 14 else problem
+    earliest = MONDAY - timedelta(days=days_ago)
+    wishes = Wishes(times=((480, 525),), device="bed-1")
+    request = Request(uuid(1), "north", "lumbar", 5, CADENCES["daily"], earliest, wishes)
+    refused = place(shut, request, PATIENCE)
+    assert rules <= {one.id for one in refused.reasons}
+    assert refused.reasons[0].id == "earliest-past"
+    offered = alternatives(shut, request, PATIENCE)
+    assert offered
+    assert all(one.plan.appointments[0].starts_at > shut.now for one in offered)
 
 
 DAYS = [MONDAY + timedelta(days=n) for n in range(40)]

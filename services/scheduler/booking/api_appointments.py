@@ -110,7 +110,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
             problem = reckon.problem(connection, site, desk.now(), [patient] if patient else [])
         if patient:
             desk.office.seen(who, "why.asked", f"patient {patient}", site)
-        asked = single(problem, site, region, patient or NOBODY)
+        asked = single(site, region, patient or NOBODY)
         found = why(problem, asked, starts_at, device, therapist)
         return {
             "ok": found.ok, "rules": [reason.row() for reason in found.reasons], "device": found.device,

@@ -6,7 +6,7 @@ and then held against every rule by `why`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -38,7 +38,7 @@ def alternatives(
 ) -> tuple[Alternative, ...]:
     """Up to so many whole series that are as near to the request as can be, in the order of ``_changes``."""
     found: list[Alternative] = []
-    for name, text, changed in _changes(request):
+    for name, text, changed in _changes(request, problem.today(request.site)):
         if len(found) == most:
             break
         if changed in (one.request for one in found) or not possible(problem, changed):
@@ -49,7 +49,7 @@ def alternatives(
     return tuple(found)
 
 
-def _changes(request: Request) -> Iterator[tuple[str, Text, Request]]:
+def _changes(request: Request, today: date) -> Iterator[tuple[str, Text, Request]]:
     """The request itself (somebody may have been quicker), one thing changed, then no wish at all."""
     yield "same", {"de": "Mit denselben Wünschen", "en": "With the same wishes"}, request
     text: Text
@@ -60,8 +60,9 @@ def _changes(request: Request) -> Iterator[tuple[str, Text, Request]]:
     for wish in WISHES:
         if wish.is_made(request):
             yield wish.id, wish.without, wish.dropped(request)
-    for weeks in LATER_WEEKS:
-        earliest = request.earliest + timedelta(weeks=weeks)
+    first = max(request.earliest, today)
+    for weeks in LATER_WEEKS if first == request.earliest else (0, *LATER_WEEKS):
+        earliest = first + timedelta(weeks=weeks)
         text = {"de": f"Mit Beginn ab {earliest:%d.%m.%Y}", "en": f"Starting from {earliest:%Y-%m-%d}"}
         yield "later", text, replace(request, earliest=earliest)
     for cadence in _gentler(request):

@@ -37,7 +37,7 @@ def place(problem: Problem, request: Request, effort: Effort = NORMAL) -> Plan |
     task = Task.of(problem, request)
     graph = task.search.best()
     if isinstance(graph, Failed):
-        return Refused((_series(task, graph.reached), *blame(problem, request)))
+        return Refused(tuple(_why_none(task, graph.reached)))
     return _solved(task, graph, Budget(effort.place_s, effort.seed))
 
 
@@ -60,6 +60,18 @@ def blame(problem: Problem, request: Request) -> Iterator[Reason]:
         yield reason(f"series-{given.id}", **given.words(problem, request))
     if not found and not possible(problem, replace(request, wishes=Wishes())):
         yield reason("series-full")
+
+
+def _why_none(task: "Task", reached: int) -> Iterator[Reason]:
+    """A start that is over comes first; where every day of it is, nothing else is at fault."""
+    problem, request = task.problem, task.request
+    today = problem.today(request.site)
+    if request.earliest < today and not request.fixed:
+        yield reason("earliest-past", earliest=request.earliest, today=today)
+        if task.horizon.latest_start < today:
+            return
+    yield _series(task, reached)
+    yield from blame(problem, request)
 
 
 def _series(task: "Task", reached: int) -> Reason:

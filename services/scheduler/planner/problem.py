@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.kit.language import Text
 from services.scheduler.planner.cadences import Cadence
@@ -94,6 +95,11 @@ class Problem:
     devices: tuple[Device, ...]
     therapists: tuple[Therapist, ...]
     booked: tuple[Booked, ...] = ()
+
+    def today(self, site: str) -> date:
+        """The day that it is at a site; at one that is not known, the day of the clock as it is."""
+        known = self.sites.get(site)
+        return (self.now.astimezone(ZoneInfo(known.zone)) if known else self.now).date()
 
 
 @dataclass(frozen=True, slots=True)

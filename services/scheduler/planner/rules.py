@@ -21,6 +21,10 @@ RULES: Final[Table] = {
         "de": "{day} liegt vor dem frühesten Beginn, {earliest}.",
         "en": "{day} lies before the earliest start, {earliest}.",
     },
+    "earliest-past": {
+        "de": "Der früheste Beginn, {earliest}, liegt in der Vergangenheit; heute ist {today}.",
+        "en": "The earliest start, {earliest}, lies in the past; today is {today}.",
+    },
     "latest": {
         "de": "{day} liegt nach dem spätesten Beginn, {latest}.",
         "en": "{day} lies after the latest start, {latest}.",

@@ -6,7 +6,7 @@ what the planner places, what a hand moves and what is offered instead is held a
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -58,16 +58,12 @@ class Answer:
         return not self.reasons
 
 
-def single(
-    problem: Problem, site: str, region_: str, patient: UUID = NOBODY, wishes: Wishes | None = None
-) -> Request:
-    """A request for one appointment, from today on: what a "why not" without a cure is asked of."""
-    today = (
-        problem.now.astimezone(ZoneInfo(problem.sites[site].zone)).date()
-        if site in problem.sites
-        else problem.now.date()
-    )
-    return Request(patient, site, region_, 1, CADENCES["daily"], today, wishes or Wishes())
+def single(site: str, region_: str, patient: UUID = NOBODY, wishes: Wishes | None = None) -> Request:
+    """A request for one appointment: what a "why not" without a cure is asked of.
+
+    It has no earliest start, for nobody named one: that the past is not planned is a rule by itself.
+    """
+    return Request(patient, site, region_, 1, CADENCES["daily"], date.min, wishes or Wishes())
 
 
 def why(
