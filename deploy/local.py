@@ -23,7 +23,7 @@ MAX_SITES = 64
 MAX_INGEST_WORKERS = 16
 CONSOLE_PORT = 8080
 INTEGRATOR: Final = "integrator"
-BUSINESS: Final = ("screening", "scheduler")  # services with a database, an inbox and an outbox
+BUSINESS: Final = ("screening", "scheduler", "billing")  # services with a database, an inbox and an outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,7 @@ def programs(plan: Plan, run: Run) -> list[Program]:
                 "SPONDYL_TELEMETRY_URL": run.telemetry,
                 "SPONDYL_SCREENING_URL": run.screening,
                 "SPONDYL_SCHEDULER_URL": run.scheduler,
+                "SPONDYL_BILLING_URL": run.billing,
                 "SPONDYL_PANELS": json.dumps(
                     {
                         f"{name}/{device}": run.panels[device]
@@ -184,16 +185,19 @@ def programs(plan: Plan, run: Run) -> list[Program]:
             },
         ),
         _service(run, "screening", needs=broker_up, stage=1, http=run.screening),
-        _service(
-            run,
-            "scheduler",
-            needs=broker_up,
-            stage=1,
-            http=run.scheduler,
-            extra={
-                "SPONDYL_SCREENING_URL": run.screening,
-                "SPONDYL_IDENTITY_TOKEN": str(identity_token_path(run.data)),
-            },
+        *(
+            _service(
+                run,
+                name,
+                needs=broker_up,
+                stage=1,
+                http=getattr(run, name),
+                extra={
+                    "SPONDYL_SCREENING_URL": run.screening,
+                    "SPONDYL_IDENTITY_TOKEN": str(identity_token_path(run.data)),
+                },
+            )
+            for name in ("scheduler", "billing")
         ),
         *(_gateway(plan, run, name, site) for name, site in run.sites.items()),
         *([_therapist(plan, run)] if plan.therapist else []),
@@ -201,7 +205,7 @@ def programs(plan: Plan, run: Run) -> list[Program]:
 
 
 def identity_token_path(data: Path) -> Path:
-    """The token that the scheduler asks screening with: one person's name and address, nothing else."""
+    """The token that services ask screening with: one person's name and address, nothing else."""
     return data / "secrets" / "identity.token"
 
 
@@ -242,7 +246,7 @@ def _answers(url: str) -> Callable[[], bool]:
 
 
 def _render_mosquitto(plan: Plan, run: Run) -> Path:
-    services: tuple[Role, ...] = ("telemetry", "console", "screening", "scheduler", INTEGRATOR)
+    services: tuple[Role, ...] = ("telemetry", "console", *BUSINESS, INTEGRATOR)
     users = [User(role=role, username=role, password=run.users[role].password) for role in services]
     users += [
         User(

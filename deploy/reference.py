@@ -6,6 +6,7 @@
 import re
 from pathlib import Path
 
+from services.billing.settings import BillingSettings
 from services.console.models import ConsoleSettings
 from services.controller.panel.__main__ import PanelSettings
 from services.controller.settings import ControllerSettings
@@ -30,6 +31,7 @@ READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("business service", BusinessSettings),
     ("screening", ScreeningSettings),
     ("scheduler", SchedulerSettings),
+    ("billing", BillingSettings),
 )
 
 

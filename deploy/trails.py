@@ -3,6 +3,7 @@
 Above the services, because each of them keeps its own.
 """
 
+import importlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
     from services.kit.trail import Finding, Trail
 
 MOST_DIGITS: Final = 18  # every database counts so far
-Name = Literal["console", "telemetry", "screening", "scheduler"]
+Name = Literal["console", "telemetry", "screening", "scheduler", "billing"]
 WHOSE: Final[dict[Name, str]] = {
     "console": "the audit trail",
     "telemetry": "the audit trail of direct reads from telemetry",
     "screening": "the audit trail of patients' files",
     "scheduler": "the audit trail of cures and appointments",
+    "billing": "the audit trail of estimates, invoices and payments",
 }
-SERVICES: Final[tuple[Name, ...]] = ("telemetry", "screening", "scheduler")  # looked at where they are
+SERVICES: Final[tuple[Name, ...]] = (
+    "telemetry",
+    "screening",
+    "scheduler",
+    "billing",
+)  # looked at where they are
 WORDS: Final = {
     "changed": "row {seq} is not the one that was written: changed, put in, swapped, or of another key",
     "removed": "row {seq} is missing",
@@ -211,12 +218,7 @@ def _place(name: Name, data: Path) -> Place:
 
 def _of_business(name: Name, data: Path) -> Place:
     from services.kit.business.service import BusinessSettings, trail_paths
-    from services.scheduler.settings import SchedulerSettings
-    from services.scheduler.tables import TABLES as SCHEDULER
-    from services.screening.settings import ScreeningSettings
-    from services.screening.tables import TABLES as SCREENING
 
-    settings: type[BusinessSettings] = ScreeningSettings if name == "screening" else SchedulerSettings
-    tables = SCREENING if name == "screening" else SCHEDULER
-    url = settings.load().model_copy(update={"data": data}).database(name)
+    tables = importlib.import_module(f"services.{name}.tables").TABLES
+    url = BusinessSettings.load().model_copy(update={"data": data}).database(name)
     return Place(name, url, tables.trail, *trail_paths(data, name))

@@ -14,6 +14,7 @@ COMMAND_ROOMS = (
     "services.console.commands",
     "services.screening.commands",
     "services.scheduler.commands",
+    "services.billing.commands",
     "broker.commands",
 )
 BENCH_ROOMS = (
@@ -21,6 +22,7 @@ BENCH_ROOMS = (
     "services.telemetry.bench",
     "services.console.bench",
     "services.scheduler.bench",
+    "services.billing.bench",
 )
 
 

@@ -68,6 +68,7 @@ class Console:
     archive: Archive = field(init=False)
     screening: OfficeClient = field(init=False)
     scheduler: OfficeClient = field(init=False)
+    billing: OfficeClient = field(init=False)
     screens: Screens = field(init=False)
     looks: Looks = field(init=False, default_factory=Looks)
     refused: RefusedRows = field(init=False, default_factory=RefusedRows)
@@ -86,6 +87,7 @@ class Console:
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
         self.screening = self._office("screening", self.settings.screening_url, tokens.SCREENING)
         self.scheduler = self._office("scheduler", self.settings.scheduler_url, tokens.SCHEDULER)
+        self.billing = self._office("billing", self.settings.billing_url, tokens.BILLING)
 
     def _office(self, name: str, address: str, audience: str) -> OfficeClient:
         """A business service, which writes down itself who saw and changed what."""

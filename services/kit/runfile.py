@@ -51,6 +51,7 @@ class Run(BaseModel):
     archiver: str | None = None  # the archiver's
     screening: str = ""
     scheduler: str = ""
+    billing: str = ""
     panels: dict[str, str]
     mqtt: str
     mqtt_user: str

@@ -50,6 +50,13 @@ Permission = Literal[
     "prescriptions.sign",
     "resources.manage",
     "plan.replan",
+    "billing.see",
+    "estimates.write",
+    "charges.write",
+    "invoices.issue",
+    "payments.write",
+    "revenue.see",
+    "billing.settings",
 ]
 PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
     "beds.see": {
@@ -94,8 +101,8 @@ PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
         "de": "Akten nach der Aufbewahrungsfrist löschen", "en": "erasing files when their retention is over",
     },
     "identity.see": {
-        "de": "Name, Anschrift und E-Mail einer Person, für einen Dienst",
-        "en": "one person's name, address and e-mail, for a service",
+        "de": "Name, Anschrift, Versicherung und Diagnose einer Person, für einen Dienst",
+        "en": "one person's name, address, insurance and diagnosis, for a service",
     },
     "screening.answer": {"de": "der Fragebogen", "en": "the questionnaire"},
     "screening.decide": {
@@ -137,6 +144,27 @@ PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
         "de": "umplanen, wenn eine Liege oder jemand ausfällt",
         "en": "planning anew when a bed or somebody is out",
     },
+    "billing.see": {
+        "de": "Kostenvoranschläge, Rechnungen, offene Posten",
+        "en": "estimates, invoices, open items",
+    },
+    "estimates.write": {
+        "de": "Kostenvoranschläge und Honorarvereinbarungen erstellen",
+        "en": "making estimates and fee agreements",
+    },
+    "charges.write": {
+        "de": "Leistungen erfassen, Rechnungsentwürfe bearbeiten",
+        "en": "entering charges, editing drafts of invoices",
+    },
+    "invoices.issue": {"de": "Rechnungen stellen und stornieren", "en": "issuing and cancelling invoices"},
+    "payments.write": {
+        "de": "Zahlungen, Kontoauszüge, Mahnungen", "en": "payments, bank statements, dunning",
+    },
+    "revenue.see": {"de": "Umsätze", "en": "revenue"},
+    "billing.settings": {
+        "de": "Briefkopf, Bankverbindung, Steuerdaten und Tarife",
+        "en": "letterhead, bank, tax data and tariffs",
+    },
 }  # fmt: skip
 
 
@@ -165,6 +193,7 @@ _DOCTOR: Final[frozenset[Permission]] = _CARE | {
     "patients.merge", "patients.export", "screening.decide", "documents.edit", "clearance.sign",
     "exchange.use", "prescriptions.sign", "plan.replan",
 }  # fmt: skip
+_PAPERS: Final[frozenset[Permission]] = frozenset({"billing.see", "estimates.write"})
 _NOT_OF_AN_ADMINISTRATOR: Final[frozenset[Permission]] = frozenset(
     {"beds.operate", "identity.see", "screening.decide", "clearance.sign", "prescriptions.sign"}
 )
@@ -178,7 +207,7 @@ ROLES: Final[dict[RoleName, Role]] = {
     "clinician": Role(
         {"de": "Ärztin, Arzt", "en": "Clinician"},
         {"de": "Behandelt und verantwortet", "en": "Treats and answers for it"},
-        _TREAT | _DOCTOR | {"sessions.export", "statistics.see"},
+        _TREAT | _DOCTOR | _PAPERS | {"sessions.export", "statistics.see", "charges.write"},
     ),
     "therapist": Role(
         {"de": "Therapeutin, Therapeut", "en": "Therapist"},
@@ -191,12 +220,21 @@ ROLES: Final[dict[RoleName, Role]] = {
             "de": "Akten, Termine, welche Liegen belegt sind",
             "en": "Files, appointments, which beds are taken",
         },
-        _WATCH | _DESK | {"plan.replan", "exchange.use"},
+        _WATCH | _DESK | _PAPERS | {"plan.replan", "exchange.use"},
     ),
     "billing": Role(
         {"de": "Abrechnung", "en": "Billing"},
-        {"de": "Liest abgeschlossene Sitzungen", "en": "Reads finished sessions"},
-        frozenset({"sessions.see", "statistics.see"}),
+        {"de": "Kosten, Rechnungen, Zahlungen", "en": "Costs, invoices, payments"},
+        _PAPERS
+        | {
+            "sessions.see",
+            "statistics.see",
+            "charges.write",
+            "invoices.issue",
+            "payments.write",
+            "revenue.see",
+            "billing.settings",
+        },
     ),
     "monitor": Role(
         {"de": "Überwachung", "en": "Monitor"},

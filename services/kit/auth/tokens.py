@@ -27,6 +27,7 @@ ISSUER: Final = "spondyl"
 TELEMETRY: Final = "spondyl-telemetry"  # audiences: whom a token is for
 SCREENING: Final = "spondyl-screening"
 SCHEDULER: Final = "spondyl-scheduler"
+BILLING: Final = "spondyl-billing"
 PANEL: Final = "spondyl-panel"
 CONSOLE: Final = "spondyl-console"
 VIA_CONSOLE: Final = "console"

@@ -170,14 +170,14 @@ def _add_names(routes: APIRouter, office: Office) -> None:
 
     @routes.get("/patients/{patient}/identity")
     def identity(who: Asker, patient: UUID) -> dict[str, Any]:
-        """One person's name, address, e-mail and phone, for a service that writes to them."""
+        """One person's name, address, insurance and diagnosis, for a service that writes to them."""
         with reading(office.engine) as connection:
             keeping.find_head(connection, who, "identity.see", patient)
         file = keeping.required(office, patient)
         office.seen(who, "patient.identity", str(file.patient), file.site)
         wanted = {
             "family_name", "given_name", "birth_date", "sex", "street", "postal_code", "city", "country",
-            "phone", "email", "language", "insurance", "insurer", "insurance_number",
+            "phone", "email", "language", "insurance", "insurer", "insurance_number", "diagnosis",
         }  # fmt: skip
         return {"patient": str(file.patient), **file.content.model_dump(mode="json", include=wanted)}
 

@@ -1,0 +1,21 @@
+"""`python -m services.billing`: charges, estimates, invoices, payments."""
+
+from services.billing.api import routers
+from services.billing.handlers import handlers
+from services.billing.settings import BillingSettings
+from services.billing.tables import PACKAGE, TABLES
+from services.kit.auth import tokens
+from services.kit.business.service import Work, open_office, run
+from services.kit.errors import refusals_in_one_line
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    with refusals_in_one_line():
+        settings = BillingSettings.load()
+        office = open_office("billing", PACKAGE, TABLES, settings)
+        run(office, Work(handlers(office), routers(office)), tokens.BILLING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""What billing adds to the `spondyl` command."""
+
+import typer
+
+
+def register(root: typer.Typer) -> None:
+    """Add billing's commands: a group or a command a row, from the room that owns it."""
+    del root

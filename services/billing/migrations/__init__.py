@@ -1,0 +1,1 @@
+"""How billing's tables came to be, a step a file."""

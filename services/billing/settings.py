@@ -1,0 +1,18 @@
+"""What billing is told by the environment, beyond what every business service is."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.kit.business.service import BusinessSettings
+
+
+class BillingSettings(BusinessSettings):
+    """Settings of billing; a clinic's letterhead, bank and tax data are records."""
+
+    screening_url: str = Field(
+        "", description="Address of screening's HTTP API; empty: no names, so no estimates and no invoices."
+    )
+    identity_token: Path | None = Field(
+        None, description="File with the token of the role `identity` that screening is asked with."
+    )
