@@ -1,0 +1,136 @@
+"""What every room of billing speaks of: who sends, who pays, what was done, what it comes to.
+
+Money is Decimal euro with two places, in JSON a text such as "70.68"; databases keep whole cents.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from services.billing.goae.lines import Line, Words
+
+Language = Literal["de", "en"]
+Kind = Literal["invoice", "cancellation"]
+CENT: Final = Decimal("0.01")
+
+
+def cents(amount: Decimal) -> int:
+    """Whole cents of an amount in euro."""
+    return int(amount.quantize(CENT) * 100)
+
+
+def euro(whole_cents: int) -> Decimal:
+    """Euro of whole cents."""
+    return (Decimal(whole_cents) / 100).quantize(CENT)
+
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: str(value) if isinstance(value, (int, float)) else value),
+    Field(max_digits=11, decimal_places=2, allow_inf_nan=False),
+]
+
+
+class Frozen(BaseModel):
+    """Written once, never changed in place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Address(Frozen):
+    """Where somebody gets letters."""
+
+    street: Words
+    postal_code: Words
+    city: Words
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "DE"
+
+
+class Recipient(Frozen):
+    """Who pays: the patient, or whoever answers for one."""
+
+    name: Words
+    address: Address
+    email: str | None = None
+
+
+class Patient(Frozen):
+    """Who was treated, as the paper names them."""
+
+    id: UUID
+    name: Words
+    birth_date: date
+
+
+class Clinic(Frozen):
+    """A site's letterhead, bank and tax data. What is missing is named when an invoice is to be issued."""
+
+    name: Words
+    doctor: Words | None = None  # who answers for the treatment, with title
+    speciality: Words | None = None
+    address: Address | None = None
+    phone: Words | None = None
+    email: Words | None = None
+    website: Words | None = None
+    account_holder: Words | None = None
+    iban: str | None = None
+    bic: str | None = None
+    bank: Words | None = None
+    tax_number: Words | None = None  # BT-32
+    vat_id: Words | None = None  # BT-31, where there is one
+    identifier: Words | None = None  # BT-29: institution or doctor number; BR-CO-26 asks for it
+    payment_days: Annotated[int, Field(ge=0, le=365)] = 30
+    zone: str = "Europe/Berlin"
+
+
+class PricedLine(Frozen):
+    """A line with what the fee schedule says of it and what it comes to."""
+
+    line: Line
+    name: str  # the schedule's official text
+    section: str
+    points: int | None
+    minimum_min: int | None = None  # where the official text names one (§ 12 Abs. 2 Nr. 2 GOÄ)
+    gross: Money  # count times points, point value and factor, rounded once per service
+    reduction: Money = Decimal(0)  # § 6a GOÄ
+    amount: Money  # gross less the reduction
+
+
+class Outlay(Frozen):
+    """Something bought for this patient (§ 10 GOÄ)."""
+
+    date: date
+    text: Words
+    amount: Money
+    receipt: Words | None = None  # § 12 Abs. 2 Nr. 5 GOÄ: above 25.56 euro it comes with the paper
+
+
+class Paper(Frozen):
+    """An invoice or its cancellation, whole: everything that is printed, embedded and exported."""
+
+    id: UUID
+    kind: Kind = "invoice"
+    number: str
+    site: str
+    issued_on: date
+    due_on: date
+    clinic: Clinic
+    recipient: Recipient
+    patient: Patient
+    diagnosis: Words | None = None
+    lines: tuple[PricedLine, ...] = ()
+    outlays: tuple[Outlay, ...] = ()
+    total: Money  # negative on a cancellation
+    cancels: str | None = None  # the number of the invoice that is cancelled
+    cancels_on: date | None = None
+    remarks: tuple[Words, ...] = ()  # what a rule wants to be said on the paper
+    language: Language = "de"
+
+    @property
+    def period(self) -> tuple[date, date]:
+        """First and last day of what is charged."""
+        days = [one.line.date for one in self.lines] + [one.date for one in self.outlays]
+        return (min(days), max(days)) if days else (self.issued_on, self.issued_on)
