@@ -9,6 +9,8 @@ from services.screening.api import routers
 from services.screening.consent import signing
 from services.screening.exchange.watch import Watcher
 from services.screening.handlers import handlers
+from services.screening.patients import unneeded
+from services.screening.patients.attachments import Cabinet
 from services.screening.settings import ScreeningSettings
 from services.screening.tables import PACKAGE, TABLES
 
@@ -20,6 +22,7 @@ def main() -> None:
     with refusals_in_one_line():
         settings = ScreeningSettings.load()
         office = open_office("screening", PACKAGE, TABLES, settings)
+        unneeded.remove(office, Cabinet(office.directory))
         watcher = Watcher(office)
         work = Work(
             handlers(office),

@@ -7,12 +7,14 @@ from uuid import UUID
 from zipfile import ZipFile
 
 import pytest
+from access import somebody
 from PIL import Image
 from screening.screening_rig import PERSON
 
 from services.kit.database import reading
-from services.screening.patients import keeping, store
-from services.screening.patients.tables import ATTACHMENT, GRAM, NOTE, PATIENT, VERSION
+from services.screening.patients import keeping, store, unneeded
+from services.screening.patients.attachments import Cabinet
+from services.screening.patients.tables import ATTACHMENT, GRAM, NOTE, PATIENT, UNNEEDED, VERSION
 
 
 def picture():
@@ -176,3 +178,49 @@ def test_erasing_takes_everything_but_the_fact(either, monkeypatch):
     assert [it.read_bytes() for it in kept] == [PNG]
     erased = {it.data["patient"] for it in either.told("patient") if it.type == "patient.erased"}
     assert erased == {old, new}
+
+
+def test_an_erasure_that_was_cut_short_is_finished_at_the_next_start(either, monkeypatch):
+    """A power cut between the commit and the disk must not leave an MRI of somebody who is erased."""
+    patient, other = either.patient(), either.patient(given_name="Hans")
+    for whose, content in ((patient, PNG), (patient, PNG + b"\0"), (other, PNG)):
+        files = {"file": ("mrt.png", content)}
+        either.ask("POST", f"/patients/{whose}/attachments", data={"kind": "ct"}, files=files)
+    later = keeping._years_later(store.today(), 10)
+    monkeypatch.setattr(store, "today", lambda: later)
+    keeping.erase(either.office, somebody("administrator"), UUID(patient), "Frist")
+    cabinet = Cabinet(either.office.directory)
+    assert len(lying(either)) == 2
+    cut = Cut()
+    with pytest.raises(KeyboardInterrupt):
+        unneeded.remove(either.office, cut)
+    assert len(lying(either)) == 2
+    unneeded.remove(either.office, cabinet)
+    assert lying(either) == [PNG]
+    assert either.count(UNNEEDED) == 0
+
+
+def test_a_file_that_is_filed_again_while_an_erasure_is_finished_stays(rig, monkeypatch):
+    """The same picture of somebody else: what was unneeded a moment ago is theirs."""
+    patient, other = rig.patient(), rig.patient(given_name="Hans")
+    files = {"file": ("mrt.png", PNG)}
+    rig.ask("POST", f"/patients/{patient}/attachments", data={"kind": "ct"}, files=files)
+    later = keeping._years_later(store.today(), 10)
+    monkeypatch.setattr(store, "today", lambda: later)
+    keeping.erase(rig.office, somebody("administrator"), UUID(patient), "Frist")
+    rig.ask("POST", f"/patients/{other}/attachments", data={"kind": "ct"}, files=files)
+    unneeded.remove(rig.office, Cabinet(rig.office.directory))
+    assert lying(rig) == [PNG]
+
+
+class Cut:
+    """A disk at which the process is killed."""
+
+    def remove(self, _sha256):
+        """Never comes back."""
+        raise KeyboardInterrupt
+
+
+def lying(rig):
+    """What lies on the disk."""
+    return [it.read_bytes() for it in (rig.office.directory / "files").rglob("*") if it.is_file()]

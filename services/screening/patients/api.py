@@ -12,7 +12,16 @@ from services.kit.auth.principal import Principal, Sites
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
 from services.kit.database import reading
-from services.screening.patients import duplicates, findings_api, keeping, models, searching, showing, store
+from services.screening.patients import (
+    duplicates,
+    findings_api,
+    keeping,
+    models,
+    searching,
+    showing,
+    store,
+    unneeded,
+)
 from services.screening.patients.attachments import Cabinet
 
 CURSOR: Final = "spondyl-next-cursor"
@@ -252,5 +261,6 @@ def _add_merging(routes: APIRouter, office: Office, cabinet: Cabinet) -> None:
     def erase(who: Eraser, patient: UUID, body: Why) -> dict[str, Any]:
         """Erase it, once its retention is over; 409 says until when it is kept."""
         _known(office, who, "patients.erase", patient)
-        cabinet.remove(keeping.erase(office, who, patient, body.reason))
+        keeping.erase(office, who, patient, body.reason)
+        unneeded.remove(office, cabinet)
         return {"patient": str(patient), "erased": True}

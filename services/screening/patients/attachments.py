@@ -20,7 +20,7 @@ from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import instant_of
 from services.screening.errors import Conflict, Invalid, NotFound
-from services.screening.patients import keeping, store
+from services.screening.patients import keeping, store, unneeded
 from services.screening.patients.models import read_day
 from services.screening.patients.tables import ATTACHMENT, ATTACHMENT_BACK
 
@@ -95,10 +95,12 @@ class Cabinet:
         except OSError:
             return -1
 
-    def remove(self, checksums: Sequence[str]) -> None:
-        """After an erasure: these are nobody's any more."""
-        for sha256 in checksums:
-            self.path(sha256).unlink(missing_ok=True)
+    def remove(self, sha256: str) -> None:
+        """After an erasure: it is nobody's any more, and off the disk when this returns."""
+        path = self.path(sha256)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            files.flush_directory(path.parent)
 
 
 def file_it(office: Office, cabinet: Cabinet, who: Principal, patient: UUID, sent: Sent, most: int) -> UUID:
@@ -118,6 +120,8 @@ def file_it(office: Office, cabinet: Cabinet, who: Principal, patient: UUID, sen
     }  # fmt: skip
     with writing(office.engine) as connection:
         connection.execute(insert(ATTACHMENT), row | store.who_columns(who))
+        unneeded.keep(connection, sha256)
+        cabinet.put(sent.content)  # (again where an erasure has taken it away meanwhile)
     return attachment
 
 

@@ -18,7 +18,7 @@ from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import instant_of, now_us
 from services.screening.errors import Conflict, Invalid, NotFound
-from services.screening.patients import duplicates, parts, store
+from services.screening.patients import duplicates, parts, store, unneeded
 from services.screening.patients.models import MOST_NOTE, Content, File, plain
 from services.screening.patients.tables import ATTACHMENT, DISTINCT, MERGE, NOTE
 
@@ -322,10 +322,10 @@ def _years_later(day: date, years: int) -> date:
         return date(day.year + years, 3, 1)
 
 
-def erase(office: Office, who: Principal, patient: UUID, reason: str) -> list[str]:
+def erase(office: Office, who: Principal, patient: UUID, reason: str) -> None:
     """Erase the file with all merged into it, once its retention is over. Raises Conflict that says when.
 
-    Gives the checksums of files that nobody needs any more.
+    What lies on the disk for it is written down as unneeded; ``unneeded.remove`` takes it away.
     """
     kept = reason_of(reason)
     with reading(office.engine) as connection:
@@ -343,9 +343,8 @@ def erase(office: Office, who: Principal, patient: UUID, reason: str) -> list[st
         store.erase_rows(connection, ids)
         for one in ids:
             tell(office, connection, head["site"], "erased", patient=str(one))
-        left = set(_still_used(connection, files))
+        unneeded.add(connection, files)
     office.outbox.woken.set()
-    return [sha256 for sha256 in files if sha256 not in left]
 
 
 def _require_over(until: Retention) -> None:
@@ -369,11 +368,6 @@ def _require_over(until: Retention) -> None:
 def _files_of(connection: Connection, ids: Ids) -> list[str]:
     query = select(ATTACHMENT.c.sha256).where(ATTACHMENT.c.patient.in_([str(one) for one in ids])).distinct()
     return list(connection.execute(query).scalars())
-
-
-def _still_used(connection: Connection, files: Sequence[str]) -> list[str]:
-    query = select(ATTACHMENT.c.sha256).where(ATTACHMENT.c.sha256.in_(files)).distinct()
-    return list(connection.execute(query).scalars()) if files else []
 
 
 def require_site(who: Principal, permission: Permission, site: str) -> None:

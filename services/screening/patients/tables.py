@@ -106,3 +106,9 @@ ERASURE: Final = Table(
     Column("reason", REASON, nullable=False),
     Column("ended_on", DAY, nullable=False),
 )
+UNNEEDED: Final = Table(  # files that an erasure left to nobody and that may still lie on the disk
+    "patient_file_unneeded",
+    METADATA,
+    Column("sha256", SHA256, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+)
