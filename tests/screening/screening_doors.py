@@ -15,7 +15,7 @@ QUERIES = {
     "/patients/{patient}/decision": "?region=lumbar",
     **{
         f"/fhir/{kind}": f"?patient={UNKNOWN}"
-        for kind in ("QuestionnaireResponse", "Consent", "Procedure", "Observation", "Appointment")
+        for kind in ("QuestionnaireResponse", "Consent", "Procedure", "Observation")
     },
 }
 
@@ -30,7 +30,7 @@ def drawn():
 
 ANYBODYS = {"/instruments", "/adverse-kinds"}  # published questionnaires: nothing of anybody
 OTHERS = {  # path parameters that name no record which is there
-    "consent": UNKNOWN, "response": UNKNOWN, "observation": UNKNOWN, "appointment": UNKNOWN,
+    "consent": UNKNOWN, "response": UNKNOWN, "observation": UNKNOWN,
     "session": UNKNOWN, "version": UNKNOWN, "file": "0" * 64, "place": "1", "number": "3",
     "region": "lumbar", "rule": "claustrophobia", "kind": "leaflet-before", "language": "de",
 }  # fmt: skip

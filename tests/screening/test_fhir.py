@@ -12,9 +12,9 @@ from broker.contract import EVENT, STREAMS
 from broker.messages import ClinicEvent, Event
 from services.kit.business.inbox import Heard
 from services.kit.database import reading, writing
+from services.kit.fhir import SITE
 from services.screening.consent.words import POINTS
 from services.screening.exchange.fhir.consents import INFORMATION, REGION
-from services.screening.exchange.fhir.people import SITE
 from services.screening.exchange.fhir.questionnaires import ANSWERS
 from services.screening.exchange.fhir.treatments import PROCEDURES
 from services.screening.exchange.parts import PART
@@ -84,7 +84,7 @@ def test_a_patient_is_opened_read_found_and_corrected(rig):
     )
     assert (changed["meta"]["versionId"], changed["gender"]) == ("2", "other")
     said = refused(
-        rig, "PUT", f"Patient/{made['id']}", 409, json=PERSON, headers={"if-match": 'W/"1"'}
+        rig, "PUT", f"Patient/{made['id']}", 412, json=PERSON, headers={"if-match": 'W/"1"'}
     )  # fmt: skip
     assert "version 2" in said
     assert [event.type for event in rig.told("patient")] == ["patient.registered", "patient.changed"]
@@ -144,17 +144,13 @@ def test_a_duplicate_and_a_number_that_is_another_s_are_refused(rig):
     refused(rig, "POST", "Patient", 409, json={**PERSON, "identifier": []})
 
 
-def test_sessions_appointments_and_figures_are_read(rig):
+def test_sessions_and_figures_are_read(rig):
     """What the bus has said of a patient, as other systems read it."""
     patient = rig.patient("north")
-    session, appointment = treated(rig, patient)
+    session, _appointment = treated(rig, patient)
     (procedure,) = resources(fhir(rig, "GET", f"Procedure?patient=Patient/{patient}"))
     assert (procedure["id"], procedure["status"]) == (session, "completed")
     assert fhir(rig, "GET", f"Procedure/{session}") == procedure
-    (planned,) = resources(fhir(rig, "GET", f"Appointment?patient={patient}"))
-    assert (planned["id"], planned["status"]) == (appointment, "booked")
-    start = datetime.fromisoformat(planned["start"])
-    assert datetime.fromisoformat(planned["end"]) - start == timedelta(minutes=45)
     figures = {row["id"]: row for row in resources(fhir(rig, "GET", f"Observation?patient={patient}"))}
     assert figures[f"{session}-peak-n"]["valueQuantity"] == {
         "value": 400.0, "unit": "N", "system": "http://unitsofmeasure.org", "code": "N",
@@ -162,7 +158,17 @@ def test_sessions_appointments_and_figures_are_read(rig):
     assert figures[f"{session}-pain-before"]["valueInteger"] == 6
     assert fhir(rig, "GET", f"Observation/{patient}-weight")["valueQuantity"]["value"] == 70.5
     kinds = {row["resourceType"] for row in resources(fhir(rig, "GET", f"Patient/{patient}/$everything"))}
-    assert kinds == {"Patient", "Procedure", "Observation", "Appointment"}
+    assert kinds == {"Patient", "Procedure", "Observation"}
+
+
+def test_appointments_are_the_scheduler_s_and_stay_in_the_copy_of_the_file(rig):
+    """One home for each resource: two servers that answer for one appointment would contradict each other."""
+    patient = rig.patient("north")
+    _session, appointment = treated(rig, patient)
+    rig.ask("GET", f"/fhir/Appointment/{appointment}", role="clinician", status=404)
+    with reading(rig.engine) as connection:
+        kept = PART.rows(connection, [UUID(patient)])
+    assert appointment in {row.get("appointment") for row in kept}
 
 
 def operation(patient, **change):
@@ -340,11 +346,11 @@ def test_a_consent_that_the_law_does_not_know_is_refused(rig, points, change, sa
 def test_another_site_s_patient_does_not_exist_and_refusals_are_fhir_s(rig):
     """Whoever is of another site learns nothing, not even that there is something."""
     patient = rig.patient("north")
-    session, appointment = treated(rig, patient)
+    session, _appointment = treated(rig, patient)
     south = {"role": "clinician", "sites": ("south",)}
     for path in (
         f"Patient/{patient}", f"Patient/{patient}/$everything", f"Procedure?patient={patient}",
-        f"Procedure/{session}", f"Appointment/{appointment}", f"Observation/{patient}-weight",
+        f"Procedure/{session}", f"Observation/{patient}-weight",
         f"Observation/{uuid4()}", "Patient/no-uuid", "Consent/no-uuid", "Questionnaire/knee",
     ):  # fmt: skip
         assert "known here" in refused(rig, "GET", path, 404, **south)
@@ -360,7 +366,8 @@ def test_what_the_server_does_is_said_to_everybody(rig):
     """A system that connects asks this first."""
     found = fhir(rig, "GET", "metadata")
     kinds = {row["type"] for row in found["rest"][0]["resource"]}
-    assert {"Patient", "QuestionnaireResponse", "Consent", "Procedure", "Observation", "Appointment"} <= kinds
+    assert {"Patient", "QuestionnaireResponse", "Consent", "Procedure", "Observation"} <= kinds
+    assert "Appointment" not in kinds, "the scheduler's"
 
 
 def test_every_look_and_change_leaves_a_row(rig):

@@ -45,7 +45,7 @@ def session(connection: Connection, heard: Heard) -> None:
 
 
 def appointment(connection: Connection, heard: Heard) -> None:
-    """An appointment was made, moved or ended: kept for whoever reads FHIR."""
+    """An appointment was made, moved or ended: kept for the copy of the file (GDPR 15)."""
     event = heard.message
     if not isinstance(event, ClinicEvent) or event.type not in _STATES:
         return

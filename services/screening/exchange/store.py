@@ -171,15 +171,3 @@ def put_appointment(connection: Connection, row: dict[str, Any]) -> None:
     elif known["said_us"] <= row["said_us"]:
         given = {name: value for name, value in row.items() if value is not None}
         connection.execute(update(APPOINTMENT).where(key).values(**given))
-
-
-def appointments_of(connection: Connection, patients: Sequence[UUID]) -> list[RowMapping]:
-    """The appointments of these, the earliest first."""
-    query = select(APPOINTMENT).where(APPOINTMENT.c.patient.in_([str(one) for one in patients]))
-    return list(connection.execute(query.order_by(APPOINTMENT.c.starts_us)).mappings())
-
-
-def appointment_of(connection: Connection, appointment: UUID) -> RowMapping | None:
-    """One appointment."""
-    query = select(APPOINTMENT).where(APPOINTMENT.c.appointment == str(appointment))
-    return connection.execute(query).mappings().first()

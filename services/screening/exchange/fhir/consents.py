@@ -14,9 +14,9 @@ from sqlalchemy import Connection, select
 
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
+from services.kit.fhir import FhirInvalid, Resource, checked
 from services.screening.consent import signing, store, taking
 from services.screening.consent.tables import CONSENT
-from services.screening.exchange.fhir.checking import FhirInvalid, Resource, checked
 from services.screening.exchange.fhir.treatments import reference
 from services.screening.patients.models import File
 from services.screening.patients.store import family

@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.kit.fhir import FhirInvalid, Resource, checked
 from services.kit.moments import now_us
 from services.screening.errors import Conflict
-from services.screening.exchange.fhir.checking import FhirInvalid, Resource, checked
 from services.screening.exchange.fhir.treatments import PROCEDURES, reference
 from services.screening.exchange.tables import PROCEDURE
 from services.screening.patients.models import File

@@ -5,12 +5,10 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
-from services.screening.exchange.fhir.checking import FhirInvalid, Resource, checked
+from services.kit.fhir import SITE, URN, FhirInvalid, Resource, checked
 from services.screening.patients.models import Content, File
 from services.screening.patients.models import read as read_content
 
-URN: Final = "urn:ietf:rfc:3986"
-SITE: Final = "urn:spondyl:site"
 INSURANCE: Final = "http://fhir.de/sid/pkv/kvid-10"
 _GENDERS: Final = {"female": "female", "male": "male", "diverse": "other", "unspecified": "unknown"}
 _SEXES: Final = {"female": "female", "male": "male", "other": "diverse", "unknown": "unspecified"}

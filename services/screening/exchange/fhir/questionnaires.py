@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from services.screening.exchange.fhir.checking import FhirInvalid, Resource, checked
+from services.kit.fhir import FhirInvalid, Resource, checked
 from services.screening.exchange.fhir.treatments import reference
 from services.screening.rules.store import Given
 

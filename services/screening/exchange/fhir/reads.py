@@ -11,11 +11,11 @@ from sqlalchemy import Connection, select
 from services.kit.auth.principal import Principal, Sites
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
+from services.kit.fhir import FhirInvalid, Resource
 from services.kit.moments import instant_of
 from services.screening.errors import NotFound
 from services.screening.exchange import store
 from services.screening.exchange.fhir import consents, elsewhere, people, questionnaires, treatments
-from services.screening.exchange.fhir.checking import FhirInvalid, Resource
 from services.screening.exchange.tables import IDENTIFIER
 from services.screening.outcomes import store as outcomes
 from services.screening.patients import keeping
@@ -156,19 +156,12 @@ def observations(_office: Office, connection: Connection, found: File) -> list[R
     return made
 
 
-def appointments(_office: Office, connection: Connection, found: File) -> list[Resource]:
-    """Appointments."""
-    rows = store.appointments_of(connection, family(connection, found.patient))
-    return [treatments.appointment(row, found.patient) for row in rows]
-
-
 Take = Callable[[Office, Connection, File], list[Resource]]
 BELONGINGS: Final[Mapping[str, Take]] = {
     "QuestionnaireResponse": responses,
     "Consent": consents.consents,
     "Procedure": procedures,
     "Observation": observations,
-    "Appointment": appointments,
 }
 
 
@@ -200,12 +193,6 @@ def _of_procedure(connection: Connection, name: str) -> UUID | None:
     return _of_session(connection, name) or (elsewhere.patient_of(connection, key) if key else None)
 
 
-def _of_appointment(connection: Connection, name: str) -> UUID | None:
-    key = _uuid(name)
-    row = store.appointment_of(connection, key) if key else None
-    return UUID(row["patient"]) if row else None
-
-
 def _of_observation(connection: Connection, name: str) -> UUID | None:
     """Its id begins with that of a session, an outcome or a patient."""
     key = _uuid(name)
@@ -218,5 +205,4 @@ _OWNERS: Final[Mapping[str, Callable[[Connection, str], UUID | None]]] = {
     "Consent": consents.patient_of,
     "Procedure": _of_procedure,
     "Observation": _of_observation,
-    "Appointment": _of_appointment,
 }

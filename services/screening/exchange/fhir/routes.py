@@ -10,11 +10,10 @@ from services.kit.auth.guard import allow, public, sites_for
 from services.kit.auth.principal import Principal, Sites
 from services.kit.business.service import Office
 from services.kit.database import reading
+from services.kit.fhir import FhirRoute, answered, base_of, bundle
 from services.screening.errors import NotFound
 from services.screening.exchange.fhir import reads, writes
-from services.screening.exchange.fhir.answering import FhirRoute, answered
 from services.screening.exchange.fhir.capability import statement
-from services.screening.exchange.fhir.checking import bundle
 
 Used = Annotated[Principal, allow("exchange.use")]
 UsedAt = Annotated[Sites, sites_for("exchange.use")]
@@ -64,7 +63,7 @@ def _patients(office: Office, routes: APIRouter) -> None:
         with reading(office.engine) as connection:
             found = reads.patients(connection, sites, asked)
         office.seen(who, "fhir.searched", "Patient", None, shown=len(found))
-        return answered(bundle(found, _base(request)))
+        return answered(bundle(found, base_of(request)))
 
     @routes.get("/Patient/{patient}")
     def read(patient: str, who: Used) -> JSONResponse:
@@ -85,12 +84,12 @@ def _patients(office: Office, routes: APIRouter) -> None:
             for take in reads.BELONGINGS.values():
                 found += take(office, connection, file)
         office.seen(who, "fhir.read", str(file.patient), file.site, kind="everything")
-        return answered(bundle(found, _base(request)))
+        return answered(bundle(found, base_of(request)))
 
     @routes.post("/Patient")
     def create(request: Request, body: Sent, who: Writes, _also: Used) -> JSONResponse:
         """Open a file; whom it may be a duplicate of is refused."""
-        return answered(writes.create_patient(office, who, body), 201, _base(request))
+        return answered(writes.create_patient(office, who, body), 201, base_of(request))
 
     @routes.put("/Patient/{patient}")
     def update(
@@ -99,7 +98,7 @@ def _patients(office: Office, routes: APIRouter) -> None:
     ) -> JSONResponse:  # fmt: skip
         """A new version of what a Patient says; with `If-Match`, of the version that was read."""
         found = writes.update_patient(office, who, _id(patient, "Patient"), body, if_match)
-        return answered(found, 200, _base(request))
+        return answered(found, 200, base_of(request))
 
 
 class _Belongings:
@@ -116,7 +115,7 @@ class _Belongings:
             _require(kind, who, file)
             found = reads.BELONGINGS[kind](office, connection, file)
         office.seen(who, "fhir.searched", str(file.patient), file.site, kind=kind)
-        return answered(bundle(found, _base(request)))
+        return answered(bundle(found, base_of(request)))
 
     def one(self, kind: str, who: Principal, name: str) -> JSONResponse:
         """One of them."""
@@ -156,7 +155,7 @@ def _declared(routes: APIRouter, of: _Belongings) -> None:
 
 
 def _treated(routes: APIRouter, of: _Belongings) -> None:
-    """What was done, measured, and is planned."""
+    """What was done, and measured."""
 
     @routes.get("/Procedure")
     def procedures(request: Request, who: Used, patient: Whose) -> JSONResponse:
@@ -178,42 +177,32 @@ def _treated(routes: APIRouter, of: _Belongings) -> None:
         """One observation."""
         return of.one("Observation", who, observation)
 
-    @routes.get("/Appointment")
-    def appointments(request: Request, who: Used, patient: Whose) -> JSONResponse:
-        """Somebody's appointments, as the scheduler has said them."""
-        return of.listed("Appointment", request, who, patient)
-
-    @routes.get("/Appointment/{appointment}")
-    def appointment(appointment: str, who: Used) -> JSONResponse:
-        """One appointment."""
-        return of.one("Appointment", who, appointment)
-
 
 def _created(office: Office, routes: APIRouter) -> None:
     @routes.post("/QuestionnaireResponse")
     def answer(request: Request, body: Sent, who: Answers, _also: Used) -> JSONResponse:
         """Keep answers; all of them or, where one is wrong, none. A new answer suspends what it concerns."""
-        return answered(writes.answer(office, who, body), 201, _base(request))
+        return answered(writes.answer(office, who, body), 201, base_of(request))
 
     @routes.post("/Consent")
     def consent(request: Request, body: Sent, who: Consents, _also: Used) -> JSONResponse:
         """Keep a declaration that was signed on paper, with the oral information before it (BGB 630e)."""
-        return answered(writes.consent(office, who, body), 201, _base(request))
+        return answered(writes.consent(office, who, body), 201, base_of(request))
 
     @routes.put("/Consent/{consent}")
     def withdraw(request: Request, consent: str, body: Sent, who: Consents, _also: Used) -> JSONResponse:
         """Withdraw a consent (`inactive`); it suspends what it concerns at once."""
-        return answered(writes.withdraw(office, who, consent, body), 200, _base(request))
+        return answered(writes.withdraw(office, who, consent, body), 200, base_of(request))
 
     @routes.post("/Procedure")
     def procedure(request: Request, body: Sent, who: Writes, _also: Used) -> JSONResponse:
         """Keep what was done elsewhere, an operation or injections; it decides nothing by itself."""
-        return answered(writes.procedure(office, who, body), 201, _base(request))
+        return answered(writes.procedure(office, who, body), 201, base_of(request))
 
     @routes.post("/Observation")
     def observe(request: Request, body: Sent, who: Measures, _also: Used) -> JSONResponse:
         """Keep a pain score, a body weight or a body height."""
-        return answered(writes.observe(office, who, body), 201, _base(request))
+        return answered(writes.observe(office, who, body), 201, base_of(request))
 
 
 def _require(kind: str, who: Principal, file: Any) -> None:
@@ -231,7 +220,3 @@ def _id(text: str, kind: str) -> UUID:
 def _unknown(kind: str, name: str) -> NotFound:
     english = f"no {kind} {name[:80]} is known here"
     return NotFound(english, {"de": f"{kind} {name[:80]} ist hier nicht bekannt.", "en": english})
-
-
-def _base(request: Request) -> str:
-    return f"{str(request.base_url).rstrip('/')}/fhir"

@@ -1,16 +1,13 @@
-"""Procedure, Observation and Appointment: sessions, what was measured, when somebody comes."""
+"""Procedure and Observation: sessions, and what was measured."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
 from broker.messages import SessionSummary
-from services.kit.moments import instant_of
-from services.screening.exchange.fhir.checking import FhirInvalid, Kind, Resource, checked
-from services.screening.exchange.fhir.people import URN
+from services.kit.fhir import URN, FhirInvalid, Kind, Resource, checked
 from services.screening.outcomes.models import Outcome
 from services.screening.patients.models import File
 
@@ -21,12 +18,7 @@ UCUM: Final = "http://unitsofmeasure.org"
 PAIN: Final = "72514-3"
 WEIGHT: Final = "29463-7"
 HEIGHT: Final = "8302-2"
-APPOINTMENT: Final = timedelta(minutes=45)  # where the scheduler has not said how long
 _REGIONS: Final = {"lumbar": "Lumbar spine", "cervical": "Cervical spine"}
-_STATES: Final = {
-    "booked": "booked", "cancelled": "cancelled", "missed": "noshow", "completed": "fulfilled",
-    "undecided": "arrived",
-}  # fmt: skip
 _SCORES: Final = {"odi": "Oswestry-style score", "ndi": "Neck-disability-style score"}
 
 
@@ -117,28 +109,6 @@ def of_file(file: File) -> Iterator[Resource]:
             coded = {"coding": [{"system": LOINC, "code": code}], "text": text}
             at = file.at.isoformat()
             yield _observation(f"{file.patient}-{name}", file.patient, coded, at, _quantity(value, unit), {})
-
-
-def appointment(row: RowMapping, patient: UUID) -> Resource:
-    """An appointment, as the scheduler has said it."""
-    made: Resource = {
-        "resourceType": "Appointment",
-        "id": row["appointment"],
-        "status": _STATES[row["state"]],
-        "description": "Spinal decompression" + (f", session {row['number']}" if row["number"] else ""),
-        "participant": [{"actor": reference(patient), "status": "accepted"}],
-    }
-    if row["device"]:
-        device = {"identifier": {"system": "urn:spondyl:device", "value": f"{row['site']}/{row['device']}"}}
-        made["participant"].append({"actor": device, "status": "accepted"})
-    if row["starts_us"] is not None:
-        start = instant_of(row["starts_us"])
-        ends_us = row["ends_us"]
-        end = instant_of(ends_us) if ends_us else start + APPOINTMENT
-        made |= {"start": start.isoformat(), "end": end.isoformat()}
-    if row["state"] == "cancelled" and row["reason"]:
-        made["cancelationReason"] = {"text": row["reason"]}
-    return checked("Appointment", made)
 
 
 def said_of(observation: Resource) -> tuple[str, float]:

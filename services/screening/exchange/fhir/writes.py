@@ -10,17 +10,16 @@ from services.kit.auth.guard import lacking
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.kit.fhir import SITE, FhirInvalid, FhirStale, Resource, checked, version_of
 from services.screening.errors import Conflict
 from services.screening.exchange import store, taking
 from services.screening.exchange.fhir import consents, elsewhere, people, questionnaires, reads, treatments
-from services.screening.exchange.fhir.checking import FhirInvalid, Resource, checked
 from services.screening.outcomes import entry
 from services.screening.patients import keeping
 from services.screening.patients.models import Content, File
 from services.screening.patients.models import read as read_content
 from services.screening.rules import taking as rules
 
-_VERSION: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
 REASON: Final = "FHIR"
 
 
@@ -56,7 +55,9 @@ def update_patient(
             if owner not in (None, file.patient):
                 raise _taken(system, value, owner)
     content = people.content_of(sent, file.content)
-    version = _version(if_match) if if_match else file.version
+    version = version_of(if_match) if if_match else file.version
+    if version != file.version:
+        raise FhirStale(version, file.version)
     changed = keeping.correct(office, who, file.patient, content, version, REASON)
     _number(office, who, changed, numbers)
     return _shown(office, changed.patient, who)
@@ -68,9 +69,7 @@ def _site(who: Principal, said: str | None) -> str:
     if said is None and sites is not None and len(sites) == 1:
         return next(iter(sites))
     if said is None:
-        raise FhirInvalid(
-            [("Patient.managingOrganization.identifier", f"is needed: a site, system {people.SITE}")]
-        )
+        raise FhirInvalid([("Patient.managingOrganization.identifier", f"is needed: a site, system {SITE}")])
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", said) or len(said) > 40:  # noqa: PLR2004  (a name in topics)
         raise FhirInvalid([("Patient.managingOrganization.identifier", f"is {said[:40]!r}: no site's name")])
     for permission in ("patients.write", "exchange.use"):
@@ -84,13 +83,6 @@ def _number(office: Office, who: Principal, file: File, numbers: list[tuple[str,
         with writing(office.engine) as connection:
             for system, value in numbers:
                 taking.number(connection, who, file.site, system[:200], value[:200], file.patient)
-
-
-def _version(if_match: str) -> int:
-    fits = _VERSION.fullmatch(if_match.strip())
-    if fits is None:
-        raise FhirInvalid([("If-Match", f'is {if_match!r}: a version is needed, as W/"3"')])
-    return int(fits[1])
 
 
 def _shown(office: Office, patient: UUID, who: Principal) -> Resource:
