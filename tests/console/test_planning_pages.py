@@ -269,14 +269,23 @@ def replanned(rig):
     cure = rig.cure(rig.patient("Nygård", "Pia"), device="bed-01", times=[["15:00", "17:30"]])
     one = cure["appointments"][0]
     day = wall(one).date()
-    form = {"site": "north", "out": "device:bed-01", "from": f"{day}T00:00", "to": f"{day}T23:55"}
+    span = {"from": f"{day}T00:00", "to": f"{day}T23:55", "reason": "smells of smoke"}
+    form = {"site": "north", "out": "device:bed-01", **span}
     page = rig.client().request("POST", "/replanning", data=form)
     assert "Nygård, Pia" in shown(page)
     assert "Nothing is changed yet." in shown(page)
     assert rig.scheduler.ask("GET", f"/appointments/{one['appointment']}")["starts_at"] == one["starts_at"]
     replan = re.search(r"/replanning/([^/]+)/apply", page.text)[1]
-    done = rig.client().request("POST", f"/replanning/{replan}/apply", data={"site": "north"})
+    assert re.search(r'name="outage" value="yes" checked', page.text), (
+        "the outage is entered unless told not to"
+    )
+    sent = {"site": "north", "outage": "yes"}
+    done = rig.client().request("POST", f"/replanning/{replan}/apply", data=sent)
     assert done.status_code == SEE_OTHER, shown(done, done.status_code)
+    told = rig.client().get(done.headers["location"])
+    assert "Entered as an outage: bed-01, " in shown(told)
+    assert 'href="/resources?site=north#outages"' in told.text
+    assert "smells of smoke" in shown(rig.client().get("/resources?site=north"))
     now = rig.scheduler.ask("GET", f"/appointments/{one['appointment']}")
     assert (now["device"], now["starts_at"]) != (one["device"], one["starts_at"])
     backwards = rig.client().request("POST", "/replanning", data=form | {"to": form["from"]})
