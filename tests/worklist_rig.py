@@ -73,15 +73,15 @@ class ListedClinic(Clinic):
         """A bedside that asks the lists."""
         return super().new_bedside(admission=self.admission, **options)
 
+    def token(self, valid_from, patient=PATIENT, region="cervical"):
+        """A clearance of two days."""
+        return issue(self.keys.private, patient, region, valid_for=timedelta(days=2), valid_from=valid_from)[
+            0
+        ]
+
     def entry(self, *, cleared=True, **options):
         """An appointment of this clinic."""
         region = (options.get("prescription") or NECK)["region"]
         patient = options.get("patient", PATIENT)
-        token = issue(
-            self.keys.private,
-            patient,
-            region,
-            valid_for=timedelta(days=2),
-            valid_from=NOW - timedelta(hours=1),
-        )[0]
+        token = self.token(NOW - timedelta(hours=1), patient, region)
         return entry(self.key, token if cleared else None, **options)

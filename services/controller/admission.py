@@ -5,6 +5,8 @@ Asked before a patient is confirmed, and before every start, resume and change. 
 say what is refused, since when, why, and who may restore it.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,7 +17,8 @@ from services.controller.errors import SessionRefused
 from services.controller.store import Session
 from services.controller.words import Words
 from services.controller.worklists import AHEAD, Worklists
-from services.kit.clearance import Clocks
+from services.kit.clearance import Clearance, Clocks
+from services.kit.errors import ClearanceError
 
 HOUR_S: Final = 3600.0
 
@@ -66,6 +69,19 @@ _EXPIRED: Final = Words(
     "{action} is refused: the clearance of this session was valid until {until}; screening gives a new one",
     "{action} ist gesperrt: die Freigabe dieser Sitzung galt bis {until}; die Aufnahme erteilt eine neue",
 )
+_OLDER: Final = Words(
+    "confirm is refused: this clearance is of {issued}, and the worklist of {at} has a newer one, {newer}; "
+    "take the patient from today's list, or that clearance",
+    "confirm ist gesperrt: diese Freigabe ist von {issued}, und die Terminliste von {at} hat eine neuere, "
+    "{newer}; den Patienten aus der heutigen Liste nehmen, oder jene Freigabe",
+)
+_BEFORE: Final = Words(
+    "confirm is refused: this clearance is of {issued}, before the suspension of {since} that took it back; "
+    "screening gave a new one when a clinician restored the treatment, or gives one",
+    "confirm ist gesperrt: diese Freigabe ist von {issued}, vor der Aussetzung vom {since}, die sie "
+    "zurückgenommen hat; die Aufnahme erteilte eine neue, als die Behandlung ärztlich wieder freigegeben "
+    "wurde, oder erteilt sie noch",
+)
 _SILENT: Final = Words(
     "This gateway has not heard from the centre since {at}, {hours} h ago (limit {limit} h): suspensions "
     "and new "
@@ -86,6 +102,14 @@ _CLOCK: Final = Words(
     "that was nobody knows. Ask the desk before you start, and have the clock set.",
     "Die Uhr dieses Gateways geht nach: die Zentrale meldete sich um {at}, hier liegt das in der Zukunft. "
     "Wie lange das her ist, weiß niemand. Vor dem Start am Empfang nachfragen und die Uhr stellen lassen.",
+)
+_DOUBTED: Final = Words(
+    "This gateway's clock is behind, or the centre's was ahead: the newest list is of {at}, which is still "
+    "to come here. An older one of {older} came since and is not believed: of it only suspensions count. Ask "
+    "the desk before you start, and have the clock set.",
+    "Die Uhr dieses Gateways geht nach, oder die der Zentrale ging vor: die neueste Liste ist von {at}, hier "
+    "liegt das in der Zukunft. Danach kam eine ältere von {older}; ihr wird nicht geglaubt, nur ihre "
+    "Aussetzungen zählen. Vor dem Start am Empfang nachfragen und die Uhr stellen lassen.",
 )
 _DAMAGED: Final = Words(
     "The list of {devices} cannot be read: suspensions are not all known here until the centre is heard "
@@ -143,6 +167,27 @@ class Admission:
         if until is not None and self._clocks.now()[0] >= until.timestamp():
             raise _refusal(_EXPIRED.format(action=action, until=told(until)))
 
+    def require_newest(self, given: Clearance, read: Callable[[str], Clearance]) -> None:
+        """Raise SessionRefused for a clearance that what was told since has overtaken, expired or not.
+
+        ``read`` tells what a token of the lists says.
+        """
+        since = self.worklists.known.suspended_since(given.patient, given.region)
+        if since is not None and given.valid_from < since.replace(microsecond=0):
+            raise _refusal(_BEFORE.format(issued=told(given.valid_from), since=told(since)))
+        for token in self.worklists.clearances(given.patient):
+            with suppress(ClearanceError):  # a token that is none takes nothing back
+                newer = read(token)
+                if newer.region == given.region and newer.valid_from > given.valid_from:
+                    at = self.heard_at()
+                    raise _refusal(
+                        _OLDER.format(
+                            issued=told(given.valid_from),
+                            newer=told(newer.valid_from),
+                            at=told(at) if at else "-",
+                        )
+                    )
+
     def require_known(self, action: str) -> None:
         """Raise SessionRefused when nobody can tell whose session it is and somebody is suspended."""
         self.worklists.refresh()
@@ -170,10 +215,16 @@ class Admission:
             return _NEVER_HEARD
         ago_h = (self._clocks.now()[0] - newest.at.timestamp()) / HOUR_S
         if ago_h * HOUR_S < -AHEAD.total_seconds():
-            return _CLOCK.format(at=told(newest.at))
+            return self._of_a_wrong_clock(newest.at)
         if ago_h < self._silent_after_h:
             return None
         return _SILENT.format(at=told(newest.at), hours=f"{ago_h:.0f}", limit=f"{self._silent_after_h:g}")
+
+    def _of_a_wrong_clock(self, newest: datetime) -> Words:
+        doubted = self.worklists.doubted()
+        if doubted is None:
+            return _CLOCK.format(at=told(newest))
+        return _DOUBTED.format(at=told(newest), older=told(doubted.at))
 
     def heard_at(self) -> datetime | None:
         """When the centre said what is known here."""

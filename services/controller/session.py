@@ -29,7 +29,7 @@ from services.controller.records import Record, Records, best_effort
 from services.controller.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.store import NewSession, Session, Store
 from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
-from services.kit.clearance import Clocks, verify
+from services.kit.clearance import Clocks, read, verify
 from services.kit.errors import ClearanceError, PrescriptionError
 from services.kit.therapy import prescription as rx
 from services.kit.therapy.prescription import Prescription
@@ -145,6 +145,7 @@ class Bedside:
         if self.admission is not None:
             whom = Whom(request.patient, prescription.region, request.appointment, clearance.valid_until)
             self.admission.require("confirm", whom)
+            self.admission.require_newest(clearance, lambda token: read(token, self._key()))
         phase = layout.PHASES[self.sample(memory, bed)[2][layout.S_PHASE]]
         if phase != "idle":
             words = REFUSALS[layout.REFUSAL_PHASE].format(action="confirm", phase=phase)

@@ -12,6 +12,7 @@ from worklist_rig import NOW, PERSON, Centre, ListedClinic, suspension
 from services.controller.admission import REASONS, Admission
 from services.controller.errors import SessionRefused
 from services.controller.known_sessions import KnownSessions
+from services.controller.models import Confirm
 from services.controller.panel import pages
 from services.controller.suspending import Suspender
 from services.controller.worklists import DIRECTORY, Worklists
@@ -135,6 +136,22 @@ def test_an_appointment_without_a_clearance_starts_nothing(clinic, by_appointmen
     clinic.centre.says(one.model_copy(update={"clearance": None}))
     with pytest.raises(SessionRefused, match="has no clearance in force for this appointment"):
         clinic.bedside.act("bed-01", "start")
+
+
+def test_an_older_clearance_that_has_not_expired_confirms_nobody(clinic):
+    """A token that still lies on a desk does not outlive what a clinician said after it was signed."""
+    old = clinic.request(clearance=clinic.token(NOW - timedelta(hours=2)))
+    clinic.centre.says(clinic.entry())
+    with pytest.raises(SessionRefused, match=r"has a newer one") as refusal:
+        clinic.bedside.confirm("bed-01", Confirm(**old))
+    assert "hat eine neuere" in refusal.value.german
+    clinic.centre.says(suspended=[suspension()])
+    clinic.centre.says()
+    with pytest.raises(SessionRefused, match=r"before the suspension of") as refusal:
+        clinic.bedside.confirm("bed-01", Confirm(**old))
+    assert "vor der Aussetzung" in refusal.value.german
+    assert clinic.phase() == "idle"
+    assert clinic.confirm().patient == PATIENT
 
 
 def test_a_silent_centre_is_said_and_must_be_seen_before_each_start(clinic, panel, hands):

@@ -6,7 +6,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from worklist_rig import NOW, Centre, entry, suspension
 
 from services.controller import worklists
+from services.controller.admission import Admission
 from services.controller.worklists import Worklists
+from services.kit.clearance import Clocks
 
 KEY = X25519PrivateKey.generate()
 
@@ -33,9 +35,8 @@ def test_the_newest_list_is_kept_and_an_older_one_leaves_it(tmp_path):
 def test_a_list_of_the_future_is_not_the_newest_for_ever(tmp_path):
     """A centre whose clock ran ahead must not keep every later suspension out."""
     other = uuid4()
-    ahead = Centre(tmp_path, now=(NOW + timedelta(days=400)).timestamp)
-    assert ahead.says(at=NOW + timedelta(days=400))
     centre = Centre(tmp_path)
+    assert centre.says(at=NOW + timedelta(days=400))
     assert centre.says(suspended=[suspension()])
     assert held(tmp_path).suspension(PATIENT, "lumbar") is not None
     assert centre.says(device="bed-02", at=NOW + timedelta(days=2), suspended=[suspension(other)])
@@ -89,3 +90,41 @@ def test_a_clock_set_back_lets_a_new_suspension_in_and_no_older_list(tmp_path):
     assert held(tmp_path).suspension(PATIENT, "lumbar") is not None
     assert not centre.says(at=NOW - timedelta(hours=1))
     assert held(tmp_path).suspension(PATIENT, "lumbar") is not None
+
+
+def test_a_clock_set_back_across_a_reboot_makes_no_replayed_list_believed(tmp_path):
+    """With an empty battery an old list looked right: whoever was suspended since was treated."""
+    earlier, back = NOW - timedelta(days=10), NOW - timedelta(days=9)
+    Centre(tmp_path).says(suspended=[suspension()])
+    rebooted = Centre(tmp_path, now=back.timestamp)
+    assert not rebooted.says(at=earlier)
+    assert rebooted.says(at=NOW + timedelta(hours=1), suspended=[suspension()])
+    assert not Centre(tmp_path, now=back.timestamp).says(at=earlier)
+    found = held(tmp_path)
+    assert found.newest().at == NOW + timedelta(hours=1)
+    assert found.suspension(PATIENT, "lumbar") is not None
+
+
+def test_what_a_list_that_is_not_believed_suspends_is_suspended(tmp_path):
+    """Perhaps it was the centre's clock that was wrong: nobody is treated whom either word is against."""
+    both_ahead = (NOW + timedelta(days=30)).timestamp
+    Centre(tmp_path, now=both_ahead).says(at=NOW + timedelta(days=30))
+    centre, admission = Centre(tmp_path), Admission(Worklists(tmp_path), Clocks())
+    assert not centre.says(suspended=[suspension()])
+    admission.worklists.refresh()
+    assert admission.worklists.suspension(PATIENT, "lumbar") is not None
+    assert "is not believed" in admission.silence().en
+    assert "wird nicht geglaubt" in admission.silence().de
+    assert centre.says(at=NOW + timedelta(days=31))
+    admission.worklists.refresh()
+    assert admission.worklists.suspended() == []
+
+
+def test_a_lost_list_lets_no_older_one_in(tmp_path):
+    """How new a bed's list was is known beyond the file that had it."""
+    centre = Centre(tmp_path)
+    centre.says(suspended=[suspension()])
+    (tmp_path / worklists.DIRECTORY / "bed-01.json").write_bytes(b"{")
+    assert not centre.says(at=NOW - timedelta(hours=2))
+    assert held(tmp_path).newest() is None
+    assert centre.says(suspended=[suspension()])
