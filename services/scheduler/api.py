@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
-from services.scheduler.booking import api_appointments, api_cures
+from services.scheduler.booking import api_appointments, api_cures, api_replanning, api_waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
 from services.scheduler.notices import api as notices
@@ -17,5 +17,7 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         resources.router(office, now),
         api_cures.router(desk),
         api_appointments.router(desk),
+        api_waiting.router(desk),
+        api_replanning.router(desk),
         notices.router(office, now),
     ]

@@ -50,7 +50,9 @@ def router(desk: Desk) -> APIRouter:
     """The routes."""
     made = APIRouter(tags=["cures"])
     _planning(made, desk)
+    _booking(made, desk)
     _reading(made, desk)
+    _proposing(made, desk)
     _prescribing(made, desk)
     return made
 
@@ -82,6 +84,8 @@ def _planning(router: APIRouter, desk: Desk) -> None:
         desk.office.seen(who, "cure.previewed", f"patient {body.patient}", body.site)
         return series.preview(desk, body)
 
+
+def _booking(router: APIRouter, desk: Desk) -> None:
     @router.post("/cures", status_code=201)
     def cure_new(body: CureAsked, who: Planning) -> Row:
         """Book the whole series or nothing; the same `request` again is the same cure."""
@@ -137,7 +141,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
         return found
 
 
-def _prescribing(router: APIRouter, desk: Desk) -> None:
+def _proposing(router: APIRouter, desk: Desk) -> None:
     @router.get("/cures/{cure}/proposal")
     def cure_proposal(cure: UUID, who: Seeing) -> Row:
         """The next session's prescription as the rules say it, with the reason."""
@@ -155,6 +159,8 @@ def _prescribing(router: APIRouter, desk: Desk) -> None:
             "rules": progression.shown_refusals(found.refusals), "gate": rules.gate(known),
         }  # fmt: skip
 
+
+def _prescribing(router: APIRouter, desk: Desk) -> None:
     @router.post("/cures/{cure}/prescriptions", status_code=201)
     def prescription_new(cure: UUID, body: Prescribed, who: Signing) -> Row:
         """Sign the prescription of a session that is still to come."""

@@ -33,6 +33,7 @@ from services.scheduler.resources.models import WEEKDAYS
 Row = dict[str, Any]
 Done = TypeVar("Done")
 Given = ParamSpec("Given")
+Still = Callable[[Connection], None]  # asked inside the transaction, raises when it is not to be any more
 STATES: Final[dict[str, Text]] = {
     "booked": {"de": "gebucht", "en": "booked"},
     "completed": {"de": "abgeschlossen", "en": "completed"},
@@ -168,7 +169,11 @@ def check_move(desk: Desk, appointment: UUID, wanted: Moved) -> list[Row]:
     return [reason.row() for reason in found.reasons] if isinstance(found, Refused) else []
 
 
-def move(desk: Desk, appointment: UUID, wanted: Moved, by: str) -> list[Appointment]:
+def at_once(_connection: Connection) -> None:
+    """Nothing more is asked before the change."""
+
+
+def move(desk: Desk, appointment: UUID, wanted: Moved, by: str, still: Still = at_once) -> list[Appointment]:
     """Move it, or it and every following one. Raises Conflict with the rules and what would work."""
 
     def once() -> list[Appointment] | None:
@@ -180,6 +185,7 @@ def move(desk: Desk, appointment: UUID, wanted: Moved, by: str) -> list[Appointm
         with desk.writing() as connection:
             if not unchanged(desk, connection, course):
                 return None
+            still(connection)
             put_moved(desk, connection, changed, by, wanted.reason)
         return changed
 
@@ -299,10 +305,13 @@ def at_place(course: Course, one: Appointment, placed: Placed) -> Appointment:
 
 # --- cancel, confirm, missed ----------------------------------------------------------------------------
 @steadily
-def cancel(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -> list[Appointment]:
+def cancel(
+    desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str, still: Still = at_once
+) -> list[Appointment]:
     """Call it off, or it and every following one; called off twice is once."""
     with desk.writing() as connection:
         one = held_fast(connection, appointment)
+        still(connection)
         if one.state == "cancelled" and scope == "this":
             return []
         if scope == "this" or one.state == "booked":
@@ -324,10 +333,11 @@ def confirm(desk: Desk, appointment: UUID, scope: Scope, reason: str, by: str) -
 
 
 @steadily
-def miss(desk: Desk, appointment: UUID, reason: str, by: str) -> list[Appointment]:
+def miss(desk: Desk, appointment: UUID, reason: str, by: str, still: Still = at_once) -> list[Appointment]:
     """The patient did not come. Raises Conflict before it began."""
     with desk.writing() as connection:
         one = held_fast(connection, appointment)
+        still(connection)
         if one.state == "missed":
             return []
         if one.state == "booked" and one.starts_at > desk.now():

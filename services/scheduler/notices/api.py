@@ -97,18 +97,9 @@ def _kept(office: Office, routes: APIRouter, now: Now) -> None:
             raise lacking(who, "appointments.write", body.site)
         with reading(office.engine) as connection:
             _require_subject(connection, body)
-        secret, feed = secrets.token_urlsafe(SECRET_BYTES), uuid4()
-        office.seen(who, "feed.made", f"feed {feed}", body.site, kind=body.kind, subject=body.subject)
-        row = {
-            "feed": str(feed), "secret_sha256": store.digest(secret), "kind": body.kind,
-            "subject": body.subject, "site": body.site, "language": body.language, "by": who.name[:80],
-            "at_us": us_of(now()),
-        }  # fmt: skip
-        with writing(office.engine) as connection:
-            store.put_feed(connection, row)
-        settings = office.settings
-        told = settings.feed_url if isinstance(settings, NoticeSettings) else ""
-        base = told or str(request.base_url)
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        row = _new_feed(office, who, body, secret, us_of(now()))
+        base = _told_base(office) or str(request.base_url)
         return {**_shown({**row, "read_us": None}), "address": f"{base.rstrip('/')}/feeds/{secret}.ics"}
 
     @routes.delete("/feeds/{feed}", status_code=204)
@@ -121,6 +112,26 @@ def _kept(office: Office, routes: APIRouter, now: Now) -> None:
         office.seen(who, "feed.revoked", f"feed {feed}", row["site"])
         with writing(office.engine) as connection:
             store.revoke(connection, str(feed), us_of(now()))
+
+
+def _new_feed(office: Office, who: Principal, body: FeedAsked, secret: str, at_us: int) -> dict[str, Any]:
+    """Written down first, then kept; of the address its digest alone."""
+    feed = uuid4()
+    office.seen(who, "feed.made", f"feed {feed}", body.site, kind=body.kind, subject=body.subject)
+    row = {
+        "feed": str(feed), "secret_sha256": store.digest(secret), "kind": body.kind,
+        "subject": body.subject, "site": body.site, "language": body.language, "by": who.name[:80],
+        "at_us": at_us,
+    }  # fmt: skip
+    with writing(office.engine) as connection:
+        store.put_feed(connection, row)
+    return row
+
+
+def _told_base(office: Office) -> str:
+    """Where calendars are to be asked for, if somebody has said it."""
+    settings = office.settings
+    return settings.feed_url if isinstance(settings, NoticeSettings) else ""
 
 
 def _read(office: Office, routes: APIRouter, now: Now) -> None:
