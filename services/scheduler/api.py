@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
-from services.scheduler.booking import api_appointments, api_cures, api_replanning, api_waiting
+from services.scheduler.booking import api_appointments, api_cures, api_replanning, api_standing, api_waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
 from services.scheduler.notices import api as notices
@@ -19,5 +19,6 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         api_appointments.router(desk),
         api_waiting.router(desk),
         api_replanning.router(desk),
+        api_standing.router(desk),
         notices.router(office, now),
     ]

@@ -11,6 +11,7 @@ QUERIES = {
     "/resources": "?site=north",
     "/calendar": "?site=north&from=2026-11-23T00:00:00Z&to=2026-11-30T00:00:00Z",
     "/board": "?site=north&day=2026-11-24",
+    "/standing": "?site=north&region=lumbar&patient=5e551011-0000-4000-8000-0000000000aa",
     "/waiting": "?site=north",
     "/replan": "?site=north",
     "/why": "?site=north&starts_at=2026-11-24T09:00:00Z",

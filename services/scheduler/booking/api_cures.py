@@ -13,9 +13,9 @@ from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
-from services.scheduler.booking import care, changes, series, store, waiting
+from services.scheduler.booking import care, changes, series, standing, store, waiting
 from services.scheduler.booking.desk import Desk
-from services.scheduler.booking.models import CureAsked, Ended, PlanAsked
+from services.scheduler.booking.models import CureAsked, Ended, PreviewAsked
 from services.scheduler.booking.shown import shown
 from services.scheduler.errors import Conflict, said
 from services.scheduler.planner.cadences import CADENCES
@@ -78,8 +78,11 @@ def _planning(router: APIRouter, desk: Desk) -> None:
         ]  # fmt: skip
 
     @router.post("/cures/preview")
-    def cure_preview(body: PlanAsked, who: Planning) -> Row:
-        """The whole series as it would be booked now, or the rules against it and what would work."""
+    def cure_preview(body: PreviewAsked, who: Planning) -> Row:
+        """The whole series as it would be booked now, or the rules against it and what would work.
+
+        `care`: whether the patient may be treated; `prescription`: what its first one breaks, if one is sent.
+        """
         here(who, "cures.plan", body.site)
         desk.office.seen(who, "cure.previewed", f"patient {body.patient}", body.site)
         return series.preview(desk, body)
@@ -137,8 +140,9 @@ def _reading(router: APIRouter, desk: Desk) -> None:
         with desk.reading() as connection:
             row = cure_seen(connection, cure, who, "appointments.see")
             found = whole_cure(connection, row)
+            stands = standing.of(connection, UUID(row["patient"]), row["region"], desk.now())
         desk.office.seen(who, "cure.seen", f"cure {cure}", row["site"])
-        return found
+        return found | {"care": stands.row()}
 
 
 def _proposing(router: APIRouter, desk: Desk) -> None:

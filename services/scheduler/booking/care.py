@@ -35,6 +35,11 @@ def put_patient(connection: Connection, patient: UUID, site: str, **values: Any)
     connection.execute(insert(PATIENTS).values(patient=str(patient), site=site, **given))
 
 
+def site_of(connection: Connection, patient: UUID) -> str | None:
+    """The site of this patient's file; none of somebody of whom nothing was told."""
+    return connection.execute(select(PATIENTS.c.site).where(PATIENTS.c.patient == str(patient))).scalar()
+
+
 def is_erased(connection: Connection, patient: UUID) -> bool:
     """Whether the file of this patient is gone."""
     query = select(PATIENTS.c.erased).where(PATIENTS.c.patient == str(patient))

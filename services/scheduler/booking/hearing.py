@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
 from broker.messages import ClinicEvent, Region
 from services.kit.business.inbox import Heard
 from services.kit.errors import SpondylError
-from services.scheduler.booking import care, waiting
+from services.scheduler.booking import care, standing, waiting
 from services.scheduler.clock import us_of
 
 
@@ -34,6 +34,16 @@ class _Given(_Told):
     valid_from: AwareDatetime
     valid_until: AwareDatetime
     conditions: list[str] = []
+
+
+class _Decided(_Told):
+    patient: UUID
+    region: Region
+    outcome: Literal["cleared", "conditions", "refused", "incomplete"]
+    rules: list[Annotated[str, Field(max_length=60)]] = []
+    consented: bool = False
+    body_weight_kg: float | None = None
+    age_years: int | None = None
 
 
 class _Ended(_Told):
@@ -63,6 +73,7 @@ def _unmerged(connection: Connection, site: str, told: _Patient, _at: datetime) 
 def _erased(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
     care.put_patient(connection, told.patient, site, erased=True)
     waiting.forget(connection, told.patient)
+    standing.forget(connection, told.patient)
 
 
 def _given(connection: Connection, site: str, told: _Given, at: datetime) -> None:
@@ -75,6 +86,11 @@ def _given(connection: Connection, site: str, told: _Given, at: datetime) -> Non
             "given_us": us_of(at),
         },
     )  # fmt: skip
+
+
+def _decided(connection: Connection, site: str, told: _Decided, at: datetime) -> None:
+    values = told.model_dump(mode="json") | {"site": site, "at_us": us_of(at)}
+    standing.stand(connection, values)
 
 
 def _ended(connection: Connection, _site: str, told: _Ended, at: datetime) -> None:
@@ -103,6 +119,7 @@ TOLD: Final[Mapping[str, tuple[type[_Told], _Doing]]] = {
     "patient.unmerged": (_Patient, _unmerged),
     "patient.erased": (_Patient, _erased),
     "clearance.given": (_Given, _given),
+    "clearance.decided": (_Decided, _decided),
     "clearance.ended": (_Ended, _ended),
     "clearance.suspended": (_Suspended, _suspended),
     "clearance.restored": (_Suspended, _restored),

@@ -68,6 +68,12 @@ class PlanAsked(Sent):
     therapist: UUID | None = None
 
 
+class PreviewAsked(PlanAsked):
+    """The same with its first prescription, to be looked at before anything is booked."""
+
+    prescription: Data | None = None
+
+
 class Chosen(Sent):
     """One appointment of a preview that is to be booked as it was shown."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.kit.database import is_crossed
 from services.kit.language import Text
-from services.scheduler.booking import ask, care, reckon, store
+from services.scheduler.booking import ask, care, reckon, standing, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import (
     FEWEST_SESSIONS,
@@ -19,6 +19,7 @@ from services.scheduler.booking.models import (
     Appointment,
     CureAsked,
     PlanAsked,
+    PreviewAsked,
 )
 from services.scheduler.clock import us_of
 from services.scheduler.errors import Conflict, Invalid, NotFound, said
@@ -80,11 +81,27 @@ def request_of(asked: PlanAsked) -> Request:
     )  # fmt: skip
 
 
-def preview(desk: Desk, asked: PlanAsked) -> Row:
-    """The whole series as it would be booked now, or why there is none and what would work."""
+def preview(desk: Desk, asked: PreviewAsked) -> Row:
+    """The whole series as it would be booked now, or why there is none and what would work.
+
+    With what speaks against treating this patient, and against the first prescription where one is given.
+    """
+    from services.scheduler.progression import store as progression
+
     request = request_of(asked)
     with desk.reading() as connection:
         whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
+        stands = standing.of(connection, asked.patient, asked.region, desk.now())
+        faults: list[Row] = []
+        if asked.prescription is not None:
+            faults = progression.faults_of(asked.region, asked.prescription)
+            faults += standing.against_file(
+                connection, asked.patient, asked.region, asked.prescription, desk.now()
+            )
+    return _previewed(desk, whole, request) | {"care": stands.row(), "prescription": faults}
+
+
+def _previewed(desk: Desk, whole: Problem, request: Request) -> Row:
     found = ask.place(whole, request, desk.effort)
     if isinstance(found, Refused):
         return {
@@ -109,6 +126,7 @@ def plan_cure(desk: Desk, asked: CureAsked, by: str) -> UUID:
         with desk.reading() as connection:
             if (known := store.cure_of_request(connection, asked.request)) is not None:
                 return _same(known, asked)
+            standing.require(connection, asked, desk.now())
             whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
         plan = _chosen(desk, whole, request, asked)
         try:
@@ -195,6 +213,7 @@ def _book(desk: Desk, connection: Connection, asked: CureAsked, plan: Plan, by: 
     at_us = desk.at_us
     if care.is_erased(connection, asked.patient):
         raise no_file(asked.patient)
+    standing.require(connection, asked, desk.now())
     cure = store.add_cure(connection, _columns(asked, plan, by, at_us))
     made = appointments_of(connection, asked, cure, plan.appointments)
     require_rest(connection, made)

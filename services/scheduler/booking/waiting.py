@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, insert, select, update
 
 from services.kit.moments import instant_of
-from services.scheduler.booking import ask, changes, reckon, series, store
+from services.scheduler.booking import ask, changes, reckon, series, standing, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Appointment, CureAsked, Moved, PlanAsked, WaitingAsked
 from services.scheduler.booking.tables import WAITING
@@ -222,6 +222,8 @@ def _cure(desk: Desk, row: Row) -> bool:
         try:
             whole = reckon.problem(connection, asked.site, desk.now(), [asked.patient])
         except NotFound:
+            return False
+        if standing.of(connection, asked.patient, asked.region, desk.now()).state == "refused":
             return False
     plan = ask.place(whole, request, desk.effort)
     if isinstance(plan, Refused):

@@ -68,24 +68,29 @@ def prescribe(
 
 def require_sound(cure: Mapping[str, Any], prescription: Mapping[str, Any]) -> None:
     """A prescription of the cure's region within every limit of the dosing table. Raises Invalid."""
+    if rows := faults_of(cure["region"], prescription):
+        raise said(
+            Invalid,
+            {
+                "de": "; ".join(row["text_de"] for row in rows),
+                "en": "; ".join(row["text_en"] for row in rows),
+            },
+            rules=rows,
+        )
+
+
+def faults_of(cure_region: str, prescription: Mapping[str, Any]) -> list[Row]:
+    """Every rule that a prescription breaks, as the API says them."""
     region = prescription.get("region")
-    if region != cure["region"]:
-        raise said(
-            Invalid,
-            {
-                "de": f"Die Verordnung ist für {str(region)[:20]!r}, die Kur für {cure['region']!r}",
-                "en": f"the prescription is for {str(region)[:20]!r}, the cure for {cure['region']!r}",
-            },
-        )
-    if refusals := check_document(prescription):
-        raise said(
-            Invalid,
-            {
-                "de": "; ".join(row.text_de for row in refusals),
-                "en": "; ".join(row.text for row in refusals),
-            },
-            rules=shown_refusals(refusals),
-        )
+    if region == cure_region:
+        return shown_refusals(check_document(prescription))
+    row = {
+        "id": "prescription.region", "field": "prescription.region", "value": str(region)[:20],
+        "limit": None, "unit": "", "source": "the cure",
+        "text_de": f"Die Verordnung ist für {str(region)[:20]!r}, die Kur für {cure_region!r}",
+        "text_en": f"the prescription is for {str(region)[:20]!r}, the cure for {cure_region!r}",
+    }  # fmt: skip
+    return [row]
 
 
 def shown_refusals(refusals: Sequence[Refusal]) -> list[Row]:
