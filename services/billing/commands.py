@@ -2,7 +2,9 @@
 
 import typer
 
+from services.billing.goae import commands as goae
+
 
 def register(root: typer.Typer) -> None:
     """Add billing's commands: a group or a command a row, from the room that owns it."""
-    del root
+    goae.register(root)
