@@ -1,7 +1,9 @@
 """`python -m services.billing`: charges, estimates, invoices, payments."""
 
 from services.billing.api import routers
+from services.billing.charges.completing import Completing
 from services.billing.handlers import handlers
+from services.billing.people import People
 from services.billing.settings import BillingSettings
 from services.billing.tables import PACKAGE, TABLES
 from services.kit.auth import tokens
@@ -14,7 +16,15 @@ def main() -> None:
     with refusals_in_one_line():
         settings = BillingSettings.load()
         office = open_office("billing", PACKAGE, TABLES, settings)
-        run(office, Work(handlers(office), routers(office)), tokens.BILLING)
+        people = People(settings)
+        completing = Completing(office, people)
+        work = Work(
+            handlers(office),
+            routers(office, people),
+            checks=[completing.check()],
+            background=[completing.start],
+        )
+        run(office, work, tokens.BILLING)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,15 @@
 
 from fastapi import APIRouter
 
+from services.billing.charges import api as charges
+from services.billing.charges import picking
+from services.billing.clinics import api as clinics
+from services.billing.people import People
 from services.kit.business.service import Office
+from services.kit.moments import Now, utc_now
 
 
-def routers(office: Office) -> list[APIRouter]:
+def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
-    del office
-    return []
+    del people
+    return [clinics.router(office, now), charges.router(office, now), picking.router(now)]

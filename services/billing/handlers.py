@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping
 
-from broker.contract import Stream
-from services.kit.business.inbox import Handler
+from sqlalchemy import Connection
+
+from broker.contract import EVENT, STREAMS, Stream
+from services.billing.charges import hearing as charges
+from services.kit.business import told
+from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
+from services.kit.moments import Now, utc_now
 
 
-def handlers(office: Office) -> Mapping[Stream, Handler]:
+def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
-    del office
-    return {}
+    del office, now
+    return {
+        EVENT: charges.session,
+        STREAMS["patient"]: _clinic,
+        STREAMS["cure"]: _clinic,
+    }
+
+
+def _clinic(connection: Connection, heard: Heard) -> None:
+    told.hear(charges.TYPES, connection, heard)

@@ -1,0 +1,1 @@
+"""A site's letterhead, bank and tax data, and what its treatments cost whom: kept in versions."""
