@@ -1,0 +1,225 @@
+"""What stands on an invoice: everything that § 12 GOÄ asks for, as the words and numbers to be set."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from services.billing.models import Address, Clinic, Language, Outlay, Paper, PricedLine, Recipient
+from services.billing.papers import girocode
+from services.billing.papers.sums import ZERO, Sums, sums
+from services.billing.papers.wording import PHRASES, TAX, country, day, factor, money, phrases, short_day
+
+EN_DASH: Final = "\N{EN DASH}"
+RECEIPT_FROM: Final = Decimal("25.56")  # § 12 Abs. 2 Nr. 5 GOÄ: above it the receipt comes with the invoice
+
+
+def invoice(paper: Paper, *, language: Language, is_copy: bool) -> dict[str, Any]:
+    """The values that the page's template sets. Raises Invalid when the sums disagree."""
+    told = sums(paper)
+    say = phrases(language)
+    return {
+        "language": language,
+        "say": say,
+        "title": f"{say[paper.kind]} {paper.number}",
+        "copy": say["copy"] if is_copy else None,
+        "letterhead": letterhead(paper.clinic, language),
+        "recipient": address_lines(paper.recipient, language),
+        "facts": _facts(paper, say, language),
+        "about": _about(paper, say, language),
+        "cancels": _cancels(paper, language),
+        "intro": say["greeting"] if paper.kind == "invoice" else None,
+        "rows": _rows(paper, told, say, language),
+        "sums": _closing(paper, told, say, language),
+        "tax": f"{TAX[language]}.",
+        "remarks": list(paper.remarks),
+        "payment": _payment(paper, say, language),
+    }
+
+
+def letterhead(clinic: Clinic, language: Language) -> dict[str, Any]:
+    """Head, return line and foot of every paper of a clinic."""
+    say = phrases(language)
+    address = one_line(clinic.address)
+    reach = [
+        f"{say['phone']} {clinic.phone}" if clinic.phone else None,
+        clinic.email,
+        clinic.website,
+    ]
+    bank = [
+        f"{say['holder']}: {clinic.account_holder}" if clinic.account_holder else None,
+        f"IBAN {spaced(clinic.iban)}" if clinic.iban else None,
+        " ".join(part for part in (f"BIC {clinic.bic}" if clinic.bic else "", clinic.bank or "") if part)
+        or None,
+    ]
+    tax = [
+        f"{say['tax_number']} {clinic.tax_number}" if clinic.tax_number else None,
+        f"{say['vat_id']} {clinic.vat_id}" if clinic.vat_id else None,
+        f"{say['identifier']} {clinic.identifier}" if clinic.identifier else None,
+    ]
+    who = [clinic.name, *address_of(clinic.address, language)]
+    return {
+        "name": clinic.name,
+        "doctor": clinic.doctor,
+        "speciality": clinic.speciality,
+        "address": address_of(clinic.address, language),
+        "reach": _present(reach),
+        "return_line": " · ".join([clinic.name, *([address] if address else [])]),
+        "foot": [_present(who), _present(reach), _present(bank), _present(tax)],
+    }
+
+
+def address_lines(recipient: Recipient, language: Language) -> list[str]:
+    """The address as DIN 5008 sets it: name, street, place, and the country where it is another."""
+    return [recipient.name, *address_of(recipient.address, language)]
+
+
+def address_of(address: Address | None, language: Language) -> list[str]:
+    """Street, place and country of an address."""
+    if address is None:
+        return []
+    lines = [address.street, f"{address.postal_code} {address.city}", country(address.country, language)]
+    return _present(lines)
+
+
+def one_line(address: Address | None) -> str:
+    """An address in one line, as it stands above the recipient's."""
+    return "" if address is None else f"{address.street}, {address.postal_code} {address.city}"
+
+
+def spaced(iban: str) -> str:
+    """An IBAN in groups of four."""
+    tight = iban.replace(" ", "")
+    return " ".join(tight[at : at + 4] for at in range(0, len(tight), 4))
+
+
+def _present(parts: Sequence[str | None]) -> list[str]:
+    return [part for part in parts if part]
+
+
+def _facts(paper: Paper, say: dict[str, str], language: Language) -> list[list[str]]:
+    first, last = paper.period
+    span = (
+        day(first, language) if first == last else f"{day(first, language)} {EN_DASH} {day(last, language)}"
+    )
+    due = [[say["due_on"], day(paper.due_on, language)]] if paper.kind == "invoice" else []
+    return [
+        [say["number"], paper.number],
+        [say["issued_on"], day(paper.issued_on, language)],
+        [say["service_day" if first == last else "service_days"], span],
+        *due,
+    ]
+
+
+def _about(paper: Paper, say: dict[str, str], language: Language) -> list[list[str]]:
+    """Who was treated, and for what."""
+    born = f"{paper.patient.name}, {say['born']} {day(paper.patient.birth_date, language)}"
+    return [[say["patient"], born], *([[say["diagnosis"], paper.diagnosis]] if paper.diagnosis else [])]
+
+
+def _cancels(paper: Paper, language: Language) -> str | None:
+    """Which paper it takes back, by number and date (EN 16931 BT-25, BT-26)."""
+    if paper.kind != "cancellation":
+        return None
+    on = f"{day(paper.cancels_on, language)}" if paper.cancels_on else ""
+    if language == "de":
+        dated = f" vom {on}" if on else ""
+        return f"Diese Stornorechnung hebt die Rechnung Nr. {paper.cancels}{dated} vollständig auf."
+    dated = f" of {on}" if on else ""
+    return f"This cancellation takes back invoice no. {paper.cancels}{dated} in full."
+
+
+def _rows(paper: Paper, told: Sums, say: dict[str, str], language: Language) -> list[dict[str, Any]]:
+    """Lines, then outlays, in order of their days; each with what it all comes to so far."""
+    rows: list[dict[str, Any]] = []
+    running = ZERO
+    shown_day = None
+    for line in sorted(paper.lines, key=lambda one: (one.line.date, str(one.line.time or ""))):
+        gross, reduction, amount = told.of(line)
+        running += amount
+        rows.append(
+            {
+                "day": short_day(line.line.date, language) if line.line.date != shown_day else "",
+                "number": line.line.number,
+                "name": _name(line, say),
+                "notes": _notes(line, say, language),
+                "count": str(line.line.count),
+                "factor": factor(line.line.factor, language),
+                "amount": money(gross, language),
+                "less": [say["reduction"], money(-reduction, language)] if reduction else None,
+                "running": money(running, language),
+            }
+        )
+        shown_day = line.line.date
+    for outlay in sorted(paper.outlays, key=lambda one: one.date):
+        running += told.of_outlay(outlay)
+        rows.append(_outlay_row(outlay, told.of_outlay(outlay), running, say, language))
+    return rows
+
+
+def _outlay_row(
+    outlay: Outlay, amount: Decimal, running: Decimal, say: dict[str, str], language: Language
+) -> dict[str, Any]:
+    notes = [f"{say['receipt']}: {outlay.receipt}"] if outlay.receipt else []
+    if outlay.amount > RECEIPT_FROM:
+        notes.append(say["receipt_enclosed"])
+    return {
+        "day": short_day(outlay.date, language), "number": "§ 10", "name": outlay.text, "notes": notes,
+        "count": "1", "factor": "", "amount": money(amount, language), "less": None,
+        "running": money(running, language),
+    }  # fmt: skip
+
+
+def _name(line: PricedLine, say: dict[str, str]) -> str:
+    """The official name; of an analogue service its own words, "entsprechend", and the equivalent's."""
+    if line.line.analogue is None:
+        return line.name
+    return f"{line.line.analogue}, {say['equivalent']} Nr. {line.line.number} GOÄ: {line.name}"
+
+
+def _notes(line: PricedLine, say: dict[str, str], language: Language) -> list[str]:
+    """What § 12 Abs. 2 and 3 want to be said of this line."""
+    del language
+    told = line.line
+    least = f"{say['at_least']} {line.minimum_min} {say['minutes']}" if line.minimum_min else ""
+    lasted = f"{told.duration_min} {say['minutes']}" if told.duration_min else ""
+    both = f"{lasted} ({least})" if lasted and least else lasted or least
+    notes = [
+        f"{told.time:%H:%M} {say['clock']}" if told.time else None,
+        f"{say['duration']}: {both}" if both else None,
+        f"{say['body_part']}: {told.body_part}" if told.body_part else None,
+        say["on_demand"] if told.on_demand else None,
+        say["agreed"] if told.agreed else None,
+        f"{say['justification']}: {told.justification}" if told.justification else None,
+    ]
+    return _present(notes)
+
+
+def _closing(paper: Paper, told: Sums, say: dict[str, str], language: Language) -> list[list[str]]:
+    """The sums below the table; the last is what is to be paid."""
+    total = say["total" if paper.kind == "invoice" else "credited"]
+    parts = [
+        [say["fees"], money(told.fees, language)],
+        [say["outlays"], money(told.outlays, language)],
+    ]
+    return [*(parts if paper.outlays else []), [total, money(told.total, language)]]
+
+
+def _payment(paper: Paper, say: dict[str, str], language: Language) -> dict[str, Any] | None:
+    """How to pay; nothing on a cancellation."""
+    clinic = paper.clinic
+    if paper.kind != "invoice" or clinic.iban is None or paper.total <= 0:
+        return None
+    holder = clinic.account_holder or clinic.name
+    due, amount = day(paper.due_on, language), money(paper.total, language)
+    text = {
+        "de": f"Bitte überweisen Sie {amount} € bis zum {due} unter Angabe der Rechnungsnummer.",
+        "en": f"Please transfer {amount} € by {due}, quoting the invoice number.",
+    }[language]
+    facts = [
+        [say["holder"], holder],
+        ["IBAN", spaced(clinic.iban)],
+        *([["BIC", clinic.bic]] if clinic.bic else []),
+        [say["reference"], paper.number],
+    ]
+    code = girocode.svg(holder, clinic.iban, clinic.bic, paper.total, paper.number)
+    return {"text": text, "facts": facts, "code": code, "code_text": PHRASES["giro_code"][language]}

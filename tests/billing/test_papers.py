@@ -1,0 +1,59 @@
+import hashlib
+import io
+from decimal import Decimal
+
+import pytest
+from billing.papers_rig import CLINIC, cancelled, cure, paper
+from pypdf import PdfReader
+
+from services.billing.errors import Invalid
+from services.billing.papers import einvoice, issuing, validating
+
+
+def _words(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split())
+
+
+def test_an_invoice_is_issued_with_page_and_data_that_hold():
+    """What insurers read by eye and by program is one invoice, proven before anybody gets it."""
+    made = issuing.document(paper())
+    assert hashlib.sha256(made.pdf).hexdigest() == made.sha256
+    assert "70,68" in _words(made.pdf)
+    assert b"<ram:DuePayableAmount>70.68</ram:DuePayableAmount>" in made.xml
+    assert dict(PdfReader(io.BytesIO(made.pdf)).attachments) == {"factur-x.xml": [made.xml]}
+
+
+def test_the_same_paper_gives_the_same_bytes():
+    """A paper rendered anew after a lost race or for an auditor is the one that was sent."""
+    assert issuing.document(paper()) == issuing.document(paper())
+
+
+def test_a_cancellation_is_negative_and_names_what_it_takes_back():
+    """A cancelled invoice is never deleted: its opposite says which one it was (EN 16931 BG-3)."""
+    made = issuing.document(cancelled(paper(cure(2))))
+    words = _words(made.pdf)
+    assert "Nr. HH2026-00001 vom 22.11.2026" in words
+    assert "\N{MINUS SIGN}141,36" in words
+    assert b"<ram:TypeCode>384</ram:TypeCode>" in made.xml
+    assert b"<ram:DuePayableAmount>-141.36</ram:DuePayableAmount>" in made.xml
+
+
+def test_validation_finds_a_broken_sum():
+    """A validation that cannot fail proves nothing."""
+    broken = einvoice.xml(paper()).replace(b"<ram:LineTotalAmount>6.82", b"<ram:LineTotalAmount>6.83")
+    rules = {problem.rule for problem in validating.problems_of_xml(broken)}
+    assert {"BR-CO-10", "BT-131"} <= rules
+
+
+def test_a_clinic_without_bank_or_tax_data_issues_nothing():
+    """The refusal names every field that lacks and who asks for it."""
+    bare = CLINIC.model_copy(update={"iban": None, "tax_number": None, "identifier": None})
+    with pytest.raises(Invalid) as refused:
+        issuing.document(paper(clinic=bare))
+    assert refused.value.more["missing"] == ["iban", "tax_number|vat_id", "identifier|vat_id"]
+
+
+def test_a_total_that_is_not_the_sum_of_its_lines_is_refused():
+    """Sums equal the sum of rounded items, or there is no paper."""
+    with pytest.raises(Invalid, match=r"70\.69.*70\.68"):
+        issuing.document(paper(total=Decimal("70.69")))
