@@ -274,9 +274,7 @@ def plan(page, patient):
     for weekday in page.locator('[name="weekdays"]').all():
         weekday.check()
     page.locator('[name="earliest"]').fill(datetime.now(ZoneInfo(morning())).date().isoformat())
-    for name, value in {"peak_n": "150", "body_weight_kg": "72", "age_years": "43"}.items():
-        page.locator(f'[name="{name}"]').fill(value)
-    page.locator('[name="sex"]').select_option("female")
+    page.locator('[name="peak_n"]').fill("150")
     page.locator("details.plan-more summary").first.click()
     page.locator('[name="traction_min"]').fill("1")
     page.locator('button[value="preview"]').click()

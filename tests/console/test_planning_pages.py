@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from console.planning_rig import PlanningRig
 
+from broker.contract import STREAMS
+
 SEE_OTHER, FORBIDDEN, NOT_FOUND, TAKEN, REFUSED, AWAY = 303, 403, 404, 409, 422, 503
 
 
@@ -157,6 +159,65 @@ def test_a_cure_is_shown_whole_before_it_is_booked_and_booked_as_it_was_shown(ri
     assert again.headers["location"] == booked.headers["location"]  # asked twice, booked once
 
 
+def test_a_prescription_beyond_its_limits_is_said_at_its_field_with_the_preview_and_all_of_it_stays(rig):
+    """Not after the booking, in a program's words, twice; and the series that was shown is not lost."""
+    patient = rig.patient("Nesbø", "Aud")
+    form = wishes(rig, patient, peak_n="900", traction_min="12")
+    page = rig.client("cleo").request("POST", "/planning", data=form)
+    text = shown(page, REFUSED)
+    assert text.count("900 N:") == 1
+    assert 'id="f-peak_n-error"' in page.text
+    assert "prescription.peak" not in text
+    assert "docs/" not in text
+    assert len(re.findall(r'name="chosen"', page.text)) == 15
+    chosen = [unescape(it) for it in re.findall(r'name="chosen" value="([^"]+)"', page.text)]
+    told = unescape(re.search(r'name="shown" value="([^"]+)"', page.text)[1])
+    booked = form | {"act": "book", "chosen": chosen, "shown": told}
+    again = rig.client("cleo").request("POST", "/planning", data=booked)
+    assert shown(again, REFUSED).count("900 N:") == 1
+    assert [unescape(it) for it in re.findall(r'name="chosen" value="([^"]+)"', again.text)] == chosen
+    assert 'value="12"' in again.text
+    assert "Different times of day" in shown(again, REFUSED)
+    assert rig.scheduler.ask("GET", f"/cures?site=north&patient={patient}") == []
+
+
+def test_weight_and_age_are_the_files_whatever_a_browser_sends(rig):
+    """Two bodies of one patient: the wrong one would be pulled with the wrong force."""
+    patient = rig.patient("Omdal", "Siri")
+    form = rig.client("cleo").get(f"/planning?site=north&patient={patient}")
+    assert "78 kg" in shown(form)
+    assert "From the file, version 1 of" in shown(form)
+    assert 'name="body_weight_kg"' not in form.text
+    sent = wishes(rig, patient, act="book", peak_n="170", body_weight_kg="140", age_years="20", sex="male")
+    booked = rig.client("cleo").request("POST", "/planning", data=sent)
+    assert booked.status_code == SEE_OTHER, shown(booked, booked.status_code)
+    cure = rig.scheduler.ask("GET", booked.headers["location"].partition("?")[0])
+    document = cure["prescriptions"][0]["prescription"]
+    assert (document["body_weight_kg"], document["sex"]) == (78, "female")
+    assert document["age_years"] >= 60
+
+
+def test_whom_screening_refuses_is_refused_here_before_anything_is_booked(rig):
+    """The rule, and what would change it, at once; not cleared yet is said and may be booked."""
+    patient = rig.patient("Prestegard", "Ida")
+    form = shown(rig.client().get(f"/planning?site=north&patient={patient}"))
+    assert "Not cleared yet" in form
+    assert "a consent in force is missing" in form
+    page = rig.client().request("POST", "/planning", data=wishes(rig, patient))
+    assert "Book all 15 without clearance" in shown(page)
+    said = {"value": {"answer": "yes"}, "given_by": "staff"}
+    rig.screening.ask("PUT", f"/patients/{patient}/answers/pregnancy", role="clinician", json=said)
+    refused = rig.client().request("POST", "/planning", data=wishes(rig, patient))
+    assert "Must not be treated: no cure is booked" in shown(refused)
+    assert 'value="book"' not in refused.text
+    for event in rig.screening.told("clearance"):
+        rig.scheduler.hear(STREAMS["clearance"], event)
+    booking = rig.client().request("POST", "/planning", data=wishes(rig, patient, act="book"))
+    assert "Must not be treated: no cure is booked" in shown(booking, TAKEN)
+    assert "Somebody was quicker" not in shown(booking, TAKEN)
+    assert rig.scheduler.ask("GET", f"/cures?site=north&patient={patient}") == []
+
+
 def test_the_slower_of_two_desks_sees_what_is_still_free_and_can_take_it(rig):
     """All or nothing: none of the slower one's appointments is booked, and an offer really works."""
     quick, slow = rig.patient("Eide", "Liv"), rig.patient("Falk", "Per")
@@ -176,7 +237,9 @@ def test_the_slower_of_two_desks_sees_what_is_still_free_and_can_take_it(rig):
     assert "Somebody was quicker meanwhile" in shown(lost, TAKEN)
     assert rig.scheduler.ask("GET", f"/cures?site=north&patient={slow}") == []
     offer = re.search(
-        r'<form method="post" action="/planning">(?:(?!</form>).)*act.*?</form>', lost.text, re.DOTALL
+        r'<form method="post" action="/planning" data-busy="[^"]*">\s*<input(?:(?!</form>).)*act.*?</form>',
+        lost.text,
+        re.DOTALL,
     )
     pairs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', offer[0])
     taken = {}
@@ -329,7 +392,8 @@ def test_prescriptions_are_set_and_confirmed_by_a_clinician_alone(rig):
     assert 'name="peak_n"' not in rig.client().get(path).text
     first = rig.client("cleo").get(path)
     assert "Prescription of session 1" in shown(first)
-    assert 'name="body_weight_kg" type="text" value="78"' in first.text  # (of the patient's file)
+    assert "78 kg" in shown(first)
+    assert "From the file, version 1" in shown(first)
     form = {"first": "yes", "number": "1", "region": "lumbar", "segment": "L4/5", "body_weight_kg": "78",
             "age_years": "60", "sex": "female"}  # fmt: skip
     much = rig.client("cleo").request("POST", f"{path}/prescriptions", data=form | {"peak_n": "900"})

@@ -40,11 +40,13 @@ async def known(console: Console, who: Principal, patient: str, today: date) -> 
     """What the planner's form takes from the file; the id alone while screening is away."""
     given = {"patient": patient, "name": short(patient)}
     try:
-        content = (await console.screening.ask(who, f"/patients/{patient}"))["content"]
+        file = await console.screening.ask(who, f"/patients/{patient}")
     except OfficeNotFound:
         raise
     except (OfficeRefused, OfficeUnavailable):
         return given
+    content = file["content"]
+    given |= {"file_version": str(file["version"]), "file_at": str(file["at"])}
     given["name"] = f"{content['family_name']}, {content['given_name']}"
     given["sex"] = {"female": "female", "male": "male"}.get(content.get("sex") or "", "unspecified")
     if content.get("body_weight_kg"):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from services.console.errors import BadSearch
@@ -12,11 +12,12 @@ from services.console.planning.places import Site
 from services.console.planning.wishes import Wishes
 from services.console.refusals import said
 from services.console.texts import TEXTS
-from services.kit import formats
+from services.kit import bidi, formats
 from services.kit.language import Language
 
 _TIMES: Final = ("from1", "to1", "from2", "to2")
 _WHERE: Final = ("device", "therapist")
+BOTH: Final = "devices_and_therapists"
 GIVEN_UP: Final[Mapping[str, Sequence[str]]] = {  # an alternative: the form's fields that it empties
     "device-and-therapist": _WHERE,
     "times": _TIMES,
@@ -59,14 +60,45 @@ class Series:
             str(body.get("given_up") or ""),
         )
 
+    @classmethod
+    def kept(cls, wishes: Wishes, site: Site, names: Mapping[str, str], language: Language) -> Self | None:
+        """The preview that the form still carries, as it was shown; none where it carries none."""
+        try:
+            rows = chosen_of(wishes.chosen)
+            told = json.loads(wishes["shown"] or "{}")
+            length = timedelta(minutes=float(site.body.get("appointment_min") or 0))
+            ends = [datetime.fromisoformat(row["starts_at"]) + length for row in rows]
+        except (BadSearch, ValueError, KeyError, TypeError, OverflowError):
+            return None
+        appointments = [row | {"ends_at": end.isoformat()} for row, end in zip(rows, ends, strict=True)]
+        body = {**told, "appointments": appointments} if isinstance(told, dict) else {}
+        return cls.of(body, site, names, language) if appointments else None
+
+    @property
+    def shown(self) -> str:
+        """What it says of itself, for the form to carry."""
+        return json.dumps({"proven": self.proven, "figures": self.figures}, separators=(",", ":"))
+
     def facts(self, language: Language) -> list[tuple[str, str]]:
         """The planner's figures in words; those without a text are left to programs."""
         found = []
         for name, value in self.figures.items():
+            if name == BOTH:
+                found += self._places(language)
+                continue
             text = TEXTS.get(f"figure_{name}")
             if text is not None and isinstance(value, int | float):
                 found.append((text[language], formats.number(value, language)))
         return found
+
+    def _places(self, language: Language) -> list[tuple[str, str]]:
+        """Which beds and which people it is: the planner's sum of both says neither."""
+        beds = sorted({it.device for it in self.appointments})
+        people = sorted({it.therapist for it in self.appointments})
+        return [
+            (TEXTS[f"figure_{name}"][language], f"{len(rows)} ({', '.join(map(bidi.in_sentence, rows))})")
+            for name, rows in (("devices", beds), ("therapists", people))
+        ]
 
     def wishes(self, wishes: Wishes) -> list[tuple[str, str]]:
         """The form's values without the wishes that this alternative gives up: to be booked as it stands."""

@@ -1,7 +1,7 @@
 """The planner's form: what was typed, kept as typed, and as the scheduler is asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final, Self
 from uuid import UUID, uuid4
@@ -18,14 +18,16 @@ from services.kit.therapy import dosing
 
 REGIONS: Final = ("lumbar", "cervical")
 MOST: Final = 80
+LONGER: Final = {"shown": 800}  # what the preview said of itself
 LARGEST: Final = 1e6
 WINDOWS: Final = 2  # wished times of a day
 FIELDS: Final = (
     "patient", "name", "region", "segment", "sessions", "cadence", "earliest", "from1", "to1", "from2", "to2",
     "device", "therapist", "request", "why_on", "why_at", "why_device", "body_weight_kg", "age_years", "sex",
-    "peak_n", "traction_min", "hold_s", "heat_min", "picked",
+    "peak_n", "traction_min", "hold_s", "heat_min", "picked", "shown",
 )  # fmt: skip
 PRESCRIBED: Final = ("body_weight_kg", "peak_n")  # numbers without which there is no prescription
+OF_FILE: Final = ("name", "sex", "body_weight_kg", "age_years", "file_version", "file_at")  # never typed
 OF_PERSON: Final = ("age_years", "sex")
 OPTIONAL: Final = ("traction_min", "hold_s", "heat_min")
 DEFAULTS: Final = {"region": "lumbar", "segment": "L4/5", "sessions": "18"}
@@ -42,7 +44,7 @@ class Wishes:
     @classmethod
     def of(cls, form: FormData) -> Self:
         """What was sent."""
-        typed = {name: str(form.get(name) or "")[:MOST] for name in FIELDS}
+        typed = {name: str(form.get(name) or "")[: LONGER.get(name, MOST)] for name in FIELDS}
         weekdays = tuple(day for day in WEEKDAYS if day in form.getlist("weekdays"))
         return cls(typed, weekdays, tuple(str(it)[:300] for it in form.getlist("chosen")[:40]))
 
@@ -52,6 +54,11 @@ class Wishes:
         empty = dict.fromkeys(FIELDS, "")
         first = {"earliest": site.today().isoformat(), "cadence": cadence, "request": str(uuid4())}
         return cls(empty | DEFAULTS | first | dict(given), WEEKDAYS[:5])
+
+    def of_file(self, known: Mapping[str, str]) -> Self:
+        """The same for the body that the patient's file knows, whatever a browser sent of it."""
+        kept = {name: value for name, value in self.typed.items() if name not in OF_FILE[1:]}
+        return replace(self, typed=kept | {name: known[name] for name in OF_FILE if name in known})
 
     def __getitem__(self, name: str) -> str:
         return self.typed.get(name, "")
@@ -97,6 +104,10 @@ class Wishes:
         """The first session's, as far as it was typed. Raises BadSearch at the field that is no number."""
         if not self.prescribes():
             return None
+        if not self["file_at"]:
+            raise BadSearch(said("planning_no_file"), "peak_n")
+        if not self["body_weight_kg"]:
+            raise BadSearch(said("planning_no_weight"), "body_weight_kg")
         document: dict[str, Any] = {
             "region": self["region"],
             "segment": self["segment"].strip(),

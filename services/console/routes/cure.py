@@ -14,7 +14,7 @@ from services.console.planning.names import names_of
 from services.console.planning.places import Site, offered, site_of, tabs
 from services.console.planning.problems import Problem, problem_of
 from services.console.planning.week import Resources
-from services.console.planning.wishes import OF_PERSON, OPTIONAL, PRESCRIBED, Wishes, number_of
+from services.console.planning.wishes import OF_FILE, OPTIONAL, PRESCRIBED, Wishes, number_of
 from services.console.refusals import said
 from services.console.texts import TEXTS
 from services.kit import formats
@@ -80,11 +80,11 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
     async def prescribe(request: Request, who: Signer, cure: str) -> Response:
         """Confirm the next session's prescription as it was proposed, or with other numbers."""
         form = await request.form()
-        names = ("reason", "number", "first", *SET_BY_HAND, *PRESCRIBED, *OF_PERSON, *OPTIONAL)
+        names = ("reason", "number", "first", *SET_BY_HAND, *PRESCRIBED, *OPTIONAL)
         typed = {name: str(form.get(name) or "")[:MOST] for name in names}
         try:
             if typed["first"]:
-                body = _first_prescribed(Wishes.of(form), typed)
+                body = _first_prescribed(await _of_file(console, who, cure, Wishes.of(form)), typed)
             else:
                 body = _prescribed(await console.scheduler.ask(who, f"/cures/{cure}/proposal"), typed)
         except BadSearch as error:
@@ -107,6 +107,13 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
             return await _shown(console, request, who, cure, problem=problem, at="automatic", typed=typed)
         sent = ("PUT", f"/cures/{cure}/automatic", body)
         return await _changed(console, request, who, cure, sent, "automatic", "automatic", typed)
+
+
+async def _of_file(console: Console, who: Principal, cure: str, form: Wishes) -> Wishes:
+    """What was typed, for the body that the patient's file knows."""
+    body = await console.scheduler.ask(who, f"/cures/{cure}")
+    site = await site_of(console, who, str(body["site"]))
+    return form.of_file(await people.known(console, who, str(body["patient"]), site.today()))
 
 
 def _first_prescribed(form: Wishes, typed: Mapping[str, str]) -> dict[str, Any]:
@@ -189,8 +196,8 @@ async def _first(
     if not to_come or to_come[0]["prescription"] is not None:
         return None
     known = await people.known(console, who, str(body["patient"]), site.today())
-    names = (*PRESCRIBED, *OF_PERSON, *OPTIONAL)
-    values = {name: typed.get(name) or known.get(name, "") for name in names}
+    values = {name: typed.get(name, "") for name in ("peak_n", *OPTIONAL)}
+    values |= {name: known.get(name, "") for name in OF_FILE} | {"patient": str(body["patient"])}
     return {"number": to_come[0]["number"], "typed": values}
 
 

@@ -12,10 +12,18 @@ from services.console.errors import BadSearch, OfficeRefused, OfficeUnavailable
 from services.console.planning import people
 from services.console.planning.models import rules_of
 from services.console.planning.places import Site, day_of, offered, site_of, tabs
-from services.console.planning.problems import Problem, problem_of
+from services.console.planning.problems import Problem, of_prescription, problem_of
 from services.console.planning.series import Series, chosen_of
+from services.console.planning.treatable import treatable
 from services.console.planning.week import WEEKDAYS, Resources
-from services.console.planning.wishes import Wishes, may_prescribe, segments
+from services.console.planning.wishes import (
+    OF_PERSON,
+    OPTIONAL,
+    PRESCRIBED,
+    Wishes,
+    may_prescribe,
+    segments,
+)
 from services.console.refusals import said
 from services.console.texts import TEXTS
 from services.kit import formats
@@ -26,6 +34,8 @@ from services.kit.pages import language_of
 
 Planner = Annotated[Principal, allow("cures.plan")]
 CONFLICT: Final = 409
+REFUSED: Final = 422
+PRESCRIPTION: Final = (*PRESCRIBED, *OF_PERSON, *OPTIONAL)  # what the form shows of it
 
 
 def router(console: Console) -> APIRouter:
@@ -53,12 +63,29 @@ def router(console: Console) -> APIRouter:
         wishes = Wishes.of(sent)
         act = {"why": _why, "book": _book}.get(str(sent.get("act")), _preview)
         try:
+            wishes = await _of_file(console, who, place, wishes)
             return await act(console, request, who, place, wishes)
         except (BadSearch, OfficeRefused) as error:
-            problem = problem_of(error, language_of(request))
+            problem = _problem(error, language_of(request))
             return await _shown(console, request, who, place, wishes, problem=problem)
 
     return routes
+
+
+async def _of_file(console: Console, who: Principal, site: Site, wishes: Wishes) -> Wishes:
+    """With weight, age and sex as the file says them on the first day. Raises BadSearch."""
+    patient = str(wishes.patient())
+    try:
+        day = day_of(wishes["earliest"], site.today())
+    except BadSearch:
+        day = site.today()
+    return wishes.of_file(await people.known(console, who, patient, day))
+
+
+def _problem(error: BadSearch | OfficeRefused, language: Language) -> Problem:
+    """A prescription's faults each at their field, anything else as it is."""
+    body: Mapping[str, Any] = error.body if isinstance(error, OfficeRefused) else {}
+    return of_prescription(body.get("rules") or (), PRESCRIPTION, language) or problem_of(error, language)
 
 
 async def _search(console: Console, request: Request, who: Principal, site: Site, q: str) -> Response:
@@ -80,8 +107,17 @@ async def _search(console: Console, request: Request, who: Principal, site: Site
 async def _preview(
     console: Console, request: Request, who: Principal, site: Site, wishes: Wishes
 ) -> Response:
-    answer = await console.scheduler.send(who, "POST", "/cures/preview", wishes.body(site))
-    return await _shown(console, request, who, site, wishes, preview=answer)
+    """The series, and what the first prescription breaks: the same code looks at it as at the booking."""
+    language = language_of(request)
+    body, problem = wishes.body(site), None
+    try:
+        document = wishes.prescription() if may_prescribe(who, site.name) else None
+        body |= {"prescription": document} if document else {}
+    except BadSearch as error:
+        problem = problem_of(error, language)
+    answer = await console.scheduler.send(who, "POST", "/cures/preview", body)
+    problem = problem or of_prescription(answer.get("prescription") or (), PRESCRIPTION, language)
+    return await _shown(console, request, who, site, wishes, preview=answer, problem=problem)
 
 
 async def _book(console: Console, _request: Request, who: Principal, site: Site, wishes: Wishes) -> Response:
@@ -131,11 +167,17 @@ async def _shown(
     names = resources.names()
     alternatives = (preview or {}).get("alternatives") or (problem.alternatives if problem else ())
     series = Series.of(preview, site, names, language) if preview else None
+    if problem and problem.status == REFUSED and series is None:  # what was shown stays
+        series = Series.kept(wishes, site, names, language)
+    stands = await treatable(
+        console, who, site.name, wishes["patient"], wishes["region"], language, (preview or {}).get("care")
+    )
     return console.page(
         request, "planning/plan.html", status=problem.status if problem else 200, page="planning",
         title=TEXTS["plan_tab_planning"][language], tabs=tabs(who, site.name), site=site, wishes=wishes,
         weekdays=WEEKDAYS, segments=segments(), series=series, problem=problem, why=why,
-        is_loser=bool(problem and problem.status == CONFLICT),
+        is_loser=bool(problem and problem.status == CONFLICT and not (stands and stands.is_refused)),
+        treatable=stands,
         alternatives=[Series.of(row, site, names, language) for row in alternatives],
         cadences=_cadences(cadences, language),
         devices=resources.named("device"),
