@@ -171,14 +171,26 @@ OPERATORS = Stream(
 )
 
 
-def _clinic(name: str, producer: Role, consumers: tuple[Role, ...], summary: str) -> Stream:
-    return Stream(name, "clinic", messages.ClinicEvent, (producer,), consumers, summary, stability="evolving")
+def _clinic(
+    name: str, producer: Role, consumers: tuple[Role, ...], summary: str, *, retain: bool = False
+) -> Stream:
+    return Stream(
+        name, "clinic", messages.ClinicEvent, (producer,), consumers, summary, retain=retain,
+        stability="evolving",
+    )  # fmt: skip
 
 
 _CLINIC_STREAMS = (
     _clinic("patient", "screening", ("scheduler", "billing", "homecare"), "Patients: random ids only."),
     _clinic(
         "clearance", "screening", ("scheduler", "gateway", "homecare"), "Clearances given and withdrawn."
+    ),
+    _clinic(
+        "site",
+        "scheduler",
+        ("screening", "console"),
+        "What a site is: its time zone, by which its day and the times on its pages are told.",
+        retain=True,
     ),
     _clinic("cure", "scheduler", ("screening", "billing", "homecare"), "Series of sessions."),
     _clinic("appointment", "scheduler", ("screening", "billing", "console"), "Appointments made and moved."),

@@ -1,11 +1,13 @@
 """Dates, times, numbers and money as a German or an English reader writes them; filters of every template.
 
-A moment is shown in the clock of this machine. What is not there (None) is a dash.
+A moment is shown, and read, by the clock of the site that a page is about (``go_by``); on a page of no site
+by this machine's. What is not there (None) is a dash.
 """
 
 import math
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
@@ -24,6 +26,50 @@ _CLOCK_SECONDS: Final[dict[Language, str]] = {"de": "HH:mm:ss' Uhr'", "en": "HH:
 _DAY: Final[dict[Language, str]] = {"de": "dd.MM.yyyy", "en": "d MMM yyyy"}
 _SHORT_DAY: Final[dict[Language, str]] = {"de": "EEE dd.MM.", "en": "EEE d MMM"}
 _WEEKDAY: Final[dict[Language, str]] = {"de": "EEEE, d. MMMM yyyy", "en": "EEEE d MMMM yyyy"}
+
+
+_ZONE: Final[ContextVar[tzinfo | None]] = ContextVar("zone", default=None)  # None: this machine's
+
+
+def go_by(zone: tzinfo | None) -> None:
+    """From here on, in this task alone, times are told by the clock of this zone; None: by this machine's."""
+    _ZONE.set(zone)
+
+
+def goes_by_a_site() -> bool:
+    """Whether a site's clock counts, and not this machine's."""
+    return _ZONE.get() is not None
+
+
+def local(value: datetime, zone: tzinfo | None = None) -> datetime:
+    """A moment by that clock, or by that of ``zone``; one without a zone is such a clock's already."""
+    return value.astimezone(zone or _ZONE.get()) if value.tzinfo else value
+
+
+def now() -> datetime:
+    """Now, by that clock."""
+    return local(datetime.now(UTC))
+
+
+def midnight(day_: date) -> datetime:
+    """When a day begins on that clock."""
+    begin, zone = datetime.combine(day_, time()), _ZONE.get()
+    return begin.replace(tzinfo=zone) if zone else begin.astimezone()
+
+
+def moment_of(wall: datetime) -> datetime:
+    """The moment that a time on that clock is, in UTC: the first of two where clocks are put back.
+
+    One that names its own zone is that moment. Raises ValueError for a time that the clocks leave out,
+    OverflowError beyond the calendar.
+    """
+    if wall.tzinfo:
+        return wall.astimezone(UTC)
+    zone = _ZONE.get()
+    found = (wall.replace(tzinfo=zone) if zone else wall).astimezone(UTC)
+    if local(found).replace(tzinfo=None) != wall:
+        raise ValueError(f"{wall:%Y-%m-%d %H:%M} does not exist: clocks are put forward then")
+    return found
 
 
 def day(value: date | datetime, language: Language) -> str:
@@ -147,13 +193,9 @@ def _filter(function: Callable[..., str]) -> Callable[..., str]:
 
 
 def _local_day(value: date | datetime) -> date:
-    return _local(value).date() if isinstance(value, datetime) else value
-
-
-def _local(value: datetime) -> datetime:
-    return value.astimezone() if value.tzinfo else value
+    return local(value).date() if isinstance(value, datetime) else value
 
 
 def _clock(value: datetime | time, pattern: str, language: Language) -> str:
-    shown = _local(value).time() if isinstance(value, datetime) else value
+    shown = local(value).time() if isinstance(value, datetime) else value
     return dates.format_time(shown, pattern, locale=LOCALES[language])

@@ -12,6 +12,7 @@ from services.scheduler.booking.improving import Improving
 from services.scheduler.clock import utc_now
 from services.scheduler.handlers import handlers
 from services.scheduler.notices.reminding import Reminding
+from services.scheduler.resources import telling
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.tables import PACKAGE, TABLES
 from services.scheduler.worklists import publishing
@@ -27,6 +28,7 @@ def main() -> None:
         background = (
             partial(publishing.begin, office, Names(settings)),
             reminding.start,
+            partial(telling.begin, office, utc_now),
             warming.begin,
             Improving(Desk(office, utc_now)).start,
         )

@@ -11,9 +11,10 @@ from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
 from services.scheduler.booking import hearing, results
 from services.scheduler.booking.desk import Desk
-from services.scheduler.clock import Now, utc_now
+from services.scheduler.clock import Now, us_of, utc_now
 from services.scheduler.notices import hearing as notices
 from services.scheduler.resources import store as resources
+from services.scheduler.resources import telling
 from services.scheduler.worklists import hearing as names
 
 
@@ -21,7 +22,7 @@ def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
     desk = Desk(office, now)
     return {
-        STATUS: _status,
+        STATUS: partial(_status, office, now),
         EVENT: partial(results.hear, desk),
         STREAMS["patient"]: _patient,
         STREAMS["clearance"]: hearing.hear,
@@ -34,7 +35,9 @@ def _patient(connection: Connection, heard: Heard) -> None:
     notices.hear(connection, heard)
 
 
-def _status(connection: Connection, heard: Heard) -> None:
+def _status(office: Office, now: Now, connection: Connection, heard: Heard) -> None:
     """Which beds there are; a lost or stopped gateway takes none out of the plan: it comes again."""
     if isinstance(heard.message, GatewayStatus) and heard.message.state == "online":
+        if resources.open_site(connection, heard.site, us_of(heard.message.at)):
+            telling.tell(office.outbox, connection, heard.site, now())
         resources.hear_gateway(connection, heard.site, heard.message)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from broker.contract import EVENT, STREAMS, Stream
 from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
+from services.screening import zones
 from services.screening.clearance.counting import hear_sessions
 from services.screening.exchange import heard as exchange
 
@@ -16,6 +17,7 @@ def handlers(office: Office) -> Mapping[Stream, Handler]:
     return {
         EVENT: _in_turn(exchange.session, hear_sessions(office)),
         STREAMS["appointment"]: _in_turn(exchange.appointment),
+        STREAMS["site"]: zones.hear,
     }
 
 

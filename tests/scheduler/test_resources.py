@@ -7,7 +7,7 @@ import pytest
 from scheduler.scheduler_rig import NOW, SHIFT, SITE
 
 from services.kit.database import reading
-from services.scheduler.resources import store
+from services.scheduler.resources import store, telling
 
 
 def test_a_gateways_birth_makes_its_site_and_beds(rig):
@@ -191,3 +191,19 @@ def test_what_no_question_can_mean_is_refused_in_plain_words(either_rig, path):
     """NUL bytes, days that are none, times without a zone, parameters that nobody knows."""
     refusal = either_rig.ask("GET", path, role="clinician", status=422)
     assert refusal["detail"]
+
+
+def test_a_sites_zone_is_told_when_it_is_opened_changed_and_at_every_start(rig):
+    """Who counts days for a site, as screening does, must count them by its clock and not by its own."""
+
+    def zones():
+        return [event.data["zone"] for event in rig.told("site")]
+
+    rig.birth(bed_01="lumbar")
+    rig.birth(bed_01="lumbar")
+    assert zones() == ["Europe/Berlin"]
+    island = {**SITE, "zone": "Atlantic/Canary"}
+    rig.ask("PUT", "/sites/north", role="administrator", json=island)
+    assert zones() == ["Europe/Berlin", "Atlantic/Canary"]
+    telling.begin(rig.office, lambda: rig.now)()
+    assert zones()[2:] == ["Atlantic/Canary"]

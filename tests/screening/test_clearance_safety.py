@@ -12,6 +12,7 @@ from servers import eventually
 from sqlalchemy import text
 
 from services.kit.database import reading, writing
+from services.screening import zones
 from services.screening.patients import store as patients
 from services.screening.rules import store as rules
 from services.screening.rules.answers import Answer
@@ -190,11 +191,11 @@ def test_an_adverse_event_s_id_of_somebody_else_is_refused(rig):
 
 def test_a_clearance_is_decided_on_the_day_that_the_decision_shows(rig, monkeypatch):
     """Between midnight here and midnight UTC two clocks would say two ages: one day counts everywhere."""
-    eve = patients.today() + timedelta(days=1)
+    eve = zones.now().astimezone().date() + timedelta(days=1)
     patient = rig.patient(birth_date=after_months(eve, -18 * 12).isoformat())
     consented(rig, answered(rig, patient))
     assert "refuses" in give(rig, patient, status=409)["detail"]
-    monkeypatch.setattr(patients, "today", lambda: eve)
+    monkeypatch.setattr(zones, "today", lambda _connection, _site: eve)
     assert give(rig, patient)["region"] == "lumbar"
 
 

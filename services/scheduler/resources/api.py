@@ -15,7 +15,7 @@ from services.scheduler.booking import fitting
 from services.scheduler.booking import store as booking
 from services.scheduler.booking.shown import shown
 from services.scheduler.clock import Now, us_of
-from services.scheduler.resources import store
+from services.scheduler.resources import store, telling
 from services.scheduler.resources.calendar import holidays_of
 from services.scheduler.resources.models import LAST_DAY, Bed, Device, Outage, Site, Therapist
 
@@ -59,7 +59,9 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
         office.seen(who, "site.changed", f"site {site}", site)
         with writing(office.engine) as connection:
             store.put_site(connection, site, body, us_of(now()))
+            telling.tell(office.outbox, connection, site, now())
             left = fitting.misfits(connection, site, now())
+        office.outbox.woken.set()
         return {
             "site": site, **body.model_dump(mode="json"), "holidays": _holidays(body, now),
             "replan": [shown(one) for one in left],

@@ -56,11 +56,17 @@ def use_device(connection: Connection, site: str, device: str, *, in_use: bool) 
         raise no_such("device", "Liege", f"{site}/{device}")
 
 
+def open_site(connection: Connection, site: str, at_us: int) -> bool:
+    """A site that was never heard of, as most are; whether it is one."""
+    if connection.execute(select(SITES.c.site).where(SITES.c.site == site)).first() is not None:
+        return False
+    put_site(connection, site, Site.default(), at_us)
+    return True
+
+
 def hear_gateway(connection: Connection, site: str, status: GatewayStatus) -> None:
     """What a gateway's birth says of its beds; those that it no longer speaks for are not there any more."""
     at_us = us_of(status.at)
-    if connection.execute(select(SITES.c.site).where(SITES.c.site == site)).first() is None:
-        put_site(connection, site, Site.default(), at_us)
     mine = and_(DEVICES.c.site == site, DEVICES.c.gateway == status.gateway)
     newest = connection.execute(select(DEVICES.c.heard_us).where(mine).limit(1)).scalar()
     if newest is not None and newest > at_us:

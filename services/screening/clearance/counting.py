@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from broker.messages import Event, SessionSummary
 from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
+from services.screening import zones
 from services.screening.clearance import people, store
 from services.screening.clearance.gates import suspend_by_gates
 from services.screening.clearance.models import Held
@@ -30,7 +31,8 @@ def hear_sessions(office: Office) -> Handler:
             return
         held = _held(heard, summary, is_completed=event.type == COMPLETED)
         store.add_session(connection, summary.patient, summary.appointment, held)
-        patients.treated(connection, file.patient, summary.ended_at.astimezone().date())
+        ended_on = zones.local(connection, heard.site, summary.ended_at).date()
+        patients.treated(connection, file.patient, ended_on)
         _suspend(office, connection, summary, held, most)
 
     return hear

@@ -11,13 +11,13 @@ from services.kit import clearance as kit
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.language import LANGUAGES, Language, Text
+from services.screening import zones
 from services.screening.clearance import people, store
 from services.screening.clearance.models import Given, Signed, Suspension
 from services.screening.clearance.suspension import close, suspend, tell
 from services.screening.clearance.words import REGION_WORDS, reasons
 from services.screening.consent import store as consents
 from services.screening.errors import Conflict, Invalid, NotFound
-from services.screening.patients import store as patients
 from services.screening.rules import store as decisions
 from services.screening.rules.decision import Decision
 from services.screening.settings import ScreeningSettings
@@ -220,7 +220,8 @@ def _decided(office: Office, connection: Connection, patient: UUID, region: str)
     """What holds today, under this service's settings."""
     settings = office.settings
     disputed = settings.disputed() if isinstance(settings, ScreeningSettings) else None
-    return decisions.decision_of(connection, patient, region, patients.today(), disputed)
+    today = zones.today(connection, people.require(connection, patient).site)
+    return decisions.decision_of(connection, patient, region, today, disputed)
 
 
 def _issue(

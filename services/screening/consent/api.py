@@ -11,6 +11,7 @@ from services.kit.auth.principal import ALL_SITES, Principal
 from services.kit.business.service import Office
 from services.kit.database import reading
 from services.kit.language import Language
+from services.screening import zones
 from services.screening.consent import declaration, documents, signing, store, taking
 from services.screening.consent.documents import Document
 from services.screening.consent.words import COPIES, KINDS, POINTS, SIGNERS, WITHDRAWALS
@@ -156,9 +157,10 @@ def _add_papers(routes: APIRouter, office: Office) -> None:
         with reading(office.engine) as connection:
             held = store.paper(connection, consent, ("declaration", "scan"))
             file = keeping_file(connection, patient)
+            zone = zones.zone_of(connection, file.site)
         if held is not None:
             return _file(bytes(held["content"]), held["media_type"], f"einwilligung-{consent}")
-        return _file(declaration.unsigned(file, found), PDF, f"einwilligung-{consent}")
+        return _file(declaration.unsigned(file, found, zone), PDF, f"einwilligung-{consent}")
 
     @routes.get("/patients/{patient}/consents/{consent}/signature")
     def signature(who: Reader, patient: UUID, consent: UUID) -> Response:

@@ -1,6 +1,6 @@
 """The declaration of consent as PDF, in German: to be read and signed, then with its signature."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from services.kit.language import Language
@@ -12,17 +12,19 @@ from services.screening.patients.models import File
 from services.screening.rules.findings import german_day
 
 
-def unsigned(file: File, consent: Consent) -> bytes:
-    """To be read, or printed and signed by hand."""
+def unsigned(file: File, consent: Consent, zone: tzinfo | None) -> bytes:
+    """To be read, or printed and signed by hand; ``zone`` is the site's clock."""
     under = f"Ort, Datum, Unterschrift ({file.content.given_name} {file.content.family_name})"
-    return pdf(_paper(file, consent, under))
+    return pdf(_paper(file, consent, under, zone))
 
 
-def signed(file: File, consent: Consent, signer: str, role: str, at: datetime, drawn: bytes) -> bytes:
-    """As it was signed on the screen."""
+def signed(
+    file: File, consent: Consent, signer: str, role: str, at: datetime, drawn: bytes, zone: tzinfo | None
+) -> bytes:
+    """As it was signed on the screen; ``zone`` is the site's clock."""
     who = "" if role == "patient" else f" ({SIGNERS[role]['de']})"
-    under = f"{signer}{who}, {_moment(at)}"
-    return pdf(_paper(file, consent, under, drawn))
+    under = f"{signer}{who}, {_moment(at, zone)}"
+    return pdf(_paper(file, consent, under, zone, drawn))
 
 
 def leaflet(document: Document, language: Language) -> bytes:
@@ -30,7 +32,9 @@ def leaflet(document: Document, language: Language) -> bytes:
     return pdf(Paper(document.title, document.body, language, _footer(document, language)))
 
 
-def _paper(file: File, consent: Consent, under: str, drawn: bytes | None = None) -> Paper:
+def _paper(
+    file: File, consent: Consent, under: str, zone: tzinfo | None, drawn: bytes | None = None
+) -> Paper:
     content = file.content
     facts = [
         ("Name", f"{content.given_name} {content.family_name}"),
@@ -40,7 +44,7 @@ def _paper(file: File, consent: Consent, under: str, drawn: bytes | None = None)
     document = consent.document
     return Paper(
         document.title, document.body, "de", f"{_footer(document, 'de')}, Einwilligung {consent.id}",
-        facts, [("Mündliche Aufklärung (§ 630e BGB)", _information(consent.information))], under, drawn,
+        facts, [("Mündliche Aufklärung (§ 630e BGB)", _information(consent.information, zone))], under, drawn,
         f"Unterschrift: {under}",
     )  # fmt: skip
 
@@ -50,17 +54,17 @@ def _place(file: File, region: str) -> str:
     return REGIONS[region]["de"] + (f", {segment}" if segment else "")
 
 
-def _information(told: dict[str, Any]) -> list[tuple[str, str]]:
+def _information(told: dict[str, Any], zone: tzinfo | None) -> list[tuple[str, str]]:
     rows = [
         ("Durch", str(told["by"])),
-        ("Am", _moment(datetime.fromisoformat(told["at"]))),
+        ("Am", _moment(datetime.fromisoformat(told["at"]), zone)),
         ("Über", ", ".join(POINTS[point]["de"] for point in told["points"])),
     ]
     return [*rows, ("Fragen", str(told["questions"]))] if told["questions"] else rows
 
 
-def _moment(at: datetime) -> str:
-    local = at.astimezone()
+def _moment(at: datetime, zone: tzinfo | None) -> str:
+    local = at.astimezone(zone)
     return f"{german_day(local.date())}, {local.hour:02}:{local.minute:02} Uhr"
 
 

@@ -12,6 +12,7 @@ from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.language import Text
+from services.screening import zones
 from services.screening.clearance import suspension
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
@@ -113,7 +114,9 @@ def _signed(
     found = _required(connection, patient, consent)
     _require_state(found, "informed")
     _require_order(found, signed.at)
-    _require_of_age(age_years(file.content.birth_date, signed.at.date()), signed.role)
+    zone = zones.zone_of(connection, file.site)
+    signed_on = signed.at.astimezone(zone).date()
+    _require_of_age(age_years(file.content.birth_date, signed_on), signed.role)
     detail: dict[str, Any] = {
         "signer": signer, "role": signed.role, "way": "drawn" if signed.is_drawn else "scanned",
     }  # fmt: skip
@@ -121,7 +124,7 @@ def _signed(
     sha256 = store.add_paper(connection, who, found, kind, signed.media_type, signed.content)
     detail |= {"sha256": sha256, "media_type": signed.media_type}
     if signed.is_drawn:
-        made = declaration.signed(file, found, signer, signed.role, signed.at, signed.content)
+        made = declaration.signed(file, found, signer, signed.role, signed.at, signed.content, zone)
         detail["declaration_sha256"] = store.add_paper(
             connection, who, found, "declaration", "application/pdf", made
         )

@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from itertools import product
 from typing import Final
+
+from services.screening import zones
 
 GRAM: Final = 3
 MOST_FOLDED: Final = 200
@@ -104,7 +106,7 @@ def _orders(first: str, second: str, third: str) -> list[tuple[int, int | None, 
 
 def _days(rows: list[tuple[int, int | None, str]]) -> set[date]:
     """Those that are in the calendar and past; two digits of a year are of this century and the last."""
-    today = datetime.now(UTC).date()
+    today = zones.latest_day()
     found = set()
     for (day, month, year), century in product(rows, (0, 1900, 2000)):
         if month is None or (len(year) <= len("61")) == (century == 0) or len(year) == len("196"):

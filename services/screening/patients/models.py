@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from services.kit.language import Text
+from services.screening import zones
 from services.screening.errors import Invalid
 
 FIRST_BIRTH_YEAR: Final = 1900
@@ -153,7 +154,7 @@ class Content(BaseModel):
     @model_validator(mode="after")
     def _days(self) -> "Content":
         """Nobody is born tomorrow, or referred before birth."""
-        today = datetime.now(UTC).date()
+        today = zones.latest_day()  # by site it may be a day less: whoever types it is there
         if self.birth_date.year < FIRST_BIRTH_YEAR or self.birth_date > today:
             raise refused(
                 "birth_date",
@@ -207,7 +208,7 @@ def read_day(text: str, field: str, german: str) -> date | None:
         day: date | None = _day(text)
         if day is not None and day.year < FIRST_BIRTH_YEAR:
             raise refused("day", f"ist {day}: zu lange her", f"is {day}: too long ago")
-        if day is not None and day > datetime.now(UTC).date():
+        if day is not None and day > zones.latest_day():
             raise refused("day", f"ist {day}: liegt in der Zukunft", f"is {day}: lies in the future")
     except PydanticCustomError as error:
         context: dict[str, Any] = dict(error.context or {})

@@ -218,5 +218,5 @@ def erase_rows(connection: Connection, ids: Sequence[UUID]) -> None:
 
 
 def today() -> date:
-    """Today, in UTC: what is compared with days counted from moments."""
+    """Today, in UTC: what is compared with days counted from moments, years ago. A site's: ``zones``."""
     return datetime.now(UTC).date()

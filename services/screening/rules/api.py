@@ -11,6 +11,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading
+from services.screening import zones
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
 from services.screening.rules import store, taking
@@ -63,7 +64,7 @@ def _add_reading(routes: APIRouter, office: Office) -> None:
     @routes.get("/rules")
     def rules(_who: Reader, on: Day = "") -> dict[str, Any]:
         """Every contraindication rule of a day, with its source."""
-        found = taking.rules_for(office, _day(on))
+        found = taking.rules_for(office, _day(on) or zones.now().astimezone().date())
         return {
             "version": found.version.name, "valid_from": found.version.valid_from.isoformat(),
             "sha256": found.sha256, "settings": dict(found.settings),
@@ -92,9 +93,10 @@ def _add_reading(routes: APIRouter, office: Office) -> None:
     @routes.get("/patients/{patient}/decision")
     def decision(who: Reader, patient: UUID, region: Place, on: Day = "") -> dict[str, Any]:
         """What the answers say now of treatment on a day, and what was decided before."""
-        day = _day(on)
+        wanted = _day(on)
         with reading(office.engine) as connection:
             head = keeping.find_head(connection, who, "patients.see", patient)
+            day = wanted or zones.today(connection, head["site"])
             settings = taking.rules_for(office, day).settings
             place = taking.require_region(region)
             made = store.decision_of(connection, patient, place, day, settings)
@@ -123,10 +125,10 @@ def _add_writing(routes: APIRouter, office: Office) -> None:
         return {"id": str(kept), **made.body()}
 
 
-def _day(text: str) -> date:
-    """A day of the calendar; empty: today. Raises Invalid."""
+def _day(text: str) -> date | None:
+    """A day of the calendar; empty: none. Raises Invalid."""
     if not text:
-        return patients.today()
+        return None
     try:
         found: date = iso_day(text)
     except ValueError:

@@ -11,6 +11,7 @@ from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.language import Text
+from services.screening import zones
 from services.screening.clearance import suspension
 from services.screening.errors import Conflict
 from services.screening.patients import keeping
@@ -48,7 +49,7 @@ def require_region(region: str) -> Region:
 def questionnaire(office: Office, connection: Connection, patient: UUID, region: str) -> dict[str, Any]:
     """The questions of this region in their order, with the answers that count."""
     file = keeping_file(connection, patient)
-    ruleset = rules_for(office, patients.today())
+    ruleset = rules_for(office, zones.today(connection, file.site))
     given = store.answers(connection, patients.family(connection, patient))
     asked = ruleset.questions(require_region(region), file.content.sex)
     rows = [_question(ruleset, rule, given.get(rule.id)) for rule in asked]
@@ -90,7 +91,7 @@ def answer_all(
     """The same of several, all or none; gives the rules that are answered anew. Raises NotFound, Invalid."""
     with reading(office.engine) as connection:
         head = keeping.find_head(connection, who, "screening.answer", patient)
-    on = patients.today()
+        on = zones.today(connection, head["site"])
     ruleset = rules_for(office, on)
     taken = {rule: read(ruleset, rule, dict(value)) for rule, value in values.items()}
     for rule, given in taken.items():
@@ -121,11 +122,12 @@ def sign(
 
     Raises NotFound, Invalid, Conflict.
     """
-    place, on = require_region(region), patients.today()
-    ruleset = rules_for(office, on)
-    kept = _signable(ruleset, rule, reason)
+    place = require_region(region)
     with reading(office.engine) as connection:
         head = keeping.find_head(connection, who, "screening.decide", patient)
+        on = zones.today(connection, head["site"])
+    ruleset = rules_for(office, on)
+    kept = _signable(ruleset, rule, reason)
     action = "condition.signed" if holds else "condition.unsigned"
     office.seen(who, action, head["id"], head["site"], rule=rule, region=place)
     counts = UUID(head["id"])
@@ -166,11 +168,14 @@ def _signable(ruleset: Ruleset, rule: str, reason: str) -> str:
     return kept
 
 
-def decided(office: Office, who: Principal, patient: UUID, region: str, on: date) -> tuple[UUID, Decision]:
-    """Decide for a day of treatment and keep it. Raises NotFound, Invalid."""
+def decided(
+    office: Office, who: Principal, patient: UUID, region: str, wanted: date | None
+) -> tuple[UUID, Decision]:
+    """Decide for a day of treatment, today where none is wanted, and keep it. Raises NotFound, Invalid."""
     place = require_region(region)
     with reading(office.engine) as connection:
         head = keeping.find_head(connection, who, "screening.answer", patient)
+        on = wanted or zones.today(connection, head["site"])
     office.seen(who, "decision.kept", head["id"], head["site"], region=place, on=on.isoformat())
     counts = UUID(head["id"])
     with writing(office.engine) as connection:

@@ -23,7 +23,8 @@ from services.screening.errors import Conflict
 from services.screening.exchange.fhir.treatments import PROCEDURES, reference
 from services.screening.exchange.tables import PROCEDURE
 from services.screening.patients.models import File
-from services.screening.patients.store import family, today
+from services.screening.patients.store import family
+from services.screening.zones import latest_day
 
 TAKEN: Final = ("completed", "stopped", "unknown")
 MOST_CHARACTERS: Final = 20_000  # of one resource
@@ -124,7 +125,7 @@ def _require_past(sent: Resource, born: date) -> None:
     if not days:
         what = "is needed, as performedDateTime or performedPeriod: when it was done"
         raise _refused("performed[x]", what, "wann es geschehen ist, fehlt.")
-    first, last = born.isoformat(), today().isoformat()
+    first, last = born.isoformat(), latest_day().isoformat()
     for day in days:
         if not first[: len(day)] <= day <= last[: len(day)]:
             raise _refused(
