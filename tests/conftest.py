@@ -1,5 +1,7 @@
 """Fixtures every test may use: a real broker and a real Redis-compatible server, one of each per test."""
 
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ settings.register_profile(
 )
 settings.load_profile("ci")
 
+# What remembers applications by their parts: a process has one, a test run thousands, each of 45,000 objects.
+REMEMBER = ("fastapi.dependencies.models", "services.console.navigation")
+COLLECT = (10_000, 10, 5)  # the collector's thresholds: building an application makes no garbage
 WHOLE = ("system", "chaos")  # folders of tests that start whole systems; others are known by their import
 
 
@@ -27,6 +32,22 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(item.path) in whole:
             item.add_marker(pytest.mark.whole)
+
+
+def pytest_collection_finish():
+    """What has been read by now stays to the end: the collector looks at the tests' own things alone."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    """Let a test's applications go with it: kept, they are a gigabyte, looked through again and again."""
+    for module in (sys.modules.get(name) for name in REMEMBER):
+        for value in vars(module).values() if module else ():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
 
 
 @pytest.fixture
