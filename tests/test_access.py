@@ -213,7 +213,7 @@ def scheduler(directory: Path) -> Iterator[Subject]:
         behind.rig.app,
         directory,
         tokens.SCHEDULER,
-        public={"/feeds/{secret}.ics"},
+        public={"/feeds/{secret}.ics", "/fhir/metadata"},
         records=behind.records,
         unknown=behind.unknown,
         others={"secret": "none-such"},

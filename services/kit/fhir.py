@@ -142,7 +142,9 @@ def version_of(if_match: str) -> int:
     """The version that an If-Match names. Raises FhirInvalid."""
     fits = _VERSION.fullmatch(if_match.strip())
     if fits is None:
-        raise FhirInvalid([("If-Match", f'is {if_match!r}: a version is needed, as W/"3"')])
+        issue = ("If-Match", f'is {if_match!r}: a version is needed, as W/"3"')
+        german = f'If-Match ist {if_match!r}: nötig ist eine Fassung wie W/"3"'
+        raise FhirInvalid([issue], {"de": german, "en": ": ".join(issue)})
     return int(fits[1])
 
 

@@ -6,6 +6,7 @@ from services.kit.business.service import Office
 from services.scheduler.booking import api_appointments, api_cures, api_replanning, api_standing, api_waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
+from services.scheduler.exchange import routes as exchange
 from services.scheduler.notices import api as notices
 from services.scheduler.resources import api as resources
 
@@ -21,4 +22,5 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         api_replanning.router(desk),
         api_standing.router(desk),
         notices.router(office, now),
+        exchange.router(desk),
     ]

@@ -15,6 +15,7 @@ QUERIES = {
     "/waiting": "?site=north",
     "/replan": "?site=north",
     "/why": "?site=north&starts_at=2026-11-24T09:00:00Z",
+    "/fhir/Appointment": "?date=ge2026-11-23",
 }
 
 
@@ -60,6 +61,8 @@ class Doors:
             yield f"/appointments/{{appointment}}/{what}", move
         for what in ("cancel", "missed", "confirm"):
             yield f"/appointments/{{appointment}}/{what}", {"reason": "ill"}
+        yield "/fhir/Appointment/{appointment}", {"resourceType": "Appointment", "id": self.appointment}
+        yield "/fhir/Appointment", {"resourceType": "Appointment"}
         yield "/appointments/{appointment}/decide", {"decision": "counts", "reason": "nearly done"}
         yield "/waiting", {"appointment": self.appointment}
         yield "/improve", {"site": "north"}
