@@ -303,7 +303,15 @@ def test_the_board_says_who_comes_and_what_is_missing_before_they_may_lie_down(r
     one = rig.cure(rig.patient("Lund", "Kari"))["appointments"][0]
     path = f"/board?site=north&day={wall(one).date()}"
     assert "Lund, Kari" in shown(rig.client().get(path))
-    assert "No clearance" in shown(rig.client().get(path))
+    page = rig.client().get(path)
+    assert "No clearance" in shown(page)
+    assert "Cannot be confirmed: No clearance" in shown(page)
+    assert f'action="/appointments/{one["appointment"]}/confirm"' not in page.text
+    assert "No clearance" in shown(rig.client().get(f"/calendar?site=north&day={wall(one).date()}"))
+    assert "Not cleared yet" in shown(rig.client().get(f"/cures/{one['cure']}"))
+    waiting = rig.client("cleo").get("/attention")
+    assert "Lund, Kari" in shown(waiting)
+    assert "Booked without clearance" in shown(waiting)
     form = {"back": "board"}
     answer = rig.client().request("POST", f"/appointments/{one['appointment']}/confirm", data=form)
     assert answer.headers["location"].startswith("/board?site=north")

@@ -44,6 +44,7 @@ class BoardRow:
     stage: str
     bed: Bed | None
     warnings: Sequence[str]
+    blocked: str = ""  # why the patient is not to be told to come
 
     @property
     def tone(self) -> str:
@@ -77,7 +78,13 @@ def rows(
     ordered = sorted(appointments, key=lambda it: (it.starts_at, it.device))
     lying = _lying(ordered, beds, now)
     return [
-        BoardRow(it, _stage(it, lying, now), beds.get(it.device), warnings_of(it, suspended, language))
+        BoardRow(
+            it,
+            _stage(it, lying, now),
+            beds.get(it.device),
+            warnings_of(it, suspended, language),
+            untreatable(it, suspended, language),
+        )
         for it in ordered
     ]
 
@@ -96,15 +103,23 @@ def warnings_of(appointment: Appointment, suspended: Suspended, language: Langua
     """Why this one may not be treated as things are: suspended, no clearance, no prescription."""
     if appointment.state not in OPEN:
         return []
-    body, who = appointment.body, appointment.patient
-    found = []
-    if {(who, ""), (who, appointment.region)} & suspended:
-        found.append(TEXTS["board_suspended"][language])
-    elif not body["cleared"]:
-        found.append(TEXTS["board_not_cleared"][language])
-    if body["prescription"] is None:
+    against = untreatable(appointment, suspended, language)
+    found = [against] if against else []
+    if appointment.body["prescription"] is None:
         found.append(TEXTS["board_not_prescribed"][language])
     return found
+
+
+def untreatable(appointment: Appointment, suspended: Suspended, language: Language) -> str:
+    """Why screening lets nobody treat this patient now: refused, suspended, not cleared; empty: it does."""
+    if appointment.state not in OPEN:
+        return ""
+    who = appointment.patient
+    if said := appointment.unready(language):
+        return said
+    if {(who, ""), (who, appointment.region)} & suspended:
+        return TEXTS["board_suspended"][language]
+    return "" if appointment.body["cleared"] else TEXTS["board_not_cleared"][language]
 
 
 def _lying(appointments: Sequence[Appointment], beds: dict[str, Bed | None], now: datetime) -> set[str]:

@@ -18,6 +18,9 @@ TONES: Final = {  # of an appointment's states
     "undecided": "notice",
 }
 MOVABLE: Final = ("booked",)
+UNREADY: Final = {  # how it stands with the patient's treatment: the text that says it
+    "refused": "board_refused", "suspended": "board_suspended", "waiting": "board_not_cleared",
+}  # fmt: skip
 GONE: Final = ("cancelled",)  # takes no place in a calendar
 
 
@@ -85,6 +88,12 @@ class Appointment:
     def count(self) -> str:
         """Which one of the cure: 3/18."""
         return f"{self.number}/{self.sessions}" if self.sessions else str(self.number)
+
+    def unready(self, language: Language) -> str:
+        """Why its patient may not be treated as things are; empty where nothing is against it."""
+        state = str((self.body.get("care") or {}).get("state") or "cleared")
+        text = UNREADY.get(state)
+        return TEXTS[text][language] if text and self.is_movable else ""
 
     def said(self, language: Language) -> str:
         """Its state in words."""

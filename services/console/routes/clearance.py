@@ -1,17 +1,19 @@
 """One patient's clearance: how it stands, what suspends it, giving, restoring, reviews; who needs a look."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.console.context import Console
-from services.console.errors import BadSearch, OfficeRefused
+from services.console.errors import BadSearch, OfficeRefused, OfficeUnavailable
 from services.console.outcomes import times
 from services.console.outcomes import typed as typing_in
 from services.console.outcomes.happened import happened, said
 from services.console.outcomes.typed import Filled, Typed
 from services.console.patients import tabs
+from services.console.planning.names import names_of
 from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
@@ -38,11 +40,28 @@ def router(console: Console) -> APIRouter:
         """Whom a clinician has to look at today."""
         rows = times.read(await console.screening.ask(who, "/attention"))
         title = TEXTS["att_title"][language_of(request)]
-        return console.page(request, "outcomes/attention.html", page="attention", title=title, rows=rows)
+        booked, is_known = await _booked(console, who)
+        names = await names_of(console, who, (str(row["patient"]) for row in booked))
+        return console.page(
+            request, "outcomes/attention.html", page="attention", title=title, rows=rows, booked=booked,
+            names=names, is_known=is_known,
+        )  # fmt: skip
 
     _add_giving(routes, console)
     _add_reviews(routes, console)
     return routes
+
+
+async def _booked(console: Console, who: Principal) -> tuple[list[dict[str, Any]], bool]:
+    """Who has appointments and may not be treated, refused ones first; whether the scheduler said it."""
+    if not who.may("appointments.see"):
+        return [], True
+    try:
+        rows = await console.scheduler.ask(who, "/unready")
+    except (OfficeRefused, OfficeUnavailable):
+        return [], False
+    rows = [row | {"first_at": datetime.fromisoformat(row["first_at"])} for row in rows]
+    return sorted(rows, key=lambda row: (row["care"]["state"] != "refused", row["first_at"])), True
 
 
 def _add_giving(routes: APIRouter, console: Console) -> None:
