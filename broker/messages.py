@@ -232,6 +232,7 @@ EventType = Literal[
     "samples.lost",
     "alarm.raised",
     "alarm.cleared",
+    "adverse.reported",
 ]
 
 

@@ -9,6 +9,7 @@ from bedside_rig import NECK, PATIENT, Clinic
 from broker.messages import Suspension, Worklist, WorklistEntry
 from services.controller.admission import Admission
 from services.controller.panel.worklist import TodaysList
+from services.controller.reports import Reports
 from services.controller.worklists import Keeper, Worklists
 from services.kit import sealed
 from services.kit.clearance import Clocks, issue, read_public
@@ -61,13 +62,19 @@ class ListedClinic(Clinic):
 
     def __init__(self, directory, ticking, clocks=None, silent_after_h=24.0):
         self.clocks = clocks or Clocks()
-        self.worklists = Worklists(directory)
+        self.worklists = Worklists(directory, reports=Reports(self._reports, self._add_report))
         self.admission = Admission(self.worklists, self.clocks, silent_after_h=silent_after_h)
         super().__init__(directory, ticking)
         self.centre = Centre(directory)
         self.key = ensure_key(directory / sealed.KEY_FILE)
         public = read_public(self.keys.public)
         self.todays = TodaysList(self.admission, self.store, self.clocks, public, self.key)
+
+    def _reports(self, behind):
+        return self.store.reports(behind)
+
+    def _add_report(self, made):
+        self.store.add_report(made)
 
     def new_bedside(self, **options):
         """A bedside that asks the lists."""

@@ -195,9 +195,7 @@ def alarm_priority(kind: str, data: Mapping[str, Any]) -> str | None:
 def _alarm(event: Event, language: Language) -> str:
     """Symbol and text as the gateway said them, with value and limit; of one that went, since when."""
     data = event.data
-    said = data.get("text")
-    found = said if isinstance(said, dict) else {}
-    words = str(found.get(language) or found.get("en") or data.get("condition") or "")
+    words = _said(event, language) or str(data.get("condition") or "")
     if event.type == "alarm.raised":
         return words
     try:
@@ -205,6 +203,13 @@ def _alarm(event: Event, language: Language) -> str:
     except (ValueError, OverflowError):  # a newer gateway's, or of no clock
         return words
     return TEXTS["event_alarm_since"][language].format(text=words, since=raised)
+
+
+def _said(event: Event, language: Language) -> str:
+    """The text that came with an event, in the reader's language where it has that."""
+    said = event.data.get("text")
+    found = said if isinstance(said, dict) else {}
+    return str(found.get(language) or found.get("en") or "")
 
 
 def _event_detail(event: Event, language: Language) -> str:
@@ -220,7 +225,7 @@ def _event_detail(event: Event, language: Language) -> str:
         return reason(str(event.data["reason"]), language)
     if "action" in event.data:
         return _action(event, language)
-    return str(event.data.get("detail") or "")
+    return _said(event, language) or str(event.data.get("detail") or "")
 
 
 def _action(event: Event, language: Language) -> str:

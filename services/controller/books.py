@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from broker.messages import EventType
 from services.controller.alarm_events import AlarmLog
@@ -17,6 +18,8 @@ class Note:
     kind: EventType
     realtime_ns: int
     data: Mapping[str, Any]
+    session: UUID | None = None  # that it is of, whichever is under way
+    report: UUID | None = None  # of an adverse event: told once
 
 
 @dataclass(slots=True)

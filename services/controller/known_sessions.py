@@ -9,6 +9,7 @@ import structlog
 
 from services.controller.errors import StoreUnavailable
 from services.controller.events import unknown_session
+from services.controller.reports import Report
 from services.controller.store import Session, Store
 from services.controller.summary import SessionFacts
 from services.kit.errors import SpondylError
@@ -54,6 +55,11 @@ class KnownSessions:
             self._shown[number] = (now, session)
         return session if session is not None and session.device == device else None
 
+    def reports(self, behind: int) -> list[tuple[int, Report]]:
+        """Reports of adverse events behind a row; raises StoreUnavailable."""
+        store = self._open()
+        return store.reports(behind) if store is not None else []
+
     def close(self) -> None:
         """Let go of the file."""
         if self._store is not None:
@@ -74,6 +80,10 @@ class KnownSessions:
         return session
 
     def _look(self, number: int) -> Session | None:
+        store = self._open()
+        return store.by_number(number) if store is not None else None
+
+    def _open(self) -> Store | None:
         if self._store is None:
             if not self._path.exists():
                 return None  # no panel has ever run: there are no sessions
@@ -81,4 +91,4 @@ class KnownSessions:
                 self._store = Store(self._path, read_only=True)
             except SpondylError as error:
                 raise StoreUnavailable(str(error)) from error
-        return self._store.by_number(number)
+        return self._store

@@ -6,7 +6,7 @@ that is what makes a recorder killed at any moment go on without a gap and witho
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS recorder (
 CREATE TABLE IF NOT EXISTS recorder_beds (
     device TEXT PRIMARY KEY,
     body   TEXT NOT NULL                -- JSON: diary, black box's cursor, alarm board
+) STRICT;
+CREATE TABLE IF NOT EXISTS recorder_reports (
+    report TEXT PRIMARY KEY             -- of an adverse event, told in an event
 ) STRICT;
 """
 
@@ -58,3 +61,14 @@ def save(connection: sqlite3.Connection, position: Position) -> None:
     connection.execute("DELETE FROM recorder_beds")
     rows = [(device, json.dumps(body)) for device, body in position.beds.items()]
     connection.executemany("INSERT INTO recorder_beds (device, body) VALUES (?, ?)", rows)
+
+
+def told(connection: sqlite3.Connection) -> set[UUID]:
+    """The reports of adverse events that are told."""
+    return {UUID(report) for (report,) in connection.execute("SELECT report FROM recorder_reports")}
+
+
+def tell(connection: sqlite3.Connection, reports: Iterable[UUID]) -> None:
+    """These reports are told, within the caller's transaction."""
+    rows = [(str(report),) for report in reports]
+    connection.executemany("INSERT OR IGNORE INTO recorder_reports (report) VALUES (?)", rows)

@@ -60,6 +60,18 @@ class Heat(Act):
     on: bool
 
 
+class Adverse(Act):
+    """Something happened to the patient of a session; ``id`` is the page's: a second try is no second report.
+
+    Without ``session`` it is of the one on the bed, else of the last one there.
+    """
+
+    id: UUID
+    kind: Literal["radiating-pain", "weakness", "dizziness", "other"]
+    grade: Annotated[int, Field(strict=True, ge=1, le=5)]
+    session: UUID | None = None
+
+
 class PainScore(Act):
     """Pain before or after the session."""
 

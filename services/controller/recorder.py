@@ -37,6 +37,7 @@ from services.controller.lost_rows import LostRows
 from services.controller.operators import Keeper, access_key
 from services.controller.recording import Recordings
 from services.controller.remote import Answer, RemoteDesk
+from services.controller.reports import Report, Reports
 from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.controller.suspending import Suspender
@@ -89,6 +90,7 @@ class Recorder:
     lost: LostRows = field(default_factory=LostRows)
     _notes: list[tuple[Note, Delivery | None]] = field(default_factory=list)
     _commits: dict[tuple[str, UUID], Committed] = field(default_factory=dict)  # the newest a device and boot
+    _told_reports: set[UUID] | None = None  # of adverse events; None: not read yet
     _not_before: float = 0.0
     _looked: float = 0.0
     _trouble: str | None = None
@@ -102,7 +104,8 @@ class Recorder:
         ledger.prepare(spool.connection)
         sessions = KnownSessions(directory / "session.db")
         keeper = Keeper(directory, partial(access_key, settings), settings.site, time.time)
-        lists, worklists = WorklistKeeper(directory, time.time), Worklists(directory)
+        lists = WorklistKeeper(directory, time.time)
+        worklists = Worklists(directory, reports=Reports(sessions.reports))
         worklists.refresh()
         sealing_key = public_text(ensure_key(settings.sealing_key))
         recordings = Recordings(directory / "recordings")
@@ -166,6 +169,7 @@ class Recorder:
         if self.station is not None:
             self._measure(self.station)
             self._suspend(self.station)
+            self._tell_reports(self.station)
         if found is None or (self.station is not None and str(self.station.memory.boot) == found.boot):
             return
         try:
@@ -304,6 +308,16 @@ class Recorder:
         notes, station.suspender.notes = station.suspender.notes, []
         self._notes += [(note, None) for note in notes][: MAX_NOTES - len(self._notes)]
 
+    def _tell_reports(self, station: Station) -> None:
+        """Record every report of an adverse event that is not told yet, as its session's event."""
+        if self._told_reports is None:
+            self._told_reports = ledger.told(self.spool.connection)
+        for made in self.worklists.reports.all():
+            if made.report in self._told_reports or len(self._notes) >= MAX_NOTES:
+                continue
+            self._told_reports.add(made.report)
+            self._notes.append((report_note(made, station.memory.devices), None))
+
     def _note_commit(self, device: str, committed: Committed) -> None:
         """Cumulative: what was once said to be stored stays stored, whatever an older message says later."""
         before = self._commits.get((device, committed.boot))
@@ -396,6 +410,18 @@ class Recorder:
         if why != self._trouble:
             log.error("recorder: trouble", why=why)
         self._trouble = why
+
+
+def report_note(made: Report, devices: Sequence[str]) -> Note:
+    """A report of an adverse event as it leaves the gateway: random ids, no name."""
+    data = {
+        "report": str(made.report), "kind": made.kind, "grade": made.grade, "region": made.region,
+        "patient": str(made.patient), "cure": made.cure and str(made.cure), "by": made.account,
+        "suspends": made.suspends, "text": made.words.as_json(),
+    }  # fmt: skip
+    bed = devices.index(made.device) if made.device in devices else 0  # rather elsewhere than not told
+    at_ns = round(made.at.timestamp() * 1e6) * 1000
+    return Note(bed, "adverse.reported", at_ns, data, made.session, made.report)
 
 
 def _attach_if(path: Path | None, wanted: Callable[[GatewayMemory], bool]) -> GatewayMemory | None:

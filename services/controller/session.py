@@ -244,6 +244,18 @@ class Bedside:
         self._records.note(device, identity, operator, action, done.en, accepted=True, data=data)
         return Answer(action, done, identity)
 
+    def hold(self, device: str) -> None:
+        """Pause whatever runs; needs neither disk nor database. Raises SessionRefused, BedUnavailable."""
+        memory, bed = self.bed(device)
+        self._post(memory, bed, device, "pause")
+
+    def wrote(
+        self, device: str, session: Session, operator: str, action: str, detail: str, data: Mapping[str, Any]
+    ) -> None:
+        """Append to the log what was done to a session beside the kernel, if it can be written."""
+        self._records.forget(session)
+        self._records.note(device, session.session, operator, action, detail, accepted=True, data=data)
+
     def stop_now(self, device: str) -> tuple[GatewayMemory, int, int]:
         """Post a stop and return at once with what ``outcome`` asks for; needs neither disk nor database."""
         memory, bed = self.bed(device)

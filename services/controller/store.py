@@ -1,4 +1,4 @@
-"""All SQL of the gateway's ``session.db``: sessions, operators' notes and actions.
+"""All SQL of the gateway's ``session.db``: sessions, operators' notes, actions and reports.
 
 The panel writes, the recorder reads. A session's number counts up over the gateway's life and is never used
 again; the row is committed before the kernel hears of the session. Notes and actions only grow.
@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.controller.errors import StoreUnavailable, UnknownSession
+from services.controller.reports import Report
 from services.controller.summary import SessionFacts
-from services.controller.tables import ACTIONS, APPEND_ONLY, CLOCK, METADATA, NOTES, SESSIONS
+from services.controller.tables import ACTIONS, APPEND_ONLY, CLOCK, METADATA, NOTES, REPORTS, SESSIONS
 from services.kit import database
 
 State = Literal["loading", "open", "closed", "refused"]
@@ -255,6 +256,33 @@ class Store:
                 for row in rows
             ]
 
+    def add_report(self, made: Report) -> None:
+        """Append a report of an adverse event, once by its id."""
+        row = {
+            "report": str(made.report), "session": str(made.session), "device": made.device,
+            "patient": str(made.patient), "cure": _text(made.cure), "region": made.region,
+            "kind": made.kind, "grade": made.grade, "serial": made.serial, "at": made.at.isoformat(),
+            "operator": made.operator, "account": made.account,
+        }  # fmt: skip
+        with self._writing() as connection:
+            known = REPORTS.select().where(REPORTS.c.report == row["report"])
+            if connection.execute(known).first() is None:
+                connection.execute(REPORTS.insert().values(row))
+
+    def reports(self, behind: int = 0) -> list[tuple[int, Report]]:
+        """The reports of adverse events behind a row, each with its row."""
+        query = REPORTS.select().where(REPORTS.c.id > behind).order_by(REPORTS.c.id)
+        with self._reading() as connection:
+            return [(row["id"], _report(row)) for row in connection.execute(query).mappings()]
+
+    def last_treated(self, device: str) -> Session | None:
+        """The last session at this bed that was started."""
+        query = SESSIONS.select().where(SESSIONS.c.device == device, SESSIONS.c.started_at.is_not(None))
+        with self._reading() as connection:
+            newest = query.order_by(SESSIONS.c.session_no.desc()).limit(1)
+            row = connection.execute(newest).mappings().first()
+            return _session(row) if row is not None else None
+
     def clock_anchor(self, machine_boot: str, wall_s: float, steady_s: float) -> tuple[float, float]:
         """The (wall, steady) seconds to count from since the machine started; these, when there are none."""
         row = {"machine_boot": machine_boot, "wall_s": wall_s, "steady_s": steady_s}
@@ -338,6 +366,23 @@ def _session(row: sa.RowMapping) -> Session:
         pain_before=row["pain_before"],
         pain_after=row["pain_after"],
         cleared_until=_moment(row["cleared_until"]),
+    )
+
+
+def _report(row: sa.RowMapping) -> Report:
+    return Report(
+        report=UUID(row["report"]),
+        session=UUID(row["session"]),
+        device=row["device"],
+        patient=UUID(row["patient"]),
+        cure=_uuid(row["cure"]),
+        region=row["region"],
+        kind=row["kind"],
+        grade=row["grade"],
+        serial=row["serial"],
+        at=datetime.fromisoformat(row["at"]),
+        operator=row["operator"],
+        account=row["account"],
     )
 
 

@@ -53,6 +53,24 @@ ACTIONS = sa.Table(
     sa.Column("data", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
+REPORTS = sa.Table(  # of adverse events
+    "reports",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("report", sa.Text, nullable=False, unique=True),
+    sa.Column("session", sa.Text, sa.ForeignKey("sessions.session"), nullable=False, index=True),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("patient", sa.Text, nullable=False),
+    sa.Column("cure", sa.Text),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("grade", sa.Integer, nullable=False),
+    sa.Column("serial", sa.Integer, nullable=False),  # of the centre's last list before it (known.py)
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("account", sa.Text),
+    sqlite_autoincrement=True,
+)
 CLOCK = sa.Table(
     "clock",
     METADATA,
@@ -60,12 +78,12 @@ CLOCK = sa.Table(
     sa.Column("wall_s", sa.Float, nullable=False),
     sa.Column("steady_s", sa.Float, nullable=False),
 )
-# Notes and actions are a record: the database itself refuses to change or forget one.
+# Notes, actions and reports are a record: the database itself refuses to change or forget one.
 APPEND_ONLY = tuple(
     sa.text(
         f"CREATE TRIGGER IF NOT EXISTS {table.name}_{verb} BEFORE {verb} ON {table.name} "
         f"BEGIN SELECT RAISE(ABORT, '{table.name} only grow'); END"
     )
-    for table in (NOTES, ACTIONS)
+    for table in (NOTES, ACTIONS, REPORTS)
     for verb in ("UPDATE", "DELETE")
 )

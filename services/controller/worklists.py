@@ -23,6 +23,7 @@ from broker.contract import WORKLIST
 from broker.messages import Suspension, Worklist, WorklistEntry
 from services.controller import known
 from services.controller.known import Known
+from services.controller.reports import Reports, none_here
 from services.kit import files
 
 log = structlog.get_logger(__name__)
@@ -134,25 +135,20 @@ class _Folder:
         self.damaged = frozenset(found) - frozenset(lists)
 
 
-def nobody() -> list[Suspension]:
-    """Suspensions of a gateway at which nothing was reported."""
-    return []
-
-
 class Worklists:
     """What is held. Safe from any thread; only ``refresh`` touches the disk.
 
-    ``here`` tells whom a report at one of this gateway's own beds suspends.
+    ``reports`` are those of this gateway's own beds: whom they suspend is suspended at once.
     """
 
     def __init__(
         self,
         directory: Path,
         now: Callable[[], float] = time.time,
-        here: Callable[[], list[Suspension]] = nobody,
+        reports: Reports | None = None,
     ) -> None:
         self._root = directory
-        self._now, self._here = now, here
+        self._now, self.reports = now, reports or none_here()
         self._lock = threading.Lock()
         self._lists, self._doubted = (_Folder(directory / DIRECTORY, end) for end in (LIST, DOUBTED))
         self._known_seen: int | None = None
@@ -163,6 +159,7 @@ class Worklists:
         with self._lock:
             self._lists.refresh()
             self._doubted.refresh()
+            self.reports.refresh()
             self._refresh_known()
 
     def _refresh_known(self) -> None:
@@ -198,7 +195,7 @@ class Worklists:
         Which of two clocks is wrong nobody knows here: whoever is suspended by either is not treated.
         """
         newest, soonest = self.newest(), _soonest(self._now)
-        found = self._here() + (list(newest.suspended) if newest else [])
+        found = self.reports.suspensions(self.known) + (list(newest.suspended) if newest else [])
         if newest is not None and newest.at > soonest:
             today = [worklist for worklist in self._held.values() if worklist.at <= soonest]
             last = max(today, key=lambda worklist: worklist.at, default=None)

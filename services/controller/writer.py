@@ -115,6 +115,7 @@ class Writer:
                 self.trim(commits)
                 position = self._position()
                 ledger.save(connection, position)
+                ledger.tell(connection, [note.report for note in notes if note.report is not None])
         except BaseException:
             self._restore(self._saved)
             raise
@@ -186,7 +187,9 @@ class Writer:
         for note in notes:
             book = self.books[note.bed]
             seq = max(0, batch.next - 1)
-            self._events(book, [book.diary.note(note.kind, seq, note.realtime_ns, dict(note.data))])
+            event = book.diary.note(note.kind, seq, note.realtime_ns, dict(note.data))
+            of = {} if note.session is None else {"session": note.session}
+            self._events(book, [event.model_copy(update=of)])
         self.next = batch.next
         first = min(book.box_next for book in self.books) - box[0]
         return box[1][first:], box[2][first:]

@@ -10,12 +10,13 @@ from services.kit.business.service import Office
 from services.screening import zones
 from services.screening.clearance.counting import hear_sessions
 from services.screening.exchange import heard as exchange
+from services.screening.outcomes.heard import hear_reports
 
 
 def handlers(office: Office) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
     return {
-        EVENT: _in_turn(exchange.session, hear_sessions(office)),
+        EVENT: _in_turn(exchange.session, hear_sessions(office), hear_reports(office)),
         STREAMS["appointment"]: _in_turn(exchange.appointment),
         STREAMS["site"]: zones.hear,
     }

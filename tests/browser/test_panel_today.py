@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from bedside_rig import Served, Ticking
+from bedside_rig import NECK, Served, Ticking
 from browser.conftest import shot, sideways
 from controller.panel_rig import Time
 from operator_rig import PIN, THERAPIST
@@ -80,9 +80,9 @@ def test_the_patient_of_the_list_is_asked_confirmed_and_not_treated_once_suspend
     shot(page, "panel-suspended")
 
 
-def test_a_silent_centre_is_said_in_german_and_asked_before_the_start(clinic, open_page):
-    """On a narrow screen, too: whoever starts must have read it."""
-    clinic.ready()
+def test_a_silent_centre_is_asked_before_the_start_and_a_report_pauses_without_it(clinic, open_page):
+    """On a narrow screen and in German, too: whoever starts must have read it, whoever reports is obeyed."""
+    clinic.ready(prescription={**NECK, "traction_min": 20.0})
     clinic.centre.says()
     clinic.hands.pass_s(13 * 3600.0)
     page = open_bed(clinic, open_page, locale="de-DE", width=390, height=844)
@@ -96,3 +96,26 @@ def test_a_silent_centre_is_said_in_german_and_asked_before_the_start(clinic, op
     dialog.get_by_label("Gesehen, am Empfang nachgefragt").check()
     dialog.locator("[data-yes]").click()
     expect(page.locator("#panel")).not_to_have_attribute("data-phase", "ready", timeout=30_000)
+    report_weakness(page)
+    expect(page.locator("#suspended")).to_contain_text("ein unerwünschtes Ereignis wurde gemeldet")
+    expect(page.locator('[data-action="resume"]')).to_be_hidden()
+    page.locator("#reports").scroll_into_view_if_needed()
+    shot(page, "panel-reported-390")
+    ((_, made),) = clinic.store.reports()
+    assert (made.kind, made.grade, made.region) == ("weakness", 2, "cervical")
+
+
+def report_weakness(page):
+    """Two touches, by keyboard; the bed has paused before the first."""
+    page.locator('[data-action="adverse"]').click()
+    dialog = page.locator("#dialog-adverse")
+    expect(dialog).to_contain_text("Der Zug ist angehalten")
+    expect(page.locator("#panel")).to_have_attribute("data-phase", "paused", timeout=30_000)
+    expect(dialog.get_by_role("button", name="2 Mäßig")).to_be_disabled()
+    assert sideways(page) <= 0
+    shot(page, "panel-adverse-390")
+    dialog.get_by_role("button", name="Schwäche oder Lähmung").press("Enter")
+    dialog.get_by_role("button", name="2 Mäßig").press("Enter")
+    expect(dialog).to_be_hidden(timeout=30_000)
+    expect(page.locator("#answer")).to_contain_text("gemeldet: Schwäche oder Lähmung")
+    expect(page.locator("#reports li")).to_have_count(1)

@@ -1,16 +1,22 @@
 """The recorder in this process: what it does with no broker and no room."""
 
+import time
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from ring_writer import Ring
 from servers import eventually, free_port
 
+from broker import codec
+from broker.contract import EVENT
 from broker.drain import Span
 from broker.spool import SpoolFull
 from services.controller.lost_rows import AGAIN_S, LostRows
 from services.controller.recorder import Recorder
+from services.controller.reports import Report
 from services.controller.settings import ControllerSettings
+from services.controller.store import NewSession, Store
 
 pytestmark = pytest.mark.system
 
@@ -95,3 +101,44 @@ def test_a_lost_network_is_an_alarm_after_its_delay(offline):
     assert [a.condition for a in recorder.station.live.beds[1].board.active()] == ["network_lost"]
     told = [row.payload for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
     assert [b'"alarm.raised"' in payload and b'"network_lost"' in payload for payload in told] == [True, True]
+
+
+def reported(directory, boot):
+    """A report as the panel keeps it, of a session that is over."""
+    store = Store(directory / "gateways" / "north" / "session.db")
+    new = NewSession(
+        device="bed-02", boot=boot, patient=uuid4(), cure=uuid4(), appointment=None, region="lumbar",
+        segment="L4/5", prescription={}, clearance=uuid4(), operator="Th. Rapeutin",
+    )  # fmt: skip
+    one = store.add(new)
+    now = datetime.now(UTC)
+    made = Report(
+        uuid4(), one.session, "bed-02", one.patient, one.cure, "lumbar", "weakness", 2, 0, now,
+        "Th. Rapeutin", str(uuid4()),
+    )  # fmt: skip
+    store.add_report(made)
+    store.close()
+    return made
+
+
+def events_of(recorder, kind):
+    """What waits in the spool."""
+    rows = [row for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
+    return [event for event in (codec.decode(EVENT, row.payload) for row in rows) if event.type == kind]
+
+
+def test_a_report_from_the_bed_waits_for_the_network_as_one_event_without_a_name(offline, tmp_path):
+    """Told once, whichever process was restarted between the panel's writing and the line's coming back."""
+    recorder, ring = offline
+    made = reported(tmp_path, ring.memory.boot)
+    recorder.worklists.refresh()
+    for _ in range(2):
+        recorder._told_reports = None  # as a recorder that starts now
+        recorder._tell_reports(recorder.station)
+        ring.idle(50)
+        recorder.round(recorder.station)
+    (event,) = events_of(recorder, "adverse.reported")
+    assert (event.session, event.data["report"]) == (made.session, str(made.report))
+    assert (event.data["grade"], event.data["suspends"], event.data["by"]) == (2, True, made.account)
+    assert abs(event.at.timestamp() - time.time()) < 600
+    assert "Rapeutin" not in event.model_dump_json()

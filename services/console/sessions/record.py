@@ -25,7 +25,7 @@ T = TypeVar("T")
 AROUND_S: Final = 15.0  # shown on either side of an event that is opened on the curve
 MARKED: Final = frozenset({
     "session.paused", "session.resumed", "session.aborted", "guarding.detected", "samples.lost",
-    "remote.refused", "clock.stepped", "alarm.raised",
+    "remote.refused", "clock.stepped", "alarm.raised", "adverse.reported",
 })  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from services.controller.panel.api import create_panel
 from services.controller.panel.sign_ins import Entry, SignIns
 from services.controller.panel.worklist import TodaysList
 from services.controller.records import best_effort
+from services.controller.reports import Reports
 from services.controller.session import Bedside
 from services.controller.settings import ControllerSettings
 from services.controller.store import Store
@@ -81,7 +82,7 @@ def run(settings: PanelSettings) -> None:
         link = LoopLink(settings.directory)
         clocks = _clocks(store)
         public_key = _public_key(settings)
-        worklists = Worklists(settings.directory)
+        worklists = Worklists(settings.directory, reports=Reports(store.reports, store.add_report))
         worklists.refresh()
         admission = Admission(worklists, clocks, silent_after_h=settings.centre_silent_h)
         bedside = Bedside(link, store, public_key, clocks, admission=admission)

@@ -30,7 +30,8 @@ from services.controller.panel.sign_ins import SignIns
 from services.controller.panel.view import Json, bed_state, open_view, row, session_view
 from services.controller.panel.worklist import TodaysList
 from services.controller.records import Record
-from services.controller.session import ANSWER_S, Answer, Bedside
+from services.controller.reporting import Reporting
+from services.controller.session import ANSWER_S, Actor, Answer, Bedside
 from services.controller.shared import BEDSIDE, GatewayMemory
 from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http
@@ -100,6 +101,8 @@ class Panel:
         self.version = version
         self.signed = signed
         self.todays = todays
+        worklists = bedside.admission.worklists if bedside.admission else None
+        self.reporting = Reporting(bedside, worklists) if worklists else None
         self.live = Live(bedside)
         self._background: set[asyncio.Task[None]] = set()
 
@@ -402,6 +405,13 @@ def _keeping(acting: APIRouter, panel: Panel) -> None:
     def pain(device: str, body: models.PainScore, who: Operator) -> Json:
         """Pain before or after."""
         return done(device, bedside.pain(device, who.name, body.when, body.value))
+
+    @acting.post("/adverse")
+    def adverse(device: str, body: models.Adverse, who: Operator) -> Json:
+        """An adverse event of the session on the bed, or of one that ended: it pauses, and may suspend."""
+        if panel.reporting is None:
+            raise SessionRefused("this panel keeps no reports", "dieses Bedienfeld nimmt keine Meldungen an")
+        return done(device, panel.reporting.report(device, body, Actor(who.name, who.account)))
 
     @acting.post("/note")
     def note(device: str, body: models.NewNote, who: Operator) -> Json:

@@ -12,6 +12,7 @@ from services.controller.panel import rules
 from services.controller.panel.sign_in_api import view
 from services.controller.panel.texts import TEXTS
 from services.controller.panel.view import Json, open_view
+from services.controller.reports import GRADES, KINDS
 from services.kit.auth.guard import public
 from services.kit.pages import Pages, language_of, preferences
 from services.kit.words import for_script
@@ -19,6 +20,7 @@ from services.kit.words import for_script
 if TYPE_CHECKING:
     from services.controller.panel.api import Panel
 
+SURVIVED = 4  # the highest grade that is asked at a bed; a death is reported in the file
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -36,6 +38,8 @@ def router(panel: "Panel") -> APIRouter:
             "version": panel.version,
             "segments": panel.segments(),
             "fault_kinds": FAULT_KINDS,
+            "kinds": {name: {"words": kind.words.as_json()} for name, kind in KINDS.items()},
+            "grades": {number: words.as_json() for number, words in GRADES.items() if number <= SURVIVED},
         }
 
     @routes.get("/", dependencies=[public()])

@@ -8,6 +8,7 @@ from services.controller.blocks import is_blind, is_silent
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.records import Record
+from services.controller.reporting import Reporting
 from services.controller.session import Bedside
 from services.controller.shared import GatewayMemory
 from services.controller.wallclock import instant
@@ -56,6 +57,7 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "actions": list(ACTIONS_IN[phase]),
         "log": trouble,
         "session": session_view(record) if record else None,
+        "adverse": _adverse(bedside, device, record, phase),
         **_told_by_the_centre(bedside, record),
     }
 
@@ -70,12 +72,34 @@ def open_view(state: Json) -> Json:
     session, suspension = state["session"], state["suspension"]
     if suspension is not None:
         state = {**state, "suspension": {**suspension, "text": suspension["open_text"]}}
+    if state["adverse"] is not None:
+        state = {**state, "adverse": {**state["adverse"], "reports": []}}
     if session is None:
         return state
     prescription = session["prescription"]
     told = {name: prescription[name] for name in _OPEN_PRESCRIPTION if name in prescription}
     kept = {name: session[name] for name in _OPEN_SESSION}
     return {**state, "session": {**kept, "prescription": told, "notes": []}}
+
+
+def _adverse(bedside: Bedside, device: str, record: Record | None, phase: str) -> Json | None:
+    """Of which session an adverse event may be reported here, and what was; None of none."""
+    if bedside.admission is None:
+        return None
+    worklists = bedside.admission.worklists
+    session = Reporting(bedside, worklists).about(device, record.session if record else None)
+    if session is None or (record is None and phase != "idle"):
+        return None
+    return {
+        "session": str(session.session),
+        "ended_at": _time(session.ended_at) if record is None else None,
+        "region": session.region,
+        "segment": session.segment,
+        "reports": [
+            {"at": made.at.isoformat(), "operator": made.operator, "text": made.words.as_json()}
+            for made in worklists.reports.of_session(session.session)
+        ],
+    }
 
 
 def row(memory: GatewayMemory, bed: int, sample: Sample, watch: Watch, record: Record | None) -> Json:

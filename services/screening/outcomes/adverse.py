@@ -78,8 +78,13 @@ def grades() -> dict[int, Grade]:
     return {row["number"]: Grade(**row) for row in _read()["grade"]}
 
 
-def report(office: Office, connection: Connection, patient: UUID, given: Report, by: Principal) -> Adverse:
-    """Keep it, tell it, and suspend at once where its row says so. Raises Invalid, Conflict."""
+def report(
+    office: Office, connection: Connection, patient: UUID, given: Report, by: Principal, *, subject: str = ""
+) -> Adverse:
+    """Keep it, tell it, and suspend at once where its row says so. Raises Invalid, Conflict.
+
+    With a ``subject`` it suspends beside what is open already: a bed waits to hear it answered.
+    """
     kind = _checked(given)
     file = people.hold(connection, patient)
     if known := store.adverse_of(connection, given.id):
@@ -100,7 +105,7 @@ def report(office: Office, connection: Connection, patient: UUID, given: Report,
     if is_suspending:
         suspend(
             office, connection, patient=patient, region=None, reason="adverse", adverse=True, by=by,
-            detail=f"{given.kind} {given.grade}",
+            detail=f"{given.kind} {given.grade}", subject=subject,
         )  # fmt: skip
     return made
 

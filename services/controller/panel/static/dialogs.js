@@ -52,15 +52,15 @@ export function ask(name, act, text = null) {
   if (text !== null) form.querySelector("[data-text]").textContent = text;
   form.onsubmit = async (event) => {
     event.preventDefault();
-    const yes = form.querySelector("[data-yes]");
-    yes.disabled = true;
+    const yes = form.querySelectorAll("[data-yes]");
+    for (const button of yes) button.disabled = true;
     try {
       await act(form);
       shut(dialog);
     } catch (error) {
       showRefusals(form, error);
     } finally {
-      yes.disabled = false;
+      for (const button of yes) button.disabled = false;
     }
   };
   show(dialog);

@@ -2,10 +2,11 @@
 import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
 import { keepFocus } from "/kit/focus.js";
 import { Sweep, scaleFor } from "/kit/sweep.js";
+import { reportAdverse, showReports } from "./adverse.js";
 import { fill, follow, language, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
-import { prepareToday, showToday, startBody, startNotice, warnings } from "./today.js";
+import { nameOf, prepareToday, showToday, startBody, startNotice, warnings } from "./today.js";
 import { words } from "./words.js";
 
 const SILENT_MS = 1000; // 50 frames a second come; after this nobody may trust a number
@@ -13,6 +14,7 @@ const NUMBER_MS = 160; // a person cannot read faster
 const SECONDS = 30;
 const COUNTER_SPAN_N = 80;
 const STEP_OF = { idle: 0, ready: 1, done: 3, stopped: 3, fault: 3 };
+const NOT_SUSPENDED = ["switch-test", "start", "resume", "change"]; // nothing that would be refused is offered
 const SYMBOLS = { high: "***", medium: "**", low: "*" };
 const byId = (id) => document.getElementById(id);
 const panel = byId("panel");
@@ -202,6 +204,7 @@ function showState() {
   showSteps();
   showActions();
   showNotes();
+  showReports(state);
   showPhase(newest ?? state);
 }
 
@@ -241,6 +244,8 @@ function showActions() {
   else shown.delete("switch-test");
   if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latched)) shown.delete("reset");
   if (!state.heat.allowed) shown.delete("heat");
+  if (state.adverse) shown.add("adverse");
+  if (state.suspension) for (const refused of NOT_SUSPENDED) shown.delete(refused); // the notice says why
   const actions = byId("actions");
   const redraw = () => {
     for (const button of actions.children) button.hidden = !shown.has(button.dataset.action);
@@ -249,6 +254,7 @@ function showActions() {
   // To the group, never to another button: a key that is held down must not do what nobody meant.
   keepFocus(actions, redraw, () => actions);
   put("heat", state.heat.on ? texts.heat_off : texts.heat_on);
+  put("adverse", state.adverse?.ended_at ? texts.adverse_last : texts.adverse);
 }
 
 function showNotes() {
@@ -332,6 +338,7 @@ const DO = {
     state.heat.on
       ? actNow("heat", { on: false })
       : ask("heat", () => act("heat", { on: true }), fill(texts.heat_text, { temperature: state.heat.temperature_c })),
+  adverse: () => reportAdverse({ state, act, pause: () => actNow("pause"), name: nameOf(state.adverse.session) }),
   note: () => ask("note", async (form) => (await act("note", { text: new FormData(form).get("text") }), form.reset())),
 };
 

@@ -9,6 +9,7 @@ const inWords = (text) => text?.[language] ?? "";
 let bed = { path: "", act: async () => {}, signedIn: () => null };
 let phase = "";
 let drawn = "";
+let names = new Map(); // by session: of those treated today, for as long as the list is shown
 
 const time = (at) => new Date(at).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false });
 const LOCALE = language === "de" ? "de-DE" : "en-GB";
@@ -37,7 +38,11 @@ function clear() {
   byId("today").hidden = true;
   byId("today-list").replaceChildren();
   drawn = "";
+  names = new Map();
 }
+
+/** Whose session it was, as far as the list that is shown tells it. */
+export const nameOf = (session) => names.get(session) ?? null;
 
 async function look() {
   if (!wanted()) return;
@@ -59,6 +64,7 @@ function show(list) {
   const now = JSON.stringify(list.appointments);
   if (now === drawn) return;
   drawn = now;
+  names = new Map(list.appointments.filter((row) => row.session && row.name).map((row) => [row.session.session, row.name]));
   const rows = byId("today-list");
   keepFocus(rows, () => rows.replaceChildren(...list.appointments.map((row) => item(row, list.device))), () => byId("actions"));
 }
