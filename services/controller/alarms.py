@@ -106,7 +106,7 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "PATIENT SWITCH NOT CONNECTED", "PATIENTENTASTER NICHT EINGESTECKT",
           "No start; a session under way is stopped.", "switch-untested"),
     Alarm("load_cell_lost", layout.LOAD_CELL_LOST, 0, "high", LATCHED,
-          "LOAD CELL LOST: TENSION UNKNOWN", "KRAFTMESSUNG AUSGEFALLEN: ZUG UNBEKANNT",
+          "LOAD CELL LOST", "KRAFTMESSUNG AUSGEFALLEN",
           "Stop; release by position only.", "load-cell"),
     Alarm("load_cell_frozen", layout.LOAD_CELL_FROZEN, 0, "high", LATCHED,
           "LOAD CELL FROZEN AT {value:.1f} N", "KRAFTMESSUNG STEHT BEI {value:.1f} N",
@@ -214,6 +214,7 @@ class AlarmBoard:
             self._take_bits(int(bits[i]), times[i], samples[i], limits_from, gap_ns)
         self._take_gateway(gateway or {}, times[-1])
         self._last, (self._before_ns, self._last_ns) = samples[-1].copy(), woke_ns[-2:]
+        self._complete()
         self._promote(int(times[-1, 1]))
         return self._signature() != before
 
@@ -297,6 +298,13 @@ class AlarmBoard:
             return float(self.parameters[alarm.limit.index])
         return None
 
+    def _complete(self) -> None:
+        """The limits of a session that became known only after the condition had come on."""
+        for name, on in self._on.items():
+            alarm = BY_CONDITION[name]
+            if on.limit is None and isinstance(alarm.limit, Parameter) and self.parameters is not None:
+                on.limit = float(self.parameters[alarm.limit.index])
+
     def _promote(self, now_ns: int) -> None:
         """Conditions that lasted their delay become alarms; those held long enough after their end go."""
         for name, on in list(self._on.items()):
@@ -305,8 +313,8 @@ class AlarmBoard:
         for name, on in self._on.items():
             on.active = on.active or now_ns - on.since_ns >= BY_CONDITION[name].delay_s * NS_PER_S
 
-    def _signature(self) -> set[tuple[str, int]]:
-        return {(name, on.since_ns) for name, on in self._on.items() if on.active}
+    def _signature(self) -> set[tuple[str, int, bool]]:
+        return {(name, on.since_ns, on.limit is None) for name, on in self._on.items() if on.active}
 
 
 def text(alarm: Alarm, language: Literal["de", "en"], value: float | None, limit: float | None) -> str:

@@ -2,6 +2,7 @@
 
 SpondylError
 ├── SessionRefused          the bed, the kernel or the session's state says no
+│   └── GivenTwice          a body that says the same thing twice
 ├── SignInRefused           a wrong PIN or badge, or no list of operators that is in force
 ├── SignInLocked            too many wrong ones: wait
 ├── UnknownDevice           no such bed at this gateway
@@ -23,6 +24,12 @@ class SessionRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not 
     def __init__(self, message: str, german: str = "") -> None:
         super().__init__(message)
         self.german = german or message
+
+
+class GivenTwice(SessionRefused):
+    """A body says the same thing twice: which of the two is meant nobody knows."""
+
+    status = 422
 
 
 class SignInRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a fault)

@@ -147,6 +147,19 @@ def test_a_limit_of_the_prescription_is_named_when_known_and_dashed_when_not():
     assert isinstance(BY_CONDITION["heat_over_temperature"].limit, Parameter)
 
 
+def test_a_limit_that_becomes_known_later_is_named_from_then_on():
+    """The alarm came before the session's prescription was read: TILT 0.1 (PRESCRIBED --) for good."""
+    board = AlarmBoard()
+    assert board.observe(*rows(60, conditions=layout.TILT_MISMATCH))
+    assert board.active()[0].limit is None
+    board.parameters = [0.0] * len(layout.PARAMETERS)
+    board.parameters[layout.P_TILT] = 15.0
+    assert board.observe(*rows(1, 60, conditions=layout.TILT_MISMATCH))
+    assert board.active()[0].limit == 15.0
+    assert "PRESCRIBED 15.0" in board.active()[0].text["en"]
+    assert not board.observe(*rows(1, 61, conditions=layout.TILT_MISMATCH))
+
+
 def test_worst_comes_first_and_older_before_newer():
     """The wall sorts by this order and never computes a priority of its own."""
     board = AlarmBoard()

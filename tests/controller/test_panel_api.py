@@ -105,6 +105,21 @@ def test_a_session_through_the_api(panel, clinic):
     assert "stop" in {row["action"] for row in detail["actions"]}
 
 
+@pytest.mark.parametrize(
+    "more", ['"pain_before": 3, "pain_before": 4', '"prescription": {"peak_n": 60.0, "peak_n": 600.0}']
+)
+def test_what_is_given_twice_is_refused(panel, clinic, more):
+    """A reader of JSON takes the last of two peaks: nobody knows whether that one was meant."""
+    text = json.dumps(clinic.request() | {"prescription": NECK})[:-1] + f", {more}}}"
+    answer = panel.http.post(
+        "/api/devices/bed-01/confirm", content=text, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert "is given twice" in answer.json()["detail"]
+    assert "zweimal angegeben" in answer.json()["detail_de"]
+    assert clinic.phase() == "idle"
+
+
 def test_a_lost_load_cell_is_told_in_the_list_of_beds(panel, clinic):
     """A green zero beside a free bed would be believed by whoever looks at the list alone."""
     clinic.bedside.fault("bed-02", "sensor-lost", "", clear=False)
@@ -113,7 +128,7 @@ def test_a_lost_load_cell_is_told_in_the_list_of_beds(panel, clinic):
             lambda: next((it for it in panel.get()["devices"] if it["alarm"]), None), 20, "alarm"
         )
         assert (row["device"], row["priority"], row["tension_known"]) == ("bed-02", "high", False)
-        assert row["alarm"]["en"] == "*** LOAD CELL LOST: TENSION UNKNOWN"
+        assert row["alarm"]["en"] == "*** LOAD CELL LOST"
         shown = panel.http.get("/", headers={"accept-language": "en"}).text.partition('data-device="bed-02"')[
             2
         ]

@@ -6,14 +6,17 @@ cross-site, and JSON only, which a form cannot send.
 """
 
 import ipaddress
+import json
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.controller.errors import NotAtTheBed
+from services.controller.errors import GivenTwice, NotAtTheBed
 from services.kit.http import problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -89,8 +92,26 @@ def host_name(host: str) -> str:
         return name.lower().rstrip(".")
 
 
-def json_only(request: Request) -> None:
-    """For routes that change something: a form of another page cannot send JSON."""
+async def json_only(request: Request) -> None:
+    """For routes that change something: a form of another page cannot send JSON; nothing is given twice.
+
+    Of two peaks in one prescription a reader of JSON takes the last: neither is meant for sure.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "send application/json: a form of another page cannot")
+    with suppress(json.JSONDecodeError, UnicodeDecodeError):  # what is no JSON is refused where it is read
+        json.loads(await request.body() or b"null", object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; raises GivenTwice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)[:40]
+        raise GivenTwice(
+            f"{name!r} is given twice: say it once, nothing was done",
+            f"{name!r} ist zweimal angegeben: einmal angeben, nichts wurde getan",
+        )
+    return found

@@ -1,6 +1,6 @@
 // Changes are asked once in a dialog; what the gateway refuses is shown in it, with value, limit and source.
 import { rescueFocus } from "/kit/focus.js";
-import { language, post, texts } from "./api.js";
+import { fill, language, post, texts } from "./api.js";
 
 const GIVEN = ["body_weight_kg", "age_years", "session_number", "peak_n"];
 
@@ -76,13 +76,31 @@ export function dismiss() {
 export function prescriptionOf(form) {
   const fields = new FormData(form);
   let more = {};
+  const text = fields.get("more") || "{}";
   try {
-    more = JSON.parse(fields.get("more") || "{}");
+    more = JSON.parse(text);
   } catch {
     throw new Error(texts.json_wrong);
   }
+  const name = repeated(text) ?? Object.keys(more).find((one) => form.elements[one]);
+  if (name !== undefined) throw new Error(fill(texts.json_twice, { name }));
   const numbers = Object.fromEntries(GIVEN.map((name) => [name, Number(fields.get(name))]));
   return { region: fields.get("region"), segment: fields.get("segment"), sex: fields.get("sex"), ...numbers, ...more };
+}
+
+/** The first name that an object in this JSON has twice: a reader would take the last, silently. */
+function repeated(text) {
+  const open = [];
+  for (const [token, string, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(:)?|[{}]/g)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "}") open.pop();
+    else if (colon) {
+      const name = JSON.parse(string);
+      if (open.at(-1)?.has(name)) return name;
+      open.at(-1)?.add(name);
+    }
+  }
+  return undefined;
 }
 
 /** Show a prescription in a form: the given ones in their fields, the others as JSON. */
