@@ -7,7 +7,7 @@ from billing.papers_rig import CLINIC, cancelled, cure, paper
 from pypdf import PdfReader
 
 from services.billing.errors import Invalid
-from services.billing.papers import einvoice, issuing, validating
+from services.billing.papers import einvoice, issuing, letters, validating
 
 
 def _words(pdf: bytes) -> str:
@@ -57,3 +57,39 @@ def test_a_total_that_is_not_the_sum_of_its_lines_is_refused():
     """Sums equal the sum of rounded items, or there is no paper."""
     with pytest.raises(Invalid, match=r"70\.69.*70\.68"):
         issuing.document(paper(total=Decimal("70.69")))
+
+
+def _letter(**more: object) -> dict[str, object]:
+    invoice = paper()
+    row = letters.row_of(invoice.lines[1], "de", times=18)
+    return {
+        "clinic": CLINIC, "recipient": invoice.recipient, "patient": invoice.patient,
+        "issued_on": "2026-11-22", "sections": [{"rows": [row], "total": "1073.88"}], **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        ("estimate", "nicht gesichert"),
+        ("agreement", "möglicherweise nicht in vollem Umfang gewährleistet"),
+        ("reminder", "Zahlungserinnerung"),
+    ],
+)
+def test_every_letter_says_what_law_wants(template, sentence):
+    """§ 630c Abs. 3 BGB and § 2 Abs. 2 GOÄ want their sentence, whoever writes the rest."""
+    words = _words(letters.pdf(template, _letter(), "de"))
+    assert sentence in words
+    assert "entsprechend Nr. 652 GOÄ" in words
+    assert "1.073,88" in words
+
+
+def test_a_fee_agreement_holds_nothing_else():
+    """§ 2 Abs. 2 Satz 3 GOÄ: one more declaration and the agreement is void."""
+    with pytest.raises(Invalid, match=r"§ 2\(2\)"):
+        letters.pdf("agreement", _letter(paragraphs=["Bitte rasch unterschreiben."]), "de")
+
+
+def test_an_english_letter_says_that_the_german_one_counts():
+    """A courtesy copy must never be taken for the document itself."""
+    assert "only the German version counts" in _words(letters.pdf("estimate", _letter(), "en"))

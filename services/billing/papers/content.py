@@ -1,13 +1,14 @@
 """What stands on an invoice: everything that § 12 GOÄ asks for, as the words and numbers to be set."""
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from services.billing.models import Address, Clinic, Language, Outlay, Paper, PricedLine, Recipient
+from services.billing.models import Address, Clinic, Language, Outlay, Paper, Patient, PricedLine, Recipient
 from services.billing.papers import girocode
 from services.billing.papers.sums import ZERO, Sums, sums
-from services.billing.papers.wording import PHRASES, TAX, country, day, factor, money, phrases, short_day
+from services.billing.papers.wording import TAX, country, day, factor, money, phrases, short_day
 
 EN_DASH: Final = "\N{EN DASH}"
 RECEIPT_FROM: Final = Decimal("25.56")  # § 12 Abs. 2 Nr. 5 GOÄ: above it the receipt comes with the invoice
@@ -25,14 +26,14 @@ def invoice(paper: Paper, *, language: Language, is_copy: bool) -> dict[str, Any
         "letterhead": letterhead(paper.clinic, language),
         "recipient": address_lines(paper.recipient, language),
         "facts": _facts(paper, say, language),
-        "about": _about(paper, say, language),
+        "about": about(paper.patient, paper.diagnosis, language),
         "cancels": _cancels(paper, language),
         "intro": say["greeting"] if paper.kind == "invoice" else None,
         "rows": _rows(paper, told, say, language),
         "sums": _closing(paper, told, say, language),
         "tax": f"{TAX[language]}.",
         "remarks": list(paper.remarks),
-        "payment": _payment(paper, say, language),
+        "payment": _payment(paper, language),
     }
 
 
@@ -110,10 +111,11 @@ def _facts(paper: Paper, say: dict[str, str], language: Language) -> list[list[s
     ]
 
 
-def _about(paper: Paper, say: dict[str, str], language: Language) -> list[list[str]]:
+def about(patient: Patient, diagnosis: str | None, language: Language) -> list[list[str]]:
     """Who was treated, and for what."""
-    born = f"{paper.patient.name}, {say['born']} {day(paper.patient.birth_date, language)}"
-    return [[say["patient"], born], *([[say["diagnosis"], paper.diagnosis]] if paper.diagnosis else [])]
+    say = phrases(language)
+    born = f"{patient.name}, {say['born']} {day(patient.birth_date, language)}"
+    return [[say["patient"], born], *([[say["diagnosis"], diagnosis]] if diagnosis else [])]
 
 
 def _cancels(paper: Paper, language: Language) -> str | None:
@@ -136,12 +138,13 @@ def _rows(paper: Paper, told: Sums, say: dict[str, str], language: Language) -> 
     for line in sorted(paper.lines, key=lambda one: (one.line.date, str(one.line.time or ""))):
         gross, reduction, amount = told.of(line)
         running += amount
+        name, notes = words_of(line, language)
         rows.append(
             {
                 "day": short_day(line.line.date, language) if line.line.date != shown_day else "",
                 "number": line.line.number,
-                "name": _name(line, say),
-                "notes": _notes(line, say, language),
+                "name": name,
+                "notes": notes,
                 "count": str(line.line.count),
                 "factor": factor(line.line.factor, language),
                 "amount": money(gross, language),
@@ -169,29 +172,29 @@ def _outlay_row(
     }  # fmt: skip
 
 
-def _name(line: PricedLine, say: dict[str, str]) -> str:
-    """The official name; of an analogue service its own words, "entsprechend", and the equivalent's."""
-    if line.line.analogue is None:
-        return line.name
-    return f"{line.line.analogue}, {say['equivalent']} Nr. {line.line.number} GOÄ: {line.name}"
+def words_of(line: PricedLine, language: Language) -> tuple[str, list[str]]:
+    """What a line is called, and what § 12 Abs. 2 to 4 GOÄ want to be said of it below.
 
-
-def _notes(line: PricedLine, say: dict[str, str], language: Language) -> list[str]:
-    """What § 12 Abs. 2 and 3 want to be said of this line."""
-    del language
-    told = line.line
+    An analogue service has its own words, then "entsprechend" with number and name of the equivalent.
+    """
+    say, told = phrases(language), line.line
+    equivalent = f"{say['equivalent']} Nr. {told.number} GOÄ: {line.name}" if told.analogue else None
     least = f"{say['at_least']} {line.minimum_min} {say['minutes']}" if line.minimum_min else ""
     lasted = f"{told.duration_min} {say['minutes']}" if told.duration_min else ""
     both = f"{lasted} ({least})" if lasted and least else lasted or least
-    notes = [
+    facts = [
         f"{told.time:%H:%M} {say['clock']}" if told.time else None,
         f"{say['duration']}: {both}" if both else None,
         f"{say['body_part']}: {told.body_part}" if told.body_part else None,
+    ]
+    notes = [
+        equivalent,
+        " · ".join(_present(facts)),
         say["on_demand"] if told.on_demand else None,
         say["agreed"] if told.agreed else None,
         f"{say['justification']}: {told.justification}" if told.justification else None,
     ]
-    return _present(notes)
+    return told.analogue or line.name, _present(notes)
 
 
 def _closing(paper: Paper, told: Sums, say: dict[str, str], language: Language) -> list[list[str]]:
@@ -204,22 +207,31 @@ def _closing(paper: Paper, told: Sums, say: dict[str, str], language: Language) 
     return [*(parts if paper.outlays else []), [total, money(told.total, language)]]
 
 
-def _payment(paper: Paper, say: dict[str, str], language: Language) -> dict[str, Any] | None:
+def _payment(paper: Paper, language: Language) -> dict[str, Any] | None:
     """How to pay; nothing on a cancellation."""
-    clinic = paper.clinic
-    if paper.kind != "invoice" or clinic.iban is None or paper.total <= 0:
+    if paper.kind != "invoice" or paper.total <= 0:
         return None
+    return payment(paper.clinic, paper.total, paper.due_on, paper.number, language)
+
+
+def payment(
+    clinic: Clinic, total: Decimal, due_on: date, reference: str, language: Language
+) -> dict[str, Any] | None:
+    """Words, account and code for paying; nothing without an account."""
+    if clinic.iban is None:
+        return None
+    say = phrases(language)
     holder = clinic.account_holder or clinic.name
-    due, amount = day(paper.due_on, language), money(paper.total, language)
+    due, amount = day(due_on, language), money(total, language)
     text = {
-        "de": f"Bitte überweisen Sie {amount} € bis zum {due} unter Angabe der Rechnungsnummer.",
-        "en": f"Please transfer {amount} € by {due}, quoting the invoice number.",
+        "de": f"Bitte überweisen Sie {amount} € bis zum {due} unter Angabe des Verwendungszwecks.",
+        "en": f"Please transfer {amount} € by {due}, quoting the payment reference.",
     }[language]
     facts = [
         [say["holder"], holder],
         ["IBAN", spaced(clinic.iban)],
         *([["BIC", clinic.bic]] if clinic.bic else []),
-        [say["reference"], paper.number],
+        [say["reference"], reference],
     ]
-    code = girocode.svg(holder, clinic.iban, clinic.bic, paper.total, paper.number)
-    return {"text": text, "facts": facts, "code": code, "code_text": PHRASES["giro_code"][language]}
+    code = girocode.svg(holder, clinic.iban, clinic.bic, total, reference)
+    return {"text": text, "facts": facts, "code": code, "code_text": say["giro_code"]}

@@ -20,8 +20,8 @@ PHRASES: Final[Table] = {
     "number": {"de": "Rechnungsnummer", "en": "Invoice number"},
     "issued_on": {"de": "Rechnungsdatum", "en": "Invoice date"},
     "date": {"de": "Datum", "en": "Date"},
-    "service_days": {"de": "Behandlungszeitraum", "en": "Period of treatment"},
-    "service_day": {"de": "Behandlungstag", "en": "Day of treatment"},
+    "service_days": {"de": "Behandlung", "en": "Treatment"},
+    "service_day": {"de": "Behandlung", "en": "Treatment"},
     "due_on": {"de": "Zahlbar bis", "en": "Due on"},
     "patient": {"de": "Patient/in", "en": "Patient"},
     "born": {"de": "geb.", "en": "born"},
@@ -58,6 +58,11 @@ PHRASES: Final[Table] = {
         "de": "Zweitschrift: Es gilt allein das Original.",
         "en": "English copy for your information: only the German original counts.",
     },
+    "letter_copy": {
+        "de": "Zweitschrift: Es gilt allein das Original.",
+        "en": "For your information: only the German version counts.",
+    },
+    "sum": {"de": "Summe", "en": "Total"},
     "receipt": {"de": "Beleg", "en": "Receipt"},
     "receipt_enclosed": {
         "de": "Beleg oder sonstiger Nachweis liegt bei (§ 12 Abs. 2 Nr. 5 GOÄ)",
@@ -117,10 +122,10 @@ def day(value: date, language: Language) -> str:
 
 
 def short_day(value: date, language: Language) -> str:
-    """A day in a column: 22.11.2026, in English 22 Nov 2026."""
+    """A day in a column: 22.11.2026, in English 22 Nov 2026; never broken."""
     if language == "de":
         return day(value, language)
-    return f"{value.day} {_MONTHS[value.month - 1][:3]} {value.year:04}"
+    return f"{value.day} {_MONTHS[value.month - 1][:3]} {value.year:04}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 _COUNTRIES: Final[Table] = {
