@@ -246,6 +246,9 @@ def test_a_withdrawal_suspends_the_clearance_at_once(rig):
     assert suspended(rig) == []
     rig.ask("POST", f"{path}/withdrawal", json={"how": "session", "note": "will nicht mehr"})
     assert suspended(rig) == ["consent"]
+    decided = [event.data for event in rig.told("clearance") if event.type == "clearance.decided"]
+    consented = [row["consented"] for row in decided if row["region"] == "lumbar"]
+    assert consented[-2:] == [True, False]  # whoever books is told both
 
 
 def test_a_new_answer_suspends_the_clearance_and_the_same_one_does_not(rig):

@@ -32,7 +32,7 @@ def missing(office: Office, connection: Connection, patient: UUID, region: str) 
     ids = people.ids(connection, patient)
     found: list[Text] = []
     try:
-        decision = _decided(office, connection, patient, region)
+        decision = decided(office, connection, patient, region)
     except Invalid as error:  # a file with which nothing can be decided
         found.append(error.words or {"de": error.message, "en": error.message})
     else:
@@ -216,7 +216,7 @@ def _restorable(known: dict[UUID, Suspension], one: UUID, due: set[str]) -> Susp
     return found
 
 
-def _decided(office: Office, connection: Connection, patient: UUID, region: str) -> Decision:
+def decided(office: Office, connection: Connection, patient: UUID, region: str) -> Decision:
     """What holds today, under this service's settings."""
     settings = office.settings
     disputed = settings.disputed() if isinstance(settings, ScreeningSettings) else None
@@ -229,7 +229,7 @@ def _issue(
 ) -> Given:
     now = datetime.now(UTC)
     file = people.require(connection, patient)
-    decision = _decided(office, connection, patient, region)
+    decision = decided(office, connection, patient, region)
     conditions = tuple(decision.conditions) if decision.outcome == "conditions" else ()
     token, said = kit.issue(
         kit.ensure_keys(office.settings.data).private, file.patient, region,

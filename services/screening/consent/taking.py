@@ -14,6 +14,7 @@ from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.screening import zones
 from services.screening.clearance import suspension
+from services.screening.clearance.telling import tell_standing
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
 from services.screening.consent.words import COPIES, POINTS, SIGNERS, WITHDRAWALS
@@ -63,7 +64,10 @@ def sign(office: Office, who: Principal, patient: UUID, consent: UUID, signed: S
     head = _head(office, who, patient)
     office.seen(who, "consent.signed", head["id"], head["site"], consent=str(consent))
     with writing(office.engine) as connection:
-        return _signed(connection, who, patient, consent, signed, signer)
+        made = _signed(connection, who, patient, consent, signed, signer)
+        tell_standing(office, connection, patient)
+    office.outbox.woken.set()
+    return made
 
 
 def declare(
@@ -77,8 +81,11 @@ def declare(
     office.seen(who, "consent.begun", head["id"], head["site"], region=place)
     office.seen(who, "consent.signed", head["id"], head["site"], region=place)
     with writing(office.engine) as connection:
-        made = _begun(connection, who, head, place, information)
-        return _signed(connection, who, patient, made.id, signed, signer)
+        begun = _begun(connection, who, head, place, information)
+        made = _signed(connection, who, patient, begun.id, signed, signer)
+        tell_standing(office, connection, patient)
+    office.outbox.woken.set()
+    return made
 
 
 def _information(by: str, at: str, points: Sequence[str], questions: str) -> dict[str, Any]:
@@ -172,6 +179,7 @@ def withdraw(
             suspension.suspend(
                 office, connection, patient=counts, region=found.region, reason="consent", by=who
             )
+        tell_standing(office, connection, counts)
         made = _required(connection, patient, consent)
     office.outbox.woken.set()
     return made

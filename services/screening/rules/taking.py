@@ -13,6 +13,7 @@ from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.screening import zones
 from services.screening.clearance import suspension
+from services.screening.clearance.telling import tell_standing, telling
 from services.screening.errors import Conflict
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
@@ -105,8 +106,10 @@ def answer_all(
         require_possible(store.case_of(keeping_file(connection, counts), "lumbar", on), taken)
         known = store.answers(connection, patients.family(connection, counts))
         fresh = [rule for rule, given in taken.items() if rule not in known or known[rule].answer != given]
+        with telling(office, connection, counts):
+            for rule in fresh:
+                store.add_answer(connection, who, counts, rule, taken[rule], given_by)
         for rule in fresh:
-            store.add_answer(connection, who, counts, rule, taken[rule], given_by)
             region = None if ruleset.of(rule).region == "any" else ruleset.of(rule).region
             suspension.suspend(
                 office, connection, patient=counts, region=region, reason="answer", by=who, detail=rule
@@ -138,7 +141,8 @@ def sign(
             raise Conflict(f"the rule {rule} does not apply to this patient now", _NOTHING)
         given = store.answers(connection, patients.family(connection, counts))
         row = store.answer_row(ruleset, rule, given)
-        store.add_signature(connection, who, counts, place, rule, row, holds=holds, reason=kept)
+        with telling(office, connection, counts):
+            store.add_signature(connection, who, counts, place, rule, row, holds=holds, reason=kept)
         if not holds:
             suspension.suspend(
                 office, connection, patient=counts, region=place, reason="answer", by=who, detail=rule
@@ -181,4 +185,7 @@ def decided(
     with writing(office.engine) as connection:
         patients.hold(connection, counts)
         made = store.decision_of(connection, counts, place, on, rules_for(office, on).settings)
-        return store.add_decision(connection, who, counts, made), made
+        kept = store.add_decision(connection, who, counts, made)
+        tell_standing(office, connection, counts)
+    office.outbox.woken.set()
+    return kept, made
