@@ -6,7 +6,7 @@ from pydantic import Field
 
 from services.screening.exchange.settings import GdtSettings
 
-DISPUTED = ("minimum_age_years", "pregnancy", "sequestrum")
+DISPUTED = ("minimum_age_years", "pregnancy", "sequestrum", "aged_answers")
 
 
 class ScreeningSettings(GdtSettings):
@@ -20,6 +20,9 @@ class ScreeningSettings(GdtSettings):
     )
     sequestrum: Literal["absolute", "relative"] = Field(
         "absolute", description="Whether a sequestrum refuses by itself, or is a clinician's to weigh."
+    )
+    aged_answers: Literal["open", "listed"] = Field(
+        "open", description="What is older than it holds: open again, or only listed to be asked again."
     )
 
     attachment_most_bytes: int = Field(

@@ -6,10 +6,10 @@ from typing import Any, Final
 TIMES: Final = frozenset(
     {
         "at", "since", "valid_from", "valid_until", "measured_at", "happened_at", "started_at", "ended_at",
-        "last_at", "made_at",
+        "last_at", "made_at", "signed_until",
     }
 )  # fmt: skip
-DAYS: Final = frozenset({"birth_date"})
+DAYS: Final = frozenset({"birth_date", "on"})
 
 
 def read(value: Any) -> Any:

@@ -81,6 +81,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Field, ...]], ...]] = (  # the id of a grou
             Field("region", "select", choices=("lumbar", "cervical")),
             Field("segment", most=20),
             Field("body_weight_kg", "number", unit="kg", least=20, top=350, step="0.1"),
+            Field("body_weight_on", "date"),
             Field("body_height_cm", "number", unit="cm", least=80, top=250, step="0.1"),
             Field("referral_by"), Field("referral_on", "date"),
         ),

@@ -1,5 +1,6 @@
 """The questionnaire: one page at the desk, a question a page on the tablet; each answer is kept at once."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request, Response
@@ -10,6 +11,7 @@ from services.console.errors import OfficeRefused
 from services.console.patients import tabs
 from services.console.screening.shared import Asked, Asker, in_words, place, regions, said, to
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
@@ -61,10 +63,16 @@ def shown(row: dict[str, Any], language: Language) -> dict[str, Any]:
     """A question as a page shows it, with the answer that counts."""
     given = row["given"] or {}
     fresh = given.get("fresh_fracture")
+    again = TEXTS["screening_ask_again"][language] if row["ask_again"] else ""
     return {
+        "again": again.format(
+            day=formats.day(datetime.fromisoformat(given["at"]), language),
+            answer=TEXTS[f"answer_{given['answer']}"][language],
+        ) if again else "",
         **{name: row[name] for name in ("id", "section", "asked", "test", "absolute", "origin")},
         "question": in_words(row, "question", language), "text": in_words(row, "text", language),
-        "evidence": in_words(row, "evidence", language), "answer": given.get("answer", ""),
+        "evidence": in_words(row, "evidence", language),
+        "answer": "" if again else given.get("answer", ""),
         "on": given.get("on", ""), "bone_loss_percent": str(given.get(NUMBER_DETAIL, "")),
         "fresh_fracture": "" if fresh is None else "yes" if fresh else "no",
         "by": given.get("by", ""), "at": given.get("at", ""), "problem": "",

@@ -1,6 +1,6 @@
 """The decision: may this person be treated, why, what would change it; relative ones are signed here."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request, Response
@@ -20,6 +20,7 @@ from services.console.screening.shared import (
     to,
 )
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
@@ -77,6 +78,8 @@ async def _page(
         error, problem = refusal, said(refusal, language)
         told = await console.screening.ask(who, f"{about.path}/decision", {"region": chosen})
     rows = [_reason(row, told["rules"], language) for row in told["reasons"]]
+    given = await console.screening.ask(who, f"{about.path}/answers")
+    known = await console.screening.ask(who, "/rules")
     return await tabs.page(
         console, request, who, patient, "screening/decision.html", tab="decision", about=about,
         status=error.status if error else 200, told=told, region=chosen, tone=_tone(told),
@@ -84,6 +87,7 @@ async def _page(
         regions=regions(f"{about.path}/decision", language), problem=problem, failed=rule, typed=typed,
         groups=[(kind, [row for row in rows if row["kind"] == kind]) for kind in KINDS],
         kept=[_kept(row, language) for row in told["kept"]], done=done if done in ("kept", "signed") else "",
+        answers=_answers(given["answers"], known["rules"], language),
         may_sign=who.may("screening.decide", about.site), may_keep=who.may("screening.answer", about.site),
     )  # fmt: skip
 
@@ -107,6 +111,28 @@ def _reason(row: dict[str, Any], rules: list[dict[str, Any]], language: Language
         "review": (rule.get("review_de") if language == "de" else rule.get("review")) or "",
         "is_proposal": rule["origin"] == "literature",
     }  # fmt: skip
+
+
+def _answers(
+    rows: list[dict[str, Any]], rules: list[dict[str, Any]], language: Language
+) -> list[dict[str, Any]]:
+    """Every answer that was ever given, newest first: what was refused once and is not any more."""
+    texts = {row["id"]: in_words(row, "text", language) for row in rules}
+    return [
+        {
+            "at": datetime.fromisoformat(row["at"]), "text": texts.get(row["rule"], row["rule"]),
+            "answer": TEXTS[f"answer_{row['answer']}"][language], "by": row["by"],
+            "given_by": row["given_by"], "detail": _detail(row, language),
+        }
+        for row in reversed(rows)
+    ]  # fmt: skip
+
+
+def _detail(row: dict[str, Any], language: Language) -> str:
+    said = [formats.day(date.fromisoformat(row["on"]), language)] if "on" in row else []
+    if "bone_loss_percent" in row:
+        said.append(f"{formats.number(row['bone_loss_percent'], language, 1)} %")
+    return ", ".join(said)
 
 
 def _kept(row: dict[str, Any], language: Language) -> dict[str, Any]:

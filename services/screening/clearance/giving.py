@@ -1,6 +1,7 @@
 """Giving a clearance: only with a decision that clears, a consent in force and nothing suspended."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.language import LANGUAGES, Language, Text
 from services.screening import zones
-from services.screening.clearance import people, store
+from services.screening.clearance import ending, people, store
 from services.screening.clearance.models import Given, Signed, Suspension
 from services.screening.clearance.suspension import close, suspend, tell
 from services.screening.clearance.words import REGION_WORDS, reasons
@@ -20,26 +21,32 @@ from services.screening.consent import store as consents
 from services.screening.errors import Conflict, Invalid, NotFound
 from services.screening.rules import store as decisions
 from services.screening.rules.decision import Decision
-from services.screening.settings import ScreeningSettings
 
 ISSUER = "screening"
 EARLIER = timedelta(minutes=1)  # a gateway's clock may be behind ours
 MOST_REASON = 2000
+MOST_NAMED = 4  # questions or conditions by name in one sentence
 
 
-def missing(office: Office, connection: Connection, patient: UUID, region: str) -> list[Text]:
-    """What a clearance still needs, in words; empty when it may be given."""
+def missing(
+    office: Office, connection: Connection, patient: UUID, region: str, *, at_any_age: bool = False
+) -> list[Text]:
+    """What a clearance still needs, in words; empty when it may be given.
+
+    ``at_any_age``: as if everything had been asked today; what has only aged is asked again, not weighed.
+    """
     ids = people.ids(connection, patient)
     found: list[Text] = []
     try:
-        decision = decided(office, connection, patient, region)
+        decision = decided(office, connection, patient, region, at_any_age=at_any_age)
     except Invalid as error:  # a file with which nothing can be decided
         found.append(error.words or {"de": error.message, "en": error.message})
     else:
         if not decision.may_be_treated:
-            found.append(_DECISIONS.get(decision.outcome, _UNSIGNED))
-    if consents.in_force(connection, patient, region) is None:
-        found.append(_CONSENT)
+            found.append(_lacking(decision))
+    if consents.in_force(connection, patient, region, even_outgrown=at_any_age) is None:
+        outgrown = consents.in_force(connection, patient, region, even_outgrown=True)
+        found.append(_CONSENT if outgrown is None else _OWN)
     for open_one in store.open_suspensions(connection, ids):
         if open_one.concerns(region):
             row = reasons()[open_one.reason]
@@ -55,7 +62,14 @@ def state(office: Office, connection: Connection, patient: UUID, region: str) ->
         if given.region == region and given.is_running(now)
     ]  # fmt: skip
     suspended = [one for one in store.open_suspensions(connection, ids) if one.concerns(region)]
+    standing = [
+        given for given in store.clearances(connection, ids)
+        if given.region == region and given.is_signed(now)
+    ]  # fmt: skip
+    ages = ending.endings(office, connection, patient, region) if standing else []
+    before = [one for one in ages if standing and one.on <= standing[0].signed_until.date()]
     return {
+        "asked_again": [one.as_json() for one in before],
         "region": region,
         "state": "suspended" if suspended else "cleared" if running else "none",
         "clearance": running[0].as_json() if running else None,
@@ -78,7 +92,8 @@ def give(
             },
         )
     _require(office, connection, patient, region, "given")
-    return _issue(office, connection, patient, region, timedelta(days=days), by)
+    signed_until = datetime.now(UTC) + timedelta(days=days)
+    return _issue(office, connection, patient, region, signed_until, _Signer(by.account, by.name))
 
 
 def restore(
@@ -120,7 +135,7 @@ def reissue(
     for region in REGION_WORDS:
         running = [
             given for given in store.clearances(connection, ids)
-            if given.region == region and given.is_running(now)
+            if given.region == region and given.is_signed(now)
         ]  # fmt: skip
         is_closed = any(found.region in (None, region) for found in closed)
         is_open = any(found.concerns(region) for found in store.open_suspensions(connection, ids))
@@ -130,7 +145,23 @@ def reissue(
             _require(office, connection, patient, region, "restored")
         elif look_again(office, connection, patient, by, region=region):
             continue
-        made.append(_issue(office, connection, patient, region, running[0].valid_until - now, by))
+        signer = _Signer(by.account, by.name)
+        made.append(_issue(office, connection, patient, region, running[0].signed_until, signer))
+    return made
+
+
+def go_on(office: Office, connection: Connection, patient: UUID) -> list[Given]:
+    """After something was asked again and is as it was: let what a clinician signed last as long as they
+    signed it. What is suspended or lacks anything stays as it is.
+    """
+    ids, now = people.ids(connection, patient), datetime.now(UTC)
+    made = []
+    for given in store.clearances(connection, ids):
+        if not given.is_signed(now) or missing(office, connection, patient, given.region):
+            continue
+        if ending.until(office, connection, patient, given.region, given.signed_until) > given.valid_until:
+            signer = _Signer(given.account, given.by)
+            made.append(_issue(office, connection, patient, given.region, given.signed_until, signer))
     return made
 
 
@@ -143,7 +174,7 @@ def look_again(
     """
     ids, found = people.ids(connection, patient), None
     for one in REGION_WORDS if region is None else (region,):
-        lacks = missing(office, connection, patient, one)
+        lacks = missing(office, connection, patient, one, at_any_age=True)
         if not lacks or any(held.concerns(one) for held in store.open_suspensions(connection, ids)):
             continue
         said = "; ".join(row["en"] for row in lacks)
@@ -216,18 +247,35 @@ def _restorable(known: dict[UUID, Suspension], one: UUID, due: set[str]) -> Susp
     return found
 
 
-def decided(office: Office, connection: Connection, patient: UUID, region: str) -> Decision:
+def decided(
+    office: Office, connection: Connection, patient: UUID, region: str, *, at_any_age: bool = False
+) -> Decision:
     """What holds today, under this service's settings."""
-    settings = office.settings
-    disputed = settings.disputed() if isinstance(settings, ScreeningSettings) else None
+    disputed = ending.disputed(office)
     today = zones.today(connection, people.require(connection, patient).site)
-    return decisions.decision_of(connection, patient, region, today, disputed)
+    return decisions.decision_of(connection, patient, region, today, disputed, at_any_age=at_any_age)
+
+
+def _lacking(decision: Decision) -> Text:
+    """Why this decision clears nobody, with the conditions or the questions by name."""
+    said = _DECISIONS.get(decision.outcome, _UNSIGNED)
+    wanted = {"conditions": decision.unsigned, "incomplete": decision.unanswered}.get(decision.outcome, [])
+    named = [row for row in decision.rules if row["id"] in wanted][:MOST_NAMED]
+    more = " …" if len(wanted) > len(named) else ""
+    if not named:
+        return said
+    return {
+        "de": f"{said['de']}: {'; '.join(row['text_de'] for row in named)}{more}",
+        "en": f"{said['en']}: {'; '.join(row['text_en'] for row in named)}{more}",
+    }
 
 
 def _issue(
-    office: Office, connection: Connection, patient: UUID, region: str, valid_for: timedelta, by: Principal
+    office: Office, connection: Connection, patient: UUID, region: str, signed_until: datetime, by: "_Signer"
 ) -> Given:
+    """A token until what was signed, or until the first thing that it stands on has aged."""
     now = datetime.now(UTC)
+    valid_for = ending.until(office, connection, patient, region, signed_until) - now
     file = people.require(connection, patient)
     decision = decided(office, connection, patient, region)
     conditions = tuple(decision.conditions) if decision.outcome == "conditions" else ()
@@ -238,7 +286,7 @@ def _issue(
     )  # fmt: skip
     made = Given(
         said.id, file.site, file.patient, region, token, conditions, said.valid_from, said.valid_until,
-        by.name, now, None, None,
+        max(signed_until, said.valid_until), by.account, by.name, now, None, None,
     )  # fmt: skip
     ids = people.ids(connection, patient)
     for earlier in store.clearances(connection, ids):
@@ -248,10 +296,18 @@ def _issue(
                 "clearance": str(earlier.id), "patient": str(earlier.patient), "region": region,
             }  # fmt: skip
             tell(office, connection, file.site, "clearance.ended", ended, now)
-    store.add_clearance(connection, made, by)
+    store.add_clearance(connection, made)
     data = {name: value for name, value in made.as_json().items() if name in _TOLD}
     tell(office, connection, file.site, "clearance.given", data, now)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """In whose name a clearance stands."""
+
+    account: str
+    name: str
 
 
 def _both(english: str, german: str) -> tuple[str, Text]:
@@ -259,6 +315,11 @@ def _both(english: str, german: str) -> tuple[str, Text]:
 
 
 _TOLD = ("clearance", "patient", "region", "token", "valid_from", "valid_until", "conditions")
+_OWN: Text = {
+    "de": "es fehlt die eigene Einwilligung: die der Sorgeberechtigten galt bis zum 18. Geburtstag "
+    "(§ 630d BGB)",
+    "en": "their own consent is missing: that of the guardians held until the 18th birthday (§ 630d BGB)",
+}
 _CONSENT: Text = {
     "de": "es fehlt eine Einwilligung, die in Kraft ist (§ 630d BGB)",
     "en": "a consent in force is missing (§ 630d BGB)",
@@ -269,8 +330,8 @@ _DECISIONS: dict[str, Text] = {
         "en": "the decision refuses treatment",
     },
     "incomplete": {
-        "de": "es fehlt eine Entscheidung: Fragen sind offen",
-        "en": "a decision is missing: questions are open",
+        "de": "es fehlt eine Entscheidung, Fragen sind offen",
+        "en": "a decision is missing, questions are open",
     },
 }
 _UNSIGNED: Text = {

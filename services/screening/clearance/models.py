@@ -72,6 +72,8 @@ class Given:
     conditions: tuple[str, ...]
     valid_from: datetime
     valid_until: datetime
+    signed_until: datetime  # by the clinician; what it stands on may end before
+    account: str
     by: str
     at: datetime
     ended_at: datetime | None
@@ -81,14 +83,18 @@ class Given:
         """Neither ended nor expired; a suspension may rest on it all the same."""
         return self.ended_at is None and now < self.valid_until
 
+    def is_signed(self, now: datetime) -> bool:
+        """The same, or only waiting until what it stands on has been asked again."""
+        return self.ended_at is None and now < self.signed_until
+
     def as_json(self) -> dict[str, Any]:
         """For the API."""
         return {
             "clearance": str(self.id), "site": self.site, "patient": str(self.patient),
             "region": self.region, "token": self.token, "conditions": list(self.conditions),
             "valid_from": self.valid_from.isoformat(), "valid_until": self.valid_until.isoformat(),
-            "by": self.by, "at": self.at.isoformat(),
-            "ended_at": self.ended_at and self.ended_at.isoformat(),
+            "signed_until": self.signed_until.isoformat(), "by": self.by,
+            "at": self.at.isoformat(), "ended_at": self.ended_at and self.ended_at.isoformat(),
             "replaced_by": self.replaced_by and str(self.replaced_by),
         }  # fmt: skip
 

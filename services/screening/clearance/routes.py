@@ -95,7 +95,7 @@ def _add_reading(routes: APIRouter, office: Office) -> None:
     def attention(who: Reader) -> list[dict[str, Any]]:
         """Whom a clinician has to look at today: suspended, or a review is due."""
         with reading(office.engine) as connection:
-            rows = needing(connection, who.sites("patients.see"))
+            rows = needing(office, connection, who.sites("patients.see"))
         seen = [row["patient"] for row in rows]
         office.seen(who, "attention.seen", "attention", None, shown=len(rows), patients=seen)
         return rows

@@ -48,15 +48,27 @@ def clearances(connection: Connection, patients: Sequence[UUID]) -> list[Given]:
     return [_given(row) for row in connection.execute(query).mappings()]
 
 
-def add_clearance(connection: Connection, given: Given, by: Principal) -> None:
+def add_clearance(connection: Connection, given: Given) -> None:
     """Keep one that was just signed."""
     row = {
         "clearance": str(given.id), "site": given.site, "patient": str(given.patient),
         "region": given.region, "token": given.token, "conditions": json.dumps(list(given.conditions)),
         "valid_from_us": us_of(given.valid_from), "valid_until_us": us_of(given.valid_until),
-        "account": by.account, "name": given.by, "at_us": us_of(given.at),
+        "signed_until_us": us_of(given.signed_until), "account": given.account, "name": given.by,
+        "at_us": us_of(given.at),
     }  # fmt: skip
     connection.execute(insert(CLEARANCE), row)
+
+
+def signed_at(connection: Connection, sites: Sites, now: datetime) -> list[Given]:
+    """Those of these sites that neither ended nor were signed for less, newest first."""
+    query = _CLEARANCES.where(
+        CLEARANCE_END.c.at_us.is_(None),
+        func.coalesce(CLEARANCE.c.signed_until_us, CLEARANCE.c.valid_until_us) > us_of(now),
+    )
+    if sites is not None:
+        query = query.where(CLEARANCE.c.site.in_(sorted(sites)))
+    return [_given(row) for row in connection.execute(query.order_by(CLEARANCE.c.at_us.desc())).mappings()]
 
 
 def end_clearance(connection: Connection, given: Given, at: datetime, replaced_by: UUID | None) -> None:
@@ -206,7 +218,8 @@ def _given(row: RowMapping) -> Given:
     return Given(
         UUID(row["clearance"]), row["site"], UUID(row["patient"]), row["region"], row["token"],
         tuple(json.loads(row["conditions"])), instant_of(row["valid_from_us"]),
-        instant_of(row["valid_until_us"]),
-        row["name"], instant_of(row["at_us"]), row["ended_at_us"] and instant_of(row["ended_at_us"]),
+        instant_of(row["valid_until_us"]), instant_of(row["signed_until_us"] or row["valid_until_us"]),
+        row["account"], row["name"], instant_of(row["at_us"]),
+        row["ended_at_us"] and instant_of(row["ended_at_us"]),
         row["replaced_by"] and UUID(row["replaced_by"]),
     )  # fmt: skip

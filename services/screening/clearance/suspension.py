@@ -75,6 +75,5 @@ def tell(
 
 def _is_cleared(connection: Connection, ids: list[UUID], region: str | None, now: datetime) -> bool:
     return any(
-        given.is_running(now) and region in (None, given.region)
-        for given in store.clearances(connection, ids)
+        given.is_signed(now) and region in (None, given.region) for given in store.clearances(connection, ids)
     )

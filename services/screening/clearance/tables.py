@@ -21,6 +21,7 @@ CLEARANCE: Final = Table(
     Column("conditions", Text, nullable=False),  # JSON: ids of the rules that a clinician signed
     Column("valid_from_us", BigInteger, nullable=False),
     Column("valid_until_us", BigInteger, nullable=False),
+    Column("signed_until_us", BigInteger),  # none: of a row older than the column, the same
     Column("account", UUID_TEXT, nullable=False),
     Column("name", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),

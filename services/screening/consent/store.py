@@ -4,19 +4,23 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from services.kit.auth.principal import Principal
 from services.kit.moments import instant_of
+from services.screening import zones
 from services.screening.clearance.models import us_of
 from services.screening.consent.documents import Document, by_id
 from services.screening.consent.tables import CONSENT, EVENT, PAPER
 from services.screening.patients import store as patients
+from services.screening.patients.models import File
+from services.screening.rules.days import MONTHS_A_YEAR, after_months
 
+OF_AGE: Final = 18
 Ids = Sequence[UUID]
 State = Literal["informed", "signed", "withdrawn"]
 EventKind = Literal["signed", "copied", "withdrawn"]
@@ -92,19 +96,37 @@ class Consent:
         }  # fmt: skip
 
 
-def in_force(connection: Connection, patient: UUID, region: str) -> Consent | None:
+def in_force(
+    connection: Connection, patient: UUID, region: str, *, even_outgrown: bool = False
+) -> Consent | None:
     """The newest consent of this region that is signed, and that no withdrawal came after (BGB 630d(3)).
 
-    Who withdraws means the treatment, not one of several papers: every earlier consent ends with it.
+    Who withdraws means the treatment, not one of several papers: every earlier consent ends with it. What
+    guardians signed for a minor ends on the 18th birthday: then the patient's own is needed (BGB 630d(1)).
     """
+    file = patients.current(connection, patient)
+    if file is None:
+        return None
+    today = zones.today(connection, file.site)
     found = [row for row in of_patient(connection, patients.family(connection, patient))
              if row.region == region]  # fmt: skip
     ends = [at for row in found if (at := row.ended_at) is not None]
     for row in found:
         signed = row.last("signed")
-        if signed is not None and row.state == "signed" and all(signed.at > at for at in ends):
+        outgrown = None if even_outgrown else outgrown_on(connection, file, row)
+        is_over = outgrown is not None and outgrown <= today
+        if signed and row.state == "signed" and not is_over and all(signed.at > at for at in ends):
             return row
     return None
+
+
+def outgrown_on(connection: Connection, file: File, consent: Consent) -> date | None:
+    """The 18th birthday of whom guardians signed for before; None where it does not end so."""
+    signed = consent.last("signed")
+    if signed is None or signed.detail.get("role") != "guardian":
+        return None
+    birthday = after_months(file.content.birth_date, OF_AGE * MONTHS_A_YEAR)
+    return birthday if zones.local(connection, file.site, signed.at).date() < birthday else None
 
 
 def of_patient(connection: Connection, ids: Ids) -> list[Consent]:

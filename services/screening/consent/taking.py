@@ -14,7 +14,7 @@ from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.screening import zones
 from services.screening.clearance import suspension
-from services.screening.clearance.telling import tell_standing
+from services.screening.clearance.giving import go_on
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
 from services.screening.consent.words import COPIES, POINTS, SIGNERS, WITHDRAWALS
@@ -28,7 +28,6 @@ from services.screening.rules.taking import keeping_file, require_region
 
 MOST_NAME: Final = 120
 MOST_NOTE: Final = 2000
-OF_AGE: Final = 18
 AHEAD: Final = timedelta(minutes=5)  # clocks of desks differ
 EARLIEST: Final = datetime(2013, 2, 26, tzinfo=UTC)  # since when BGB 630e is in force
 
@@ -65,7 +64,7 @@ def sign(office: Office, who: Principal, patient: UUID, consent: UUID, signed: S
     office.seen(who, "consent.signed", head["id"], head["site"], consent=str(consent))
     with writing(office.engine) as connection:
         made = _signed(connection, who, patient, consent, signed, signer)
-        tell_standing(office, connection, patient)
+        go_on(office, connection, patient)
     office.outbox.woken.set()
     return made
 
@@ -83,7 +82,7 @@ def declare(
     with writing(office.engine) as connection:
         begun = _begun(connection, who, head, place, information)
         made = _signed(connection, who, patient, begun.id, signed, signer)
-        tell_standing(office, connection, patient)
+        go_on(office, connection, patient)
     office.outbox.woken.set()
     return made
 
@@ -179,7 +178,6 @@ def withdraw(
             suspension.suspend(
                 office, connection, patient=counts, region=found.region, reason="consent", by=who
             )
-        tell_standing(office, connection, counts)
         made = _required(connection, patient, consent)
     office.outbox.woken.set()
     return made
@@ -248,7 +246,7 @@ def _require_points(points: Sequence[str]) -> None:
 
 
 def _require_of_age(years: int, role: str) -> None:
-    if years < OF_AGE and role != "guardian":
+    if years < store.OF_AGE and role != "guardian":
         raise refused(
             "role",
             role,

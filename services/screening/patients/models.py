@@ -55,6 +55,7 @@ NAMES: Final[Mapping[str, Text]] = {  # of the fields, as a person calls them
     "insurer": {"de": "Versicherer", "en": "insurer"},
     "insurance_number": {"de": "Versicherungsnummer", "en": "insurance number"},
     "body_weight_kg": {"de": "Körpergewicht (kg)", "en": "body weight (kg)"},
+    "body_weight_on": {"de": "gewogen am", "en": "weighed on"},
     "body_height_cm": {"de": "Körpergröße (cm)", "en": "body height (cm)"},
     "diagnosis": {"de": "Diagnose", "en": "diagnosis"},
     "region": {"de": "Region", "en": "region"},
@@ -143,6 +144,7 @@ class Content(BaseModel):
     insurer: Line = ""
     insurance_number: Annotated[str, BeforeValidator(plain), Field(max_length=40)] = ""
     body_weight_kg: Annotated[_Kilograms | None, BeforeValidator(_number)] = None
+    body_weight_on: Annotated[date | None, BeforeValidator(_day)] = None
     body_height_cm: Annotated[_Centimetres | None, BeforeValidator(_number)] = None
     diagnosis: Annotated[str, BeforeValidator(plain), Field(max_length=400)] = ""
     region: Annotated[Literal["lumbar", "cervical"] | None, BeforeValidator(_nothing)] = None
@@ -161,12 +163,13 @@ class Content(BaseModel):
                 f"ist {self.birth_date}: erlaubt sind Tage vom 1.1.{FIRST_BIRTH_YEAR} bis heute",
                 f"is {self.birth_date}: days from {FIRST_BIRTH_YEAR}-01-01 to today are allowed",
             )
-        if self.referral_on is not None and not self.birth_date <= self.referral_on <= today:
-            raise refused(
-                "referral_on",
-                f"ist {self.referral_on}: erlaubt sind Tage von der Geburt bis heute",
-                f"is {self.referral_on}: days from birth to today are allowed",
-            )
+        for name, day in (("referral_on", self.referral_on), ("body_weight_on", self.body_weight_on)):
+            if day is not None and not self.birth_date <= day <= today:
+                raise refused(
+                    name,
+                    f"ist {day}: erlaubt sind Tage von der Geburt bis heute",
+                    f"is {day}: days from birth to today are allowed",
+                )
         return self
 
     @property

@@ -52,11 +52,10 @@ def every() -> tuple[Part, ...]:
 
 def changed(office: Office, connection: Connection, patient: UUID, by: Principal) -> None:
     """Age, sex and weight decide as answers do: what was cleared and would not be now is suspended."""
-    from services.screening.clearance.giving import look_again
-    from services.screening.clearance.telling import tell_standing
+    from services.screening.clearance.giving import go_on, look_again
 
-    look_again(office, connection, patient, by)
-    tell_standing(office, connection, patient)
+    if not look_again(office, connection, patient, by):
+        go_on(office, connection, patient)
 
 
 def merged(office: Office, connection: Connection, patient: UUID, into: UUID, by: Principal) -> None:
@@ -69,11 +68,8 @@ def merged(office: Office, connection: Connection, patient: UUID, into: UUID, by
 def parted(office: Office, connection: Connection, patient: UUID, of: UUID, by: Principal) -> None:
     """One file is two again: neither keeps what it had from the other, both what came up meanwhile."""
     from services.screening.clearance.parting import after_parting
-    from services.screening.clearance.telling import tell_standing
 
     after_parting(office, connection, patient, of, by)
-    for file in (patient, of):
-        tell_standing(office, connection, file)
 
 
 def last_days(connection: Connection, ids: Ids) -> Iterator[date]:

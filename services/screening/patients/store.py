@@ -53,6 +53,13 @@ def current(connection: Connection, patient: UUID) -> File | None:
     return file_of(row, last)
 
 
+def content_at(connection: Connection, patient: UUID, at_us: int) -> Content | None:
+    """What this very file said at that moment."""
+    query = select(VERSION.c.content).where(VERSION.c.patient == str(patient), VERSION.c.at_us <= at_us)
+    found = connection.execute(query.order_by(VERSION.c.number.desc()).limit(1)).scalar()
+    return None if found is None else Content.model_validate_json(found)
+
+
 def file_of(row: RowMapping, version: RowMapping) -> File:
     """A version as the file that it is."""
     return File(

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from services.kit.language import Text
 from services.screening.rules.answers import Answers, refused
 from services.screening.rules.days import age_years
-from services.screening.rules.findings import Case, Finding, find, german_day
+from services.screening.rules.findings import Aged, Case, Finding, find, german_day
+from services.screening.rules.models import WEIGHT
 from services.screening.rules.ruleset import Ruleset
 from services.screening.rules.weight import Weighed, weigh
 
@@ -108,16 +110,23 @@ TITLES: Final[Mapping[Outcome, Text]] = {
 }  # fmt: skip
 
 
-def decide(ruleset: Ruleset, case: Case, answers: Answers, signatures: Sequence[Signature] = ()) -> Decision:
-    """Hold a case against every rule. Raises Invalid for days that cannot be."""
+def decide(
+    ruleset: Ruleset, case: Case, answers: Answers, signatures: Sequence[Signature] = (),
+    given_on: Mapping[str, date] = MappingProxyType({}),
+) -> Decision:  # fmt: skip
+    """Hold a case against every rule. Raises Invalid for days that cannot be.
+
+    ``given_on``: the day of each answer; one without is taken for the day's own.
+    """
     require_possible(case, answers)
     signed = {row.rule: row for row in signatures}
     # A question that is not put to them counts all the same when it was answered.
     asked = [
         rule for rule in ruleset.rules if rule.concerns(case.region, None if rule.id in answers else case.sex)
     ]
-    found = [find(rule, case, answers) for rule in asked]
-    weighed = weigh(case)
+    aged = _aged(ruleset, case, given_on)
+    found = [find(rule, case, answers, aged) for rule in asked]
+    weighed = weigh(case, None if aged is _NEVER else _weight_aged(ruleset, case))
     reasons = [_reason(ruleset, row, signed) for row in found if row.state != "not"]
     reasons += [_of_weight(row) for row in weighed]
     reasons.sort(key=lambda row: _ORDER.index(row.kind))
@@ -130,6 +139,21 @@ def decide(ruleset: Ruleset, case: Case, answers: Answers, signatures: Sequence[
     )  # fmt: skip
 
 
+def _aged(ruleset: Ruleset, case: Case, given_on: Mapping[str, date]) -> Aged:
+    """The answers that are too old on the day of treatment, and since when."""
+    if not ruleset.ends_aged:
+        return _NEVER
+    since = {rule: ruleset.aged_from(rule, day) for rule, day in given_on.items()}
+    return {rule: day for rule, day in since.items() if day <= case.on}
+
+
+def _weight_aged(ruleset: Ruleset, case: Case) -> date | None:
+    """Since when the weight is too old, if it is."""
+    since = None if case.weighed_on is None else ruleset.aged_from(WEIGHT, case.weighed_on)
+    return since if since is not None and since <= case.on else None
+
+
+_NEVER: Final[Aged] = MappingProxyType({})
 _ORDER: Final[tuple[Kind, ...]] = ("refuses", "condition", "open")
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Final, Literal
 
 from services.kit.language import Text
@@ -11,6 +12,7 @@ from services.screening.rules.days import after_months, age_years, is_within
 from services.screening.rules.models import Region, Rule, Sex, Test
 
 State = Literal["applies", "not", "open"]
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class Case:
     region: Region
     sex: Sex | None = None
     body_weight_kg: float | None = None
+    weighed_on: date | None = None  # None: not known, and taken for that day
+
+
+Aged = Mapping[str, date]  # the rules whose answers are too old, and since when
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,20 @@ class Finding:
     why: Text
 
 
-def find(rule: Rule, case: Case, answers: Answers) -> Finding:
-    """What is found of this rule."""
-    state, why = _TESTS[rule.test](rule, case, answers.get(rule.of or rule.id))
+def find(rule: Rule, case: Case, answers: Answers, aged: Aged = MappingProxyType({})) -> Finding:
+    """What is found of this rule. An answer of ``aged`` speaks for nobody any more, only against."""
+    asks = rule.of or rule.id
+    state, why = _TESTS[rule.test](rule, case, answers.get(asks))
+    if state == "not" and asks in aged:
+        return Finding(rule, "open", _aged(aged[asks]))
     return Finding(rule, state, why)
+
+
+def _aged(since: date) -> Text:
+    return {
+        "de": f"wieder zu fragen: die Antwort galt bis zum {german_day(since - _DAY)}",
+        "en": f"to be asked again: the answer held until {(since - _DAY).isoformat()}",
+    }
 
 
 _Found = tuple[State, Text]

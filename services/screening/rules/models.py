@@ -17,6 +17,8 @@ Section = Literal["you", "spine", "surgery", "illness", "neck", "findings"]
 Settings = Mapping[str, str]  # of a disputed point: its id to the value in force
 
 REGIONS: Final[tuple[Region, ...]] = ("lumbar", "cervical")
+WEIGHT: Final = "body-weight"  # a validity's, beside those of rules
+OTHERS: Final = "*"
 REVIEWED: Final[Text] = {"de": "Vorgabe der Klinikseite", "en": "the clinic page's own"}
 PROPOSED: Final[Text] = {"de": "Vorschlag zur klinischen Prüfung", "en": "proposal for clinical review"}
 
@@ -46,6 +48,18 @@ class Setting(_Row):
 class Source(_Row):
     """Where a rule comes from."""
 
+    de: str
+    en: str
+
+
+class Validity(_Row):
+    """How long an answer holds that does not refuse; no paper says it."""
+
+    of: str  # the rule that asks; body-weight: of the file; *: every other question
+    since: str
+    until: str | None = None
+    days: int = Field(ge=1, le=366)
+    origin: Literal["proposal"]
     de: str
     en: str
 

@@ -3,16 +3,27 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from services.kit.errors import SpondylError
 from services.screening.errors import Invalid
-from services.screening.rules.models import PROPOSED, REVIEWED, Rule, Setting, Settings, Source, Version
+from services.screening.rules.models import (
+    OTHERS,
+    PROPOSED,
+    REVIEWED,
+    WEIGHT,
+    Rule,
+    Setting,
+    Settings,
+    Source,
+    Validity,
+    Version,
+)
 
 FILE: Final = Path(__file__).with_name("rules.toml")
 
@@ -26,6 +37,7 @@ class Ruleset:
     rules: tuple[Rule, ...]
     sources: Mapping[str, Source]
     settings: Settings
+    validities: Mapping[str, Validity]  # by what they are of
 
     def of(self, rule: str) -> Rule:
         """The rule of this id. Raises KeyError."""
@@ -34,6 +46,19 @@ class Ruleset:
     def knows(self, rule: str) -> bool:
         """Whether a rule of this id is in force."""
         return any(row.id == rule for row in self.rules)
+
+    @property
+    def ends_aged(self) -> bool:
+        """Whether an answer that is too old is open again, and not only listed."""
+        return self.settings["aged_answers"] == "open"
+
+    def aged_from(self, of: str, given_on: date) -> date:
+        """The first day on which what was said that day, of a rule or of the weight, is too old."""
+        return given_on + timedelta(days=self.validity(of).days)
+
+    def validity(self, of: str) -> Validity:
+        """How long an answer to this rule, or the weight, holds."""
+        return self.validities.get(of) or self.validities[OTHERS]
 
     def questions(self, region: str, sex: str | None = None) -> tuple[Rule, ...]:
         """What is asked of somebody of this sex (None: not known) before treatment of this region."""
@@ -62,6 +87,8 @@ class RuleFile:
     settings: tuple[Setting, ...]
     sources: Mapping[str, Source]
     rules: tuple[Rule, ...]
+    validities: tuple[Validity, ...]
+    ask_ahead_days: int
 
     def on(self, day: date, settings: Settings | None = None) -> Ruleset:
         """The rules of a day. Raises Invalid before the first version, or for a setting that is none."""
@@ -100,19 +127,22 @@ class RuleFile:
         order = [row.name for row in self.versions]
         place = order.index(version.name)
 
-        def holds(rule: Rule) -> bool:
-            ended = rule.until is not None and order.index(rule.until) <= place
-            return order.index(rule.since) <= place and not ended
+        def holds(row: Rule | Validity) -> bool:
+            ended = row.until is not None and order.index(row.until) <= place
+            return order.index(row.since) <= place and not ended
 
         rules = tuple(rule for rule in self.rules if holds(rule))
+        validities = tuple(row for row in self.validities if holds(row))
         # without when they begin and end: a later version leaves the checksum of this one as it was
-        rows = [rule.model_dump(exclude={"since", "until"}) for rule in rules]
+        every: Sequence[Rule | Validity] = (*rules, *validities)
+        rows = [row.model_dump(exclude={"since", "until"}) for row in every]
         told = json.dumps(rows, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(told.encode()).hexdigest()
         in_force = tuple(
             rule for rule in rules if rule.only_at is None or settings[str(rule.setting)] == rule.only_at
         )
-        return Ruleset(version, digest, in_force, self.sources, settings)
+        named = {row.of: row for row in validities}
+        return Ruleset(version, digest, in_force, self.sources, settings, named)
 
 
 @cache
@@ -129,6 +159,8 @@ def parse(text: str) -> RuleFile:
         tuple(Setting.model_validate(row) for row in told["setting"]),
         {name: Source.model_validate(row) for name, row in told["source"].items()},
         tuple(Rule.model_validate(row) for row in told["rule"]),
+        tuple(Validity.model_validate(row) for row in told["validity"]),
+        int(told["ask_ahead_days"]),
     )
     _check(file)
     return file
@@ -153,10 +185,21 @@ def _check(file: RuleFile) -> None:
         ]  # fmt: skip
         if unknown:
             raise SpondylError(f"the rule {rule.id} names {unknown[0]!r}, which the file does not have")
+    _check_validities(file, names)
     for version in file.versions:
-        ids = [rule.id for rule in file.at(version, file.chosen({})).rules]
+        found = file.at(version, file.chosen({}))
+        ids = [rule.id for rule in found.rules]
         if len(ids) != len(set(ids)):
             raise SpondylError(f"version {version.name} of the rules has a rule twice")
+        if OTHERS not in found.validities:
+            raise SpondylError(f"version {version.name} of the rules has no validity of {OTHERS!r}")
+
+
+def _check_validities(file: RuleFile, names: Sequence[str]) -> None:
+    known = {WEIGHT, OTHERS, *(rule.id for rule in file.rules if rule.is_question)}
+    for row in file.validities:
+        if row.of not in known or row.since not in names or (row.until or row.since) not in names:
+            raise SpondylError(f"the validity of {row.of!r} names what the file does not have")
 
 
 def _raise(rule: str) -> Rule:

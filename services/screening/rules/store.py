@@ -3,26 +3,32 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, tzinfo
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from services.kit.auth.principal import Principal
 from services.kit.moments import instant_of
+from services.screening import zones
 from services.screening.errors import NotFound
 from services.screening.patients import store as patients
-from services.screening.patients.models import File
+from services.screening.patients.models import Content, File
+from services.screening.patients.tables import VERSION
 from services.screening.rules import ruleset as rulesets
 from services.screening.rules.answers import Answer, Answers
 from services.screening.rules.decision import Decision, Signature, decide
 from services.screening.rules.findings import Case
-from services.screening.rules.models import Region
+from services.screening.rules.models import Region, Test
 from services.screening.rules.ruleset import Ruleset
 from services.screening.rules.tables import ANSWER, DECISION, SIGNATURE
 
 Ids = Sequence[UUID]
+_EVERY: Final = ("birth_date", "sex", "body_weight_kg")
+FACTS: Final[Mapping[Test, tuple[str, ...]]] = {  # of the file, on which a rule without an answer stands
+    "age": ("birth_date",), "answer": _EVERY, "since": _EVERY, "bone-loss": _EVERY, "some-bone-loss": _EVERY,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class Given:
     at_us: int
     by: str
     given_by: str
+    first_row: int  # since which it was the same each time it was asked
+
+    def on(self, zone: tzinfo | None) -> date:
+        """The day it was given, by this clock."""
+        return instant_of(self.at_us).astimezone(zone).date()
 
     def body(self) -> dict[str, Any]:
         """As programs read it."""
@@ -44,11 +55,13 @@ class Given:
 
 
 def decision_of(
-    connection: Connection, patient: UUID, region: str, on: date, settings: Mapping[str, str] | None = None
-) -> Decision:
+    connection: Connection, patient: UUID, region: str, on: date, settings: Mapping[str, str] | None = None,
+    *, at_any_age: bool = False,
+) -> Decision:  # fmt: skip
     """What the answers, the file and the signed conditions say of treatment on a day, decided now.
 
-    ``settings`` of disputed points are the environment's unless given. Raises NotFound, Invalid.
+    ``settings`` of disputed points are the environment's unless given; ``at_any_age``: as if everything had
+    been asked today. Raises NotFound, Invalid.
     """
     file = patients.current(connection, patient)
     if file is None:
@@ -57,9 +70,12 @@ def decision_of(
     ids = patients.family(connection, patient)
     ruleset = rules_of(on, settings)
     given = answers(connection, ids)
-    case = case_of(file, region, on)
+    zone = zones.zone_of(connection, file.site)
+    case = case_of(file, region, on, None if at_any_age else weighed_on(connection, file, zone))
     known: Answers = {rule: row.answer for rule, row in given.items() if ruleset.knows(rule)}
-    return decide(ruleset, case, known, signatures(connection, ids, region, ruleset, given))
+    signed = signatures(connection, file, region, ruleset, given)
+    days = {} if at_any_age else {rule: given[rule].on(zone) for rule in known}
+    return decide(ruleset, case, known, signed, days)
 
 
 def rules_of(on: date, settings: Mapping[str, str] | None = None) -> Ruleset:
@@ -71,27 +87,34 @@ def rules_of(on: date, settings: Mapping[str, str] | None = None) -> Ruleset:
     return rulesets.load().on(on, settings)
 
 
-def case_of(file: File, region: str, on: date) -> Case:
+def weighed_on(connection: Connection, file: File, zone: tzinfo | None) -> date | None:
+    """The day of the weight in the file: the one that it names, or since when it is there; the later one."""
+    content, since = file.content, file.at
+    if content.body_weight_kg is None:
+        return None
+    for row in reversed(patients.rows_of(connection, VERSION, [file.patient])):
+        version = Content.model_validate_json(row["content"])
+        if version.body_weight_kg != content.body_weight_kg:
+            break
+        since = instant_of(row["at_us"])
+    return max(since.astimezone(zone).date(), content.body_weight_on or date.min)
+
+
+def case_of(file: File, region: str, on: date, weighed: date | None = None) -> Case:
     """Who is to be treated, by their file."""
     place: Region = "cervical" if region == "cervical" else "lumbar"
     content = file.content
-    return Case(content.birth_date, on, place, content.sex, content.body_weight_kg)
+    return Case(content.birth_date, on, place, content.sex, content.body_weight_kg, weighed)
 
 
 def answers(connection: Connection, ids: Ids) -> dict[str, Given]:
     """The newest answer to every rule that has one."""
-    newest = (
-        select(func.max(ANSWER.c.row))
-        .where(ANSWER.c.patient.in_([str(one) for one in ids]))
-        .group_by(ANSWER.c.rule)
-    )
-    rows = connection.execute(select(ANSWER).where(ANSWER.c.row.in_(newest))).mappings()
-    return {
-        row["rule"]: Given(
-            row["row"], Answer.model_validate_json(row["answer"]), row["at_us"], row["name"], row["given_by"]
-        )
-        for row in rows
-    }
+    found: dict[str, Given] = {}
+    for row in patients.rows_of(connection, ANSWER, ids):
+        said, before = Answer.model_validate_json(row["answer"]), found.get(row["rule"])
+        first = before.first_row if before is not None and before.answer == said else row["row"]
+        found[row["rule"]] = Given(row["row"], said, row["at_us"], row["name"], row["given_by"], first)
+    return found
 
 
 def add_answer(
@@ -102,17 +125,19 @@ def add_answer(
     connection.execute(insert(ANSWER), {"patient": str(patient), **patients.who_columns(who), **row})
 
 
-def answer_row(ruleset: Ruleset, rule: str, given: Mapping[str, Given]) -> int:
-    """The row of the answer that a rule follows from; 0 where it follows from none."""
+def answered(ruleset: Ruleset, rule: str, given: Mapping[str, Given]) -> Given | None:
+    """The answer that a rule follows from, if it follows from one."""
     found = ruleset.of(rule)
-    answered = given.get(found.of or found.id)
-    return answered.row if answered else 0
+    return given.get(found.of or found.id)
 
 
 def signatures(
-    connection: Connection, ids: Ids, region: str, ruleset: Ruleset, given: Mapping[str, Given]
+    connection: Connection, file: File, region: str, ruleset: Ruleset, given: Mapping[str, Given]
 ) -> list[Signature]:
-    """The conditions that are signed for this region, each about the answer that counts now."""
+    """The conditions that are signed for this region, each about the fact that still holds: an answer that
+    was the same ever since, and what the file said then.
+    """
+    ids = patients.family(connection, file.patient)
     query = select(SIGNATURE).where(
         SIGNATURE.c.patient.in_([str(one) for one in ids]), SIGNATURE.c.region == region
     )
@@ -120,9 +145,23 @@ def signatures(
     for row in connection.execute(query.order_by(SIGNATURE.c.row)).mappings():
         rule = row["rule"]
         held.pop(rule, None)
-        if row["holds"] and ruleset.knows(rule) and row["answer_row"] == answer_row(ruleset, rule, given):
+        if row["holds"] and ruleset.knows(rule) and _stands(connection, file, ruleset, row, given):
             held[rule] = Signature(rule, row["name"], row["reason"])
     return list(held.values())
+
+
+def _stands(
+    connection: Connection, file: File, ruleset: Ruleset, signed: RowMapping, given: Mapping[str, Given]
+) -> bool:
+    """Whether what was signed is what holds now."""
+    found = answered(ruleset, signed["rule"], given)
+    if found is not None:
+        return bool(found.first_row <= signed["answer_row"])
+    facts = FACTS[ruleset.of(signed["rule"]).test]
+    then = patients.content_at(connection, UUID(signed["patient"]), signed["at_us"])
+    return signed["answer_row"] == 0 and all(
+        getattr(then, name, None) == getattr(file.content, name) for name in facts
+    )
 
 
 def add_signature(

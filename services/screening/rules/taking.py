@@ -1,6 +1,6 @@
 """What is done with a questionnaire: an answer taken, a condition signed, a decision kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -13,7 +13,8 @@ from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.screening import zones
 from services.screening.clearance import suspension
-from services.screening.clearance.telling import tell_standing, telling
+from services.screening.clearance.ending import endings, soon
+from services.screening.clearance.giving import go_on
 from services.screening.errors import Conflict
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
@@ -50,13 +51,16 @@ def require_region(region: str) -> Region:
 def questionnaire(office: Office, connection: Connection, patient: UUID, region: str) -> dict[str, Any]:
     """The questions of this region in their order, with the answers that count."""
     file = keeping_file(connection, patient)
-    ruleset = rules_for(office, zones.today(connection, file.site))
+    today = zones.today(connection, file.site)
+    ruleset = rules_for(office, today)
     given = store.answers(connection, patients.family(connection, patient))
     asked = ruleset.questions(require_region(region), file.content.sex)
-    rows = [_question(ruleset, rule, given.get(rule.id)) for rule in asked]
+    again = {one.of for one in soon(endings(office, connection, file.patient, region), today)}
+    rows = [_question(ruleset, rule, given.get(rule.id), again) for rule in asked]
     return {
         "patient": str(file.patient), "site": file.site, "region": region, "questions": rows,
-        "total": len(rows), "answered": sum(row["given"] is not None for row in rows),
+        "total": len(rows),
+        "answered": sum(row["given"] is not None and not row["ask_again"] for row in rows),
         "version": ruleset.version.name,
     }  # fmt: skip
 
@@ -69,17 +73,20 @@ def keeping_file(connection: Connection, patient: UUID) -> File:
     return file
 
 
-def _question(ruleset: Ruleset, rule: Rule, given: store.Given | None) -> dict[str, Any]:
+def _question(
+    ruleset: Ruleset, rule: Rule, given: store.Given | None, again: Collection[str]
+) -> dict[str, Any]:
     return {
         **ruleset.shown(rule), "section": rule.section, "test": rule.test, "limit": rule.limit,
-        "given": given.body() if given else None,
+        "given": given.body() if given else None, "ask_again": rule.id in again,
     }  # fmt: skip
 
 
 def answer(
     office: Office, who: Principal, patient: UUID, rule: str, value: Mapping[str, Any], given_by: GivenBy
 ) -> bool:
-    """Keep an answer; a new one suspends the clearances it concerns. False: it is the one that counts.
+    """Keep an answer; a new one suspends the clearances it concerns. False: it is the one that counts, which
+    on a later day is kept as asked again.
 
     Raises NotFound, Invalid.
     """
@@ -106,14 +113,17 @@ def answer_all(
         require_possible(store.case_of(keeping_file(connection, counts), "lumbar", on), taken)
         known = store.answers(connection, patients.family(connection, counts))
         fresh = [rule for rule, given in taken.items() if rule not in known or known[rule].answer != given]
-        with telling(office, connection, counts):
-            for rule in fresh:
-                store.add_answer(connection, who, counts, rule, taken[rule], given_by)
+        zone = zones.zone_of(connection, head["site"])
+        again = [rule for rule in taken if rule not in fresh and known[rule].on(zone) < on]
+        for rule in [*again, *fresh]:
+            store.add_answer(connection, who, counts, rule, taken[rule], given_by)
         for rule in fresh:
             region = None if ruleset.of(rule).region == "any" else ruleset.of(rule).region
             suspension.suspend(
                 office, connection, patient=counts, region=region, reason="answer", by=who, detail=rule
             )
+        if again or fresh:
+            go_on(office, connection, counts)
     office.outbox.woken.set()
     return fresh
 
@@ -140,9 +150,9 @@ def sign(
         if rule not in decision.conditions:
             raise Conflict(f"the rule {rule} does not apply to this patient now", _NOTHING)
         given = store.answers(connection, patients.family(connection, counts))
-        row = store.answer_row(ruleset, rule, given)
-        with telling(office, connection, counts):
-            store.add_signature(connection, who, counts, place, rule, row, holds=holds, reason=kept)
+        found = store.answered(ruleset, rule, given)
+        row = found.row if found else 0
+        store.add_signature(connection, who, counts, place, rule, row, holds=holds, reason=kept)
         if not holds:
             suspension.suspend(
                 office, connection, patient=counts, region=place, reason="answer", by=who, detail=rule
@@ -186,6 +196,5 @@ def decided(
         patients.hold(connection, counts)
         made = store.decision_of(connection, counts, place, on, rules_for(office, on).settings)
         kept = store.add_decision(connection, who, counts, made)
-        tell_standing(office, connection, counts)
     office.outbox.woken.set()
     return kept, made

@@ -1,17 +1,20 @@
 """The body's weight against the limits of the region's prescriptions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any, Final
 
 from services.kit.language import Text
 from services.kit.therapy import dosing
 from services.kit.therapy.dosing import Limit
-from services.screening.rules.findings import Case
+from services.screening.rules.findings import Case, german_day
+from services.screening.rules.models import WEIGHT
 
 FIELD: Final = "body_weight_kg"
-MISSING: Final = "body-weight"
+MISSING: Final = WEIGHT
 DOCUMENT: Final = "docs/dosing.md"
+WEIGHED: Final[Text] = {"de": "Körpergewicht", "en": "Body weight"}
 _WEIGH: Final[Text] = {
     "de": "Eine Waage, und die Berichtigung in der Akte.", "en": "A scale, and the correction in the file.",
 }  # fmt: skip
@@ -42,12 +45,22 @@ class Weighed:
         }  # fmt: skip
 
 
-def weigh(case: Case) -> list[Weighed]:
-    """What stands against this weight in this region."""
+def weigh(case: Case, aged_since: date | None = None) -> list[Weighed]:
+    """What stands against this weight in this region; ``aged_since``: it is too old to stand for anybody."""
     if case.body_weight_kg is None:
         return [_MISSING]
     limits = [row for row in dosing.load().limit if row.field == FIELD and row.region in ("any", case.region)]
-    return [_broken(row, case.body_weight_kg) for row in limits if _breaks(row, case.body_weight_kg)]
+    broken = [_broken(row, case.body_weight_kg) for row in limits if _breaks(row, case.body_weight_kg)]
+    return broken or ([_aged(aged_since)] if aged_since else [])
+
+
+def _aged(since: date) -> Weighed:
+    last = since - timedelta(days=1)
+    why: Text = {
+        "de": f"Körpergewicht: neu zu wiegen, die Angabe galt bis zum {german_day(last)}.",
+        "en": f"Body weight: to be weighed again, what is in the file held until {last.isoformat()}.",
+    }
+    return replace(_MISSING, why=why)
 
 
 def _value(limit: Limit) -> float:
@@ -83,6 +96,6 @@ _MISSING: Final = Weighed(
         "en": "The body weight is missing: the limits of a prescription depend on it.",
     },
     {"de": f"Dosierungstabelle, {DOCUMENT}", "en": f"Dosing table, {DOCUMENT}"},
-    {"de": "Körpergewicht", "en": "Body weight"},
+    WEIGHED,
     is_open=True,
 )
