@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import HTTPConnection
 
 from services.console.accounts import identity
 from services.console.context import HERE, Console
@@ -40,7 +41,7 @@ from services.console.routes import (
     waiting,
     wall,
 )
-from services.kit import http
+from services.kit import formats, http
 from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
@@ -103,8 +104,14 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
 
 
 def _for_known(console: Console) -> APIRouter:
-    """Every room is for whoever is signed in, beside the rules that its routes carry themselves."""
-    rooms = APIRouter(dependencies=[signed_in()])
+    """Every room is for whoever is signed in, beside the rules that its routes carry themselves; times are by
+    the clock that the reader's sites share, until a page says which site it is about.
+    """
+
+    async def clock(connection: HTTPConnection) -> None:
+        formats.go_by(console.live.zones.shared(connection.state.principal))
+
+    rooms = APIRouter(dependencies=[signed_in(), Depends(clock)])
     for room in ROOMS:
         rooms.include_router(room.router(console))
     return rooms

@@ -86,7 +86,7 @@ class Asking:
 
 def session_row(row: dict[str, Any], language: Language) -> dict[str, str]:
     """One past or running session in a line."""
-    started = datetime.fromisoformat(row["started_at"]).astimezone()
+    started = formats.local(datetime.fromisoformat(row["started_at"]))
     summary = row.get("summary") or {}
     state = row["state"] if f"ran_{row['state']}" in TEXTS else "lost"
     return {

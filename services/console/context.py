@@ -1,5 +1,6 @@
 """What the console's routes share."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,7 @@ from services.console.screens import Screens
 from services.console.store import Store
 from services.console.texts import TEXTS
 from services.console.trail import open_trail
+from services.kit import formats
 from services.kit.auth import tokens
 from services.kit.auth.keys import read_private
 from services.kit.auth.principal import Principal
@@ -39,6 +41,7 @@ from services.kit.words import PHASES
 log = structlog.get_logger(__name__)
 
 HERE: Final = Path(__file__).parent
+SERVERS_CLOCK: Final = time.strftime("UTC%z")
 # What the scripts say themselves; everything else comes from the server as it is shown.
 SCRIPT_TEXTS: Final = (
     "announce_worse", "announce_clear", "broker_down", "console_down", "ceiling", "peak", "counter", "target",
@@ -92,6 +95,19 @@ class Console:
     def _office(self, name: str, address: str, audience: str) -> OfficeClient:
         """A business service, which writes down itself who saw and changed what."""
         return OfficeClient(name, address, lambda who: tokens.mint(self.key, who, audiences=(audience,)))
+
+    def at(self, site: str) -> None:
+        """What this request shows and reads is of this site: its clock counts."""
+        formats.go_by(self.live.zones.of(site))
+
+    def clock_of(self, site: str) -> str:
+        """What that clock is called: of a form whose times somebody might take for those of another."""
+        return str(self.live.zones.of(site) or SERVERS_CLOCK)
+
+    def _servers_clock(self, who: Principal | None) -> str:
+        """Its name, on a page of sites with several clocks; empty where nobody can doubt whose time it is."""
+        doubted = who is not None and not formats.goes_by_a_site() and self.live.zones.differ(who)
+        return SERVERS_CLOCK if doubted else ""
 
     def token_for(self, who: Principal) -> str:
         """A token of a minute for telemetry, in this one's own name: it checks role and site itself, and
@@ -185,6 +201,7 @@ class Console:
             "csrf": getattr(request.state, "csrf", ""),
             "person": signed_in[1].title if signed_in else who and who.name,
             "bare": False,
+            "servers_clock": self._servers_clock(who),
         }
         return self.pages.render(request, template, status=status, **(frame | context))
 

@@ -127,7 +127,7 @@ class Round:
             return {}
         return {
             "tile": self.tile(str(key), view.language),
-            "events": present.events(device, view.language),
+            "events": present.events(device, view.language, self.live.zones.of(key.site)),
             **detail.shown(self.live, device, self.now, view.language),
         }
 
@@ -235,7 +235,7 @@ class Fanout:
             now = self.live.clock()
             return {
                 "tile": present.tile(self.live, device, now, language),
-                "events": present.events(device, language),
+                "events": present.events(device, language, self.live.zones.of(device.key.site)),
                 **detail.shown(self.live, device, now, language),
             }
 

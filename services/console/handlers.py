@@ -5,7 +5,7 @@ from typing import cast
 
 from broker import contract
 from broker.bus import Delivery
-from broker.messages import AlarmState, DeviceState, Event, GatewayStatus, Reply
+from broker.messages import AlarmState, ClinicEvent, DeviceState, Event, GatewayStatus, Reply
 from services.console.live import Live
 from services.console.models import Key
 from services.console.remote import Remote
@@ -37,12 +37,19 @@ def _reply(_live: Live, remote: Remote, it: Delivery) -> None:
     remote.answered(cast("Reply", it.message))
 
 
+def _site(live: Live, _remote: Remote, it: Delivery) -> None:
+    event = cast("ClinicEvent", it.message)
+    if event.type == "site.settings":
+        live.zones.told(it.site, str(event.data.get("zone") or ""))
+
+
 HANDLERS: dict[str, Handler] = {
     contract.STATUS.name: _status,
     contract.STATE.name: _state,
     contract.ALARM.name: _alarm,
     contract.EVENT.name: _event,
     contract.REPLY.name: _reply,
+    "site": _site,
 }
 SUBSCRIPTIONS = tuple(contract.STREAMS[name] for name in HANDLERS)
 

@@ -11,6 +11,7 @@ from services.console.blocks import Samples
 from services.console.errors import UnknownDevice
 from services.console.models import STALE_S, Block, Device, Gateway, Key, Link
 from services.console.occurrences import Acknowledged, Acknowledgements
+from services.console.zones import Zones
 from services.kit.moments import now_us
 
 UNSENT_BLOCKS = 20_000  # blocks waiting for the fan-out; beyond it the oldest go
@@ -27,6 +28,7 @@ class Live:
     broker_since: float = 0.0
     revision: int = 0  # rises with every edge that a reader must see at once
     acknowledged: Acknowledgements = field(default_factory=Acknowledgements)
+    zones: Zones = field(default_factory=Zones)
     began_us: int = field(default_factory=now_us)
     _began: float = field(init=False)
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -6,7 +6,7 @@ scripts run, and every sentence can be tested without a browser.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from broker.messages import Event
@@ -14,6 +14,7 @@ from services.console import alarms
 from services.console.live import Live
 from services.console.models import IN_SESSION, Device, Link
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.pages import Language
 from services.kit.words import PHASES, PRIORITY_SYMBOLS, reason
 
@@ -169,18 +170,18 @@ def progress(device: Device) -> float:
     return round(min(1.0, max(0.0, 1 - remaining_s(device) / state.traction_s)), 4)
 
 
-def event_row(event: Event, language: Language) -> dict[str, Any]:
-    """One line of a bed's events, and where on the trace it stands."""
+def event_row(event: Event, language: Language, zone: tzinfo | None = None) -> dict[str, Any]:
+    """One line of a bed's events, and where on the trace it stands; ``zone``: of its site's clock."""
     priority = alarm_priority(event.type, event.data)
     return {
         "id": str(event.id),
         "at": event.at.timestamp(),
         "boot": str(event.boot),
         "seq": event.seq,
-        "time": event.at.astimezone().strftime("%H:%M:%S"),
+        "time": formats.local(event.at, zone).strftime("%H:%M:%S"),
         "type": event.type,
         "text": TEXTS[f"event_{event.type}"][language],
-        "detail": _event_detail(event, language),
+        "detail": _event_detail(event, language, zone),
         "priority": priority,
         "symbol": PRIORITY_SYMBOLS.get(priority or "", ""),
     }
@@ -192,14 +193,15 @@ def alarm_priority(kind: str, data: Mapping[str, Any]) -> str | None:
     return next((known for known in PRIORITY_SYMBOLS if kind == "alarm.raised" and known == given), None)
 
 
-def _alarm(event: Event, language: Language) -> str:
+def _alarm(event: Event, language: Language, zone: tzinfo | None) -> str:
     """Symbol and text as the gateway said them, with value and limit; of one that went, since when."""
     data = event.data
     words = _said(event, language) or str(data.get("condition") or "")
     if event.type == "alarm.raised":
         return words
     try:
-        raised = datetime.fromisoformat(str(data.get("raised_at"))).astimezone().strftime("%H:%M:%S")
+        since = datetime.fromisoformat(str(data.get("raised_at")))
+        raised = formats.local(since, zone).strftime("%H:%M:%S")
     except (ValueError, OverflowError):  # a newer gateway's, or of no clock
         return words
     return TEXTS["event_alarm_since"][language].format(text=words, since=raised)
@@ -212,12 +214,12 @@ def _said(event: Event, language: Language) -> str:
     return str(found.get(language) or found.get("en") or "")
 
 
-def _event_detail(event: Event, language: Language) -> str:
+def _event_detail(event: Event, language: Language, zone: tzinfo | None) -> str:
     if event.type == "phase.changed":
         phase = str(event.data.get("to") or event.data.get("phase") or "")
         return PHASES[phase].name[language] if phase in PHASES else phase
     if event.type in ALARMS:
-        return _alarm(event, language)
+        return _alarm(event, language, zone)
     if event.summary is not None:
         summary = event.summary
         return f"{reason(summary.reason, language)}, {clock(summary.traction_s)}, {newtons(summary.peak_n)} N"
@@ -237,9 +239,9 @@ def _action(event: Event, language: Language) -> str:
     return TEXTS["did_refused"][language].format(action=words) if refused else words
 
 
-def events(device: Device, language: Language) -> list[dict[str, Any]]:
-    """The newest events first."""
-    return [event_row(event, language) for event in list(device.events)[-EVENTS_SHOWN:][::-1]]
+def events(device: Device, language: Language, zone: tzinfo | None = None) -> list[dict[str, Any]]:
+    """The newest events first; ``zone``: of the site's clock."""
+    return [event_row(event, language, zone) for event in list(device.events)[-EVENTS_SHOWN:][::-1]]
 
 
 def page_words(page: int, pages: int, found: int, language: Language) -> str:

@@ -1,12 +1,14 @@
 """What the console knows of a bed, and when it admits not to know."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from console.samples import BOOT, NEXT_BOOT, NORTH, Clock, block, status
 
-from broker.messages import DeviceState, Event
+from broker.messages import ClinicEvent, DeviceState, Event
+from services.console import handlers
 from services.console.errors import UnknownDevice
 from services.console.live import Live
 from services.console.models import BACKLOG_S, STALE_S, STEADY_S, Key
@@ -141,3 +143,13 @@ def test_the_phase_of_a_bed_without_samples_is_its_retained_state(live):
     live.state(NORTH, state)
     assert live.devices[NORTH].current_phase(live.clock()) == "paused"
     assert link(live) == "waiting"
+
+
+def test_the_clock_of_a_site_is_the_one_that_was_told_last():
+    """What the broker kept is heard at the start; a zone that this machine does not know changes nothing."""
+    live = Live(Clock())
+    for name in ("Europe/Berlin", "Atlantic/Canary", "Moon/Tranquility", ""):
+        event = ClinicEvent(id=uuid4(), type="site.settings", time=datetime.now(UTC), data={"zone": name})
+        handlers.HANDLERS["site"](live, None, SimpleNamespace(site="island", message=event))
+    assert str(live.zones.of("island")) == "Atlantic/Canary"
+    assert live.zones.of("north") is None

@@ -4,6 +4,7 @@ import contextlib
 import re
 from datetime import datetime, timedelta
 from html import unescape
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -521,3 +522,43 @@ def test_another_sites_appointments_are_not_there(rig):
     rig.room.person("sol", "reception@south")
     for path in (f"/appointments/{one['appointment']}", f"/cures/{one['cure']}", "/calendar?site=north"):
         assert rig.client("sol").get(path).status_code == NOT_FOUND, path
+
+
+@pytest.fixture
+def far_away(rig):
+    """The site's clock is half a day from any that a test machine goes by."""
+    rig.room.live.zones.told("north", "Pacific/Auckland")
+    yield ZoneInfo("Pacific/Auckland")
+    rig.room.live.zones.told("north", "Europe/Berlin")
+
+
+def test_a_patients_pages_tell_and_read_times_by_the_sites_clock(rig, far_away):
+    """A server of another zone refused the right time as one to come, and showed each an hour off."""
+    patient = rig.patient("Örtlich", "Zeit")
+    client = rig.client("cleo")
+    page = client.get(f"/patients/{patient}/outcomes")
+    assert "Local time of the site (Pacific/Auckland)" in shown(page)
+    wall = datetime.now(far_away).replace(tzinfo=None, second=0, microsecond=0)
+    offered = re.search(r'id="f-pain-at" name="measured_at" type="datetime-local" value="([^"]+)"', page.text)
+    assert offered
+    assert abs(datetime.fromisoformat(offered[1]) - wall) < timedelta(minutes=10)
+    form = {"id": str(uuid4()), "region": "lumbar", "before": "4", "measured_at": f"{wall:%Y-%m-%dT%H:%M}"}
+    kept = client.request("POST", f"/patients/{patient}/outcomes/pain", data=form)
+    assert kept.status_code == SEE_OTHER, shown(kept, kept.status_code)
+    row = rig.screening.ask("GET", f"/patients/{patient}/outcomes")["outcomes"][0]
+    assert datetime.fromisoformat(row["measured_at"]).astimezone(far_away).replace(tzinfo=None) == wall
+    assert f"{wall:%H:%M}" in shown(client.get(f"/patients/{patient}/outcomes"))
+    event = {
+        "id": str(uuid4()), "kind": "dizziness", "grade": "1", "region": "cervical", "detail": "x",
+        "happened_at": f"{wall:%Y-%m-%dT%H:%M}",
+    }  # fmt: skip
+    told = client.request("POST", f"/patients/{patient}/adverse", data=event)
+    assert told.status_code == SEE_OTHER, shown(told, told.status_code)
+
+
+def test_a_page_of_sites_with_several_clocks_says_whose_its_times_are(rig, far_away):
+    """Ten past nine is doubted by whoever sees two sites, and by nobody who sees one."""
+    rig.room.live.zones.told("island", "Atlantic/Canary")
+    rig.room.person("both", "clinician@north", "clinician@island")
+    assert "Your sites have several clocks" in shown(rig.client("both").get("/attention"))
+    assert "several clocks" not in shown(rig.client("cleo").get("/attention"))

@@ -1,7 +1,9 @@
 """Dates, times, numbers and money as German and English readers write them."""
 
+from contextvars import copy_context
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import jinja2
 import pytest
@@ -98,3 +100,23 @@ def test_templates_write_in_the_page_s_language_and_show_a_dash_for_nothing():
     template = environment.from_string("{{ day | day }} {{ pay | money('CHF') }} {{ none | newtons }}")
     written = template.render(language="de", day=DAY, pay=Decimal(3))
     assert written.replace("\N{NO-BREAK SPACE}", " ") == f"22.11.2026 3,00 CHF {NOTHING}"
+
+
+def test_a_time_is_told_and_read_by_the_clock_that_counts():
+    """What a form shows and what comes back from it must be one moment, whatever the server's zone."""
+    at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+
+    def on_the_canaries():
+        formats.go_by(ZoneInfo("Atlantic/Canary"))
+        told = formats.moment(at, "en"), formats.clock(datetime(2026, 7, 1, 12, tzinfo=UTC), "en")
+        read = formats.moment_of(datetime(2026, 11, 22, 23, 30))  # noqa: DTZ001  (a wall clock's)
+        with pytest.raises(ValueError, match="2027-03-28 01:30 does not exist"):
+            formats.moment_of(datetime(2027, 3, 28, 1, 30))  # noqa: DTZ001  (a wall clock's)
+        return told, read, formats.midnight(date(2026, 7, 1)).astimezone(UTC).hour
+
+    told, read, midnight = copy_context().run(on_the_canaries)
+    assert told == ("22 Nov 2026, 23:30", "13:00")
+    assert read == at
+    assert midnight == 23
+    assert formats.moment_of(datetime(2026, 11, 22, 23, 30, tzinfo=UTC)) == at
+    assert not formats.goes_by_a_site()

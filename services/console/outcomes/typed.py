@@ -1,13 +1,14 @@
 """What somebody typed into these pages' forms, as the service wants it; a refusal leaves it as it is."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
 from starlette.datastructures import FormData
 
 from services.console.sessions.asking import refusal
+from services.kit import formats
 
 MOST_TYPED: Final = 4000
 Typed = Mapping[str, str]
@@ -41,19 +42,19 @@ def number(typed: Typed, name: str) -> int | None:
 
 
 def moment(typed: Typed, name: str) -> str | None:
-    """A date and time of this clinic's clock, or none. Raises BadSearch at the field."""
+    """A date and time of the site's clock, or none. Raises BadSearch at the field."""
     text = typed.get(name, "").strip()
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text[:40]).astimezone(UTC).isoformat()
+        return formats.moment_of(datetime.fromisoformat(text[:40])).isoformat()
     except (ValueError, OverflowError):
         raise refusal("out_no_moment", name, value=text[:20]) from None
 
 
 def now() -> str:
     """Now, as a field for a date and time has it."""
-    return datetime.now(UTC).astimezone().strftime("%Y-%m-%dT%H:%M")
+    return formats.now().strftime("%Y-%m-%dT%H:%M")
 
 
 def answers(typed: Typed, sections: list[dict[str, Any]]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from services.console.context import Console
 from services.console.errors import OfficeNotFound
 from services.console.navigation import Tab
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
@@ -56,7 +57,7 @@ class Head:
     @property
     def age(self) -> int:
         """Full years today."""
-        today, born = date.today(), self.birth_date  # noqa: DTZ011  (the clinic's own day)
+        today, born = formats.now().date(), self.birth_date
         return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
@@ -70,8 +71,14 @@ def head_of(row: dict[str, Any]) -> Head:
 
 
 async def head(console: Console, who: Principal, patient: str) -> Head:
-    """Who it is. Raises OfficeNotFound, OfficeUnavailable."""
-    return head_of(await console.screening.ask(who, f"/patients/{known_id(patient)}/head"))
+    """Who it is; from here on times are by their site's clock. Raises OfficeNotFound, OfficeUnavailable."""
+    return here(console, head_of(await console.screening.ask(who, f"/patients/{known_id(patient)}/head")))
+
+
+def here(console: Console, about: Head) -> Head:
+    """The same one: what this request shows and reads from here on is by the clock of their site."""
+    console.at(about.site)
+    return about
 
 
 def known_id(text: str) -> UUID:
@@ -100,11 +107,12 @@ async def page(
     status: int = 200, about: Head | None = None, **context: Any,
 ) -> Response:  # fmt: skip
     """A page in the patient's frame; ``about`` spares the question who it is."""
-    about = about or await head(console, who, patient)
+    about = here(console, about) if about else await head(console, who, patient)
     language = language_of(request)
     tabs = shown(request.app, who, about, language)
     title = next((text for id_, text, _ in tabs if id_ == tab), TEXTS["tab_file"][language])
     context.setdefault("title", f"{about.name}: {title}")
     return console.page(
-        request, template, status=status, page="patients", about=about, tabs=tabs, tab=tab, **context
-    )
+        request, template, status=status, page="patients", about=about, tabs=tabs, tab=tab,
+        clock=console.clock_of(about.site), **context,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from services.console.errors import CommandFailed, HistoryRefused, HistoryUnavai
 from services.console.models import Device
 from services.console.remote import ANSWER_S, Action, Late
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
@@ -187,7 +188,7 @@ def _add_commands(routes: APIRouter, console: Console) -> None:
         await record(write, {"done": True, "detail": reply.detail})
         return reply.model_dump(mode="json") | {
             "by": who.name,
-            "time": reply.at.astimezone().strftime("%H:%M:%S"),
+            "time": formats.local(reply.at, console.live.zones.of(found.key.site)).strftime("%H:%M:%S"),
         }
 
 

@@ -54,6 +54,7 @@ async def _of_cure(console: Console, request: Request, who: Principal, text: str
         words = said("archive_unknown_cure", cure=cure)
         raise HistoryNotFound(f"no session of cure {cure} is known here", 404, words)
     sessions = [Session.of(row) for row in reversed(found)]
+    console.at(sessions[0].site)
     rows = await comparing.with_curves(console.archive, who, _wanted(request, sessions))
     await console.record_look(request, who, "cure.seen", record=str(cure), site=sessions[0].site)
     return _page(console, request, rows, sessions, cure=str(cure))

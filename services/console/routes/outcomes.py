@@ -45,7 +45,7 @@ def _add_course(routes: APIRouter, console: Console) -> None:
     async def add(request: Request, who: Writer, patient: str, kind: str) -> Response:
         """Keep pain or a leg raise."""
         typed = typing_in.of(await request.form())
-        known = tabs.known_id(patient)
+        known = (await tabs.head(console, who, patient)).patient
         names = {"pain": ("before", "after"), "leg-raise": ("left_deg", "right_deg")}.get(kind, ())
         try:
             body: dict[str, Any] = {name: typing_in.number(typed, name) for name in names}
@@ -150,7 +150,7 @@ def _add_adverse(routes: APIRouter, console: Console) -> None:
     async def report(request: Request, who: Reporter, patient: str) -> Response:
         """Report it; where it has to, it suspends at once."""
         typed = typing_in.of(await request.form())
-        known = tabs.known_id(patient)
+        known = (await tabs.head(console, who, patient)).patient
         try:
             body = {
                 "id": typed.get("id"), "kind": typed.get("kind", ""),
@@ -171,8 +171,9 @@ async def _adverse(
     console: Console, request: Request, who: Principal, patient: str, typed: Typed,
     problem: Problem | None = None,
 ) -> Response:  # fmt: skip
+    about = await tabs.head(console, who, patient)
     return await tabs.page(
-        console, request, who, patient, "outcomes/adverse.html", tab="outcomes",
+        console, request, who, patient, "outcomes/adverse.html", tab="outcomes", about=about,
         status=problem.status if problem else 200, problem=problem, typed=typed, now=typing_in.now(),
         fresh=typed.get("id") or typing_in.fresh(), tables_of=await _kinds(console, who),
     )  # fmt: skip

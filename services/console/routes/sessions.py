@@ -137,6 +137,7 @@ async def _shown(
     """The session's page; with a note that could not be kept, and why."""
     record = await gather(console.archive, who, asking.session_id(text, "session"))
     session = record.session
+    console.at(session.site)
     panel = console.panel_of(session.site, session.device)
     language = language_of(request)
     token = console.token_for_panel(who, session.site)

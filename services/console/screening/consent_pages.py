@@ -1,6 +1,6 @@
 """Consent: the oral information, the signature on a pad or as a scan, the copy, the withdrawal."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -20,6 +20,7 @@ from services.console.screening.shared import (
     to,
 )
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
@@ -54,8 +55,10 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         typed = _typed(form, ("region", "informed_by", "informed_at", "questions"))
         points = [str(value)[:40] for value in form.getlist("points")]
         path = f"/patients/{tabs.known_id(patient)}"
+        await tabs.head(console, who, patient)  # whose clock it is that was read
+        sent = typed | {"points": points, "informed_at": _zoned(typed["informed_at"])}
         try:
-            await console.screening.send(who, "POST", f"{path}/consents", typed | {"points": points})
+            await console.screening.send(who, "POST", f"{path}/consents", sent)
         except OfficeRefused as error:
             return await _page(
                 console, request, who, patient, typed["region"], error=error, typed=typed, points=points
@@ -87,7 +90,7 @@ async def _page(
         typed=_EMPTY | {"signer": _signer(about)} | (typed or {}),
         copies=_choices(told["copies"], language), withdrawals=_choices(told["withdrawals"], language),
         signers=_choices(told["signers"], language), done=done if done in DONE else "",
-        document=told["document"], now_at=datetime.now().strftime("%Y-%m-%dT%H:%M"),  # noqa: DTZ005  (shown)
+        document=told["document"], now_at=formats.now().strftime("%Y-%m-%dT%H:%M"),
         may=who.may("consent.record", about.site),
     )  # fmt: skip
 
@@ -128,6 +131,7 @@ def _add_steps(routes: APIRouter, console: Console) -> None:
         path = f"/patients/{tabs.known_id(patient)}"
         address = f"{path}/consents/{tabs.known_id(consent)}/{step}"
         typed = _typed(form, _FIELDS[step])
+        await tabs.head(console, who, patient)  # whose clock it is that was read
         try:
             await console.screening.send(who, "POST", address, **await _sent(step, form, typed))
         except OfficeRefused as error:
@@ -158,9 +162,9 @@ async def _sent(step: str, form: FormData, typed: dict[str, str]) -> dict[str, A
 
 
 def _zoned(text: str) -> str:
-    """A moment as a form sends it, in this machine's zone; what is none is refused by screening."""
+    """A moment as a form sends it, by the site's clock; what is none is refused by screening."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+        return formats.moment_of(datetime.fromisoformat(text)).isoformat()
     except (ValueError, OverflowError):
         return text
 

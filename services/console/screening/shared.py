@@ -28,7 +28,7 @@ async def place(console: Console, who: Principal, patient: str, region: str) -> 
     """Who a page is about, and which region: the one asked for, else the file's, else the loin."""
     file = await console.screening.ask(who, f"/patients/{tabs.known_id(patient)}")
     chosen = region if region in REGIONS else file["content"].get("region")
-    return tabs.head_of(file), chosen if chosen in REGIONS else REGIONS[0]
+    return tabs.here(console, tabs.head_of(file)), chosen if chosen in REGIONS else REGIONS[0]
 
 
 def regions(path: str, language: Language) -> list[tuple[str, str, str]]:

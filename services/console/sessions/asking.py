@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, get_args
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from services.console.archive import Archive
 from services.console.errors import BadSearch, HistoryNotFound
 from services.console.sessions.models import OUTCOMES, Session
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.auth.principal import Principal
 
 PAGE_ROWS: Final = 25
@@ -71,8 +72,8 @@ class Asked:
         }
 
     def _edges(self, now: datetime) -> tuple[datetime | None, datetime | None]:
-        """From when on and before when, by the clock of this machine."""
-        today = now.astimezone().date()
+        """From when on and before when, by the clock that the page goes by."""
+        today = formats.local(now).date()
         begins = {
             "today": today,
             "week": today - timedelta(days=today.weekday()),
@@ -133,4 +134,4 @@ def _day(field: str, text: str) -> date:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time()).astimezone()
+    return formats.midnight(day)

@@ -9,6 +9,7 @@ import httpx
 
 from services.console.sessions.models import Json
 from services.console.texts import TEXTS
+from services.kit import formats
 from services.kit.language import Language
 
 TIMEOUT: Final = httpx.Timeout(3.0, connect=1.0)
@@ -79,4 +80,4 @@ def _action(row: Json, language: Language) -> str:
 
 
 def _at(text: Any) -> datetime:
-    return datetime.fromisoformat(str(text)).astimezone()
+    return formats.local(datetime.fromisoformat(str(text)))
