@@ -183,7 +183,10 @@ def _clinic(
 _CLINIC_STREAMS = (
     _clinic("patient", "screening", ("scheduler", "billing", "homecare"), "Patients: random ids only."),
     _clinic(
-        "clearance", "screening", ("scheduler", "gateway", "homecare"), "Clearances given and withdrawn."
+        "clearance",
+        "screening",
+        ("scheduler", "gateway", "homecare"),
+        "Clearances given and withdrawn; what was decided of a treatment.",
     ),
     _clinic(
         "site",
