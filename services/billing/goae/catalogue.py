@@ -54,7 +54,7 @@ class Item:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """The fee schedule that holds on a day."""
 

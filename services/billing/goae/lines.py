@@ -12,8 +12,10 @@ LONGEST_TEXT: Final = 500
 LARGEST_FACTOR: Final = Decimal(100)  # a fee agreement names a factor; beyond this it is a slip of the hand
 LARGEST_AMOUNT: Final = Decimal(10_000_000)
 LARGEST_COUNT: Final = 999
+_NO_NUMBER: Final = 1_000_000  # no fee schedule counts so far
 _LAYOUT: Final = frozenset("\n\t")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TYPED: Final = re.compile(r"-?[0-9]{1,12}([.,][0-9]{1,9})?")
 _CLOCK: Final = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 
 
@@ -42,17 +44,28 @@ def _as_time(value: Any) -> Any:
     raise ValueError("is no time like 09:30")
 
 
+def _as_number(value: Any) -> Any:
+    """A number of the fee schedule that JSON has without quotes."""
+    return str(value) if type(value) is int and 0 < value < _NO_NUMBER else value
+
+
 def _exact(value: Any) -> Any:
     """A number as it was typed: JSON's 2.3 is a binary fraction, its text is not."""
     if isinstance(value, bool):
         raise ValueError("is no number")  # noqa: TRY004  (pydantic turns only ValueError into a refusal)
+    if isinstance(value, str):
+        if not _TYPED.fullmatch(value.strip()):
+            raise ValueError("is no number like 2.3 or 2,3")
+        return value.strip().replace(",", ".")
     return str(value) if isinstance(value, (int, float)) else value
 
 
 Day = Annotated[dt.date, BeforeValidator(_as_day)]
 Clock = Annotated[dt.time | None, BeforeValidator(_as_time)]
 Words = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
-Number = Annotated[str, Field(min_length=1, max_length=12), AfterValidator(_printable)]
+Number = Annotated[
+    str, BeforeValidator(_as_number), Field(min_length=1, max_length=12), AfterValidator(_printable)
+]
 Factor = Annotated[
     Decimal,
     BeforeValidator(_exact),
