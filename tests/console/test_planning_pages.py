@@ -365,12 +365,21 @@ def replanned(rig):
     assert form["from"] in backwards.text
 
 
+def request_in(page):
+    """What a form that is sent twice is known by."""
+    return re.search(r'name="request" value="([0-9a-f-]{36})"', page.text)[1]
+
+
 def test_who_wants_to_come_sooner_waits_and_leaves_the_list(rig):
     """The list is the desk's memory."""
     one = rig.cure(rig.patient("Olsen", "Ivar"))["appointments"][9]
     form = {"site": "north", "appointment": one["appointment"], "from1": "08:00", "to1": "12:00",
             "weekdays": ["mon", "tue"], "note": "calls back"}  # fmt: skip
-    assert rig.client().request("POST", "/waiting", data=form).status_code == SEE_OTHER
+    form["request"] = request_in(rig.client().get(f"/waiting?site=north&appointment={one['appointment']}"))
+    for _ in range(2):  # a double click
+        assert rig.client().request("POST", "/waiting", data=form).status_code == SEE_OTHER
+    rows = rig.scheduler.ask("GET", "/waiting?site=north")
+    assert [row["appointment"] for row in rows].count(one["appointment"]) == 1
     page = rig.client().get("/waiting?site=north")
     assert "Olsen, Ivar" in shown(page)
     assert "calls back" in shown(page)
@@ -404,11 +413,14 @@ def test_prescriptions_are_set_and_confirmed_by_a_clinician_alone(rig):
     assert "78 kg" in shown(first)
     assert "From the file, version 1" in shown(first)
     form = {"first": "yes", "number": "1", "region": "lumbar", "segment": "L4/5", "body_weight_kg": "78",
-            "age_years": "60", "sex": "female"}  # fmt: skip
+            "age_years": "60", "sex": "female", "request": request_in(first)}  # fmt: skip
     much = rig.client("cleo").request("POST", f"{path}/prescriptions", data=form | {"peak_n": "900"})
     assert "900" in shown(much, REFUSED)
-    given = rig.client("cleo").request("POST", f"{path}/prescriptions", data=form | {"peak_n": "170,0"})
-    assert given.status_code == SEE_OTHER
+    assert request_in(much) == form["request"]
+    for _ in range(2):  # a double click
+        given = rig.client("cleo").request("POST", f"{path}/prescriptions", data=form | {"peak_n": "170,0"})
+        assert given.status_code == SEE_OTHER
+    assert len(rig.scheduler.shown(cure)["prescriptions"]) == 1
     try:
         rig.scheduler.session(cure, pain_before=6, pain_after=4)
         assert "Proposal for session 2" in shown(rig.client("cleo").get(path))

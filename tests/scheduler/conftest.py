@@ -12,6 +12,13 @@ def rig(tmp_path):
     made.close()
 
 
+@pytest.fixture
+def clinic(rig):
+    """The same with two beds and two therapists."""
+    rig.people = rig.clinic()
+    return rig
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either_rig(request, tmp_path):
     """The same on each kind of database."""

@@ -33,7 +33,7 @@ class Doors:
         admin = {"role": "administrator"}
         made = {
             "outage": rig.ask("POST", "/outages", json=outage, **admin)["outage"],
-            "waiting_id": rig.ask("POST", "/waiting", json={"appointment": self.appointment})["waiting"],
+            "waiting_id": rig.waits(appointment=self.appointment)["waiting"],
             "replan": rig.ask("POST", "/replan", json=failure)["replan"],
             "feed": rig.ask("POST", "/feeds", json=feed)["feed"],
         }
@@ -55,7 +55,8 @@ class Doors:
         yield "/cures/preview", cure_body()
         yield "/cures", cure_body() | {"request": str(uuid4())}
         yield "/cures/{cure}/end", {"reason": "moved away"}
-        yield "/cures/{cure}/prescriptions", {"number": 2, "prescription": PRESCRIPTION}
+        signed = {"request": str(uuid4()), "number": 2, "prescription": PRESCRIPTION}
+        yield "/cures/{cure}/prescriptions", signed
         yield "/cures/{cure}/automatic", {"most_peak_n": 200, "most_step_n": 22}
         for what in ("check", "move"):
             yield f"/appointments/{{appointment}}/{what}", move
@@ -64,6 +65,6 @@ class Doors:
         yield "/fhir/Appointment/{appointment}", {"resourceType": "Appointment", "id": self.appointment}
         yield "/fhir/Appointment", {"resourceType": "Appointment"}
         yield "/appointments/{appointment}/decide", {"decision": "counts", "reason": "nearly done"}
-        yield "/waiting", {"appointment": self.appointment}
+        yield "/waiting", {"request": str(uuid4()), "appointment": self.appointment}
         yield "/improve", {"site": "north"}
         yield "/replan", {"site": "north", "device": "bed-02", **SPAN}

@@ -6,6 +6,7 @@ The clock stands at NOW until a test sets ``rig.now``.
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import migrated
 from access import somebody
 from asgi_client import Client
 from sqlalchemy import func, select
@@ -67,7 +68,9 @@ class SchedulerRig:
         self.keys = tokens.ensure_keys(directory)
         self.now = NOW
         given = {"data": directory, "business_database_url": url, **settings}
-        self.office = open_office("scheduler", PACKAGE, TABLES, SchedulerSettings(**given))
+        wanted = SchedulerSettings(**given)
+        migrated.begin(wanted.database("scheduler"), PACKAGE)
+        self.office = open_office("scheduler", PACKAGE, TABLES, wanted)
         self.engine = self.office.engine
         self.handlers = handlers(self.office, lambda: self.now)
         self.app = http.create_app(
@@ -131,6 +134,15 @@ class SchedulerRig:
         if body["region"] == "lumbar":
             body |= {"prescription": PRESCRIPTION}
         return self.ask("POST", "/cures", role=role, json=body, status=201)
+
+    def waits(self, **wishes):
+        """A new entry of the waiting list, as the API shows it."""
+        return self.ask("POST", "/waiting", json={"request": str(uuid4()), **wishes}, status=201)
+
+    def sign(self, cure, *, role="clinician", status=201, **body):
+        """Sign a prescription of this cure by a request of its own."""
+        path = f"/cures/{cure['cure']}/prescriptions"
+        return self.ask("POST", path, role=role, json={"request": str(uuid4()), **body}, status=status)
 
     def session(self, cure, number=1, *, completed=True, site="north", event=None, **summary):
         """A bed says that a session of this appointment is over; the event, to be heard again."""

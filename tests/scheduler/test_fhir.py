@@ -153,8 +153,7 @@ def test_a_move_that_a_rule_forbids_says_the_rule_and_what_would_work(clinic):
 def test_it_is_called_off_with_its_reason_and_the_place_goes_to_who_waits(clinic):
     """As the desk calls off; what was called off does not come back."""
     later = clinic.cure(earliest="2026-12-07", device="bed-02")["appointments"][0]
-    wish = {"appointment": later["appointment"], "automatic": True}
-    clinic.ask("POST", "/waiting", json=wish, status=201)
+    clinic.waits(appointment=later["appointment"], automatic=True)
     known = read(clinic, 5)
     why = {"text": "ill", "coding": [{"system": "urn:reasons", "code": "pat", "display": "Patient"}]}
     gone = put(clinic, {**known, "status": "cancelled", "cancelationReason": why})

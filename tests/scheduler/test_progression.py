@@ -1,10 +1,14 @@
 """The next prescription from the last results: raised after tolerated sessions alone, never past a limit."""
 
+from uuid import uuid4
+
 import pytest
 from scheduler.scheduler_rig import PRESCRIPTION
+from scheduler.threads import at_once
 
 from services.kit.therapy.prescription import check_document
 from services.scheduler.progression.rules import Result, gate, propose, table
+from services.scheduler.progression.tables import PRESCRIPTIONS
 
 JSON = {"content-type": "application/json"}
 
@@ -109,17 +113,35 @@ def test_a_clinician_confirms_the_proposal(rig):
     found = rig.ask("GET", f"{path}/proposal")
     assert (found["number"], found["rule"], found["prescription"]["peak_n"]) == (2, "not-yet", 150.0)
     body = {"number": 2, "prescription": found["prescription"], "reason": found["reason_en"]}
-    rig.ask("POST", f"{path}/prescriptions", json=body, status=403)
-    after = rig.ask("POST", f"{path}/prescriptions", role="clinician", json=body, status=201)
+    rig.sign(cure, role="reception", status=403, **body)
+    after = rig.sign(cure, **body)
     assert after["appointments"][1]["prescription"]["session_number"] == 2
     assert rig.told("cure")[-1].data == {
         "cure": cure["cure"], "patient": cure["patient"], "number": 2, "peak_n": 150.0,
     }  # fmt: skip
-    rig.ask("POST", f"{path}/prescriptions", role="clinician", json=body | {"number": 1}, status=409)
-    rig.ask("POST", f"{path}/prescriptions", role="clinician", json=body | {"number": 77}, status=404)
+    rig.sign(cure, status=409, **body | {"number": 1})
+    rig.sign(cure, status=404, **body | {"number": 77})
     wild = body | {"prescription": found["prescription"] | {"peak_n": 300.0}}
-    refused = rig.ask("POST", f"{path}/prescriptions", role="clinician", json=wild, status=422)
+    refused = rig.sign(cure, status=422, **wild)
     assert "300 N" in refused["detail"]
+
+
+def test_a_signature_that_is_sent_twice_is_one(either_rig):
+    """A double click or a lost answer: one row, told once; another thing under its name is refused."""
+    rig = either_rig
+    rig.clinic()
+    cure = rig.cure()
+    body = {"request": str(uuid4()), "number": 2, "prescription": PRESCRIPTION | {"session_number": 2}}
+    path = f"/cures/{cure['cure']}/prescriptions"
+    answers = at_once([lambda: rig.knock("POST", path, role="clinician", json=body)] * 3)
+    assert [answer.status_code for answer in answers] == [201] * 3
+    rig.sign(cure, **body | {"request": str(uuid4())})
+    assert rig.count(PRESCRIPTIONS) == 2, "the first one's, and this"
+    assert len([event for event in rig.told("cure") if event.type == "cure.prescribed"]) == 2
+    other = body | {"prescription": body["prescription"] | {"peak_n": 140.0}}
+    assert "something else already" in rig.sign(cure, status=409, **other)["detail"]
+    rig.sign(cure, **other | {"request": str(uuid4())})
+    assert rig.count(PRESCRIPTIONS) == 3
 
 
 def test_within_a_clinicians_limits_it_goes_by_itself(rig):

@@ -97,7 +97,7 @@ def test_a_refused_patient_gets_no_place_from_the_waiting_list(rig):
     booked = rig.cure(times=[["08:00", "08:45"]], therapist=people[0])
     patient = str(uuid4())
     wanted = cure_body(patient=patient, times=[["08:00", "08:45"]])
-    rig.ask("POST", "/waiting", json={"cure": wanted, "automatic": True})
+    rig.waits(cure=wanted, automatic=True)
     decided(rig, patient, "refused", rules=["pregnancy"])
     rig.ask("POST", f"/cures/{booked['cure']}/end", json={"reason": "moved"})
     assert [row["state"] for row in rig.ask("GET", "/waiting?site=north")] == ["waiting"]

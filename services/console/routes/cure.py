@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
+from uuid import uuid4
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -80,8 +81,9 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
     async def prescribe(request: Request, who: Signer, cure: str) -> Response:
         """Confirm the next session's prescription as it was proposed, or with other numbers."""
         form = await request.form()
-        names = ("reason", "number", "first", *SET_BY_HAND, *PRESCRIBED, *OPTIONAL)
+        names = ("request", "reason", "number", "first", *SET_BY_HAND, *PRESCRIBED, *OPTIONAL)
         typed = {name: str(form.get(name) or "")[:MOST] for name in names}
+        typed["request"] = typed["request"] or str(uuid4())
         try:
             if typed["first"]:
                 body = _first_prescribed(await _of_file(console, who, cure, Wishes.of(form)), typed)
@@ -90,7 +92,7 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
         except BadSearch as error:
             problem = problem_of(error, language_of(request))
             return await _shown(console, request, who, cure, problem=problem, at="prescribe", typed=typed)
-        sent = ("POST", f"/cures/{cure}/prescriptions", body)
+        sent = ("POST", f"/cures/{cure}/prescriptions", body | {"request": typed["request"]})
         return await _changed(console, request, who, cure, sent, "prescribed", "prescribe", typed)
 
     @routes.post("/cures/{cure}/automatic")
@@ -171,7 +173,7 @@ async def _shown(
         name=name, rows=rows, prescriptions=_prescriptions(body, language), proposal=proposal, done=done,
         gate=body["gate"], suspended=body["suspended"], automatic=body.get("automatic"), problem=problem,
         at=at,
-        typed=typed or {}, may_sign=may_sign, first=first,
+        typed={"request": str(uuid4()), **(typed or {})}, may_sign=may_sign, first=first,
         may_plan=who.may("cures.plan", site.name),
         against=rules_of(proposal, language) if proposal else [],
         reason=str(proposal[f"reason_{language}"]) if proposal else "",

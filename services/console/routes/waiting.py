@@ -1,6 +1,7 @@
 """The waiting list: who wants to come sooner, and cures that found no place."""
 
 from typing import Annotated, Any, Final
+from uuid import uuid4
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -33,7 +34,7 @@ def router(console: Console) -> APIRouter:
     ) -> Response:
         """Who waits, longest first."""
         place = await site_of(console, who, site)
-        typed = {"appointment": appointment[:40]}
+        typed = {"appointment": appointment[:40], "request": str(uuid4())}
         return await _shown(console, request, who, place, done=done if done in DONE else "", typed=typed)
 
     _add_changes(routes, console)
@@ -47,14 +48,16 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
         form = await request.form()
         place = await site_of(console, who, str(form.get("site") or ""))
         wishes = Wishes.of(form)
-        typed = {name: str(form.get(name) or "")[:500] for name in ("appointment", "note", "automatic")}
+        names = ("appointment", "note", "automatic", "request")
+        typed = {name: str(form.get(name) or "")[:500] for name in names}
+        typed["request"] = typed["request"] or str(uuid4())
         try:
             what: dict[str, Any] = {"appointment": typed["appointment"]}
             if not typed["appointment"]:
                 what = {"cure": wishes.body(place)}
             body = what | {
                 "times": wishes.times(), "weekdays": list(wishes.weekdays), "note": typed["note"],
-                "automatic": typed["automatic"] == "yes",
+                "automatic": typed["automatic"] == "yes", "request": typed["request"],
             }  # fmt: skip
             await console.scheduler.send(who, "POST", "/waiting", body)
         except (BadSearch, OfficeRefused) as error:

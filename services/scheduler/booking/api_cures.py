@@ -32,8 +32,9 @@ Signing = Annotated[Principal, allow("prescriptions.sign")]
 
 
 class Prescribed(Sent):
-    """A prescription of one session, signed."""
+    """A prescription of one session, signed; ``request`` makes asking twice harmless."""
 
+    request: UUID
     number: Annotated[int, Field(ge=1, le=100)]
     prescription: Data
     reason: Annotated[Written, Field(max_length=500)] = ""
@@ -167,14 +168,8 @@ def _proposing(router: APIRouter, desk: Desk) -> None:
 def _prescribing(router: APIRouter, desk: Desk) -> None:
     @router.post("/cures/{cure}/prescriptions", status_code=201)
     def prescription_new(cure: UUID, body: Prescribed, who: Signing) -> Row:
-        """Sign the prescription of a session that is still to come."""
-        with desk.writing() as connection:
-            row = cure_seen(connection, cure, who, "prescriptions.sign")
-            _require_to_come(connection, cure, body.number)
-            progression.prescribe(
-                desk, connection, row, body.number, body.prescription, rule=progression.SIGNED,
-                reason={"de": body.reason, "en": body.reason}, automatic=False, by=who.name,
-            )  # fmt: skip
+        """Sign the prescription of a session that is still to come; the same `request` again is the same."""
+        row = _signed(desk, cure, body, who)
         desk.office.seen(who, "prescription.signed", f"cure {cure}", row["site"], number=body.number)
         with desk.reading() as connection:
             return whole_cure(connection, store.cure_of(connection, cure))
@@ -191,6 +186,22 @@ def _prescribing(router: APIRouter, desk: Desk) -> None:
         desk.office.seen(who, "cure.automatic", f"cure {cure}", row["site"], limits=limits)
         with desk.reading() as connection:
             return whole_cure(connection, store.cure_of(connection, cure))
+
+
+@changes.steadily
+def _signed(desk: Desk, cure: UUID, body: Prescribed, who: Principal) -> Row:
+    with desk.writing() as connection:
+        cure_seen(connection, cure, who, "prescriptions.sign")
+        row = store.cure_of(connection, cure, lock=True)
+        given = body.number, body.prescription
+        if progression.is_given(connection, cure, *given, who.name, body.request):
+            return row
+        _require_to_come(connection, cure, body.number)
+        progression.prescribe(
+            desk, connection, row, *given, rule=progression.SIGNED,
+            reason={"de": body.reason, "en": body.reason}, automatic=False, by=who.name, request=body.request,
+        )  # fmt: skip
+        return row
 
 
 def _require_to_come(connection: Connection, cure: UUID, number: int) -> None:

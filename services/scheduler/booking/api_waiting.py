@@ -40,17 +40,21 @@ def _list(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/waiting", status_code=201)
     def waiting_new(body: WaitingAsked, who: Writing) -> Row:
-        """Somebody wants to come sooner, or a cure found no place."""
-        with desk.writing() as connection:
-            if body.appointment:
-                one = appointment_seen(connection, body.appointment, who, "appointments.write")
-                changes.require_open(desk, one)
-                row = waiting.add_sooner(desk, connection, one, body, who.name)
-            else:
-                row = waiting.add_cure(desk, connection, body, who.name)
-                here(who, "appointments.write", row["site"])
+        """Somebody wants to come sooner, or a cure found no place; asked for twice, it is once."""
+        row = _added(desk, body, who)
         desk.office.seen(who, "waiting.new", f"waiting {row['waiting']}", row["site"])
         return waiting.shown_row(row)
+
+
+@changes.steadily
+def _added(desk: Desk, body: WaitingAsked, who: Principal) -> Row:
+    with desk.writing() as connection:
+        if body.appointment:
+            one = appointment_seen(connection, body.appointment, who, "appointments.write")
+            return waiting.add_sooner(desk, connection, one, body, who.name)
+        if body.cure:
+            here(who, "appointments.write", body.cure.site)
+        return waiting.add_cure(desk, connection, body, who.name)
 
 
 def _entry(router: APIRouter, desk: Desk) -> None:

@@ -131,8 +131,9 @@ class Decided(Sent):
 
 
 class WaitingAsked(Sent):
-    """Somebody who wants to come sooner, or a cure that found no place."""
+    """Somebody who wants to come sooner, or a cure that found no place; ``request`` as of a cure."""
 
+    request: UUID
     appointment: UUID | None = None
     cure: PlanAsked | None = None
     times: Parts = Field(default_factory=list)

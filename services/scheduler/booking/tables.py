@@ -157,6 +157,8 @@ WAITING: Final = Table(
     Column("state", String(10), nullable=False),  # waiting, offered, filled, removed
     Column("by", NAME, nullable=False),
     Column("since_us", BigInteger, nullable=False),
+    Column("request", UUID_TEXT),  # asked twice, listed once
+    Index("scheduler_waiting_request", "request", unique=True),
 )
 
 REPLANS: Final = Table(

@@ -12,14 +12,15 @@ from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, insert, select, update
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from services.kit.moments import instant_of
-from services.scheduler.booking import ask, changes, reckon, series, standing, store
+from services.scheduler.booking import ask, care, changes, reckon, series, standing, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Appointment, CureAsked, Moved, PlanAsked, WaitingAsked
 from services.scheduler.booking.tables import WAITING
-from services.scheduler.errors import Conflict, NotFound
+from services.scheduler.errors import Conflict, NotFound, said
 from services.scheduler.planner.problem import ALL_DAYS, Placed, Refused
 from services.scheduler.resources.models import WEEKDAYS
 from services.scheduler.resources.store import no_such
@@ -63,12 +64,16 @@ def row_of(connection: Connection, waiting: UUID) -> Row:
 
 
 def add_sooner(desk: Desk, connection: Connection, one: Appointment, asked: WaitingAsked, by: str) -> Row:
-    """An appointment that should come sooner."""
-    wishes = {"times": asked.times, "weekdays": asked.weekdays}
-    return _add(
-        desk, connection, asked, by, patient=str(one.patient), site=one.site, region=one.region,
-        appointment=str(one.appointment), wishes=wishes,
-    )  # fmt: skip
+    """An appointment that should come sooner. Raises Conflict for what is over, or waits for other times."""
+    values = {
+        "patient": str(one.patient), "site": one.site, "region": one.region,
+        "appointment": str(one.appointment),
+        "wishes": to_jsonable_python({"times": asked.times, "weekdays": asked.weekdays}),
+    }  # fmt: skip
+    if (known := _known(connection, asked, values)) is not None:
+        return known
+    changes.require_open(desk, one)
+    return _add(desk, connection, asked, by, values)
 
 
 def add_cure(desk: Desk, connection: Connection, asked: WaitingAsked, by: str) -> Row:
@@ -77,16 +82,43 @@ def add_cure(desk: Desk, connection: Connection, asked: WaitingAsked, by: str) -
     if cure is None:
         raise no_such("cure", "Kur", "-")
     series.request_of(cure)
-    return _add(
-        desk, connection, asked, by, patient=str(cure.patient), site=cure.site, region=cure.region,
-        appointment=None, wishes=cure.model_dump(mode="json"),
-    )  # fmt: skip
+    values = {
+        "patient": str(cure.patient), "site": cure.site, "region": cure.region, "appointment": None,
+        "wishes": cure.model_dump(mode="json"),
+    }  # fmt: skip
+    known = _known(connection, asked, values)
+    return _add(desk, connection, asked, by, values) if known is None else known
 
 
-def _add(desk: Desk, connection: Connection, asked: WaitingAsked, by: str, **values: Any) -> Row:
+def _known(connection: Connection, asked: WaitingAsked, values: Row) -> Row | None:
+    """With the patient held: the entry of this request, or one that waits for the same. Raises Conflict."""
+    care.hold_patient(connection, UUID(values["patient"]), values["site"])
+    waits = [WAITING.c[name] == values[name] for name in ("patient", "site", "region", "appointment")]
+    alike = and_(*waits, WAITING.c.state.in_(("waiting", "offered")))
+    query = select(WAITING).where(or_(WAITING.c.request == str(asked.request), alike))
+    rows = [dict(row) for row in connection.execute(query.order_by(WAITING.c.since_us)).mappings()]
+    if not rows:
+        return None
+    row = next((one for one in rows if one["request"] == str(asked.request)), rows[0])
+    if all(row[name] == value for name, value in {**values, "automatic": asked.automatic}.items()):
+        return row
+    since = f"{instant_of(row['since_us']):%Y-%m-%d %H:%M} UTC"
+    raise said(
+        Conflict,
+        {
+            "de": f"Seit {since} steht dafür schon ein Eintrag mit anderen Wünschen auf der Liste "
+            f"({row['by']}): diesen zuerst beenden",
+            "en": f"an entry with other wishes is on the list for this since {since} ({row['by']}): "
+            "end that one first",
+        },
+    )
+
+
+def _add(desk: Desk, connection: Connection, asked: WaitingAsked, by: str, values: Row) -> Row:
     row = {
         "waiting": str(uuid4()), "automatic": asked.automatic, "note": asked.note, "offer": None,
-        "offered_us": None, "state": "waiting", "by": by, "since_us": desk.at_us, **values,
+        "offered_us": None, "state": "waiting", "by": by, "since_us": desk.at_us,
+        "request": str(asked.request), **values,
     }  # fmt: skip
     connection.execute(insert(WAITING).values(row))
     return row

@@ -50,7 +50,7 @@ def add_result(connection: Connection, values: Row) -> bool:
 
 def prescribe(
     desk: "Desk", connection: Connection, cure: Row, number: int, prescription: Mapping[str, Any], *,
-    rule: str, reason: Text, automatic: bool, by: str,
+    rule: str, reason: Text, automatic: bool, by: str, request: UUID | None = None,
 ) -> None:  # fmt: skip
     """Write it down and tell it. Raises Invalid with every limit that it breaks."""
     require_sound(cure, prescription)
@@ -58,12 +58,38 @@ def prescribe(
         insert(PRESCRIPTIONS).values(
             cure=cure["cure"], number=number, prescription=dict(prescription), rule=rule,
             reason=dict(reason), automatic=automatic, by=by, at_us=desk.at_us,
+            request=str(request) if request else None,
         )
     )  # fmt: skip
     desk.tell(
         connection, "cure.prescribed", cure["site"], cure=cure["cure"], patient=cure["patient"],
         number=number, peak_n=float(prescription["peak_n"]),
     )  # fmt: skip
+
+
+def is_given(
+    connection: Connection, cure: UUID, number: int, prescription: Mapping[str, Any], by: str, request: UUID
+) -> bool:
+    """Whether this was asked before, or this person has signed the very same. Raises Conflict.
+
+    With the cure held: two who ask at once are one behind the other.
+    """
+    known = prescriptions(connection, cure)
+    wanted = (number, dict(prescription))
+    query = select(PRESCRIPTIONS).where(PRESCRIPTIONS.c.request == str(request))
+    row = connection.execute(query).mappings().first()
+    if row is not None:
+        if (row["cure"], row["number"], row["prescription"]) != (str(cure), *wanted):
+            raise said(
+                Conflict,
+                {
+                    "de": f"Die Anfrage {request} hat schon etwas anderes verordnet",
+                    "en": f"the request {request} has prescribed something else already",
+                },
+            )
+        return True
+    last = next((one for one in reversed(known) if one["number"] == number), None)
+    return last is not None and (last["rule"], last["by"], last["prescription"]) == (SIGNED, by, wanted[1])
 
 
 def require_sound(cure: Mapping[str, Any], prescription: Mapping[str, Any]) -> None:

@@ -19,7 +19,9 @@ PRESCRIPTIONS: Final = Table(
     Column("automatic", Boolean, nullable=False),  # within the limits that a clinician set
     Column("by", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    Column("request", UUID_TEXT),  # asked twice, given once; none: nobody asked, or with the cure
     Index("scheduler_prescriptions_of", "cure", "number"),
+    Index("scheduler_prescriptions_request", "request", unique=True),
 )
 
 RESULTS: Final = Table(
