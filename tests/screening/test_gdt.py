@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.cli import main
 from services.screening.exchange.errors import GdtUnreadable, GdtUnwritable
 from services.screening.exchange.gdt.fields import CHARSETS, FIELDS, VERSIONS
+from services.screening.exchange.gdt.people import person_of
 from services.screening.exchange.gdt.reading import MOST_BYTES, MOST_WARNINGS, read
 from services.screening.exchange.gdt.writing import Form, in_lines, text_lines, write
 
@@ -191,3 +192,55 @@ def test_the_command_shows_fields_with_names_and_warnings(sample, capsys):
     assert not ended.value.code
     assert fields["birth_date"] in ("01101945", "12031985")
     assert isinstance(shown["warnings"], list)
+
+
+def of_lines(*said):
+    """A record of these lines (field and content), each with its right length."""
+    return b"".join(f"{len(one) + 5:03}{one}\r\n".encode() for one in said)
+
+
+OBJECTS_31 = (
+    "80006301", "8200Obj_Kopfdaten", "8315EKG_TYP1", "8316PRAX_PVS", "921803.01", "82015",
+    "8200Obj_Patient", "300002345", "3101Mustermann", "3102Franz", "310301101945", "31101", "82017",
+    "8200Obj_Basisdiagnostik", "3622178.00", "362379.00", "82014", "820218",
+)  # fmt: skip
+OBJECTS_35 = (
+    "80006302", "8133Kopfdaten_GDT", "8002Obj_0033", "00013.5", "8003Obj_0033",
+    "8112Anforderung", "8002Obj_0012", "8147Person", "8002Obj_0047", "3101Doktor", "3102Dora",
+    "310301011960", "8003Obj_0047", "8402ALLG00", "8003Obj_0012",
+    "8145Patient", "8002Obj_0045", "30004711", "8147Person", "8002Obj_0047", "3101Mustermann", "3102Franz",
+    "310301101945", "3110M", "8003Obj_0047", "8003Obj_0045",
+    "8169Koerperkenngroessen", "8002Obj_0069", "362379", "8421kg", "8003Obj_0069", "80016302",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "number"), [(OBJECTS_31, "02345"), (OBJECTS_35, "4711")])
+def test_objects_of_gdt_3_say_whose_a_field_is(said, number):
+    """The doctor who asks for an examination is a person, too: their name is not the patient's."""
+    found = read(of_lines(*said))
+    (record,) = found.records
+    person = person_of(record)
+    assert (person.number, person.fields["family_name"], person.fields["birth_date"]) == (
+        number, "Mustermann", "1945-10-01",
+    )  # fmt: skip
+    assert (person.fields["sex"], float(person.fields["body_weight_kg"])) == ("male", 79)
+    assert [one for one in found.warnings if "object" in one or "not known" in one] == []
+    inner = next(value for value in record.values if value.code == "3101")
+    assert inner.within in (("Obj_Patient",), ("Obj_0012", "Obj_0047"))
+
+
+@pytest.mark.parametrize(
+    ("said", "warning"),
+    [
+        (("80006301", "8200Obj_Patient", "3101X"), "does not end"),
+        (("80006301", "82013"), "did not begin"),
+        (("80006301", "8200Obj_Patient", "3101X", "82019"), "says 9 lines, the object has 3"),
+        (("80006301", "8002Obj_0045", "8002Obj_0047", "3101X", "8003Obj_0045"), "before its outer one"),
+        (("80006301", "8002Obj_0045", "3101X", "8003Obj_0047", "8003Obj_0045"), "did not begin"),
+    ],
+)
+def test_objects_that_do_not_fit_are_said_and_read_all_the_same(said, warning):
+    """Whoever counts lines wrongly must not lose the patient."""
+    found = read(of_lines(*said))
+    assert any(warning in one for one in found.warnings)
+    assert len(found.records) == 1

@@ -48,7 +48,12 @@ Asked = Annotated[Wanted, Depends(wanted)]
 def router(console: Console) -> APIRouter:
     """``GET /trail``, ``GET /trail.csv`` and ``POST /trail/verify``."""
     routes = APIRouter()
+    _add_page(routes, console)
+    _add_rest(routes, console)
+    return routes
 
+
+def _add_page(routes: APIRouter, console: Console) -> None:
     @routes.get("/trail", include_in_schema=False)
     async def page(
         request: Request, who: Reader, asked: Asked, of: Text = "", before: Seq = None, after: Seq = None
@@ -90,6 +95,8 @@ def router(console: Console) -> APIRouter:
             written=written,
         )
 
+
+def _add_rest(routes: APIRouter, console: Console) -> None:
     @routes.get("/trail.csv")
     async def export(request: Request, who: Reader, asked: Asked) -> Response:
         """The same rows as a table for a spreadsheet, oldest first."""
@@ -108,8 +115,6 @@ def router(console: Console) -> APIRouter:
         found = await run_in_threadpool(console.chain.again)
         await console.record(request, who, "trail.verified", detail=shortly(found))
         return RedirectResponse("/trail", status_code=303)
-
-    return routes
 
 
 def shortly(found: Finding) -> dict[str, Any]:

@@ -46,12 +46,13 @@ class Numbered(BaseModel):
 def router(office: Office) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/exchange", tags=["exchange"])
-    _read_routes(office, routes)
-    _change_routes(office, routes)
+    _add_lists(office, routes)
+    _add_result(office, routes)
+    _add_changes(office, routes)
     return routes
 
 
-def _read_routes(office: Office, routes: APIRouter) -> None:
+def _add_lists(office: Office, routes: APIRouter) -> None:
     @routes.get("/folders")
     def folders(sites: UsedAt) -> list[dict[str, Any]]:
         """The GDT folders that are there, with how many files lie where."""
@@ -80,6 +81,8 @@ def _read_routes(office: Office, routes: APIRouter) -> None:
         office.seen(who, "exchange.listed", "results", None, shown=len(rows))
         return rows
 
+
+def _add_result(office: Office, routes: APIRouter) -> None:
     @routes.get("/results/{session}/gdt")
     def gdt(
         session: UUID, who: Used, version: Version | None = None,
@@ -108,7 +111,7 @@ def _read_routes(office: Office, routes: APIRouter) -> None:
         }  # fmt: skip
 
 
-def _change_routes(office: Office, routes: APIRouter) -> None:
+def _add_changes(office: Office, routes: APIRouter) -> None:
     @routes.post("/records/{file}/{place}/assign")
     def assign(file: UUID, place: int, body: Assigned, who: Used) -> dict[str, Any]:
         """Say whose a doubtful record is; without a patient it becomes a new one."""

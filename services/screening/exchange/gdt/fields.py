@@ -26,6 +26,9 @@ def _row(name: str, german: str, english: str, most: int = 60, unsuited: Unsuite
     return Field(name, {"de": german, "en": english}, most, unsuited)
 
 
+ATTRIBUTES: Final = (  # 3.5: what the object is that begins on the next line
+    "8110", "8112", "8133", "8142", "8145", "8147", "8157", "8167", "8169", "8218", "8219", "8225",
+)  # fmt: skip
 FIELDS: Final[dict[str, Field]] = {
     "0102": _row("software_maker", "Softwareverantwortlicher", "maker of the software"),
     "0103": _row("software", "Software", "software"),
@@ -65,11 +68,15 @@ FIELDS: Final[dict[str, Field]] = {
     "6304": _row("attachment_content", "Dateiinhalt", "what an attached file is"),
     "6305": _row("attachment_address", "Verweis auf Datei", "address of an attached file", 600, "refuse"),
     "8000": _row("record", "Satzidentifikation", "record", 4, "refuse"),
+    "8001": _row("record_end", "Satzende", "the record ends", 4, "refuse"),
     "8002": _row("object_begin", "Beginn eines Objekts", "an object begins", 60, "refuse"),
     "8003": _row("object_end", "Ende eines Objekts", "an object ends", 60, "refuse"),
     "8100": _row("record_bytes", "Satzlänge", "bytes of the record", 7, "refuse"),
-    "8200": _row("object", "Objekt", "object", 60, "refuse"),
-    "8201": _row("object_lines", "Zeilen des Objekts", "lines of the object", 60, "refuse"),
+    "8200": _row("object", "Beginn eines Objekts", "an object begins", 60, "refuse"),
+    "8201": _row(
+        "object_lines", "Ende eines Objekts, Zahl seiner Zeilen", "an object ends, its lines", 5, "refuse"
+    ),
+    "8202": _row("record_lines", "Satzende, Zahl der Zeilen", "the record ends, its lines", 5, "refuse"),
     "8315": _row("receiver", "GDT-ID des Empfängers", "receiver", 8, "refuse"),
     "8316": _row("sender", "GDT-ID des Senders", "sender", 8, "refuse"),
     "8402": _row("procedure", "geräte- und verfahrensspezifisches Kennfeld", "procedure", 6, "refuse"),
@@ -83,10 +90,19 @@ FIELDS: Final[dict[str, Field]] = {
     "8439": _row("taken_at", "Abnahme-Zeit", "time of the measurement", 6, "refuse"),
     "8470": _row("test_remark", "Testbezogene Hinweise", "remark on the test"),
     "8480": _row("result_text", "Ergebnis-Text", "result as text"),
+    "0001": _row(
+        "description_version", "Version der Beschreibung", "version of the description", 12, "refuse"
+    ),
+    "7273": _row("zone", "Zeitzone", "time zone", 60, "refuse"),
+    "7278": _row("day", "Datum", "day", 8, "refuse"),
+    "7279": _row("time", "Uhrzeit", "time", 6, "refuse"),
+    **{code: _row(f"attribute_{code}", "Objektattribut", "what the next object is") for code in ATTRIBUTES},
     "9206": _row("charset", "verwendeter Zeichensatz", "character set", 1, "refuse"),
     "9218": _row("version", "Version GDT", "version of GDT", 5, "refuse"),
 }
-OBJECT_MARKS: Final = frozenset({"8002", "8003", "8200", "8201"})  # 3.x: they group, they say nothing
+BEGINS: Final = frozenset({"8002", "8200"})  # an object: 3.5 by number, 3.0 and 3.1 by name
+ENDS: Final = frozenset({"8003", "8201"})  # 3.5 says which, 3.0 and 3.1 how many lines it had
+PATIENT_OBJECTS: Final = frozenset({"Obj_Patient", "Obj_0045"})
 
 RECORDS: Final[dict[str, Text]] = {
     "6300": {"de": "Stammdaten anfordern", "en": "ask for a patient's data"},

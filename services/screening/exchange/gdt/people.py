@@ -94,6 +94,7 @@ class Person:
 
 def person_of(record: Record) -> Person:
     """The person of a record 6301, 6302, 6310 or 6311."""
+    record = record.of_patient()
     found = Person(record.first("3000"))
     if line := record.first("3106"):
         fits = _CITY_LINE.fullmatch(line)

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.screening.exchange.errors import GdtUnreadable
-from services.screening.exchange.gdt.fields import CHARSETS, DEFAULT_CHARSET, FIELDS, RECORDS
+from services.screening.exchange.gdt.fields import (
+    BEGINS,
+    CHARSETS,
+    DEFAULT_CHARSET,
+    ENDS,
+    FIELDS,
+    PATIENT_OBJECTS,
+    RECORDS,
+)
 
 MOST_BYTES: Final = 1_000_000
 MOST_WARNINGS: Final = 100
@@ -19,6 +27,7 @@ _LINE: Final = re.compile(rb"(\d{3})(\d{4})(.*)", re.DOTALL)
 _UNSIZED: Final = re.compile(rb"(8000)(6\d{3})")  # (a first line whose length got lost)
 _ISO_UMLAUTS: Final = frozenset("äöüÄÖÜß".encode("iso-8859-1"))
 _DOS_UMLAUTS: Final = frozenset("äöüÄÖÜß".encode("cp437"))
+_PERSONAL: Final = re.compile(r"3000|31\d\d|356\d|361[89]|362[68]")
 _FIRST_HIGH: Final = 0x80
 _TEXTUAL_CONTROLS: Final = dict.fromkeys([*range(32), 127])
 
@@ -30,6 +39,7 @@ class Value:
     code: str
     content: str
     line: int
+    within: tuple[str, ...] = ()  # the objects around it (3.x), the outermost first
 
     @property
     def name(self) -> str:
@@ -47,6 +57,16 @@ class Record:
     def first(self, code: str) -> str | None:
         """What the first such field says; None when there is none or it is empty."""
         return next((value.content for value in self.values if value.code == code and value.content), None)
+
+    def of_patient(self) -> "Record":
+        """Without what is said of other people (a doctor, who pays), where objects tell them apart."""
+        if not any(PATIENT_OBJECTS & set(value.within) for value in self.values):
+            return self
+        kept = (
+            value for value in self.values
+            if not value.within or PATIENT_OBJECTS & set(value.within) or not _PERSONAL.match(value.code)
+        )  # fmt: skip
+        return Record(self.kind, tuple(kept))
 
     def all(self, code: str) -> list[str]:
         """What every such field says."""
@@ -209,16 +229,59 @@ def _record(group: list[_Line], found: Reading) -> Record:
     endings = {line.ending for line in group[:-1]} | ({group[-1].ending} - {b""})
     if endings - {b"\r\n"}:
         found.warn(f"line {group[0].number}: lines do not end with CR LF")
+    objects = _Objects(found)
     for line in group:
         if line.declared not in (0, line.real):
             found.warn(f"line {line.number}: the length says {line.declared}, the line has {line.real}")
-        values.append(Value(line.code, _text(line, found), line.number))
+        text = _text(line, found)
+        values.append(Value(line.code, text, line.number, objects.around(line, text)))
         if line.code not in FIELDS:
             found.warn(f"line {line.number}: field {line.code} is not known here; it is kept as it is")
+    objects.end()
     kind = values[0].content.strip()
     if kind not in RECORDS:
         found.warn(f"line {group[0].number}: record {kind[:20]!r} is not known here")
     return Record(kind, tuple(values))
+
+
+@dataclass(slots=True)
+class _Objects:
+    """The objects that are open where reading stands; what does not fit is said and passed over."""
+
+    found: Reading
+    open: list[tuple[str, str, int]] = field(default_factory=list)  # mark, name, line
+
+    def around(self, line: _Line, text: str) -> tuple[str, ...]:
+        """The objects around this line, its own included where it begins or ends one."""
+        name = text.strip()
+        if line.code in BEGINS:
+            self.open.append((line.code, name, line.number))
+        within = tuple(one for _mark, one, _line in self.open)
+        if line.code in ENDS:
+            self._close(line, name)
+        return within
+
+    def _close(self, line: _Line, said: str) -> None:
+        is_named = line.code == "8003"
+        wanted = [
+            place for place, (mark, name, _line) in enumerate(self.open)
+            if (mark == "8002" and name == said if is_named else mark == "8200")
+        ]  # fmt: skip
+        if not wanted:
+            self.found.warn(f"line {line.number}: {line.code} ends an object that did not begin")
+            return
+        for _mark, name, begun in self.open[wanted[-1] + 1 :]:
+            self.found.warn(f"line {begun}: the object {name[:40]!r} does not end before its outer one")
+        begun = self.open[wanted[-1]][2]
+        del self.open[wanted[-1] :]
+        size = line.number - begun + 1
+        if not is_named and said.isascii() and said.isdigit() and said.lstrip("0") != str(size):
+            self.found.warn(f"line {line.number}: 8201 says {said[:9]} lines, the object has {size}")
+
+    def end(self) -> None:
+        """The record is over."""
+        for _mark, name, begun in self.open:
+            self.found.warn(f"line {begun}: the object {name[:40]!r} does not end")
 
 
 def _text(line: _Line, found: Reading) -> str:
