@@ -4,6 +4,7 @@ import typer
 
 from services.billing.checking import commands as checking
 from services.billing.goae import commands as goae
+from services.billing.papers import commands as papers
 
 
 def register(root: typer.Typer) -> None:
@@ -13,4 +14,5 @@ def register(root: typer.Typer) -> None:
         help="Invoices of a German practice: docs/billing.md.", no_args_is_help=True, rich_markup_mode=None
     )
     checking.register(invoice)
+    papers.register(invoice)
     root.add_typer(invoice, name="invoice")

@@ -176,6 +176,7 @@ def test_a_whole_cure_with_its_first_consultation_breaks_no_rule():
         ("516", {"factor": "1.9", "justification": "sehr schwer"}, "factor", "fine"),
         ("516", {"factor": "2.6", "justification": "sehr schwer"}, "factor", "forbidden"),
         ("516", {"factor": "2.6", "agreed": True}, "factor", "forbidden"),
+        ("516", {"factor": "1.8", "agreed": True}, "factor", "forbidden"),
         ("652", {"factor": "5", "agreed": True}, "factor", "fine"),
         ("516", {"analogue": "Dekompression"}, "analogue", "fine"),
         ("516", {"on_demand": True}, "on-demand", "note"),
@@ -272,6 +273,25 @@ def test_every_row_is_a_rule_of_its_own_with_the_words_of_the_law():
     for rule in RULES.values():
         general = "Allgemeine Bestimmungen" in rule.row.paragraph or rule.row.paragraph.startswith("§")
         assert general or any(rule.row.sentence in text for text in texts), rule.row.id
+
+
+def test_what_stands_against_a_number_is_known_before_it_is_charged():
+    """The picker shows it while somebody types; the invoice prints the minimum duration."""
+    names = {rule.row.id for rule in rulebook.about(GOAE, "0538")}
+    assert {"514-heat", "538-light", "551-higher", "538-session", "b-once-beside"} <= names
+    assert rulebook.about(GOAE, "9999") == []
+    shown = json.dumps([rule.body() for rule in rulebook.about(GOAE, "1")])
+    assert '"other_sections": ["C"' in shown
+    found = {number: rulebook.minutes(GOAE, number) for number in ("3", "34", "846", "516", "9999")}
+    assert found == {"3": 10, "34": 20, "846": 20, "516": None, "9999": None}
+
+
+def test_german_sentences_have_the_comma_of_german():
+    """A clinic's page in German must not show 1.8 to its patients."""
+    found = {one.rule: one.text for one in rules.check([line("516", factor="1.9", amount="7.19")])}
+    assert "Faktor 1,9 über 1,8" in found["factor"]["de"]
+    assert "7,19 EUR stehen da" in found["amount"]["de"]
+    assert "5.82873" in found["amount"]["en"]
 
 
 def test_a_note_with_a_condition_is_left_to_people():

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -64,6 +65,13 @@ def test_an_invoice_that_keeps_the_law_ends_with_status_0(tmp_path, capsys):
     file.write_text(json.dumps({"lines": [LINE | {"amount": "6.82"}], "total": "6.82"}), encoding="utf-8")
     assert run("invoice", "check", str(file), "--json") == 0
     assert json.loads(capsys.readouterr().out)["counts"]["forbidden"] == 0
+
+
+def test_the_example_of_the_documentation_is_read_and_keeps_the_law():
+    """What people copy from the page works."""
+    page = (Path(__file__).parents[2] / "docs/billing.md").read_text(encoding="utf-8")
+    example = page.split("```json\n")[1].split("```")[0]
+    assert sheet.check(readers.read(example)).verdict == "fine"
 
 
 def test_the_printed_schema_is_that_of_the_files_that_are_read(capsys):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.billing.goae import catalogue as catalogues
 from services.billing.goae.catalogue import DATA
+from services.billing.goae.figures import german
 from services.billing.goae.findings import Finding
 from services.billing.goae.lines import Amount, Day, Line, Words
 from services.billing.goae.pricing import Verdict
@@ -56,7 +57,7 @@ def _of_one(outlay: Outlay, physical: set[Any]) -> Iterator[Finding]:
 def _receipt() -> Text:
     above = _rules()["receipt"]["above_eur"]
     return {
-        "de": f"über {above} EUR (50 DM): der Beleg ist beizufügen.",
+        "de": f"über {german(above)} EUR (50 DM): der Beleg ist beizufügen.",
         "en": f"above {above} EUR (50 DM): the receipt is to be attached",
     }
 
@@ -69,8 +70,11 @@ def _physical() -> Text:
 
 
 def _finding(outlay: Outlay, verdict: Verdict, row: dict[str, Any], text: Text) -> Finding:
-    shown = f"{outlay.text[:60]!r} ({outlay.amount} EUR)"
-    said: Text = {"de": f"Auslage {shown}: {text['de']}", "en": f"outlay {shown}: {text['en']}"}
+    shown = outlay.text[:60]
+    said: Text = {
+        "de": f"Auslage „{shown}“ ({german(outlay.amount)} EUR): {text['de']}",
+        "en": f"outlay “{shown}” ({outlay.amount} EUR): {text['en']}",
+    }
     return Finding(row["id"], verdict, row["paragraph"], row["sentence"], said, (), ())
 
 

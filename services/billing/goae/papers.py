@@ -9,6 +9,7 @@ from typing import Final
 from services.billing.goae import catalogue as catalogues
 from services.billing.goae import pricing
 from services.billing.goae.catalogue import Catalogue
+from services.billing.goae.figures import german
 from services.billing.goae.findings import Finding
 from services.billing.goae.lines import Line
 from services.billing.goae.numbers import tidy
@@ -114,8 +115,8 @@ def _on_demand(number: str) -> Text:
 def _wrong(line: Line, price: Price) -> Text:
     times = f" x {price.count}" if price.count > 1 else ""
     return {
-        "de": f"Nr. {price.number}: {line.amount} EUR stehen da; {price.points} Punkte x "
-        f"{price.point_value_ct} ct x {price.factor}{times} sind {price.amount} EUR.",
+        "de": f"Nr. {price.number}: {german(line.amount)} EUR stehen da; {price.points} Punkte x "
+        f"{german(price.point_value_ct)} ct x {german(price.factor)}{times} sind {german(price.amount)} EUR.",
         "en": f"number {price.number}: {line.amount} EUR are printed; {price.points} points x "
         f"{price.point_value_ct} ct x {price.factor}{times} are {price.amount} EUR",
     }

@@ -5,13 +5,14 @@ would give 4.19 for number 538 at 1.8 in place of 4.20.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final, Literal
 
 from services.billing.errors import Invalid, said
 from services.billing.goae.catalogue import Catalogue, Frame, Item
+from services.billing.goae.figures import german
 from services.billing.goae.lines import LARGEST_COUNT, LARGEST_FACTOR, Line
 from services.kit.language import Text
 
@@ -148,90 +149,75 @@ def _judged(
 ) -> tuple[Verdict, str, Text]:
     """What the law says of a factor: the first row that applies."""
     outside = not LOWEST_FACTOR <= factor <= highest
-    bound = agreed and frame.agreement and kind != "standard"
-    rows: tuple[tuple[bool, Verdict, str, Callable[[], Text]], ...] = (
-        (
-            outside and agreed and not frame.agreement, "forbidden", frame.agreement_paragraph,
-            lambda: _no_agreement(frame, factor),
+    own, by_agreement = frame.paragraph, frame.agreement_paragraph
+    rows: tuple[tuple[bool, Verdict, str, str], ...] = (
+        (agreed and not frame.agreement, "forbidden", by_agreement, "no-agreement"),
+        (kind == "standard" and factor > highest, "forbidden", "§ 5b GOÄ", "beyond-standard"),
+        (agreed and (outside or factor > frame.threshold), "fine", by_agreement, "by-agreement"),
+        (factor > highest and not frame.agreement, "forbidden", own, "beyond"),
+        (factor > highest, "forbidden", own, "beyond-without-agreement"),
+        (factor < LOWEST_FACTOR, "forbidden", own, "below"),
+        (factor > frame.threshold, "justification", "§ 12 Abs. 3 GOÄ", "above"),
+        (True, "fine", own, "inside"),
+    )
+    verdict, paragraph, saying = next(row[1:] for row in rows if row[0])
+    return verdict, paragraph, _said(saying, frame, factor, highest)
+
+
+def _said(saying: str, frame: Frame, factor: Decimal, highest: Decimal) -> Text:
+    """The sentence in both languages, with the comma of German."""
+    figures = {"factor": factor, "maximum": frame.maximum, "threshold": frame.threshold, "highest": highest}
+    texts = {"own": frame.paragraph, "by": frame.agreement_paragraph}
+    words = _SAYINGS[saying]
+    return {
+        "de": words["de"].format(
+            section=frame.name["de"], **texts, **{name: german(value) for name, value in figures.items()}
         ),
-        (
-            kind == "standard" and factor > highest, "forbidden", "§ 5b GOÄ",
-            lambda: _beyond_standard(frame, factor, highest),
-        ),
-        (
-            bound and (outside or factor > frame.threshold), "fine", frame.agreement_paragraph,
-            lambda: _by_agreement(factor),
-        ),
-        (factor > highest, "forbidden", frame.paragraph, lambda: _beyond(frame, factor)),
-        (factor < LOWEST_FACTOR, "forbidden", frame.paragraph, lambda: _below(frame, factor)),
-        (factor > frame.threshold, "justification", "§ 12 Abs. 3 GOÄ", lambda: _above(frame, factor)),
-        (True, "fine", frame.paragraph, lambda: _inside(frame, factor)),
-    )  # fmt: skip
-    verdict, paragraph, text = next(row[1:] for row in rows if row[0])
-    return verdict, paragraph, text()
-
-
-def _no_agreement(frame: Frame, factor: Decimal) -> Text:
-    return {
-        "de": f"Faktor {factor}: Für {frame.name['de']} ist eine Honorarvereinbarung unzulässig; "
-        f"1 bis {frame.maximum}.",
-        "en": f"factor {factor}: no fee agreement is allowed for {frame.name['en']}; 1 to {frame.maximum}",
+        "en": words["en"].format(section=frame.name["en"], **texts, **figures),
     }
 
 
-def _beyond_standard(frame: Frame, factor: Decimal, highest: Decimal) -> Text:
-    return {
-        "de": f"Faktor {factor}: im Standardtarif höchstens {highest} ({frame.name['de']}).",
-        "en": f"factor {factor}: at most {highest} in the Standardtarif ({frame.name['en']})",
-    }
-
-
-def _by_agreement(factor: Decimal) -> Text:
-    return {
-        "de": f"Faktor {factor} nach schriftlicher Vereinbarung vor der Leistung (§ 2 GOÄ).",
-        "en": f"factor {factor} by a written agreement made before the service (§ 2 GOÄ)",
-    }
-
-
-def _beyond(frame: Frame, factor: Decimal) -> Text:
-    if not frame.agreement:
-        return {
-            "de": f"Faktor {factor}: höchstens {frame.maximum} ({frame.name['de']}); eine Vereinbarung "
-            f"darüber ist unzulässig ({frame.agreement_paragraph}).",
-            "en": f"factor {factor}: at most {frame.maximum} ({frame.name['en']}); no agreement may go "
-            f"beyond ({frame.agreement_paragraph})",
-        }
-    return {
-        "de": f"Faktor {factor}: höchstens {frame.maximum} ({frame.name['de']}); darüber nur nach "
-        f"schriftlicher Vereinbarung vor der Leistung ({frame.agreement_paragraph}).",
-        "en": f"factor {factor}: at most {frame.maximum} ({frame.name['en']}); above it only by a written "
-        f"agreement made before the service ({frame.agreement_paragraph})",
-    }
-
-
-def _below(frame: Frame, factor: Decimal) -> Text:
-    return {
-        "de": f"Faktor {factor}: mindestens 1 ({frame.paragraph}); darunter nur nach schriftlicher "
-        f"Vereinbarung, wo § 2 GOÄ eine zulässt.",
-        "en": f"factor {factor}: at least 1 ({frame.paragraph}); below it only by a written agreement, where "
-        f"§ 2 GOÄ allows one",
-    }
-
-
-def _above(frame: Frame, factor: Decimal) -> Text:
-    return {
-        "de": f"Faktor {factor} über {frame.threshold} ({frame.name['de']}): für diese Leistung schriftlich "
-        f"und verständlich zu begründen.",
-        "en": f"factor {factor} above {frame.threshold} ({frame.name['en']}): a written reason for this "
-        f"service that whoever pays can follow",
-    }
-
-
-def _inside(frame: Frame, factor: Decimal) -> Text:
-    return {
-        "de": f"Faktor {factor}, bis {frame.threshold} ohne Begründung ({frame.name['de']}).",
-        "en": f"factor {factor}, up to {frame.threshold} without a reason ({frame.name['en']})",
-    }
+_SAYINGS: Final[dict[str, Text]] = {
+    "no-agreement": {
+        "de": "Faktor {factor}: Für {section} ist eine Honorarvereinbarung unzulässig; 1 bis {maximum}.",
+        "en": "factor {factor}: no fee agreement is allowed for {section}; 1 to {maximum}",
+    },
+    "beyond-standard": {
+        "de": "Faktor {factor}: im Standardtarif höchstens {highest} ({section}).",
+        "en": "factor {factor}: at most {highest} in the Standardtarif ({section})",
+    },
+    "by-agreement": {
+        "de": "Faktor {factor} nach schriftlicher Vereinbarung vor der Leistung.",
+        "en": "factor {factor} by a written agreement made before the service",
+    },
+    "beyond": {
+        "de": "Faktor {factor}: höchstens {maximum} ({section}); eine Vereinbarung darüber ist "
+        "unzulässig ({by}).",
+        "en": "factor {factor}: at most {maximum} ({section}); no agreement may go beyond ({by})",
+    },
+    "beyond-without-agreement": {
+        "de": "Faktor {factor}: höchstens {maximum} ({section}); darüber nur nach schriftlicher "
+        "Vereinbarung vor der Leistung ({by}).",
+        "en": "factor {factor}: at most {maximum} ({section}); above it only by a written agreement "
+        "made before the service ({by})",
+    },
+    "below": {
+        "de": "Faktor {factor}: mindestens 1 ({own}); darunter nur nach schriftlicher Vereinbarung, wo "
+        "§ 2 GOÄ eine zulässt.",
+        "en": "factor {factor}: at least 1 ({own}); below it only by a written agreement, where § 2 GOÄ "
+        "allows one",
+    },
+    "above": {
+        "de": "Faktor {factor} über {threshold} ({section}): für diese Leistung schriftlich und verständlich "
+        "zu begründen.",
+        "en": "factor {factor} above {threshold} ({section}): a written reason for this service that whoever "
+        "pays can follow",
+    },
+    "inside": {
+        "de": "Faktor {factor}, bis {threshold} ohne Begründung ({section}).",
+        "en": "factor {factor}, up to {threshold} without a reason ({section})",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)

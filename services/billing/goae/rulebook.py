@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.billing.goae.catalogue import DATA, Catalogue
 from services.billing.goae.notes import spelt_out
-from services.billing.goae.numbers import expand
+from services.billing.goae.numbers import expand, tidy
 from services.kit.language import Text
 
 Kind = Literal[
@@ -71,7 +71,8 @@ class Rule:
         """The rule as programs read it."""
         return {
             "id": self.row.id, "kind": self.row.kind, "paragraph": self.row.paragraph,
-            "sentence": self.row.sentence, "numbers": sorted(self.numbers), "others": sorted(self.others),
+            "sentence": self.row.sentence, "numbers": list(self.row.numbers), "others": list(self.row.others),
+            "other_sections": list(self.row.other_sections),
         }  # fmt: skip
 
     @property
@@ -94,6 +95,21 @@ def of(catalogue: Catalogue) -> tuple[Rule, ...]:
 def _same(row: Row) -> tuple[str, str]:
     """What makes two rows the same rule: a written one stands for what could be read as well."""
     return row.kind, row.sentence if row.kind == "excludes" else ",".join(row.numbers)
+
+
+def about(catalogue: Catalogue, number: str) -> list[Rule]:
+    """What is to be known before this number is charged: every rule that names it, on either side."""
+    wanted = tidy(number)
+    return [rule for rule in of(catalogue) if wanted in rule.numbers or wanted in rule.others]
+
+
+def minutes(catalogue: Catalogue, number: str) -> int | None:
+    """The minimum duration that an invoice prints with this number (§ 12 Abs. 2 Nr. 2), if it has one."""
+    wanted = tidy(number)
+    found = (
+        rule.row.minutes for rule in of(catalogue) if rule.row.kind == "duration" and wanted in rule.numbers
+    )
+    return next(found, None)
 
 
 @cache

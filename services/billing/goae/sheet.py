@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.billing.goae import catalogue as catalogues
 from services.billing.goae import outlays, pricing, rules
+from services.billing.goae.figures import german
 from services.billing.goae.findings import ORDER, Finding, days, sorted_findings
 from services.billing.goae.lines import Amount, Day, Line, Words
 from services.billing.goae.outlays import Outlay
@@ -138,27 +139,27 @@ def _reduced(sheet: Sheet, reduction: Reduction) -> Finding:
     verdict: Verdict = "fine" if sheet.reduction == reduction.taken_off else "forbidden"
     if sheet.reduction is None:
         verdict = "note"
-    shown = "-" if sheet.reduction is None else f"{sheet.reduction} EUR"
     text: Text = {
-        "de": f"Minderung um {reduction.share:.0%} von {reduction.fees} EUR: {reduction.taken_off} EUR; auf "
-        f"der Rechnung: {shown}.",
+        "de": f"Minderung um {reduction.share:.0%} von {german(reduction.fees)} EUR: "
+        f"{german(reduction.taken_off)} EUR; auf der Rechnung: {german(sheet.reduction)}.",
         "en": f"reduction by {reduction.share:.0%} of {reduction.fees} EUR: {reduction.taken_off} EUR; on "
-        f"the invoice: {shown}",
+        f"the invoice: {sheet.reduction or '-'}",
     }
     return Finding("reduction", verdict, "§ 6a Abs. 1, § 12 Abs. 2 Nr. 3 GOÄ", _REDUCED, text, (), ())
 
 
 def _total(printed: Decimal, total: Decimal) -> Text:
     if printed == total:
-        return {"de": f"Summe {total} EUR stimmt.", "en": f"the sum of {total} EUR is right"}
+        return {"de": f"Summe {german(total)} EUR stimmt.", "en": f"the sum of {total} EUR is right"}
     return {
-        "de": f"Als Summe stehen {printed} EUR da; die Beträge ergeben {total} EUR.",
+        "de": f"Als Summe stehen {german(printed)} EUR da; die Beträge ergeben {german(total)} EUR.",
         "en": f"{printed} EUR are printed as the sum; the amounts come to {total} EUR",
     }
 
 
 def _no_total(printed: Decimal) -> Text:
     return {
-        "de": f"Als Summe stehen {printed} EUR da; nicht nachgerechnet, weil eine Zeile keinen Preis hat.",
+        "de": f"Als Summe stehen {german(printed)} EUR da; nicht nachgerechnet, weil eine "
+        f"Zeile keinen Preis hat.",
         "en": f"{printed} EUR are printed as the sum; not recalculated, as a line has no price",
     }

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.billing.errors import Invalid, said
 from services.billing.goae.catalogue import DATA, Catalogue, Item
+from services.billing.goae.figures import german
 from services.billing.goae.numbers import tidy
 from services.billing.goae.pricing import LOWEST_FACTOR, Kind, read_factor
 from services.kit.language import Text
@@ -70,8 +71,8 @@ def _checked(tariff: str, key: str, typed: str, catalogue: Catalogue) -> Decimal
         return factor
     shown = key[:20]
     words: Text = {
-        "de": f"Tarif {tariff}, {shown}: Faktor {factor} liegt nicht zwischen 1 und {highest} (§ 5 GOÄ: ein "
-        f"höherer bräuchte auf jeder Rechnung eine Begründung).",
+        "de": f"Tarif {tariff}, {shown}: Faktor {german(factor)} liegt nicht zwischen 1 und "
+        f"{german(highest)} (§ 5 GOÄ: ein höherer bräuchte auf jeder Rechnung eine Begründung).",
         "en": f"tariff {tariff}, {shown}: factor {factor} is not between 1 and {highest} (§ 5 GOÄ: a higher "
         f"one would need a reason on every invoice)",
     }
