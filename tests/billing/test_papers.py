@@ -1,13 +1,17 @@
 import hashlib
 import io
+import json
 from decimal import Decimal
 
 import pytest
+import typer.main
 from billing.papers_rig import CLINIC, cancelled, cure, paper
 from pypdf import PdfReader
 
+from services.billing.benches import bench_invoices
 from services.billing.errors import Invalid
-from services.billing.papers import einvoice, issuing, letters, validating
+from services.billing.papers import content, einvoice, issuing, letters, rendering, validating
+from services.cli import build
 
 
 def _words(pdf: bytes) -> str:
@@ -93,3 +97,53 @@ def test_a_fee_agreement_holds_nothing_else():
 def test_an_english_letter_says_that_the_german_one_counts():
     """A courtesy copy must never be taken for the document itself."""
     assert "only the German version counts" in _words(letters.pdf("estimate", _letter(), "en"))
+
+
+def test_what_is_issued_holds_when_it_is_opened_again(capsys, tmp_path):
+    """Whoever gets the file finds every mark, the XML and the sums, and sees the same on the page."""
+    file = tmp_path / "invoice.pdf"
+    file.write_bytes(issuing.document(paper(cure(3))).pdf)
+    assert _ran(["invoice", "verify", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"]
+    assert (told["number"], told["total"]) == ("HH2026-00001", "212.04")
+    standards = {finding["standard"] for finding in told["findings"]}
+    assert {"ISO 19005-3 (PDF/A-3)", "EN 16931-1 schematron"} <= standards
+
+
+def _ran(words: list[str]) -> int:
+    result = typer.main.get_command(build()).main(words, standalone_mode=False)
+    return int(result or 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ((b"/AFRelationship/Alternative", b"/AFRelationship/Unspecified"), "6.8"),
+        ((b"<pdfaid:part>3<", b"<pdfaid:part>2<"), "6.6.4"),
+        ((b"fx:ConformanceLevel", b"fx:ConformanceLabel"), "fx:ConformanceLevel"),
+        ((b"/GTS_PDFA1", b"/GTS_PDFX1"), "6.2.3"),
+        ((b"%PDF-", b"%PDX-"), "readable"),
+    ],
+)
+def test_a_file_without_a_mark_does_not_hold(change, rule):
+    """A look that never finds anything would be no look."""
+    broken = issuing.document(paper()).pdf.replace(*change)
+    told = validating.report(broken)
+    assert not told.ok
+    assert rule in {finding.rule for finding in told.findings if not finding.ok}
+
+
+def test_another_invoice_s_data_behind_a_page_are_found():
+    """The page says one sum and the XML another: nobody may be sent one and book the other."""
+    values = content.invoice(paper(), language="de", is_copy=False)
+    other = einvoice.xml(paper(cure(2), number="HH2026-00007"))
+    told = validating.report(rendering.with_xml(values, paper().issued_on, other))
+    assert {finding.rule for finding in told.findings if not finding.ok} == {"BT-1", "BT-115"}
+
+
+def test_the_benchmark_s_invoices_all_hold():
+    """The short form measures nothing and proves that what is measured is right."""
+    told = bench_invoices.measure(count=4, verified=2, rounds=0)
+    assert (told["invoices"], told["invalid"], told["ok"]) == (4, 0, True)
+    assert {"xml", "xsd", "schematron", "page"} <= told["share_of_time"].keys()

@@ -1,17 +1,71 @@
-"""Whether an invoice holds: its XML against schema, rules and its own sums."""
+"""Whether an invoice holds: marks of the file, its XML against schema and rules, sums, what is printed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
 
 from lxml import etree
 
-from services.billing.papers import arithmetic
+from services.billing.papers import archival, arithmetic
 from services.billing.papers.schematron import (
+    SCHEMATRON,
     XML,
+    XSD,
     Problem,
     against_schematron,
     against_xsd,
     parsed,
+    versions,
 )
+from services.billing.papers.wording import MINUS, money
 
-__all__ = ["Problem", "problems_of_xml"]
+__all__ = ["Finding", "Problem", "Report", "problems_of_xml", "report"]
+
+PAGE: Final = "Factur-X 1.0 / ZUGFeRD 2: page and XML are one invoice"
+_NUMBER: Final = "{*}ExchangedDocument/{*}ID"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked, by which standard, and whether it holds."""
+
+    standard: str
+    rule: str
+    ok: bool
+    message: str
+    location: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """The finding as programs read it."""
+        return {
+            "standard": self.standard, "rule": self.rule, "ok": self.ok, "message": self.message,
+            **({"location": self.location} if self.location else {}),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was found of one file."""
+
+    findings: tuple[Finding, ...]
+    number: str | None = None
+    total: Decimal | None = None
+    pages: int = 0
+    xml: bytes | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether all holds; a file of which nothing was checked does not."""
+        return bool(self.findings) and all(finding.ok for finding in self.findings)
+
+    def body(self) -> dict[str, Any]:
+        """The report as programs read it."""
+        return {
+            "ok": self.ok, "number": self.number, "pages": self.pages,
+            "total": None if self.total is None else str(self.total),
+            "findings": [finding.body() for finding in self.findings], "checked_with": versions(),
+        }  # fmt: skip
 
 
 def problems_of_xml(xml: bytes) -> list[Problem]:
@@ -24,3 +78,61 @@ def problems_of_xml(xml: bytes) -> list[Problem]:
     if broken:
         return broken
     return against_schematron(xml) + arithmetic.problems(root)
+
+
+def report(pdf: bytes) -> Report:
+    """Everything that can be said of an invoice as a file; never raises for what the file holds."""
+    try:
+        told = archival.opened(pdf)
+    except (ValueError, etree.XMLSyntaxError) as error:
+        return Report((Finding(archival.PDF, "readable", ok=False, message=str(error)),))
+    marks = [_of_mark(mark) for mark in archival.marks(told)]
+    pages = archival.pages_of(told)
+    if told.xml is None:
+        return Report(tuple(marks), pages=pages)
+    problems = problems_of_xml(told.xml)
+    found = [*marks, *_of_problems(problems)]
+    if any(problem.standard in (XML, XSD) for problem in problems):
+        return Report(tuple(found), pages=pages, xml=told.xml)
+    root = parsed(told.xml)
+    number, total = (root.findtext(_NUMBER) or "").strip(), _total(root)
+    found.extend(_printed(told, number, total))
+    return Report(tuple(found), number, total, pages, told.xml)
+
+
+def _of_mark(mark: archival.Mark) -> Finding:
+    message = mark.wanted if mark.fault is None else f"{mark.wanted}: {mark.fault}"
+    return Finding(mark.standard, mark.rule, mark.fault is None, message)
+
+
+def _of_problems(problems: list[Problem]) -> Iterator[Finding]:
+    """Each fatal problem; a standard without one holds, unless an earlier one kept it from being asked."""
+    for standard in (XML, XSD, SCHEMATRON, arithmetic.STANDARD):
+        mine = [one for one in problems if one.standard == standard]
+        fatal = [one for one in mine if one.fatal]
+        for one in mine:
+            yield Finding(standard, one.rule, not one.fatal, one.message, one.location)
+        if not fatal:
+            yield Finding(standard, "all", ok=True, message="holds")
+        elif standard in (XML, XSD):
+            return
+
+
+def _total(root: etree._Element) -> Decimal | None:
+    try:
+        return arithmetic.due(root)
+    except InvalidOperation:
+        return None
+
+
+def _printed(told: archival.Opened, number: str, total: Decimal | None) -> Iterator[Finding]:
+    """The page shows the same number and sum: nobody can be sent one and book another."""
+    words = archival.text_of(told).replace(MINUS, "-")
+    there = "".join(number.split()) in words
+    message = f"prints the invoice number {number}" if there else f"does not print the number {number}"
+    yield Finding(PAGE, "BT-1", there, message)
+    if total is not None:
+        forms = {money(total, "de"), money(total, "en"), f"{total:.2f}", f"{total:.2f}".replace(".", ",")}
+        shown = any(form.replace(MINUS, "-") in words for form in forms)
+        message = f"prints the sum {total}" if shown else f"does not print the sum {total}"
+        yield Finding(PAGE, "BT-115", shown, message)

@@ -1,0 +1,1 @@
+"""What `spondyl bench` measures of billing."""
