@@ -34,6 +34,7 @@ def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
     made = APIRouter(tags=["resources"])
     _sites(made, office, now)
+    _beds(made, office, now)
     _people(made, office, now)
     _outages(made, office, now)
     return made
@@ -67,6 +68,8 @@ def _sites(router: APIRouter, office: Office, now: Now) -> None:
             "replan": [shown(one) for one in left],
         }  # fmt: skip
 
+
+def _beds(router: APIRouter, office: Office, now: Now) -> None:
     @router.put("/devices/{site}/{device}")
     def device_put(
         site: Slug, device: Slug, body: Bed, who: Annotated[Principal, allow("resources.manage")]
