@@ -3,6 +3,7 @@
 from services.billing.api import routers
 from services.billing.charges.completing import Completing
 from services.billing.handlers import handlers
+from services.billing.invoices.drafting import Drafting
 from services.billing.people import People
 from services.billing.settings import BillingSettings
 from services.billing.tables import PACKAGE, TABLES
@@ -18,11 +19,12 @@ def main() -> None:
         office = open_office("billing", PACKAGE, TABLES, settings)
         people = People(settings)
         completing = Completing(office, people)
+        drafting = Drafting(office)
         work = Work(
             handlers(office),
             routers(office, people),
-            checks=[completing.check()],
-            background=[completing.start],
+            checks=[completing.check(), drafting.check()],
+            background=[completing.start, drafting.start],
         )
         run(office, work, tokens.BILLING)
 

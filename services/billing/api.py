@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.billing.charges import api as charges
 from services.billing.charges import picking
 from services.billing.clinics import api as clinics
+from services.billing.invoices import api as invoices
 from services.billing.people import People
 from services.kit.business.service import Office
 from services.kit.moments import Now, utc_now
@@ -12,5 +13,9 @@ from services.kit.moments import Now, utc_now
 
 def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
-    del people
-    return [clinics.router(office, now), charges.router(office, now), picking.router(now)]
+    return [
+        clinics.router(office, now),
+        charges.router(office, now),
+        picking.router(now),
+        invoices.router(office, people, now),
+    ]

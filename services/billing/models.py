@@ -103,6 +103,7 @@ class Outlay(Frozen):
     """Something bought for this patient (§ 10 GOÄ)."""
 
     date: date
+    kind: Literal["material", "shipping", "radioactive", "listed"] = "material"
     text: Words
     amount: Money
     receipt: Words | None = None  # § 12 Abs. 2 Nr. 5 GOÄ: above 25.56 euro it comes with the paper

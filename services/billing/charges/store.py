@@ -2,7 +2,7 @@
 taken back nor stands on a living invoice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -117,6 +117,20 @@ def take_back(connection: Connection, charge: Charge, reason: str, by: str, at_u
     connection.execute(
         insert(REVERSALS).values(charge=str(charge.id), reason=reason, by=by[:80], at_us=at_us)
     )
+
+
+def replace(
+    connection: Connection, charge: Charge, changed: Mapping[str, Any], by: str, at_us: int
+) -> Charge:
+    """Take a charge back and charge it anew with these fields of its line changed."""
+    take_back(connection, charge, "changed on a draft", by, at_us)
+    line = Line.model_validate({**charge.line.model_dump(exclude={"amount"}), **changed})
+    made = Charge(
+        uuid4(), charge.site, charge.patient, charge.case, charge.cure, charge.session, line, charge.origin,
+        by[:80], at_us,
+    )  # fmt: skip
+    connection.execute(insert(CHARGES).values(_row(made, None)))
+    return made
 
 
 def bill(connection: Connection, charges: Iterable[UUID], invoice: UUID) -> None:

@@ -9,6 +9,7 @@ from broker.messages import Slug
 from services.billing.clinics import checking, store
 from services.billing.goae import tariffs
 from services.billing.models import Clinic
+from services.billing.papers import issuing
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
@@ -41,7 +42,7 @@ def router(office: Office, now: Now) -> APIRouter:
             found = store.clinic_of(connection, site)
             versions = store.versions(connection, site)
         return {
-            "site": site, "clinic": found and found.model_dump(mode="json"), "missing": lacking(found),
+            "site": site, "clinic": found and found.model_dump(mode="json"), "missing": lacking(found, site),
             "versions": [
                 {"at": instant_of(row["at_us"]).isoformat(), "by": row["by"], "clinic": row["content"]}
                 for row in versions
@@ -56,7 +57,7 @@ def router(office: Office, now: Now) -> APIRouter:
         with writing(office.engine) as connection:
             store.put_clinic(connection, site, told, who.name, us_of(now()))
         office.seen(who, "clinic.changed", f"site {site}", site)
-        return {"site": site, "clinic": told.model_dump(mode="json"), "missing": lacking(told)}
+        return {"site": site, "clinic": told.model_dump(mode="json"), "missing": lacking(told, site)}
 
     @made.get("/tariffs/{site}")
     def tariffs_shown(site: Slug, who: Reader) -> Row:
@@ -85,6 +86,9 @@ def router(office: Office, now: Now) -> APIRouter:
     return made
 
 
-def lacking(clinic: Clinic | None) -> list[Row]:
-    """What an invoice lacks: the field and its names."""
-    return [{"field": field, **store.NEEDED[field]} for field in store.missing(clinic)]
+def lacking(clinic: Clinic | None, site: str) -> list[Row]:
+    """What an invoice lacks: the field, its names and the rule that asks for it."""
+    needed = issuing.missing(clinic or Clinic(name=site))
+    return [
+        {"field": one.field, "de": one.words["de"], "en": one.words["en"], "rule": one.rule} for one in needed
+    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
 
@@ -12,36 +12,11 @@ from services.billing.goae.tariffs import Tariff
 from services.billing.models import Clinic
 from services.kit.moments import instant_of
 
-# What a paper cannot be issued without, and where that comes from.
-NEEDED: Final[dict[str, dict[str, str]]] = {
-    "doctor": {"de": "Ärztin oder Arzt (§ 12 GOÄ)", "en": "doctor (§ 12 GOÄ)"},
-    "address": {"de": "Anschrift (BT-35 EN 16931)", "en": "address (BT-35 EN 16931)"},
-    "account_holder": {"de": "Kontoinhaber", "en": "account holder"},
-    "iban": {"de": "IBAN (BT-84 EN 16931)", "en": "IBAN (BT-84 EN 16931)"},
-    "tax_number": {"de": "Steuernummer (BT-32 EN 16931)", "en": "tax number (BT-32 EN 16931)"},
-    "identifier": {
-        "de": "Kennung der Praxis, etwa IK oder BSNR (BT-29, BR-CO-26 EN 16931)",
-        "en": "identifier of the practice, such as IK or BSNR (BT-29, BR-CO-26 EN 16931)",
-    },
-}
-_EITHER: Final = {"identifier": "vat_id", "tax_number": "vat_id"}  # the second settles the first, too
-
 
 def clinic_of(connection: Connection, site: str) -> Clinic | None:
     """The newest version; None when the site said nothing yet."""
     row = _newest(connection, CLINICS, site)
     return None if row is None else Clinic.model_validate(row["content"])
-
-
-def missing(clinic: Clinic | None) -> list[str]:
-    """The fields that an invoice lacks, as NEEDED names them."""
-    if clinic is None:
-        return list(NEEDED)
-    return [
-        field
-        for field in NEEDED
-        if not getattr(clinic, field) and not (field in _EITHER and getattr(clinic, _EITHER[field]))
-    ]
 
 
 def put_clinic(connection: Connection, site: str, clinic: Clinic, by: str, at_us: int) -> None:

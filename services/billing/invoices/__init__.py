@@ -1,0 +1,1 @@
+"""Drafts that a person checks, invoices with gapless numbers, their cancellation."""

@@ -1,0 +1,137 @@
+"""Drafts: open charges put together, by hand or because their time has come."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.billing.charges import store as charges
+from services.billing.charges.models import Case, Charge
+from services.billing.errors import Conflict, NotFound, said
+from services.billing.invoices.models import Draft, DraftChange, Said, Why
+from services.billing.invoices.tables import DRAFTED, DRAFTS
+
+
+def one(connection: Connection, draft: UUID, *, lock: bool = False) -> Draft:
+    """By its id. Raises NotFound."""
+    wanted = select(DRAFTS).where(DRAFTS.c.id == str(draft))
+    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().first()
+    if row is None:
+        raise said(NotFound, {"de": f"Entwurf {draft} gibt es nicht.", "en": f"there is no draft {draft}"})
+    return _draft(row)
+
+
+def listed(connection: Connection, site: str) -> list[Draft]:
+    """A site's, oldest first."""
+    wanted = select(DRAFTS).where(DRAFTS.c.site == site).order_by(DRAFTS.c.at_us, DRAFTS.c.id)
+    return [_draft(row) for row in connection.execute(wanted).mappings()]
+
+
+def by_request(connection: Connection, request: UUID) -> Draft | None:
+    """What this request made already."""
+    row = connection.execute(select(DRAFTS).where(DRAFTS.c.request == str(request))).mappings().first()
+    return None if row is None else _draft(row)
+
+
+def charges_of(connection: Connection, draft: UUID) -> list[Charge]:
+    """What stands on it, by day."""
+    wanted = select(DRAFTED.c.charge).where(DRAFTED.c.draft == str(draft))
+    return charges.of(connection, [UUID(charge) for charge in connection.execute(wanted).scalars()])
+
+
+def drafted(connection: Connection, wanted: Iterable[UUID]) -> set[UUID]:
+    """Those of these charges that wait on a draft."""
+    keys = [str(charge) for charge in wanted]
+    found = connection.execute(select(DRAFTED.c.charge).where(DRAFTED.c.charge.in_(keys))).scalars()
+    return {UUID(charge) for charge in found}
+
+
+def make(
+    connection: Connection,
+    case: Case,
+    wanted: Sequence[Charge],
+    why: Why,
+    by: str,
+    at_us: int,
+    request: UUID | None = None,
+) -> Draft:
+    """A draft of these charges; a charge waits on one draft alone (IntegrityError)."""
+    made = Draft(uuid4(), case.site, case.patient, case.id, why, Said(), by[:80], at_us, 1)
+    connection.execute(
+        insert(DRAFTS).values(
+            id=str(made.id), request=request and str(request), site=made.site, patient=str(made.patient),
+            case=str(made.case), why=why, said=made.said.model_dump(mode="json"), by=made.by, at_us=at_us,
+            revision=1,
+        )
+    )  # fmt: skip
+    put_on(connection, made.id, wanted)
+    return made
+
+
+def put_on(connection: Connection, draft: UUID, wanted: Iterable[Charge]) -> None:
+    """Let these wait on the draft, too."""
+    rows = [{"charge": str(charge.id), "draft": str(draft)} for charge in wanted]
+    if rows:
+        connection.execute(insert(DRAFTED), rows)
+
+
+def grow(connection: Connection, draft: Draft, wanted: Sequence[Charge]) -> None:
+    """The same, so that whoever looks at it is told that it changed."""
+    put_on(connection, draft.id, wanted)
+    _revise(connection, draft)
+
+
+def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_us: int) -> None:
+    """What a person makes of it: changed lines are charged anew, left out ones stay open. Raises Conflict."""
+    require_revision(draft, body.revision)
+    held = {charge.id: charge for charge in charges_of(connection, draft.id)}
+    for changed in body.lines:
+        charge = held.get(changed.charge)
+        if charge is None:
+            raise said(
+                NotFound,
+                {
+                    "de": f"Leistung {changed.charge} steht nicht auf diesem Entwurf.",
+                    "en": f"charge {changed.charge} is not on this draft",
+                },
+            )
+        told = changed.model_dump(exclude={"charge", "leave_out"}, exclude_none=True)
+        if changed.leave_out or told:
+            connection.execute(delete(DRAFTED).where(DRAFTED.c.charge == str(charge.id)))
+        if told and not changed.leave_out:
+            put_on(connection, draft.id, [charges.replace(connection, charge, told, by, at_us)])
+    words = Said.model_validate(body.model_dump(exclude={"revision", "lines"}))
+    _revise(connection, draft, said=words.model_dump(mode="json"))
+
+
+def drop(connection: Connection, draft: UUID) -> None:
+    """Away with it; its charges are open as before."""
+    connection.execute(delete(DRAFTED).where(DRAFTED.c.draft == str(draft)))
+    connection.execute(delete(DRAFTS).where(DRAFTS.c.id == str(draft)))
+
+
+def require_revision(draft: Draft, seen: int) -> None:
+    """Raises Conflict when the draft is no longer what somebody saw."""
+    if draft.revision != seen:
+        raise said(
+            Conflict,
+            {
+                "de": "Der Entwurf hat sich inzwischen geändert: bitte noch einmal ansehen.",
+                "en": "the draft has changed meanwhile: please look at it again",
+            },
+            revision=draft.revision,
+        )
+
+
+def _revise(connection: Connection, draft: Draft, **values: Any) -> None:
+    connection.execute(
+        update(DRAFTS).where(DRAFTS.c.id == str(draft.id)).values(revision=draft.revision + 1, **values)
+    )
+
+
+def _draft(row: Any) -> Draft:
+    return Draft(
+        UUID(row["id"]), row["site"], UUID(row["patient"]), UUID(row["case"]), row["why"],
+        Said.model_validate(row["said"]), row["by"], row["at_us"], row["revision"],
+    )  # fmt: skip

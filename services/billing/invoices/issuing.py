@@ -1,0 +1,201 @@
+"""From a checked draft to an invoice, and from an invoice to its cancellation.
+
+The page is made and proven outside any transaction, with the number that is next. One transaction then takes
+that number, writes the invoice and what is handed out, lets the charges stand on it and tells it. Whoever was
+overtaken makes the page anew with the next number; killed anywhere, there is neither a gap nor a double.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from broker.contract import STREAMS
+from broker.messages import ClinicEvent
+from services.billing.charges import store as charges
+from services.billing.errors import Conflict, Invalid, said
+from services.billing.invoices import checking, drafts, store
+from services.billing.invoices.checking import Checked
+from services.billing.invoices.models import Issued, ToCancel, ToIssue
+from services.billing.models import Clinic, Paper, Recipient
+from services.billing.papers.issuing import Document, document
+from services.billing.people import People, Person
+from services.kit.business.service import Office
+from services.kit.database import reading, writing
+from services.kit.moments import Now, us_of
+
+TRIES: Final = 50  # others were quicker so often, one after the other
+Make = Callable[[date, str], Paper]  # of the day and the number
+Write = Callable[[Connection, Paper, Document, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Issues the papers of one office, each with the next number of its site and year."""
+
+    office: Office
+    people: People
+    now: Now
+
+    def issue(self, draft: UUID, body: ToIssue, by: str) -> Issued:
+        """Issue a draft that somebody checked; the same request again is the same invoice.
+
+        Raises Invalid (a rule, missing data), Conflict (it changed, screening is away), NotFound.
+        """
+        with reading(self.office.engine) as connection:
+            if (made := store.by_request(connection, body.request)) is not None:
+                return made
+            held = drafts.one(connection, draft)
+            drafts.require_revision(held, body.revision)
+            checked = checking.of_draft(connection, held)
+        checking.require_issuable(checked)
+        person = self.people.required(held.patient)
+        invoice, cure = uuid4(), _cure_of(checked)
+        mine = [charge.id for charge in checked.charges]
+
+        def write(connection: Connection, paper: Paper, made: Document, counted: int) -> None:
+            drafts.require_revision(drafts.one(connection, draft, lock=True), body.revision)
+            store.add(
+                connection, paper, made, request=body.request, counted=counted, case=held.case, cure=cure,
+                charges=mine, by=by, at_us=us_of(self.now()),
+            )  # fmt: skip
+            drafts.drop(connection, draft)
+            charges.bill(connection, mine, invoice)
+            self._tell(connection, "invoice.issued", paper, cure)
+
+        def make(on: date, number: str) -> Paper:
+            return _invoice(invoice, checked, person, on, number)
+
+        return self._counted(held.site, checked.clinic, body.request, make, write)
+
+    def cancel(self, invoice: UUID, body: ToCancel, by: str) -> Issued:
+        """Take an invoice back by another one; its charges are open again. Raises Conflict, NotFound."""
+        with reading(self.office.engine) as connection:
+            if (made := store.by_request(connection, body.request)) is not None:
+                return made
+            held = store.required(connection, invoice)
+        _require_cancellable(held)
+        cancellation = uuid4()
+
+        def write(connection: Connection, paper: Paper, made: Document, counted: int) -> None:
+            _require_cancellable(store.required(connection, invoice))
+            store.add(
+                connection, paper, made, request=body.request, counted=counted, case=held.case,
+                cure=held.cure, charges=held.charges, by=by, at_us=us_of(self.now()), cancels=invoice,
+                reason=body.reason,
+            )  # fmt: skip
+            charges.unbill(connection, invoice)
+            self._tell(connection, "invoice.cancelled", held.paper, held.cure)
+
+        def make(on: date, number: str) -> Paper:
+            return held.paper.model_copy(
+                update={
+                    "id": cancellation, "kind": "cancellation", "number": number, "issued_on": on,
+                    "due_on": on, "total": -held.total, "cancels": held.number,
+                    "cancels_on": held.issued_on, "remarks": (body.reason,),
+                }
+            )  # fmt: skip
+
+        return self._counted(held.site, held.paper.clinic, body.request, make, write)
+
+    def _counted(self, site: str, clinic: Clinic, request: UUID, make: Make, write: Write) -> Issued:
+        """Make the paper with the next number and write it, again for as long as somebody is quicker."""
+        on = self.now().astimezone(ZoneInfo(clinic.zone)).date()
+        engine = self.office.engine
+        for _ in range(TRIES):
+            with reading(engine) as connection:
+                counted = store.last(connection, site, on.year) + 1
+            paper = make(on, number_of(site, on.year, counted))
+            made = document(paper)
+            try:
+                with writing(engine) as connection:
+                    if not store.take(connection, site, on.year, counted):
+                        continue
+                    write(connection, paper, made, counted)
+            except IntegrityError:
+                with reading(engine) as connection:
+                    if (found := store.by_request(connection, request)) is not None:
+                        return found
+                continue
+            self.office.outbox.woken.set()
+            with reading(engine) as connection:
+                return store.required(connection, paper.id)
+        raise _overtaken()
+
+    def _tell(self, connection: Connection, kind: str, paper: Paper, cure: UUID | None) -> None:
+        data: dict[str, Any] = {"invoice": str(paper.id), "patient": str(paper.patient.id)}
+        if cure is not None:
+            data["cure"] = str(cure)
+        event = ClinicEvent(id=uuid4(), type=kind, time=self.now(), data=data)
+        self.office.outbox.add(connection, STREAMS["invoice"], paper.site, event)
+
+
+def number_of(site: str, year: int, counted: int) -> str:
+    """What is printed: unique over all sites, counted without a gap within a site's year."""
+    return f"{site.upper()}-{year}-{counted:05d}"
+
+
+def _invoice(invoice: UUID, checked: Checked, person: Person, on: date, number: str) -> Paper:
+    told, case, clinic = checked.draft.said, checked.case, checked.clinic
+    return Paper(
+        id=invoice, number=number, site=checked.draft.site, issued_on=on,
+        due_on=on + timedelta(days=clinic.payment_days), clinic=clinic,
+        recipient=told.recipient or case.recipient or _own(person), patient=person.patient,
+        diagnosis=told.diagnosis or case.diagnosis or person.diagnosis, lines=checked.lines,
+        outlays=told.outlays, total=checked.total, remarks=told.remarks,
+    )  # fmt: skip
+
+
+def _own(person: Person) -> Recipient:
+    """The patient as whoever pays. Raises Invalid without an address."""
+    if person.recipient is None:
+        raise said(
+            Invalid,
+            {
+                "de": f"In der Akte von {person.name} fehlt die Anschrift (EN 16931 BR-11).",
+                "en": f"the file of {person.name} lacks the address (EN 16931 BR-11)",
+            },
+            missing=["recipient.address"],
+        )
+    return person.recipient
+
+
+def _cure_of(checked: Checked) -> UUID | None:
+    """The cure that every charge belongs to, if it is one."""
+    found = {charge.cure for charge in checked.charges if charge.cure is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _require_cancellable(held: Issued) -> None:
+    """Raises Conflict for a cancellation, and for an invoice that has one."""
+    if held.kind == "cancellation":
+        raise said(
+            Conflict,
+            {
+                "de": f"{held.number} ist selbst ein Storno von {held.paper.cancels}.",
+                "en": f"{held.number} is itself a cancellation of {held.paper.cancels}",
+            },
+        )
+    if held.cancelled_by is not None:
+        raise said(
+            Conflict,
+            {
+                "de": f"{held.number} ist schon storniert.", "en": f"{held.number} is cancelled already",
+            },
+            cancelled_by=str(held.cancelled_by),
+        )  # fmt: skip
+
+
+def _overtaken() -> Conflict:
+    return said(
+        Conflict,
+        {
+            "de": f"{TRIES} mal war jemand schneller mit der nächsten Rechnungsnummer: bitte noch einmal.",
+            "en": f"somebody was quicker with the next number {TRIES} times: please try again",
+        },
+    )
