@@ -15,12 +15,14 @@ from services.kit.auth.roles import PERMISSIONS, ROLES
 from services.kit.business.service import BusinessSettings
 from services.kit.settings import Settings, described
 from services.scheduler.settings import SchedulerSettings
+from services.screening import review
 from services.screening.settings import ScreeningSettings
 from services.telemetry.settings import TelemetrySettings
 
 DOCS = Path(__file__).parent.parent / "docs"
 OPERATIONS = DOCS / "operations.md"
 ACCESS = DOCS / "access.md"
+SCREENING = DOCS / "screening.md"
 READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("every service", Settings),
     ("gateway", ControllerSettings),
@@ -90,9 +92,15 @@ def current_access(text: str) -> str:
     return with_part(with_part(text, "roles", purposes_table()), "permissions", roles_table())
 
 
+def current_screening(text: str) -> str:
+    """The page on screening as it should be."""
+    return with_part(text, "review", review.table())
+
+
 def main() -> None:
     """Write the pages anew."""
-    for page, write in ((OPERATIONS, current), (ACCESS, current_access)):
+    pages = ((OPERATIONS, current), (ACCESS, current_access), (SCREENING, current_screening))
+    for page, write in pages:
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 

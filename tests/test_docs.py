@@ -55,6 +55,14 @@ def test_the_roles_on_the_page_about_access_are_those_that_services_judge_by():
     assert all(permission in PERMISSIONS for role in ROLES.values() for permission in role.permissions)
 
 
+def test_what_a_clinician_must_review_is_on_the_page_about_screening():
+    """A number that is ours must not look like one of a paper's."""
+    page = reference.SCREENING.read_text(encoding="utf-8")
+    assert reference.current_screening(page) == page
+    for words in ("our own wording", "NDI: change that matters", "`pregnancy` holds", "after session 3"):
+        assert words in page
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_on_the_operations_page(name):
     """A number without a meaning cannot be watched."""

@@ -43,6 +43,7 @@ class Gate(_Row):
     after: int
     suspends: bool
     unless: Literal["", "improved"]
+    origin: Literal["order", "proposal"]
 
 
 @cache

@@ -36,6 +36,7 @@ class Kind(_Row):
     """What happened."""
 
     id: str
+    origin: Literal["order", "proposal"]
     lumbar: int
     cervical: int
     source: str

@@ -38,9 +38,12 @@ class Instrument(_Row):
     steps: int
     most_missing: int
     missing_source: str
+    missing_origin: Literal["paper", "proposal"]
+    wording_origin: Literal["paper", "proposal"]
     matters_share_of_baseline: float | None = None
     matters_points: float | None = None
     matters_source: str
+    matters_origin: Literal["paper", "proposal"]
     sections: tuple[Section, ...]
 
     def score(self, answers: Mapping[str, int]) -> float | None:
