@@ -195,13 +195,16 @@ def test_the_list_says_why_somebody_cannot_be_confirmed(clinic, panel):
         clinic.entry(patient=suspended), clinic.entry(patient=free, cleared=False),
         clinic.entry(patient=free, prescription=None, person=None), clinic.entry(patient=uuid4(), in_h=-20.0),
     ]  # fmt: skip
+    over = {"clearance": clinic.token(NOW - timedelta(days=3), free)}
+    rows.append(clinic.entry(patient=free).model_copy(update=over))
     clinic.centre.says(*rows, suspended=[suspension(suspended, reason="consent")])
     shown = {row["appointment"]: row for row in panel.get("/bed-01/worklist")["appointments"]}
-    assert len(shown) == 3
+    assert len(shown) == 4
+    assert "die Freigabe endete" in shown[str(rows[4].appointment)]["state"]["de"]
     said = [shown[str(row.appointment)]["state"]["de"] for row in rows[:3]]
     assert "die Einwilligung wurde widerrufen" in said[0]
     assert said[1:] == [
-        "keine gültige Freigabe",
+        "keine gültige Freigabe: die Aufnahme erteilt sie",
         "noch keine Verordnung: die nächste wird ärztlich bestätigt",
     ]
     for row in rows:

@@ -29,7 +29,13 @@ _NO_PRESCRIPTION: Final = Words(
     "no prescription yet: a clinician confirms the next one",
     "noch keine Verordnung: die nächste wird ärztlich bestätigt",
 )
-_NO_CLEARANCE: Final = Words("no clearance in force", "keine gültige Freigabe")
+_NO_CLEARANCE: Final = Words(
+    "no clearance in force: screening gives one", "keine gültige Freigabe: die Aufnahme erteilt sie"
+)
+_ENDED: Final = Words(
+    "the clearance ended {until}: screening gives a new one",
+    "die Freigabe endete {until}: die Aufnahme erteilt eine neue",
+)
 _CLEARED: Final = Words("cleared until {until}", "freigegeben bis {until}")
 _CLEARED_IF: Final = Words(
     "cleared until {until}, with conditions: {conditions}",
@@ -153,7 +159,10 @@ class TodaysList:
         if entry.clearance is None:
             return _NO_CLEARANCE
         try:
-            require_in_time(self._clearance(entry), self._clocks)
+            clearance = self._clearance(entry)
+            if self._clocks.now()[0] >= clearance.valid_until.timestamp():
+                return _ENDED.format(until=_clock(clearance.valid_until))
+            require_in_time(clearance, self._clocks)
         except ClearanceError as error:
             return Words(error.message, error.german)
         return None

@@ -7,6 +7,19 @@ export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
+const LOCALE = language === "de" ? "de-DE" : "en-GB";
+const MOMENT = /(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}) UTC/g;
+
+/** A text of the gateway with its times as the clock on the wall has them: of today the time alone. */
+export function local(text) {
+  return text.replace(MOMENT, (_, day, time) => {
+    const at = new Date(`${day}T${time}:00Z`);
+    const today = at.toDateString() === new Date().toDateString();
+    const date = today ? {} : { day: "numeric", month: "long", year: "numeric" };
+    return at.toLocaleString(LOCALE, { ...date, hour: "2-digit", minute: "2-digit", hour12: false });
+  });
+}
+
 /** POST and answer the body; throws an Error whose `message` is for a person, with `status` and `refusals`. */
 export async function post(path, body, options = {}) {
   let answer;
@@ -22,7 +35,7 @@ export async function post(path, body, options = {}) {
   }
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
-  const error = new Error((language === "de" && found.detail_de) || found.detail || texts.no_answer);
+  const error = new Error(said(found) || texts.no_answer);
   error.refusals = found.refusals ?? [];
   error.status = answer.status;
   throw error;
@@ -37,7 +50,7 @@ export async function get(path) {
 
 /** What an answer says in the page's language. */
 export function said(answer) {
-  return (language === "de" && answer.detail_de) || answer.detail || "";
+  return local((language === "de" && answer.detail_de) || answer.detail || "");
 }
 
 const RETRY_MS = [200, 500, 1000, 2000];

@@ -14,6 +14,7 @@ const NUMBER_MS = 160; // a person cannot read faster
 const SECONDS = 30;
 const COUNTER_SPAN_N = 80;
 const STEP_OF = { idle: 0, ready: 1, done: 3, stopped: 3, fault: 3 };
+const SETTLED = new Set(["idle", "ready"]); // what became of the last STOP is of the patient before
 const NOT_SUSPENDED = ["switch-test", "start", "resume", "change"]; // nothing that would be refused is offered
 const SYMBOLS = { high: "***", medium: "**", low: "*" };
 const byId = (id) => document.getElementById(id);
@@ -115,7 +116,7 @@ function showFrame(frame) {
   put("tension", tensionText(frame.tension_n.at(-1)));
   put("target", whole(frame.target_n.at(-1)));
   put("counter", whole(frame.residual_n.at(-1)));
-  put("ceiling", frame.ceiling_n ? whole(frame.ceiling_n) : "--");
+  put("ceiling", frame.ceiling_n && frame.phase !== "idle" ? whole(frame.ceiling_n) : "--");
   const treated = state.session !== null && frame.phase !== "idle";
   put("remaining", treated ? clock(frame.remaining_s) : "--");
   put("cycle", treated && frame.cycle ? cycles(frame) : "--");
@@ -145,8 +146,9 @@ function cycles({ cycle, remaining_s, peak_n }) {
   return fill(texts.cycle_of, { cycle, total: cycle + Math.max(0, Math.floor(remaining_s / length)) });
 }
 
-function showLimits({ ceiling_n, peak_n, base_n }) {
-  if (!ceiling_n) return;
+function showLimits({ ceiling_n, peak_n, base_n, phase }) {
+  if (phase === "idle") sweep.set(0, { limits: [] }); // those were of the patient before
+  if (!ceiling_n || phase === "idle") return;
   const limits = [{ value: ceiling_n, label: `${texts.ceiling} ${whole(ceiling_n)} N`, color: "--limit" }];
   if (peak_n) limits.push({ value: peak_n, label: `${texts.peak} ${whole(peak_n)} N`, kind: "target", side: "left", color: "--strong-line" });
   if (base_n) limits.push({ value: base_n, label: `${texts.base} ${whole(base_n)} N`, kind: "target", side: "left", color: "--strong-line" });
@@ -196,6 +198,7 @@ function showAlarms(alarms) {
 }
 
 function showState() {
+  if (panel.dataset.phase !== state.phase && SETTLED.has(state.phase)) byId("stop-note").textContent = texts.stop_key;
   panel.dataset.phase = state.phase;
   showAlarms(state.alarms);
   byId("mains").hidden = state.mains;
@@ -244,12 +247,12 @@ function showActions() {
   else shown.delete("switch-test");
   if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latched)) shown.delete("reset");
   if (!state.heat.allowed) shown.delete("heat");
-  if (state.adverse) shown.add("adverse");
   if (state.suspension) for (const refused of NOT_SUSPENDED) shown.delete(refused); // the notice says why
   const actions = byId("actions");
   const redraw = () => {
     for (const button of actions.children) button.hidden = !shown.has(button.dataset.action);
     actions.querySelector('[data-action="start"]').disabled = !tilted();
+    byId("adverse").hidden = !state.adverse;
   };
   // To the group, never to another button: a key that is held down must not do what nobody meant.
   keepFocus(actions, redraw, () => actions);
@@ -365,7 +368,7 @@ async function stop() {
   }
 }
 
-for (const button of byId("actions").children) {
+for (const button of [...byId("actions").children, byId("adverse")]) {
   button.addEventListener("click", () => whenSignedIn(() => DO[button.dataset.action]()));
 }
 byId("stop").addEventListener("click", stop);

@@ -1,11 +1,11 @@
 // Today's list at a free bed, who of it lies here, and what the centre has told of a patient.
 import { keepFocus } from "/kit/focus.js";
-import { fill, get, language, texts } from "./api.js";
+import { fill, get, language, local, texts } from "./api.js";
 import { ask, painOf } from "./dialogs.js";
 
 const LOOK_MS = 3000;
 const byId = (id) => document.getElementById(id);
-const inWords = (text) => text?.[language] ?? "";
+const inWords = (text) => local(text?.[language] ?? "");
 let bed = { path: "", act: async () => {}, signedIn: () => null };
 let phase = "";
 let drawn = "";
