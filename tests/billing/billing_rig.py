@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID, uuid4
 
+import migrated
 from access import somebody
 from asgi_client import Client
 from sqlalchemy import func, select
@@ -90,6 +91,7 @@ class BillingRig:
             "data": directory, "business_database_url": url, "screening_url": self.screening.url, **settings,
         }  # fmt: skip
         self.settings = BillingSettings(**given)
+        migrated.begin(self.settings.database("billing"), PACKAGE)
         self.office = open_office("billing", PACKAGE, TABLES, self.settings)
         self.engine = self.office.engine
         self.people = People(self.settings)

@@ -8,6 +8,8 @@ rig.cookies("ada", address)                 # for Playwright: context.add_cookie
 
 from typing import Any
 
+import migrated
+
 from services.console.accounts.accounts import Accounts, Opened
 from services.console.accounts.models import User
 from services.console.errors import UnknownUser
@@ -22,6 +24,7 @@ class AccountRig:
     """People and sign-ins written straight into a console's database, whether the console runs or not."""
 
     def __init__(self, url: str, *, secure: bool = False) -> None:
+        migrated.begin(url, "services.console")
         self.store = Store(url)
         self.accounts = Accounts(self.store, secure=secure)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import migrated
 from asgi_client import Client
 from console.account_rig import AccountRig
 from console.samples import BOOT, Clock, block
@@ -21,6 +22,7 @@ class RoomRig:
     def __init__(self, directory, **settings):
         (directory / "console").mkdir(exist_ok=True)
         settings = ConsoleSettings(data=directory, **settings)
+        migrated.begin(settings.database, "services.console")
         self.live = Live(Clock())
         self.live.broker(up=True)
         self.console = Console(self.live, Remote(None), settings, Store(settings.database))

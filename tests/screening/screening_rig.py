@@ -1,5 +1,6 @@
 """Screening in this process: its database, its API asked in anybody's role, what it would tell on the bus."""
 
+import migrated
 from access import somebody
 from asgi_client import Client
 from sqlalchemy import func, select
@@ -27,7 +28,9 @@ class ScreeningRig:
         self.directory = directory
         self.keys = tokens.ensure_keys(directory)
         given = {"data": directory, "business_database_url": url, **settings}
-        self.office = open_office("screening", PACKAGE, TABLES, ScreeningSettings(**given))
+        wanted = ScreeningSettings(**given)
+        migrated.begin(wanted.database("screening"), PACKAGE)
+        self.office = open_office("screening", PACKAGE, TABLES, wanted)
         self.engine = self.office.engine
         self.handlers = handlers(self.office)
         self.app = http.create_app(
