@@ -30,7 +30,7 @@ from services.kit.runfile import Run, load, read_json, write_private
 from services.kit.therapy.prescription import check_document
 
 WHO: Final = Principal(
-    "demo-clinic", "Demo clinic", (Grant("administrator"), Grant("clinician"), Grant("reception"))
+    "demo-clinic", "Example data", (Grant("administrator"), Grant("clinician"), Grant("reception"))
 )
 FILE_FIELDS: Final = (
     "family_name", "given_name", "birth_date", "sex", "insurance", "body_weight_kg", "body_height_cm",

@@ -16,6 +16,7 @@ from services.console.occurrences import Acknowledged, Occurrence
 from services.console.texts import TEXTS
 from services.kit import formats
 from services.kit.bidi import in_sentence
+from services.kit.catalogues import counted
 from services.kit.moments import instant_of
 from services.kit.pages import Language
 from services.kit.words import PRIORITIES, PRIORITY_SYMBOLS
@@ -140,7 +141,7 @@ def header(live: Live, beds: list[dict[str, Any]], now: float, language: Languag
         "more_text": TEXTS["alarm_all"][language].format(count=len(found)) if len(found) > SHOWN else "",
         "worst": max((row["priority"] for row in found), key=SEVERITY.__getitem__, default=None),
         "signal": found[0]["priority"] if found and not found[0]["acknowledged"] else None,
-        "beds": TEXTS["beds_line"][language].format(beds=len(beds), session=session, lost=lost),
+        "beds": counted(TEXTS, "beds_line", len(beds), language, session=session, lost=lost),
         "broker_up": live.broker_up,
         "broker_text": "" if live.broker_up else TEXTS["broker_down"][language].format(age=age),
     }

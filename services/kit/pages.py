@@ -70,7 +70,9 @@ class Pages:
     """Renders templates with the reader's language and theme in reach.
 
     Templates see ``t`` (texts), ``language``, ``theme``, ``here`` (this page's path), ``address`` (the path
-    with its query, for the switches), ``link(page=2)`` (this page with another query), the filters of
+    with its query, for the switches), ``link(page=2)`` (this page with another query), ``counted("apply",
+    3)`` (a text in its form for
+    so many), the filters of
     ``formats`` and ``bidi`` and what the route passes.
     """
 
@@ -108,6 +110,7 @@ class Pages:
                 here=request.url.path,
                 address=_address(request),
                 link=partial(_changed, request),
+                counted=partial(_counted, self._texts[language]),
                 **context,
             )
         )
@@ -141,6 +144,11 @@ def own_path(address: str) -> str:
         return "/"
     safe = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
     return address if safe and not address.startswith("//") else "/"
+
+
+def _counted(texts: dict[str, str], name: str, count: int, **values: Any) -> str:
+    """As ``catalogues.counted``, in the page's language."""
+    return texts[f"{name}_one" if count == 1 else name].format(count=count, **values)
 
 
 def _address(request: Request) -> str:

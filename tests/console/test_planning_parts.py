@@ -27,14 +27,19 @@ def appointment(number, begin, *, device="bed-01", state="booked", cleared=True,
     return Appointment.of(row, SITE, {}, {})
 
 
-def stages(appointments, now, *, in_session=("bed-01",), suspended=()):
-    """Appointment to how far it is."""
+def rows_at(appointments, now, *, in_session=("bed-01",), suspended=(), region=None):
+    """The board at that time."""
     beds = {
-        name: Bed(name, "", "", "hold", "pull", in_session=True, remaining="12:00") for name in in_session
+        name: Bed(name, "", "", "hold", "pull", in_session=True, remaining="12:00", region=region)
+        for name in in_session
     }
     at = datetime.combine(DAY, datetime.strptime(now, "%H:%M").time())  # noqa: DTZ007  (a wall clock's)
-    found = board.rows(appointments, beds, board.suspended_of(suspended), at, "en")
-    return {row.appointment.id: (row.stage, list(row.warnings)) for row in found}
+    return board.rows(appointments, beds, board.suspended_of(suspended), at, "en")
+
+
+def stages(*asked, **more):
+    """Appointment to how far it is."""
+    return {row.appointment.id: (row.stage, list(row.warnings)) for row in rows_at(*asked, **more)}
 
 
 def test_whoever_is_nearest_in_time_lies_on_a_bed_that_pulls():
@@ -42,6 +47,17 @@ def test_whoever_is_nearest_in_time_lies_on_a_bed_that_pulls():
     rows = [appointment(1, "09:00"), appointment(2, "10:00"), appointment(3, "09:00", device="bed-02")]
     found = {name: stage for name, (stage, _) in stages(rows, "09:10").items()}
     assert found == {"a1": "on_bed", "a2": "expected", "a3": "expected"}
+
+
+def test_what_a_bed_says_of_its_session_stands_beside_nobody_elses_name():
+    """The desk would read the next patient's remaining minutes off the one who lies there now."""
+    rows = [appointment(1, "09:00"), appointment(2, "10:00"), appointment(3, "08:00", state="completed")]
+    found = {row.appointment.id: (row.shows_bed, row.is_other) for row in rows_at(rows, "09:10")}
+    assert found == {"a1": (True, False), "a2": (False, True), "a3": (False, False)}
+    free = {row.appointment.id: row.is_other for row in rows_at(rows, "09:10", in_session=())}
+    assert not any(free.values())
+    neck = [(row.stage, row.is_other) for row in rows_at(rows, "09:10", region="cervical")]
+    assert neck[1:] == [("expected", True), ("expected", True)]
 
 
 def test_who_is_done_does_not_lie_on_the_bed_and_who_is_late_is_seen():

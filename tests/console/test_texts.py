@@ -13,6 +13,7 @@ from services.console import context
 from services.console.texts import TEXTS as CONSOLE
 from services.controller.panel.texts import TEXTS as PANEL
 from services.kit import words
+from services.kit.catalogues import counted
 from services.kit.pages import LANGUAGES, accepted, own_path
 
 ROOT = Path(__file__).parents[2] / "services"
@@ -102,3 +103,14 @@ def test_the_browsers_language_is_taken_where_it_is_ours(header, language):
 def test_the_language_switch_leads_nowhere_else(address, safe):
     """An open redirect lends our address to somebody's trap."""
     assert own_path(address) == safe
+
+
+def test_one_is_said_as_one_in_both_languages():
+    """'Move 1 appointments' is read as a fault of the plan."""
+    said = [
+        counted(CONSOLE, "replanning_apply", count, language) for language in LANGUAGES for count in (1, 2)
+    ]
+    assert sorted(said) == sorted(
+        ["1 Termin verschieben", "2 Termine verschieben", "Move 1 appointment", "Move 2 appointments"]
+    )
+    assert counted(CONSOLE, "beds_line", 1, "en", session=0, lost=0).startswith("1 bed ")

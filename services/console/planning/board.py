@@ -34,6 +34,7 @@ class Bed:
     tone: str
     in_session: bool
     remaining: str
+    region: str | None = None  # of the session that runs there
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,16 @@ class BoardRow:
         return TONES.get(self.stage, "plain")
 
     @property
+    def is_other(self) -> bool:
+        """Whether the session that runs on its bed is another's: what the bed says is not of this one."""
+        return bool(self.bed and self.bed.in_session) and self.stage in ("expected", "overdue")
+
+    @property
+    def shows_bed(self) -> bool:
+        """Whether what the bed says now is about this one: they lie there, or the bed waits for them."""
+        return bool(self.bed) and not self.is_over and not self.is_other
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is to be done any more."""
         return self.stage in ("completed", "missed", "cancelled")
@@ -67,6 +78,7 @@ def bed_of(live: Live, site: str, device: str, language: Language) -> Bed | None
     return Bed(
         device, f"/beds/{device}?site={site}", tile["phase_name"] if tile["fresh"] else tile["link_text"],
         tile["phase"], tile["tone"], tile["in_session"] and tile["fresh"], tile["remaining"],
+        found.state.region if found.state else None,
     )  # fmt: skip
 
 
@@ -123,12 +135,13 @@ def untreatable(appointment: Appointment, suspended: Suspended, language: Langua
 
 
 def _lying(appointments: Sequence[Appointment], beds: dict[str, Bed | None], now: datetime) -> set[str]:
-    """Of each bed where a session runs, the open appointment that is nearest: a bed tells no patient."""
+    """Of each bed where a session runs, the nearest open one of its region: a bed tells no patient."""
     found = set()
     for device, bed in beds.items():
         near = [
             it for it in appointments
             if it.device == device and it.state in OPEN and it.starts_at - EARLY <= now <= it.ends_at + LATE
+            and bed and bed.region in (None, it.region)
         ]  # fmt: skip
         if bed and bed.in_session and near:
             found.add(min(near, key=lambda it: abs(it.starts_at - now)).id)

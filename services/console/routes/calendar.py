@@ -1,6 +1,6 @@
 """The calendar by device and by therapist, and what its page asks while an appointment is dragged."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -90,7 +90,8 @@ async def _shown(console: Console, request: Request, who: Principal, site: Site,
         tabs=tabs(who, site.name), site=site, sites=offered(console, who), asked=asked, hours=hours,
         columns=columns, choices=resources.named(asked.by), turns=_turns(asked),
         heading=_heading(asked, language),
-        now_row=_now(site, asked, hours), snap=grid.SNAP_MIN // grid.STEP_MIN, step_min=grid.STEP_MIN,
+        now_row=_now(site, asked, hours),
+        start_row=_start(site, asked, hours), snap=grid.SNAP_MIN // grid.STEP_MIN, step_min=grid.STEP_MIN,
         may_move=who.may("appointments.write", site.name), reasons=REASONS,
         words={name: TEXTS[name][language] for name in SCRIPT_TEXTS},
     )  # fmt: skip
@@ -114,6 +115,18 @@ def _now(site: Site, asked: Asked, hours: grid.Hours) -> float | None:
     now = site.now().replace(tzinfo=None)
     row = hours.row(now.date(), now)
     return row if now.date() in asked.all_days() and 0 < row < hours.rows else None
+
+
+def _start(site: Site, asked: Asked, hours: grid.Hours) -> int:
+    """The row that a day without the present begins to be shown at: when the site opens; of one that never
+    closes, the hour that it is now.
+    """
+    opens = [
+        grid.clock_on(day, spans[0][0]) for day in asked.all_days() if (spans := week.opening_of(site, day))
+    ]
+    rows = [hours.row(at.date(), at) for at in opens if at.time() > time()]
+    now = site.now().replace(tzinfo=None)
+    return int(min(rows) if rows else hours.row(now.date(), now))
 
 
 def _add_moves(routes: APIRouter, console: Console) -> None:

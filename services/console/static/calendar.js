@@ -278,9 +278,19 @@ function prepare() {
   frame.addEventListener("pointerdown", onDown);
 }
 
+/** Scroll to the hour of this row, below the columns' titles. */
+function showFrom(row) {
+  const hours = [...frame.querySelectorAll(".cal-hours [data-row]")].filter((it) => Number(it.dataset.row) <= row);
+  const title = frame.querySelector(".cal-title");
+  if (hours.length < 2 || !title) return;
+  frame.scrollTop += hours.at(-1).getBoundingClientRect().top - title.getBoundingClientRect().bottom;
+}
+
 for (const field of document.querySelectorAll("[data-submits]")) field.addEventListener("change", () => field.form.requestSubmit());
 if (frame) {
   prepare();
-  frame.querySelector(".cal-now")?.scrollIntoView({ block: "center" });
+  const now = frame.querySelector(".cal-now");
+  if (now) now.scrollIntoView({ block: "center" });
+  else showFrom(Number(frame.dataset.start));
 }
 start();
