@@ -32,6 +32,7 @@ class Applied:
 
     outage: str
     left: int
+    moved: int
 
     def row(self, resources: Resources) -> Mapping[str, Any] | None:
         """The outage as the site knows it; none where none was entered, or it is lifted."""
@@ -44,12 +45,18 @@ def router(console: Console) -> APIRouter:
 
     @routes.get("/replanning")
     async def form(
-        request: Request, who: Planner, site: str = "", done: str = "", outage: str = "", left: int = 0
+        request: Request,
+        who: Planner,
+        site: str = "",
+        done: str = "",
+        outage: str = "",
+        left: int = 0,
+        moved: int = 0,
     ) -> Response:
         """What is out, and when; what was done before."""
         place = await site_of(console, who, site, "plan.replan")
         typed = {name: request.query_params.get(name, "")[:60] for name in TYPED}
-        applied = Applied(outage[:40], left) if done == "applied" else None
+        applied = Applied(outage[:40], left, moved) if done == "applied" else None
         return await _shown(console, request, who, place, typed, applied=applied)
 
     @routes.post("/replanning")
@@ -85,6 +92,7 @@ def router(console: Console) -> APIRouter:
             "done": "applied",
             "outage": done["outage"] or "",
             "left": len(done["left"]),
+            "moved": len(done["moved"]),
         }
         return RedirectResponse(f"/replanning?{urlencode(told)}", 303)
 

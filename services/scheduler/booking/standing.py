@@ -45,7 +45,7 @@ WORDS: Final[Mapping[str, tuple[Text, Text]]] = {  # how it stands, and what wou
         },
     ),
     "waiting": (
-        {"de": "Noch nicht freigegeben: es fehlt {lacks}", "en": "Not cleared yet: {lacks} missing"},
+        {"de": "Noch nicht freigegeben: es fehlt {lacks}", "en": "Not cleared yet, still missing: {lacks}"},
         {
             "de": "Gebucht werden darf; ohne Freigabe startet an der Liege keine Sitzung",
             "en": "It may be booked; without a clearance no session starts at the bed",
