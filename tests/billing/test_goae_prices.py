@@ -47,6 +47,12 @@ def test_known_amounts_come_out_to_the_cent(number, factor, amount):
     assert found.verdict == "fine"
 
 
+def test_half_a_cent_is_made_up():
+    """8000 points at 6.25, under an agreement, are 291436.5 cents: the law makes halves up, not even."""
+    half = pricing.amount(8000, GOAE.point_value_ct, Decimal("6.25"))
+    assert (half, half_up(8000 * POINT_VALUE * Fraction("6.25"))) == (Decimal("2914.37"), Decimal("2914.37"))
+
+
 def test_every_item_at_every_usual_factor_is_rounded_once_and_half_up():
     """The oracle uses whole fractions only, so that no decimal context can err in the same way."""
     for item in GOAE.items.values():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.billing.errors import Invalid
 from services.billing.goae import catalogue, charges, rulebook, rules, tariffs
-from services.billing.goae.ledger import months_after
+from services.billing.goae.ledger import Ledger, months_after
 from services.billing.goae.lines import Line
 
 DAY = dt.date(2026, 11, 2)
@@ -183,6 +183,9 @@ def test_a_whole_cure_with_its_first_consultation_breaks_no_rule():
         ("516", {"amount": "3.78"}, "amount", "forbidden"),
         ("516", {"amount": "7.58", "count": 2}, "amount", None),
         ("9999", {}, "number", "forbidden"),
+        ("A516", {}, "number", "forbidden"),
+        ("516a", {}, "number", "forbidden"),
+        ("250a", {}, "number", None),
         ("K2", {}, "number", "note"),
         ("75", {}, "75-detailed", "note"),
         ("3", {}, "3-duration", "note"),
@@ -273,6 +276,16 @@ def test_every_row_is_a_rule_of_its_own_with_the_words_of_the_law():
     for rule in RULES.values():
         general = "Allgemeine Bestimmungen" in rule.row.paragraph or rule.row.paragraph.startswith("§")
         assert general or any(rule.row.sentence in text for text in texts), rule.row.id
+
+
+def test_a_rule_that_begins_some_day_says_nothing_of_services_before_it():
+    """A decree may change one sentence: a row then ends, and another begins."""
+    ends = dt.date(2026, 11, 3)
+    rule = RULES["5-beside"]
+    until = rulebook.Rule(rule.row.model_copy(update={"until": ends}), rule.numbers, rule.others)
+    lines = [line("5"), line("7"), line("5", 1), line("7", 1)]
+    found = list(rules._of_rule(until, Ledger(GOAE, lines, ())))
+    assert [(one.verdict, one.lines) for one in found] == [("forbidden", (0, 1))]
 
 
 def test_what_stands_against_a_number_is_known_before_it_is_charged():

@@ -2,6 +2,7 @@
 "entsprechend", the amount that the factor gives.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -28,6 +29,7 @@ _SENTENCES: Final = {
     "number": "Die Rechnung muß insbesondere enthalten: … 2. bei Gebühren die Nummer und die Bezeichnung der "
     "einzelnen berechneten Leistung …",
 }
+_MARKED: Final = re.compile(r"(?:A([0-9]+)|([0-9]+)[aA])")  # how some write an analogue service
 _Told = tuple[str, Verdict, str, str, str]  # rule, verdict, paragraph, German, English
 
 
@@ -83,6 +85,9 @@ def _unknown(line: Line, schedule: Catalogue) -> _Told:
     """A number that the catalogue is known to lack cannot be judged; one that nobody knows forbids."""
     gap = schedule.gap(line.number)
     number = tidy(line.number)
+    marked = _MARKED.fullmatch(number)
+    if marked and schedule.has(marked[1] or marked[2]):
+        return _told("number", "forbidden", "§ 12 Abs. 4 GOÄ", _marked(number, marked[1] or marked[2]))
     if gap is None:
         text: Text = {
             "de": f"Nr. {number} steht nicht im Verzeichnis {schedule.name}.",
@@ -94,6 +99,15 @@ def _unknown(line: Line, schedule: Catalogue) -> _Told:
         "en": f"number {number} is not covered and stays unchecked: {gap['en']}",
     }
     return _told("number", "note", "§ 12 Abs. 2 Nr. 2 GOÄ", text)
+
+
+def _marked(number: str, meant: str) -> Text:
+    return {
+        "de": f"Nr. {number}: Ein Buchstabe kennzeichnet keine analoge Leistung; nötig sind Nummer {meant}, "
+        f"eine verständliche Beschreibung und „entsprechend“.",
+        "en": f"number {number}: a letter does not mark an analogue service; number {meant}, a description "
+        f"in plain words and “entsprechend” are needed",
+    }
 
 
 def _analogue(number: str) -> Text:
