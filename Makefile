@@ -15,7 +15,7 @@ demo: ## beds of two clinics in a browser; Ctrl-C ends it
 	@scripts/setup runtime
 	@.venv/bin/spondyl up --demo --data "$(DATA)"
 
-test: setup lint ## lint and every test of CI
+test: setup ## lint and every test of CI
 	@scripts/test
 
 lint: setup ## ruff, mypy, import rules, committed contract
