@@ -47,3 +47,14 @@ class Invalid(SpondylError):  # noqa: N818  (the same)
         super().__init__(message)
         self.words = words
         self.more = more or {}  # beside the detail in the answer: which field is wrong, and why
+
+
+def both(english: str, german: str) -> tuple[str, Text]:
+    """A refusal's message with its words, as the errors take them; a sentence where the German is one."""
+    is_sentence = german.endswith(".")
+    return english, {"de": german, "en": f"{english[0].upper()}{english[1:]}." if is_sentence else english}
+
+
+def conflict(english: str, german: str) -> Conflict:
+    """The same as a Conflict."""
+    return Conflict(*both(english, german))

@@ -18,7 +18,7 @@ from services.screening.clearance.models import Given, Signed, Suspension
 from services.screening.clearance.suspension import close, suspend, tell
 from services.screening.clearance.words import REGION_WORDS, reasons
 from services.screening.consent import store as consents
-from services.screening.errors import Conflict, Invalid, NotFound
+from services.screening.errors import Conflict, Invalid, NotFound, both
 from services.screening.rules import store as decisions
 from services.screening.rules.decision import Decision
 
@@ -115,7 +115,7 @@ def restore(
     due = _reviews_due(connection, ids)
     chosen = [_restorable(known, one, due) for one in dict.fromkeys(suspensions)]
     if not chosen:
-        raise Invalid(*_both("no suspension is named", "keine Aussetzung ist genannt"))
+        raise Invalid(*both("no suspension is named", "keine Aussetzung ist genannt"))
     signed = Signed(by.account, by.name, words, datetime.now(UTC))
     for found in chosen:
         close(office, connection, found, signed)
@@ -188,11 +188,11 @@ def signed_words(reason: str) -> str:
     words = reason.strip()
     if not words or "\0" in words:
         raise Invalid(
-            *_both("a signature needs a reason in words", "eine Unterschrift braucht eine Begründung")
+            *both("a signature needs a reason in words", "eine Unterschrift braucht eine Begründung")
         )
     if len(words) > MOST_REASON:
         raise Invalid(
-            *_both(
+            *both(
                 f"the reason has {len(words)} characters: at most {MOST_REASON}",
                 f"die Begründung hat {len(words)} Zeichen: höchstens {MOST_REASON}",
             )
@@ -210,7 +210,7 @@ def _require(office: Office, connection: Connection, patient: UUID, region: str,
     place = REGION_WORDS[region]
     german = {"given": "nicht erteilt", "restored": "nicht wiederhergestellt"}[verb]
     raise Conflict(
-        *_both(
+        *both(
             f"the clearance for the {place['en']} is not {verb}: {listed['en']}",
             f"die Freigabe für die {place['de']} wird {german}: {listed['de']}",
         )
@@ -228,18 +228,18 @@ def _restorable(known: dict[UUID, Suspension], one: UUID, due: set[str]) -> Susp
     found = known.get(one)
     if found is None:
         raise NotFound(
-            *_both(f"no suspension {one} of this patient", f"keine Aussetzung {one} dieses Patienten")
+            *both(f"no suspension {one} of this patient", f"keine Aussetzung {one} dieses Patienten")
         )
     if found.restored is not None:
         raise Conflict(
-            *_both(
+            *both(
                 f"{found.restored.name} has restored this suspension already",
                 f"{found.restored.name} hat diese Aussetzung schon aufgehoben",
             )
         )
     if reasons()[found.reason].restored_by == "gate" and found.subject in due:
         raise Conflict(
-            *_both(
+            *both(
                 "this suspension ends with the signature of its review",
                 "diese Aussetzung endet mit der Unterschrift ihrer Zwischenprüfung",
             )
@@ -308,10 +308,6 @@ class _Signer:
 
     account: str
     name: str
-
-
-def _both(english: str, german: str) -> tuple[str, Text]:
-    return english, {"de": german, "en": english}
 
 
 _TOLD = ("clearance", "patient", "region", "token", "valid_from", "valid_until", "conditions")

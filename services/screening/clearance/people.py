@@ -6,6 +6,8 @@ from sqlalchemy import Connection
 
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
+from services.kit.business.service import Office
+from services.kit.database import reading
 from services.screening.errors import NotFound
 from services.screening.patients import store
 from services.screening.patients.models import File
@@ -39,6 +41,12 @@ def require(
     if file is None or is_hidden:
         raise unknown(patient)
     return file
+
+
+def site_of(office: Office, patient: UUID, who: Principal, permission: Permission) -> str:
+    """The site of somebody with whom this one may do this. Raises NotFound."""
+    with reading(office.engine) as connection:
+        return require(connection, patient, who, permission).site
 
 
 def unknown(patient: UUID) -> NotFound:

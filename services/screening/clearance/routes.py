@@ -105,7 +105,7 @@ def _add_giving(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/clearances", status_code=201)
     def give(patient: UUID, body: ToGive, who: Signer) -> dict[str, Any]:
         """Signs a clearance; 409 says what is missing."""
-        site = _allowed(office, patient, who)
+        site = people.site_of(office, patient, who, "clearance.sign")
         office.seen(who, "clearance.given", str(patient), site, region=body.region, days=body.days)
         with writing(office.engine) as connection:
             file = people.hold(connection, patient)
@@ -118,7 +118,7 @@ def _add_giving(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/restore")
     def restore(patient: UUID, body: ToRestore, who: Signer) -> dict[str, Any]:
         """Ends suspensions for a signed reason, and signs anew what they had suspended."""
-        site = _allowed(office, patient, who)
+        site = people.site_of(office, patient, who, "clearance.sign")
         named = " ".join(map(str, body.suspensions))
         office.seen(who, "clearance.restored", str(patient), site, suspensions=named, reason=body.reason)
         with writing(office.engine) as connection:
@@ -141,7 +141,7 @@ def _add_suspending(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/suspensions", status_code=201)
     def stop(patient: UUID, body: ToSuspend, who: Signer) -> dict[str, Any]:
         """A clinician suspends, with their words."""
-        site = _allowed(office, patient, who)
+        site = people.site_of(office, patient, who, "clearance.sign")
         words = giving.signed_words(body.detail)
         office.seen(who, "clearance.suspended", str(patient), site, region=body.region, reason=words)
         with writing(office.engine) as connection:
@@ -167,7 +167,7 @@ def _add_gates(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/gates/{number}/sign")
     def sign(patient: UUID, number: int, body: ToSign, who: Signer) -> dict[str, Any]:
         """Signs a review; what it had suspended is restored."""
-        site = _allowed(office, patient, who)
+        site = people.site_of(office, patient, who, "clearance.sign")
         office.seen(who, "gate.signed", str(patient), site, number=number, reason=body.reason)
         with writing(office.engine) as connection:
             file = people.hold(connection, patient)
@@ -177,9 +177,3 @@ def _add_gates(routes: APIRouter, office: Office) -> None:
             )  # fmt: skip
         office.outbox.woken.set()
         return {"clearances": [given.as_json() for given in made]}
-
-
-def _allowed(office: Office, patient: UUID, who: Principal) -> str:
-    """The site of somebody for whom this one may sign. Raises NotFound."""
-    with reading(office.engine) as connection:
-        return people.require(connection, patient, who, "clearance.sign").site

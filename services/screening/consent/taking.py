@@ -18,7 +18,7 @@ from services.screening.clearance.giving import go_on
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
 from services.screening.consent.words import COPIES, POINTS, SIGNERS, WITHDRAWALS
-from services.screening.errors import Conflict, Invalid, NotFound
+from services.screening.errors import Conflict, Invalid, NotFound, conflict
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
 from services.screening.rules.answers import refused
@@ -147,7 +147,7 @@ def copy(office: Office, who: Principal, patient: UUID, consent: UUID, *, how: s
     with writing(office.engine) as connection:
         found = _required(connection, patient, consent)
         if found.last("signed") is None:
-            raise _conflict("nothing has been signed yet: there is no copy to hand over",
+            raise conflict("nothing has been signed yet: there is no copy to hand over",
                             "Es ist noch nichts unterschrieben: Es gibt keine Abschrift.")  # fmt: skip
         _require_order(found, when)
         store.add_event(connection, who, found, "copied", when, {"how": how})
@@ -171,7 +171,7 @@ def withdraw(
         patients.hold(connection, counts)
         found = _required(connection, patient, consent)
         if found.state == "withdrawn":
-            raise _conflict("this consent has been withdrawn already",
+            raise conflict("this consent has been withdrawn already",
                             "Diese Einwilligung ist schon widerrufen.")  # fmt: skip
         store.add_event(connection, who, found, "withdrawn", when, {"how": how, "note": kept})
         if store.in_force(connection, counts, found.region) is None:
@@ -268,7 +268,7 @@ def _require_order(found: Consent, at: datetime) -> None:
 
 def _require_state(found: Consent, state: store.State) -> None:
     if found.state != state:
-        raise _conflict(f"this consent is {found.state} already", _OVER[found.state])
+        raise conflict(f"this consent is {found.state} already", _OVER[found.state])
 
 
 _OVER: Final[Mapping[store.State, str]] = {
@@ -288,7 +288,3 @@ def _name(field: str, value: str) -> str:
     if not kept:
         raise refused(field, value, "a name is needed", "ein Name wird gebraucht")
     return kept
-
-
-def _conflict(english: str, german: str) -> Conflict:
-    return Conflict(english, {"de": german, "en": english})

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from services.kit.auth.principal import Principal
 from services.kit.language import Text
 from services.screening.clearance import people
-from services.screening.errors import Conflict, Invalid, NotFound
+from services.screening.errors import Invalid, NotFound, both, conflict
 from services.screening.outcomes import store
 from services.screening.outcomes.adverse import require_past
 from services.screening.outcomes.instruments import instruments, pain_scale
@@ -47,7 +47,7 @@ def record(connection: Connection, patient: UUID, given: NewOutcome, by: Princip
     ids = people.ids(connection, patient)
     if known := store.outcome_of(connection, given.id):
         if known.patient not in ids:
-            raise _conflict("this id is taken", "diese Kennung ist vergeben")
+            raise conflict("this id is taken", "diese Kennung ist vergeben")
         return known
     now = datetime.now(UTC)
     measured_at = given.measured_at or now
@@ -68,15 +68,15 @@ def _check_correction(connection: Connection, given: NewOutcome, ids: list[UUID]
     found = store.outcome_of(connection, given.corrects)
     if found is None or found.patient not in ids or found.kind != given.kind:
         raise NotFound(
-            *_both(
+            *both(
                 f"no {given.kind} {given.corrects} of this patient",
                 f"kein Wert {given.corrects} ({given.kind}) dieses Patienten",
             )
         )
     if found.corrected_by is not None:
-        raise _conflict("this value has been corrected already", "dieser Wert ist schon berichtigt")
+        raise conflict("this value has been corrected already", "dieser Wert ist schon berichtigt")
     if not given.why:
-        raise Invalid(*_both("a correction needs its reason", "eine Berichtigung braucht ihren Grund"))
+        raise Invalid(*both("a correction needs its reason", "eine Berichtigung braucht ihren Grund"))
 
 
 def _pain(given: NewOutcome) -> tuple[dict[str, Any], None]:
@@ -91,7 +91,7 @@ def _pain(given: NewOutcome) -> tuple[dict[str, Any], None]:
 def _leg_raise(given: NewOutcome) -> tuple[dict[str, Any], None]:
     if given.region != "lumbar":
         raise Invalid(
-            *_both(
+            *both(
                 "the straight-leg raise is of the lumbar spine",
                 "der Beinhebetest gehört zur Lendenwirbelsäule",
             )
@@ -108,7 +108,7 @@ def _questionnaire(given: NewOutcome) -> tuple[dict[str, Any], float | None]:
     instrument = instruments()[given.kind]
     if given.region != instrument.region:
         raise Invalid(
-            *_both(
+            *both(
                 f"region is {given.region}: the {instrument.name} is of the {instrument.region} spine",
                 f"Region ist {given.region}: der {instrument.name} gehört zu {instrument.region}",
             )
@@ -121,27 +121,19 @@ def _numbers(
     values: dict[str, int | None], names: dict[str, Text], least: int, most: int
 ) -> dict[str, int | None]:
     if all(value is None for value in values.values()):
-        both = " / ".join(text["en"] for text in names.values())
+        english = " / ".join(text["en"] for text in names.values())
         german = " / ".join(text["de"] for text in names.values())
-        raise Invalid(*_both(f"{both}: one is needed", f"{german}: einer wird gebraucht"))
+        raise Invalid(*both(f"{english}: one is needed", f"{german}: einer wird gebraucht"))
     for name, value in values.items():
         if value is not None and not least <= value <= most:
             text = names[name]
             raise Invalid(
-                *_both(
+                *both(
                     f"{text['en']} is {value}: from {least} to {most}",
                     f"{text['de']} ist {value}: von {least} bis {most}",
                 )
             )
     return values
-
-
-def _conflict(english: str, german: str) -> Conflict:
-    return Conflict(*_both(english, german))
-
-
-def _both(english: str, german: str) -> tuple[str, Text]:
-    return english, {"de": german, "en": english}
 
 
 _VALUES: Final = {"pain": _pain, "leg-raise": _leg_raise, "odi": _questionnaire, "ndi": _questionnaire}

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 
 from services.kit.auth.guard import allow, signed_in
 from services.kit.auth.principal import Principal
-from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.screening.clearance import gates, people
@@ -54,7 +53,7 @@ def _add_outcomes(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/outcomes", status_code=201)
     def record(patient: UUID, body: entry.NewOutcome, who: Writer) -> dict[str, Any]:
         """Keeps what was said or measured, once by its id."""
-        site = _allowed(office, patient, who, "outcomes.write")
+        site = people.site_of(office, patient, who, "outcomes.write")
         office.seen(who, "outcome.added", str(patient), site, kind=body.kind, id=str(body.id))
         with writing(office.engine) as connection:
             made = entry.record(connection, patient, body, who)
@@ -74,7 +73,7 @@ def _add_adverse(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/{patient}/adverse", status_code=201)
     def report_one(patient: UUID, body: adverse.Report, who: Reporter) -> dict[str, Any]:
         """Reports an adverse event, once by its id; where its row says so it suspends at once."""
-        site = _allowed(office, patient, who, "adverse.report")
+        site = people.site_of(office, patient, who, "adverse.report")
         office.seen(who, "adverse.reported", str(patient), site, kind=body.kind, grade=body.grade)
         with writing(office.engine) as connection:
             made = adverse.report(office, connection, patient, body, who)
@@ -119,9 +118,3 @@ def _add_report(routes: APIRouter, office: Office) -> None:
         name = f"outcomes-{asked.since}-{asked.until}.csv"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(report.as_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _allowed(office: Office, patient: UUID, who: Principal, permission: Permission) -> str:
-    """The site of somebody of whom this one may write. Raises NotFound."""
-    with reading(office.engine) as connection:
-        return people.require(connection, patient, who, permission).site

@@ -17,7 +17,7 @@ from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import instant_of, now_us
-from services.screening.errors import Conflict, Invalid, NotFound
+from services.screening.errors import Conflict, Invalid, NotFound, conflict
 from services.screening.patients import duplicates, parts, store, unneeded
 from services.screening.patients.models import MOST_NOTE, Content, File, plain
 from services.screening.patients.tables import ATTACHMENT, DISTINCT, MERGE, NOTE
@@ -220,17 +220,17 @@ def _pair(connection: Connection, who: Principal, patient: UUID, into: UUID) -> 
     row = find(connection, who, "patients.merge", patient)
     target = find_head(connection, who, "patients.merge", into)
     if row["merged_into"] is not None:
-        raise _conflict(
+        raise conflict(
             f"file {patient} is merged into {row['merged_into']} already",
             f"Die Akte {patient} ist schon mit {row['merged_into']} zusammengeführt.",
         )
     if target["id"] == row["id"]:
-        raise _conflict(
+        raise conflict(
             f"file {patient} cannot be merged into itself",
             f"Die Akte {patient} kann nicht mit sich selbst zusammengeführt werden.",
         )
     if target["site"] != row["site"]:
-        raise _conflict(
+        raise conflict(
             f"file {patient} is of site {row['site']}, the other of {target['site']}: files of one site "
             "are merged, each site answers for its own",
             f"Die Akte {patient} gehört zum Standort {row['site']}, die andere zu {target['site']}: "
@@ -262,7 +262,7 @@ def unmerge(office: Office, who: Principal, patient: UUID, reason: str) -> File:
 
 def _require_merged(row: RowMapping) -> None:
     if row["merged_into"] is None:
-        raise _conflict(
+        raise conflict(
             f"file {row['id']} is not merged into another: there is nothing to undo",
             f"Die Akte {row['id']} ist nicht mit einer anderen zusammengeführt.",
         )
@@ -288,10 +288,6 @@ def tell_apart(office: Office, who: Principal, one: UUID, other: UUID, reason: s
         if first != second and connection.execute(known).first() is None:
             values = {"one": first, "other": second, "reason": kept} | store.who_columns(who)
             connection.execute(insert(DISTINCT), values)
-
-
-def _conflict(english: str, german: str) -> Conflict:
-    return Conflict(english, {"de": german, "en": english[0].upper() + english[1:] + "."})
 
 
 # --- erasing ----------------------------------------------------------------------------------------------
