@@ -18,7 +18,7 @@ from services.screening.clearance.giving import go_on
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
 from services.screening.consent.words import COPIES, POINTS, SIGNERS, WITHDRAWALS
-from services.screening.errors import Conflict, Invalid, NotFound, conflict
+from services.screening.errors import Invalid, NotFound, conflict
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
 from services.screening.rules.answers import refused
