@@ -29,7 +29,7 @@ def invoice(paper: Paper, *, language: Language, is_copy: bool) -> dict[str, Any
         "about": about(paper.patient, paper.diagnosis, language),
         "cancels": _cancels(paper, language),
         "intro": say["greeting"] if paper.kind == "invoice" else None,
-        "rows": _rows(paper, told, say, language),
+        "rows": _rows(paper, told, language),
         "sums": _closing(paper, told, say, language),
         "tax": f"{TAX[language]}.",
         "remarks": list(paper.remarks),
@@ -130,45 +130,54 @@ def _cancels(paper: Paper, language: Language) -> str | None:
     return f"This cancellation takes back invoice no. {paper.cancels}{dated} in full."
 
 
-def _rows(paper: Paper, told: Sums, say: dict[str, str], language: Language) -> list[dict[str, Any]]:
+def _rows(paper: Paper, told: Sums, language: Language) -> list[dict[str, Any]]:
     """Lines, then outlays, in order of their days; each with what it all comes to so far."""
     rows: list[dict[str, Any]] = []
     running = ZERO
-    shown_day = None
-    for line in sorted(paper.lines, key=lambda one: (one.line.date, str(one.line.time or ""))):
-        gross, reduction, amount = told.of(line)
-        running += amount
-        name, notes = words_of(line, language)
-        rows.append(
-            {
-                "day": short_day(line.line.date, language) if line.line.date != shown_day else "",
-                "number": line.line.number,
-                "name": name,
-                "notes": notes,
-                "count": str(line.line.count),
-                "factor": factor(line.line.factor, language),
-                "amount": money(gross, language),
-                "less": [say["reduction"], money(-reduction, language)] if reduction else None,
-                "running": money(running, language),
-            }
-        )
-        shown_day = line.line.date
+    for line in in_order(paper.lines):
+        gross, reduction, _ = told.of(line)
+        running += gross
+        rows.append({**_line_row(line, gross, language), "running": money(running, language)})
+        if reduction:
+            running -= reduction
+            rows.append({**_reduction_row(reduction, language), "running": money(running, language)})
     for outlay in sorted(paper.outlays, key=lambda one: one.date):
-        running += told.of_outlay(outlay)
-        rows.append(_outlay_row(outlay, told.of_outlay(outlay), running, say, language))
+        amount = told.of_outlay(outlay)
+        running += amount
+        rows.append({**_outlay_row(outlay, amount, language), "running": money(running, language)})
     return rows
 
 
-def _outlay_row(
-    outlay: Outlay, amount: Decimal, running: Decimal, say: dict[str, str], language: Language
-) -> dict[str, Any]:
+def in_order(lines: Sequence[PricedLine]) -> list[PricedLine]:
+    """By day, within a day as the paper has them."""
+    return sorted(lines, key=lambda one: one.line.date)
+
+
+def _line_row(line: PricedLine, gross: Decimal, language: Language) -> dict[str, Any]:
+    name, notes = words_of(line, language)
+    return {
+        "day": short_day(line.line.date, language), "number": line.line.number, "name": name, "notes": notes,
+        "count": str(line.line.count), "factor": factor(line.line.factor, language),
+        "amount": money(gross, language), "part": False,
+    }  # fmt: skip
+
+
+def _reduction_row(reduction: Decimal, language: Language) -> dict[str, Any]:
+    """What § 6a takes off the line above (§ 12 Abs. 2 Nr. 3 GOÄ)."""
+    return {
+        "day": "", "number": "", "name": phrases(language)["reduction"], "notes": [], "count": "",
+        "factor": "", "amount": money(-reduction, language), "part": True,
+    }  # fmt: skip
+
+
+def _outlay_row(outlay: Outlay, amount: Decimal, language: Language) -> dict[str, Any]:
+    say = phrases(language)
     notes = [f"{say['receipt']}: {outlay.receipt}"] if outlay.receipt else []
     if outlay.amount > RECEIPT_FROM:
         notes.append(say["receipt_enclosed"])
     return {
         "day": short_day(outlay.date, language), "number": "§ 10", "name": outlay.text, "notes": notes,
-        "count": "1", "factor": "", "amount": money(amount, language), "less": None,
-        "running": money(running, language),
+        "count": "1", "factor": "", "amount": money(amount, language), "part": False,
     }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from typing import Final
 from lxml import etree
 
 from services.billing.models import Address, Clinic, Outlay, Paper, PricedLine
+from services.billing.papers.content import in_order
+from services.billing.papers.script import checked
 from services.billing.papers.sums import Sums, sums
 from services.billing.papers.wording import TAX, day, factor
 
@@ -65,7 +67,7 @@ def _node(name: str, *children: Child, **attributes: str) -> Node:
     made = etree.Element(_tag(name), attributes, nsmap=NAMESPACES)
     for child in children:
         if isinstance(child, str):
-            made.text = child
+            made.text = checked(child)
         elif child is not None:
             made.append(child)
     return made
@@ -99,7 +101,7 @@ def _document(paper: Paper) -> Node:
 
 def _lines(paper: Paper, told: Sums) -> list[Node]:
     """BG-25: the lines, then the outlays."""
-    lines = [_line(at, line, told) for at, line in enumerate(paper.lines, 1)]
+    lines = [_line(at, line, told) for at, line in enumerate(in_order(paper.lines), 1)]
     first = len(lines) + 1
     return lines + [_outlay(at, outlay, told) for at, outlay in enumerate(paper.outlays, first)]
 

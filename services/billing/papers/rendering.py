@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from services.billing.errors import Invalid, said
 from services.billing.models import Paper
-from services.billing.papers import content, einvoice, xmp
+from services.billing.papers import content, einvoice, script, xmp
 
 PAGES: Final = Path(__file__).with_name("pages")
 FONTS: Final = Path(__file__).with_name("fonts")
@@ -41,6 +40,7 @@ def page(template: str, values: dict[str, Any], on: dt.date, **inputs: str) -> b
     """A template with its values: the same give the same bytes. Raises Invalid for a letter no font has."""
     import typst
 
+    script.check_all(values)
     midnight = dt.datetime.combine(on, dt.time(), dt.UTC)
     told = {"told": json.dumps(values, ensure_ascii=False), **inputs}
     try:
@@ -51,23 +51,8 @@ def page(template: str, values: dict[str, Any], on: dt.date, **inputs: str) -> b
         undrawn = _UNDRAWN.search(error.message)
         if undrawn is None:
             raise
-        raise _no_letter(undrawn[1]) from None
+        raise script.undrawn(undrawn[1]) from None
     return bytes(made)
-
-
-def _no_letter(text: str) -> Invalid:
-    """A box in place of a letter would be another name: refused, with the letter."""
-    codes = " ".join(f"U+{ord(sign):04X}" for sign in text[:8])
-    return said(
-        Invalid,
-        {
-            "de": f"Das Zeichen {text[:8]!r} ({codes}) zeichnet keine der mitgelieferten Schriften; PDF/A "
-            "verlangt eine eingebettete (ISO 19005-3, 6.2.11). Bitte den Namen in anderer Schrift angeben.",
-            "en": f"{text[:8]!r} ({codes}) is drawn by none of the fonts that come along, and PDF/A wants it "
-            "embedded (ISO 19005-3, 6.2.11); give the name in another script",
-        },
-        text=text[:8],
-    )
 
 
 def _compiler(template: str) -> Any:

@@ -74,7 +74,7 @@ PHRASES: Final[Table] = {
     "at_least": {"de": "mindestens", "en": "at least"},
     "minutes": {"de": "Minuten", "en": "minutes"},
     "on_demand": {
-        "de": "auf Verlangen (§ 1 Abs. 2 Satz 2, § 12 Abs. 3 Satz 5 GOÄ)",
+        "de": "auf Verlangen (§ 1 Abs. 2 Satz 2, § 12 Abs. 3 GOÄ)",
         "en": "auf Verlangen (at the patient's request, § 1(2), § 12(3) GOÄ)",
     },
     "agreed": {

@@ -1,0 +1,218 @@
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from billing.papers_rig import CLINIC, EXTENSION, FIRST, HOME, cancelled, cure, paper, priced, session
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+from pypdf import PdfReader
+
+from services.billing.errors import Invalid
+from services.billing.models import Outlay, Recipient
+from services.billing.papers import arithmetic, content, einvoice, issuing, rendering, schematron, validating
+from services.billing.papers.wording import MINUS, factor, money
+
+RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
+
+
+def _words(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split())
+
+
+def _amounts(root: etree._Element, name: str) -> list[Decimal]:
+    return [Decimal(one.text or "") for one in root.iter(f"{RAM}{name}")]
+
+
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from(["1", "3", "5", "7", "516", "538", "652", "800"]),
+        st.decimals(1, Decimal("3.5"), places=4),
+        st.integers(1, 9),
+        st.integers(0, 40),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(LINES, st.lists(st.decimals(Decimal("0.01"), 900, places=2), max_size=3), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_sums_are_those_of_the_rounded_items(drawn, outlays, taken_back):
+    """Whoever adds up the page by hand must come to the cent that is asked for, whatever was done."""
+    lines = tuple(
+        priced(number, FIRST + timedelta(days=day), str(at), count=count) for number, at, count, day in drawn
+    )
+    bought = tuple(Outlay(date=FIRST, text="Kissen", amount=amount) for amount in outlays)
+    told = paper(lines, outlays=bought)
+    if taken_back:
+        told = cancelled(told)
+    xml = einvoice.xml(told)
+    assert validating.problems_of_xml(xml) == []
+    whole = sum((line.amount for line in lines), Decimal(0)) + sum(outlays)
+    parts = _amounts(etree.fromstring(xml), "LineTotalAmount")
+    assert sum(parts[:-1]) == parts[-1] == (-whole if taken_back else whole) == told.total
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12).filter(str.strip))
+@settings(max_examples=25, deadline=None)
+def test_a_name_is_printed_or_refused_never_something_else(name):
+    """A crash at the counter or an empty box on the page are both worse than a plain refusal."""
+    refused, pdf = None, b""
+    try:
+        pdf = rendering.pdf(paper(name=name))
+    except Invalid as error:
+        refused = error
+    assert pdf.startswith(b"%PDF-") if refused is None else "U+" in str(refused.words)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['#set page(width: 1cm) [a] \\ $x$ `raw` *b* _i_ <l> @ref // c -- "q"', "&lt;b&gt; & {json}", "Weiß #1"],
+)
+def test_markup_in_a_name_is_only_letters(name):
+    """Data are set as data: no name can change the page or be changed by it."""
+    assert "".join(name.split()) in "".join(_words(rendering.pdf(paper(name=name))).split())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "محمد عبد الرحمن",
+        "Дмитро Шевченко",
+        "王小明 山田太郎 김철수",
+        "Ελένη",
+        "שלום",
+        "გიორგი",
+        "ሰላም",
+        "नमस्ते",
+    ],
+)
+def test_a_name_in_any_of_these_scripts_is_drawn(name):
+    """A patient is called what the passport says; the fonts come along, whatever the machine has."""
+    assert validating.report(issuing.document(paper(name=name)).pdf).ok
+
+
+@pytest.mark.parametrize(("name", "code"), [("ཀ", "U+0F40"), ("a\u202eb", "U+202E"), ("a\ufffe", "U+FFFE")])
+def test_a_letter_that_cannot_be_drawn_is_named(name, code):
+    """Tibetan has no font here, U+202E would turn the line around, U+FFFE is no letter at all."""
+    with pytest.raises(Invalid, match=re.escape(code)):
+        issuing.document(paper(name=name))
+
+
+def test_five_hundred_lines_carry_their_sums_from_page_to_page():
+    """Every page begins with what the one before came to, and says which page of how many it is."""
+    pages = PdfReader(io.BytesIO(rendering.pdf(paper(cure(167)[:500])))).pages
+    texts = [" ".join(page.extract_text().split()) for page in pages]
+    left = [re.findall(r"Zwischensumme ([\d.,]+)", text) for text in texts]
+    begun = [re.findall(r"Übertrag ([\d.,]+)", text) for text in texts]
+    assert len(pages) > 20
+    assert all(len(one) == 1 for one in left[:-1])
+    assert begun[1:] == left[:-1]
+    assert (begun[0], left[-1]) == ([], [])
+    assert f"Seite 2 von {len(pages)}" in texts[1]
+
+
+def test_all_that_section_12_asks_for_is_on_the_page():
+    """An insurer refuses an invoice for any one of these (§ 12 Abs. 2 to 4 GOÄ)."""
+    longer = priced(
+        "3", FIRST, "3.5", reduction="4.59", justification="Sprachbarriere", duration_min=25, time="09:30"
+    ).model_copy(update={"minimum_min": 10})
+    wished = priced("1", FIRST, "2.3", on_demand=True)
+    bought = Outlay(date=FIRST, text="Lagerungskissen", amount=Decimal("39.90"), receipt="Nr. 4711")
+    words = _words(rendering.pdf(paper((longer, wished, *session(FIRST)), outlays=(bought,))))
+    for wanted in (
+        "Rechnung HH2026-00001", "01.09.2026", "geb. 01.02.1980", "M51.1",
+        "Dauer: 25 Minuten (mindestens 10 Minuten)", "09:30 Uhr", "Begründung: Sprachbarriere",
+        "auf Verlangen", "Minderung nach § 6a GOÄ", "4,59", "3,5", "30,60", EXTENSION,
+        "entsprechend Nr. 516 GOÄ: Extensionsbehandlung mit Schrägbett", "Beleg: Nr. 4711",
+        "Beleg oder sonstiger Nachweis liegt bei", "Umsatzsteuerfrei nach § 4 Nr. 14 Buchst. a UStG",
+        "Steuernummer 42/123/45678", "DE89 3704 0044 0532 0130 00", "Zahlbar bis",
+    ):  # fmt: skip
+        assert wanted in words, wanted
+
+
+def test_the_english_copy_says_that_the_german_one_counts_and_holds_no_data():
+    """Two papers with the same XML would be booked twice."""
+    copy = rendering.pdf(paper(language="en"), is_copy=True)
+    words = _words(copy)
+    assert "only the German original counts" in words
+    assert "Invoice total" in words
+    assert not PdfReader(io.BytesIO(copy)).attachments
+    assert "Rechnungsbetrag" in _words(rendering.pdf(paper(language="en")))
+
+
+def test_a_reduction_is_an_allowance_of_its_line():
+    """§ 6a takes off the fee, not off the outlays, and the XML adds up (BG-27)."""
+    told = paper((priced("3", FIRST, "2.3", reduction="3.02"),))
+    xml = einvoice.xml(told)
+    assert validating.problems_of_xml(xml) == []
+    assert _amounts(etree.fromstring(xml), "ActualAmount") == [Decimal("3.02")]
+    assert validating.problems_of_xml(einvoice.xml(cancelled(told))) == []
+
+
+@pytest.mark.parametrize(
+    ("removed", "rule"),
+    [
+        ("SellerTradeParty/{0}ID", "BR-CO-26"),
+        ("SellerTradeParty/{0}Name", "BR-06"),
+        ("BuyerTradeParty/{0}PostalTradeAddress/{0}CountryID", "BR-11"),
+        ("ApplicableTradeTax/{0}ExemptionReason", ""),
+    ],
+)
+def test_the_rules_speak_when_something_is_missing(removed, rule):
+    """The schematron runs for real: take away what it asks for, and it says so."""
+    root = etree.fromstring(einvoice.xml(paper()))
+    path = f".//{RAM}" + removed.format(RAM)
+    for element in root.findall(path):
+        element.getparent().remove(element)
+    if removed.endswith("ExemptionReason"):
+        for element in root.findall(f".//{RAM}ExemptionReasonCode"):
+            element.getparent().remove(element)
+    problems = schematron.against_schematron(etree.tostring(root))
+    assert [problem for problem in problems if problem.fatal and rule in problem.message + problem.rule]
+
+
+def test_validation_survives_what_is_no_invoice():
+    """What comes from elsewhere may be anything."""
+    assert validating.problems_of_xml(b"no xml")[0].rule == "well-formed"
+    entity = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
+    assert validating.problems_of_xml(entity)
+    assert not validating.report(b"").ok
+    assert not validating.report(b"%PDF-1.7\n" + bytes(range(256)) * 40).ok
+
+
+def test_issuing_from_several_threads_gives_the_same():
+    """Requests are served side by side: compilers and rules must not be shared wrongly."""
+    papers = [paper(number=f"HH2026-{at:05}") for at in range(6)]
+    alone = [issuing.document(one).sha256 for one in papers]
+    with ThreadPoolExecutor(3) as threads:
+        assert [one.sha256 for one in threads.map(issuing.document, papers)] == alone
+
+
+def test_a_long_address_keeps_clear_of_the_words_below():
+    """An address that does not fit the window is set smaller, then moves the rest down."""
+    long = Recipient(name="Gesellschaft für außergewöhnlich lange Namen " * 8, address=HOME)
+    pdf = rendering.pdf(paper(recipient=long))
+    assert "22765 Hamburg" in _words(pdf)
+
+
+@pytest.mark.parametrize(
+    ("amount", "german", "english"),
+    [("1060.2", "1.060,20", "1,060.20"), ("-0.05", f"{MINUS}0,05", f"{MINUS}0.05"), ("0", "0,00", "0.00")],
+)
+def test_money_reads_as_the_language_writes_it(amount, german, english):
+    """A point for a comma is a factor of a thousand."""
+    assert (money(Decimal(amount), "de"), money(Decimal(amount), "en")) == (german, english)
+    assert factor(Decimal("1.0"), "de") == "1,0"
+    assert factor(Decimal("2.3000"), "en") == "2.3"
+
+
+def test_no_code_for_what_a_banking_app_cannot_pay():
+    """EPC069-12 ends at a thousand million and knows no negative sums."""
+    assert content.payment(CLINIC, Decimal("-1.00"), FIRST, "X", "de")["code"] is None
+    assert content.payment(CLINIC, Decimal("10.00"), FIRST, "X", "de")["code"].startswith("<svg")
+    assert arithmetic.problems(etree.fromstring("<a/>"))[0].rule == "BG-22"
