@@ -101,6 +101,24 @@ def test_the_same_goes_by_keys_and_is_spoken(page, rig):
     expect(block(page, "Dybdahl").locator("a")).to_be_focused()
 
 
+SUBMITS_NOTHING = """() => {
+  const form = document.getElementById("plan");
+  form.addEventListener("submit", (event) => event.preventDefault(), { once: true });
+  form.querySelector('button[value="preview"]').click();
+}"""
+
+
+def shown_busy(page):
+    """The preview takes a while: the button says so until the page is there again."""
+    page.wait_for_load_state("load")
+    button = page.locator('button[value="preview"]')
+    page.evaluate(SUBMITS_NOTHING)
+    expect(button).to_have_attribute("aria-busy", "true")
+    expect(button).to_contain_text("The plan is being worked out")
+    page.evaluate("() => dispatchEvent(new PageTransitionEvent('pageshow'))")
+    expect(button).not_to_have_attribute("aria-busy", "true")
+
+
 def test_a_cure_is_planned_booked_and_stands_on_the_board(page, rig, address):
     """From a name with a typing error to the day's board, at a desk's screen and on a phone."""
     page.goto(f"{address}/planning?site=north")
@@ -109,6 +127,8 @@ def test_a_cure_is_planned_booked_and_stands_on_the_board(page, rig, address):
     page.get_by_role("link", name="Christensen, Mette").click()
     page.get_by_label("Earliest start").fill(str(rig.monday))
     page.get_by_label("Sessions").fill("15")
+    expect(page.locator("main")).to_contain_text("Not cleared yet")
+    shown_busy(page)
     page.get_by_role("button", name="Show the whole series").click()
     expect(page.locator(".plan-series li")).to_have_count(15)
     page.get_by_role("button", name="Book all 15").click()
