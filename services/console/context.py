@@ -41,7 +41,7 @@ from services.kit.words import PHASES
 log = structlog.get_logger(__name__)
 
 HERE: Final = Path(__file__).parent
-SERVERS_CLOCK: Final = time.strftime("UTC%z")
+SERVERS_CLOCK: Final = time.strftime("UTC%z").removesuffix("+0000")
 # What the scripts say themselves; everything else comes from the server as it is shown.
 SCRIPT_TEXTS: Final = (
     "announce_worse", "announce_clear", "broker_down", "console_down", "ceiling", "peak", "counter", "target",

@@ -376,6 +376,10 @@ def test_who_wants_to_come_sooner_waits_and_leaves_the_list(rig):
     form = {"site": "north", "appointment": one["appointment"], "from1": "08:00", "to1": "12:00",
             "weekdays": ["mon", "tue"], "note": "calls back"}  # fmt: skip
     form["request"] = request_in(rig.client().get(f"/waiting?site=north&appointment={one['appointment']}"))
+    wrong = rig.client().request("POST", "/waiting", data=form | {"to1": "07:00"})
+    assert wrong.status_code == REFUSED, "what was typed stays as it was"
+    assert re.search(r'id="f-from1"[^>]* value="08:00"', wrong.text)
+    assert re.search(r'id="f-day-tue"[^>]* checked', wrong.text)
     for _ in range(2):  # a double click
         assert rig.client().request("POST", "/waiting", data=form).status_code == SEE_OTHER
     rows = rig.scheduler.ask("GET", "/waiting?site=north")

@@ -62,7 +62,7 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
             await console.scheduler.send(who, "POST", "/waiting", body)
         except (BadSearch, OfficeRefused) as error:
             problem = problem_of(error, language_of(request))
-            return await _shown(console, request, who, place, problem=problem, typed=typed)
+            return await _shown(console, request, who, place, problem=problem, typed=typed, wishes=wishes)
         return RedirectResponse(f"/waiting?site={place.name}&done=added", 303)
 
     @routes.post("/waiting/{waiting}/remove")
@@ -91,6 +91,7 @@ async def _sent(
 async def _shown(
     console: Console, request: Request, who: Principal, site: Site, *, done: str = "",
     problem: Problem | None = None, typed: dict[str, str] | None = None,
+    wishes: Wishes | None = None,
 ) -> Response:  # fmt: skip
     language = language_of(request)
     rows = await console.scheduler.ask(who, "/waiting", {"site": site.name})
@@ -101,5 +102,6 @@ async def _shown(
         title=TEXTS["plan_tab_waiting"][language], tabs=tabs(who, site.name), site=site,
         sites=offered(console, who), rows=rows, names=names, therapists=resources.names(), done=done,
         problem=problem, typed={"appointment": "", **(typed or {})}, weekdays=WEEKDAYS,
+        wishes=wishes or Wishes({}),
         may_change=who.may("appointments.write", site.name),
     )  # fmt: skip
