@@ -1,6 +1,7 @@
 """Questionnaire, decision, consent and documents in a real browser, over screening as a process."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from browser.conftest import shot, sideways
@@ -118,6 +119,13 @@ def test_a_consent_is_informed_signed_by_hand_copied_and_withdrawn(here, open_pa
     shot(page, "screening-consent-signed-de")
     page.get_by_role("button", name="Widerruf festhalten").click()
     expect(page.get_by_role("heading", name="Frühere")).to_be_visible()
+    minor = screening.patient(given_name="Kim", birth_date=f"{datetime.now(UTC).year - 16}-01-01")
+    told = {"region": "lumbar", "informed_by": "Dr. Weber", "points": list(POINTS)}
+    screening.ask("POST", f"/patients/{minor}/consents", json=told)
+    page.goto(f"{wall.address}/patients/{minor}/consent")
+    expect(page.get_by_text("in der Regel beide Eltern")).to_be_visible()
+    expect(page.locator("#sign input[name=role][value=guardian]")).to_be_checked()
+    expect(page.locator("#sign-name")).to_have_value("")
 
 
 def draw(page, pad):

@@ -175,6 +175,8 @@ def test_whoever_turns_18_during_a_cure_consents_for_themselves(tmp_path, later)
     assert told["state"] == "none"
     assert "18" in told["missing"][0]["de"]
     assert "630d" in told["missing"][0]["en"]
+    (consent,) = rig.ask("GET", f"/patients/{patient}/consents")["consents"]
+    assert (consent["state"], consent["outgrown"]) == ("signed", True)
     rig.close()
 
 

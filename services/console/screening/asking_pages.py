@@ -98,7 +98,7 @@ async def _tablet(
     sheet = await console.screening.ask(who, f"{about.path}/questionnaire", {"region": chosen})
     rows = [shown(row, language) for row in sheet["questions"] if row["asked"] == "patient"]
     now = next((row for row in rows if row["id"] == at), None)
-    if now is None and at != "end":
+    if now is None:
         now = next((row for row in rows if not row["answer"]), None)
     if now is not None:
         now |= {"problem": problem, **(typed or {})}

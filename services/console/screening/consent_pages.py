@@ -28,6 +28,7 @@ from services.kit.pages import language_of
 TONES: Final = {"informed": "info", "signed": "good", "withdrawn": "notice"}
 DONE: Final = ("begun", "signature", "scan", "copy", "withdrawal")
 Step = Literal["signature", "scan", "copy", "withdrawal"]
+OF_AGE: Final = 18
 MOST_TEXT: Final = 5000
 MOST_PNG: Final = 900_000
 _EMPTY: Final = {"informed_by": "", "informed_at": "", "questions": "", "note": ""}
@@ -80,14 +81,17 @@ async def _page(
     about, chosen = await place(console, who, patient, region)
     told = await console.screening.ask(who, f"{about.path}/consents")
     rows = [_row(row, about.path, language, told) for row in told["consents"] if row["region"] == chosen]
-    now = rows[0] if rows and rows[0]["state"] != "withdrawn" else None
+    is_over = not rows or rows[0]["state"] == "withdrawn" or rows[0]["outgrown"]
+    now = None if is_over else rows[0]
+    is_minor = about.age < OF_AGE
     return await tabs.page(
         console, request, who, patient, "screening/consent.html", tab="consent", about=about,
         status=error.status if error else 200, region=chosen, now=now,
         past=[row for row in rows if row != now],
         regions=regions(f"{about.path}/consent", language), problem=problem, step=step,
         points=[(name, text[language]) for name, text in told["points"].items()], ticked=points or [],
-        typed=_EMPTY | {"signer": _signer(about)} | (typed or {}),
+        typed=_EMPTY | _signs(about, is_minor=is_minor) | (typed or {}), is_minor=is_minor,
+        outgrown=bool(rows and rows[0]["outgrown"]),
         copies=_choices(told["copies"], language), withdrawals=_choices(told["withdrawals"], language),
         signers=_choices(told["signers"], language), done=done if done in DONE else "",
         document=told["document"], now_at=formats.now().strftime("%Y-%m-%dT%H:%M"),
@@ -95,8 +99,11 @@ async def _page(
     )  # fmt: skip
 
 
-def _signer(about: tabs.Head) -> str:
-    return f"{about.given_name} {about.family_name}"
+def _signs(about: tabs.Head, *, is_minor: bool) -> dict[str, str]:
+    """Who signs, as the form has it at first: of a minor their guardian, whose name nobody knows here."""
+    if is_minor:
+        return {"signer": "", "role": "guardian"}
+    return {"signer": f"{about.given_name} {about.family_name}", "role": "patient"}
 
 
 def _choices(table: dict[str, dict[str, str]], language: Language) -> list[tuple[str, str]]:

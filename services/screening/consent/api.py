@@ -99,9 +99,11 @@ def _add_consents(routes: APIRouter, office: Office) -> None:
             head = keeping.find_head(connection, who, "patients.see", patient)
             found = store.of_patient(connection, patients.family(connection, patient))
             text = documents.current(connection, "consent", "de", head["site"])
+            file = keeping_file(connection, patient)
+            rows = [row.shown() | {"outgrown": store.is_outgrown(connection, file, row)} for row in found]
         office.seen(who, "consents.seen", head["id"], head["site"])
         return {
-            "patient": head["id"], "site": head["site"], "consents": [row.shown() for row in found],
+            "patient": head["id"], "site": head["site"], "consents": rows,
             "points": POINTS, "copies": COPIES, "withdrawals": WITHDRAWALS, "signers": SIGNERS,
             "document": text.shown(),
         }  # fmt: skip

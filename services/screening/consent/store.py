@@ -107,14 +107,12 @@ def in_force(
     file = patients.current(connection, patient)
     if file is None:
         return None
-    today = zones.today(connection, file.site)
     found = [row for row in of_patient(connection, patients.family(connection, patient))
              if row.region == region]  # fmt: skip
     ends = [at for row in found if (at := row.ended_at) is not None]
     for row in found:
         signed = row.last("signed")
-        outgrown = None if even_outgrown else outgrown_on(connection, file, row)
-        is_over = outgrown is not None and outgrown <= today
+        is_over = not even_outgrown and is_outgrown(connection, file, row)
         if signed and row.state == "signed" and not is_over and all(signed.at > at for at in ends):
             return row
     return None
@@ -127,6 +125,12 @@ def outgrown_on(connection: Connection, file: File, consent: Consent) -> date | 
         return None
     birthday = after_months(file.content.birth_date, OF_AGE * MONTHS_A_YEAR)
     return birthday if zones.local(connection, file.site, signed.at).date() < birthday else None
+
+
+def is_outgrown(connection: Connection, file: File, consent: Consent) -> bool:
+    """Whether guardians signed it for somebody who is of age by now."""
+    day = outgrown_on(connection, file, consent)
+    return day is not None and day <= zones.today(connection, file.site)
 
 
 def of_patient(connection: Connection, ids: Ids) -> list[Consent]:
