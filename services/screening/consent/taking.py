@@ -15,6 +15,7 @@ from services.kit.language import Text
 from services.screening import zones
 from services.screening.clearance import suspension
 from services.screening.clearance.giving import go_on
+from services.screening.clearance.telling import tell_standing
 from services.screening.consent import declaration, documents, store
 from services.screening.consent.store import Consent
 from services.screening.consent.words import COPIES, POINTS, SIGNERS, WITHDRAWALS
@@ -65,6 +66,7 @@ def sign(office: Office, who: Principal, patient: UUID, consent: UUID, signed: S
     with writing(office.engine) as connection:
         made = _signed(connection, who, patient, consent, signed, signer)
         go_on(office, connection, patient)
+        tell_standing(office, connection, patient)
     office.outbox.woken.set()
     return made
 
@@ -83,6 +85,7 @@ def declare(
         begun = _begun(connection, who, head, place, information)
         made = _signed(connection, who, patient, begun.id, signed, signer)
         go_on(office, connection, patient)
+        tell_standing(office, connection, patient)
     office.outbox.woken.set()
     return made
 
@@ -178,6 +181,7 @@ def withdraw(
             suspension.suspend(
                 office, connection, patient=counts, region=found.region, reason="consent", by=who
             )
+        tell_standing(office, connection, counts)
         made = _required(connection, patient, consent)
     office.outbox.woken.set()
     return made

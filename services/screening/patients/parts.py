@@ -53,9 +53,11 @@ def every() -> tuple[Part, ...]:
 def changed(office: Office, connection: Connection, patient: UUID, by: Principal) -> None:
     """Age, sex and weight decide as answers do: what was cleared and would not be now is suspended."""
     from services.screening.clearance.giving import go_on, look_again
+    from services.screening.clearance.telling import tell_standing
 
     if not look_again(office, connection, patient, by):
         go_on(office, connection, patient)
+    tell_standing(office, connection, patient)
 
 
 def merged(office: Office, connection: Connection, patient: UUID, into: UUID, by: Principal) -> None:
@@ -68,8 +70,11 @@ def merged(office: Office, connection: Connection, patient: UUID, into: UUID, by
 def parted(office: Office, connection: Connection, patient: UUID, of: UUID, by: Principal) -> None:
     """One file is two again: neither keeps what it had from the other, both what came up meanwhile."""
     from services.screening.clearance.parting import after_parting
+    from services.screening.clearance.telling import tell_standing
 
     after_parting(office, connection, patient, of, by)
+    for file in (patient, of):
+        tell_standing(office, connection, file)
 
 
 def last_days(connection: Connection, ids: Ids) -> Iterator[date]:

@@ -15,6 +15,7 @@ from services.screening import zones
 from services.screening.clearance import suspension
 from services.screening.clearance.ending import endings, soon
 from services.screening.clearance.giving import go_on
+from services.screening.clearance.telling import tell_standing, telling
 from services.screening.errors import Conflict
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
@@ -115,8 +116,9 @@ def answer_all(
         fresh = [rule for rule, given in taken.items() if rule not in known or known[rule].answer != given]
         zone = zones.zone_of(connection, head["site"])
         again = [rule for rule in taken if rule not in fresh and known[rule].on(zone) < on]
-        for rule in [*again, *fresh]:
-            store.add_answer(connection, who, counts, rule, taken[rule], given_by)
+        with telling(office, connection, counts):
+            for rule in [*again, *fresh]:
+                store.add_answer(connection, who, counts, rule, taken[rule], given_by)
         for rule in fresh:
             region = None if ruleset.of(rule).region == "any" else ruleset.of(rule).region
             suspension.suspend(
@@ -152,7 +154,8 @@ def sign(
         given = store.answers(connection, patients.family(connection, counts))
         found = store.answered(ruleset, rule, given)
         row = found.row if found else 0
-        store.add_signature(connection, who, counts, place, rule, row, holds=holds, reason=kept)
+        with telling(office, connection, counts):
+            store.add_signature(connection, who, counts, place, rule, row, holds=holds, reason=kept)
         if not holds:
             suspension.suspend(
                 office, connection, patient=counts, region=place, reason="answer", by=who, detail=rule
@@ -196,5 +199,6 @@ def decided(
         patients.hold(connection, counts)
         made = store.decision_of(connection, counts, place, on, rules_for(office, on).settings)
         kept = store.add_decision(connection, who, counts, made)
+        tell_standing(office, connection, counts)
     office.outbox.woken.set()
     return kept, made
