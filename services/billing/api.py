@@ -6,6 +6,7 @@ from services.billing.charges import api as charges
 from services.billing.charges import picking
 from services.billing.clinics import api as clinics
 from services.billing.invoices import api as invoices
+from services.billing.payments import api as payments
 from services.billing.people import People
 from services.kit.business.service import Office
 from services.kit.moments import Now, utc_now
@@ -18,4 +19,5 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
         charges.router(office, now),
         picking.router(now),
         invoices.router(office, people, now),
+        payments.router(office, now),
     ]

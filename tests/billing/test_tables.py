@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from services.billing.charges import tables as charges
 from services.billing.clinics import tables as clinics
 from services.billing.invoices import tables as invoices
+from services.billing.payments import tables as payments
 from services.billing.tables import METADATA, PACKAGE, TABLES
 from services.kit.database import migrate, open_database, reading, writing
 
-ROOMS = (charges, clinics, invoices)
+ROOMS = (charges, clinics, invoices, payments)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -57,7 +58,11 @@ def names_in(step):
         clinics.CLINICS,
         clinics.TARIFFS,
         invoices.INVOICES,
+        invoices.ITEMS,
         invoices.DOCUMENTS,
+        payments.PAYMENTS,
+        payments.LETTERS,
+        payments.STATEMENTS,
     ],
     ids=lambda table: table.name,
 )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from services.billing.charges import patients
 from services.billing.errors import NotFound, said
 from services.billing.invoices.models import Issued
-from services.billing.invoices.tables import DOCUMENTS, INVOICES, NUMBERS
+from services.billing.invoices.tables import DOCUMENTS, INVOICES, ITEMS, NUMBERS
 from services.billing.models import Paper, cents, euro
 from services.billing.papers.issuing import Document
 
@@ -118,6 +118,7 @@ def add(
             paper=paper.model_dump(mode="json"), reason=reason, by=by[:80], at_us=at_us,
         )
     )  # fmt: skip
+    connection.execute(insert(ITEMS), _items(paper))
     connection.execute(
         insert(DOCUMENTS).values(
             invoice=str(paper.id), pdf=document.pdf, xml=document.xml, sha256=document.sha256
@@ -141,6 +142,20 @@ def gaps(connection: Connection) -> list[str]:
         for have, high in [found.get((row.site, row.year), (0, 0))]
         if not row.last == have == high
     ]
+
+
+def _items(paper: Paper) -> list[dict[str, Any]]:
+    sign = -1 if paper.kind == "cancellation" else 1
+    told = [(one.line.date, one.line.number, one.line.count, one.amount) for one in paper.lines]
+    told += [(one.date, "", 1, one.amount) for one in paper.outlays]
+    return [
+        {
+            "invoice": str(paper.id), "position": position, "site": paper.site,
+            "issued_on": paper.issued_on, "on_date": day, "number": number, "count": sign * count,
+            "amount_ct": sign * cents(amount),
+        }
+        for position, (day, number, count, amount) in enumerate(told)
+    ]  # fmt: skip
 
 
 def _sought(paper: Paper) -> str:

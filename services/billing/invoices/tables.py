@@ -80,6 +80,21 @@ INVOICES: Final = Table(
     Index("billing_invoices_site", "site", "issued_on"),
 )
 
+ITEMS: Final = Table(
+    "billing_items",  # what stands on invoices, a row a line, for revenue: a cancellation's are negative
+    METADATA,
+    Column("invoice", UUID_TEXT, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("site", SLUG, nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("on_date", Date, nullable=False),
+    Column("number", String(12), nullable=False),  # of the fee schedule; empty for an outlay
+    Column("count", Integer, nullable=False),
+    Column("amount_ct", BigInteger, nullable=False),
+    PrimaryKeyConstraint("invoice", "position"),
+    Index("billing_items_site", "site", "issued_on"),
+)
+
 DOCUMENTS: Final = Table(
     "billing_documents",  # what was handed out, to the byte
     METADATA,

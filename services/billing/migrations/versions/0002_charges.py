@@ -146,8 +146,8 @@ def _charges() -> None:
 def downgrade() -> None:
     """Without them."""
     for table in (
-        "billing_billed", "billing_waiting", "billing_reversals", "billing_charges", "billing_sessions", "billing_cases",
-        "billing_cures", "billing_patients", "billing_tariffs", "billing_clinics",
+        "billing_billed", "billing_waiting", "billing_reversals", "billing_charges", "billing_sessions",
+        "billing_cases", "billing_cures", "billing_patients", "billing_tariffs", "billing_clinics",
     ):  # fmt: skip
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":

@@ -13,6 +13,7 @@ depends_on = None
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SLUG, UUID, NAME = sa.String(40), sa.String(36), sa.String(80)
 APPEND_ONLY = {
+    "billing_items": "what stands on an invoice is append-only",
     "billing_invoices": "an invoice is append-only: it is cancelled by another one (§ 146 Abs. 4 AO)",
     "billing_documents": "what was handed out is append-only (§ 147 AO)",
 }
@@ -87,6 +88,19 @@ def _invoices() -> None:
     op.create_index("ix_billing_invoices_patient", "billing_invoices", ["patient"])
     op.create_index("billing_invoices_site", "billing_invoices", ["site", "issued_on"])
     op.create_table(
+        "billing_items",
+        sa.Column("invoice", UUID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("site", SLUG, nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.Column("on_date", sa.Date(), nullable=False),
+        sa.Column("number", sa.String(12), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("amount_ct", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("invoice", "position"),
+    )
+    op.create_index("billing_items_site", "billing_items", ["site", "issued_on"])
+    op.create_table(
         "billing_documents",
         sa.Column("invoice", UUID, primary_key=True),
         sa.Column("pdf", sa.LargeBinary(), nullable=False),
@@ -98,7 +112,8 @@ def _invoices() -> None:
 def downgrade() -> None:
     """Without them."""
     for table in (
-        "billing_documents", "billing_invoices", "billing_numbers", "billing_drafted", "billing_drafts",
+        "billing_documents", "billing_items", "billing_invoices", "billing_numbers", "billing_drafted",
+        "billing_drafts",
     ):  # fmt: skip
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":

@@ -1,0 +1,1 @@
+"""What was paid, what is open, reminders, bank statements, revenue."""

@@ -1,0 +1,249 @@
+"""Payments, open items, reminders, bank statements and revenue over HTTP."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, File, Query, Response, UploadFile
+from sqlalchemy import Connection
+
+from broker.messages import Slug
+from services.billing.errors import Invalid, said
+from services.billing.invoices import store as invoices
+from services.billing.invoices.api import own_invoice
+from services.billing.models import euro
+from services.billing.payments import booking, dunning, revenue, store
+from services.billing.payments.booking import Till
+from services.billing.payments.models import EntryState, Item, Match, NewPayment, Reversed, ToRemind
+from services.billing.payments.revenue import By
+from services.kit.auth.guard import allow
+from services.kit.auth.principal import Principal
+from services.kit.business.service import Office
+from services.kit.business.sites import here, unknown
+from services.kit.database import reading, writing
+from services.kit.language import Text
+from services.kit.moments import Now, us_of
+
+Row = dict[str, Any]
+Reader = Annotated[Principal, allow("billing.see")]
+Writer = Annotated[Principal, allow("payments.write")]
+Owner = Annotated[Principal, allow("revenue.see")]
+PAYMENT: Final[Text] = {"de": "Zahlung", "en": "payment"}
+ENTRY: Final[Text] = {"de": "Buchung", "en": "entry"}
+LETTER: Final[Text] = {"de": "Schreiben", "en": "letter"}
+
+
+def router(office: Office, now: Now) -> APIRouter:
+    """The routes."""
+    made = APIRouter(tags=["payments"])
+    till = Till(office, now)
+    _payments(made, office, till)
+    _open_items(made, office, now)
+    _reminders(made, office, till)
+    _statements(made, office, till)
+    _entries(made, office, till)
+    _revenue(made, office)
+    return made
+
+
+def _payments(router: APIRouter, office: Office, till: Till) -> None:
+    @router.get("/invoices/{invoice}/payments")
+    def listed(who: Reader, invoice: UUID) -> Row:
+        """What was paid of an invoice, what is open, the reminders sent."""
+        with reading(office.engine) as connection:
+            held = own_invoice(who, "billing.see", invoices.required(connection, invoice))
+            item = store.item(connection, held)
+            found = store.of_invoice(connection, invoice)
+            sent = dunning.of_invoice(connection, invoice)
+        office.seen(who, "payments.seen", str(held.patient), held.site, number=held.number)
+        return {
+            **item.body(till.today(held.paper.clinic.zone)),
+            "payments": [payment.body() for payment in found], "letters": [_letter(row) for row in sent],
+        }  # fmt: skip
+
+    @router.post("/invoices/{invoice}/payments", status_code=201)
+    def pay(who: Writer, invoice: UUID, body: NewPayment) -> Row:
+        """Book a payment, in part or whole; the same `request` again is the same payment."""
+        with writing(office.engine) as connection:
+            held = own_invoice(who, "payments.write", invoices.required(connection, invoice))
+            made = till.pay(connection, held, body, who.name)
+        office.outbox.woken.set()
+        office.seen(who, "payment.booked", str(held.patient), held.site, number=held.number)
+        return made.body()
+
+    @router.post("/payments/{payment}/reverse")
+    def reverse(who: Writer, payment: UUID, body: Reversed) -> Row:
+        """Take a payment back with a reason; it stays readable."""
+        with writing(office.engine) as connection:
+            site, held = store.one(connection, payment)
+            if not who.may("payments.write", site):
+                raise unknown(PAYMENT, payment)
+            till.reverse(connection, held, body.reason, who.name)
+            left = store.one(connection, payment)[1]
+        office.seen(who, "payment.reversed", str(payment), site)
+        return left.body()
+
+
+def _open_items(router: APIRouter, office: Office, now: Now) -> None:
+    @router.get("/open-items")
+    def open_items(who: Reader, site: Slug, on: date | None = None) -> Row:
+        """What is owed at a site, the longest overdue first, and its sums."""
+        here(who, "billing.see", site)
+        day = on or now().date()
+        with reading(office.engine) as connection:
+            found = booking.open_items(connection, site)
+        found.sort(key=lambda item: (item.due_on, item.invoice.number))
+        office.seen(who, "open-items.seen", None, site)
+        overdue = [item.open for item in found if item.state(day) == "overdue"]
+        return {
+            "site": site, "on": day.isoformat(), "items": [item.body(day) for item in found],
+            "open": str(sum((item.open for item in found), Decimal(0))),
+            "overdue": str(sum(overdue, Decimal(0))),
+        }  # fmt: skip
+
+
+def _reminders(router: APIRouter, office: Office, till: Till) -> None:
+    @router.get("/dunning")
+    def due(who: Reader, site: Slug, on: date | None = None) -> Row:
+        """Who is due for which reminder."""
+        here(who, "billing.see", site)
+        day = on or till.now().date()
+        with reading(office.engine) as connection:
+            found = [(item, dunning.due(item, day)) for item in booking.open_items(connection, site)]
+        office.seen(who, "dunning.seen", None, site)
+        return {
+            "site": site, "on": day.isoformat(),
+            "due": [
+                {**item.body(day), "step": step.step, "title": step.title, "fee": str(step.fee)}
+                for item, step in found
+                if step is not None
+            ],
+        }  # fmt: skip
+
+    @router.post("/dunning", status_code=201)
+    def remind(who: Writer, body: ToRemind) -> Row:
+        """Write the next letter of each of these, all or none; one that is not due is refused by number."""
+        here(who, "payments.write", body.site)
+        made = []
+        with writing(office.engine) as connection:
+            for invoice in body.invoices:
+                held = own_invoice(who, "payments.write", invoices.required(connection, invoice))
+                on = till.today(held.paper.clinic.zone)
+                item = store.item(connection, held)
+                made.append(dunning.write(connection, item, on, who.name, us_of(till.now())))
+                till.tell(connection, "invoice.reminded", held)
+        office.outbox.woken.set()
+        office.seen(who, "dunning.written", None, body.site, letters=len(made))
+        return {"letters": [str(letter) for letter in made]}
+
+    @router.get("/letters/{letter}/pdf")
+    def pdf(who: Reader, letter: UUID) -> Response:
+        """A letter as it was sent, to the byte."""
+        with reading(office.engine) as connection:
+            row = dunning.letter(connection, letter)
+        if not who.may("billing.see", row["site"]):
+            raise unknown(LETTER, letter)
+        office.seen(who, "letter.read", str(letter), row["site"])
+        return Response(bytes(row["pdf"]), media_type="application/pdf")
+
+
+def _statements(router: APIRouter, office: Office, till: Till) -> None:
+    @router.post("/bank-statements", status_code=201)
+    def statement(who: Writer, site: Slug, file: Annotated[UploadFile, File()]) -> Row:
+        """Take a camt.053 file in, whole or not at all; the same file again books nothing."""
+        here(who, "payments.write", site)
+        data = file.file.read()
+        with writing(office.engine) as connection:
+            taken = till.statement(connection, site, data, who.name)
+        office.outbox.woken.set()
+        office.seen(who, "statement.imported", taken["statement"], site, new=taken["new"])
+        return taken
+
+    @router.get("/bank-entries")
+    def entries(who: Reader, site: Slug, state: EntryState = "open") -> Row:
+        """Entries of a site's statements, each with the invoices it may pay."""
+        here(who, "billing.see", site)
+        with reading(office.engine) as connection:
+            rows = booking.entries(connection, site, state)
+            items = booking.open_items(connection, site) if state == "open" else []
+        office.seen(who, "entries.seen", None, site)
+        return {"entries": [_entry(row, items) for row in rows]}
+
+
+def _entries(router: APIRouter, office: Office, till: Till) -> None:
+    @router.post("/bank-entries/{entry}/match", status_code=201)
+    def match(who: Writer, entry: UUID, body: Match) -> Row:
+        """Let an entry pay an invoice; the same `request` again is the same payment."""
+        with writing(office.engine) as connection:
+            site = _own_entry(connection, who, entry)
+            made = till.match(connection, entry, body, who.name)
+        office.outbox.woken.set()
+        office.seen(who, "entry.matched", str(entry), site, invoice=str(body.invoice))
+        return made.body()
+
+    @router.post("/bank-entries/{entry}/ignore")
+    def ignore(who: Writer, entry: UUID, body: Reversed) -> Row:
+        """Set an entry aside that pays no invoice, with a reason."""
+        with writing(office.engine) as connection:
+            site = _own_entry(connection, who, entry)
+            till.ignore(connection, entry, body.reason)
+        office.seen(who, "entry.ignored", str(entry), site)
+        return {"id": str(entry), "state": "ignored"}
+
+
+def _revenue(router: APIRouter, office: Office) -> None:
+    @router.get("/revenue")
+    def table(
+        who: Owner,
+        since: Annotated[date, Query(alias="from")],
+        until: Annotated[date, Query(alias="to")],
+        by: By = "month",
+        site: Slug | None = None,
+    ) -> Row:
+        """Invoiced less cancelled, and received: of one site, or of all that the caller may see."""
+        if since > until:
+            raise said(
+                Invalid,
+                {"de": f"von {since} liegt hinter bis {until}.", "en": f"from {since} is behind to {until}"},
+            )
+        with reading(office.engine) as connection:
+            every = [site] if site else revenue.sites(connection)
+            mine = [one for one in every if who.may("revenue.see", one)]
+            if site:
+                here(who, "revenue.see", site)
+            found = revenue.table(connection, mine, since, until, by)
+        office.seen(who, "revenue.seen", None, site, by=by)
+        return found
+
+
+def _own_entry(connection: Connection, who: Principal, entry: UUID) -> str:
+    """Its site. Raises NotFound."""
+    site: str = booking.entry_row(connection, entry)["site"]
+    if not who.may("payments.write", site):
+        raise unknown(ENTRY, entry)
+    return site
+
+
+def _entry(row: Any, items: list[Item]) -> Row:
+    told = booking.entry_of(row)
+    return {
+        "id": row["id"], "booked_on": told.booked_on.isoformat(), "amount": str(told.amount),
+        "name": told.name, "iban": told.iban, "purpose": told.purpose, "state": row["state"],
+        "why": row["why"],
+        "candidates": [
+            {
+                "invoice": str(one.item.invoice.id), "number": one.item.invoice.number,
+                "recipient": one.item.invoice.recipient, "open": str(one.item.open),
+                "reasons": list(one.reasons),
+            }
+            for one in booking.proposed(row, items)
+        ],
+    }  # fmt: skip
+
+
+def _letter(row: Row) -> Row:
+    return {
+        "id": row["id"], "step": row["step"], "sent_on": row["sent_on"].isoformat(),
+        "payable_until": row["due_on"].isoformat(), "fee": str(euro(row["fee_ct"])), "by": row["by"],
+    }  # fmt: skip

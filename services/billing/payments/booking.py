@@ -1,0 +1,231 @@
+"""What a desk and a bank's file do to invoices: payments booked and reversed, each once."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, select, update
+
+from broker.contract import STREAMS
+from broker.messages import ClinicEvent
+from services.billing.clinics import store as clinics
+from services.billing.errors import Conflict, Invalid, NotFound, said
+from services.billing.invoices import store as invoices
+from services.billing.invoices.models import Issued
+from services.billing.models import cents, euro
+from services.billing.payments import statements, store
+from services.billing.payments.models import Item, Match, NewPayment, Payment
+from services.billing.payments.statements import Candidate, Entry
+from services.billing.payments.tables import ENTRIES, STATEMENTS
+from services.kit.business.service import Office
+from services.kit.moments import Now, us_of
+
+MOST_OPEN: Final = 20_000  # invoices that a bank's file is matched against
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """Books payments of one office."""
+
+    office: Office
+    now: Now
+
+    def pay(
+        self, connection: Connection, invoice: Issued, body: NewPayment, by: str, entry: UUID | None = None
+    ) -> Payment:
+        """Book a payment; the same request again is the same payment. Raises Invalid, Conflict."""
+        if (made := store.by_request(connection, body.request)) is not None:
+            return made
+        _require_payable(invoice, body, self.today(invoice.paper.clinic.zone))
+        before = store.item(connection, invoice)
+        payment = store.add(connection, invoice, body, by, us_of(self.now()), entry)
+        after = store.item(connection, invoice)
+        if before.open > 0 >= after.open:
+            self.tell(connection, "invoice.paid", invoice)
+        return payment
+
+    def reverse(self, connection: Connection, payment: Payment, reason: str, by: str) -> None:
+        """Take a payment back; the entry of the bank's file that it came from is open again."""
+        store.reverse(connection, payment, reason, by, us_of(self.now()))
+        if payment.entry is not None:
+            _put_state(connection, payment.entry, "open", None)
+
+    def statement(self, connection: Connection, site: str, data: bytes, by: str) -> dict[str, Any]:
+        """Take a bank's file in: entries that are new, those that are sure booked. Raises Invalid."""
+        told = statements.read(data)
+        self._require_own_account(connection, site, told.iban)
+        digest = hashlib.sha256(data).hexdigest()
+        known = select(STATEMENTS.c.id).where(STATEMENTS.c.site == site, STATEMENTS.c.sha256 == digest)
+        if (found := connection.execute(known).scalar()) is not None:
+            return {"statement": found, "new": 0, "known": len(told.entries), "matched": 0}
+        made = uuid4()
+        connection.execute(
+            insert(STATEMENTS).values(
+                id=str(made), site=site, sha256=digest, iban=told.iban, content=data, by=by[:80],
+                at_us=us_of(self.now()),
+            )
+        )  # fmt: skip
+        new = _add_entries(connection, made, site, told.entries)
+        items = open_items(connection, site)
+        matched = sum(self._match_sure(connection, key, entry, items, by) for key, entry in new.items())
+        return {
+            "statement": str(made), "new": len(new), "known": len(told.entries) - len(new),
+            "matched": matched,
+        }  # fmt: skip
+
+    def match(self, connection: Connection, entry: UUID, body: Match, by: str) -> Payment:
+        """Let an entry pay an invoice. Raises Conflict for one that is settled, NotFound, Invalid."""
+        if (made := store.by_request(connection, body.request)) is not None:
+            return made
+        row = entry_row(connection, entry, lock=True)
+        _require_open(row)
+        invoice = invoices.required(connection, body.invoice)
+        if invoice.site != row["site"]:
+            raise no_invoice(body.invoice)
+        amount = body.amount if body.amount is not None else euro(row["amount_ct"])
+        payment = NewPayment(request=body.request, amount=amount, received_on=row["booked_on"])
+        made_now = self.pay(connection, invoice, payment, by, entry)
+        _put_state(connection, entry, "matched", None)
+        return made_now
+
+    def ignore(self, connection: Connection, entry: UUID, reason: str) -> None:
+        """Set an entry aside. Raises Conflict for one that is settled."""
+        _require_open(entry_row(connection, entry, lock=True))
+        _put_state(connection, entry, "ignored", reason)
+
+    def tell(self, connection: Connection, kind: str, invoice: Issued) -> None:
+        """An event with random ids only."""
+        data: dict[str, Any] = {"invoice": str(invoice.id), "patient": str(invoice.patient)}
+        if invoice.cure is not None:
+            data["cure"] = str(invoice.cure)
+        event = ClinicEvent(id=uuid4(), type=kind, time=self.now(), data=data)
+        self.office.outbox.add(connection, STREAMS["invoice"], invoice.site, event)
+
+    def today(self, zone: str) -> date:
+        """The day at a clinic."""
+        return self.now().astimezone(ZoneInfo(zone)).date()
+
+    def _match_sure(
+        self, connection: Connection, key: UUID, entry: Entry, items: list[Item], by: str
+    ) -> bool:
+        found = statements.sure(statements.candidates(entry, items))
+        if found is None:
+            return False
+        invoice = found.item.invoice
+        body = Match(request=statements.request_of(key, invoice.id), invoice=invoice.id)
+        self.match(connection, key, body, by)
+        items.remove(found.item)
+        return True
+
+    def _require_own_account(self, connection: Connection, site: str, iban: str) -> None:
+        clinic = clinics.clinic_of(connection, site)
+        own = clinic.iban if clinic else None
+        if own and iban and own != iban:
+            raise said(
+                Invalid,
+                {
+                    "de": f"Der Auszug ist vom Konto {iban}; die Praxis hat {own}: nichts gebucht.",
+                    "en": f"the statement is of account {iban}; the clinic has {own}: nothing was booked",
+                },
+            )
+
+
+def open_items(connection: Connection, site: str) -> list[Item]:
+    """A site's invoices of which something is owed."""
+    issued = [one for one in invoices.listed(connection, site, most=MOST_OPEN) if one.kind == "invoice"]
+    return [item for item in store.items(connection, issued) if item.open > 0]
+
+
+def entry_row(connection: Connection, entry: UUID, *, lock: bool = False) -> Any:
+    """An entry of a bank's file. Raises NotFound."""
+    wanted = select(ENTRIES).where(ENTRIES.c.id == str(entry))
+    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().first()
+    if row is None:
+        raise said(NotFound, {"de": f"Buchung {entry} gibt es nicht.", "en": f"there is no entry {entry}"})
+    return row
+
+
+def entries(connection: Connection, site: str, state: str, most: int = 500) -> list[Any]:
+    """A site's entries in a state, newest first."""
+    wanted = select(ENTRIES).where(ENTRIES.c.site == site, ENTRIES.c.state == state)
+    return list(connection.execute(wanted.order_by(ENTRIES.c.booked_on.desc()).limit(most)).mappings())
+
+
+def entry_of(row: Any) -> Entry:
+    """A row as it was read."""
+    return Entry(
+        row["mark"], row["booked_on"], euro(row["amount_ct"]), row["name"], row["iban"], row["purpose"]
+    )
+
+
+def proposed(row: Any, items: list[Item]) -> list[Candidate]:
+    """Which invoices it may pay, best first; nothing for money that went out."""
+    return statements.candidates(entry_of(row), items) if row["amount_ct"] > 0 else []
+
+
+def no_invoice(invoice: UUID) -> NotFound:
+    """There is none, or none here."""
+    return said(
+        NotFound, {"de": f"Rechnung {invoice} gibt es nicht.", "en": f"there is no invoice {invoice}"}
+    )
+
+
+def _add_entries(
+    connection: Connection, statement: UUID, site: str, told: tuple[Entry, ...]
+) -> dict[UUID, Entry]:
+    """Those that no file had before: files of a bank overlap."""
+    marks = [entry.mark for entry in told]
+    at = (ENTRIES.c.site == site) & ENTRIES.c.mark.in_(marks)
+    known = set(connection.execute(select(ENTRIES.c.mark).where(at)).scalars())
+    new = {uuid4(): entry for entry in {one.mark: one for one in told if one.mark not in known}.values()}
+    rows = [
+        {
+            "id": str(key), "statement": str(statement), "site": site, "mark": entry.mark,
+            "booked_on": entry.booked_on, "amount_ct": cents(entry.amount), "name": entry.name,
+            "iban": entry.iban, "purpose": entry.purpose, "state": "open", "why": None,
+        }
+        for key, entry in new.items()
+    ]  # fmt: skip
+    if rows:
+        connection.execute(insert(ENTRIES), rows)
+    return new
+
+
+def _put_state(connection: Connection, entry: UUID, state: str, why: str | None) -> None:
+    connection.execute(update(ENTRIES).where(ENTRIES.c.id == str(entry)).values(state=state, why=why))
+
+
+def _require_open(row: Any) -> None:
+    if row["state"] != "open":
+        settled = {"matched": ("zugeordnet", "matched"), "ignored": ("beiseitegelegt", "set aside")}
+        german, english = settled[row["state"]]
+        raise said(
+            Conflict,
+            {"de": f"Die Buchung ist schon {german}.", "en": f"the entry is {english} already"},
+            state=row["state"],
+        )
+
+
+def _require_payable(invoice: Issued, body: NewPayment, today: date) -> None:
+    """Raises Invalid for no amount, a day to come, or one before the invoice's cancellation is one."""
+    if body.amount == 0:
+        raise said(Invalid, {"de": "Der Betrag ist 0,00 EUR.", "en": "the amount is 0.00 EUR"})
+    if body.received_on > today:
+        raise said(
+            Invalid,
+            {
+                "de": f"Eingang am {body.received_on:%d.%m.%Y}: heute ist erst der {today:%d.%m.%Y}.",
+                "en": f"received on {body.received_on}: that is to come; today is {today}",
+            },
+        )
+    if invoice.kind == "cancellation":
+        raise said(
+            Invalid,
+            {
+                "de": f"{invoice.number} ist ein Storno: Zahlungen gehören zu {invoice.paper.cancels}.",
+                "en": f"{invoice.number} is a cancellation: payments belong to {invoice.paper.cancels}",
+            },
+        )
