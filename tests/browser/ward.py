@@ -26,8 +26,12 @@ from operator_rig import PIN, THERAPIST
 from servers import Valkey, answers, eventually, free_port
 from simulated_session import CURE, SESSION
 
+from services.controller.admission import Admission
 from services.controller.panel import pages as bedside_pages
+from services.controller.reports import Reports
+from services.controller.worklists import Worklists
 from services.kit.auth import tokens
+from services.kit.clearance import Clocks
 
 PROVIDER = {  # whose button is on the sign-in page; nobody goes there
     "SPONDYL_OIDC_ISSUER": "http://127.0.0.1:9",
@@ -226,6 +230,8 @@ def _bedside(directory):
     ticking = Ticking()
     ticking.memory.health["mqtt_connected"] = 1  # as its recorder would say
     gateway = Gateway(directory, ticking)
+    lists = Worklists(directory, reports=Reports(gateway.store.reports, gateway.store.add_report))
+    gateway.bedside = gateway.new_bedside(admission=Admission(lists, Clocks(), silent_after_h=0.0))
     staff = gateway.staff
     others = (("jl", "J. Lindqvist"), ("tokafor", "Tim Okafor"))
     staff.enlist(
