@@ -83,15 +83,26 @@ def checked(kind: Kind, resource: Any) -> Resource:
 
     if not isinstance(resource, dict) or resource.get("resourceType") != kind:
         given = resource.get("resourceType") if isinstance(resource, dict) else type(resource).__name__
-        raise FhirInvalid([("resourceType", f"is {str(given)[:40]!r}: {kind} is expected here")])
+        shown = repr(str(given)[:40])
+        raise _against(kind, [("resourceType", f"is {shown}: {kind} is expected here")])
     try:
         get_fhir_model_class(kind).model_validate(resource)
     except ValidationError as error:
         rows = error.errors(include_url=False, include_context=False)[:MOST_ISSUES]
-        raise FhirInvalid([(".".join(map(str, row["loc"])), str(row["msg"])) for row in rows]) from None
+        issues = [(".".join(map(str, row["loc"])), str(row["msg"])) for row in rows]
+        raise _against(kind, issues) from None
     except RecursionError:
-        raise FhirInvalid([("", f"this {kind} is nested too deeply to be read")]) from None
+        raise _against(kind, [("", f"this {kind} is nested too deeply to be read")]) from None
     return resource
+
+
+def _against(what: str, issues: Sequence[tuple[str, str]]) -> FhirInvalid:
+    """In German the places alone: what is wrong there is said by the definition, in English."""
+    error = FhirInvalid(issues)
+    places = ", ".join(place for place, _ in issues if place)
+    german = f"Das ist so nicht gültig ({what}){': ' if places else ''}{places}"
+    error.words = {"de": german, "en": error.message}
+    return error
 
 
 def outcome(status: int, error: SpondylError) -> Resource:
@@ -170,7 +181,7 @@ class FhirRoute(APIRoute):
                 return JSONResponse(outcome(status, error), status, headers, MEDIA_TYPE)
             except RequestValidationError as error:
                 rows = [(".".join(map(str, row["loc"])), str(row["msg"])) for row in error.errors()]
-                return JSONResponse(outcome(422, FhirInvalid(rows)), 422, media_type=MEDIA_TYPE)
+                return JSONResponse(outcome(422, _against("HTTP", rows)), 422, media_type=MEDIA_TYPE)
 
         return answer
 

@@ -192,7 +192,15 @@ OTHER_CHANGES = (  # what is changed, which element is named, what is said of it
     ({"meta": {"versionId": "1", "tag": [{"code": "x"}]}}, "meta", "is not kept here"),
     ({"end": "2026-11-24T23:00:00+01:00"}, "end", "45 min"),
     ({"start": "2126-11-24T09:00:00+01:00", "end": "2126-11-24T09:45:00+01:00"}, "start", "2099"),
+    ({"start": "9999-12-31T23:59:00Z", "end": "9999-12-31T23:59:59Z"}, "start", "2099"),
+    ({"start": "0001-01-01T00:00:00+14:00"}, "start", "2099"),
     ({"start": None, "end": None}, "end", "is missing"),
+    ({"status": "cancelled", "cancelationReason": {"text": "a\0b"}}, "cancelationReason", "NUL"),
+    (
+        {"status": "cancelled", "cancelationReason": {"id": "x", "text": "a"}},
+        "cancelationReason.id",
+        "not kept",
+    ),
     ({"status": "fulfilled"}, "status", "the session itself"),
     ({"status": "cancelled", "end": "2026-11-24T23:00:00+01:00"}, "end", "two requests"),
     ({"status": "cancelled", "cancelationReason": {"text": "x" * 501}}, "cancelationReason", "500"),
@@ -210,6 +218,7 @@ def test_what_else_is_changed_is_named_and_refused(clinic):
         (issue,) = fhir(clinic, "PUT", f"Appointment/{known['id']}", status=422, json=sent)["issue"]
         assert place in issue["expression"][0], change
         assert said in issue["diagnostics"], change
+        assert place.partition(".")[0] in issue["details"]["text"], "in German, too"
     assert read(clinic) == known
 
 

@@ -92,6 +92,11 @@ def _to_move(sent: Resource, now: Resource, length: timedelta) -> Wish:
     for name in sorted(_TIMES - {name for name in _TIMES if sent.get(name)}):
         raise refused((name, {"de": "fehlt", "en": "is missing"}))
     start, end = _moment("start", sent["start"]), _moment("end", sent["end"])
+    try:
+        moved = Moved(starts_at=start, reason=REASON)
+    except ValidationError as error:
+        said = str(error.errors()[0]["msg"])
+        raise refused(("start", {"de": said, "en": said})) from None
     if end - start != length or start == _moment("start", now["start"]):
         minutes = round(length.total_seconds() / 60)
         shown, right = end.isoformat(), (start + length).isoformat()
@@ -99,11 +104,7 @@ def _to_move(sent: Resource, now: Resource, length: timedelta) -> Wish:
             ("end", {"de": f"ist {shown}: ein Termin dauert an diesem Standort {minutes} min, bis {right}",
                      "en": f"is {shown}: an appointment takes {minutes} min at this site, until {right}"})
         )  # fmt: skip
-    try:
-        return Wish("move", moved=Moved(starts_at=start, reason=REASON))
-    except ValidationError as error:
-        said = str(error.errors()[0]["msg"])
-        raise refused(("start", {"de": said, "en": said})) from None
+    return Wish("move", moved=moved)
 
 
 def _to_end(sent: Resource, now: Resource) -> Wish:

@@ -33,6 +33,7 @@ def router(office: Office) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/fhir", tags=["fhir"], route_class=FhirRoute)
     _patients(office, routes)
+    _kept(office, routes)
     _declared(routes, _Belongings(office))
     _treated(routes, _Belongings(office))
     _created(office, routes)
@@ -86,6 +87,8 @@ def _patients(office: Office, routes: APIRouter) -> None:
         office.seen(who, "fhir.read", str(file.patient), file.site, kind="everything")
         return answered(bundle(found, base_of(request)))
 
+
+def _kept(office: Office, routes: APIRouter) -> None:
     @routes.post("/Patient")
     def create(request: Request, body: Sent, who: Writes, _also: Used) -> JSONResponse:
         """Open a file; whom it may be a duplicate of is refused."""
