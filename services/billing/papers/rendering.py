@@ -1,4 +1,4 @@
-"""Pages as PDF/A-3b: values into a template, set by typst with the fonts that come along and no others."""
+"""Pages as PDF/A-3b and PDF/UA-1: values into a template, set by typst with the fonts that come along and no others."""
 
 import datetime as dt
 import json
@@ -13,7 +13,7 @@ from services.billing.papers import content, einvoice, script, xmp
 
 PAGES: Final = Path(__file__).with_name("pages")
 FONTS: Final = Path(__file__).with_name("fonts")
-STANDARD: Final = "a-3b"
+STANDARDS: Final = ("a-3b", "ua-1")  # archival, and readable by whoever cannot see
 _UNDRAWN: Final = re.compile(r'the text `"(.*?)"` could not be displayed', re.DOTALL)
 _local = threading.local()
 
@@ -45,7 +45,7 @@ def page(template: str, values: dict[str, Any], on: dt.date, **inputs: str) -> b
     told = {"told": json.dumps(values, ensure_ascii=False), **inputs}
     try:
         made = _compiler(template).compile(
-            format="pdf", sys_inputs=told, pdf_standards=[STANDARD], timestamp=midnight
+            format="pdf", sys_inputs=told, pdf_standards=[*STANDARDS], timestamp=midnight
         )
     except typst.TypstError as error:
         undrawn = _UNDRAWN.search(error.message)
