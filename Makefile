@@ -33,7 +33,7 @@ verify: setup ## the long forms: simulated hours, many examples, `make demo` fro
 
 chaos: setup ## every fault of the table for minutes, then many deaths; writes docs/operations.md
 	@SPONDYL_CHAOS_FORM=long .venv/bin/pytest -q tests/chaos
-	@.venv/bin/pytest -q tests/scheduler/test_chaos.py tests/kit/test_business.py
+	@.venv/bin/pytest -q tests/scheduler/test_chaos.py tests/billing/test_chaos.py tests/kit/test_business.py
 
 BENCHES := "kernel" "loop --beds 8 --period-ms 20 --seconds 30 --hog" "ingest --devices 2000 --seconds 30" \
   "store --sessions 200" "fleet --steps 100,1000,5000" "wall --beds 1000 --browsers 3 --seconds 30" \

@@ -18,8 +18,8 @@ def main() -> None:
         settings = BillingSettings.load()
         office = open_office("billing", PACKAGE, TABLES, settings)
         people = People(settings)
-        completing = Completing(office, people)
-        drafting = Drafting(office)
+        completing = Completing(office, people, every_s=settings.billing_every_s)
+        drafting = Drafting(office, every_s=settings.billing_every_s)
         work = Work(
             handlers(office),
             routers(office, people),

@@ -16,3 +16,9 @@ class BillingSettings(BusinessSettings):
     identity_token: Path | None = Field(
         None, description="File with the token of the role `identity` that screening is asked with."
     )
+    billing_every_s: float = Field(
+        10.0,
+        ge=0.1,
+        le=3600,
+        description="Seconds between two looks for what is due to be invoiced, and for who pays.",
+    )

@@ -1,16 +1,12 @@
 """The scheduler's process killed between booking and publishing: nothing double, nothing lost."""
 
-import contextlib
-import os
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import httpx
 import pytest
 from access import somebody
+from business_process import PATIENT_S, Process
 from scheduler.scheduler_rig import NOW, SchedulerRig, session_event
 from servers import Mosquitto, eventually
 
@@ -19,53 +15,12 @@ from broker.bus import Bus
 from broker.contract import EVENT, STREAMS
 from services.kit.auth import tokens
 from services.kit.database import reading
-from services.kit.ports import free_port
 from services.scheduler.booking import store
 from services.scheduler.booking.tables import APPOINTMENTS, CURES
 from services.scheduler.progression.tables import RESULTS
 
 pytestmark = pytest.mark.system
-PATIENT_S = 90.0
 ROUNDS = [pytest.param(1, id="short"), pytest.param(8, marks=pytest.mark.soak, id="long")]
-
-
-class Process:
-    """`python -m services.scheduler` on a data directory, started again as often as it is killed."""
-
-    def __init__(self, directory, broker, **environment):
-        self.directory, self.broker, self.environment = directory, broker, environment
-        self.port, self.running = free_port(), None
-
-    def start(self):
-        """Up; return when its API answers."""
-        environment = os.environ | {
-            "SPONDYL_DATA": str(self.directory), "SPONDYL_MQTT_URL": self.broker.url,
-            "SPONDYL_HTTP_PORT": str(self.port), "SPONDYL_LOG_LEVEL": "error",
-            **self.environment,
-        }  # fmt: skip
-        command = [sys.executable, "-m", "services.scheduler"]
-        self.running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        eventually(self.is_up, PATIENT_S, "the scheduler's API")
-        return self
-
-    def is_up(self):
-        """Whether it answers."""
-        assert self.running.poll() is None, "the scheduler ended by itself"
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/livez", timeout=5).is_success
-        return False
-
-    def kill(self):
-        """SIGKILL."""
-        self.running.kill()
-        self.running.wait(PATIENT_S)
-
-    def post(self, path, body, header):
-        """One request over HTTP."""
-        url = f"http://127.0.0.1:{self.port}{path}"
-        answer = httpx.post(url, json=body, headers=header, timeout=PATIENT_S)
-        assert answer.is_success, answer.text
-        return answer.json()
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
@@ -81,7 +36,7 @@ def test_killed_between_booking_and_publishing_nothing_is_double_and_nothing_los
             others.subscribe(STREAMS[stream])
         others.start()
         eventually(lambda: others.connected, PATIENT_S)
-        process, told = Process(tmp_path, broker), []
+        process, told = Process("scheduler", tmp_path, broker), []
         for done in range(1, rounds + 1):
             body = future_cure(done)
             process.start()
@@ -126,7 +81,7 @@ def test_the_same_session_delivered_five_times_through_kills_counts_once(tmp_pat
     one = cure["appointments"][0]
     event = session_event(cure, one, NOW)
     with Mosquitto(tmp_path) as broker:
-        process = Process(tmp_path, broker).start()
+        process = Process("scheduler", tmp_path, broker).start()
         bed = Bus(broker.url, "bed")
         bed.start()
         eventually(lambda: bed.connected, PATIENT_S)

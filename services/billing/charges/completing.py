@@ -22,7 +22,7 @@ from services.kit.moments import Now, us_of, utc_now
 
 log = structlog.get_logger(__name__)
 
-EVERY_S: Final = 10.0
+END_S: Final = 10.0
 MOST_A_TURN: Final = 50
 ASK_AGAIN: Final = timedelta(minutes=10)  # for somebody without a file
 NOBODY_FOR: Final = timedelta(days=2)  # a session of somebody without a file is given up after so long
@@ -36,8 +36,8 @@ PAYERS: Final[dict[str, tuple[Payer, str]]] = {  # insurance of the file: who pa
 class Completing:
     """One thread; one turn every few seconds."""
 
-    def __init__(self, office: Office, people: People, now: Now = utc_now) -> None:
-        self._office, self._people, self._now = office, people, now
+    def __init__(self, office: Office, people: People, now: Now = utc_now, every_s: float = 10.0) -> None:
+        self._office, self._people, self._now, self._every_s = office, people, now, every_s
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="completing", daemon=True)
         self._nobodies: dict[UUID, datetime] = {}  # and when each is asked for again
@@ -51,7 +51,7 @@ class Completing:
     def stop(self) -> None:
         """End behind the question that is just being asked."""
         self._ending.set()
-        self._thread.join(EVERY_S)
+        self._thread.join(END_S)
 
     def check(self) -> Check:
         """What somebody has to look at."""
@@ -78,7 +78,7 @@ class Completing:
         return set(sorted(patients - self._nobodies.keys())[:MOST_A_TURN])
 
     def _run(self) -> None:
-        while not self._ending.wait(EVERY_S):
+        while not self._ending.wait(self._every_s):
             try:
                 self.turn()
                 self.last_error = None

@@ -28,15 +28,15 @@ from services.kit.moments import Now, us_of, utc_now
 
 log = structlog.get_logger(__name__)
 
-EVERY_S: Final = 15.0
+END_S: Final = 10.0
 BY: Final = "billing"
 
 
 class Drafting:
     """One thread; one turn every few seconds."""
 
-    def __init__(self, office: Office, now: Now = utc_now) -> None:
-        self._office, self._now = office, now
+    def __init__(self, office: Office, now: Now = utc_now, every_s: float = 10.0) -> None:
+        self._office, self._now, self._every_s = office, now, every_s
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drafting", daemon=True)
         self.last_error: str | None = None
@@ -49,7 +49,7 @@ class Drafting:
     def stop(self) -> None:
         """End behind the draft that is just being made."""
         self._ending.set()
-        self._thread.join(EVERY_S)
+        self._thread.join(END_S)
 
     def check(self) -> Check:
         """What somebody has to look at."""
@@ -69,7 +69,7 @@ class Drafting:
             return 0  # a hand put one of them on a draft just now
 
     def _run(self) -> None:
-        while not self._ending.wait(EVERY_S):
+        while not self._ending.wait(self._every_s):
             try:
                 self.turn()
                 self.last_error = None

@@ -148,6 +148,7 @@ def _invoice(invoice: UUID, checked: Checked, person: Person, on: date, number: 
         recipient=told.recipient or case.recipient or _own(person), patient=person.patient,
         diagnosis=told.diagnosis or case.diagnosis or person.diagnosis, lines=checked.lines,
         outlays=told.outlays, total=checked.total, remarks=told.remarks,
+        tariff=checking.KINDS.get(case.payer or "", "private"),
     )  # fmt: skip
 
 
