@@ -11,10 +11,12 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.billing.goae.lines import Line, Words
+from services.billing.goae.pricing import Kind as Tariff
 
 Language = Literal["de", "en"]
 Kind = Literal["invoice", "cancellation"]
 CENT: Final = Decimal("0.01")
+Account = Annotated[int, Field(ge=1, le=999_999_999)]
 
 
 def cents(amount: Decimal) -> int:
@@ -63,6 +65,40 @@ class Patient(Frozen):
     id: UUID
     name: Words
     birth_date: date
+    given_name: Words | None = None  # the name's parts, for programs that want them apart
+    family_name: Words | None = None
+    sex: Literal["female", "male", "diverse", "unknown"] = "unknown"
+    insurance_number: Words | None = None  # § 291 SGB V: a letter and nine digits
+
+
+class Accounts(Frozen):
+    """How a clinic's books are kept, for its tax adviser's program (DATEV)."""
+
+    consultant: Annotated[int, Field(ge=1001, le=9_999_999)] | None = None  # Beraternummer
+    client: Annotated[int, Field(ge=1, le=99_999)] | None = None  # Mandantennummer
+    account_digits: Annotated[int, Field(ge=4, le=8)] = 4  # of a general ledger's account
+    year_begins: Annotated[int, Field(ge=1, le=12)] = 1  # month in which the fiscal year begins
+    chart: Annotated[str, Field(pattern="^[0-9]{2}$")] | None = None  # 03, 04: SKR03, SKR04
+    revenue: Account | None = None
+    debtors_from: Account | None = None  # patients get accounts from here on, one each; with
+    debtors_to: Account | None = None  # both alike, all have this one
+    bank: Account | None = None  # where money of each kind comes in
+    cash: Account | None = None
+    card: Account | None = None
+    other: Account | None = None
+
+
+class BillingOffice(Frozen):
+    """An office that collects for a clinic, and how the two know each other (PADneXt)."""
+
+    id: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+    name: Annotated[Words, Field(max_length=40)]
+    customer: Annotated[int, Field(ge=1, le=99_999_999)]  # the clinic's number there
+    number: Annotated[int, Field(ge=1, le=99_999_999)] | None = None  # the office's own
+    data_centre: Annotated[int, Field(ge=1, le=9999)] | None = None  # rzid
+    iknr: Annotated[int, Field(ge=100_000_000, le=999_999_999)] | None = None
+    contract: Annotated[int, Field(ge=0, le=999)] = 1  # vertragsart, by the office's own table
+    is_test: bool = False  # deliveries say that they are tests
 
 
 class Clinic(Frozen):
@@ -84,6 +120,9 @@ class Clinic(Frozen):
     identifier: Words | None = None  # BT-29: institution or doctor number; BR-CO-26 asks for it
     payment_days: Annotated[int, Field(ge=0, le=365)] = 30
     zone: str = "Europe/Berlin"
+    speciality_code: Annotated[str, Field(pattern="^[A-Z]{4}$")] | None = None  # IHE-D, as ORTH
+    accounts: Accounts | None = None
+    billing_offices: Annotated[tuple[BillingOffice, ...], Field(max_length=20)] = ()
 
 
 class PricedLine(Frozen):
@@ -129,6 +168,7 @@ class Paper(Frozen):
     cancels_on: date | None = None
     remarks: tuple[Words, ...] = ()  # what a rule wants to be said on the paper
     language: Language = "de"
+    tariff: Tariff = "private"
 
     @property
     def period(self) -> tuple[date, date]:

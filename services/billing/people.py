@@ -5,13 +5,16 @@ What a paper once said stays in the paper.
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from services.billing.errors import Conflict, said
 from services.billing.models import Address, Language, Patient, Recipient
 from services.billing.settings import BillingSettings
 from services.kit.business.identity import Unreachable, identity
+
+Sex = Literal["female", "male", "diverse", "unknown"]
+SEXES: Final[dict[str, Sex]] = {"female": "female", "male": "male", "diverse": "diverse"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,17 @@ class Person:
     insurer: str | None
     insurance_number: str | None
     diagnosis: str | None
+    given_name: str | None = None
+    family_name: str | None = None
+    sex: Sex = "unknown"
 
     @property
     def patient(self) -> Patient:
         """As a paper names them."""
-        return Patient(id=self.id, name=self.name, birth_date=self.birth_date)
+        return Patient(
+            id=self.id, name=self.name, birth_date=self.birth_date, given_name=self.given_name,
+            family_name=self.family_name, sex=self.sex, insurance_number=self.insurance_number,
+        )  # fmt: skip
 
     @property
     def recipient(self) -> Recipient | None:
@@ -91,6 +100,9 @@ def _person(patient: UUID, row: dict[str, Any]) -> Person:
             insurer=row.get("insurer") or None,
             insurance_number=row.get("insurance_number") or None,
             diagnosis=row.get("diagnosis") or None,
+            given_name=row.get("given_name") or None,
+            family_name=row.get("family_name") or None,
+            sex=SEXES.get(row.get("sex") or "", "unknown"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Unreachable(f"the answer lacks {type(error).__name__}") from None
