@@ -185,6 +185,16 @@ def test_validation_survives_what_is_no_invoice():
     assert not validating.report(b"%PDF-1.7\n" + bytes(range(256)) * 40).ok
 
 
+@given(st.integers(0, 60_000), st.binary(min_size=1, max_size=40))
+@settings(max_examples=20, deadline=None)
+def test_a_damaged_file_is_reported_on_whatever_is_broken(at, damage):
+    """A recipient's file may be cut or mangled anywhere: findings, never a crash."""
+    whole = rendering.pdf(paper())
+    at %= len(whole)
+    told = validating.report(whole[:at] + damage + whole[at + len(damage) :])
+    assert told.findings
+
+
 def test_issuing_from_several_threads_gives_the_same():
     """Requests are served side by side: compilers and rules must not be shared wrongly."""
     papers = [paper(number=f"HH2026-{at:05}") for at in range(6)]

@@ -69,14 +69,12 @@ def marks(told: Opened) -> list[Mark]:
     return [Mark(standard, rule, wanted, _asked(check, told)) for standard, rule, wanted, check in CHECKS]
 
 
-def text_of(told: Opened) -> str:
-    """The words of all pages, without blanks: what a page prints may be broken anywhere."""
-    return "".join("".join(page.extract_text().split()) for page in told.reader.pages)
-
-
-def pages_of(told: Opened) -> int:
-    """How many pages it has."""
-    return len(told.reader.pages)
+def pages_of(told: Opened) -> list[str]:
+    """Each page's words without blanks: what is printed may be broken anywhere. Raises ValueError."""
+    try:
+        return ["".join(page.extract_text().split()) for page in told.reader.pages]
+    except Exception as error:  # noqa: BLE001  (the same)
+        raise ValueError(f"cannot be read: {type(error).__name__}: {error}") from None
 
 
 def _asked(check: Callable[[Opened], str | None], told: Opened) -> str | None:

@@ -1,4 +1,4 @@
-"""Pages as PDF/A-3b and PDF/UA-1: values into a template, set by typst with the fonts that come along and no others."""
+"""Pages as PDF/A-3b and PDF/UA-1: values into a template, set by typst with the fonts that come along."""
 
 import datetime as dt
 import json

@@ -86,18 +86,22 @@ def report(pdf: bytes) -> Report:
         told = archival.opened(pdf)
     except (ValueError, etree.XMLSyntaxError) as error:
         return Report((Finding(archival.PDF, "readable", ok=False, message=str(error)),))
-    marks = [_of_mark(mark) for mark in archival.marks(told)]
-    pages = archival.pages_of(told)
+    found = [_of_mark(mark) for mark in archival.marks(told)]
+    try:
+        pages = archival.pages_of(told)
+    except ValueError as error:
+        found.append(Finding(archival.PDF, "pages", ok=False, message=str(error)))
+        pages = []
     if told.xml is None:
-        return Report(tuple(marks), pages=pages)
+        return Report(tuple(found), pages=len(pages))
     problems = problems_of_xml(told.xml)
-    found = [*marks, *_of_problems(problems)]
+    found.extend(_of_problems(problems))
     if any(problem.standard in (XML, XSD) for problem in problems):
-        return Report(tuple(found), pages=pages, xml=told.xml)
+        return Report(tuple(found), pages=len(pages), xml=told.xml)
     root = parsed(told.xml)
     number, total = (root.findtext(_NUMBER) or "").strip(), _total(root)
-    found.extend(_printed(told, number, total))
-    return Report(tuple(found), number, total, pages, told.xml)
+    found.extend(_printed("".join(pages), number, total))
+    return Report(tuple(found), number, total, len(pages), told.xml)
 
 
 def _of_mark(mark: archival.Mark) -> Finding:
@@ -125,9 +129,9 @@ def _total(root: etree._Element) -> Decimal | None:
         return None
 
 
-def _printed(told: archival.Opened, number: str, total: Decimal | None) -> Iterator[Finding]:
+def _printed(pages: str, number: str, total: Decimal | None) -> Iterator[Finding]:
     """The page shows the same number and sum: nobody can be sent one and book another."""
-    words = archival.text_of(told).replace(MINUS, "-")
+    words = pages.replace(MINUS, "-")
     there = "".join(number.split()) in words
     message = f"prints the invoice number {number}" if there else f"does not print the number {number}"
     yield Finding(PAGE, "BT-1", there, message)
