@@ -27,6 +27,7 @@ def reader(*grants):
                 "patients",
                 "sessions",
                 "planning",
+                "billing",
                 "outcomes",
                 "documents",
                 "exchange",
@@ -36,11 +37,21 @@ def reader(*grants):
         ),
         (
             "clinician",
-            ["wall", "patients", "sessions", "planning", "attention", "outcomes", "documents", "exchange"],
+            [
+                "wall",
+                "patients",
+                "sessions",
+                "planning",
+                "billing",
+                "attention",
+                "outcomes",
+                "documents",
+                "exchange",
+            ],
         ),
-        ("reception", ["wall", "patients", "planning", "exchange"]),
+        ("reception", ["wall", "patients", "planning", "billing", "exchange"]),
         ("monitor", ["wall"]),
-        ("billing", ["sessions"]),
+        ("billing", ["sessions", "billing"]),
     ],
 )
 def test_a_reader_is_offered_only_what_the_role_may_open(role, ids):
