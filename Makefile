@@ -37,7 +37,7 @@ chaos: setup ## every fault of the table for minutes, then many deaths; writes d
 
 BENCHES := "kernel" "loop --beds 8 --period-ms 20 --seconds 30 --hog" "ingest --devices 2000 --seconds 30" \
   "store --sessions 200" "fleet --steps 100,1000,5000" "wall --beds 1000 --browsers 3 --seconds 30" \
-  "plan --sites 20 --devices 60 --utilisation 0.8 --cures 200"
+  "plan --sites 20 --devices 60 --utilisation 0.8 --cures 200" "invoices --count 1000"
 bench: setup ## every benchmark as JSON, each with its peer in the same run; fails when one misses its goal
 	@mkdir -p test-output; status=0; for bench in $(BENCHES); do \
 	  .venv/bin/spondyl bench $$bench --json | tee test-output/bench-$${bench%% *}.json; \

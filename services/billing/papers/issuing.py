@@ -55,10 +55,11 @@ def document(paper: Paper) -> Document:
     _complete(paper)
     values = content.invoice(paper, language="de", is_copy=False)
     xml = einvoice.xml(paper)
-    broken = [problem for problem in validating.problems_of_xml(xml) if problem.fatal]
+    rules = validating.begun(xml)
+    pdf = rendering.with_xml(values, paper.issued_on, xml)
+    broken = [problem for problem in rules() if problem.fatal]
     if broken:
         raise _refused(paper, broken)
-    pdf = rendering.with_xml(values, paper.issued_on, xml)
     return Document(pdf, xml, hashlib.sha256(pdf).hexdigest())
 
 

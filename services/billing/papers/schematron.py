@@ -4,7 +4,7 @@ Saxon lives on one thread of its own: its machine knows only threads that were i
 compiled rules are half a second's work that nobody wants to do twice.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -60,8 +60,12 @@ def against_xsd(root: etree._Element) -> list[Problem]:
 
 def against_schematron(data: bytes) -> list[Problem]:
     """What the rules of EN 16931 forbid, in their own words."""
-    svrl = _thread().submit(_run, data.decode("utf-8-sig")).result()
-    return _read(svrl)
+    return begun(data).result()
+
+
+def begun(data: bytes) -> "Future[list[Problem]]":
+    """The same while the caller does something else: Saxon needs no lock of Python's."""
+    return _thread().submit(lambda: _read(_run(data.decode("utf-8-sig"))))
 
 
 def versions() -> dict[str, str]:

@@ -1,19 +1,18 @@
 """Whether an invoice holds: marks of the file, its XML against schema and rules, sums, what is printed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from lxml import etree
 
-from services.billing.papers import archival, arithmetic
+from services.billing.papers import archival, arithmetic, schematron
 from services.billing.papers.schematron import (
     SCHEMATRON,
     XML,
     XSD,
     Problem,
-    against_schematron,
     against_xsd,
     parsed,
     versions,
@@ -70,14 +69,21 @@ class Report:
 
 def problems_of_xml(xml: bytes) -> list[Problem]:
     """What does not hold, each with its standard; beyond a broken schema nothing more is asked."""
+    return begun(xml)()
+
+
+def begun(xml: bytes) -> Callable[[], list[Problem]]:
+    """The same, asked for later: the rules run while the caller sets the page."""
     try:
         root = parsed(xml)
     except etree.XMLSyntaxError as error:
-        return [Problem(XML, "well-formed", str(error))]
+        problem = Problem(XML, "well-formed", str(error))
+        return lambda: [problem]
     broken = against_xsd(root)
     if broken:
-        return broken
-    return against_schematron(xml) + arithmetic.problems(root)
+        return lambda: broken
+    rules = schematron.begun(xml)
+    return lambda: rules.result() + arithmetic.problems(root)
 
 
 def report(pdf: bytes) -> Report:
