@@ -147,6 +147,58 @@ def test_what_is_not_sure_is_proposed_and_a_person_decides(rig):
     assert [one["id"] for one in rig.ask("GET", "/bank-entries", params=NORTH)["entries"]] == [guess["id"]]
 
 
+def test_one_transfer_pays_two_invoices_and_what_is_left_stays_open(rig):
+    """People pay two invoices at once; not a cent of it is lost or booked twice."""
+    first, second = billed(rig), billed(rig)
+    rig.now += timedelta(days=10)
+    put_in(rig, bank.statement(bank.entry("100.00", "beide")))
+    (entry,) = rig.ask("GET", "/bank-entries", params=NORTH)["entries"]
+    path = f"/bank-entries/{entry['id']}/match"
+
+    def match(invoice, *, status=201, **more):
+        body = {"request": str(uuid4()), "invoice": invoice["id"]} | more
+        return rig.ask("POST", path, json=body, status=status)
+
+    assert "100.00" in match(first, amount="100.01", status=422)["detail_de"]
+    match(first, amount="-1.00", status=422)
+    match(first, amount="70.68")
+    (left,) = rig.ask("GET", "/bank-entries", params=NORTH)["entries"]
+    assert (left["left"], left["payments"][0]["number"]) == ("29.32", first["number"])
+    assert not left["payments"][0]["automatic"]
+    made = match(second)
+    assert (made["amount"], standing(rig, second)[0]) == ("29.32", "part-paid")
+    back = {"reason": "andere Rechnung"}
+    for _ in range(2):
+        rig.ask("POST", f"/payments/{made['id']}/reverse", json=back)
+    match(second)
+    rig.ask("POST", f"/payments/{made['id']}/reverse", json=back)
+    assert rig.ask("GET", "/bank-entries", params={**NORTH, "state": "open"})["entries"] == []
+
+
+def test_what_was_set_aside_is_taken_out_again(rig):
+    """A second click is no second decision, and no decision is for ever."""
+    billed(rig)
+    rig.now += timedelta(days=10)
+    told = put_in(rig, bank.statement(bank.entry("3.00", "Zinsen")))
+    (entry,) = rig.ask("GET", "/bank-entries", params={**NORTH, "statement": told["statement"]})["entries"]
+    for _ in range(2):
+        rig.ask("POST", f"/bank-entries/{entry['id']}/ignore", json={"reason": "Zinsen"})
+    rig.ask("POST", f"/bank-entries/{entry['id']}/reopen")
+    assert rig.ask("GET", "/bank-entries", params=NORTH)["entries"][0]["id"] == entry["id"]
+
+
+def test_the_same_request_writes_a_letter_once_and_a_site_has_a_list_of_them(rig):
+    """A double click must not become two letters, nor a refusal of what was done."""
+    invoice = billed(rig)
+    rig.now += timedelta(days=40)
+    body = {"request": str(uuid4()), "site": "north", "invoices": [invoice["id"]]}
+    first = rig.ask("POST", "/dunning", json=body, status=201)["letters"]
+    assert rig.ask("POST", "/dunning", json=body, status=201)["letters"] == first
+    (letter,) = rig.ask("GET", "/letters", params=NORTH)["letters"]
+    assert (letter["id"], letter["number"], letter["step"]) == (first[0], invoice["number"], 1)
+    assert [event.type for event in rig.told("invoice")].count("invoice.reminded") == 1
+
+
 ENTITY = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><Document>&b;</Document>'
 
 

@@ -13,9 +13,9 @@ from services.billing.errors import Invalid, said
 from services.billing.invoices import store as invoices
 from services.billing.invoices.api import own_invoice
 from services.billing.models import euro
-from services.billing.payments import booking, dunning, revenue, store
+from services.billing.payments import booking, dunning, revenue, statements, store
 from services.billing.payments.booking import Till
-from services.billing.payments.models import EntryState, Item, Match, NewPayment, Reversed, ToRemind
+from services.billing.payments.models import EntryState, Item, Match, NewPayment, Payment, Reversed, ToRemind
 from services.billing.payments.revenue import By
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
@@ -130,12 +130,34 @@ def _reminders(router: APIRouter, office: Office, till: Till) -> None:
             for invoice in body.invoices:
                 held = own_invoice(who, "payments.write", invoices.required(connection, invoice))
                 on = till.today(held.paper.clinic.zone)
+                key = body.request and dunning.key_of(body.request, invoice)
+                if key is not None and dunning.is_written(connection, key):
+                    made.append(key)
+                    continue
                 item = store.item(connection, held)
-                made.append(dunning.write(connection, item, on, who.name, us_of(till.now())))
+                made.append(dunning.write(connection, item, on, who.name, us_of(till.now()), key))
                 till.tell(connection, "invoice.reminded", held)
         office.outbox.woken.set()
         office.seen(who, "dunning.written", None, body.site, letters=len(made))
         return {"letters": [str(letter) for letter in made]}
+
+    @router.get("/letters")
+    def letters(who: Reader, site: Slug) -> Row:
+        """The newest letters of a site, with the invoice of each."""
+        here(who, "billing.see", site)
+        with reading(office.engine) as connection:
+            rows = dunning.of_site(connection, site)
+            held = {row["invoice"]: invoices.required(connection, UUID(row["invoice"])) for row in rows}
+        office.seen(who, "letters.seen", None, site)
+        return {
+            "letters": [
+                {
+                    **_letter(row), "invoice": row["invoice"], "number": held[row["invoice"]].number,
+                    "recipient": held[row["invoice"]].recipient, "open": str(euro(row["open_ct"])),
+                }
+                for row in rows
+            ]
+        }  # fmt: skip
 
     @router.get("/letters/{letter}/pdf")
     def pdf(who: Reader, letter: UUID) -> Response:
@@ -161,14 +183,18 @@ def _statements(router: APIRouter, office: Office, till: Till) -> None:
         return taken
 
     @router.get("/bank-entries")
-    def entries(who: Reader, site: Slug, state: EntryState = "open") -> Row:
-        """Entries of a site's statements, each with the invoices it may pay."""
+    def entries(
+        who: Reader, site: Slug, state: EntryState = "open", statement: UUID | None = None
+    ) -> Row:  # fmt: skip
+        """Entries of a site's statements, or of one, each with what it paid and the invoices it may pay."""
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
-            rows = booking.entries(connection, site, state)
+            rows = booking.entries(connection, site, state, statement)
             items = booking.open_items(connection, site) if state == "open" else []
+            paid = store.of_entries(connection, [row["id"] for row in rows])
+            told = [{**_entry(row, items), **_paid(connection, row, paid[row["id"]])} for row in rows]
         office.seen(who, "entries.seen", None, site)
-        return {"entries": [_entry(row, items) for row in rows]}
+        return {"entries": told}
 
 
 def _entries(router: APIRouter, office: Office, till: Till) -> None:
@@ -190,6 +216,15 @@ def _entries(router: APIRouter, office: Office, till: Till) -> None:
             till.ignore(connection, entry, body.reason)
         office.seen(who, "entry.ignored", str(entry), site)
         return {"id": str(entry), "state": "ignored"}
+
+    @router.post("/bank-entries/{entry}/reopen")
+    def reopen(who: Writer, entry: UUID) -> Row:
+        """What was set aside is open again."""
+        with writing(office.engine) as connection:
+            site = _own_entry(connection, who, entry)
+            till.reopen(connection, entry)
+        office.seen(who, "entry.reopened", str(entry), site)
+        return {"id": str(entry), "state": "open"}
 
 
 def _revenue(router: APIRouter, office: Office) -> None:
@@ -238,6 +273,22 @@ def _entry(row: Any, items: list[Item]) -> Row:
                 "reasons": list(one.reasons),
             }
             for one in booking.proposed(row, items)
+        ],
+    }  # fmt: skip
+
+
+def _paid(connection: Connection, row: Any, paid: list[Payment]) -> Row:
+    """What an entry paid, by itself or by a person's hand, and what is left of it."""
+    told = euro(row["amount_ct"])
+    living = [one for one in paid if one.reversed is None]
+    return {
+        "left": str(told - sum((one.amount for one in living), Decimal(0))),
+        "payments": [
+            {
+                **one.body(), "number": invoices.required(connection, one.invoice).number,
+                "automatic": one.request == statements.request_of(UUID(row["id"]), one.invoice),
+            }
+            for one in living
         ],
     }  # fmt: skip
 

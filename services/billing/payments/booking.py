@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -48,7 +49,12 @@ class Till:
         return payment
 
     def reverse(self, connection: Connection, payment: Payment, reason: str, by: str) -> None:
-        """Take a payment back; the entry of the bank's file that it came from is open again."""
+        """Take a payment back; the entry of the bank's file that it came from is open again.
+
+        The same reason again is the same click. Raises Conflict for one that was taken back before.
+        """
+        if payment.reversed is not None and payment.reversed == reason:
+            return
         store.reverse(connection, payment, reason, by, us_of(self.now()))
         if payment.entry is not None:
             _put_state(connection, payment.entry, "open", None)
@@ -77,24 +83,40 @@ class Till:
         }  # fmt: skip
 
     def match(self, connection: Connection, entry: UUID, body: Match, by: str) -> Payment:
-        """Let an entry pay an invoice. Raises Conflict for one that is settled, NotFound, Invalid."""
+        """Let an entry, or a part of it, pay an invoice; what is left of it stays open.
+
+        Raises Conflict for one that is settled, NotFound, Invalid.
+        """
+        row = entry_row(connection, entry, lock=True)
         if (made := store.by_request(connection, body.request)) is not None:
             return made
-        row = entry_row(connection, entry, lock=True)
         _require_open(row)
         invoice = invoices.required(connection, body.invoice)
         if invoice.site != row["site"]:
             raise no_invoice(body.invoice)
-        amount = body.amount if body.amount is not None else euro(row["amount_ct"])
+        left = left_of(connection, row)
+        amount = body.amount if body.amount is not None else left
+        _require_within(amount, left)
         payment = NewPayment(request=body.request, amount=amount, received_on=row["booked_on"])
         made_now = self.pay(connection, invoice, payment, by, entry)
-        _put_state(connection, entry, "matched", None)
+        if amount == left:
+            _put_state(connection, entry, "matched", None)
         return made_now
 
     def ignore(self, connection: Connection, entry: UUID, reason: str) -> None:
-        """Set an entry aside. Raises Conflict for one that is settled."""
-        _require_open(entry_row(connection, entry, lock=True))
+        """Set an entry aside; the same reason again is the same click. Raises Conflict for a settled one."""
+        row = entry_row(connection, entry, lock=True)
+        if row["state"] == "ignored" and row["why"] == reason:
+            return
+        _require_open(row)
         _put_state(connection, entry, "ignored", reason)
+
+    def reopen(self, connection: Connection, entry: UUID) -> None:
+        """An entry that was set aside is open again. Raises Conflict for one that paid an invoice."""
+        row = entry_row(connection, entry, lock=True)
+        if row["state"] == "matched":
+            _require_open(row)
+        _put_state(connection, entry, "open", None)
 
     def tell(self, connection: Connection, kind: str, invoice: Issued) -> None:
         """An event with random ids only."""
@@ -148,9 +170,13 @@ def entry_row(connection: Connection, entry: UUID, *, lock: bool = False) -> Any
     return row
 
 
-def entries(connection: Connection, site: str, state: str, most: int = 500) -> list[Any]:
-    """A site's entries in a state, newest first."""
+def entries(
+    connection: Connection, site: str, state: str, statement: UUID | None = None, most: int = 500
+) -> list[Any]:
+    """A site's entries in a state, newest first; of one file."""
     wanted = select(ENTRIES).where(ENTRIES.c.site == site, ENTRIES.c.state == state)
+    if statement is not None:
+        wanted = wanted.where(ENTRIES.c.statement == str(statement))
     return list(connection.execute(wanted.order_by(ENTRIES.c.booked_on.desc()).limit(most)).mappings())
 
 
@@ -159,6 +185,12 @@ def entry_of(row: Any) -> Entry:
     return Entry(
         row["mark"], row["booked_on"], euro(row["amount_ct"]), row["name"], row["iban"], row["purpose"]
     )
+
+
+def left_of(connection: Connection, row: Any) -> Decimal:
+    """What of an entry has paid nothing yet."""
+    paid = [one for one in store.of_entries(connection, [row["id"]])[row["id"]] if one.reversed is None]
+    return euro(row["amount_ct"]) - sum((one.amount for one in paid), Decimal(0))
 
 
 def proposed(row: Any, items: list[Item]) -> list[Candidate]:
@@ -206,6 +238,19 @@ def _require_open(row: Any) -> None:
             Conflict,
             {"de": f"Die Buchung ist schon {german}.", "en": f"the entry is {english} already"},
             state=row["state"],
+        )
+
+
+def _require_within(amount: Decimal, left: Decimal) -> None:
+    """Raises Invalid for more than an entry has, or against its sign."""
+    if amount == 0 or amount / left <= 0 or abs(amount) > abs(left):
+        raise said(
+            Invalid,
+            {
+                "de": f"Betrag {amount} EUR: von dieser Buchung sind {left} EUR übrig.",
+                "en": f"amount {amount} EUR: {left} EUR of this entry are left",
+            },
+            field="amount",
         )
 
 

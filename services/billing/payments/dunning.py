@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from sqlalchemy import Connection, insert, select
 
@@ -19,6 +19,7 @@ from services.billing.payments.tables import LETTERS
 from services.kit.language import Text
 
 DATA: Final = Path(__file__).with_name("dunning.toml")
+HEAD: Final = [column for column in LETTERS.c if column.name != "pdf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,13 @@ def due(item: Item, on: date) -> Step | None:
     return following if on >= item.due_on + timedelta(days=following.after_days) else None
 
 
-def write(connection: Connection, item: Item, on: date, by: str, at_us: int) -> UUID:
-    """The letter of the next step, kept to the byte. Raises Conflict when none is due."""
+def write(connection: Connection, item: Item, on: date, by: str, at_us: int, key: UUID | None = None) -> UUID:
+    """The next step's letter, kept to the byte, with ``key`` as its id. Raises Conflict if none is due."""
     step = due(item, on)
     if step is None:
         raise _not_due(item, on)
     until = on + timedelta(days=step.pays_in_days)
-    made = uuid4()
+    made = key or uuid4()
     connection.execute(
         insert(LETTERS).values(
             id=str(made), site=item.invoice.site, invoice=str(item.invoice.id), step=step.step, sent_on=on,
@@ -73,9 +74,24 @@ def write(connection: Connection, item: Item, on: date, by: str, at_us: int) -> 
 
 def of_invoice(connection: Connection, invoice: UUID) -> list[dict[str, Any]]:
     """The reminders of an invoice, first first."""
-    columns = [column for column in LETTERS.c if column.name != "pdf"]
-    wanted = select(*columns).where(LETTERS.c.invoice == str(invoice)).order_by(LETTERS.c.step)
+    wanted = select(*HEAD).where(LETTERS.c.invoice == str(invoice)).order_by(LETTERS.c.step)
     return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def of_site(connection: Connection, site: str, most: int = 200) -> list[dict[str, Any]]:
+    """The newest letters of a site, newest first."""
+    wanted = select(*HEAD).where(LETTERS.c.site == site).order_by(LETTERS.c.at_us.desc(), LETTERS.c.id)
+    return [dict(row) for row in connection.execute(wanted.limit(most)).mappings()]
+
+
+def key_of(request: UUID, invoice: UUID) -> UUID:
+    """The letter's id: the same request again is the same letter."""
+    return uuid5(NAMESPACE_OID, f"{request}/{invoice}")
+
+
+def is_written(connection: Connection, key: UUID) -> bool:
+    """Whether there is a letter of this id."""
+    return connection.execute(select(LETTERS.c.id).where(LETTERS.c.id == str(key))).first() is not None
 
 
 def letter(connection: Connection, letter: UUID) -> Any:

@@ -38,10 +38,11 @@ class Reversed(BaseModel):
 
 
 class ToRemind(BaseModel):
-    """Which invoices are reminded of, each by its next step."""
+    """Which invoices are reminded of, each by its next step; the same ``request`` again writes nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
+    request: UUID | None = None
     site: Annotated[str, Field(min_length=1, max_length=40)]
     invoices: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=200)]
 
@@ -69,6 +70,7 @@ class Payment:
     note: str | None
     by: str
     reversed: str | None
+    request: UUID
 
     def body(self) -> dict[str, Any]:
         """As the API shows it."""

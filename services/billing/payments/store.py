@@ -36,6 +36,14 @@ def of_invoice(connection: Connection, invoice: UUID) -> list[Payment]:
     return [_payment(row) for row in rows]
 
 
+def of_entries(connection: Connection, entries: Iterable[str]) -> dict[str, list[Payment]]:
+    """The payments that came of these entries of a bank's files, reversed ones too."""
+    found: dict[str, list[Payment]] = {entry: [] for entry in entries}
+    for row in connection.execute(_all().where(PAYMENTS.c.entry.in_(list(found)))).mappings():
+        found[row["entry"]].append(_payment(row))
+    return found
+
+
 def add(
     connection: Connection, invoice: Issued, body: NewPayment, by: str, at_us: int, entry: UUID | None = None
 ) -> Payment:
@@ -123,5 +131,5 @@ def _payment(row: Any) -> Payment:
     entry = row["entry"]
     return Payment(
         UUID(row["id"]), UUID(row["invoice"]), euro(row["amount_ct"]), row["received_on"], row["method"],
-        entry and UUID(entry), row["note"], row["by"], row["reason"],
+        entry and UUID(entry), row["note"], row["by"], row["reason"], UUID(row["request"]),
     )  # fmt: skip
