@@ -72,7 +72,7 @@ class Letter(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class Form:
     """What a template brings along."""
 
     title: Text
@@ -84,8 +84,8 @@ class _Form:
     free: bool  # whether words of one's own may stand on it
 
 
-_FORMS: Final[dict[Template, _Form]] = {
-    "estimate": _Form(
+_FORMS: Final[dict[Template, Form]] = {
+    "estimate": Form(
         {"de": "Kostenvoranschlag", "en": "Estimate of costs"},
         {"de": "Nr. GOÄ", "en": "GOÄ no."},
         {"de": "Leistung", "en": "Service"},
@@ -110,7 +110,7 @@ _FORMS: Final[dict[Template, _Form]] = {
         free=True,
     ),
     # § 2 Abs. 2 Satz 2 and 3 GOÄ: number, name, factor, amount and this sentence, and nothing else.
-    "agreement": _Form(
+    "agreement": Form(
         {
             "de": "Vereinbarung über die Gebührenhöhe nach § 2 GOÄ",
             "en": "Agreement on fees under § 2 GOÄ",
@@ -132,7 +132,7 @@ _FORMS: Final[dict[Template, _Form]] = {
         ),
         free=False,
     ),
-    "reminder": _Form(
+    "reminder": Form(
         {"de": "Zahlungserinnerung", "en": "Payment reminder"},
         {"de": "Rechnung", "en": "Invoice"},
         {"de": "Stand", "en": "Status"},
@@ -153,11 +153,8 @@ def pdf(template: Template, values: Mapping[str, Any] | Letter, language: Langua
 
     Raises Invalid for values that are none, for words of one's own on an agreement, or an undrawable letter.
     """
-    letter = _read(values)
-    form = _FORMS[template]
-    if not form.free and (letter.paragraphs or letter.closing or letter.payment or letter.title):
-        raise _nothing_else()
-    return rendering.page("letter", _values(form, letter, language), letter.issued_on)
+    form, letter = read(template, values)
+    return rendering.page("letter", values_of(form, letter, language), letter.issued_on)
 
 
 def row_of(line: PricedLine, language: Language, *, times: int = 1) -> Row:
@@ -167,6 +164,14 @@ def row_of(line: PricedLine, language: Language, *, times: int = 1) -> Row:
         number=line.line.number, name=name, notes=tuple(notes), count=line.line.count * times,
         factor=line.line.factor, amount=line.amount * times,
     )  # fmt: skip
+
+
+def read(template: Template, values: Mapping[str, Any] | Letter) -> tuple[Form, Letter]:
+    """The template and the letter. Raises Invalid as ``pdf`` does."""
+    letter, form = _read(values), _FORMS[template]
+    if not form.free and (letter.paragraphs or letter.closing or letter.payment or letter.title):
+        raise _nothing_else()
+    return form, letter
 
 
 def _read(values: Mapping[str, Any] | Letter) -> Letter:
@@ -195,7 +200,8 @@ def _nothing_else() -> Invalid:
     )
 
 
-def _values(form: _Form, letter: Letter, language: Language) -> dict[str, Any]:
+def values_of(form: Form, letter: Letter, language: Language) -> dict[str, Any]:
+    """What the letter's page sets."""
     say = phrases(language)
     signatures = letter.signatures
     if signatures is None:
