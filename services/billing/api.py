@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.billing.charges import api as charges
 from services.billing.charges import picking
 from services.billing.clinics import api as clinics
+from services.billing.exchange import api as exchange
 from services.billing.invoices import api as invoices
 from services.billing.payments import api as payments
 from services.billing.people import People
@@ -19,5 +20,6 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
         charges.router(office, now),
         picking.router(now),
         invoices.router(office, people, now),
+        exchange.router(office),
         payments.router(office, now),
     ]

@@ -21,7 +21,7 @@ from services.kit.language import Text
 
 Kind = Literal[
     "Patient", "QuestionnaireResponse", "Consent", "Procedure", "Observation", "Appointment", "Bundle",
-    "CapabilityStatement", "OperationOutcome", "Questionnaire",
+    "CapabilityStatement", "OperationOutcome", "Questionnaire", "Invoice",
 ]  # fmt: skip
 Resource = dict[str, Any]
 MEDIA_TYPE: Final = "application/fhir+json"

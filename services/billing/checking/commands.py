@@ -21,7 +21,7 @@ def register(invoice: typer.Typer) -> None:
 
 
 def _check(
-    file: Annotated[Path | None, typer.Argument(help="An invoice; docs/billing.md.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="An invoice: ours or FHIR; docs/billing.md.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print our format's JSON schema instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -44,10 +44,9 @@ def _check(
 
 def _checked(file: Path) -> "Checked":
     from services.billing.checking import readers
-    from services.billing.goae import sheet
     from services.kit.files import read_text
 
-    return sheet.check(readers.read(read_text(file, "it", readers.MOST_BYTES)))
+    return readers.check(read_text(file, "it", readers.MOST_BYTES))
 
 
 def _told(checked: "Checked") -> str:

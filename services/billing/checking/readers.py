@@ -2,32 +2,53 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from services.billing.errors import Invalid, said
-from services.billing.goae.sheet import Sheet
+from services.billing.exchange.fhir import findings as fhir_findings
+from services.billing.exchange.fhir import reading as fhir_reading
+from services.billing.goae import sheet as sheets
+from services.billing.goae.findings import Finding, sorted_findings
+from services.billing.goae.sheet import Checked, Sheet
 from services.kit.language import Text
 
 MOST_BYTES: Final = 20_000_000
 _SHOWN: Final = 60
 
 
+def _nothing(_: Mapping[str, Any]) -> list[Finding]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One format: ``knows`` looks at the file's JSON, ``read`` turns it into a sheet or raises Invalid."""
+    """One format: ``knows`` looks at the file's JSON, ``read`` turns it into a sheet or raises Invalid.
+
+    ``also`` says what does not match of that which a sheet has no place for.
+    """
 
     name: str
     knows: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Mapping[str, Any]], Sheet]
+    also: Callable[[Mapping[str, Any]], list[Finding]] = _nothing
 
 
 def read(text: str) -> Sheet:
     """The invoice in a file's text. Raises Invalid, which names the field."""
     told = _object(text)
-    return next(reader for reader in READERS if reader.knows(told)).read(told)
+    return _reader(told).read(told)
+
+
+def check(text: str) -> Checked:
+    """Everything that is to be said of the invoice in a file's text. Raises Invalid."""
+    told = _object(text)
+    reader = _reader(told)
+    checked = sheets.check(reader.read(told))
+    found = sorted_findings([*checked.findings, *reader.also(told)])
+    return replace(checked, findings=tuple(found))
 
 
 def sheet(told: Mapping[str, Any]) -> Sheet:
@@ -38,7 +59,14 @@ def sheet(told: Mapping[str, Any]) -> Sheet:
         raise _wrong(error) from None
 
 
-READERS: Final[tuple[Reader, ...]] = (Reader("spondyl-invoice/1", lambda _: True, sheet),)
+READERS: Final[tuple[Reader, ...]] = (
+    Reader("dipag-rechnung", fhir_reading.knows, fhir_reading.sheet, fhir_findings.of),
+    Reader("spondyl-invoice/1", lambda _: True, sheet),
+)
+
+
+def _reader(told: Mapping[str, Any]) -> Reader:
+    return next(reader for reader in READERS if reader.knows(told))
 
 
 def _object(text: str) -> Mapping[str, Any]:

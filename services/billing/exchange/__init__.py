@@ -1,0 +1,1 @@
+"""What leaves for others' programs: the Digitale Patientenrechnung, PADneXt, DATEV, tables."""
