@@ -39,6 +39,12 @@ FILE_FIELDS: Final = (
 CLEARED_DAYS: Final = 120
 BEDS_WITHIN_S: Final = 120.0
 ALWAYS: Final = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+AUDIENCES: Final = (tokens.SCREENING, tokens.SCHEDULER, tokens.BILLING)
+PAYERS: Final = {
+    "private": ("private", "private"),
+    "beihilfe": ("beihilfe", "private"),
+    "self-payer": ("self-payer", "self"),
+}
 Person = Mapping[str, Any]
 
 
@@ -48,6 +54,7 @@ class Clinic:
 
     screening: httpx.Client
     scheduler: httpx.Client
+    billing: httpx.Client
 
     def ask(self, office: httpx.Client, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """The answer's JSON. Raises SpondylError with the service's own words."""
@@ -66,6 +73,7 @@ def settle(run: Run) -> int:
         for site in sites:
             if done.new(f"site {site}"):
                 _open(clinic, site, table["therapist"])
+                clinic.ask(clinic.billing, "PUT", f"/clinics/{site}", table["letterhead"])
                 done.add(f"site {site}")
         _wait_for_beds(clinic, sites)
         people = [person for person in table["person"] if done.new(_name(person))]
@@ -96,15 +104,14 @@ class _Done:
 
 @contextmanager
 def _clinic(run: Run) -> Iterator[Clinic]:
-    token = tokens.mint(
-        tokens.ensure_keys(run.data).private, WHO, 3600, audiences=(tokens.SCREENING, tokens.SCHEDULER)
-    )
+    token = tokens.mint(tokens.ensure_keys(run.data).private, WHO, 3600, audiences=AUDIENCES)
     headers = {"authorization": f"Bearer {token}"}
     with (
         httpx.Client(base_url=run.screening, headers=headers, timeout=30, trust_env=False) as screening,
         httpx.Client(base_url=run.scheduler, headers=headers, timeout=30, trust_env=False) as scheduler,
+        httpx.Client(base_url=run.billing, headers=headers, timeout=30, trust_env=False) as billing,
     ):
-        yield Clinic(screening, scheduler)
+        yield Clinic(screening, scheduler, billing)
 
 
 def _open(clinic: Clinic, site: str, therapists: list[Person]) -> None:
@@ -137,7 +144,7 @@ def _file(clinic: Clinic, site: str, person: Person) -> str:
     content = {name: person[name] for name in FILE_FIELDS}
     content["birth_date"] = person["birth_date"].isoformat()
     content["email"] = f"{_ascii(person['given_name'])}.{_ascii(person['family_name'])}@example.org"
-    content["language"] = "de"
+    content |= {"language": "de", "street": "Musterweg 1", "postal_code": "10115", "city": "Musterstadt"}
     found = clinic.ask(
         clinic.screening, "POST", "/patients", {"site": site, "content": content, "anyway": True}
     )
@@ -226,9 +233,41 @@ def _plan(clinic: Clinic, site: str, patient: str, person: Person) -> None:
     clinic.ask(clinic.scheduler, "PUT", f"/cures/{cure['cure']}/automatic", limits)
 
 
+def _consult(clinic: Clinic, site: str, patient: str, person: Person) -> None:
+    """The first visit is charged; some have their invoice already, and some of them have paid."""
+    for number in ("1", "7"):
+        line = {"date": datetime.now(UTC).date().isoformat(), "number": number, "factor": "2.3"}
+        body = {
+            "request": _request(patient, number), "site": site, "patient": patient,
+            "line": {**line, "illness": person["region"]},
+        }  # fmt: skip
+        charge = clinic.ask(clinic.billing, "POST", "/charges", body)
+    payer, tariff = PAYERS[person["insurance"]]
+    terms = {"payer": payer, "tariff": tariff, "diagnosis": person["diagnosis"]}
+    clinic.ask(clinic.billing, "PUT", f"/cases/{charge['case']}", terms)
+    if person.get("billed"):
+        _bill(clinic, site, patient, is_paid=person["billed"] == "paid")
+
+
+def _bill(clinic: Clinic, site: str, patient: str, *, is_paid: bool) -> None:
+    made = {"request": _request(patient, "draft"), "site": site, "patient": patient}
+    draft = clinic.ask(clinic.billing, "POST", "/drafts", made)
+    told = {"request": _request(patient, "invoice"), "revision": draft["revision"]}
+    invoice = clinic.ask(clinic.billing, "POST", f"/drafts/{draft['id']}/issue", told)
+    if is_paid:
+        paid = {"request": _request(patient, "payment"), "amount": invoice["total"]}
+        body = {**paid, "received_on": invoice["issued_on"], "method": "card"}
+        clinic.ask(clinic.billing, "POST", f"/invoices/{invoice['id']}/payments", body)
+
+
+def _request(patient: str, what: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"demo {patient} {what}"))
+
+
 def first_prescription(person: Person) -> dict[str, Any]:
     """A first session's, with its peak at the person's share of what the dosing table permits."""
-    age = datetime.now(UTC).year - person["birth_date"].year - 1
+    born, today = person["birth_date"], datetime.now(UTC).date()
+    age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     document: dict[str, Any] = {
         "region": person["region"], "segment": person["segment"], "body_weight_kg": person["body_weight_kg"],
         "age_years": age, "sex": person["sex"], "session_number": 1, "peak_n": 1000.0,
@@ -240,7 +279,7 @@ def first_prescription(person: Person) -> dict[str, Any]:
 
 
 STAGES: Final = {
-    "planned": (_answer, _sign, _decide, _consent, _clear, _plan),
+    "planned": (_answer, _sign, _decide, _consent, _clear, _plan, _consult),
     "refused": (_answer, _decide),
     "condition": (_answer,),
     "begun": (_answer,),
