@@ -18,7 +18,7 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
     return [
         clinics.router(office, now),
         charges.router(office, now),
-        picking.router(now),
+        picking.router(office, now),
         invoices.router(office, people, now),
         exchange.router(office),
         payments.router(office, now),

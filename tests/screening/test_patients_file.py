@@ -143,9 +143,10 @@ def test_a_note_stays_with_who_and_when(rig):
 def test_names_are_given_to_pages_of_other_services_by_id(rig):
     """The board shows who comes; who is of another site or unknown is left out, and it is written down."""
     here, there = rig.patient(), rig.patient("south")
-    names = rig.ask(
-        "POST", "/patients/names", role="therapist", sites=("north",), json={"ids": [here, there, UNKNOWN]}
-    )
+    asked = {"sites": ("north",), "json": {"ids": [here, there, UNKNOWN]}}
+    names = rig.ask("POST", "/patients/names", role="therapist", **asked)
+    assert names == rig.ask("POST", "/patients/names", role="billing", **asked)
+    rig.ask("GET", f"/patients/{here}", role="billing", sites=("north",), status=403)
     assert names == {
         here: {"patient": here, "site": "north", "name": "Mustermann, Erika", "birth_date": "1964-08-12"}
     }
@@ -153,11 +154,11 @@ def test_names_are_given_to_pages_of_other_services_by_id(rig):
 
 
 def test_a_service_asks_for_one_identity_and_it_is_written_down(rig):
-    """The role `identity` and nobody else; diagnosis and weight are no part of the answer."""
+    """The role `identity` and nobody else; what no paper names, weight or notes, is no part of it."""
     patient = rig.patient()
     said = rig.ask("GET", f"/patients/{patient}/identity", role="identity")
     assert (said["family_name"], said["email"]) == ("Mustermann", "erika@example.org")
-    assert not {"diagnosis", "body_weight_kg", "note"} & said.keys()
+    assert not {"body_weight_kg", "note"} & said.keys()
     assert rig.trail("patient.identity")[0]["record"] == patient
     for role in ("administrator", "clinician", "reception"):
         rig.ask("GET", f"/patients/{patient}/identity", role=role, status=403)

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.exc import IntegrityError
 
 from broker.messages import Slug
-from services.billing.charges import cases
+from services.billing.charges import cases, charging
 from services.billing.charges import store as charges
 from services.billing.errors import Conflict, said
 from services.billing.invoices import checking, drafts, store
 from services.billing.invoices.issuing import Counter
 from services.billing.invoices.models import Draft, DraftChange, Issued, NewDraft, ToCancel, ToIssue
 from services.billing.papers import rendering
+from services.billing.payments import store as payments
+from services.billing.payments.models import State
 from services.billing.people import People
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
@@ -41,7 +43,7 @@ def router(office: Office, people: People, now: Now) -> APIRouter:
     _drafts(made, office, now)
     _changes(made, office, now)
     _issuing(made, office, counter)
-    _invoices(made, office)
+    _invoices(made, office, now)
     return made
 
 
@@ -141,22 +143,26 @@ def _issuing(router: APIRouter, office: Office, counter: Counter) -> None:
         return shown(made)
 
 
-def _invoices(router: APIRouter, office: Office) -> None:
+def _invoices(router: APIRouter, office: Office, now: Now) -> None:
     @router.get("/invoices")
     def listed(
         who: Reader,
         site: Slug,
         patient: UUID | None = None,
         q: Annotated[str, Query(max_length=100)] = "",
+        state: State | None = None,
         since: Annotated[date | None, Query(alias="from")] = None,
         until: Annotated[date | None, Query(alias="to")] = None,
     ) -> Row:
-        """A site's invoices and cancellations, newest first."""
+        """A site's invoices and cancellations, newest first, each with what is paid and its state today."""
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
             found = store.listed(connection, site, patient=patient, text=q, since=since, until=until)
+            items = payments.items(connection, found)
+            today = now().astimezone(charging.zone_of(connection, site)).date()
         office.seen(who, "invoices.seen", None if patient is None else str(patient), site)
-        return {"invoices": [one.head() for one in found]}
+        rows = [item.body(today) for item in items]
+        return {"invoices": [row for row in rows if state is None or _is_in(row, state)]}
 
     @router.get("/invoices/{invoice}")
     def one(who: Reader, invoice: UUID) -> Row:
@@ -190,6 +196,11 @@ def _invoices(router: APIRouter, office: Office) -> None:
 def shown(issued: Issued) -> Row:
     """An invoice with its paper."""
     return {**issued.head(), "paper": issued.paper.model_dump(mode="json")}
+
+
+def _is_in(row: Row, state: State) -> bool:
+    """Whether it is an invoice of this state; a cancellation owes nothing and is paid by nobody."""
+    return bool(row["kind"] == "invoice" and row["state"] == state)
 
 
 def _head(one: checking.Checked) -> Row:

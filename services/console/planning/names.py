@@ -17,7 +17,7 @@ async def names_of(console: Console, who: Principal, patients: Iterable[str]) ->
     """
     wanted = sorted({patient for patient in patients if patient})
     found: dict[str, str] = {}
-    if not who.may("patients.see"):
+    if not who.may("patients.name"):
         return found
     for first in range(0, len(wanted), MOST_AT_ONCE):
         part = {"ids": wanted[first : first + MOST_AT_ONCE]}

@@ -30,6 +30,7 @@ Permission = Literal[
     "users.manage",
     "trail.see",
     "patients.see",
+    "patients.name",
     "patients.write",
     "patients.merge",
     "patients.export",
@@ -88,6 +89,10 @@ PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
     "users.manage": {"de": "Konten und ihre Rollen", "en": "accounts and their roles"},
     "trail.see": {"de": "das Protokoll", "en": "the audit trail"},
     "patients.see": {"de": "Patientenakten: Suche und Lesen", "en": "patients' files: search and reading"},
+    "patients.name": {
+        "de": "Name und Geburtsdatum derer, mit denen man schon zu tun hat",
+        "en": "name and birth date of those whom one deals with already",
+    },
     "patients.write": {
         "de": "Patientenakten anlegen und berichtigen, Befunde ablegen",
         "en": "opening and correcting a patient's file, filing findings",
@@ -184,8 +189,8 @@ _TREAT: Final[frozenset[Permission]] = _WATCH | {
 
 _DESK: Final[frozenset[Permission]] = frozenset(
     {
-        "patients.see", "patients.write", "screening.answer", "consent.record", "appointments.see",
-        "appointments.write", "cures.plan",
+        "patients.see", "patients.name", "patients.write", "screening.answer", "consent.record",
+        "appointments.see", "appointments.write", "cures.plan",
     }
 )  # fmt: skip
 _CARE: Final[frozenset[Permission]] = _DESK | {"adverse.report", "outcomes.see", "outcomes.write"}
@@ -227,6 +232,7 @@ ROLES: Final[dict[RoleName, Role]] = {
         {"de": "Kosten, Rechnungen, Zahlungen", "en": "Costs, invoices, payments"},
         _PAPERS
         | {
+            "patients.name",
             "sessions.see",
             "statistics.see",
             "charges.write",

@@ -28,6 +28,8 @@ CURSOR: Final = "spondyl-next-cursor"
 MOST_NAMES: Final = 200
 Reader = Annotated[Principal, allow("patients.see")]
 Where = Annotated[Sites, sites_for("patients.see")]
+Namer = Annotated[Principal, allow("patients.name")]
+WhereNamed = Annotated[Sites, sites_for("patients.name")]
 Writer = Annotated[Principal, allow("patients.write")]
 Merger = Annotated[Principal, allow("patients.merge")]
 MergerWhere = Annotated[Sites, sites_for("patients.merge")]
@@ -165,7 +167,7 @@ def _add_duplicates(routes: APIRouter, office: Office) -> None:
 
 def _add_names(routes: APIRouter, office: Office) -> None:
     @routes.post("/patients/names")
-    def names(who: Reader, where: Where, body: Names) -> dict[str, dict[str, Any]]:
+    def names(who: Namer, where: WhereNamed, body: Names) -> dict[str, dict[str, Any]]:
         """Names and birth dates by id, for pages of other services; who is not here is left out."""
         with reading(office.engine) as connection:
             found = store.names_of(connection, body.ids)
