@@ -17,6 +17,7 @@ import pytest
 from access import somebody
 from asgi_ask import Answer, ask
 from bedside_rig import PATIENT, Clinic, Ticking
+from billing import doors as billing_doors
 from console.samples import NORTH, block, status
 from fastapi import FastAPI
 from history_rig import HistoryRig
@@ -245,6 +246,24 @@ def screening(directory: Path) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def billing(directory: Path) -> Iterator[Subject]:
+    """Billing with a draft, an invoice, a payment, a reminder and a bank's entry."""
+    behind = billing_doors.Doors(directory)
+    yield Subject(
+        behind.rig.app,
+        directory,
+        tokens.BILLING,
+        records=behind.records,
+        unknown=behind.unknown,
+        others={"number": "516", "name": "self"},
+        queries=billing_doors.QUERIES,
+        bodies=behind.bodies,
+        marks=("Xanthippe", behind.patient),
+    )
+    behind.rig.close()
+
+
+@contextlib.contextmanager
 def watched_only(directory: Path) -> Iterator[Subject]:
     """Ingest and archiver: health and metrics."""
     tokens.ensure_keys(directory)
@@ -293,6 +312,7 @@ SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]
     "panel": panel,
     "screening": screening,
     "scheduler": scheduler,
+    "billing": billing,
 }
 
 
