@@ -1,12 +1,14 @@
 """The demo's made-up people, before any of them comes."""
 
 import tomllib
+from datetime import UTC, datetime
 from importlib.resources import files
 
 import pytest
 
 from deploy import demo_clinic
 from services.kit.therapy.prescription import check_document
+from services.screening.rules.days import age_years
 
 TABLE = tomllib.loads((files("deploy") / "demo_clinic.toml").read_text(encoding="utf-8"))
 PLANNED = [person for person in TABLE["person"] if person["stage"] == "planned"]
@@ -16,6 +18,14 @@ PLANNED = [person for person in TABLE["person"] if person["stage"] == "planned"]
 def test_a_first_prescription_of_the_demo_is_within_every_limit(person):
     """A refused prescription would leave the demo without the cure that it is to show."""
     assert check_document(demo_clinic.first_prescription(person)) == []
+
+
+@pytest.mark.parametrize("person", PLANNED, ids=lambda person: person["family_name"])
+def test_a_first_prescription_of_the_demo_has_the_age_of_the_file(person):
+    """Where the two differ nothing is booked: the first of them would leave the whole demo empty."""
+    asked = datetime.now(UTC).date()
+    told = demo_clinic.first_prescription(person)["age_years"]
+    assert told in {age_years(person["birth_date"], day) for day in (asked, datetime.now(UTC).date())}
 
 
 def test_the_demo_shows_every_stage_of_a_patient_s_way():
