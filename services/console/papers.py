@@ -1,4 +1,4 @@
-"""A paper or picture of screening's, passed on to a browser as it comes."""
+"""A paper or picture of a business service, passed on to a browser as it comes."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -7,6 +7,7 @@ from typing import Final
 from fastapi.responses import Response, StreamingResponse
 
 from services.console.context import Console
+from services.console.offices import OfficeClient
 from services.kit.auth.principal import Principal
 
 # A browser's own viewer of PDF needs its styles; nothing else may run in what somebody filed.
@@ -17,11 +18,13 @@ POLICY: Final = (
 
 
 async def passed(
-    console: Console, who: Principal, path: str, query: dict[str, str] | None = None
-) -> Response:
-    """The file at a path of screening; refused or away is raised before its first piece."""
+    console: Console, who: Principal, path: str, query: dict[str, str] | None = None,
+    *, office: OfficeClient | None = None,
+) -> Response:  # fmt: skip
+    """The file at a path of a service, screening unless said; refused or away is raised before it begins."""
+    source = office or console.screening
     async with AsyncExitStack() as opening:
-        file = await opening.enter_async_context(console.screening.file(who, path, query))
+        file = await opening.enter_async_context(source.file(who, path, query))
         closing = opening.pop_all()
 
     async def parts() -> AsyncIterator[bytes]:
