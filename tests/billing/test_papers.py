@@ -3,14 +3,16 @@ import io
 import json
 from decimal import Decimal
 
+import facturx
 import pytest
 import typer.main
 from billing.papers_rig import CLINIC, cancelled, cure, paper
+from lxml import etree
 from pypdf import PdfReader
 
 from services.billing.benches import bench_invoices
 from services.billing.errors import Invalid
-from services.billing.papers import content, einvoice, issuing, letters, rendering, validating
+from services.billing.papers import content, einvoice, issuing, letters, rendering, validating, xmp
 from services.cli import build
 
 
@@ -30,6 +32,14 @@ def test_an_invoice_is_issued_with_page_and_data_that_hold():
 def test_the_same_paper_gives_the_same_bytes():
     """A paper rendered anew after a lost race or for an auditor is the one that was sent."""
     assert issuing.document(paper()) == issuing.document(paper())
+
+
+def test_another_library_finds_and_accepts_the_same_data():
+    """Not only our own reader must find what is inside."""
+    made = issuing.document(paper())
+    name, xml = facturx.get_xml_from_pdf(made.pdf, check_xsd=True, check_schematron=False)
+    assert (name, xml) == ("factur-x.xml", made.xml)
+    assert facturx.get_level(etree.fromstring(xml)) == "en16931"
 
 
 def test_a_cancellation_is_negative_and_names_what_it_takes_back():
@@ -147,3 +157,10 @@ def test_the_benchmark_s_invoices_all_hold():
     told = bench_invoices.measure(count=4, verified=2, rounds=0)
     assert (told["invoices"], told["invalid"], told["ok"]) == (4, 0, True)
     assert {"xml", "xsd", "schematron", "page"} <= told["share_of_time"].keys()
+
+
+def test_metadata_are_added_to_nothing_but_our_own_pages():
+    """A PDF that typst did not prove must not be told to be an archival invoice."""
+    for other in (b"", b"%PDF-1.7\ntrailer\n", issuing.document(paper()).pdf):
+        with pytest.raises(Invalid, match=r"6\.6\.2"):
+            xmp.with_invoice_properties(other)

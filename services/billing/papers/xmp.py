@@ -21,12 +21,14 @@ _PROPERTIES: Final = (
     ("ConformanceLevel", LEVEL, "The conformance level of the embedded Factur-X data"),
 )
 _TRAILER: Final = re.compile(
-    rb"trailer\s*<</Size (\d+)/Root (\d+ 0 R)(/Info \d+ 0 R)?(/ID\[.*?\])>>\s*startxref\s*(\d+)\s*%%EOF\s*$",
+    rb"trailer\s*<</Size (\d+)/Root (\d+) 0 R(/Info \d+ 0 R)?(/ID\[.*?\])>>\s*startxref\s*(\d+)\s*%%EOF\s*$",
     re.DOTALL,
 )
+_CATALOG: Final = re.compile(rb"\d+ 0 obj\s*<</Type/Catalog.*?/Metadata (\d+) 0 R.*?endobj", re.DOTALL)
 _METADATA: Final = re.compile(
-    rb"(\d+) 0 obj\s*<<[^>]*/Type/Metadata[^>]*>>\s*stream\r?\n(.*?)\r?\nendstream", re.DOTALL
+    rb"\d+ 0 obj\s*<<[^>]*/Type/Metadata[^>]*>>\s*stream\r?\n(.*?)\r?\nendstream", re.DOTALL
 )
+_ENTRY: Final = 20  # bytes of a cross-reference entry
 _SCHEMAS: Final = b"<pdfaExtension:schemas><rdf:Bag>"
 _END: Final = b"</rdf:Description></rdf:RDF>"
 
@@ -34,27 +36,42 @@ _END: Final = b"</rdf:Description></rdf:RDF>"
 def with_invoice_properties(pdf: bytes) -> bytes:
     """The same PDF whose metadata name the invoice inside. Raises Invalid for one not by typst."""
     trailer = _TRAILER.search(pdf[-2048:])
-    metadata = _METADATA.search(pdf)
-    if trailer is None or metadata is None or _SCHEMAS not in metadata[2] or _END not in metadata[2]:
-        raise said(
-            Invalid,
-            {
-                "de": "Die Seite trägt nicht die Metadaten, die PDF/A-3 verlangt (ISO 19005-3, 6.6.2).",
-                "en": "the page lacks the metadata that PDF/A-3 wants (ISO 19005-3, 6.6.2)",
-            },
-        )
+    if trailer is None:
+        raise _not_ours()
     size, root, info, identity, previous = trailer.groups()
-    number = int(metadata[1])
-    packet = _grown(metadata[2])
+    catalog = _CATALOG.match(pdf, _offset(pdf, int(previous), int(root)))
+    if catalog is None:
+        raise _not_ours()
+    number = int(catalog[1])
+    metadata = _METADATA.match(pdf, _offset(pdf, int(previous), number))
+    if metadata is None or _SCHEMAS not in metadata[1] or _END not in metadata[1]:
+        raise _not_ours()
+    packet = _grown(metadata[1])
     at = len(pdf) + 1
     body = b"\n%d 0 obj\n<</Length %d/Type/Metadata/Subtype/XML>>\nstream\n%s\nendstream\nendobj\n" % (
         number, len(packet), packet,
     )  # fmt: skip
     table = b"xref\n%d 1\n%010d 00000 n\r\ntrailer\n" % (number, at)
-    closing = b"<</Size %s/Root %s%s%s/Prev %s>>\nstartxref\n%d\n%%%%EOF\n" % (
+    closing = b"<</Size %s/Root %s 0 R%s%s/Prev %s>>\nstartxref\n%d\n%%%%EOF\n" % (
         size, root, info or b"", identity, previous, len(pdf) + len(body),
     )  # fmt: skip
     return pdf + body + table + closing
+
+
+def _offset(pdf: bytes, table: int, number: int) -> int:
+    """Where an object begins, by the cross-reference table at ``table``: two lines of head, then entries."""
+    first = pdf.index(b"\n", pdf.index(b"\n", table) + 1) + 1 + _ENTRY * number
+    return int(pdf[first : first + 10])
+
+
+def _not_ours() -> Invalid:
+    return said(
+        Invalid,
+        {
+            "de": "Die Seite trägt nicht die Metadaten, die PDF/A-3 verlangt (ISO 19005-3, 6.6.2).",
+            "en": "the page lacks the metadata that PDF/A-3 wants (ISO 19005-3, 6.6.2)",
+        },
+    )
 
 
 def _grown(packet: bytes) -> bytes:
