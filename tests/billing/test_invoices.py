@@ -256,3 +256,30 @@ def test_what_was_billed_is_found_by_number_and_name(rig):
     assert rig.ask("GET", "/invoices", params={"site": "north", "q": "%"})["invoices"] == []
     with reading(rig.engine) as connection:
         assert connection.execute(select(INVOICES.c.recipient)).scalar() == "Anna Żółć"
+
+
+def test_a_charge_joins_the_draft_that_it_is_added_to(rig):
+    """Whoever checks a draft and misses a service adds it there, once, and only of the same treatment."""
+    rig.clinic()
+    patient = cured(rig, sessions=1)
+    (draft,) = drafts(rig)
+    line = {"date": "2026-11-20", "number": "1", "factor": "2.3", "illness": "lumbar"}
+    body = {"site": "north", "patient": str(patient), "case": draft["case"]["id"], "line": line}
+    charge = rig.ask("POST", "/charges", json={**body, "request": str(uuid4())})["id"]
+    for revision in (1, 2):
+        told = {"revision": revision, "add": [charge]}
+        changed = rig.ask("PUT", f"/drafts/{draft['id']}", json=told)
+    assert [line["charge"] for line in changed["lines"]].count(charge) == 1
+    assert len(changed["lines"]) == 4
+    other = rig.ask("POST", "/charges", json={
+        "request": str(uuid4()), "site": "north", "patient": str(rig.patient()), "line": line,
+    })["id"]  # fmt: skip
+    rig.ask("PUT", f"/drafts/{draft['id']}", json={"revision": 3, "add": [other]}, status=409)
+    page = rig.knock("GET", f"/drafts/{draft['id']}/pdf")
+    assert page.content.startswith(b"%PDF")
+    assert store_is_empty(rig)
+
+
+def store_is_empty(rig):
+    """A preview takes no number."""
+    return rig.ask("GET", "/invoices", params={"site": "north"})["invoices"] == []

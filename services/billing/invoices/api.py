@@ -133,6 +133,15 @@ def _issuing(router: APIRouter, office: Office, counter: Counter) -> None:
         office.seen(who, "invoice.issued", str(issued.patient), issued.site, number=issued.number)
         return shown(issued)
 
+    @router.get("/drafts/{draft}/pdf")
+    def preview(who: Reader, draft: UUID, language: Literal["de", "en"] = "de") -> Response:
+        """The page that a draft would become; it says that it is none."""
+        with reading(office.engine) as connection:
+            held = own_draft(who, "billing.see", drafts.one(connection, draft))
+        made = counter.preview(draft, language)
+        office.seen(who, "draft.seen", str(held.patient), held.site)
+        return _file(made, "application/pdf", "draft.pdf")
+
     @router.post("/invoices/{invoice}/cancel", status_code=201)
     def cancel(who: Issuer, invoice: UUID, body: ToCancel) -> Row:
         """Take an invoice back by a cancellation; its charges are open again."""

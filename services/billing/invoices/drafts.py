@@ -101,8 +101,27 @@ def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_
             connection.execute(delete(DRAFTED).where(DRAFTED.c.charge == str(charge.id)))
         if told and not changed.leave_out:
             put_on(connection, draft.id, [charges.replace(connection, charge, told, by, at_us)])
-    words = Said.model_validate(body.model_dump(exclude={"revision", "lines"}))
+    _take_in(connection, draft, body.add)
+    words = Said.model_validate(body.model_dump(exclude={"revision", "lines", "add"}))
     _revise(connection, draft, said=words.model_dump(mode="json"))
+
+
+def _take_in(connection: Connection, draft: Draft, wanted: Iterable[UUID]) -> None:
+    """Put these open charges of its case on the draft, too. Raises Conflict for any other."""
+    held = {charge.id for charge in charges_of(connection, draft.id)}
+    new = [charge for charge in wanted if charge not in held]
+    fit = [one for one in charges.of(connection, new) if one.is_open and one.case == draft.case]
+    taken = drafted(connection, new)
+    if len(fit) != len(new) or taken:
+        raise said(
+            Conflict,
+            {
+                "de": "Eine der Leistungen gehört zu einem anderen Behandlungsfall, steht auf einem anderen "
+                "Entwurf oder ist nicht mehr offen.",
+                "en": "one of the charges is of another case, waits on another draft or is open no more",
+            },
+        )
+    put_on(connection, draft.id, fit)
 
 
 def drop(connection: Connection, draft: UUID) -> None:

@@ -23,13 +23,17 @@ from services.billing.invoices import checking, drafts, store
 from services.billing.invoices.checking import Checked
 from services.billing.invoices.models import Issued, ToCancel, ToIssue
 from services.billing.models import Clinic, Paper, Recipient
+from services.billing.papers import content, rendering
 from services.billing.papers.issuing import Document, document
 from services.billing.people import People, Person
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.kit.language import Language, Text
 from services.kit.moments import Now, us_of
 
 TRIES: Final = 50  # others were quicker so often, one after the other
+PREVIEW: Final[Text] = {"de": "Entwurf: keine Rechnung", "en": "Draft: not an invoice"}
+PREVIEW_NUMBER: Final[Text] = {"de": "ENTWURF", "en": "DRAFT"}
 Make = Callable[[date, str], Paper]  # of the day and the number
 Write = Callable[[Connection, Paper, Document, int], None]
 
@@ -72,6 +76,16 @@ class Counter:
             return _invoice(invoice, checked, person, on, number)
 
         return self._counted(held.site, checked.clinic, body.request, make, write)
+
+    def preview(self, draft: UUID, language: Language) -> bytes:
+        """The page that this draft would become, which says that it is none. Raises Conflict, NotFound."""
+        with reading(self.office.engine) as connection:
+            checked = checking.of_draft(connection, drafts.one(connection, draft))
+        person = self.people.required(checked.draft.patient)
+        on = self.now().astimezone(ZoneInfo(checked.clinic.zone)).date()
+        paper = _invoice(uuid4(), checked, person, on, PREVIEW_NUMBER[language])
+        values = content.invoice(paper, language=language, is_copy=True)
+        return rendering.page("invoice", {**values, "copy": PREVIEW[language], "payment": None}, on)
 
     def cancel(self, invoice: UUID, body: ToCancel, by: str) -> Issued:
         """Take an invoice back by another one; its charges are open again. Raises Conflict, NotFound."""

@@ -43,6 +43,7 @@ class DraftChange(Said):
 
     revision: int
     lines: Annotated[tuple[ChangedLine, ...], Field(max_length=500)] = ()
+    add: Annotated[tuple[UUID, ...], Field(max_length=500)] = ()  # open charges that it takes in, too
 
 
 class NewDraft(BaseModel):
