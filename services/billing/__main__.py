@@ -4,12 +4,16 @@ from services.billing.api import routers
 from services.billing.charges.completing import Completing
 from services.billing.handlers import handlers
 from services.billing.invoices.drafting import Drafting
+from services.billing.payments.statements import MOST_BYTES
 from services.billing.people import People
 from services.billing.settings import BillingSettings
 from services.billing.tables import PACKAGE, TABLES
 from services.kit.auth import tokens
+from services.kit.business.repeating import Repeating
 from services.kit.business.service import Work, open_office, run
 from services.kit.errors import refusals_in_one_line
+
+FORM_BYTES = 100_000  # around a file
 
 
 def main() -> None:
@@ -18,13 +22,15 @@ def main() -> None:
         settings = BillingSettings.load()
         office = open_office("billing", PACKAGE, TABLES, settings)
         people = People(settings)
-        completing = Completing(office, people, every_s=settings.billing_every_s)
-        drafting = Drafting(office, every_s=settings.billing_every_s)
+        every_s = settings.billing_every_s
+        completing = Repeating("identities", Completing(office, people).turn, every_s)
+        drafting = Repeating("drafts", Drafting(office).turn, every_s)
         work = Work(
             handlers(office),
             routers(office, people),
             checks=[completing.check(), drafting.check()],
             background=[completing.start, drafting.start],
+            larger_requests={"/bank-statements": MOST_BYTES + FORM_BYTES},
         )
         run(office, work, tokens.BILLING)
 

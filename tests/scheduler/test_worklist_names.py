@@ -8,9 +8,10 @@ from bedside_rig import Served
 from screening.screening_rig import ScreeningRig
 
 from services.kit.auth import tokens
+from services.kit.business.identity import Unreachable
 from services.kit.runfile import write_private
 from services.scheduler.settings import SchedulerSettings
-from services.scheduler.worklists.names import NOBODY_S, Names, Unreachable
+from services.scheduler.worklists.names import NOBODY_S, Names
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from scheduler.scheduler_rig import NOW, PRESCRIPTION, SchedulerRig, cure_body
 from broker import codec
 from broker.contract import STATUS, STREAMS, WORKLIST
 from broker.messages import GatewayStatus
+from services.kit.business.identity import Unreachable
 from services.kit.database import writing
 from services.kit.sealed import Person, public_text, unseal_person
 from services.scheduler.worklists import hearing, publishing, store
-from services.scheduler.worklists.names import Names, Unreachable
+from services.scheduler.worklists.names import Names
 
 KEY = X25519PrivateKey.generate()
 PERSON = Person("Đặng Ngọc Müller", date(1961, 5, 4))

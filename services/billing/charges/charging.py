@@ -15,6 +15,7 @@ from services.billing.charges.models import Case, Charge, NewCharge, Terms
 from services.billing.charges.tables import PATIENTS, SESSIONS
 from services.billing.clinics import store as clinics
 from services.billing.errors import Invalid, said
+from services.billing.estimates import agreeing
 from services.billing.goae.charges import SessionCharges, SessionFacts, of_session
 from services.billing.models import Clinic
 from services.kit.moments import us_of, utc_now
@@ -76,8 +77,9 @@ def by_hand(connection: Connection, body: NewCharge, by: str, now: datetime) -> 
     else:
         case = cases.one(connection, body.case)
     _require_same(connection, case, body)
+    line = agreeing.under(connection, body.site, body.patient, body.line)
     made_now = store.add(
-        connection, case, [body.line], origin="hand", by=by, at_us=us_of(now), request=body.request
+        connection, case, [line], origin="hand", by=by, at_us=us_of(now), request=body.request
     )
     return made_now[0]
 

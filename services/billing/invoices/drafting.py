@@ -4,15 +4,13 @@ What is due is read from the charges each time: whatever was told late, twice or
 waits on one draft.
 """
 
-import threading
 from collections.abc import Callable
 from datetime import date
 from typing import Final
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from services.billing.charges import cases, charging
 from services.billing.charges import store as charges
@@ -23,43 +21,22 @@ from services.billing.invoices.models import Why
 from services.billing.invoices.tables import DRAFTED, DRAFTS
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
-from services.kit.health import Check
 from services.kit.moments import Now, us_of, utc_now
 
-log = structlog.get_logger(__name__)
-
-END_S: Final = 10.0
 BY: Final = "billing"
 
 
 class Drafting:
-    """One thread; one turn every few seconds."""
+    """Puts on drafts what is due; ``turn`` is called again and again."""
 
-    def __init__(self, office: Office, now: Now = utc_now, every_s: float = 10.0) -> None:
-        self._office, self._now, self._every_s = office, now, every_s
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="drafting", daemon=True)
-        self.last_error: str | None = None
-
-    def start(self) -> Callable[[], None]:
-        """Begin; gives the end."""
-        self._thread.start()
-        return self.stop
-
-    def stop(self) -> None:
-        """End behind the draft that is just being made."""
-        self._ending.set()
-        self._thread.join(END_S)
-
-    def check(self) -> Check:
-        """What somebody has to look at."""
-        return Check("drafts", lambda: self.last_error, essential=False)
+    def __init__(self, office: Office, now: Now = utc_now) -> None:
+        self._office, self._now = office, now
 
     def turn(self) -> int:
         """Put what is due on drafts; how many charges were."""
         with reading(self._office.engine) as connection:
             waiting = _cases_with_open_charges(connection)
-        return sum(self._draft(case) for case in waiting if not self._ending.is_set())
+        return sum(self._draft(case) for case in waiting)
 
     def _draft(self, case: UUID) -> int:
         try:
@@ -67,16 +44,6 @@ class Drafting:
                 return draft_due(connection, cases.one(connection, case, lock=True), self._now)
         except IntegrityError:
             return 0  # a hand put one of them on a draft just now
-
-    def _run(self) -> None:
-        while not self._ending.wait(self._every_s):
-            try:
-                self.turn()
-                self.last_error = None
-            except Exception as error:
-                if not isinstance(error, SQLAlchemyError):
-                    log.exception("drafts could not be made; they are tried again")
-                self.last_error = str(getattr(error, "orig", None) or repr(error))[:300]
 
 
 def draft_due(connection: Connection, case: Case, now: Now) -> int:

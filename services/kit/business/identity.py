@@ -12,7 +12,7 @@ ANSWER_S: Final = 3.0
 NOBODY: Final = frozenset({404, 409, 410})  # no file, or none any more
 
 
-class Unreachable(Exception):  # noqa: N818  (the word for what screening is)
+class Unreachable(OSError):  # noqa: N818  (the word for what screening is)
     """Screening does not answer; the words say how it failed, never what was answered."""
 
 

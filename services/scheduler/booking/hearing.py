@@ -1,56 +1,50 @@
 """What the scheduler does with what screening tells of patients and clearances: a row a type."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
-from broker.messages import ClinicEvent, Region
+from broker.messages import Region
+from services.kit.business import told as events
 from services.kit.business.inbox import Heard
-from services.kit.errors import SpondylError
+from services.kit.business.told import Told, Types
 from services.scheduler.booking import care, standing, waiting
 from services.scheduler.clock import us_of
 
 
-class _Told(BaseModel):
-    """The data of an event; what is not known here is passed over."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Patient(_Told):
+class _Patient(Told):
     patient: UUID
     into: UUID | None = None
 
 
-class _Given(_Told):
+class _Given(Told):
     clearance: UUID
     patient: UUID
     region: Region
     token: str
     valid_from: AwareDatetime
     valid_until: AwareDatetime
-    conditions: list[str] = []
+    conditions: tuple[str, ...] = ()
 
 
-class _Decided(_Told):
+class _Decided(Told):
     patient: UUID
     region: Region
     outcome: Literal["cleared", "conditions", "refused", "incomplete"]
-    rules: list[Annotated[str, Field(max_length=60)]] = []
+    rules: tuple[Annotated[str, Field(max_length=60)], ...] = ()
     consented: bool = False
     body_weight_kg: float | None = None
     age_years: int | None = None
 
 
-class _Ended(_Told):
+class _Ended(Told):
     clearance: UUID
 
 
-class _Suspended(_Told):
+class _Suspended(Told):
     suspension: UUID
     patient: UUID
     region: Region | None = None
@@ -112,8 +106,7 @@ def _restored(connection: Connection, site: str, told: _Suspended, at: datetime)
     care.restore(connection, told.suspension, _row(site, told, at), us_of(at))
 
 
-_Doing = Callable[[Connection, str, Any, datetime], None]
-TOLD: Final[Mapping[str, tuple[type[_Told], _Doing]]] = {
+TOLD: Final[Types] = {
     "patient.registered": (_Patient, _registered),
     "patient.merged": (_Patient, _merged),
     "patient.unmerged": (_Patient, _unmerged),
@@ -128,14 +121,4 @@ TOLD: Final[Mapping[str, tuple[type[_Told], _Doing]]] = {
 
 def hear(connection: Connection, heard: Heard) -> None:
     """One event of screening. Raises SpondylError when its data is not what its type says."""
-    event = heard.message
-    if not isinstance(event, ClinicEvent) or event.type not in TOLD:
-        return
-    model, doing = TOLD[event.type]
-    try:
-        told = model.model_validate(event.data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SpondylError(f"{event.type}: {where}: {first['msg']}") from None
-    doing(connection, heard.site, told, event.time)
+    events.hear(TOLD, connection, heard)

@@ -4,9 +4,7 @@ What a process had claimed and not begun to send when it was killed is taken up 
 have arrived and is left, as `unknown`: rather no reminder than two.
 """
 
-import json
 import threading
-import urllib.error
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -15,9 +13,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.kit.business.identity import Unreachable, identity
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
-from services.kit.fetch import fetch
 from services.kit.health import Check
 from services.kit.language import Language
 from services.scheduler.booking import store as bookings
@@ -33,10 +31,8 @@ log = structlog.get_logger(__name__)
 LATEST: Final = timedelta(hours=1)  # a reminder later than so much before helps nobody
 ABANDONED: Final = timedelta(minutes=5)  # a claim that is older is of a process that is gone
 WAITS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180))  # before each next try
-ANSWER_S: Final = 5.0
 END_S: Final = 30.0
 MOVED: Final = "it is no longer booked for then"
-_GONE: Final = 404
 
 
 class Reminding:
@@ -142,21 +138,11 @@ class Reminding:
 
     def _person(self, patient: UUID) -> dict[str, Any] | None:
         """E-mail and language, asked of screening, which writes the asking down. None: nobody it knows."""
-        token_file = self.settings.identity_token
-        if not self.settings.screening_url or token_file is None:
-            raise OSError(
+        if not self.settings.screening_url or self.settings.identity_token is None:
+            raise Unreachable(
                 "SPONDYL_SCREENING_URL or SPONDYL_IDENTITY_TOKEN is not set: nobody's address is known"
             )
-        token = token_file.read_text(encoding="ascii").strip()
-        url = f"{self.settings.screening_url.rstrip('/')}/patients/{patient}/identity"
-        try:
-            found: dict[str, Any] = json.loads(fetch(url, ANSWER_S, token))
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == _GONE:
-                return None
-            raise
-        return found
+        return identity(self.settings.screening_url, self.settings.identity_token, patient)
 
     def _later(self, one: Appointment, why: str) -> None:
         """Another try, farther away each time; none that would come too late."""

@@ -2,9 +2,7 @@
 trail.
 """
 
-import json
 import time
-import urllib.error
 from collections.abc import Callable
 from datetime import date
 from typing import Final
@@ -12,20 +10,14 @@ from uuid import UUID
 
 import structlog
 
-from services.kit.fetch import fetch
+from services.kit.business.identity import Unreachable, identity
 from services.kit.sealed import Person
 from services.scheduler.settings import SchedulerSettings
 
 log = structlog.get_logger(__name__)
 
-ANSWER_S: Final = 3.0
 NOBODY_S: Final = 600.0  # somebody without a file (simulated patients) is asked for again so much later
 MOST_NOBODIES: Final = 5000
-NOBODY: Final = frozenset({404, 409, 410})  # no file, or none any more
-
-
-class Unreachable(Exception):  # noqa: N818  (the word for what screening is)
-    """Screening does not answer: no name now, the list goes without."""
 
 
 class Names:
@@ -46,7 +38,7 @@ class Names:
             return None
         try:
             person = self._ask(patient)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (Unreachable, ValueError, KeyError, TypeError) as error:
             if not self._failing:  # told once an outage; never what was answered
                 log.warning("screening does not tell names: worklists go without", why=type(error).__name__)
             self._failing = True
@@ -57,14 +49,9 @@ class Names:
         return person
 
     def _ask(self, patient: UUID) -> Person | None:
-        token = self._token.read_text(encoding="ascii").strip() if self._token else None
-        try:
-            said = json.loads(fetch(f"{self._url}/patients/{patient}/identity", ANSWER_S, token))
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code in NOBODY:
-                return None
-            raise
+        said = identity(self._url, self._token, patient)
+        if said is None:
+            return None
         name = f"{said['given_name']} {said['family_name']}"
         return Person(name, date.fromisoformat(said["birth_date"]))
 

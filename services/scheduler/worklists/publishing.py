@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.contract import WORKLIST
 from broker.messages import Worklist, WorklistEntry
+from services.kit.business.identity import Unreachable
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
@@ -34,7 +35,7 @@ from services.scheduler.clock import Now, us_of, utc_now
 from services.scheduler.resources import store as resources
 from services.scheduler.worklists import store
 from services.scheduler.worklists.building import Draft, drafts
-from services.scheduler.worklists.names import Names, Unreachable
+from services.scheduler.worklists.names import Names
 
 log = structlog.get_logger(__name__)
 
