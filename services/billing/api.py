@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.billing.charges import api as charges
 from services.billing.charges import picking
 from services.billing.clinics import api as clinics
+from services.billing.estimates import api as estimates
 from services.billing.exchange import api as exchange
 from services.billing.invoices import api as invoices
 from services.billing.payments import api as payments
@@ -21,5 +22,6 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
         picking.router(office, now),
         invoices.router(office, people, now),
         exchange.router(office),
+        estimates.router(office, people, now),
         payments.router(office, now),
     ]

@@ -10,12 +10,13 @@ from sqlalchemy.exc import DBAPIError
 
 from services.billing.charges import tables as charges
 from services.billing.clinics import tables as clinics
+from services.billing.estimates import tables as estimates
 from services.billing.invoices import tables as invoices
 from services.billing.payments import tables as payments
 from services.billing.tables import METADATA, PACKAGE, TABLES
 from services.kit.database import migrate, open_database, reading, writing
 
-ROOMS = (charges, clinics, invoices, payments)
+ROOMS = (charges, clinics, estimates, invoices, payments)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -57,6 +58,9 @@ def names_in(step):
         charges.SESSIONS,
         clinics.CLINICS,
         clinics.TARIFFS,
+        estimates.ESTIMATES,
+        estimates.HANDINGS,
+        estimates.ESTIMATE_WITHDRAWALS,
         invoices.INVOICES,
         invoices.ITEMS,
         invoices.DOCUMENTS,

@@ -46,7 +46,7 @@ def _price(
     """Points times point value times factor, rounded once; exit status 1 when that factor may not be."""
     from services.billing.goae import catalogue, pricing
 
-    schedule = catalogue.at(_day(on))
+    schedule = catalogue.at(day_typed(on))
     chosen = None if factor is None else pricing.read_factor(factor)
     kind: pricing.Kind = tariff.value
     found = pricing.price(schedule, schedule.item(number), chosen, kind, count=count, agreed=agreed)
@@ -72,7 +72,7 @@ def _search(
     """Items by number or words, typing errors forgiven; exit status 1 when nothing is found."""
     from services.billing.goae import catalogue, search
 
-    schedule = catalogue.at(_day(on))
+    schedule = catalogue.at(day_typed(on))
     found = search.search(schedule, text, most)
     if as_json:
         rows = [item.body() for item in found]
@@ -83,7 +83,7 @@ def _search(
     raise typer.Exit(0 if found else 1)
 
 
-def _day(typed: str | None) -> dt.date:
+def day_typed(typed: str | None) -> dt.date:
     """The day that was typed, or today's. Raises SpondylError."""
     from services.billing.errors import Invalid, said
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from services.billing.charges import store as charges
 from services.billing.charges.models import Case, Charge
 from services.billing.errors import Conflict, NotFound, said
+from services.billing.estimates import agreeing
 from services.billing.invoices.models import Draft, DraftChange, Said, Why
 from services.billing.invoices.tables import DRAFTED, DRAFTS
 
@@ -97,6 +98,10 @@ def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_
                 },
             )
         told = changed.model_dump(exclude={"charge", "leave_out"}, exclude_none=True)
+        if changed.factor is not None:
+            told["agreed"] = agreeing.is_agreed(
+                connection, draft.site, draft.patient, charge.line, changed.factor
+            )
         if changed.leave_out or told:
             connection.execute(delete(DRAFTED).where(DRAFTED.c.charge == str(charge.id)))
         if told and not changed.leave_out:

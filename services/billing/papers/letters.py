@@ -56,7 +56,7 @@ class Letter(Frozen):
     """What a letter says. Texts are in the letter's language; the templates add what law wants."""
 
     clinic: Clinic
-    recipient: Recipient
+    recipient: Recipient | None = None  # none: no address is known; the patient's name alone
     patient: Patient | None = None
     issued_on: dt.date
     title: Words | None = None  # the template's own unless told
@@ -213,7 +213,7 @@ def values_of(form: Form, letter: Letter, language: Language) -> dict[str, Any]:
         "title": letter.title or form.title[language],
         "copy": say["letter_copy"] if language == "en" else None,
         "letterhead": content.letterhead(letter.clinic, language),
-        "recipient": content.address_lines(letter.recipient, language),
+        "recipient": _addressed(letter, language),
         "facts": [[say["date"], day(letter.issued_on, language)], *(list(fact) for fact in letter.facts)],
         "about": about,
         "paragraphs": [text for text in (form.opening[language], *letter.paragraphs) if text],
@@ -223,6 +223,12 @@ def values_of(form: Form, letter: Letter, language: Language) -> dict[str, Any]:
         "payment": _payment(letter, language),
         "signatures": list(signatures),
     }
+
+
+def _addressed(letter: Letter, language: Language) -> list[str]:
+    if letter.recipient is not None:
+        return content.address_lines(letter.recipient, language)
+    return [letter.patient.name] if letter.patient else []
 
 
 def _section(section: Section, language: Language) -> dict[str, Any]:
