@@ -209,7 +209,7 @@ class Served:
     """An application behind a real server in a thread, on a free port."""
 
     def __init__(self, app):
-        self.port = free_port()
+        self.app, self.port = app, free_port()
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -219,6 +219,7 @@ class Served:
                 access_log=False,
                 loop="asyncio",
                 http="h11",
+                timeout_graceful_shutdown=1,
             )
         )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -240,8 +241,9 @@ class Served:
         return self.http.get(f"/api/devices{path}").raise_for_status().json()
 
     def close(self):
-        """End the server."""
+        """End the server, and its streams as a service's own end does."""
         self.http.close()
+        self.app.state.stopping.set()
         self._server.should_exit = True
         self._thread.join(5)
 

@@ -267,6 +267,7 @@ class Postgres(Server):
             f"port={self.port}",
             "listen_addresses=127.0.0.1",
             f"unix_socket_directories={self.directory}",
+            "fsync=off",  # a killed server loses nothing by it; only a machine that loses its power does
         )
         return [
             str(postgres_binaries() / "postgres"), "-D", str(data), *(p for o in options for p in ("-c", o)),

@@ -4,7 +4,7 @@ import json
 
 from asgi_client import Client
 from bedside_rig import PATIENT
-from controller.panel_rig import hello, next_state
+from controller.panel_rig import CLOSE_S, hello, next_state
 from servers import eventually
 from websockets.sync.client import connect
 
@@ -36,7 +36,9 @@ def test_a_socket_opened_by_somebody_shows_no_more_than_the_open_view_once_they_
     panel.sign_in()
     cookies = "; ".join(f"{name}={value}" for name, value in panel.http.cookies.items())
     address = f"ws://127.0.0.1:{panel.port}/api/devices/bed-01/live"
-    with connect(address, proxy=None, additional_headers={"cookie": cookies}) as socket:
+    with connect(
+        address, proxy=None, additional_headers={"cookie": cookies}, close_timeout=CLOSE_S
+    ) as socket:
         assert json.loads(socket.recv(timeout=5))["state"]["session"]["patient"] == str(PATIENT)
         panel.http.post("/api/sign-out", json={}).raise_for_status()
         eventually(lambda: "patient" not in next_state(socket)["session"], 10, "the open view")
@@ -49,7 +51,7 @@ def test_a_socket_opened_by_a_token_shows_no_more_than_the_open_view_once_it_has
     token = tokens.mint(clinic.staff.keys.private, who, 2.0, [tokens.PANEL])
     address = f"ws://127.0.0.1:{panel.port}/api/devices/bed-01/live"
     headers = {"authorization": f"Bearer {token}"}
-    with connect(address, proxy=None, additional_headers=headers) as socket:
+    with connect(address, proxy=None, additional_headers=headers, close_timeout=CLOSE_S) as socket:
         assert json.loads(socket.recv(timeout=5))["state"]["session"]["patient"] == str(PATIENT)
         eventually(lambda: "patient" not in next_state(socket)["session"], 10, "the open view")
 

@@ -28,7 +28,7 @@ class Telemetry(BaseHTTPRequestHandler):
 def telemetry():
     """The address of a worker that answers."""
     server = HTTPServer(("127.0.0.1", 0), Telemetry)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # how often it looks for its end
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -33,7 +33,7 @@ def slow():
     """A server that stands for every service; ready when told."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     server.ready, server.asked = True, []
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # how often it looks for its end
     thread.start()
     yield server
     server.shutdown()

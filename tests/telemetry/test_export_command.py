@@ -99,7 +99,7 @@ def test_what_a_running_system_sends_gets_its_name_when_all_of_it_is_there(tmp_p
     out.write_text("before")
     handler = type("Told", (Answer,), {"is_whole": is_whole})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # how often it looks for its end
         thread.start()
         running(tmp_path, f"http://127.0.0.1:{server.server_port}")
         status, told, err = export(
