@@ -30,6 +30,7 @@ from services.kit.business.service import open_office
 from services.kit.database import reading, writing
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)  # a Monday, 08:00 in Berlin
+POLL_S = 0.02  # after so long the server at hand sees that it is over
 CLINIC = {
     "name": "Praxis am Park", "doctor": "Dr. med. Ada Beispiel", "speciality": "Orthopädie",
     "address": {"street": "Parkweg 1", "postal_code": "10115", "city": "Berlin"},
@@ -70,7 +71,7 @@ class Screening:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def close(self):
