@@ -203,11 +203,16 @@ def test_issuing_from_several_threads_gives_the_same():
         assert [one.sha256 for one in threads.map(issuing.document, papers)] == alone
 
 
-def test_a_long_address_keeps_clear_of_the_words_below():
-    """An address that does not fit the window is set smaller, then moves the rest down."""
-    long = Recipient(name="Gesellschaft für außergewöhnlich lange Namen " * 8, address=HOME)
-    pdf = rendering.pdf(paper(recipient=long))
-    assert "22765 Hamburg" in _words(pdf)
+def test_long_names_keep_clear_of_everything_else():
+    """What does not fit the head, the window or the foot is set smaller, then moves the rest down."""
+    long = "Gesellschaft für außergewöhnlich lange Namen " * 8
+    clinic = CLINIC.model_copy(
+        update={"name": long.strip(), "bank": long.strip(), "speciality": long.strip()}
+    )
+    pdf = rendering.pdf(paper(recipient=Recipient(name=long, address=HOME), clinic=clinic))
+    words = _words(pdf)
+    assert "22765 Hamburg" in words
+    assert "DE89 3704 0044 0532 0130 00" in words
 
 
 @pytest.mark.parametrize(
