@@ -7,16 +7,13 @@ import json
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import migrated
-from access import somebody
-from asgi_client import Client
-from sqlalchemy import func, select
+from business_rig import BusinessRig
 
-from broker import codec
-from broker.contract import EVENT, STREAMS
-from broker.messages import ClinicEvent, Event
+from broker.contract import EVENT
+from broker.messages import Event
 from services.billing.api import routers
 from services.billing.handlers import handlers
 from services.billing.people import People
@@ -25,9 +22,7 @@ from services.billing.tables import PACKAGE, TABLES
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import bearer
-from services.kit.business.inbox import Heard
 from services.kit.business.service import open_office
-from services.kit.database import reading, writing
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)  # a Monday, 08:00 in Berlin
 POLL_S = 0.02  # after so long the server at hand sees that it is over
@@ -80,8 +75,10 @@ class Screening:
         self._server.server_close()
 
 
-class BillingRig:
+class BillingRig(BusinessRig):
     """One billing service; on a PostgreSQL by its ``url``, else on SQLite below the directory."""
+
+    audience, role = tokens.BILLING, "billing"
 
     def __init__(self, directory, url=None, **settings):
         self.directory = directory
@@ -94,7 +91,6 @@ class BillingRig:
         self.settings = BillingSettings(**given)
         migrated.begin(self.settings.database("billing"), PACKAGE)
         self.office = open_office("billing", PACKAGE, TABLES, self.settings)
-        self.engine = self.office.engine
         self.people = People(self.settings)
         self.handlers = handlers(self.office, lambda: self.now)
         self.app = http.create_app(
@@ -103,34 +99,6 @@ class BillingRig:
             routers=routers(self.office, self.people, lambda: self.now),
             guard=bearer(self.keys.public.read_bytes(), tokens.BILLING),
         )
-
-    def header(self, role="billing", *sites):
-        """What speaks for somebody of this role, at these sites; at every one when none is named."""
-        token = tokens.mint(self.keys.private, somebody(role, *sites), 600, [tokens.BILLING])
-        return {"authorization": f"Bearer {token}"}
-
-    def knock(self, method, path, *, role="billing", sites=(), **options):
-        """The answer, whatever it is."""
-        return Client(self.app, self.header(role, *sites)).request(method, path, **options)
-
-    def ask(self, method, path, *, role="billing", sites=(), status=None, **options):
-        """The JSON of an answer; ``status`` is asserted when given, else that it is no refusal."""
-        answer = self.knock(method, path, role=role, sites=sites, **options)
-        wanted = answer.is_success if status is None else answer.status_code == status
-        assert wanted, f"{method} {path}: {answer.status_code} {answer.text[:900]}"
-        return answer.json() if answer.content else None
-
-    def hear(self, stream, message, site="north", device=None):
-        """Let billing hear a message, as its inbox does when it is new."""
-        with writing(self.engine) as connection:
-            self.handlers[stream](connection, Heard(stream, site, device, message))
-
-    def clinic_event(self, kind, site="north", **data):
-        """An event of another service."""
-        said = {name: str(value) if isinstance(value, UUID) else value for name, value in data.items()}
-        event = ClinicEvent(id=uuid4(), type=kind, time=self.now, data=said)
-        self.hear(STREAMS[kind.partition(".")[0]], event, site)
-        return event
 
     def clinic(self, site="north", **changed):
         """A site with everything that an invoice needs."""
@@ -171,27 +139,7 @@ class BillingRig:
             seq=1, index=1, session=given["session"], summary=given,
         )  # fmt: skip
 
-    def told(self, stream=None):
-        """The messages that wait in the outbox, oldest first; of one stream by its name."""
-        return [
-            codec.decode(STREAMS[row["stream"]], bytes(row["payload"]))
-            for row in self.office.outbox.first(10_000)
-            if stream in (None, row["stream"])
-        ]
-
-    def trail(self, action=None):
-        """The rows of the audit trail, oldest first; of one action."""
-        table = self.office.tables.trail
-        with reading(self.engine) as connection:
-            rows = [dict(row) for row in connection.execute(select(table).order_by(table.c.seq)).mappings()]
-        return [row for row in rows if action in (None, row["action"])]
-
-    def count(self, table):
-        """How many rows a table has."""
-        with reading(self.engine) as connection:
-            return connection.execute(select(func.count()).select_from(table)).scalar_one()
-
     def close(self):
         """Let go of the database."""
-        self.engine.dispose()
+        super().close()
         self.screening.close()

@@ -4,22 +4,17 @@ The clock stands at NOW until a test sets ``rig.now``.
 """
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import migrated
-from access import somebody
-from asgi_client import Client
-from sqlalchemy import func, select
+from business_rig import BusinessRig
 
-from broker import codec
-from broker.contract import EVENT, STATUS, STREAMS
-from broker.messages import ClinicEvent, Event, GatewayStatus
+from broker.contract import EVENT, STATUS
+from broker.messages import Event, GatewayStatus
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import bearer
-from services.kit.business.inbox import Heard
 from services.kit.business.service import open_office
-from services.kit.database import reading, writing
 from services.scheduler.api import routers
 from services.scheduler.handlers import handlers
 from services.scheduler.settings import SchedulerSettings
@@ -60,8 +55,10 @@ def session_event(cure, one, at, *, completed=True, **summary):
     )  # fmt: skip
 
 
-class SchedulerRig:
+class SchedulerRig(BusinessRig):
     """One scheduler; on a PostgreSQL by its ``url``, else on SQLite below the directory."""
+
+    audience, role = tokens.SCHEDULER, "reception"
 
     def __init__(self, directory, url=None, **settings):
         self.directory = directory
@@ -71,7 +68,6 @@ class SchedulerRig:
         wanted = SchedulerSettings(**given)
         migrated.begin(wanted.database("scheduler"), PACKAGE)
         self.office = open_office("scheduler", PACKAGE, TABLES, wanted)
-        self.engine = self.office.engine
         self.handlers = handlers(self.office, lambda: self.now)
         self.app = http.create_app(
             "scheduler",
@@ -79,34 +75,6 @@ class SchedulerRig:
             routers=routers(self.office, lambda: self.now),
             guard=bearer(self.keys.public.read_bytes(), tokens.SCHEDULER),
         )
-
-    def header(self, role="reception", *sites):
-        """What speaks for somebody of this role, at these sites; at every one when none is named."""
-        token = tokens.mint(self.keys.private, somebody(role, *sites), 600, [tokens.SCHEDULER])
-        return {"authorization": f"Bearer {token}"}
-
-    def knock(self, method, path, *, role="reception", sites=(), **options):
-        """The answer, whatever it is."""
-        return Client(self.app, self.header(role, *sites)).request(method, path, **options)
-
-    def ask(self, method, path, *, role="reception", sites=(), status=None, **options):
-        """The JSON of an answer; ``status`` is asserted when given, else that it is no refusal."""
-        answer = self.knock(method, path, role=role, sites=sites, **options)
-        wanted = answer.is_success if status is None else answer.status_code == status
-        assert wanted, f"{method} {path}: {answer.status_code} {answer.text[:900]}"
-        return answer.json() if answer.content else None
-
-    def hear(self, stream, message, site="north", device=None):
-        """Let the scheduler hear a message, as its inbox does when it is new."""
-        with writing(self.engine) as connection:
-            self.handlers[stream](connection, Heard(stream, site, device, message))
-
-    def clinic_event(self, kind, site="north", **data):
-        """An event of screening's."""
-        said = {name: str(value) if isinstance(value, UUID) else value for name, value in data.items()}
-        event = ClinicEvent(id=uuid4(), type=kind, time=self.now, data=said)
-        self.hear(STREAMS[kind.partition(".")[0]], event, site)
-        return event
 
     def birth(self, site="north", gateway="gw-1", **beds):
         """A gateway says which beds it has: ``birth(bed_01="lumbar", bed_02="lumbar cervical")``."""
@@ -155,27 +123,3 @@ class SchedulerRig:
     def shown(self, cure):
         """The cure as it is now."""
         return self.ask("GET", f"/cures/{cure['cure']}")
-
-    def told(self, stream=None):
-        """The messages that wait in the outbox, oldest first; of one stream by its name."""
-        return [
-            codec.decode(STREAMS[row["stream"]], bytes(row["payload"]))
-            for row in self.office.outbox.first(10_000)
-            if stream in (None, row["stream"])
-        ]
-
-    def trail(self, action=None):
-        """The rows of the audit trail, oldest first; of one action."""
-        table = self.office.tables.trail
-        with reading(self.engine) as connection:
-            rows = [dict(row) for row in connection.execute(select(table).order_by(table.c.seq)).mappings()]
-        return [row for row in rows if action in (None, row["action"])]
-
-    def count(self, table):
-        """How many rows a table has."""
-        with reading(self.engine) as connection:
-            return connection.execute(select(func.count()).select_from(table)).scalar_one()
-
-    def close(self):
-        """Let go of the database."""
-        self.engine.dispose()
