@@ -15,7 +15,7 @@ from services.kit.database import reading, writing
 
 
 class BusinessRig:
-    """A rig sets ``office``, ``handlers``, ``app``, ``keys``, ``now``; its class ``audience`` and ``role``."""
+    """A rig sets ``office``, ``handlers``, ``app``, ``keys``, ``now``; its class ``audience`` and role."""
 
     audience, role = "", ""
 
