@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
+import warm
 from access import system_header
 from servers import eventually, free_port
 
@@ -137,9 +138,13 @@ class GatewayStandIn:
 
 
 class TelemetryProcess:
-    """`python -m services.telemetry.ingest` and the API, as they run in earnest; ``process`` is ingest's."""
+    """`python -m services.telemetry.ingest` and the API, as they run in earnest; ``process`` is ingest's.
 
-    def __init__(self, mqtt_url, redis_url, directory, **settings):
+    ``is_cold``: not forked from what has read the code of other services, too.
+    """
+
+    def __init__(self, mqtt_url, redis_url, directory, *, is_cold=False, **settings):
+        self._is_cold = is_cold
         self.port, self.api_port = free_port(), free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.api_address = f"http://127.0.0.1:{self.api_port}"
@@ -195,6 +200,8 @@ class TelemetryProcess:
 
     def _run(self, program, port):
         environment = self._environment | {"SPONDYL_HTTP_PORT": str(port)}
+        if program[0] == "-m" and not self._is_cold:
+            return warm.start(program[1], environment, self._log)
         with self._log.open("ab") as log:
             return subprocess.Popen([sys.executable, *program], env=environment, stdout=log, stderr=log)
 

@@ -3,11 +3,10 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import warm
 from servers import eventually
 
 from broker import contract, topics
@@ -100,13 +99,7 @@ class Process:
             "SPONDYL_DATA": str(self.data), "SPONDYL_MQTT_URL": self.url, "SPONDYL_SITE": "north",
             "SPONDYL_DEVICES": "bed-01,bed-02",
         }  # fmt: skip
-        with (self.data / "recorder.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.controller.recorder"],
-                env=environment,
-                stderr=log,
-                stdout=log,
-            )
+        self.process = warm.start("services.controller.recorder", environment, self.data / "recorder.log")
 
     def end(self, how=signal.SIGKILL):
         """End it; its exit status."""

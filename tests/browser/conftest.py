@@ -4,13 +4,11 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
-from browser import warm
+import warm
 from browser.consoles import CONSOLES
 from console.account_rig import ADMINISTRATOR, AccountRig
 from console.clinic import Bed, Clinic
@@ -98,23 +96,15 @@ def sideways(page):
 def service(name, directory, **settings):
     """A service of Spondyl as a process, with these settings only."""
     others = {key: value for key, value in os.environ.items() if not key.startswith("SPONDYL_")}
-    if name == "console":
-        return warm.console(others | settings, directory / f"{name}.log")
-    with (directory / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"services.{name}"], env=others | settings, cwd=ROOT,
-            stdout=log, stderr=log,
-        )  # fmt: skip
+    return warm.start(f"services.{name}", others | settings, directory / f"{name}.log")
 
 
 def stop(process):
     """End a service."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired, psutil.TimeoutExpired):
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(5)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.kill()
+    process.kill()
     process.wait()
 
 

@@ -247,9 +247,11 @@ def test_sigterm_ends_it_quickly_even_while_redis_is_away(telemetry, gateway, va
     assert time.monotonic() - began < 4
 
 
-def test_its_memory_stays_small(telemetry, gateway):
+def test_its_memory_stays_small(mosquitto, valkey, gateway, tmp_path):
     """Six beds with everything are to run in 1.2 GB: telemetry's share is 120 MB."""
-    gateway.tension(*range(0, 500, 10))
-    gateway.publish(contract.EVENT, event(gateway.boot, 0, "session.started", 0, SESSION))
-    eventually(lambda: gateway.next() == 500, what="committed")
-    assert _metric(telemetry, "process_resident_memory_bytes") < 120e6
+    with TelemetryProcess(mosquitto.url, valkey.url, tmp_path, is_cold=True) as telemetry:
+        telemetry.start()
+        gateway.tension(*range(0, 500, 10))
+        gateway.publish(contract.EVENT, event(gateway.boot, 0, "session.started", 0, SESSION))
+        eventually(lambda: gateway.next() == 500, what="committed")
+        assert _metric(telemetry, "process_resident_memory_bytes") < 120e6

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -11,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import warm
 from gateway_stand_in import GatewayStandIn
 from servers import eventually, free_port
 
@@ -98,11 +97,8 @@ class Clinic:
     def worker(self):
         """Start one; answer its process when it is ready."""
         port = free_port()
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "services.telemetry.ingest"],
-                env=self._environment | {"SPONDYL_HTTP_PORT": str(port)}, stdout=log, stderr=log,
-            )  # fmt: skip
+        environment = self._environment | {"SPONDYL_HTTP_PORT": str(port)}
+        process = warm.start("services.telemetry.ingest", environment, self._log)
         self._started.append(process)
         self._addresses.append(f"http://127.0.0.1:{port}")
         eventually(lambda: self._opened(self._addresses[-1]) is not None, 30, "a worker that is ready")

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import redis
+import warm
 from archive_rig import SESSION, Rig
 from servers import eventually, free_port
 
@@ -41,11 +42,7 @@ class ArchiverProcess:
         self.process = None
 
     def __enter__(self):
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.telemetry.archiver"], env=self.environment,
-                stdout=log, stderr=log,
-            )  # fmt: skip
+        self.process = warm.start("services.telemetry.archiver", self.environment, self.log)
         return self
 
     def __exit__(self, *_):
