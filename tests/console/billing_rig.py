@@ -4,6 +4,7 @@ Billing's clock stands at its rig's NOW. People are in screening, where the cons
 in what billing asks for addresses.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -61,10 +62,10 @@ class BillingRoom:
         return patient
 
     def treated(self, patient, sessions=2, payer="private", **terms):
-        """The case of a patient who has had so many sessions of a cure, and how it is paid."""
+        """The case of a patient who has had so many sessions of a cure, one a day, and how it is paid."""
         cure = self.billing.cure(patient)
-        for _ in range(sessions):
-            self.billing.session(patient, cure)
+        for day in range(sessions):
+            self.billing.session(patient, cure, at=self.billing.now - timedelta(days=sessions - day))
         asked = {"site": "north", "patient": str(patient)}
         case = self.billing.ask("GET", "/cases", params=asked)["cases"][0]
         if payer is None:

@@ -7,6 +7,7 @@ The template extends `billing/frame.html` and fills its block `room`. A page of 
 invoice) shows the tab of its list.
 """
 
+from datetime import date
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -63,7 +64,10 @@ def page(
     rows = shown(request.app, who, site, language)
     title = next((text for id_, text, _ in rows if id_ == tab), TEXTS["nav_billing"][language])
     path = next(row.path for row in TABS if row.id == tab)
-    own = {"title": title, "choice": path, "kept": (), "sites": offered(console, who, "billing.see")}
+    own = {
+        "title": title, "choice": path, "kept": (), "sites": offered(console, who, "billing.see"),
+        "iso_day": date.fromisoformat,
+    }  # fmt: skip
     return console.page(
         request, template, status=status, page="billing", site=site, tabs=rows, tab=tab, **(own | context)
     )
