@@ -12,6 +12,7 @@ from services.kit.auth.principal import Principal
 from services.kit.errors import SpondylError
 
 TIMEOUT: Final = httpx.Timeout(8.0, connect=2.0, pool=4.0)
+THINKING: Final = httpx.Timeout(130.0, connect=2.0, pool=4.0)  # above the most that a planner may be given
 LIMITS: Final = httpx.Limits(max_connections=40, max_keepalive_connections=10)
 Sign = Callable[[Principal], str]
 Query = Mapping[str, Any]
@@ -67,11 +68,14 @@ class Upstream:
         body: Mapping[str, Any] | None = None,
         *,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        thinks: bool = False,
     ) -> Any:
         """The JSON that a change is answered with; ``files``: part to (name, content, media type), with
-        ``body`` as the form's fields then.
+        ``body`` as the form's fields then; ``thinks``: the planner is asked, which takes its time.
         """
         given: dict[str, Any] = {"data": body, "files": files} if files else {"json": body}
+        if thinks:
+            given["timeout"] = THINKING
         answer = await self._request(caller, method, path, None, **given)
         return answer.json() if answer.content else None
 

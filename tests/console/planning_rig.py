@@ -22,6 +22,19 @@ PRESCRIPTION = {
 }  # fmt: skip
 
 
+class Waiting(httpx.ASGITransport):
+    """The way to a service in this process; ``waits_s``: how long the console would wait, by path."""
+
+    def __init__(self, app, waits_s):
+        super().__init__(app)
+        self.waits_s = waits_s
+
+    async def handle_async_request(self, request):
+        """Note the limit and ask."""
+        self.waits_s[request.url.path] = request.extensions["timeout"]["read"]
+        return await super().handle_async_request(request)
+
+
 class PlanningRig:
     """One clinic, `north`: three beds, three therapists, three people who sign in.
 
@@ -29,6 +42,7 @@ class PlanningRig:
     """
 
     def __init__(self, directory):
+        self.waits_s = {}
         self.scheduler = SchedulerRig(directory)
         self.scheduler.now = datetime.now(UTC)
         self.screening = ScreeningRig(directory)
@@ -53,7 +67,7 @@ class PlanningRig:
             name,
             f"http://{name}",
             lambda who: tokens.mint(key, who, audiences=(audience,)),
-            transport=httpx.ASGITransport(app),
+            transport=Waiting(app, self.waits_s),
         )
 
     def _is_free_of_holidays(self):

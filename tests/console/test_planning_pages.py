@@ -11,6 +11,7 @@ import pytest
 from console.planning_rig import PlanningRig
 
 from broker.contract import STREAMS
+from services.scheduler.settings import SchedulerSettings
 
 SEE_OTHER, FORBIDDEN, NOT_FOUND, TAKEN, REFUSED, AWAY = 303, 403, 404, 409, 422, 503
 
@@ -158,6 +159,23 @@ def test_a_cure_is_shown_whole_before_it_is_booked_and_booked_as_it_was_shown(ri
     assert "170 N" in page
     again = rig.client("cleo").request("POST", "/planning", data=form)
     assert again.headers["location"] == booked.headers["location"]  # asked twice, booked once
+
+
+@pytest.mark.parametrize(
+    ("page", "act", "asked", "setting"),
+    [("/planning", "preview", "/cures/preview", "plan_place_s"),
+     ("/planning", "book", "/cures", "plan_place_s"), ("/replanning", "", "/replan", "plan_replan_s")],
+)  # fmt: skip
+def test_the_console_waits_as_long_as_the_planner_may_think(rig, page, act, asked, setting):
+    """Given up on after eight seconds, a full house's question ended as "not available", its wishes lost."""
+    rig.waits_s.clear()
+    form = wishes(
+        rig, rig.patient(), act=act, sessions="200"
+    )  # both are refused at once: only the limit matters
+    form |= {"out": "device:bed-01", "from": "2020-02-03T00:00", "to": "2020-02-04T00:00"}
+    rig.client().post(page, data=form)
+    (most_s,) = (row.le for row in SchedulerSettings.model_fields[setting].metadata if hasattr(row, "le"))
+    assert rig.waits_s[asked] > most_s
 
 
 def test_a_prescription_beyond_its_limits_is_said_at_its_field_with_the_preview_and_all_of_it_stays(rig):

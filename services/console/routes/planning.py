@@ -115,7 +115,7 @@ async def _preview(
         body |= {"prescription": document} if document else {}
     except BadSearch as error:
         problem = problem_of(error, language)
-    answer = await console.scheduler.send(who, "POST", "/cures/preview", body)
+    answer = await console.scheduler.send(who, "POST", "/cures/preview", body, thinks=True)
     problem = problem or of_prescription(answer.get("prescription") or (), PRESCRIPTION, language)
     return await _shown(console, request, who, site, wishes, preview=answer, problem=problem)
 
@@ -127,7 +127,7 @@ async def _book(console: Console, _request: Request, who: Principal, site: Site,
         body["appointments"] = chosen_of(wishes.chosen)
     if may_prescribe(who, site.name) and (document := wishes.prescription()) is not None:
         body["prescription"] = document
-    made = await console.scheduler.send(who, "POST", "/cures", body)
+    made = await console.scheduler.send(who, "POST", "/cures", body, thinks=True)
     return RedirectResponse(f"/cures/{made['cure']}?done=booked", 303)
 
 

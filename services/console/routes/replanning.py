@@ -68,7 +68,7 @@ def router(console: Console) -> APIRouter:
         reason = typed["reason"].strip() or TEXTS["replanning_reason_default"][language_of(request)]
         try:
             asked = span_of(sent, place) | {"reason": reason}
-            found = await console.scheduler.send(who, "POST", "/replan", asked)
+            found = await console.scheduler.send(who, "POST", "/replan", asked, thinks=True)
         except (BadSearch, OfficeRefused) as error:
             problem = problem_of(error, language_of(request))
             return await _shown(console, request, who, place, typed, problem=problem)
