@@ -21,7 +21,7 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
         charges.router(office, now),
         picking.router(office, now),
         invoices.router(office, people, now),
-        exchange.router(office),
+        exchange.router(office, now),
         estimates.router(office, people, now),
         payments.router(office, now),
     ]

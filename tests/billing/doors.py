@@ -23,6 +23,11 @@ QUERIES = {
     "/bank-statements": "?site=north",
     "/bank-entries": "?site=north",
     "/revenue": SPAN,
+    "/exports/datev": SPAN,
+    "/exports/csv": SPAN,
+    "/exports/padnext": SPAN,
+    "/exports/deliveries": "?site=north",
+    "/exports/deliveries/{delivery}": "?site=north",
 }
 
 
@@ -31,7 +36,7 @@ class Doors:
 
     def __init__(self, directory):
         self.rig = rig = BillingRig(directory)
-        rig.clinic()
+        rig.clinic(billing_offices=[{"id": "pvs", "name": "PVS", "customer": 1}])
         issued = self._issued()
         self.patient = str(self._cured())
         charge = self._by_hand()
@@ -44,9 +49,12 @@ class Doors:
         files = {"file": ("auszug.xml", bank.statement(bank.entry("1.00", "x")), "application/xml")}
         rig.ask("POST", "/bank-statements", params={"site": "north"}, files=files)
         entry = rig.ask("GET", "/bank-entries", params={"site": "north"})["entries"][0]["id"]
+        span = {"site": "north", "from": "2026-11-01", "to": "2026-12-31"}
+        rig.knock("GET", "/exports/padnext", params=span)
         self.records = {
             "site": "north", "charge": charge["id"], "case": charge["case"], "draft": draft["id"],
             "invoice": issued["id"], "payment": paid["id"], "letter": letter, "entry": entry,
+            "delivery": "1",
         }  # fmt: skip
         self.unknown = dict.fromkeys(self.records, UNKNOWN) | {"site": "nowhere"}
         self.bodies = {path: ("application/json", json.dumps(body).encode()) for path, body in self._bodies()}

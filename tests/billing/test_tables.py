@@ -11,12 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from services.billing.charges import tables as charges
 from services.billing.clinics import tables as clinics
 from services.billing.estimates import tables as estimates
+from services.billing.exchange import tables as exchange
 from services.billing.invoices import tables as invoices
 from services.billing.payments import tables as payments
 from services.billing.tables import METADATA, PACKAGE, TABLES
 from services.kit.database import migrate, open_database, reading, writing
 
-ROOMS = (charges, clinics, estimates, invoices, payments)
+ROOMS = (charges, clinics, exchange, estimates, invoices, payments)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -58,6 +59,9 @@ def names_in(step):
         charges.SESSIONS,
         clinics.CLINICS,
         clinics.TARIFFS,
+        exchange.DEBTORS,
+        exchange.DELIVERIES,
+        exchange.DELIVERED,
         estimates.ESTIMATES,
         estimates.HANDINGS,
         estimates.ESTIMATE_WITHDRAWALS,

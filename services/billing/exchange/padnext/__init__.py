@@ -1,0 +1,1 @@
+"""Deliveries to billing offices (PADneXt 2.12): written, checked against themselves, counted."""

@@ -1,0 +1,287 @@
+"""What the tax adviser and the billing office get: the same sums as revenue, each invoice delivered once."""
+
+import csv
+import hashlib
+import io
+import threading
+import zipfile
+from datetime import date
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+from billing.billing_rig import BillingRig
+from billing.test_invoices import cured, issued
+from lxml import etree
+
+from services.billing.exchange import datev, debtors, spreadsheets
+from services.billing.exchange.tables import DELIVERIES
+from services.kit.database import writing
+
+PERIOD = {"site": "north", "from": "2026-11-01", "to": "2026-11-30"}
+ACCOUNTS = {
+    "consultant": 1234567, "client": 42, "chart": "03", "revenue": 8100, "debtors_from": 10000,
+    "debtors_to": 10999, "bank": 1200, "cash": 1000, "card": 1360,
+}  # fmt: skip
+OFFICES = [{"id": "pvs", "name": "PVS Musterstadt", "customer": 666666, "number": 565454, "data_centre": 300}]
+FORMULA = "=cmd|' /C calc'!A0"
+PAD = {"p": "http://padinfo.de/ns/pad"}
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory):
+    """A site with three invoices, a cancellation, and payments of which one was taken back."""
+    rig = BillingRig(tmp_path_factory.mktemp("books"))
+    rig.clinic(accounts=ACCOUNTS, billing_offices=OFFICES)
+    rig.invoices = {}
+    for name, sessions, person in (
+        ("anna", 2, {}), ("formula", 1, {"given_name": FORMULA}), ("cancelled", 1, {"sex": "male"}),
+    ):  # fmt: skip
+        rig.patients = cured(rig, sessions=sessions, **person)
+        rig.invoices[name] = issued(rig)
+    pay(rig, "anna", "100.00", "bank")
+    pay(rig, "formula", "70.68", "cash")
+    slip = pay(rig, "formula", "5.00", "card")
+    rig.ask("POST", f"/payments/{slip['id']}/reverse", json={"reason": "vertippt"})
+    told = {"request": str(uuid4()), "reason": "falscher Tarif"}
+    path = f"/invoices/{rig.invoices['cancelled']['id']}/cancel"
+    rig.invoices["storno"] = rig.ask("POST", path, json=told, status=201)
+    yield rig
+    rig.close()
+
+
+def pay(rig, name, amount, method):
+    """Money that came in for an invoice."""
+    told = {"request": str(uuid4()), "amount": amount, "received_on": "2026-11-23", "method": method}
+    return rig.ask("POST", f"/invoices/{rig.invoices[name]['id']}/payments", json=told, status=201)
+
+
+def extf(rig, **changed):
+    """The rows of a DATEV file: header, names, entries."""
+    answer = rig.knock("GET", "/exports/datev", params=PERIOD | changed)
+    assert answer.status_code == 200, answer.text
+    return list(csv.reader(io.StringIO(answer.content.decode("cp1252"), newline=""), delimiter=";"))
+
+
+def table(rig, rows):
+    """A table's rows by the names of their columns; the last one is the sum."""
+    answer = rig.knock("GET", "/exports/csv", params={**PERIOD, "rows": rows})
+    assert answer.content.startswith(b"\xef\xbb\xbf"), "Excel takes it for UTF-8 by this mark"
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), delimiter=";"))
+
+
+def money(text):
+    return Decimal(text.replace(",", "."))
+
+
+def test_a_datev_file_has_the_documented_header_and_columns(books):
+    """DATEV refuses a file whose first two lines are not these."""
+    header, names, *_ = extf(books)
+    assert header[:5] == ["EXTF", "700", "21", "Buchungsstapel", "13"]
+    assert len(header) == 31
+    assert header[10:16] == ["1234567", "42", "20260101", "4", "20261101", "20261130"]
+    assert (header[20], header[21], header[26]) == ("0", "EUR", "03")
+    assert (len(names), names[6], names[113]) == (125, "Konto", "Festschreibung")
+    content = books.knock("GET", "/exports/datev", params=PERIOD).content
+    assert content.startswith(b'"EXTF";700;21;"Buchungsstapel";13;')
+    assert content.count(b"\r\n") == content.count(b"\n") == 2 + 6
+
+
+def test_the_entries_of_a_datev_file_come_to_the_revenue(books):
+    """Invoices debit the patient, cancellations credit, payments debit bank or cash; nothing is named."""
+    names, *rows = extf(books)[1:]
+    entries = [dict(zip(names, row, strict=True)) for row in rows]
+    sums = dict.fromkeys(("revenue", "1200", "1000"), Decimal(0))
+    for row in entries:
+        is_invoice = row["Gegenkonto (ohne BU-Schlüssel)"] == "8100"
+        sign = 1 if row["Soll/Haben-Kennzeichen"] == "S" else -1
+        sums["revenue" if is_invoice else row["Konto"]] += sign * money(row["Umsatz (ohne Soll/Haben-Kz)"])
+    assert sums == {"revenue": Decimal("212.04"), "1200": Decimal("100.00"), "1000": Decimal("70.68")}
+    revenue = books.ask("GET", "/revenue", params={**PERIOD, "by": "site"})
+    assert (revenue["invoiced"], revenue["received"]) == ("212.04", "170.68")
+    storno = next(row for row in entries if row["Buchungstext"].startswith("Storno"))
+    number = books.invoices["cancelled"]["number"]
+    assert (storno["Belegfeld 1"], storno["Soll/Haben-Kennzeichen"]) == (number, "H")
+    assert all(len(row["Belegfeld 1"]) <= 36 and row["Belegdatum"] == "2311" for row in entries)
+    assert "Muster" not in str(rows), "no name leaves for the books"
+
+
+def test_a_patient_keeps_the_account_of_the_books(books):
+    """An account that moved would leave every open item of the adviser's open."""
+    first = {row[10]: row[6] for row in extf(books)[2:] if row[7] == "8100"}
+    assert sorted(set(first.values())) == ["10000", "10001", "10002"]
+    assert {row[10]: row[6] for row in extf(books)[2:] if row[7] == "8100"} == first
+
+
+def test_more_patients_than_accounts_are_refused(books):
+    """Nobody gets somebody else's account."""
+    patients = [UUID(int=number) for number in range(1, 4)]
+    with writing(books.engine) as connection:
+        given = debtors.accounts(connection, "west", patients[:2], 20000, 20001, 1)
+        assert sorted(given.values()) == [20000, 20001]
+        with pytest.raises(debtors.Invalid, match="20000 to 20001: 1 more"):
+            debtors.accounts(connection, "west", patients, 20000, 20001, 1)
+        assert set(debtors.accounts(connection, "west", patients, 9, 9, 1).values()) == {9}
+
+
+@pytest.mark.parametrize(
+    ("changed", "missing", "says"),
+    [
+        ({"revenue": None, "client": None}, ["accounts.client", "accounts.revenue"], "Mandantennummer, Erl"),
+        ({"cash": None}, ["accounts.cash"], "Kassenkonto"),
+        ({"revenue": 81000}, None, "bei 4-stelligen Sachkonten 1 bis 9999"),
+        ({"debtors_from": 1000}, None, "10000 bis 69999"),
+        ({"debtors_to": 10001, "debtors_from": 10002}, None, "von ... bis"),
+        ({"year_begins": 11, "bank": 1200}, None, None),
+    ],
+)  # fmt: skip
+def test_what_a_datev_file_lacks_is_named(books, changed, missing, says):
+    """Before anything is written: which setting, and what it may be."""
+    books.clinic(accounts=ACCOUNTS | changed, billing_offices=OFFICES)
+    try:
+        answer = books.knock("GET", "/exports/datev", params=PERIOD)
+    finally:
+        books.clinic(accounts=ACCOUNTS, billing_offices=OFFICES)
+    assert answer.status_code == (422 if says else 200)
+    if says:
+        assert says in answer.json()["detail_de"]
+    if missing:
+        assert answer.json()["missing"] == missing
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2026-12-01", "2026-11-01"), ("2025-01-01", "2026-11-30"), ("2025-12-15", "2026-01-15")],
+)
+def test_a_period_that_no_file_can_hold_is_refused(books, since, until):
+    """Turned round, longer than a year, or over the end of a fiscal year: entries have no year."""
+    refused = books.ask("GET", "/exports/datev", params={**PERIOD, "from": since, "to": until}, status=422)
+    assert refused["detail_de"]
+    books.ask("GET", "/exports/datev", params={**PERIOD, "from": "2026-02-30"}, status=422)
+
+
+def test_a_fiscal_year_may_begin_in_any_month():
+    """Its first day goes into the header."""
+    assert datev.year_of(date(2026, 11, 23), 1) == date(2026, 1, 1)
+    assert datev.year_of(date(2026, 6, 30), 7) == date(2025, 7, 1)
+    assert datev.year_of(date(2026, 7, 1), 7) == date(2026, 7, 1)
+
+
+def test_the_tables_say_what_revenue_says(books):
+    """A row an invoice, a line, a payment; the last row is their sum."""
+    wanted = (("invoices", "212,04", 4), ("lines", "212,04", 6 + 3 + 3 + 3), ("payments", "170,68", 2))
+    for rows, sum_of, count in wanted:
+        *told, last = table(books, rows)
+        assert len(told) == count, rows
+        assert (next(iter(last.values())), last["Betrag EUR"]) == ("Summe", sum_of)
+        assert sum(money(row["Betrag EUR"]) for row in told) == money(sum_of)
+    storno = next(row for row in table(books, "invoices") if row["Art"] == "Storno")
+    assert (storno["Betrag EUR"], storno["Storno von"]) == ("-70,68", books.invoices["cancelled"]["number"])
+
+
+def test_no_cell_of_a_table_is_a_formula(books):
+    """A name is what somebody typed; the adviser's program must not run it."""
+    told = {row["Empfänger"] for row in table(books, "invoices")}
+    assert f"'{FORMULA} Muster" in told
+    for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " \r\n=1", "|calc", "%0A"):
+        assert spreadsheets.cell(text)[0] == "'", text
+    assert spreadsheets.cell("Muster; Anna") == "Muster; Anna"
+    assert spreadsheets.cell(Decimal("-70.68")) == "-70,68", "a number of ours stays a number"
+
+
+def test_exports_are_for_who_may_see_the_revenue(books):
+    """Reception and another site's billing get nothing; what was handed out is in the trail."""
+    for name in ("datev", "csv", "padnext", "deliveries"):
+        params = {"site": "north"} if name == "deliveries" else PERIOD
+        books.ask("GET", f"/exports/{name}", params=params, role="reception", status=403)
+        books.ask("GET", f"/exports/{name}", params=params, sites=("south",), status=404)
+    assert {"datev", "invoices", "lines", "payments"} <= {
+        form for row in books.trail("books.exported") for form in row["detail"].split('"')
+    }
+
+
+def tags(element):
+    """What stands below, in its order."""
+    return [etree.QName(one).localname for one in element]
+
+
+def opened(content):
+    """Both files of a delivery, as trees, and their names."""
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    names = sorted(archive.namelist())
+    return names, *(etree.fromstring(archive.read(name)) for name in names), archive.read(names[1])
+
+
+def test_a_delivery_to_a_billing_office_holds_each_living_invoice_once(books):
+    """Counted without a gap; what was delivered is not delivered again unless asked; kept to the byte."""
+    answer = books.knock("GET", "/exports/padnext", params=PERIOD)
+    assert answer.status_code == 200, answer.text
+    names, order, invoices, data = opened(answer.content)
+    assert names == ["00666666_20261123_ADL_000001_auf.xml", "00666666_20261123_ADL_000001_padx.xml"]
+    assert order.tag == "{http://padinfo.de/ns/pad}auftrag"
+    assert [order.get(name) for name in ("transfernr", "dateianzahl", "echtdaten")] == ["000001", "0001", "1"]
+    length = order.find("p:datei/p:dateilaenge", PAD)
+    assert length.get("laenge") == str(len(data))
+    assert length.get("pruefsumme") == hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    each = invoices.findall("p:rechnung", PAD)
+    assert invoices.get("anzahl") == str(len(each)) == "2"
+    assert sorted(one.get("aisendbetrag") for one in each) == ["141.36", "70.68"]
+    refused = books.ask("GET", "/exports/padnext", params=PERIOD, status=409)
+    assert "2 Rechnungen sind schon geliefert" in refused["detail_de"]
+    second = books.knock("GET", "/exports/padnext", params={**PERIOD, "again": True})
+    assert opened(second.content)[0][0].endswith("_000002_auf.xml")
+    first = books.knock("GET", "/exports/deliveries/1", params={"site": "north"})
+    assert first.content == answer.content
+    books.ask("GET", "/exports/deliveries/9", params={"site": "north"}, status=404)
+    told = books.ask("GET", "/exports/deliveries", params={"site": "north"})["deliveries"]
+    assert [(one["number"], one["invoices"], one["total"]) for one in told] == [
+        (2, 2, "212.04"), (1, 2, "212.04"),
+    ]  # fmt: skip
+    left = {**PERIOD, "again": True, "without": [books.invoices["anna"]["id"]]}
+    assert len(opened(books.knock("GET", "/exports/padnext", params=left).content)[2]) == 4
+
+
+def test_a_position_stands_where_the_published_structure_has_it(books):
+    """Order of the elements, analogue number, factor, points, point value in euro."""
+    content = books.knock("GET", "/exports/padnext", params={**PERIOD, "again": True}).content
+    *_, invoices, _ = opened(content)
+    person = invoices.find("p:rechnung/p:rechnungsempfaenger/p:person", PAD)
+    assert tags(person) == ["anrede", "vorname", "name", "gebdatum", "anschrift"]
+    case = invoices.find("p:rechnung/p:abrechnungsfall/p:humanmedizin", PAD)
+    assert tags(case) == [
+        "leistungserbringerid", "behandelter", "zeitraum", "behandlungsart", "vertragsart", "diagnose",
+        "positionen",
+    ]  # fmt: skip
+    position = case.find("p:positionen/p:goziffer[@ziffer='652']", PAD)
+    assert (position.get("go"), position.get("analog")) == ("GOAE", "652")
+    told = {etree.QName(one).localname: one.text for one in position}
+    wanted = (
+        "datum", "uhrzeit", "anzahl", "text", "zusatztext", "faktor", "punktwert", "punktzahl",
+        "gesamtbetrag",
+    )  # fmt: skip
+    assert tags(position) == [name for name in wanted if name in told]
+    assert (told["faktor"], told["punktwert"], told["punktzahl"], told["gesamtbetrag"]) == (
+        "2.3", "0.0582873", "445", "59.66",
+    )  # fmt: skip
+    assert case.find("p:behandelter/p:geschlecht", PAD).text == "w"
+
+
+def test_two_who_deliver_at_once_never_share_a_number(either_rig):
+    """On both databases: one delivery has the invoice, the other one is told that there is none."""
+    rig = either_rig
+    rig.clinic(accounts=ACCOUNTS, billing_offices=OFFICES)
+    cured(rig, sessions=1)
+    issued(rig)
+    gate, answers = threading.Barrier(3), []
+
+    def desk():
+        gate.wait()
+        answers.append(rig.knock("GET", "/exports/padnext", params=PERIOD).status_code)
+
+    desks = [threading.Thread(target=desk) for _ in range(3)]
+    for one in desks:
+        one.start()
+    for one in desks:
+        one.join()
+    assert sorted(answers) == [200, 409, 409]
+    assert rig.count(DELIVERIES) == 1
