@@ -13,6 +13,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Final
 
+from services.billing.errors import Invalid, said
 from services.billing.exchange.padnext import people
 from services.billing.exchange.padnext.elements import (
     LIMITS,
@@ -111,8 +112,21 @@ def _invoices(issued: Sequence[Issued], clinic: Clinic, office: BillingOffice) -
     people.sender(made, clinic, office)
     people.doctor(made, clinic, office)
     for one in issued:
-        _invoice(made, one.paper, office)
+        try:
+            _invoice(made, one.paper, office)
+        except Invalid as error:
+            raise _unfit(one, error) from None
     return made
+
+
+def _unfit(issued: Issued, error: Invalid) -> Invalid:
+    """Which invoice does not fit; the others can go without it."""
+    told = error.words or {"de": error.message, "en": error.message}
+    return said(
+        Invalid,
+        {"de": f"{issued.number}: {told['de']}", "en": f"{issued.number}: {told['en']}"},
+        without=str(issued.id),
+    )
 
 
 def _invoice(parent: Node, paper: Paper, office: BillingOffice) -> None:
