@@ -202,8 +202,9 @@ def problem_of(error: BadSearch | OfficeRefused, language: Language) -> Problem:
     """From what was raised, at its field: billing names the place in what was sent."""
     if isinstance(error, BadSearch):
         return Problem(error.status, error.words[language], error.field)
-    rows: Sequence[Row] = error.body.get("errors") or ()
-    field = str(rows[0].get("field", "")).split(".")[-1] if rows else str(error.body.get("field") or "")
+    body: Mapping[str, Any] = error.body
+    rows = body.get("errors") or ()
+    field = str(rows[0].get("field", "")).split(".")[-1] if rows else str(body.get("field") or "")
     words = error.words[language]
     if rows:
         words = f"{words} ({field}: {rows[0].get('problem')})"

@@ -27,6 +27,7 @@ from services.kit.pages import language_of
 TABS: Final = (
     Tab("drafts", "billing_tab_drafts", "/billing/drafts", "billing.see"),
     Tab("invoices", "billing_tab_invoices", "/billing/invoices", "billing.see"),
+    Tab("estimates", "billing_tab_estimates", "/billing/estimates", "billing.see"),
     Tab("charges", "billing_tab_charges", "/billing/charges", "billing.see"),
     Tab("open-items", "billing_tab_open_items", "/billing/open-items", "billing.see"),
     Tab("bank", "billing_tab_bank", "/billing/bank", "payments.write"),
@@ -64,7 +65,7 @@ def page(
     rows = shown(request.app, who, site, language)
     title = next((text for id_, text, _ in rows if id_ == tab), TEXTS["nav_billing"][language])
     path = next(row.path for row in TABS if row.id == tab)
-    own = {
+    own: dict[str, Any] = {
         "title": title, "choice": path, "kept": (), "sites": offered(console, who, "billing.see"),
         "iso_day": date.fromisoformat,
     }  # fmt: skip
