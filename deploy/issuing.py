@@ -75,7 +75,7 @@ def issue(data: Path, role: str, sites: list[str], days: float, name: str) -> di
         tokens.keys_of(data).private,
         who,
         days * 86_400,
-        (tokens.TELEMETRY, tokens.CONSOLE, tokens.SCREENING, tokens.SCHEDULER),
+        (tokens.TELEMETRY, tokens.CONSOLE, tokens.SCREENING, tokens.SCHEDULER, tokens.BILLING),
     )
     expires_at = (begins + timedelta(days=days)).isoformat(timespec="seconds")
     told = {

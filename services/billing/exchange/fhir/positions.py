@@ -30,6 +30,8 @@ def of_line(paper: Paper, line: PricedLine, sequence: int) -> Resource:
     made["extension"] += [*_addition(told), _schedule(paper, line), _day(told.date.isoformat()), *_own(told)]
     if told.body_part:
         made["bodysite"] = [{"text": told.body_part}]
+    if told.duration_min is not None:
+        made["note"] = [{"text": f"Dauer {told.duration_min} min"}]
     if reasons := _reasons(line):
         made["reason"] = reasons
     return made
