@@ -1,10 +1,13 @@
 """Fixtures every test may use: a real broker and a real Redis-compatible server, one of each per test."""
 
+import functools
 import gc
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 from hypothesis import HealthCheck, settings
 from servers import Mosquitto, Postgres, Valkey
 
@@ -19,6 +22,33 @@ settings.load_profile("ci")
 REMEMBER = ("fastapi.dependencies.models", "services.console.navigation")
 COLLECT = (10_000, 10, 5)  # the collector's thresholds: building an application makes no garbage
 WHOLE = ("system", "chaos")  # folders of tests that start whole systems; others are known by their import
+SERVED = ("system", "browser")  # marks that a file, or its folder, says
+UNSURE = (*SERVED, "soak")  # a file may have tests with and without
+
+
+@functools.cache
+def _sure(path):
+    """Which marks a file's tests have (True) or have not (False), whatever else it says."""
+    text = path.read_text()
+    sure = {"whole": path.parent.name in WHOLE or "from machine import" in text}
+    if path.parent.name == "browser":
+        return sure | {"browser": True}
+    if "\npytestmark = pytest.mark.system\n" in text:
+        return sure | {"system": True}
+    return sure if any(f"mark.{name}" in text for name in SERVED) else sure | dict.fromkeys(SERVED, False)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """A stage of scripts/test reads no file that has nothing for it: all are ten seconds a worker."""
+    named = {Path(arg.partition("::")[0]).absolute() for arg in config.args}
+    if not config.option.markexpr or collection_path in named or not collection_path.match("test_*.py"):
+        return None
+    wanted, sure = Expression.compile(config.option.markexpr), _sure(collection_path)
+    for marks in product((False, True), repeat=len(UNSURE)):
+        values = dict(zip(UNSURE, marks, strict=True)) | sure
+        if wanted.evaluate(lambda name, /, values=values: values.get(name, True)):
+            return None
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,10 +57,12 @@ def pytest_collection_modifyitems(items):
 
     `spondyl up` prefers the ports that people know, so these run one after the other.
     """
-    paths = {Path(item.path) for item in items}
-    whole = {path for path in paths if path.parent.name in WHOLE or "from machine import" in path.read_text()}
     for item in items:
-        if Path(item.path) in whole:
+        sure = _sure(Path(item.path))
+        hidden = [name for name, has in sure.items() if not has and item.get_closest_marker(name)]
+        if hidden:
+            raise pytest.UsageError(f"{item.nodeid} is marked {hidden}, which its file does not say")
+        if sure["whole"]:
             item.add_marker(pytest.mark.whole)
 
 
