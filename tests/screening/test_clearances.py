@@ -75,6 +75,9 @@ def test_signed_conditions_stand_in_the_token_and_unsigned_ones_refuse(rig):
     assert given["conditions"] == ["claustrophobia"]
     said = kit.read(given["token"], kit.ensure_keys(rig.directory).public.read_bytes())
     assert said.conditions == ("claustrophobia",)
+    regions = rig.ask("GET", f"/patients/{patient}/clearances")["regions"]
+    (named,) = next(row["conditions"] for row in regions if row["region"] == "lumbar")
+    assert named == {"rule": "claustrophobia", "text_de": "Klaustrophobie", "text_en": "Claustrophobia"}
 
 
 @pytest.mark.parametrize("days", [0, -1, 367, 10**9])

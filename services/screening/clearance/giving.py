@@ -73,9 +73,17 @@ def state(office: Office, connection: Connection, patient: UUID, region: str) ->
         "region": region,
         "state": "suspended" if suspended else "cleared" if running else "none",
         "clearance": running[0].as_json() if running else None,
+        "conditions": _named(office, running[0]) if running else [],
         "suspensions": [one.as_json() for one in suspended],
         "missing": [dict(row) for row in missing(office, connection, patient, region)],
     }
+
+
+def _named(office: Office, given: Given) -> list[dict[str, str]]:
+    """The signed conditions in words, by the rules of the day on which they were signed."""
+    ruleset = decisions.rules_of(given.at.date(), ending.disputed(office))
+    known = [ruleset.of(rule) for rule in given.conditions if ruleset.knows(rule)]
+    return [{"rule": rule.id, "text_de": rule.text_de, "text_en": rule.text_en} for rule in known]
 
 
 def give(
