@@ -1,5 +1,6 @@
 """A patient's file: opened, corrected in append-only versions, noted in, asked for by other services."""
 
+import re
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -82,7 +83,7 @@ def test_events_and_trail_tell_what_was_done_without_a_name(rig):
         ("family_name", "A\0B", "U+0000"),
         ("family_name", "x" * 81, "mehr als 80 Zeichen"),
         ("given_name", ["Erika"], "kein Text"),
-        ("body_weight_kg", 7000, "größer als 350"),
+        ("body_weight_kg", 7000.5, "„7000.5“ ist größer als 350"),
         ("body_weight_kg", "viel", "keine Zahl"),
         ("body_weight_kg", "NaN", "keine Zahl"),
         ("body_height_cm", -3, "kleiner als 80"),
@@ -100,6 +101,7 @@ def test_bad_input_is_refused_at_its_field_in_both_languages(rig, field, value, 
     (row,) = refusal["errors"]
     assert row["field"] == field
     assert says in row["de"]
+    assert not re.search(r"“[^“”]*”|350\.0", row["de"])  # marks as German has them; a limit as it was set
     assert row["en"]
     assert refusal["detail"] != refusal["detail_de"]
     assert rig.ask("GET", "/patients") == []

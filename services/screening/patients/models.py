@@ -1,7 +1,7 @@
 """What a patient's file says, each field with its rule, and how a refusal of one is said."""
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
@@ -237,12 +237,16 @@ def _said(row: dict[str, Any]) -> dict[str, str]:
         return {"field": str(field), "de": context["de"], "en": context["en"]}
     field = str(row["loc"][0])[:40] if row["loc"] else ""
     words = _WORDS.get(row["type"], _OTHERWISE)
-    value = "" if row["type"] in ("missing", "string_too_short", "too_short") else _shown(row["input"])
-    fill: Callable[[str], str] = lambda text: value + text.format_map(context)
-    return {"field": field, "de": fill(words["de"]), "en": fill(words["en"])}
+    told = "" if row["type"] in ("missing", "string_too_short", "too_short") else _shown(row["input"])
+    limits = {name: f"{it:g}" if isinstance(it, float) else it for name, it in context.items()}
+    return {
+        "field": field,
+        "de": (f"„{told}“ " if told else "") + words["de"].format_map(limits),
+        "en": (f"“{told}” " if told else "") + words["en"].format_map(limits),
+    }
 
 
 def _shown(value: Any) -> str:
-    """The value, short: ``„abc“ ``."""
+    """The value, short."""
     text = str(value)
-    return f"“{text[:30]}{'…' if len(text) > 30 else ''}” " if text else ""  # noqa: PLR2004  (as much as a line)
+    return f"{text[:30]}{'…' if len(text) > 30 else ''}"  # noqa: PLR2004  (as much as a line)
