@@ -2,10 +2,9 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 
 import httpx
+import warm
 from servers import eventually
 
 from services.kit.ports import free_port
@@ -28,8 +27,7 @@ class Process:
             "SPONDYL_HTTP_PORT": str(self.port), "SPONDYL_LOG_LEVEL": "error",
             **self.environment,
         }  # fmt: skip
-        command = [sys.executable, "-m", f"services.{self.name}"]
-        self.running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        self.running = warm.start(f"services.{self.name}", environment, self.directory / f"{self.name}.log")
         eventually(self.is_up, PATIENT_S, f"the API of {self.name}")
         return self
 
