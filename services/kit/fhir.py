@@ -93,6 +93,13 @@ def checked(kind: Kind, resource: Any) -> Resource:
         raise _against(kind, issues) from None
     except RecursionError:
         raise _against(kind, [("", f"this {kind} is nested too deeply to be read")]) from None
+    except (
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:  # the library's, at a resourceType that is none
+        what = f"{type(error).__name__}: {str(error)[:80]}"
+        raise _against(kind, [("", f"something in this {kind} is none of FHIR's ({what})")]) from None
     return resource
 
 

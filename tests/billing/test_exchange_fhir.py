@@ -220,6 +220,8 @@ def test_amounts_that_were_changed_on_the_way_are_named():
         (lambda told: of_kind(told, "Invoice")[0].update(date="yesterday"), "date"),
         (lambda told: of_kind(told, "Invoice")[0]["totalGross"].update(currency="USD"), "USD"),
         (lambda told: of_kind(told, "Invoice")[0].update(colour="red"), "colour"),
+        (lambda told: told["entry"][1]["resource"].update(resourceType=7), "none of FHIR's"),
+        (lambda told: told["entry"][1]["resource"].update(resourceType="Money-Bag"), "none of FHIR's"),
         (lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value=1.5), "quantity is 1.5"),
         (lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value=-1), "count"),
     ],

@@ -293,9 +293,10 @@ def amount_of(told: Any) -> Decimal | None:
 def decimal_of(told: Any) -> Decimal | None:
     """A number; None for what is none."""
     try:
-        return None if told is None or isinstance(told, bool) else Decimal(str(told))
+        found = None if told is None or isinstance(told, bool) else Decimal(str(told))
     except InvalidOperation:
         return None
+    return found if found is not None and found.is_finite() else None
 
 
 def _turned(amount: Decimal | None, sign: int) -> Decimal | None:
