@@ -2,6 +2,7 @@
 
 from services.billing.api import routers
 from services.billing.charges.completing import Completing
+from services.billing.estimates.models import MOST_SIGNED
 from services.billing.handlers import handlers
 from services.billing.invoices.drafting import Drafting
 from services.billing.payments.statements import MOST_BYTES
@@ -30,7 +31,10 @@ def main() -> None:
             routers(office, people),
             checks=[completing.check(), drafting.check()],
             background=[completing.start, drafting.start],
-            larger_requests={"/bank-statements": MOST_BYTES + FORM_BYTES},
+            larger_requests={
+                "/bank-statements": MOST_BYTES + FORM_BYTES,
+                "/signed": MOST_SIGNED + FORM_BYTES,
+            },
         )
         run(office, work, tokens.BILLING)
 
