@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 import threading
 import zipfile
 from datetime import date
@@ -25,6 +26,11 @@ ACCOUNTS = {
 }  # fmt: skip
 OFFICES = [{"id": "pvs", "name": "PVS Musterstadt", "customer": 666666, "number": 565454, "data_centre": 300}]
 FORMULA = "=cmd|' /C calc'!A0"
+FIELDS = {  # by DATEV's description of the format
+    1: r"(?!0{1,10},00)\d{1,10},\d{2}", 2: '"(S|H)"', 3: '"([A-Z]{3})"', 7: r"(?!0{1,9}$)\d{1,9}",
+    8: r"(?!0{1,9}$)\d{1,9}", 10: r"\d{4}", 11: r'"[\w$%\-/]{0,36}"', 14: '".{0,60}"', 114: "0",
+    117: r"(\d{8})?",
+}  # fmt: skip
 PAD = {"p": "http://padinfo.de/ns/pad"}
 
 
@@ -104,6 +110,19 @@ def test_the_entries_of_a_datev_file_come_to_the_revenue(books):
     assert (storno["Belegfeld 1"], storno["Soll/Haben-Kennzeichen"]) == (number, "H")
     assert all(len(row["Belegfeld 1"]) <= 36 and row["Belegdatum"] == "2311" for row in entries)
     assert "Muster" not in str(rows), "no name leaves for the books"
+
+
+def test_every_field_of_an_entry_has_the_form_that_datev_publishes(books):
+    """A blank in a reference, a point in an amount: the whole file would be refused."""
+    content = books.knock("GET", "/exports/datev", params=PERIOD).content.decode("cp1252")
+    header, _, *rows = content.split("\r\n")[:-1]
+    assert re.fullmatch(r'"[\w.\-/ ]{0,30}"', header.split(";")[16])
+    for row in rows:
+        fields = row.split(";")
+        for place, form in FIELDS.items():
+            assert re.fullmatch(form, fields[place - 1]), (place, fields[place - 1])
+        filled = {place for place, field in enumerate(fields, 1) if field}
+        assert filled <= FIELDS.keys(), "a day of service would want a tax period beside it"
 
 
 def test_a_patient_keeps_the_account_of_the_books(books):

@@ -86,7 +86,6 @@ class Entry:
     on: date
     reference: str
     text: str
-    served_on: date | None = None
     due_on: date | None = None
 
 
@@ -117,7 +116,7 @@ def entries(book: Book, accounts: Accounts, debtors: Mapping[UUID, int]) -> list
     found = [
         Entry(
             abs(one.total), one.total >= 0, debtors[one.patient], revenue, one.issued_on,
-            one.paper.cancels or one.number, _named(one.number, one.paper.cancels), one.paper.period[1],
+            one.paper.cancels or one.number, _named(one.number, one.paper.cancels),
             None if one.paper.cancels else one.due_on,
         )
         for one in book.invoices
@@ -172,7 +171,6 @@ def _row(entry: Entry) -> str:
         "Belegfeld 1": entry.reference[-LONGEST_REFERENCE:].lstrip("-"),
         "Buchungstext": entry.text[:LONGEST_TEXT],
         "Festschreibung": "0",
-        "Leistungsdatum": f"{entry.served_on:%d%m%Y}" if entry.served_on else "",
         "Fälligkeit": f"{entry.due_on:%d%m%Y}" if entry.due_on else "",
     }
     fields = [""] * len(COLUMNS)
