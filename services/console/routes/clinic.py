@@ -132,7 +132,8 @@ def _rows(factors: Mapping[str, str], language: Language) -> str:
 
 def _pairs(versions: list[Row]) -> list[tuple[Row, Row]]:
     """Each version, newest first, with the one before it."""
-    return list(zip(versions, [*(row["clinic"] for row in versions[1:]), {}], strict=True))
+    older = [*(row["clinic"] for row in versions[1:]), {}]
+    return list(zip(versions, older, strict=False))
 
 
 def _version(row: Row, older: Row) -> Row:
