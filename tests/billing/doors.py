@@ -23,6 +23,8 @@ QUERIES = {
     "/bank-statements": "?site=north",
     "/bank-entries": "?site=north",
     "/revenue": SPAN,
+    "/estimates": "?site=north",
+    "/agreements": "?site=north",
     "/exports/datev": SPAN,
     "/exports/csv": SPAN,
     "/exports/padnext": SPAN,
@@ -51,10 +53,15 @@ class Doors:
         entry = rig.ask("GET", "/bank-entries", params={"site": "north"})["entries"][0]["id"]
         span = {"site": "north", "from": "2026-11-01", "to": "2026-12-31"}
         rig.knock("GET", "/exports/padnext", params=span)
+        estimate = {
+            "request": str(uuid4()), "site": "north", "patient": self.patient, "region": "lumbar",
+            "sessions": 6, "payer": "private",
+        }  # fmt: skip
+        paper = rig.ask("POST", "/estimates", json=estimate)
         self.records = {
             "site": "north", "charge": charge["id"], "case": charge["case"], "draft": draft["id"],
             "invoice": issued["id"], "payment": paid["id"], "letter": letter, "entry": entry,
-            "delivery": "1",
+            "delivery": "1", "paper": paper["id"],
         }  # fmt: skip
         self.unknown = dict.fromkeys(self.records, UNKNOWN) | {"site": "nowhere"}
         self.bodies = {path: ("application/json", json.dumps(body).encode()) for path, body in self._bodies()}
@@ -62,6 +69,14 @@ class Doors:
             "multipart/form-data; boundary=x",
             b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nno xml\r\n--x--\r\n',
         )
+
+        for kind in ("estimates", "agreements"):
+            self.bodies[f"/{kind}/{{paper}}/signed"] = (
+                "multipart/form-data; boundary=x",
+                b'--x\r\ncontent-disposition: form-data; name="request"\r\n\r\n'
+                + str(uuid4()).encode()
+                + b"\r\n--x--\r\n",
+            )
 
     def _cured(self):
         patient = self.rig.patient(family_name="Xanthippe")
@@ -102,6 +117,12 @@ class Doors:
             {"request": request, "amount": "1.00", "received_on": "2026-11-23"},
         )
         yield "/payments/{payment}/reverse", {"reason": "x"}
+        yield "/estimates", {
+            "request": request, "site": "north", "patient": self.patient, "region": "lumbar", "sessions": 6,
+            "payer": "private",
+        }  # fmt: skip
+        for kind in ("estimates", "agreements"):
+            yield f"/{kind}/{{paper}}/withdraw", {"reason": "x"}
         yield "/dunning", {"site": "north", "invoices": [self.records["invoice"]]}
         yield "/bank-entries/{entry}/match", {"request": request, "invoice": self.records["invoice"]}
         yield "/bank-entries/{entry}/ignore", {"reason": "x"}
