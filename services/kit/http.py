@@ -26,6 +26,7 @@ from services.kit.auth.guard import Guard, public, require_rules
 from services.kit.error_pages import ErrorPage, page_of
 from services.kit.errors import NotSignedIn, SignInFirst, SpondylError
 from services.kit.health import Check, readiness
+from services.kit.invalid import wrong_in_german
 from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
 
@@ -229,8 +230,11 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         rows = [{"field": ".".join(map(str, row["loc"])), "problem": _wrong(row)} for row in error.errors()]
-        words = "; ".join(f"{row['field']}: {row['problem']}" for row in rows)
-        return await _answer(request, 422, words, errors=rows)
+        words: Text = {
+            "de": "; ".join(map(wrong_in_german, error.errors())),
+            "en": "; ".join(f"{row['field']}: {row['problem']}" for row in rows),
+        }
+        return await _answer(request, 422, words["en"], words, errors=rows, detail_de=words["de"])
 
     @app.exception_handler(SpondylError)
     async def ours(connection: HTTPConnection, error: SpondylError) -> Response | None:

@@ -5,17 +5,22 @@ import subprocess
 import sys
 import textwrap
 import time
-from typing import Annotated
+from datetime import date
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+from uuid import UUID
 
 import httpx
 import pytest
 from asgi_client import Client
 from fastapi import APIRouter, Body, HTTPException, Request
+from pydantic import Field, ValidationError, create_model
 
 from services.kit.auth.guard import NOBODY, public
 from services.kit.errors import NotPermitted, SpondylError
 from services.kit.health import Check
 from services.kit.http import create_app, listen, problem_type
+from services.kit.invalid import wrong_in_german
 
 router = APIRouter(dependencies=[public()])
 
@@ -85,6 +90,26 @@ def test_the_value_of_a_body_is_not_repeated(client):
     answer = client.post("/entry", json={"password": ["swordfish"]})
     assert (answer.status_code, "body.password" in answer.json()["detail"]) == (422, True)
     assert "swordfish" not in answer.text
+    assert answer.json()["detail_de"] == "password ist kein Text"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        (Annotated[float, Field(le=1000)], 9999, "peak muss höchstens 1000 sein"),
+        (date, "2026-02-30", "peak ist kein Tag im Kalender (JJJJ-MM-TT)"),
+        (Literal["a", "b"], "c", "peak muss eins sein von: 'a' oder 'b'"),
+        (UUID, "x", "peak ist keine Kennung (UUID)"),
+        (IPv4Address, "x", "peak ist so nicht gültig"),
+    ],
+)
+def test_a_refused_question_is_said_in_german_too(field, value, words):
+    """A German page shows it as it is."""
+    model = create_model("Entry", peak=(field, ...))
+    with pytest.raises(ValidationError) as found:
+        model.model_validate({"peak": value})
+    (row,) = found.value.errors()
+    assert wrong_in_german(row | {"loc": ("body", *row["loc"])}) == words
 
 
 def test_a_refusal_names_its_kind_for_programs(client):
