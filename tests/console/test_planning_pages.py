@@ -438,6 +438,7 @@ def test_prescriptions_are_set_and_confirmed_by_a_clinician_alone(rig):
             "age_years": "60", "sex": "female", "request": request_in(first)}  # fmt: skip
     much = rig.client("cleo").request("POST", f"{path}/prescriptions", data=form | {"peak_n": "900"})
     assert "900" in shown(much, REFUSED)
+    assert "prescription.peak_n" not in shown(much, REFUSED)  # a program's name for what stands at its field
     assert request_in(much) == form["request"]
     for _ in range(2):  # a double click
         given = rig.client("cleo").request("POST", f"{path}/prescriptions", data=form | {"peak_n": "170,0"})
@@ -462,6 +463,9 @@ def test_the_limits_without_a_signature_are_a_clinicians(rig):
     assert rig.client().request("POST", f"{path}/automatic", data=limits).status_code == FORBIDDEN
     wrong = rig.client("cleo").request("POST", f"{path}/automatic", data=limits | {"most_peak_n": "a lot"})
     assert "a lot is no number" in shown(wrong, REFUSED)
+    german = rig.client("cleo", **{"accept-language": "de"})
+    wrong = german.request("POST", f"{path}/automatic", data=limits | {"most_peak_n": "9999"})
+    assert "muss höchstens 1000 sein" in shown(wrong, REFUSED)
     assert rig.client("cleo").request("POST", f"{path}/automatic", data=limits).status_code == SEE_OTHER
     assert "up to 300 N" in shown(rig.client().get(path))
     off = rig.client("cleo").request("POST", f"{path}/automatic", data={"off": "yes"})

@@ -13,9 +13,9 @@ from services.console.planning import people
 from services.console.planning.models import Appointment, rules_of
 from services.console.planning.names import names_of
 from services.console.planning.places import Site, offered, site_of, tabs
-from services.console.planning.problems import Problem, problem_of
+from services.console.planning.problems import Problem, of_prescription, problem_of
 from services.console.planning.week import Resources
-from services.console.planning.wishes import OF_FILE, OPTIONAL, PRESCRIBED, Wishes, number_of
+from services.console.planning.wishes import OF_FILE, OF_PERSON, OPTIONAL, PRESCRIBED, Wishes, number_of
 from services.console.refusals import said
 from services.console.texts import TEXTS
 from services.kit import formats
@@ -147,7 +147,10 @@ async def _changed(
     try:
         await console.scheduler.send(who, *sent)
     except OfficeRefused as error:
-        problem = problem_of(error, language_of(request))
+        language = language_of(request)
+        body: Mapping[str, Any] = error.body
+        problem = of_prescription(body.get("rules") or (), (*PRESCRIBED, *OF_PERSON, *OPTIONAL), language)
+        problem = problem or problem_of(error, language)
         return await _shown(console, request, who, cure, problem=problem, at=at, typed=typed)
     return RedirectResponse(f"/cures/{cure}?done={done}", 303)
 
