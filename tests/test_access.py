@@ -171,6 +171,7 @@ def console(directory: Path) -> Iterator[Subject]:
                     "waiting": UNKNOWN_ID,
                     "replan": UNKNOWN_ID,
                     "feed": UNKNOWN_ID,
+                    **dict.fromkeys(("invoice", "payment", "entry", "letter", "draft"), UNKNOWN_ID),
                 },
                 queries={
                     "/sessions/{session}/export": "?format=csv",

@@ -16,22 +16,28 @@ from services.console.errors import PasswordChangeFirst
 from services.console.routes import (
     alarms,
     appointments,
+    bank,
     beds,
+    billing,
     board,
     calendar,
     clearance,
     cure,
     cures,
     design,
+    dunning,
     exchange,
     feeds,
     oidc,
+    open_items,
     outcomes,
     patient_view,
     patients,
+    payments,
     planning,
     replanning,
     resources,
+    revenue,
     screening,
     sessions,
     sign_in,
@@ -52,7 +58,7 @@ SCAN_BYTES: Final = 10_000_000  # of a declaration that was signed on paper
 ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
     clearance, outcomes, exchange, board, calendar, appointments, planning, cure, waiting, replanning,
-    resources, feeds,
+    resources, feeds, billing, open_items, payments, bank, dunning, revenue,
 )  # fmt: skip
 
 
@@ -93,6 +99,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         larger_requests={
             "/findings": settings.attachment_most_bytes + FORM_BYTES,
             "/scan": SCAN_BYTES + FORM_BYTES,
+            "/billing/bank": bank.STATEMENT_BYTES + FORM_BYTES,
         },
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),
     )

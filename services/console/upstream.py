@@ -67,6 +67,7 @@ class Upstream:
         path: str,
         body: Mapping[str, Any] | None = None,
         *,
+        query: Query | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
         thinks: bool = False,
     ) -> Any:
@@ -76,7 +77,7 @@ class Upstream:
         given: dict[str, Any] = {"data": body, "files": files} if files else {"json": body}
         if thinks:
             given["timeout"] = THINKING
-        answer = await self._request(caller, method, path, None, **given)
+        answer = await self._request(caller, method, path, query, **given)
         return answer.json() if answer.content else None
 
     @asynccontextmanager

@@ -120,6 +120,26 @@ PAGES = (
     Page("attention", "Whom a clinician has to see today", "/attention", role="clinician"),
     Page("outcomes", "The chain's report of outcomes", "/outcomes", wait="main form"),
     Page("exchange", "Exchange with practice systems", "/exchange", wait="main table"),
+    Page(
+        "billing-open-items", "What is owed, and how old it is", "/billing/open-items?site=north",
+        role="billing", wait=".money-filters",
+    ),
+    Page(
+        "billing-payments", "Payments of an invoice", "/billing/invoices/{invoice}/payments", role="billing",
+        wait="#pay form",
+    ),
+    Page(
+        "billing-bank", "A bank's statements and what is proposed", "/billing/bank?site=north",
+        role="billing", wait="#entries .card",
+    ),
+    Page(
+        "billing-dunning", "Reminders that are due, and letters", "/billing/dunning?site=north",
+        role="billing", wait="#letters table",
+    ),
+    Page(
+        "billing-revenue", "Revenue, invoiced and received", "/billing/revenue?by=month&period=year",
+        role="billing", wait=".money-legend",
+    ),
     Page("users", "The accounts", "/users", wait="main table"),
     Page("user", "An account", "/users/{user_id}", wait="main form"),
     Page("user-new", "A new account", "/users/new", wait="main form"),

@@ -1,4 +1,4 @@
-"""What a ward has planned: patients with names, cures booked at `north`, the two services that keep them."""
+"""What a ward has planned and billed: patients with names, cures at `north`, the services that keep them."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from browser.billed import bill
 from browser.conftest import service, stop
 from pydicom.data import get_testdata_file
 from scheduler.scheduler_rig import SchedulerRig
@@ -18,6 +19,7 @@ from sqlalchemy import update
 from services.kit.database import writing
 from services.scheduler.booking.tables import APPOINTMENTS, CURES
 
+OFFICES = ("screening", "scheduler", "billing")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 BEDS = {f"bed_0{number}": "lumbar cervical" for number in range(1, 7)}
 PEOPLE = (
@@ -43,7 +45,9 @@ def plan(directory):
     scheduler.ask("PUT", "/sites/north", role="administrator", json=site)
     for name in ("Tim Okafor", "Jonas Lindqvist", "Ute Abel"):
         scheduler.therapist("north", name, hours)
-    cures = [_cure(scheduler, _patient(screening, *names), begin) for *names, begin in PEOPLE]
+    people = [(_patient(screening, *names), *names) for *names, _ in PEOPLE]
+    begins = [begin for *_, begin in PEOPLE]
+    cures = [_cure(scheduler, patient, begin) for (patient, *_), begin in zip(people, begins, strict=True)]
     first = cures[0]
     with writing(scheduler.engine) as connection:
         for table in (CURES, APPOINTMENTS):
@@ -51,7 +55,10 @@ def plan(directory):
     _file(screening, first["patient"])
     screening.engine.dispose()
     scheduler.close()
-    return {"appointment": first["appointments"][3]["appointment"], "patient": first["patient"]}
+    billed = bill(directory, people)
+    return {
+        "appointment": first["appointments"][3]["appointment"], "patient": first["patient"], **billed,
+    }  # fmt: skip
 
 
 def _file(screening, patient):
@@ -92,9 +99,8 @@ def _cure(scheduler, patient, begin):
 
 
 @contextlib.contextmanager
-def offices(directory, screening_port, scheduler_port, mqtt_url):
-    """Screening and the scheduler as processes on these ports."""
-    ports = {"screening": screening_port, "scheduler": scheduler_port}
+def offices(directory, ports, mqtt_url):
+    """Screening, the scheduler and billing as processes on these ports."""
     with contextlib.ExitStack() as stack:
         for name, port in ports.items():
             process = service(
@@ -107,14 +113,11 @@ def offices(directory, screening_port, scheduler_port, mqtt_url):
         yield
 
 
-def addresses(screening_port, scheduler_port):
+def addresses(ports):
     """What a console is told of them."""
-    return {
-        "SPONDYL_SCREENING_URL": f"http://127.0.0.1:{screening_port}",
-        "SPONDYL_SCHEDULER_URL": f"http://127.0.0.1:{scheduler_port}",
-    }
+    return {f"SPONDYL_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
 
 
 def free_ports():
-    """Two of them."""
-    return free_port(), free_port()
+    """One for each of them."""
+    return {name: free_port() for name in OFFICES}

@@ -51,6 +51,7 @@ PEOPLE = {
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"  # of no password
 ROLES = {
     "administrator": "ada", "clinician": "nora", "therapist": "tim", "reception": "rosa", "monitor": "wand",
+    "billing": "bill",
 }  # fmt: skip
 SESSION_S = 150.0  # behind bed-01 when the ward is open
 NOTES = (
@@ -114,10 +115,10 @@ def ward(directory, minutes=4.0):
         planned, ports = planning.apart(planning.plan, directory), planning.free_ports()
         wall = Wall(
             directory, SPONDYL_TELEMETRY_URL=f"http://127.0.0.1:{port}", SPONDYL_PANELS=panels, **PROVIDER,
-            **planning.addresses(*ports),
+            **planning.addresses(ports),
         )  # fmt: skip
         stack.callback(wall.end)
-        stack.enter_context(planning.offices(directory, *ports, wall.broker.url))
+        stack.enter_context(planning.offices(directory, ports, wall.broker.url))
         _ingest(stack, directory, wall.broker.url, valkey.url)
         telemetry = service(
             "telemetry", directory, SPONDYL_REDIS_URL=valkey.url, SPONDYL_DATA=str(directory),
