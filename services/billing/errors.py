@@ -6,6 +6,19 @@ SpondylError
 └── Invalid         what was sent breaks a rule (422)
 """
 
+from uuid import UUID
+
 from services.kit.business.errors import Conflict, Invalid, NotFound, said
 
-__all__ = ["Conflict", "Invalid", "NotFound", "said"]
+__all__ = ["Conflict", "Invalid", "NotFound", "other_work", "said"]
+
+
+def other_work(request: UUID) -> Conflict:
+    """A request's id that stands for other work already: it is never answered with another record."""
+    return said(
+        Conflict,
+        {
+            "de": f"Die Anfrage {request} hat schon etwas anderes bewirkt: bitte neu laden.",
+            "en": f"request {request} did something else already: please load again",
+        },
+    )

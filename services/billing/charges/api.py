@@ -75,7 +75,7 @@ def _charges(router: APIRouter, office: Office, now: Now) -> None:
         with writing(office.engine) as connection:
             found = store.one(connection, charge)
             _same_site(who, "charges.write", found, CHARGE)
-            store.take_back(connection, found, body.reason, who.name, us_of(now()))
+            charging.take_back(connection, found, body.reason, who.name, us_of(now()))
             left = store.one(connection, charge)
         office.seen(who, "charge.reversed", str(found.patient), found.site, number=found.line.number)
         return shown(left)

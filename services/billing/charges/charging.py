@@ -2,7 +2,7 @@
 charges of sessions anew when somebody pays by another tariff.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,9 +14,12 @@ from services.billing.charges import cases, patients, store, waiting
 from services.billing.charges.models import Case, Charge, NewCharge, Terms
 from services.billing.charges.tables import PATIENTS, SESSIONS
 from services.billing.clinics import store as clinics
-from services.billing.errors import Invalid, said
+from services.billing.errors import Invalid, other_work, said
 from services.billing.estimates import agreeing
+from services.billing.goae import catalogue
 from services.billing.goae.charges import SessionCharges, SessionFacts, of_session
+from services.billing.goae.lines import Line
+from services.billing.invoices import drafts
 from services.billing.models import Clinic
 from services.kit.moments import us_of, utc_now
 
@@ -67,10 +70,15 @@ def session(connection: Connection, site: str, summary: SessionSummary, *, compl
 
 
 def by_hand(connection: Connection, body: NewCharge, by: str, now: datetime) -> Charge:
-    """Charge what somebody enters; the same request again is the same charge. Raises Invalid, NotFound."""
+    """Charge what somebody enters; the same request again is the same charge.
+
+    Raises Invalid, NotFound, Conflict for a request that did something else.
+    """
     made = store.by_request(connection, body.request)
     if made is not None:
+        _require_asked(connection, made, body)
         return made
+    _require_chargeable(body.line, now.astimezone(zone_of(connection, body.site)).date())
     if body.case is None:
         illness = body.line.illness or _usual_illness(connection, body)
         case = cases.opened(connection, body.patient, body.site, illness, us_of(now))
@@ -82,6 +90,12 @@ def by_hand(connection: Connection, body: NewCharge, by: str, now: datetime) -> 
         connection, case, [line], origin="hand", by=by, at_us=us_of(now), request=body.request
     )
     return made_now[0]
+
+
+def take_back(connection: Connection, charge: Charge, reason: str, by: str, at_us: int) -> None:
+    """Charge it no more, on whatever draft it waits. Raises Conflict for one that stands on an invoice."""
+    drafts.release(connection, [charge])
+    store.take_back(connection, charge, reason, by, at_us)
 
 
 def agree(connection: Connection, case: Case, terms: Terms, by: str, now: datetime) -> None:
@@ -99,18 +113,27 @@ def zone_of(connection: Connection, site: str) -> ZoneInfo:
 
 
 def _charge_anew(connection: Connection, case: Case, by: str, at_us: int) -> None:
-    """Take the open charges of the case's sessions back and charge the sessions by its tariff."""
+    """Take the open charges of the case's sessions back and charge the sessions by its tariff.
+
+    A line that a person took back stays away, and the new ones wait on the draft on which the old ones did.
+    """
     for row in connection.execute(select(SESSIONS).where(SESSIONS.c.case == str(case.id))).mappings().all():
         charged = store.of_session(connection, UUID(row["session"]))
         if not charged or any(not charge.is_open for charge in charged):
             continue  # what stands on an invoice stays what it was
+        old = {charge.line.number: charge for charge in charged}
+        on_draft = drafts.release(connection, charged)
         for charge in charged:
             store.take_back(connection, charge, f"tariff {case.tariff}", by, at_us)
         anew = _charged(connection, case, SessionFacts.model_validate(row["facts"]))
-        store.add(
-            connection, case, anew.lines, origin="session", by=by, at_us=at_us,
-            cure=row["cure"] and UUID(row["cure"]), session=UUID(row["session"]),
+        made = store.add(
+            connection, case, [line for line in anew.lines if line.number in old], origin="session", by=by,
+            at_us=at_us, cure=row["cure"] and UUID(row["cure"]), session=UUID(row["session"]),
         )  # fmt: skip
+        instead = {old[charge.line.number].id: charge for charge in made}
+        for before, draft in on_draft.items():
+            drafts.put_on(connection, draft, [instead[before]] if before in instead else [])
+        drafts.stay_out(connection, case.id, {before: charge.id for before, charge in instead.items()})
 
 
 def _charged(connection: Connection, case: Case, facts: SessionFacts) -> SessionCharges:
@@ -145,6 +168,31 @@ def _usual_illness(connection: Connection, body: NewCharge) -> str:
             "en": f"which illness does the charge belong to? cases here: {names}",
         },
     )
+
+
+def _require_asked(connection: Connection, made: Charge, body: NewCharge) -> None:
+    """Raises Conflict when the request that made a charge was another one."""
+    worked_out = {"amount", "agreed"}
+    told = (body.site, patients.current(connection, body.patient), body.line.model_dump(exclude=worked_out))
+    kept = (made.site, patients.current(connection, made.patient), made.line.model_dump(exclude=worked_out))
+    if told != kept or body.case not in (None, made.case):
+        raise other_work(body.request)
+
+
+def _require_chargeable(line: Line, today: date) -> None:
+    """Raises Invalid for a number that the day's fee schedule lacks, and for a day to come."""
+    catalogue.at(line.date).item(line.number)
+    if line.date > today:
+        raise said(
+            Invalid,
+            {
+                "de": f"Leistung am {line.date:%d.%m.%Y}: heute ist erst der {today:%d.%m.%Y} "
+                "(§ 12 Abs. 1 und Abs. 2 Nr. 1 GOÄ: berechnet wird, was erbracht ist).",
+                "en": f"service of {line.date}: that is to come, today is {today} "
+                "(§ 12 (1) and (2) no. 1 GOÄ: what was done is charged)",
+            },
+            field="date",
+        )
 
 
 def _require_same(connection: Connection, case: Case, body: NewCharge) -> None:

@@ -94,8 +94,10 @@ def of_session(connection: Connection, session: UUID) -> list[Charge]:
     return _listed(connection, wanted)
 
 
-def take_back(connection: Connection, charge: Charge, reason: str, by: str, at_us: int) -> None:
+def take_back(connection: Connection, wanted: Charge, reason: str, by: str, at_us: int) -> None:
     """Charge it no more. Raises Conflict for one that stands on an invoice, or was taken back."""
+    _lock(connection, [wanted.id])
+    charge = one(connection, wanted.id)
     if charge.invoice is not None:
         raise said(
             Conflict,
@@ -134,8 +136,21 @@ def replace(
 
 
 def bill(connection: Connection, charges: Iterable[UUID], invoice: UUID) -> None:
-    """Let them stand on this invoice; the primary key refuses one that stands on another (IntegrityError)."""
-    rows = [{"charge": str(charge), "invoice": str(invoice)} for charge in charges]
+    """Let them stand on this invoice; the primary key refuses one that stands on another (IntegrityError).
+
+    Raises Conflict for one that was taken back meanwhile.
+    """
+    wanted = list(charges)
+    _lock(connection, wanted)
+    if any(charge.reversed is not None for charge in of(connection, wanted)):
+        raise said(
+            Conflict,
+            {
+                "de": "Eine der Leistungen wurde gerade zurückgenommen: bitte noch einmal ansehen.",
+                "en": "one of the charges has just been taken back: please look at it again",
+            },
+        )
+    rows = [{"charge": str(charge), "invoice": str(invoice)} for charge in wanted]
     if rows:
         connection.execute(insert(BILLED), rows)
 
@@ -143,6 +158,12 @@ def bill(connection: Connection, charges: Iterable[UUID], invoice: UUID) -> None
 def unbill(connection: Connection, invoice: UUID) -> None:
     """Open again what stood on this invoice, which is cancelled."""
     connection.execute(delete(BILLED).where(BILLED.c.invoice == str(invoice)))
+
+
+def _lock(connection: Connection, charges: Iterable[UUID]) -> None:
+    """Nobody else bills these or takes them back until this transaction ends."""
+    wanted = CHARGES.c.id.in_([str(charge) for charge in charges])
+    connection.execute(select(CHARGES.c.seq).where(wanted).order_by(CHARGES.c.seq).with_for_update())
 
 
 def _all() -> Select[Any]:

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from broker.messages import Slug
-from services.billing.charges import cases, charging
+from services.billing.charges import cases, charging, patients
 from services.billing.charges import store as charges
-from services.billing.errors import Conflict, said
+from services.billing.errors import Conflict, other_work, said
 from services.billing.invoices import checking, drafts, store
 from services.billing.invoices.issuing import Counter
 from services.billing.invoices.models import Draft, DraftChange, Issued, NewDraft, ToCancel, ToIssue
@@ -86,7 +87,7 @@ def _drafts(router: APIRouter, office: Office, now: Now) -> None:
         here(who, "charges.write", body.site)
         try:
             with writing(office.engine) as connection:
-                made = drafts.by_request(connection, body.request) or _make(connection, body, who.name, now)
+                made = _asked(connection, body) or _make(connection, body, who.name, now)
                 checked = checking.of_draft(connection, made)
         except IntegrityError:
             raise said(
@@ -222,7 +223,18 @@ def _head(one: checking.Checked) -> Row:
     }  # fmt: skip
 
 
-def _make(connection: Any, body: NewDraft, by: str, now: Now) -> Draft:
+def _asked(connection: Connection, body: NewDraft) -> Draft | None:
+    """What this request made already. Raises Conflict when that was something else."""
+    made = drafts.by_request(connection, body.request)
+    if made is None:
+        return None
+    same_person = patients.current(connection, made.patient) == patients.current(connection, body.patient)
+    if made.site != body.site or not same_person or body.case not in (None, made.case):
+        raise other_work(body.request)
+    return made
+
+
+def _make(connection: Connection, body: NewDraft, by: str, now: Now) -> Draft:
     """A draft of one case's open charges that wait on none. Raises Conflict when there are none."""
     found = charges.open_of(connection, body.site, body.patient, body.cure, body.until, body.case)
     taken = drafts.drafted(connection, [charge.id for charge in found])

@@ -17,7 +17,7 @@ from services.billing.charges import store as charges
 from services.billing.charges.models import Case, Charge
 from services.billing.charges.tables import BILLED, CASES, CHARGES, CURES, REVERSALS
 from services.billing.invoices import drafts
-from services.billing.invoices.models import Why
+from services.billing.invoices.models import Draft, Why
 from services.billing.invoices.tables import DRAFTED, DRAFTS
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
@@ -51,13 +51,13 @@ def draft_due(connection: Connection, case: Case, now: Now) -> int:
     today = now().astimezone(charging.zone_of(connection, case.site)).date()
     found = charges.open_of(connection, case.site, case=case.id)
     on_draft = drafts.drafted(connection, [charge.id for charge in found])
-    due = [charge for charge in _due(connection, case, found, today) if charge.id not in on_draft]
-    if due:
-        held = _own_draft(connection, case.id)
-        if held is None:
-            drafts.make(connection, case, due, case.mode, BY, us_of(now()))
-        else:
-            drafts.grow(connection, drafts.one(connection, held, lock=True), due)
+    held = _own_draft(connection, case.id)
+    settled = on_draft | set(held.left_out if held else ())
+    due = [charge for charge in _due(connection, case, found, today) if charge.id not in settled]
+    if due and held is None:
+        drafts.make(connection, case, due, case.mode, BY, us_of(now()))
+    elif due and held is not None:
+        drafts.grow(connection, held, due)
     return len(due)
 
 
@@ -83,11 +83,11 @@ def _ended_cures(connection: Connection, found: list[Charge]) -> set[UUID]:
     return {UUID(cure) for cure in rows.scalars()}
 
 
-def _own_draft(connection: Connection, case: UUID) -> UUID | None:
+def _own_draft(connection: Connection, case: UUID) -> Draft | None:
     """The case's draft that came by itself, if it waits still."""
     wanted = select(DRAFTS.c.id).where(DRAFTS.c.case == str(case), DRAFTS.c.why != "hand").limit(1)
     found = connection.execute(wanted).scalar()
-    return None if found is None else UUID(found)
+    return None if found is None else drafts.one(connection, UUID(found), lock=True)
 
 
 def _cases_with_open_charges(connection: Connection) -> list[UUID]:

@@ -1,6 +1,6 @@
 """Drafts: open charges put together, by hand or because their time has come."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +23,11 @@ def one(connection: Connection, draft: UUID, *, lock: bool = False) -> Draft:
     return _draft(row)
 
 
+def exists(connection: Connection, draft: UUID) -> bool:
+    """Whether it waits still."""
+    return connection.execute(select(DRAFTS.c.id).where(DRAFTS.c.id == str(draft))).first() is not None
+
+
 def listed(connection: Connection, site: str) -> list[Draft]:
     """A site's, oldest first."""
     wanted = select(DRAFTS).where(DRAFTS.c.site == site).order_by(DRAFTS.c.at_us, DRAFTS.c.id)
@@ -36,9 +41,10 @@ def by_request(connection: Connection, request: UUID) -> Draft | None:
 
 
 def charges_of(connection: Connection, draft: UUID) -> list[Charge]:
-    """What stands on it, by day."""
+    """What stands on it, by day; never what was taken back."""
     wanted = select(DRAFTED.c.charge).where(DRAFTED.c.draft == str(draft))
-    return charges.of(connection, [UUID(charge) for charge in connection.execute(wanted).scalars()])
+    held = charges.of(connection, [UUID(charge) for charge in connection.execute(wanted).scalars()])
+    return [charge for charge in held if charge.is_open]
 
 
 def drafted(connection: Connection, wanted: Iterable[UUID]) -> set[UUID]:
@@ -83,6 +89,27 @@ def grow(connection: Connection, draft: Draft, wanted: Sequence[Charge]) -> None
     _revise(connection, draft)
 
 
+def release(connection: Connection, wanted: Iterable[Charge]) -> dict[UUID, UUID]:
+    """Take these off whatever drafts they wait on, each with its draft; who looks is told that it changed."""
+    at = DRAFTED.c.charge.in_([str(charge.id) for charge in wanted])
+    found = connection.execute(select(DRAFTED.c.charge, DRAFTED.c.draft).where(at)).all()
+    held = {UUID(row.charge): UUID(row.draft) for row in found}
+    for draft in sorted(set(held.values())):
+        _revise(connection, one(connection, draft, lock=True))
+    connection.execute(delete(DRAFTED).where(at))
+    return held
+
+
+def stay_out(connection: Connection, case: UUID, instead: Mapping[UUID, UUID]) -> None:
+    """What a person left out of this case's drafts stays out under the charge that took its place."""
+    wanted = select(DRAFTS).where(DRAFTS.c.case == str(case)).with_for_update()
+    for draft in [_draft(row) for row in connection.execute(wanted).mappings()]:
+        if not instead.keys().isdisjoint(draft.left_out):
+            _revise(
+                connection, draft, said=_kept(draft.said, [instead.get(one, one) for one in draft.left_out])
+            )
+
+
 def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_us: int) -> None:
     """What a person makes of it: changed lines are charged anew, left out ones stay open. Raises Conflict."""
     require_revision(draft, body.revision)
@@ -108,7 +135,8 @@ def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_
             put_on(connection, draft.id, [charges.replace(connection, charge, told, by, at_us)])
     _take_in(connection, draft, body.add)
     words = Said.model_validate(body.model_dump(exclude={"revision", "lines", "add"}))
-    _revise(connection, draft, said=words.model_dump(mode="json"))
+    out = {*draft.left_out, *(line.charge for line in body.lines if line.leave_out)} - {*body.add}
+    _revise(connection, draft, said=_kept(words, out))
 
 
 def _take_in(connection: Connection, draft: Draft, wanted: Iterable[UUID]) -> None:
@@ -154,8 +182,14 @@ def _revise(connection: Connection, draft: Draft, **values: Any) -> None:
     )
 
 
+def _kept(words: Said, left_out: Iterable[UUID]) -> dict[str, Any]:
+    return {**words.model_dump(mode="json"), "left_out": sorted(str(charge) for charge in left_out)}
+
+
 def _draft(row: Any) -> Draft:
+    words = {name: value for name, value in row["said"].items() if name != "left_out"}
     return Draft(
         UUID(row["id"]), row["site"], UUID(row["patient"]), UUID(row["case"]), row["why"],
-        Said.model_validate(row["said"]), row["by"], row["at_us"], row["revision"],
+        Said.model_validate(words), row["by"], row["at_us"], row["revision"],
+        tuple(UUID(charge) for charge in row["said"].get("left_out", ())),
     )  # fmt: skip

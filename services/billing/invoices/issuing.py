@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
 from services.billing.charges import store as charges
-from services.billing.errors import Conflict, Invalid, said
+from services.billing.errors import Conflict, Invalid, other_work, said
 from services.billing.invoices import checking, drafts, store
 from services.billing.invoices.checking import Checked
 from services.billing.invoices.models import Issued, ToCancel, ToIssue
@@ -53,6 +53,8 @@ class Counter:
         """
         with reading(self.office.engine) as connection:
             if (made := store.by_request(connection, body.request)) is not None:
+                if made.kind != "invoice" or drafts.exists(connection, draft):
+                    raise other_work(body.request)
                 return made
             held = drafts.one(connection, draft)
             drafts.require_revision(held, body.revision)
@@ -91,6 +93,8 @@ class Counter:
         """Take an invoice back by another one; its charges are open again. Raises Conflict, NotFound."""
         with reading(self.office.engine) as connection:
             if (made := store.by_request(connection, body.request)) is not None:
+                if made.cancels != invoice:
+                    raise other_work(body.request)
                 return made
             held = store.required(connection, invoice)
         _require_cancellable(held)
@@ -123,6 +127,8 @@ class Counter:
         engine = self.office.engine
         for _ in range(TRIES):
             with reading(engine) as connection:
+                if (found := store.by_request(connection, request)) is not None:
+                    return found  # the same request came twice at once, and the other one was quicker
                 counted = store.last(connection, site, on.year) + 1
             paper = make(on, number_of(site, on.year, counted))
             made = document(paper)
@@ -132,9 +138,6 @@ class Counter:
                         continue
                     write(connection, paper, made, counted)
             except IntegrityError:
-                with reading(engine) as connection:
-                    if (found := store.by_request(connection, request)) is not None:
-                        return found
                 continue
             self.office.outbox.woken.set()
             with reading(engine) as connection:

@@ -90,6 +90,7 @@ class Draft:
     by: str
     at_us: int
     revision: int
+    left_out: tuple[UUID, ...] = ()  # charges that a person took off: they do not come back by themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ DRAFTS: Final = Table(
     Column("patient", UUID_TEXT, nullable=False),
     Column("case", UUID_TEXT, nullable=False, index=True),
     Column("why", String(10), nullable=False),  # session, cure, month, hand
-    Column("said", JSON, nullable=False),  # what a person set: recipient, diagnosis, outlays, remarks
+    Column("said", JSON, nullable=False),  # what a person set, and what they left out
     Column("by", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
