@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.console.errors import BadSearch
 from services.console.outcomes import drawing
 from services.console.outcomes.times import read
+from services.console.outcomes.typed import number
 
 SCALE = {"least": 0, "most": 10}
 DAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -81,3 +83,11 @@ def test_times_are_read_however_deep_they_lie_and_nothing_else():
     assert row["detail"] == DAY.isoformat()
     assert row["birth_date"].year == 1970
     assert found["at"] is None
+
+
+def test_a_number_below_zero_is_one_and_is_refused_with_its_limit():
+    """Said to be no whole number, -5 had no limit named: whoever keeps it says from where to where."""
+    assert number({"days": "-5"}, "days") == -5
+    for text in ("--5", "-", "5-", "5.0", "²"):
+        with pytest.raises(BadSearch):
+            number({"days": text}, "days")

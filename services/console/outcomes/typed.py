@@ -36,7 +36,8 @@ def number(typed: Typed, name: str) -> int | None:
     text = typed.get(name, "").strip()
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 4:  # noqa: PLR2004  (no scale here has more digits)
+    digits = text.removeprefix("-")  # (below zero is a whole number, too: who keeps it says the limit)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 4:  # noqa: PLR2004  (no scale here has more digits)
         raise refusal("out_no_number", name, value=text[:20])
     return int(text)
 
