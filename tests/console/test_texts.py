@@ -114,3 +114,12 @@ def test_one_is_said_as_one_in_both_languages():
         ["1 Termin verschieben", "2 Termine verschieben", "Move 1 appointment", "Move 2 appointments"]
     )
     assert counted(CONSOLE, "beds_line", 1, "en", session=0, lost=0).startswith("1 bed ")
+
+
+def test_one_remark_on_a_file_is_one():
+    """Most files of a practice system have one: "1 Hinweise" stood on every page of the exchange."""
+    assert [counted(CONSOLE, "exchange_warnings", count, "de") for count in (1, 2)] == [
+        "1 Hinweis",
+        "2 Hinweise",
+    ]
+    assert [counted(CONSOLE, "exchange_warnings", count, "en") for count in (1, 2)] == ["1 note", "2 notes"]
