@@ -113,7 +113,7 @@ def test_one_alarm_stands_for_a_broker_that_is_gone(live):
     header = alarms.header(live, [tile(live)], live.clock(), "en")
     assert [row["condition"] for row in header["alarms"]] == ["broker_lost"]
     assert "30\N{NO-BREAK SPACE}s" in header["broker_text"]
-    assert header["beds"] == "1 beds · 1 in session · 1 not connected"
+    assert header["beds"] == "1 bed · 1 in session · 1 not connected"
 
 
 def test_the_worst_alarm_comes_first_and_goes_back_only_after_a_calm():
