@@ -171,6 +171,8 @@ def console(directory: Path) -> Iterator[Subject]:
                     "waiting": UNKNOWN_ID,
                     "replan": UNKNOWN_ID,
                     "feed": UNKNOWN_ID,
+                    "form": "xml",
+                    "name": "private",
                     **dict.fromkeys(("invoice", "payment", "entry", "letter", "draft"), UNKNOWN_ID),
                 },
                 queries={

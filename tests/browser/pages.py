@@ -121,6 +121,31 @@ PAGES = (
     Page("outcomes", "The chain's report of outcomes", "/outcomes", wait="main form"),
     Page("exchange", "Exchange with practice systems", "/exchange", wait="main table"),
     Page(
+        "billing-drafts", "Drafts of invoices", "/billing/drafts?site=north", role="billing",
+        wait="main tbody a",
+    ),
+    Page(
+        "billing-draft", "A draft with every rule that spoke", "/billing/drafts/{draft}", role="billing",
+        wait="#change",
+    ),
+    Page(
+        "billing-invoices", "Invoices: search and state", "/billing/invoices?site=north", role="billing",
+        wait="main tbody a",
+    ),
+    Page("billing-invoice", "An invoice as it was issued", "/billing/invoices/{invoice}", role="billing"),
+    Page(
+        "billing-charges", "Who is treated and who pays", "/billing/charges?site=north", role="billing",
+        wait="main tbody a",
+    ),
+    Page(
+        "billing-patient", "A patient's treatment cases and charges",
+        "/billing/charges/{patient}?site=north", role="billing", wait="#enter form",
+    ),
+    Page(
+        "billing-clinic", "The clinic's data and tariffs", "/billing/clinic?site=north", role="billing",
+        wait="#tariffs form",
+    ),
+    Page(
         "billing-open-items", "What is owed, and how old it is", "/billing/open-items?site=north",
         role="billing", wait=".money-filters",
     ),
