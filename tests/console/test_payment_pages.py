@@ -144,7 +144,7 @@ def test_a_bank_s_file_books_what_is_sure_and_leaves_the_rest_to_a_person(rig):
     taken = sent(rig, "/billing/bank", SITE, files={"file": ("auszug.xml", file, "application/xml")})
     assert taken.status_code == 303
     shown = page(rig.client().get(taken.headers["location"]))
-    assert "3 new entries, 1 of them matched by themselves, 2 to decide" in shown
+    assert "New entries: 3; matched by themselves: 1; to decide: 2" in shown
     assert "same name" in shown
     entry = next(one for one in entries(rig) if one["amount"] == "100.00")
     form = {"site": "north", "request": str(uuid4()), "invoice": second["id"], "amount": "60.00"}
