@@ -173,7 +173,9 @@ def console(directory: Path) -> Iterator[Subject]:
                     "feed": UNKNOWN_ID,
                     "form": "xml",
                     "name": "private",
-                    **dict.fromkeys(("invoice", "payment", "entry", "letter", "draft"), UNKNOWN_ID),
+                    **dict.fromkeys(("invoice", "payment", "entry", "letter", "draft", "paper"), UNKNOWN_ID),
+                    "papers": "estimates",
+                    "document": "pdf",
                 },
                 queries={
                     "/sessions/{session}/export": "?format=csv",

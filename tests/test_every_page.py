@@ -20,6 +20,7 @@ PARAMETERS = {
     "device": "bed-01", "session": "0" * 32, "cure": "0" * 32, "user_id": "0" * 36, "appointment": "0" * 32,
     "patient": "0" * 32, "attachment": "0" * 32,
     "invoice": "0" * 32, "draft": "0" * 32, "form": "xml", "letter": "0" * 32,
+    "papers": "estimates", "paper": "0" * 32, "document": "pdf",
     "consent": "0" * 32, "rule": "implant", "kind": "before", "of": "de",
 }  # fmt: skip
 NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
@@ -33,6 +34,7 @@ NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
     ("console", "/patients/{patient}/findings/{attachment}/preview"): "the same",
     ("console", "/sessions/{session}/export"): "a file; a page only when there is none to give",
     ("console", "/outcomes/file"): "the same",
+    ("console", "/patients/{patient}/costs/{papers}/{paper}/{document}"): "the same",
     ("console", "/billing/drafts/{draft}/preview"): "the same",
     ("console", "/billing/invoices/{invoice}/pdf"): "the same",
     ("console", "/billing/invoices/{invoice}/file/{form}"): "the same",

@@ -24,11 +24,13 @@ from services.console.routes import (
     charges,
     clearance,
     clinic,
+    costs,
     cure,
     cures,
     design,
     drafts,
     dunning,
+    estimates,
     exchange,
     feeds,
     invoices,
@@ -64,7 +66,7 @@ ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
     clearance, outcomes, exchange, board, calendar, appointments, planning, cure, waiting, replanning,
     resources, feeds, billing, drafts, picking, invoices, charges, clinic, open_items, payments, bank,
-    dunning, revenue,
+    dunning, revenue, estimates, costs,
 )  # fmt: skip
 
 
@@ -105,6 +107,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         larger_requests={
             "/findings": settings.attachment_most_bytes + FORM_BYTES,
             "/scan": SCAN_BYTES + FORM_BYTES,
+            "/signed": SCAN_BYTES + FORM_BYTES,
             "/billing/bank": bank.STATEMENT_BYTES + FORM_BYTES,
         },
         guard=identity.guard(console.accounts, tokens.public_key(settings.access_public_key, settings.data)),

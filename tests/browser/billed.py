@@ -28,8 +28,22 @@ def bill(directory, people):
     first = UUID(people[0][0])
     rig.session(first)
     draft = rig.ask("POST", "/drafts", json={"request": str(uuid4()), **SITE, "patient": str(first)})
+    estimate = _estimated(rig, first)
+    rig.cure(UUID(people[1][0]))
     rig.close()
-    return {"invoice": made[0]["id"], "draft": draft["id"]}
+    return {
+        "invoice": made[0]["id"], "draft": draft["id"], "papers": "estimates", "paper": estimate["id"],
+    }  # fmt: skip
+
+
+def _estimated(rig, patient):
+    """What a cure will cost, handed over by e-mail."""
+    body = {"region": "lumbar", "sessions": 18, "payer": "private"}
+    asked = {"request": str(uuid4()), **SITE, "patient": str(patient), **body}
+    made = rig.ask("POST", "/estimates", json=asked)
+    handed = {"request": str(uuid4()), "how": "email", "note": "anna@example.org"}
+    rig.ask("POST", f"/estimates/{made['id']}/signed", data=handed)
+    return made
 
 
 def _invoice(rig, patient):

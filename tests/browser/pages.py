@@ -117,6 +117,18 @@ PAGES = (
         "adverse", "Reporting an adverse event", "/patients/{patient}/adverse", role="therapist",
         wait="main form",
     ),
+    Page(
+        "patient-costs", "What a patient's treatment costs", "/patients/{patient}/costs", role="reception",
+        wait="#estimate form",
+    ),
+    Page(
+        "patient-estimate", "An estimate, and how it was handed over",
+        "/patients/{patient}/costs/{papers}/{paper}", role="reception", wait="#handing form",
+    ),
+    Page(
+        "billing-estimates", "Estimates: who is owed one, and those made", "/billing/estimates?site=north",
+        role="reception", wait="main table",
+    ),
     Page("attention", "Whom a clinician has to see today", "/attention", role="clinician"),
     Page("outcomes", "The chain's report of outcomes", "/outcomes", wait="main form"),
     Page("exchange", "Exchange with practice systems", "/exchange", wait="main table"),

@@ -61,14 +61,14 @@ def _papers(routes: APIRouter, console: Console) -> None:
         about = await tabs.head(console, who, patient)
         return await _paper(console, request, who, about, papers, paper, done=done if done in DONE else "")
 
-    @routes.get("/patients/{patient}/costs/{papers}/{paper}/{file}")
+    @routes.get("/patients/{patient}/costs/{papers}/{paper}/{document}")
     async def file(
-        who: Reader, patient: str, papers: str, paper: str, file: str, language: str = "de"
+        who: Reader, patient: str, papers: str, paper: str, document: str, language: str = "de"
     ) -> Response:
         """The paper as it was made, its English copy, or the signed one."""
         tabs.known_id(patient)
-        path = f"/{costs.kind_of(papers)}/{costs.paper_of(paper)}/{costs.one_of(file, FILES)}"
-        query = {"language": "en"} if language == "en" and file == "pdf" else None
+        path = f"/{costs.kind_of(papers)}/{costs.paper_of(paper)}/{costs.one_of(document, FILES)}"
+        query = {"language": "en"} if language == "en" and document == "pdf" else None
         return await passed(console, who, path, query, office=console.billing)
 
 
