@@ -32,6 +32,16 @@ def test_what_is_looked_for_says_what_it_would_break(rig, typed, number):
     assert alone["price"]["amount"] == "15.95"
 
 
+def test_an_item_is_offered_at_the_factor_of_whoever_pays(rig):
+    """Somebody who pays for themselves is not offered the threshold; a site may have its own factor."""
+    asked = {"q": "652", "on": DAY, "tariff": "self"}
+    assert rig.ask("POST", "/goae/pick", json=asked)["items"][0]["price"]["amount"] == "46.69"
+    rig.ask("PUT", "/tariffs/north/self", json={"factors": {"652": "1.5"}})
+    price = rig.ask("POST", "/goae/pick", json={**asked, "site": "north"})["items"][0]["price"]
+    assert (price["factor"], price["amount"]) == ("1.5", "38.91")
+    rig.ask("POST", "/goae/pick", json={**asked, "site": "north"}, sites=("south",), status=404)
+
+
 def test_an_item_comes_with_every_rule_that_names_it(rig):
     """Beside a number stands what is to be known before it is charged."""
     item = rig.ask("GET", "/goae/items/652", params={"on": DAY})

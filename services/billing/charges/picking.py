@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from broker.messages import Slug
 from services.billing.charges import store
-from services.billing.goae import catalogue, pricing, rulebook, sheet
+from services.billing.clinics import store as clinics
+from services.billing.goae import catalogue, pricing, rulebook, sheet, tariffs
 from services.billing.goae.catalogue import Item
 from services.billing.goae.findings import Finding
 from services.billing.goae.lines import Line
 from services.billing.goae.pricing import Kind
 from services.billing.goae.search import search
+from services.billing.goae.tariffs import Tariff
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
@@ -90,13 +93,23 @@ def _checks(router: APIRouter, office: Office, now: Now) -> None:
     def pick(who: Reader, body: ToPick) -> Row:
         """What fits, each with its price and what it would break beside the lines that are there."""
         before = _before(office, who, body)
-        schedule = catalogue.at(body.on or now().date())
-        found = search(schedule, body.q, MOST_PICKED)
-        return {"items": [_picked(body, item, body.on or now().date(), before) for item in found]}
+        on = body.on or now().date()
+        tariff = _tariff(office, who, body, on)
+        found = search(catalogue.at(on), body.q, MOST_PICKED)
+        return {"items": [_picked(body, item, tariff.factor(item), on, before) for item in found]}
 
 
-def _picked(body: ToPick, item: Item, day: date, before: Sequence[Line]) -> Row:
-    price = pricing.price(catalogue.at(day), item, kind=body.tariff)
+def _tariff(office: Office, who: Principal, body: ToPick, on: date) -> Tariff:
+    """The factors that this payer's services have, at a site those that it set. Raises NotFound."""
+    if body.site is None:
+        return tariffs.named(body.tariff, catalogue.at(on))
+    here(who, "billing.see", body.site)
+    with reading(office.engine) as connection:
+        return clinics.tariff_of(connection, body.site, body.tariff, on)
+
+
+def _picked(body: ToPick, item: Item, factor: Decimal, day: date, before: Sequence[Line]) -> Row:
+    price = pricing.price(catalogue.at(day), item, factor, body.tariff)
     line = Line(date=day, number=item.number, factor=price.factor)
     found = _findings(body, (*body.lines, line), before)
     own = len(body.lines)

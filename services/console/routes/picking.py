@@ -28,13 +28,13 @@ class Asked(BaseModel):
     q: Annotated[str, Field(max_length=200)] = ""
     on: Annotated[str, Field(max_length=10)] = ""
     tariff: Annotated[str, Field(max_length=10)] = "private"
+    site: Annotated[str, Field(max_length=40)] = ""
     lines: Annotated[list[dict[str, Any]], Field(max_length=MOST_LINES)] = []
 
 
 class Typed(Asked):
     """A line as it stands in the form, and whose it is."""
 
-    site: Annotated[str, Field(max_length=40)] = ""
     patient: Annotated[str, Field(max_length=40)] = ""
     line: dict[str, Annotated[str, Field(max_length=1000)]]
 
@@ -46,7 +46,10 @@ def router(console: Console) -> APIRouter:
     @routes.post("/api/billing/pick")
     async def pick(request: Request, who: Reader, asked: Asked) -> dict[str, Any]:
         """Items, best first, each with what it would break beside the lines that are there."""
-        body = {"q": asked.q, "tariff": asked.tariff, "lines": asked.lines, "on": asked.on or None}
+        body = {
+            "q": asked.q, "tariff": asked.tariff, "lines": asked.lines, "on": asked.on or None,
+            "site": asked.site or None,
+        }  # fmt: skip
         answer = await console.billing.send(who, "POST", "/goae/pick", body)
         language = language_of(request)
         return {"items": [_item(row, language) for row in answer["items"]]}

@@ -38,7 +38,7 @@ function picker(root) {
   const list = root.querySelector("[role=listbox]");
   const count = root.querySelector("[data-count]");
   const field = (name) => root.querySelector(`[name="${name}"]`);
-  const base = { tariff: root.dataset.tariff, lines: JSON.parse(root.dataset.lines) };
+  const base = { tariff: root.dataset.tariff, site: root.dataset.site, lines: JSON.parse(root.dataset.lines) };
   const beside = () => ({ ...base, on: field("date").value });
   const check = checker(root, field, base);
   let items = [];
@@ -149,6 +149,6 @@ function checker(root, field, base) {
   return () => {
     const line = Object.fromEntries(CHECKED.map((name) => [name, field(name).value]));
     if (!line.number.trim() || !line.factor.trim() || !line.date) return picked.replaceChildren();
-    ask({ ...base, site: root.dataset.site, patient: root.dataset.patient, line });
+    ask({ ...base, patient: root.dataset.patient, line });
   };
 }
