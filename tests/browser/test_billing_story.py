@@ -69,14 +69,16 @@ def here(tmp_path_factory):
         billing = Billing(directory, wall.broker.url, screening.address, ports["billing"])
         stack.callback(stop, billing.process)
         wall.people.person("bill", "billing@north")
+        wall.people.person("rita", "reception@north")
         billing.ask("PUT", "/clinics/north", json=CLINIC)
         yield wall, screening, billing
 
 
-def test_a_cure_becomes_an_invoice_and_money(here, open_page):
-    """What the bed did, what the law allows and what the bank says, agree."""
+def test_a_cure_becomes_an_estimate_an_invoice_and_money(here, open_page):
+    """What a patient is told before, what the bed did, what the law allows and what the bank says, agree."""
     wall, screening, billing = here
     patient = screening.patient()
+    _estimated(open_page, wall, patient)
     _treated(wall, patient)
     eventually(lambda: [one["total"] for one in billing.drafts()] == [TOTAL], 60.0, "the cure's draft")
     page = open_page(f"{wall.address}/billing/drafts", user="bill", may_fail=("422",))
@@ -88,7 +90,22 @@ def test_a_cure_becomes_an_invoice_and_money(here, open_page):
     page.goto(f"{wall.address}/billing/invoices/{invoice}/payments")
     expect(page.locator("#standing")).to_contain_text(f"€{TOTAL} / €{TOTAL}")
     expect(page.locator(".page-head .tag")).to_have_text("paid")
+    beside = open_page(f"{wall.address}/patients/{patient}/costs", user="rita").locator("#invoices")
+    expect(beside).to_contain_text(number)
+    expect(beside.locator(".tag")).to_have_text("paid")
     _counted(open_page, wall)
+
+
+def _estimated(open_page, wall, patient):
+    """§ 630c Abs. 3 BGB: in text form, before it begins."""
+    page = open_page(f"{wall.address}/patients/{patient}/costs", user="rita")
+    page.get_by_label("Sessions").fill(str(SESSIONS))
+    page.get_by_role("button", name="Make an estimate").click()
+    expect(page.get_by_text("Made. Please look at it and hand it over.")).to_be_visible(timeout=30_000)
+    handing = page.locator("#handing")
+    handing.get_by_label("How").select_option("paper")
+    handing.get_by_role("button", name="Keep handing over").click()
+    expect(page.get_by_text("Handing over is kept.")).to_be_visible()
 
 
 def _treated(wall, patient):

@@ -57,6 +57,18 @@ def read(items: Sequence[Row], on: date) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["due_on"], row["number"]))
 
 
+def of_patient(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A patient's invoices with days and amounts as such; cancellations are told by their invoice."""
+    return [
+        {
+            **row, "issued_on": date.fromisoformat(row["issued_on"]),
+            **{name: Decimal(row[name]) for name in ("total", "open")},
+        }
+        for row in rows
+        if row["kind"] == "invoice"
+    ]  # fmt: skip
+
+
 def _read(row: Row, on: date) -> dict[str, Any]:
     days = max(0, (on - date.fromisoformat(row["due_on"])).days)
     return {

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.console.billing import costs
+from services.console.billing import costs, open_items
 from services.console.context import Console
 from services.console.errors import OfficeRefused
 from services.console.papers import passed
@@ -120,6 +120,7 @@ async def _costs(
     estimates = (await ask(who, "/estimates", here))["estimates"]
     agreements = (await ask(who, "/agreements", here))["agreements"]
     cases = (await ask(who, "/cases", here))["cases"]
+    invoices = (await ask(who, "/invoices", here))["invoices"]
     waiting = (await ask(who, "/estimates/due", {"site": about.site}))["due"]
     due = [row for row in waiting if row["patient"] == str(about.patient)]
     filled = costs.fresh(estimates, cases, due) | (dict(form or {}) if of == "estimates" else {})
@@ -131,7 +132,7 @@ async def _costs(
         payers=costs.texts(choices["payers"], language), clauses=range(costs.CLAUSES),
         tariffs=costs.texts(choices["tariffs"], language, "name"), most=choices["most_sessions"],
         visits=costs.texts(choices["first_visits"], language), fresh=costs.request(),
-        may_write=who.may("estimates.write", about.site),
+        may_write=who.may("estimates.write", about.site), invoices=open_items.of_patient(invoices),
     )  # fmt: skip
 
 
