@@ -34,6 +34,7 @@ Writer = Annotated[Principal, allow("charges.write")]
 Issuer = Annotated[Principal, allow("invoices.issue")]
 DRAFT: Final[Text] = {"de": "Entwurf", "en": "draft"}
 SHOWN: Final = ("id", "site", "patient", "case", "why", "by", "at_us", "revision", "total")
+OWING: Final = ("open", "part-paid", "overdue")
 INVOICE: Final[Text] = {"de": "Rechnung", "en": "invoice"}
 
 
@@ -167,7 +168,10 @@ def _invoices(router: APIRouter, office: Office, now: Now) -> None:
         """A site's invoices and cancellations, newest first, each with what is paid and its state today."""
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
-            found = store.listed(connection, site, patient=patient, text=q, since=since, until=until)
+            also = payments.OWED if state in OWING else None
+            found = store.listed(
+                connection, site, patient=patient, text=q, since=since, until=until, also=also
+            )
             items = payments.items(connection, found)
             today = now().astimezone(charging.zone_of(connection, site)).date()
         office.seen(who, "invoices.seen", None if patient is None else str(patient), site)

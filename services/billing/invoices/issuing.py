@@ -101,7 +101,7 @@ class Counter:
         cancellation = uuid4()
 
         def write(connection: Connection, paper: Paper, made: Document, counted: int) -> None:
-            _require_cancellable(store.required(connection, invoice))
+            _require_cancellable(store.locked(connection, invoice))
             store.add(
                 connection, paper, made, request=body.request, counted=counted, case=held.case,
                 cure=held.cure, charges=held.charges, by=by, at_us=us_of(self.now()), cancels=invoice,

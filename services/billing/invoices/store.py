@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
 from services.billing.charges import patients
 from services.billing.errors import NotFound, said
@@ -16,6 +16,7 @@ from services.billing.papers.issuing import Document
 
 MOST = 1000
 _CANCELLATION = INVOICES.alias("cancellation")
+LIVING = (INVOICES.c.kind == "invoice") & _CANCELLATION.c.id.is_(None)
 
 
 def issued(connection: Connection, invoice: UUID) -> Issued | None:
@@ -31,6 +32,17 @@ def required(connection: Connection, invoice: UUID) -> Issued:
             NotFound, {"de": f"Rechnung {invoice} gibt es nicht.", "en": f"there is no invoice {invoice}"}
         )
     return found
+
+
+def locked(connection: Connection, invoice: UUID) -> Issued:
+    """The same, and nobody else pays, cancels or reminds until this transaction ends. Raises NotFound."""
+    connection.execute(select(INVOICES.c.seq).where(INVOICES.c.id == str(invoice)).with_for_update())
+    return required(connection, invoice)
+
+
+def sites(connection: Connection) -> list[str]:
+    """Every site that issued something."""
+    return list(connection.execute(select(NUMBERS.c.site).distinct()).scalars())
 
 
 def by_request(connection: Connection, request: UUID) -> Issued | None:
@@ -52,6 +64,7 @@ def listed(
     since: date | None = None,
     until: date | None = None,
     most: int = MOST,
+    also: ColumnElement[bool] | None = None,
 ) -> list[Issued]:
     """A site's, newest first; ``text`` is part of a number or of the recipient's name."""
     wanted = _all().where(INVOICES.c.site == site).order_by(INVOICES.c.seq.desc()).limit(most)
@@ -63,6 +76,8 @@ def listed(
         wanted = wanted.where(INVOICES.c.issued_on >= since)
     if until is not None:
         wanted = wanted.where(INVOICES.c.issued_on <= until)
+    if also is not None:
+        wanted = wanted.where(also)
     return [_issued(row) for row in connection.execute(wanted).mappings()]
 
 

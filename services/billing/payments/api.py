@@ -9,14 +9,16 @@ from fastapi import APIRouter, File, Query, Response, UploadFile
 from sqlalchemy import Connection
 
 from broker.messages import Slug
+from services.billing.charges import charging
 from services.billing.errors import Invalid, said
 from services.billing.invoices import store as invoices
 from services.billing.invoices.api import own_invoice
 from services.billing.models import euro
 from services.billing.payments import booking, dunning, revenue, statements, store
 from services.billing.payments.booking import Till
-from services.billing.payments.models import EntryState, Item, Match, NewPayment, Payment, Reversed, ToRemind
+from services.billing.payments.models import EntryState, Match, NewPayment, Payment, Reversed, ToRemind
 from services.billing.payments.revenue import By
+from services.billing.payments.statements import Opened
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
@@ -90,8 +92,8 @@ def _open_items(router: APIRouter, office: Office, now: Now) -> None:
     def open_items(who: Reader, site: Slug, on: date | None = None) -> Row:
         """What is owed at a site, the longest overdue first, and its sums."""
         here(who, "billing.see", site)
-        day = on or now().date()
         with reading(office.engine) as connection:
+            day = on or now().astimezone(charging.zone_of(connection, site)).date()
             found = booking.open_items(connection, site)
         found.sort(key=lambda item: (item.due_on, item.invoice.number))
         office.seen(who, "open-items.seen", None, site)
@@ -108,8 +110,8 @@ def _reminders(router: APIRouter, office: Office, till: Till) -> None:
     def due(who: Reader, site: Slug, on: date | None = None) -> Row:
         """Who is due for which reminder."""
         here(who, "billing.see", site)
-        day = on or till.now().date()
         with reading(office.engine) as connection:
+            day = on or till.now().astimezone(charging.zone_of(connection, site)).date()
             found = [(item, dunning.due(item, day)) for item in booking.open_items(connection, site)]
         office.seen(who, "dunning.seen", None, site)
         return {
@@ -125,21 +127,26 @@ def _reminders(router: APIRouter, office: Office, till: Till) -> None:
     def remind(who: Writer, body: ToRemind) -> Row:
         """Write the next letter of each of these, all or none; one that is not due is refused by number."""
         here(who, "payments.write", body.site)
-        made = []
+        made, new = {}, []
         with writing(office.engine) as connection:
-            for invoice in body.invoices:
-                held = own_invoice(who, "payments.write", invoices.required(connection, invoice))
+            for invoice in sorted(body.invoices):  # in one order: two desks never wait for each other
+                held = invoices.locked(connection, invoice)
+                if held.site != body.site:
+                    raise booking.no_invoice(invoice)
                 on = till.today(held.paper.clinic.zone)
                 key = body.request and dunning.key_of(body.request, invoice)
                 if key is not None and dunning.is_written(connection, key):
-                    made.append(key)
+                    made[invoice] = key
                     continue
                 item = store.item(connection, held)
-                made.append(dunning.write(connection, item, on, who.name, us_of(till.now()), key))
+                made[invoice] = dunning.write(connection, item, on, who.name, us_of(till.now()), key)
                 till.tell(connection, "invoice.reminded", held)
+                new.append(held)
         office.outbox.woken.set()
+        for held in new:
+            office.seen(who, "invoice.reminded", str(held.patient), held.site, number=held.number)
         office.seen(who, "dunning.written", None, body.site, letters=len(made))
-        return {"letters": [str(letter) for letter in made]}
+        return {"letters": [str(made[invoice]) for invoice in body.invoices]}
 
     @router.get("/letters")
     def letters(who: Reader, site: Slug) -> Row:
@@ -190,7 +197,7 @@ def _statements(router: APIRouter, office: Office, till: Till) -> None:
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
             rows = booking.entries(connection, site, state, statement)
-            items = booking.open_items(connection, site) if state == "open" else []
+            items = booking.opened(connection, site) if state == "open" else Opened([], site, ())
             paid = store.of_entries(connection, [row["id"] for row in rows])
             told = [{**_entry(row, items), **_paid(connection, row, paid[row["id"]])} for row in rows]
         office.seen(who, "entries.seen", None, site)
@@ -260,7 +267,7 @@ def _own_entry(connection: Connection, who: Principal, entry: UUID) -> str:
     return site
 
 
-def _entry(row: Any, items: list[Item]) -> Row:
+def _entry(row: Any, items: Opened) -> Row:
     told = booking.entry_of(row)
     return {
         "id": row["id"], "booked_on": told.booked_on.isoformat(), "amount": str(told.amount),

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, insert, select, update
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
 from services.billing.clinics import store as clinics
-from services.billing.errors import Conflict, Invalid, NotFound, said
+from services.billing.errors import Conflict, Invalid, NotFound, other_work, said
 from services.billing.invoices import store as invoices
 from services.billing.invoices.models import Issued
 from services.billing.models import cents, euro
 from services.billing.payments import statements, store
 from services.billing.payments.models import Item, Match, NewPayment, Payment
-from services.billing.payments.statements import Candidate, Entry
+from services.billing.payments.statements import Candidate, Entry, Opened
 from services.billing.payments.tables import ENTRIES, STATEMENTS
 from services.kit.business.service import Office
 from services.kit.moments import Now, us_of
@@ -38,10 +38,12 @@ class Till:
         self, connection: Connection, invoice: Issued, body: NewPayment, by: str, entry: UUID | None = None
     ) -> Payment:
         """Book a payment; the same request again is the same payment. Raises Invalid, Conflict."""
+        invoice = invoices.locked(connection, invoice.id)
         if (made := store.by_request(connection, body.request)) is not None:
+            _require_asked(made, invoice.id, body, entry)
             return made
-        _require_payable(invoice, body, self.today(invoice.paper.clinic.zone))
         before = store.item(connection, invoice)
+        _require_payable(before, body, self.today(invoice.paper.clinic.zone))
         payment = store.add(connection, invoice, body, by, us_of(self.now()), entry)
         after = store.item(connection, invoice)
         if before.open > 0 >= after.open:
@@ -53,6 +55,10 @@ class Till:
 
         The same reason again is the same click. Raises Conflict for one that was taken back before.
         """
+        if payment.entry is not None:
+            entry_row(connection, payment.entry, lock=True)
+        invoices.locked(connection, payment.invoice)
+        payment = store.one(connection, payment.id)[1]
         if payment.reversed is not None and payment.reversed == reason:
             return
         store.reverse(connection, payment, reason, by, us_of(self.now()))
@@ -75,7 +81,7 @@ class Till:
             )
         )  # fmt: skip
         new = _add_entries(connection, made, site, told.entries)
-        items = open_items(connection, site)
+        items = opened(connection, site)
         matched = sum(self._match_sure(connection, key, entry, items, by) for key, entry in new.items())
         return {
             "statement": str(made), "new": len(new), "known": len(told.entries) - len(new),
@@ -89,6 +95,8 @@ class Till:
         """
         row = entry_row(connection, entry, lock=True)
         if (made := store.by_request(connection, body.request)) is not None:
+            if (made.entry, made.invoice) != (entry, body.invoice) or body.amount not in (None, made.amount):
+                raise other_work(body.request)
             return made
         _require_open(row)
         invoice = invoices.required(connection, body.invoice)
@@ -130,16 +138,14 @@ class Till:
         """The day at a clinic."""
         return self.now().astimezone(ZoneInfo(zone)).date()
 
-    def _match_sure(
-        self, connection: Connection, key: UUID, entry: Entry, items: list[Item], by: str
-    ) -> bool:
+    def _match_sure(self, connection: Connection, key: UUID, entry: Entry, items: Opened, by: str) -> bool:
         found = statements.sure(statements.candidates(entry, items))
         if found is None:
             return False
         invoice = found.item.invoice
         body = Match(request=statements.request_of(key, invoice.id), invoice=invoice.id)
         self.match(connection, key, body, by)
-        items.remove(found.item)
+        items.paid(found.item)
         return True
 
     def _require_own_account(self, connection: Connection, site: str, iban: str) -> None:
@@ -157,8 +163,14 @@ class Till:
 
 def open_items(connection: Connection, site: str) -> list[Item]:
     """A site's invoices of which something is owed."""
-    issued = [one for one in invoices.listed(connection, site, most=MOST_OPEN) if one.kind == "invoice"]
+    issued = invoices.listed(connection, site, most=MOST_OPEN, also=store.OWED)
     return [item for item in store.items(connection, issued) if item.open > 0]
+
+
+def opened(connection: Connection, site: str) -> Opened:
+    """The same, to be found by what a bank's entry says."""
+    others = [other for other in invoices.sites(connection) if other != site]
+    return Opened(open_items(connection, site), site, others)
 
 
 def entry_row(connection: Connection, entry: UUID, *, lock: bool = False) -> Any:
@@ -193,7 +205,7 @@ def left_of(connection: Connection, row: Any) -> Decimal:
     return euro(row["amount_ct"]) - sum((one.amount for one in paid), Decimal(0))
 
 
-def proposed(row: Any, items: list[Item]) -> list[Candidate]:
+def proposed(row: Any, items: Opened) -> list[Candidate]:
     """Which invoices it may pay, best first; nothing for money that went out."""
     return statements.candidates(entry_of(row), items) if row["amount_ct"] > 0 else []
 
@@ -254,8 +266,25 @@ def _require_within(amount: Decimal, left: Decimal) -> None:
         )
 
 
-def _require_payable(invoice: Issued, body: NewPayment, today: date) -> None:
-    """Raises Invalid for no amount, a day to come, or one before the invoice's cancellation is one."""
+def _require_asked(made: Payment, invoice: UUID, body: NewPayment, entry: UUID | None) -> None:
+    """Raises Conflict when the request that booked a payment was another one."""
+    told = (invoice, body.amount, body.received_on, body.method, entry)
+    if told != (made.invoice, made.amount, made.received_on, made.method, made.entry):
+        raise other_work(body.request)
+
+
+def _require_payable(item: Item, body: NewPayment, today: date) -> None:
+    """Raises Invalid for no amount, more back than came in, a day to come, and for a cancellation."""
+    invoice = item.invoice
+    if item.paid + body.amount < min(item.paid, Decimal(0)):
+        raise said(
+            Invalid,
+            {
+                "de": f"Zurück {-body.amount} EUR: auf {invoice.number} sind {item.paid} EUR eingegangen.",
+                "en": f"{-body.amount} EUR back: {item.paid} EUR came in for {invoice.number}",
+            },
+            field="amount",
+        )
     if body.amount == 0:
         raise said(Invalid, {"de": "Der Betrag ist 0,00 EUR.", "en": "the amount is 0.00 EUR"})
     if body.received_on > today:

@@ -6,7 +6,8 @@ what is open; everything else is proposed, best first, and a person decides.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -19,6 +20,7 @@ from services.billing.payments.models import Item
 MOST_BYTES: Final = 10_000_000
 MOST_ENTRIES: Final = 20_000
 _NAMESPACE: Final = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.\d\d")
+_CENTS: Final = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,2})?\s*")
 _SPACE: Final = re.compile(r"[^0-9a-z]+")
 
 
@@ -58,17 +60,72 @@ def read(data: bytes) -> Statement:
     booked = [entry for entry in _found(root, "Ntry") if _status(entry) in ("BOOK", "")]
     if len(booked) > MOST_ENTRIES:
         raise _refused(f"{len(booked)} > {MOST_ENTRIES}", "Buchungen", "entries")
-    iban = min(ibans, default="")
-    entries = [one for number, entry in enumerate(booked) for one in _entries(entry, iban, number)]
+    if len(ibans) > 1:
+        raise _refused(", ".join(sorted(ibans))[:200], "mehrere Konten", "several accounts")
+    iban, seen = min(ibans, default=""), Counter[Any]()
+    entries = [one for number, entry in enumerate(booked) for one in _entries(entry, iban, number, seen)]
     return Statement(iban, tuple(entries))
 
 
-def candidates(entry: Entry, items: list[Item], most: int = 5) -> list[Candidate]:
+class Opened:
+    """A site's open invoices, found by number, amount or name without comparing each with every entry.
+
+    ``others``: the other sites that issue invoices; a number may end with one of this site's.
+    """
+
+    def __init__(self, items: list[Item], site: str, others: Iterable[str]) -> None:
+        self._items = dict(enumerate(item for item in items if item.open > 0))
+        self._longer = [_plain(other) for other in others if _plain(other).endswith(_plain(site))]
+        self._site = _plain(site)
+        self._names = {at: _names(item) for at, item in self._items.items()}
+        self._numbers = {_plain(item.invoice.number): at for at, item in self._items.items()}
+        self._years = {number[len(self._site) :][:4] for number in self._numbers}
+        self._amounts: defaultdict[Decimal, set[int]] = defaultdict(set)
+        self._words: defaultdict[str, set[int]] = defaultdict(set)
+        for at, item in self._items.items():
+            for amount in {item.open, item.open + item.fees}:
+                self._amounts[amount].add(at)
+            for word in self._names[at]:
+                self._words[word].add(at)
+
+    def paid(self, item: Item) -> None:
+        """This one is open no more."""
+        at = self._numbers.pop(_plain(item.invoice.number))
+        for amount in {item.open, item.open + item.fees}:
+            self._amounts[amount].discard(at)
+        for word in self._names.pop(at):
+            self._words[word].discard(at)
+        del self._items[at]
+
+    def likely(self, entry: Entry) -> list[Candidate]:
+        """Every one of which something speaks."""
+        numbers, amounts = self._named(_plain(entry.purpose)), self._amounts.get(entry.amount, set())
+        words = Counter(
+            at for word in _words(f"{entry.name} {entry.purpose}") for at in self._words.get(word, ())
+        )
+        names = {at for at, count in words.items() if count >= min(2, len(self._names[at]))}
+        return [
+            _candidate(
+                self._items[at], {"number": at in numbers, "amount": at in amounts, "name": at in names}
+            )
+            for at in numbers | amounts | names
+        ]
+
+    def _named(self, text: str) -> set[int]:
+        """Whose number stands in a text without its blanks, whatever digits follow it."""
+        found = set()
+        for year in self._years:
+            for hit in re.finditer(f"{self._site}{year}([0-9]{{5,9}})", text):
+                before = text[: hit.start() + len(self._site)]
+                if not any(before.endswith(longer) for longer in self._longer):
+                    told = [hit[0][: len(hit[0]) - short] for short in range(len(hit[1]) - 4)]
+                    found |= {self._numbers[number] for number in told if number in self._numbers}
+        return found
+
+
+def candidates(entry: Entry, opened: Opened, most: int = 5) -> list[Candidate]:
     """The open invoices that it may pay, best first."""
-    text, payer = _plain(entry.purpose), set(_words(entry.name))
-    found = [_judged(entry, item, text, payer) for item in items if item.open > 0]
-    likely = [one for one in found if one.score]
-    return sorted(likely, key=lambda one: (-one.score, one.item.invoice.number))[:most]
+    return sorted(opened.likely(entry), key=lambda one: (-one.score, one.item.invoice.number))[:most]
 
 
 def sure(found: list[Candidate]) -> Candidate | None:
@@ -77,13 +134,11 @@ def sure(found: list[Candidate]) -> Candidate | None:
     return named[0] if len(named) == 1 and "amount" in named[0].reasons else None
 
 
-def _judged(entry: Entry, item: Item, text: str, payer: set[str]) -> Candidate:
-    names = set(_words(item.invoice.recipient)) | set(_words(item.invoice.paper.patient.name))
-    held = {
-        "number": _plain(item.invoice.number) in text,
-        "amount": entry.amount in (item.open, item.open + item.fees),
-        "name": len(names & (payer | set(_words(entry.purpose)))) >= min(2, len(names)),
-    }
+def _names(item: Item) -> set[str]:
+    return _words(f"{item.invoice.recipient} {item.invoice.paper.patient.name}")
+
+
+def _candidate(item: Item, held: dict[str, bool]) -> Candidate:
     weights = {"number": 4, "amount": 2, "name": 1}
     reasons = tuple(reason for reason, holds in held.items() if holds)
     return Candidate(item, sum(weights[reason] for reason in reasons), reasons)
@@ -93,8 +148,8 @@ def _plain(text: str) -> str:
     return _SPACE.sub("", text.casefold())
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in re.split(r"\W+", text.casefold()) if len(word) > 1]
+def _words(text: str) -> set[str]:
+    return {word for word in re.split(r"\W+", text.casefold()) if len(word) > 1}
 
 
 def _root(data: bytes) -> Any:
@@ -113,22 +168,49 @@ def _root(data: bytes) -> Any:
     return root
 
 
-def _entries(entry: Any, iban: str, number: int) -> Iterator[Entry]:
-    """One a transaction: a bank may book several at once."""
-    booked_on = _day(entry, number)
-    sign = -1 if _text(entry, "CdtDbtInd") == "DBIT" else 1
-    reference = _text(entry, "AcctSvcrRef") or _text(entry, "NtryRef")
-    details = _found(entry, "TxDtls")
-    for part, detail in enumerate(details or [entry]):
-        amount = _amount(detail, number) if len(details) > 1 else _amount(entry, number)
-        name = _text(detail, "RltdPties", "Dbtr", "Nm") or _text(detail, "RltdPties", "Dbtr", "Pty", "Nm")
+def _entries(entry: Any, iban: str, number: int, seen: Counter[Any]) -> Iterator[Entry]:
+    """One a transaction: a bank may book several at once.
+
+    Files overlap, and not every bank gives each entry a reference of its own: the mark says which of the
+    equal ones of a day it is.
+    """
+    booked_on, reference = _day(entry, number), _text(entry, "AcctSvcrRef")
+    for part, (detail, amount) in enumerate(_parts(entry, number)):
+        side = "Dbtr" if amount > 0 else "Cdtr"  # who paid, or who got it
+        name = _text(detail, "RltdPties", side, "Nm") or _text(detail, "RltdPties", side, "Pty", "Nm")
         purpose = " ".join(line.text or "" for line in _found(detail, "Ustrd")) or " ".join(
             line.text or "" for line in _found(detail, "AddtlNtryInf")
         )
-        payer = _text(detail, "RltdPties", "DbtrAcct", "Id", "IBAN")
-        told = (iban, reference, booked_on, sign * amount, part, name, purpose, "" if reference else number)
-        mark = hashlib.sha256(repr(told).encode()).hexdigest()
-        yield Entry(mark, booked_on, sign * amount, name[:200], payer[:34], purpose[:1000])
+        payer = _text(detail, "RltdPties", f"{side}Acct", "Id", "IBAN")
+        told = (iban, reference, booked_on, amount, part, name, purpose)
+        seen[told] += 1
+        mark = hashlib.sha256(repr((told, seen[told])).encode()).hexdigest()
+        yield Entry(mark, booked_on, amount, name[:200], payer[:34], purpose[:1000])
+
+
+def _parts(entry: Any, number: int) -> list[tuple[Any, Decimal]]:
+    """What a bank booked at once, apart where the parts add up to what it booked; else the whole."""
+    whole = _sign(entry, entry) * _amount(entry, number)
+    details = _found(entry, "TxDtls")
+    if len(details) <= 1:
+        return [(details[0] if details else entry, whole)]
+    amounts = [_sign(detail, entry) * (_part_amount(detail) or Decimal(0)) for detail in details]
+    if sum(amounts) != whole or not all(amounts):
+        return [(entry, whole)]
+    return list(zip(details, amounts, strict=True))
+
+
+def _sign(node: Any, entry: Any) -> int:
+    return -1 if (_text(node, "CdtDbtInd") or _text(entry, "CdtDbtInd")) == "DBIT" else 1
+
+
+def _part_amount(detail: Any) -> Decimal | None:
+    """What arrived of a transaction in euro, whatever it was sent in; None when that is not said."""
+    for path in ("{*}Amt", "{*}AmtDtls/{*}TxAmt/{*}Amt"):
+        found = detail.find(path)
+        if found is not None and found.get("Ccy") == "EUR" and _CENTS.fullmatch(found.text or ""):
+            return Decimal(found.text)
+    return None
 
 
 def _day(entry: Any, number: int) -> date:
@@ -143,7 +225,7 @@ def _day(entry: Any, number: int) -> date:
 
 
 def _amount(node: Any, number: int) -> Decimal:
-    found = [child for child in _found(node, "Amt") if child.get("Ccy")]
+    found = [child for child in node.iterfind("{*}Amt") if child.get("Ccy")]
     try:
         amount = Decimal(found[0].text or "")
     except (IndexError, InvalidOperation):

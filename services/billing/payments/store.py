@@ -2,16 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from services.billing.errors import Conflict, NotFound, said
+from services.billing.invoices import store as invoices
 from services.billing.invoices.models import Issued
+from services.billing.invoices.tables import INVOICES
 from services.billing.models import cents, euro
 from services.billing.payments.models import Item, NewPayment, Payment
 from services.billing.payments.tables import LETTERS, PAYMENT_REVERSALS, PAYMENTS
+
+OWED: Final = invoices.LIVING & (
+    INVOICES.c.total_ct
+    > select(func.coalesce(func.sum(PAYMENTS.c.amount_ct), 0))
+    .join(PAYMENT_REVERSALS, PAYMENT_REVERSALS.c.payment == PAYMENTS.c.id, isouter=True)
+    .where(PAYMENTS.c.invoice == INVOICES.c.id, PAYMENT_REVERSALS.c.payment.is_(None))
+    .correlate(INVOICES)
+    .scalar_subquery()
+)  # invoices that are not cancelled, and of which something is still to come
 
 
 def by_request(connection: Connection, request: UUID) -> Payment | None:
@@ -74,9 +85,9 @@ def reverse(connection: Connection, payment: Payment, reason: str, by: str, at_u
     )
 
 
-def items(connection: Connection, invoices: Iterable[Issued]) -> list[Item]:
+def items(connection: Connection, wanted: Iterable[Issued]) -> list[Item]:
     """These invoices with what was paid and how often they were reminded of; two statements for all."""
-    mine = list(invoices)
+    mine = list(wanted)
     keys = [str(invoice.id) for invoice in mine]
     paid = _paid(connection, keys)
     letters = _letters(connection, keys)
