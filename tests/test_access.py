@@ -37,13 +37,14 @@ from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.offices import OfficeClient
 from services.console.remote import Remote
+from services.console.screening.tablet_pages import TabletRule
 from services.console.store import Store
 from services.controller.panel import pages
 from services.controller.panel.rules import AtThePanel
 from services.kit import http
 from services.kit.auth import tokens
 from services.kit.auth.guard import NOBODY, Rule, Ruled, bearer, ruled
-from services.kit.auth.principal import Principal
+from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES
 from services.kit.database import writing
 from services.scheduler.booking.tables import APPOINTMENTS, CURES
@@ -76,6 +77,7 @@ class Subject:
     is_of_one_site: bool = False  # a gateway's: what is not about a record is of OURS all the same
     never_by_token: tuple[type[Rule], ...] = ()  # rules that ask for a sign-in of the service's own
     sign_in: Callable[[str], Awaitable[dict[str, str]]] | None = None  # such a one, in a role at OURS
+    restricted: dict[str, str] = field(default_factory=dict)  # headers of what is less than a sign-in
 
     def address(self, path: str, *, unknown: bool = False) -> str:
         """The route with its parameters filled in."""
@@ -149,7 +151,15 @@ def console(directory: Path) -> Iterator[Subject]:
                 tokens.CONSOLE,
                 public={"/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/preferences"},
                 # What /events tells of alarms is by site.
-                for_anyone_known={"/sign-out", "/password", "/here", "/design", "/events"},
+                for_anyone_known={
+                    "/sign-out",
+                    "/password",
+                    "/here",
+                    "/design",
+                    "/events",
+                    "/tablet",
+                    "/tablet/{rule}",
+                },
                 records=behind.records | {"cure": str(CURE), "appointment": appointment},
                 unknown=behind.unknown | {"cure": UNKNOWN_ID, "appointment": UNKNOWN_ID},
                 others={
@@ -189,7 +199,16 @@ def console(directory: Path) -> Iterator[Subject]:
                 },
                 marks=("bed-01", str(SESSION)),
                 invented={"/design"},
+                never_by_token=(TabletRule,),
+                restricted=handed_over(made),
             )
+
+
+def handed_over(made: Console) -> dict[str, str]:
+    """What a tablet's browser sends while a patient answers there."""
+    giver = made.store.add_user("desk", "Desk", [Grant("administrator", "*")])
+    secret = made.handovers.make(UNKNOWN_ID, "lumbar", OURS, giver.principal)
+    return {"cookie": f"{made.tablet_cookie}={secret}; {made.accounts.cookie}={secret}"}
 
 
 @contextlib.contextmanager
@@ -431,6 +450,20 @@ def test_who_signs_in_at_a_service_of_its_own_may_what_their_role_says(subject, 
                 assert (answer.status not in (401, 403)) == may, f"{role}: {route.path}: {answer.status}"
 
     if subject.sign_in:
+        asyncio.run(knock())
+
+
+def test_a_tablet_with_a_questionnaire_opens_nothing_else(subject):
+    """Whoever holds it may type any address: what was handed over is one questionnaire, no sign-in."""
+
+    async def knock():
+        for route, method in doors(subject):
+            if not is_open(route):
+                answer = await subject.ask(route, method, subject.restricted)
+                handed = any(isinstance(rule, TabletRule) for rule in route.rules)
+                assert (answer.status == 401) is not handed, f"{method} {route.path}: {answer.status}"
+
+    if subject.restricted:
         asyncio.run(knock())
 
 

@@ -54,6 +54,7 @@ from services.console.routes import (
     waiting,
     wall,
 )
+from services.console.screening import tablet_pages
 from services.kit import formats, http
 from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
@@ -96,6 +97,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         [
             _for_known(console),
             patient_view.screen_router(console),
+            tablet_pages.tablet_router(console),
             sign_in.router(console),
             oidc.router(console),
             _choices(console),

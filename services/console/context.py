@@ -21,6 +21,7 @@ from services.console.acknowledging import AlarmDesk
 from services.console.archive import Archive
 from services.console.chain_watch import ChainWatch
 from services.console.fanout import Fanout
+from services.console.handovers import Handovers
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.offices import OfficeClient
@@ -73,6 +74,7 @@ class Console:
     scheduler: OfficeClient = field(init=False)
     billing: OfficeClient = field(init=False)
     screens: Screens = field(init=False)
+    handovers: Handovers = field(init=False)
     looks: Looks = field(init=False, default_factory=Looks)
     refused: RefusedRows = field(init=False, default_factory=RefusedRows)
     key: Ed25519PrivateKey = field(init=False, repr=False)
@@ -87,6 +89,7 @@ class Console:
         self.users = Users(self.store, self.trail, self.settings.data)
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
         self.screens = Screens(self.store.engine)
+        self.handovers = Handovers(self.store, self.settings.tablet_minutes)
         self.archive = Archive(self.settings.telemetry_url, self.token_for)
         self.screening = self._office("screening", self.settings.screening_url, tokens.SCREENING)
         self.scheduler = self._office("scheduler", self.settings.scheduler_url, tokens.SCHEDULER)
@@ -95,6 +98,11 @@ class Console:
     def _office(self, name: str, address: str, audience: str) -> OfficeClient:
         """A business service, which writes down itself who saw and changed what."""
         return OfficeClient(name, address, lambda who: tokens.mint(self.key, who, audiences=(audience,)))
+
+    @property
+    def tablet_cookie(self) -> str:
+        """The name of what a tablet with a questionnaire has instead of a sign-in."""
+        return f"{self.accounts.cookie}-tablet"
 
     def at(self, site: str) -> None:
         """What this request shows and reads is of this site: its clock counts."""

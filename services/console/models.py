@@ -39,6 +39,12 @@ class ConsoleSettings(Settings):
         64_000_000, ge=100_000, le=1_000_000_000,
         description="Largest file of a finding (MRI, report), in bytes; the console takes as much.",
     )  # fmt: skip
+    tablet_minutes: int = Field(
+        60,
+        ge=1,
+        le=60,
+        description="How long a questionnaire handed over on a tablet takes answers, in minutes.",
+    )
     panels: dict[str, str] = Field(
         default={},
         description="Bedside panel of each bed: JSON {site/device: address}; the device alone where no other "

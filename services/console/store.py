@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.console.accounts.models import Failures, SignIn, User
 from services.console.errors import NameTaken, UnknownUser
-from services.console.tables import GRANTS, SCREENS, SIGN_INS, USERS
+from services.console.tables import GRANTS, HANDOVERS, SCREENS, SIGN_INS, USERS
 from services.kit.auth.principal import Grant
 from services.kit.database import impatient, migrate, open_database, reading, writing
 from services.kit.moments import now_us
@@ -154,7 +154,7 @@ class Store:
             connection.execute(update(SIGN_INS).where(SIGN_INS.c.id == sign_in_id).values(seen_at_us=at_us))
 
     def forget_ended(self, before_us: int) -> int:
-        """Take out the sign-ins and the links of patient screens that ended before then; how many."""
+        """Take out sign-ins, screens' links and tablets' hand-overs that ended before then; how many."""
         with writing(self.engine) as connection:
             return sum(
                 connection.execute(
@@ -162,7 +162,7 @@ class Store:
                         or_(table.c.ends_at_us < before_us, table.c.ended_at_us < before_us)
                     )
                 ).rowcount
-                for table in (SIGN_INS, SCREENS)
+                for table in (SIGN_INS, SCREENS, HANDOVERS)
             )
 
     def end_sign_in(self, sign_in_id: str) -> None:

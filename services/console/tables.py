@@ -108,6 +108,23 @@ SCREENS: Final = Table(
 )
 Index("console_screens_bed", SCREENS.c.site, SCREENS.c.device)
 
+HANDOVERS: Final = Table(
+    "console_handovers",
+    METADATA,
+    Column("id", UUID_TEXT, primary_key=True),
+    Column("secret", SHA256, nullable=False, unique=True),  # SHA-256 of what the tablet's cookie carries
+    Column("patient", UUID_TEXT, nullable=False),
+    Column("region", SLUG, nullable=False),
+    Column("site", SLUG, nullable=False),
+    Column("account", UUID_TEXT, nullable=False),  # who handed it over
+    Column("name", NAME, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("ends_at_us", BigInteger, nullable=False),
+    Column("done_at_us", BigInteger),  # the last answer was sent
+    Column("ended_at_us", BigInteger),  # withdrawn, or the staff has the tablet back
+)
+Index("console_handovers_patient", HANDOVERS.c.patient)
+
 TRAIL: Final = Table(
     "console_trail",
     METADATA,

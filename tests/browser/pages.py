@@ -94,8 +94,8 @@ PAGES = (
         role="reception", wait="html[data-keeps] .question",
     ),
     Page(
-        "questionnaire-tablet", "A question on the tablet", "/patients/{patient}/questionnaire/tablet",
-        role="reception", wait=".tablet h1",
+        "questionnaire-tablet", "Handing the questionnaire over on a tablet",
+        "/patients/{patient}/questionnaire/tablet", role="reception", wait=".handing form",
     ),
     Page("decision", "Who may be treated, and why", "/patients/{patient}/decision", role="clinician"),
     Page("consent", "Information and consent", "/patients/{patient}/consent", role="reception"),

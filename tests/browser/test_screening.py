@@ -35,11 +35,13 @@ def answer_all(screening, patient, region="lumbar", **but):
 def test_a_patient_answers_on_the_tablet_and_the_desk_goes_on_from_there(here, open_page):
     """Large buttons, one question at a time, in either language; nothing is lost between the two."""
     wall, screening = here
-    patient = screening.patient()
+    patient, other = screening.patient(), screening.patient()
+    desk = f"{wall.address}/patients/{patient}/questionnaire?region=lumbar"
     page = open_page(
-        f"{wall.address}/patients/{patient}/questionnaire/tablet?region=lumbar", user="desk",
-        width=820, height=1180, locale="de-DE", may_fail=REFUSED,
-    )  # fmt: skip
+        desk, user="desk", width=1024, height=1180, locale="de-DE", may_fail=("422", "409", "401")
+    )
+    page.get_by_role("link", name="Auf dem Tablet").click()
+    page.get_by_role("button", name="Jetzt übergeben").click()
     expect(page.locator("h1")).to_contain_text("Tumor")
     shot(page, "screening-tablet-de")
     page.get_by_role("link", name="English").click()
@@ -52,7 +54,16 @@ def test_a_patient_answers_on_the_tablet_and_the_desk_goes_on_from_there(here, o
     expect(page.locator("h1")).to_contain_text("osteoporosis")
     page.get_by_role("link", name="Back").click()
     expect(page.get_by_role("button", name="Not sure")).to_have_attribute("aria-current", "true")
+    page.reload()
+    expect(page.locator("h1")).to_contain_text("pregnant")
+    assert "Mustermann" not in page.content()
+    for path in (f"/patients/{patient}", f"/patients/{other}/questionnaire", "/patients"):
+        page.goto(f"{wall.address}{path}")
+        expect(page).to_have_url(re.compile(r"/sign-in\?next="))
+    page.goto(f"{wall.address}/tablet")
     page.get_by_role("link", name="For the staff").click()
+    expect(page).to_have_url(re.compile(rf"/sign-in\?next=.*{patient}.*decision"))
+    page = open_page(desk, user="desk", may_fail=REFUSED)
     expect(page.locator("#progress .number")).to_have_text(re.compile(r"^2 / "))
     expect(page.locator("html[data-keeps]")).to_have_count(1)
     question = page.locator("#q-compression-fracture")
@@ -67,6 +78,34 @@ def test_a_patient_answers_on_the_tablet_and_the_desk_goes_on_from_there(here, o
     expect(question.get_by_label("When?")).to_have_value("2020-01-31")
     shot(page, "screening-questionnaire-en")
     assert sideways(page) <= 0
+
+
+def test_a_tablet_is_used_up_by_the_last_answer_and_taken_back_from_another_screen(here, open_page):
+    """One hand-over, one questionnaire: who holds the tablet later finds nothing of it."""
+    wall, screening = here
+    patient = screening.patient()
+    path = f"{wall.address}/patients/{patient}/questionnaire/tablet?region=lumbar"
+    for row in screening.ask("GET", f"/patients/{patient}/questionnaire?region=lumbar")["questions"]:
+        if row["id"] != "pregnancy":
+            body = {"value": {"answer": "no"}}
+            screening.ask("PUT", f"/patients/{patient}/answers/{row['id']}", json=body)
+    tablet = open_page(path, user="desk", width=390, may_fail=("401",))
+    tablet.get_by_role("button", name="Hand over now").click()
+    tablet.get_by_role("button", name="No", exact=True).click()
+    expect(tablet.locator(".tablet-end")).to_be_visible()
+    expect(tablet.get_by_role("link", name="Back")).to_have_count(0)
+    tablet.goto(f"{wall.address}/tablet?at=pregnancy")
+    expect(tablet.locator(".tablet-answer")).to_have_count(0)
+    shot(tablet, "screening-tablet-end-en")
+    tablet = open_page(path, user="desk", width=390, may_fail=("401",))
+    tablet.get_by_role("button", name="Hand over now").click()
+    expect(tablet).to_have_url(f"{wall.address}/tablet")
+    staff = open_page(path, user="desk", width=1024)
+    shot(staff, "screening-handing-en")
+    staff.get_by_role("button", name="Withdraw the hand-over").click()
+    expect(staff.get_by_role("button", name="Withdraw the hand-over")).to_have_count(0)
+    tablet.reload()
+    expect(tablet).to_have_url(f"{wall.address}/sign-in")
 
 
 def test_a_refusal_says_its_rule_and_a_condition_waits_for_a_clinician_s_reason(here, open_page):

@@ -134,6 +134,8 @@ async def _user(console: Console, request: Request) -> User:
 async def welcome(console: Console, request: Request, user: User, next_path: str, *, by: str) -> Response:
     """Begin the sign-in of somebody who has shown who it is, and go where they wanted to."""
     await run_in_threadpool(console.accounts.end, request)
+    if handed := request.cookies.get(console.tablet_cookie):
+        await run_in_threadpool(console.handovers.end, handed)
     await console.record(request, user.principal, "sign_in", detail={"by": by})
     leads = PASSWORD if user.must_change else _landing(user.principal, next_path)
     return await remember(console, request, user, to(leads))
