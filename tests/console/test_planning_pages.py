@@ -396,6 +396,8 @@ def test_who_wants_to_come_sooner_waits_and_leaves_the_list(rig):
     form["request"] = request_in(rig.client().get(f"/waiting?site=north&appointment={one['appointment']}"))
     wrong = rig.client().request("POST", "/waiting", data=form | {"to1": "07:00"})
     assert wrong.status_code == REFUSED, "what was typed stays as it was"
+    assert "08:00 to 07:00 ends before it begins" in wrong.text
+    assert "body.times" not in wrong.text
     assert re.search(r'id="f-from1"[^>]* value="08:00"', wrong.text)
     assert re.search(r'id="f-day-tue"[^>]* checked', wrong.text)
     for _ in range(2):  # a double click

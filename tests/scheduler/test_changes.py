@@ -58,6 +58,9 @@ def test_a_move_that_a_rule_forbids_changes_nothing(clinic, change, rule):
     assert rule in {row["id"] for row in refused["rules"]}
     assert checked["rules"] == refused["rules"]
     assert clinic.shown(cure)["appointments"] == cure["appointments"]
+    own = {(one["starts_at"], one["device"], one["therapist"])}
+    offers = [row["appointments"][0] for row in refused["alternatives"]]
+    assert not own & {(place["starts_at"], place["device"], place["therapist"]) for place in offers}
     for offered in refused["alternatives"][:1]:
         place = offered["appointments"][0]
         clinic.ask("POST", f"{path}/move", json=moved(datetime.fromisoformat(place["starts_at"])) | {

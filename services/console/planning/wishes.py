@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any, Final, Self
 from uuid import UUID, uuid4
 
@@ -86,9 +87,19 @@ class Wishes:
             raise BadSearch(said("planning_no_patient"), "patient") from None
 
     def times(self) -> list[list[str]]:
-        """The wished times of day; a window with one end is until or from the other end of the day."""
+        """The wished times of day; a window with one end is until or from the other end of the day.
+
+        Raises BadSearch for windows that end before they begin, or overlap.
+        """
         rows = [(self[f"from{number}"], self[f"to{number}"]) for number in range(1, WINDOWS + 1)]
-        return [[begin or "00:00", end or "24:00"] for begin, end in rows if begin or end]
+        times = sorted([begin or "00:00", end or "24:00"] for begin, end in rows if begin or end)
+        for begin, end in times:
+            if begin >= end:
+                raise BadSearch(said("planning_times_order", begin=begin, end=end), "times")
+        for earlier, later in pairwise(times):
+            if earlier[1] > later[0]:
+                raise BadSearch(said("planning_times_overlap", end=earlier[1], begin=later[0]), "times")
+        return times
 
     def _earliest(self, site: Site) -> date:
         try:

@@ -76,13 +76,21 @@ def alternatives(whole: Problem, request: Request) -> list[Row]:
 
 
 def places_near(whole: Problem, request: Request, moving: UUID, wanted: Placed) -> list[Row]:
-    """Where else one appointment of a cure could go, nearest first: each can be taken as it is."""
+    """Where else one appointment of a cure could go, nearest first: each can be taken as it is.
+
+    Where it stands already is no other place.
+    """
     others = tuple(one for one in whole.booked if one.id != moving)
     zone = ZoneInfo(whole.sites[request.site].zone)
     today = whole.now.astimezone(zone).date()
     alone = replace(request, cure=None, fixed=(), wishes=Wishes(), earliest=today)
-    near = planner.starts_near(replace(whole, booked=others), alone, wanted.starts_at, most=MOST_NEAR)
-    here = [replace(one, number=wanted.number) for one in near]
+    near = planner.starts_near(replace(whole, booked=others), alone, wanted.starts_at, most=MOST_NEAR + 1)
+    own = {(one.starts_at, one.device, one.therapist) for one in whole.booked if one.id == moving}
+    here = [
+        replace(one, number=wanted.number)
+        for one in near
+        if (one.starts_at, one.device, one.therapist) not in own
+    ][:MOST_NEAR]
     return [
         {"id": "near", "text_de": NEAR["de"], "text_en": NEAR["en"], "appointments": [shown_place(one)]}
         for one in here
