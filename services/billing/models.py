@@ -144,7 +144,7 @@ class Outlay(Frozen):
     date: date
     kind: Literal["material", "shipping", "radioactive", "listed"] = "material"
     text: Words
-    amount: Money
+    amount: Annotated[Money, Field(ge=0)]
     receipt: Words | None = None  # § 12 Abs. 2 Nr. 5 GOÄ: above 25.56 euro it comes with the paper
 
 

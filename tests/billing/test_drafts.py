@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from billing.test_invoices import ISSUE, cured, drafts, issued, turn
 
+from services.billing.charges.completing import Completing
 from services.billing.charges.tables import CHARGES
 from services.billing.invoices.tables import INVOICES
 
@@ -94,6 +95,7 @@ def test_what_a_person_left_out_does_not_come_back_by_itself(rig):
         ({"number": "99999"}, "99999"),
         ({"date": "1970-01-01"}, "1970"),
         ({"date": "2026-11-24"}, "24.11.2026"),
+        ({"illness": "x" * 201}, "201"),
     ],
 )
 def test_a_line_that_no_invoice_could_carry_is_refused_at_once(rig, line, named):
@@ -113,6 +115,36 @@ def test_an_amount_that_a_hand_typed_is_worked_out_anew(rig):
     made = rig.ask("POST", "/drafts", json={"request": str(uuid4()), "patient": str(patient), **NORTH})
     (line,) = made["lines"]
     assert (made["total"], line["line"]["amount"], line["line"]["agreed"]) == ("10.72", "10.72", False)
+
+
+def test_an_outlay_that_is_none_is_refused(rig):
+    """Less than nothing, or of a day to come: refused in words, and the draft stays as it was."""
+    rig.clinic()
+    cured(rig, sessions=1)
+    draft = drafts(rig)[0]
+    outlay = {"date": "2026-11-24", "text": "Lagerungskissen", "amount": "-12.00"}
+    told = {"revision": 1, "outlays": [outlay]}
+    rig.ask("PUT", f"/drafts/{draft['id']}", json=told, status=422)
+    told["outlays"] = [{**outlay, "amount": "12.00"}]
+    changed = rig.ask("PUT", f"/drafts/{draft['id']}", json=told)
+    body = {"request": str(uuid4()), "revision": changed["revision"]}
+    refused = rig.ask("POST", f"/drafts/{draft['id']}/issue", json=body, status=422)
+    assert "24.11.2026" in refused["detail_de"]
+
+
+def test_who_has_no_file_does_not_keep_others_from_being_asked(rig):
+    """However many cases wait for an answer that never comes, the next patient's insurance is asked for."""
+    for _ in range(101):
+        patient = uuid4()
+        rig.clinic_event("patient.registered", patient=patient)
+        rig.cure(patient)
+    last = rig.patient()
+    rig.cure(last)
+    completing = Completing(rig.office, rig.people, lambda: rig.now)
+    for _ in range(3):
+        completing.turn()
+    (case,) = rig.ask("GET", "/cases", params={**NORTH, "patient": str(last)})["cases"]
+    assert case["payer"] == "private"
 
 
 def test_an_invoice_of_nothing_is_refused(rig):

@@ -49,7 +49,7 @@ def listed(connection: Connection, site: str, patient: UUID | None = None) -> li
     return [_case(row) for row in connection.execute(wanted).mappings()]
 
 
-def unpaid(connection: Connection, most: int = 100) -> list[Case]:
+def unpaid(connection: Connection, most: int = 10_000) -> list[Case]:
     """Those of whom nobody asked yet how they are paid."""
     wanted = select(CASES).where(CASES.c.payer.is_(None)).order_by(CASES.c.opened_us).limit(most)
     return [_case(row) for row in connection.execute(wanted).mappings()]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from broker.messages import SessionSummary
 from services.billing.charges import cases, patients, store, waiting
-from services.billing.charges.models import Case, Charge, NewCharge, Terms
+from services.billing.charges.models import LONGEST_ILLNESS, Case, Charge, NewCharge, Terms
 from services.billing.charges.tables import PATIENTS, SESSIONS
 from services.billing.clinics import store as clinics
 from services.billing.errors import Invalid, other_work, said
@@ -180,8 +180,17 @@ def _require_asked(connection: Connection, made: Charge, body: NewCharge) -> Non
 
 
 def _require_chargeable(line: Line, today: date) -> None:
-    """Raises Invalid for a number that the day's fee schedule lacks, and for a day to come."""
+    """Raises Invalid for a number that the day's fee schedule lacks, an endless illness, a day to come."""
     catalogue.at(line.date).item(line.number)
+    if len(line.illness or "") > LONGEST_ILLNESS:
+        raise said(
+            Invalid,
+            {
+                "de": f"Die Erkrankung hat {len(line.illness or '')} Zeichen: höchstens {LONGEST_ILLNESS}.",
+                "en": f"the illness has {len(line.illness or '')} characters: {LONGEST_ILLNESS} at most",
+            },
+            field="illness",
+        )
     if line.date > today:
         raise said(
             Invalid,

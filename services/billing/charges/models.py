@@ -6,12 +6,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from broker.messages import Slug
 from services.billing.goae.lines import Line, Words
 from services.billing.models import Recipient
 
 Payer = Literal["private", "beihilfe", "self-payer", "standardtarif"]
 Mode = Literal["session", "cure", "month"]  # what makes a draft of an invoice by itself
 Origin = Literal["session", "hand"]
+LONGEST_ILLNESS: Final = 200
 USUAL: Final = "private"  # the tariff of the fee schedule's thresholds
 
 
@@ -79,7 +81,7 @@ class NewCharge(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     request: UUID
-    site: Annotated[str, Field(min_length=1, max_length=40)]
+    site: Slug
     patient: UUID
     case: UUID | None = None  # none: the patient's only one, or a new one by the line's illness
     line: Line

@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from services.billing.charges.models import LONGEST_ILLNESS
 from services.billing.tables import METADATA
 from services.kit.columns import KEY, NAME, SLUG, UUID_TEXT
 
@@ -49,7 +50,7 @@ CASES: Final = Table(
     Column("id", UUID_TEXT, primary_key=True),
     Column("patient", UUID_TEXT, nullable=False),
     Column("site", SLUG, nullable=False),
-    Column("illness", String(200), nullable=False),
+    Column("illness", String(LONGEST_ILLNESS), nullable=False),
     Column("diagnosis", String(500)),
     Column("payer", String(20)),  # none: not asked yet
     Column("tariff", NAME, nullable=False),

@@ -60,6 +60,7 @@ class Counter:
             drafts.require_revision(held, body.revision)
             checked = checking.of_draft(connection, held)
         checking.require_issuable(checked)
+        _require_done(checked, self._today(checked.clinic))
         person = self.people.required(held.patient)
         invoice, cure = uuid4(), _cure_of(checked)
         mine = [charge.id for charge in checked.charges]
@@ -84,7 +85,7 @@ class Counter:
         with reading(self.office.engine) as connection:
             checked = checking.of_draft(connection, drafts.one(connection, draft))
         person = self.people.required(checked.draft.patient)
-        on = self.now().astimezone(ZoneInfo(checked.clinic.zone)).date()
+        on = self._today(checked.clinic)
         paper = _invoice(uuid4(), checked, person, on, PREVIEW_NUMBER[language])
         values = content.invoice(paper, language=language, is_copy=True)
         return rendering.page("invoice", {**values, "copy": PREVIEW[language], "payment": None}, on)
@@ -123,7 +124,7 @@ class Counter:
 
     def _counted(self, site: str, clinic: Clinic, request: UUID, make: Make, write: Write) -> Issued:
         """Make the paper with the next number and write it, again for as long as somebody is quicker."""
-        on = self.now().astimezone(ZoneInfo(clinic.zone)).date()
+        on = self._today(clinic)
         engine = self.office.engine
         for _ in range(TRIES):
             with reading(engine) as connection:
@@ -143,6 +144,9 @@ class Counter:
             with reading(engine) as connection:
                 return store.required(connection, paper.id)
         raise _overtaken()
+
+    def _today(self, clinic: Clinic) -> date:
+        return self.now().astimezone(ZoneInfo(clinic.zone)).date()
 
     def _tell(self, connection: Connection, kind: str, paper: Paper, cure: UUID | None) -> None:
         data: dict[str, Any] = {"invoice": str(paper.id), "patient": str(paper.patient.id)}
@@ -181,6 +185,20 @@ def _own(person: Person) -> Recipient:
             missing=["recipient.address"],
         )
     return person.recipient
+
+
+def _require_done(checked: Checked, today: date) -> None:
+    """Raises Invalid for a service or an outlay of a day to come."""
+    days = [line.line.date for line in checked.lines] + [one.date for one in checked.draft.said.outlays]
+    if max(days, default=today) > today:
+        raise said(
+            Invalid,
+            {
+                "de": f"Am {max(days):%d.%m.%Y}: heute ist erst der {today:%d.%m.%Y} "
+                "(§ 12 Abs. 2 Nr. 1 GOÄ: berechnet wird, was erbracht ist).",
+                "en": f"on {max(days)}: that is to come, today is {today} (§ 12 (2) no. 1 GOÄ)",
+            },
+        )
 
 
 def _cure_of(checked: Checked) -> UUID | None:

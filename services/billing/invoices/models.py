@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from broker.messages import Slug
 from services.billing.goae.lines import Factor, Words
 from services.billing.models import Kind, Outlay, Paper, Recipient
 
@@ -52,7 +53,7 @@ class NewDraft(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     request: UUID
-    site: Annotated[str, Field(min_length=1, max_length=40)]
+    site: Slug
     patient: UUID
     case: UUID | None = None
     cure: UUID | None = None

@@ -22,7 +22,7 @@ def table(connection: Connection, sites: Iterable[str], since: date, until: date
     received = {} if by == "item" else _received(connection, wanted, since, until, by)
     rows = [
         {
-            "key": key, "name": _name(key, since) if by == "item" else key, "invoiced": str(euro(amount)),
+            "key": key, "name": _name(key, until) if by == "item" else key, "invoiced": str(euro(amount)),
             "count": count, "received": None if by == "item" else str(euro(received.get(key, 0))),
         }
         for key, (amount, count) in sorted({**dict.fromkeys(received, (0, 0)), **invoiced}.items())
