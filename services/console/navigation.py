@@ -72,12 +72,14 @@ ENTRIES: Final = (
     Entry("trail", "nav_trail", "/trail", "trail", "trail.see", is_seldom=True),
 )
 
+LANDING: Final = ("wall", "billing")  # where a sign-in leads, before any other that it opens
 NOWHERE: Final = Entry("password", "change_password", "/password", "key")  # what every sign-in opens
 
 
 def home(principal: Principal | None) -> Entry:
     """The first page that this reader may open: where a sign-in leads, and an error's page back."""
-    return next((entry for entry in ENTRIES if _may(principal, entry.permission)), NOWHERE)
+    wanted = sorted(ENTRIES, key=lambda entry: entry.id not in LANDING)
+    return next((entry for entry in wanted if _may(principal, entry.permission)), NOWHERE)
 
 
 def shown(exists: Callable[[str], bool], principal: Principal | None) -> list[Entry]:

@@ -11,7 +11,7 @@ from services.billing.models import Address, Clinic, Outlay, Paper, Patient, Pri
 
 FIRST = date(2026, 9, 1)
 EXTENSION = "Rechnergesteuerte Extensionsbehandlung der Lendenwirbelsäule"
-RECORDING = "Fortlaufende Aufzeichnung von Zugkraft und Gegenspannung"
+RECORDING = "Fortlaufende Aufzeichnung von Zug und Gegenspannung"
 
 CLINIC = Clinic(
     name="Rückenzentrum am Stadtpark",

@@ -19,7 +19,7 @@ def test_the_first_page_of_every_role_opens(empty_room, role):
     browser = Client(empty_room.app, {"accept": "text/html"})
     answer = browser.post("/sign-in", data={"name": "kim", "password": PASSWORD})
     leads = answer.headers["location"]
-    assert (answer.status_code, leads) == (303, "/sessions" if role == "billing" else "/")
+    assert (answer.status_code, leads) == (303, "/billing" if role == "billing" else "/")
     refused = empty_room.client("kim", accept="text/html").get("/nothing-here").text
     assert f'class="brand" href="{leads}"' in refused
     assert f'href="{leads}"' in refused.partition('class="empty-actions"')[2]

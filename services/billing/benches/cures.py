@@ -26,7 +26,7 @@ SIZES: Final = (
 FIRST: Final = date(2026, 9, 1)
 _SESSION: Final = (
     ("516", "1.8", "Rechnergesteuerte Extensionsbehandlung der Lendenwirbelsäule"),
-    ("652", "2.3", "Fortlaufende Aufzeichnung von Zugkraft und Gegenspannung"),
+    ("652", "2.3", "Fortlaufende Aufzeichnung von Zug und Gegenspannung"),
     ("538", "1.8", None),
 )
 _NAMES: Final = (

@@ -54,7 +54,7 @@ def _exhausted(first: int, last: int, wanted: int) -> Invalid:
         Invalid,
         {
             "de": f"Debitorenkonten {first} bis {last}: {wanted} weitere werden gebraucht, so viele sind "
-            "nicht frei. Bitte den Bereich bei den Praxisdaten erweitern.",
+            "nicht frei. Bitte den Nummernkreis bei den Praxisdaten erweitern.",
             "en": f"debtors' accounts {first} to {last}: {wanted} more are needed, so many are not free; "
             "please widen the range at the clinic's data",
         },
