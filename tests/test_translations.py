@@ -136,7 +136,7 @@ STATES = {  # what is empty or failed: the title, and what to do
     "att_nobody": "att_nobody_hint", "out_nothing": "out_nothing_hint", "board_empty": "board_empty_hint",
     "patient_nobody": "patient_nobody_hint", "patient_nobody_found": "patient_nobody_found_hint",
     "patient_duplicates_none": "patient_duplicates_none_hint", "cal_empty": "cal_empty_hint",
-    "exchange_no_folder": "exchange_no_folder_hint",
+    "exchange_no_folder": "exchange_no_folder_hint", "oi_none": "oi_none_hint",
     "design_nothing": "design_nothing_text", "lost_title": "lost_text", "gone_title": "gone_text",
 } | {key.removesuffix("_text"): key for key in CONSOLE if re.fullmatch(r"error_\w+_text", key)}  # fmt: skip
 LINES = (  # the same in one line
@@ -145,7 +145,7 @@ LINES = (  # the same in one line
     "users_nobody", "trail_nothing", "table_empty", "screens_no_links", "wall_site_unknown", "bad_id",
     "nothing_of_id", "bad_choice", "bad_day", "bad_order", "note_empty", "no_script", "broker_down",
     "console_down", "no_answer", "archive_none", "archive_away", "tension_unknown", "command_unreachable",
-    "tension_unknown_link",
+    "tension_unknown_link", "cost_none",
 )  # fmt: skip
 WAITING = ("loading", "history_loading")
 
