@@ -331,6 +331,12 @@ def test_the_board_says_who_comes_and_what_is_missing_before_they_may_lie_down(r
     waiting = rig.client("cleo").get("/attention")
     assert "Lund, Kari" in shown(waiting)
     assert "Booked without clearance" in shown(waiting)
+    desk = rig.client("rita").get("/attention")
+    assert "Booked without clearance" in shown(desk)
+    assert "To clear up at the desk" in desk.text
+    assert "/clearance?region=" in waiting.text
+    assert "/clearance?region=" not in desk.text, "the desk needs no findings"
+    assert 'href="/attention?site=north"' in rig.client("rita").get(path).text
     form = {"back": "board"}
     answer = rig.client().request("POST", f"/appointments/{one['appointment']}/confirm", data=form)
     assert answer.headers["location"].startswith("/board?site=north")

@@ -24,6 +24,7 @@ TABS: Final = (
     Tab("planning", "plan_tab_planning", "/planning", "cures.plan"),
     Tab("cures", "plan_tab_cures", "/cures", "appointments.see"),
     Tab("waiting", "plan_tab_waiting", "/waiting", "appointments.see"),
+    Tab("attention", "plan_tab_attention", "/attention", "appointments.write"),
     Tab("replanning", "plan_tab_replanning", "/replanning", "plan.replan"),
     Tab("resources", "plan_tab_resources", "/resources", "appointments.see"),
     Tab("feeds", "plan_tab_feeds", "/feeds", "appointments.see"),

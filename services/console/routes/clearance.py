@@ -37,14 +37,17 @@ def router(console: Console) -> APIRouter:
 
     @routes.get("/attention")
     async def attention(request: Request, who: Reader) -> Response:
-        """Whom a clinician has to look at today."""
+        """Whom a clinician has to look at today; to the desk, what it has to clear up, without findings."""
         rows = times.read(await console.screening.ask(who, "/attention"))
-        title = TEXTS["att_title"][language_of(request)]
+        sees_why = who.may("outcomes.see")
+        if not sees_why:
+            rows = [row for row in rows if row["ask_again"]]
+        title = TEXTS["att_title" if sees_why else "att_desk_title"][language_of(request)]
         booked, is_known = await _booked(console, who)
         names = await names_of(console, who, (str(row["patient"]) for row in booked))
         return console.page(
             request, "outcomes/attention.html", page="attention", title=title, rows=rows, booked=booked,
-            names=names, is_known=is_known,
+            names=names, is_known=is_known, sees_why=sees_why,
         )  # fmt: skip
 
     _add_giving(routes, console)
