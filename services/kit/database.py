@@ -1,18 +1,19 @@
 """SQLAlchemy engines by URL: SQLite on one machine, PostgreSQL for many, the same code above both."""
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from services.kit.errors import SpondylError
 
+Made = TypeVar("Made")
 BUSY_TIMEOUT_MS = 5000
 PATIENCE_S = 30.0  # for one statement of a PostgreSQL
 IMPATIENT_MS = 100
@@ -147,6 +148,19 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with engine.connect().execution_options(spondyl_begin="IMMEDIATE") as connection, connection.begin():
         yield connection
+
+
+def writing_again(engine: Engine, work: Callable[[Connection], Made]) -> Made:
+    """What ``work`` makes in a transaction; once more when another made the same at the same moment.
+
+    Then it finds what the other made, as a request that comes again does. Raises IntegrityError then.
+    """
+    try:
+        with writing(engine) as connection:
+            return work(connection)
+    except IntegrityError:
+        with writing(engine) as connection:
+            return work(connection)
 
 
 def is_crossed(error: DBAPIError) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from billing import bank
 from billing.test_payments import NORTH, billed, pay, put_in, reminded, standing
 
+from services.billing.charges.tables import CHARGES
 from services.billing.payments import statements
 from services.billing.payments.tables import ENTRIES, LETTERS, PAYMENTS
 
@@ -179,3 +180,30 @@ def test_invoices_are_found_by_their_state(rig, state):
     rig.now += timedelta(days=40 if state == "overdue" else 0)
     found = rig.ask("GET", "/invoices", params={**NORTH, "state": state})["invoices"]
     assert [row["id"] for row in found] == [(paid if state == "paid" else owed)["id"]]
+
+
+def test_what_two_desks_send_at_once_is_there_once_and_both_are_answered(either_rig):
+    """A double click on a new charge, one file given in twice: the second finds what the first made."""
+    rig = either_rig
+    rig.clinic()
+    line = {"date": "2026-11-20", "number": "1", "factor": "2.3", "illness": "lumbar"}
+    body = {"request": str(uuid4()), "patient": str(rig.patient()), "line": line, **NORTH}
+    file = bank.statement(*[bank.entry("3.00", f"Zweck {at}") for at in range(300)])
+    gate, made = threading.Barrier(6), []
+
+    def charge():
+        gate.wait()
+        made.append(rig.knock("POST", "/charges", json=body).status_code)
+
+    def give_in():
+        gate.wait()
+        made.append(put_in(rig, file)["statement"])
+
+    threads = [threading.Thread(target=work) for work in [charge, give_in] * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made.count(201) == 3
+    assert len(set(made)) == 2
+    assert (rig.count(ENTRIES), rig.count(CHARGES)) == (300, 1)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
+from sqlalchemy import Connection
 
 from broker.messages import Slug
 from services.billing.charges import cases, charging, store
@@ -13,7 +14,7 @@ from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
 from services.kit.business.sites import here, unknown
-from services.kit.database import reading, writing
+from services.kit.database import reading, writing, writing_again
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
 
@@ -64,8 +65,11 @@ def _charges(router: APIRouter, office: Office, now: Now) -> None:
     def charge_new(who: Writer, body: NewCharge) -> Row:
         """Charge what a hand enters; the same `request` again is the same charge."""
         here(who, "charges.write", body.site)
-        with writing(office.engine) as connection:
-            made = charging.by_hand(connection, body, who.name, now())
+
+        def work(connection: Connection) -> Charge:
+            return charging.by_hand(connection, body, who.name, now())
+
+        made = writing_again(office.engine, work)
         office.seen(who, "charge.added", str(made.patient), made.site, number=made.line.number)
         return shown(made)
 

@@ -23,7 +23,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.business.sites import here, unknown
-from services.kit.database import reading, writing
+from services.kit.database import reading, writing, writing_again
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
 
@@ -183,8 +183,11 @@ def _statements(router: APIRouter, office: Office, till: Till) -> None:
         """Take a camt.053 file in, whole or not at all; the same file again books nothing."""
         here(who, "payments.write", site)
         data = file.file.read()
-        with writing(office.engine) as connection:
-            taken = till.statement(connection, site, data, who.name)
+
+        def work(connection: Connection) -> Row:
+            return till.statement(connection, site, data, who.name)
+
+        taken = writing_again(office.engine, work)
         office.outbox.woken.set()
         office.seen(who, "statement.imported", taken["statement"], site, new=taken["new"])
         return taken
