@@ -137,6 +137,7 @@ STATES = {  # what is empty or failed: the title, and what to do
     "patient_nobody": "patient_nobody_hint", "patient_nobody_found": "patient_nobody_found_hint",
     "patient_duplicates_none": "patient_duplicates_none_hint", "cal_empty": "cal_empty_hint",
     "exchange_no_folder": "exchange_no_folder_hint", "oi_none": "oi_none_hint",
+    "cost_due_none": "cost_due_none_hint",
     "design_nothing": "design_nothing_text", "lost_title": "lost_text", "gone_title": "gone_text",
 } | {key.removesuffix("_text"): key for key in CONSOLE if re.fullmatch(r"error_\w+_text", key)}  # fmt: skip
 LINES = (  # the same in one line
