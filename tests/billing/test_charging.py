@@ -7,6 +7,7 @@ import pytest
 
 from services.billing.charges.completing import Completing
 from services.billing.charges.tables import CHARGES, SESSIONS, WAITING
+from services.kit.errors import SpondylError
 
 
 def numbers(rig, patient=None, site="north"):
@@ -70,6 +71,16 @@ def test_a_session_that_was_aborted_at_once_costs_nothing_and_says_why(rig):
     rig.session(patient, completed=False, traction_s=20.0, heat_s=0.0)
     assert numbers(rig, patient) == []
     assert rig.count(SESSIONS) == 1
+
+
+def test_a_session_that_is_told_with_another_end_is_not_charged_anew_in_silence(rig):
+    """Charged as aborted, told as completed: one of the two is wrong, and a person has to say which."""
+    patient = rig.patient()
+    first = rig.session(patient, completed=False, traction_s=20.0, heat_s=0.0)
+    event = rig.session_event(patient, session=first.session)
+    with pytest.raises(SpondylError, match="aborted and is told as completed"):
+        rig.session(patient, event=event)
+    assert numbers(rig, patient) == []
 
 
 def test_a_self_payer_is_asked_for_and_pays_by_the_lower_factor(rig):

@@ -21,6 +21,7 @@ from services.billing.goae.charges import SessionCharges, SessionFacts, of_sessi
 from services.billing.goae.lines import Line
 from services.billing.invoices import drafts
 from services.billing.models import Clinic
+from services.kit.errors import SpondylError
 from services.kit.moments import us_of, utc_now
 
 SESSIONS_BY: str = "session"
@@ -48,9 +49,14 @@ def known_at_last(connection: Connection, patient: UUID) -> None:
 
 
 def session(connection: Connection, site: str, summary: SessionSummary, *, completed: bool) -> list[Charge]:
-    """Charge a session by its facts; told again, under whatever event, it is charged no more."""
+    """Charge a session by its facts; told again, under whatever event, it is charged no more.
+
+    Raises SpondylError when it is told again with another end: somebody has to look at that.
+    """
     key = str(summary.session)
-    if connection.execute(select(SESSIONS.c.session).where(SESSIONS.c.session == key)).first() is not None:
+    known = connection.execute(select(SESSIONS.c.facts).where(SESSIONS.c.session == key)).scalar()
+    if known is not None:
+        _require_same_end(summary, known, completed=completed)
         return []
     at_us = us_of(summary.ended_at)
     case = cases.opened(connection, summary.patient, site, summary.region, at_us)
@@ -67,6 +73,16 @@ def session(connection: Connection, site: str, summary: SessionSummary, *, compl
         connection, case, charged.lines, origin="session", by=SESSIONS_BY, at_us=at_us,
         cure=summary.cure, session=summary.session,
     )  # fmt: skip
+
+
+def _require_same_end(summary: SessionSummary, known: dict[str, Any], *, completed: bool) -> None:
+    """Raises SpondylError: the message is kept with this reason, and /readyz counts it."""
+    if known["completed"] != completed:
+        ends = {True: "completed", False: "aborted"}
+        raise SpondylError(
+            f"session {summary.session} was charged as {ends[known['completed']]} "
+            f"and is told as {ends[completed]} now"
+        )
 
 
 def by_hand(connection: Connection, body: NewCharge, by: str, now: datetime) -> Charge:
