@@ -127,19 +127,17 @@ def _reminders(router: APIRouter, office: Office, till: Till) -> None:
     def remind(who: Writer, body: ToRemind) -> Row:
         """Write the next letter of each of these, all or none; one that is not due is refused by number."""
         here(who, "payments.write", body.site)
+        prepared = _prepared(office, till, body)
         made, new = {}, []
         with writing(office.engine) as connection:
             for invoice in sorted(body.invoices):  # in one order: two desks never wait for each other
                 held = invoices.locked(connection, invoice)
-                if held.site != body.site:
-                    raise booking.no_invoice(invoice)
-                on = till.today(held.paper.clinic.zone)
                 key = body.request and dunning.key_of(body.request, invoice)
-                if key is not None and dunning.is_written(connection, key):
+                if dunning.is_written(connection, key):
                     made[invoice] = key
                     continue
-                item = store.item(connection, held)
-                made[invoice] = dunning.write(connection, item, on, who.name, us_of(till.now()), key)
+                item, at_us = store.item(connection, held), us_of(till.now())
+                made[invoice] = dunning.write(connection, prepared[invoice], item, who.name, at_us, key)
                 till.tell(connection, "invoice.reminded", held)
                 new.append(held)
         office.outbox.woken.set()
@@ -260,6 +258,21 @@ def _revenue(router: APIRouter, office: Office) -> None:
             found = revenue.table(connection, mine, since, until, by)
         office.seen(who, "revenue.seen", None, site, by=by)
         return found
+
+
+def _prepared(office: Office, till: Till, body: ToRemind) -> dict[UUID, dunning.Prepared]:
+    """The letters that are not written yet, set before anything is locked. Raises NotFound, Conflict."""
+    with reading(office.engine) as connection:
+        found = {invoice: invoices.required(connection, invoice) for invoice in body.invoices}
+        for invoice, held in found.items():
+            if held.site != body.site:
+                raise booking.no_invoice(invoice)
+        keys = {invoice: body.request and dunning.key_of(body.request, invoice) for invoice in found}
+        new = [held for invoice, held in found.items() if not dunning.is_written(connection, keys[invoice])]
+        items = store.items(connection, new)
+    return {
+        item.invoice.id: dunning.prepare(item, till.today(item.invoice.paper.clinic.zone)) for item in items
+    }
 
 
 def _own_entry(connection: Connection, who: Principal, entry: UUID) -> str:

@@ -34,6 +34,17 @@ class Step:
     text: Text
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A letter before it is kept: of which state of the invoice, and its page."""
+
+    item: Item
+    step: Step
+    on: date
+    until: date
+    pdf: bytes
+
+
 @cache
 def steps() -> tuple[Step, ...]:
     """The three, in their order."""
@@ -55,18 +66,28 @@ def due(item: Item, on: date) -> Step | None:
     return following if on >= item.due_on + timedelta(days=following.after_days) else None
 
 
-def write(connection: Connection, item: Item, on: date, by: str, at_us: int, key: UUID | None = None) -> UUID:
-    """The next step's letter, kept to the byte, with ``key`` as its id. Raises Conflict if none is due."""
+def prepare(item: Item, on: date) -> Prepared:
+    """The letter of the next step, set outside any transaction. Raises Conflict when none is due."""
     step = due(item, on)
     if step is None:
         raise _not_due(item, on)
     until = on + timedelta(days=step.pays_in_days)
+    return Prepared(item, step, on, until, letters.pdf("reminder", _letter(item, step, on, until), "de"))
+
+
+def write(
+    connection: Connection, told: Prepared, now: Item, by: str, at_us: int, key: UUID | None = None
+) -> UUID:
+    """Keep a letter to the byte, with ``key`` as its id. Raises Conflict when the invoice changed."""
+    item = told.item
+    if (now.reminded, now.open, now.fees) != (item.reminded, item.open, item.fees):
+        raise _not_due(now, told.on)
     made = key or uuid4()
     connection.execute(
         insert(LETTERS).values(
-            id=str(made), site=item.invoice.site, invoice=str(item.invoice.id), step=step.step, sent_on=on,
-            due_on=until, fee_ct=cents(step.fee), open_ct=cents(item.open),
-            pdf=letters.pdf("reminder", _letter(item, step, on, until), "de"), by=by[:80], at_us=at_us,
+            id=str(made), site=item.invoice.site, invoice=str(item.invoice.id), step=told.step.step,
+            sent_on=told.on, due_on=told.until, fee_ct=cents(told.step.fee), open_ct=cents(item.open),
+            pdf=told.pdf, by=by[:80], at_us=at_us,
         )
     )  # fmt: skip
     return made
@@ -89,7 +110,7 @@ def key_of(request: UUID, invoice: UUID) -> UUID:
     return uuid5(NAMESPACE_OID, f"{request}/{invoice}")
 
 
-def is_written(connection: Connection, key: UUID) -> bool:
+def is_written(connection: Connection, key: UUID | None) -> bool:
     """Whether there is a letter of this id."""
     return connection.execute(select(LETTERS.c.id).where(LETTERS.c.id == str(key))).first() is not None
 
