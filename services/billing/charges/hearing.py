@@ -1,7 +1,7 @@
 """What billing does with what the others tell: files, cures, sessions. A row a type."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -29,6 +29,9 @@ class _Planned(Told):
 
 class _Ended(Told):
     cure: UUID
+    patient: UUID | None = None
+    region: Region | None = None
+    sessions: int = 0
     reason: str = ""
 
 
@@ -49,15 +52,20 @@ def _erased(connection: Connection, site: str, told: _Patient, _at: datetime) ->
 
 
 def _planned(connection: Connection, site: str, told: _Planned, at: datetime) -> None:
-    row = {
-        "patient": str(told.patient), "site": site, "region": told.region, "sessions": told.sessions,
-        "ended_us": None, "reason": None,
-    }  # fmt: skip
-    cases.put_cure(connection, told.cure, row)
+    cases.put_cure(connection, told.cure, _cure(site, told.patient, told.region, told.sessions))
     cases.opened(connection, told.patient, site, told.region, us_of(at))
 
 
-def _ended(connection: Connection, _site: str, told: _Ended, at: datetime) -> None:
+def _cure(site: str, patient: UUID, region: Region, sessions: int) -> dict[str, Any]:
+    return {
+        "patient": str(patient), "site": site, "region": region, "sessions": sessions, "ended_us": None,
+        "reason": None,
+    }  # fmt: skip
+
+
+def _ended(connection: Connection, site: str, told: _Ended, at: datetime) -> None:
+    if told.patient is not None and told.region is not None:  # its plan may come later
+        cases.put_cure(connection, told.cure, _cure(site, told.patient, told.region, told.sessions))
     cases.end_cure(connection, told.cure, told.reason, us_of(at))
 
 
