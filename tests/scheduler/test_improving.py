@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from business_process import PATIENT_S, Process
 from scheduler.booking_times import BERLIN, on
 from scheduler.scheduler_rig import NOW, SHIFT, SchedulerRig
-from scheduler.test_chaos import PATIENT_S, Process
 from servers import Mosquitto, eventually
 
 from services.kit.database import reading
@@ -142,7 +142,7 @@ def test_the_process_moves_by_itself_and_ends_at_once(tmp_path):
     rig.clinic(hours=every)
     cure = scattered(rig, earliest=str((rig.now + timedelta(days=21)).date()))
     with Mosquitto(tmp_path) as broker:
-        process = Process(tmp_path, broker, SPONDYL_IMPROVE_EVERY_H=str(1 / 3600)).start()
+        process = Process("scheduler", tmp_path, broker, SPONDYL_IMPROVE_EVERY_H=str(1 / 3600)).start()
         eventually(
             lambda: len({hour for _, hour in starts(rig.shown(cure))}) == 1, PATIENT_S, "one time of day"
         )
