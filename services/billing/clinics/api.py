@@ -33,8 +33,13 @@ class Factors(BaseModel):
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
     made = APIRouter(tags=["clinics"])
+    _letterhead(made, office, now)
+    _tariffs(made, office, now)
+    return made
 
-    @made.get("/clinics/{site}")
+
+def _letterhead(router: APIRouter, office: Office, now: Now) -> None:
+    @router.get("/clinics/{site}")
     def clinic(site: Slug, who: Reader) -> Row:
         """The newest version, what an invoice lacks, and the versions before."""
         here(who, "billing.see", site)
@@ -49,7 +54,7 @@ def router(office: Office, now: Now) -> APIRouter:
             ],
         }  # fmt: skip
 
-    @made.put("/clinics/{site}")
+    @router.put("/clinics/{site}")
     def clinic_put(site: Slug, body: Clinic, who: Writer) -> Row:
         """One more version; papers that were issued keep theirs. IBAN, BIC and zone are checked."""
         here(who, "billing.settings", site)
@@ -59,7 +64,9 @@ def router(office: Office, now: Now) -> APIRouter:
         office.seen(who, "clinic.changed", f"site {site}", site)
         return {"site": site, "clinic": told.model_dump(mode="json"), "missing": lacking(told, site)}
 
-    @made.get("/tariffs/{site}")
+
+def _tariffs(router: APIRouter, office: Office, now: Now) -> None:
+    @router.get("/tariffs/{site}")
     def tariffs_shown(site: Slug, who: Reader) -> Row:
         """Every tariff, and what the site set in place of its factors."""
         here(who, "billing.see", site)
@@ -73,7 +80,7 @@ def router(office: Office, now: Now) -> APIRouter:
             ],
         }
 
-    @made.put("/tariffs/{site}/{name}")
+    @router.put("/tariffs/{site}/{name}")
     def tariff_put(site: Slug, name: str, body: Factors, who: Writer) -> Row:
         """Set factors of a tariff: a lower factor by number, section or "*", never a percentage off."""
         here(who, "billing.settings", site)
@@ -82,8 +89,6 @@ def router(office: Office, now: Now) -> APIRouter:
             own = store.factors_of(connection, site)
         office.seen(who, "tariff.changed", f"site {site}", site, tariff=name)
         return {"site": site, "name": name, "factors": own.get(name, {})}
-
-    return made
 
 
 def lacking(clinic: Clinic | None, site: str) -> list[Row]:

@@ -46,6 +46,7 @@ def router(office: Office, people: People, now: Now) -> APIRouter:
     _changes(made, office, now)
     _issuing(made, office, counter)
     _invoices(made, office, now)
+    _files(made, office)
     return made
 
 
@@ -186,6 +187,8 @@ def _invoices(router: APIRouter, office: Office, now: Now) -> None:
         office.seen(who, "invoice.seen", str(held.patient), held.site, number=held.number)
         return shown(held)
 
+
+def _files(router: APIRouter, office: Office) -> None:
     @router.get("/invoices/{invoice}/pdf")
     def pdf(who: Reader, invoice: UUID, language: Literal["de", "en"] = "de") -> Response:
         """What was handed out, to the byte; in English a copy made now."""

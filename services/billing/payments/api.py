@@ -43,6 +43,7 @@ def router(office: Office, now: Now) -> APIRouter:
     _payments(made, office, till)
     _open_items(made, office, now)
     _reminders(made, office, till)
+    _letters(made, office)
     _statements(made, office, till)
     _entries(made, office, till)
     _revenue(made, office)
@@ -146,6 +147,8 @@ def _reminders(router: APIRouter, office: Office, till: Till) -> None:
         office.seen(who, "dunning.written", None, body.site, letters=len(made))
         return {"letters": [str(made[invoice]) for invoice in body.invoices]}
 
+
+def _letters(router: APIRouter, office: Office) -> None:
     @router.get("/letters")
     def letters(who: Reader, site: Slug) -> Row:
         """The newest letters of a site, with the invoice of each."""
