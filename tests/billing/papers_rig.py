@@ -4,30 +4,16 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from services.billing.benches.cures import CLINIC
 from services.billing.goae import catalogue
 from services.billing.goae.lines import Line
 from services.billing.goae.pricing import of_line
-from services.billing.models import Address, Clinic, Outlay, Paper, Patient, PricedLine, Recipient
+from services.billing.models import Address, Outlay, Paper, Patient, PricedLine, Recipient
 
 FIRST = date(2026, 9, 1)
 EXTENSION = "Rechnergesteuerte Extensionsbehandlung der Lendenwirbelsäule"
 RECORDING = "Fortlaufende Aufzeichnung von Zug und Gegenspannung"
 
-CLINIC = Clinic(
-    name="Rückenzentrum am Stadtpark",
-    doctor="Dr. med. Johanna Weiß",
-    speciality="Fachärztin für Orthopädie und Unfallchirurgie",
-    address=Address(street="Parkallee 12", postal_code="20144", city="Hamburg"),
-    phone="040 1234567",
-    email="praxis@ruecken.example",
-    website="www.ruecken.example",
-    account_holder="Dr. med. Johanna Weiß",
-    iban="DE89370400440532013000",
-    bic="COBADEFFXXX",
-    bank="Commerzbank Köln",
-    tax_number="42/123/45678",
-    identifier="260200013",
-)
 HOME = Address(street="Beispielweg 3", postal_code="22765", city="Hamburg")
 
 

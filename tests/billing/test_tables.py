@@ -3,10 +3,9 @@
 from datetime import date
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import DBAPIError
+from tables_made import differences, migrated
 
 from services.billing.charges import tables as charges
 from services.billing.clinics import tables as clinics
@@ -15,7 +14,7 @@ from services.billing.exchange import tables as exchange
 from services.billing.invoices import tables as invoices
 from services.billing.payments import tables as payments
 from services.billing.tables import METADATA, PACKAGE, TABLES
-from services.kit.database import migrate, open_database, reading, writing
+from services.kit.database import writing
 
 ROOMS = (charges, clinics, exchange, estimates, invoices, payments)
 
@@ -23,32 +22,14 @@ ROOMS = (charges, clinics, exchange, estimates, invoices, payments)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request, tmp_path):
     """A migrated database of each kind."""
-    if request.param == "sqlite":
-        made = open_database(f"sqlite:///{tmp_path}/billing.db")
-    else:
-        made = open_database(request.getfixturevalue("postgres").database())
-    migrate(made, PACKAGE)
+    made = migrated(request, tmp_path, PACKAGE)
     yield made
     made.dispose()
 
 
 def test_the_migrations_make_the_tables_of_the_rooms(engine):
     """A column that only one of the two knows would fail in a clinic and not here."""
-    business = {table.name for table in (TABLES.inbox, TABLES.outbox, TABLES.refused, TABLES.trail)}
-    wanted = set(METADATA.tables) - business
-    with reading(engine) as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_name": lambda name, kind, _: kind != "table" or name in wanted},
-        )
-        found = [step for step in compare_metadata(context, METADATA) if not business & set(names_in(step))]
-        assert found == []
-
-
-def names_in(step):
-    """The tables that a difference is about."""
-    table = getattr(step[1], "table", step[1])
-    return [getattr(table, "name", "")]
+    assert differences(engine, METADATA, TABLES) == []
 
 
 @pytest.mark.parametrize(

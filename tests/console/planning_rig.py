@@ -4,7 +4,9 @@ The scheduler's clock is the present one; what is planned begins on ``rig.monday
 so that no test depends on the day on which it runs.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from uuid import uuid4
 
 import httpx
@@ -15,6 +17,7 @@ from screening.screening_rig import ScreeningRig
 from services.console.offices import OfficeClient
 from services.kit.auth import tokens
 
+SEE_OTHER, FORBIDDEN, NOT_FOUND, TAKEN, REFUSED, AWAY = 303, 403, 404, 409, 422, 503
 WEEK = timedelta(days=7)
 PRESCRIPTION = {
     "region": "lumbar", "segment": "L4/5", "body_weight_kg": 78, "age_years": 60, "sex": "female",
@@ -103,3 +106,14 @@ class PlanningRig:
         self.room.close()
         self.scheduler.close()
         self.screening.engine.dispose()
+
+
+def shown(answer, status=200):
+    """The page's text, its marks away."""
+    assert answer.status_code == status, answer.text[:600]
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)))
+
+
+def request_in(page):
+    """What a form that is sent twice is known by."""
+    return re.search(r'name="request" value="([0-9a-f-]{36})"', page.text)[1]

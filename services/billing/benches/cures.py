@@ -11,18 +11,8 @@ from services.billing.goae.lines import Line
 from services.billing.goae.pricing import of_line
 from services.billing.models import Address, Clinic, Paper, Patient, PricedLine, Recipient
 
-SIZES: Final = (
-    1,
-    1,
-    1,
-    8,
-    1,
-    1,
-    1,
-    8,
-    1,
-    18,
-)  # sessions of one in ten: seven single ones, two months, a cure
+# Sessions of one in ten: seven single ones, two months, a cure.
+SIZES: Final = (*[1] * 3, 8, *[1] * 3, 8, 1, 18)
 FIRST: Final = date(2026, 9, 1)
 _SESSION: Final = (
     ("516", "1.8", "Rechnergesteuerte Extensionsbehandlung der Lendenwirbelsäule"),
@@ -37,7 +27,7 @@ _NAMES: Final = (
     "محمد الأحمد",
     "Zoë Łukasz",
 )
-_CLINIC: Final = Clinic(
+CLINIC: Final = Clinic(
     name="Rückenzentrum am Stadtpark",
     doctor="Dr. med. Johanna Weiß",
     speciality="Fachärztin für Orthopädie und Unfallchirurgie",
@@ -70,7 +60,7 @@ def paper(at: int, sessions: int) -> Paper:
         site="hamburg",
         issued_on=date(2026, 11, 22),
         due_on=date(2026, 12, 22),
-        clinic=_CLINIC,
+        clinic=CLINIC,
         recipient=Recipient(
             name=name,
             address=Address(street=f"Beispielweg {at % 90 + 1}", postal_code="22765", city="Hamburg"),
