@@ -21,16 +21,11 @@ from sqlalchemy import (
 
 from services.billing.charges.models import LONGEST_ILLNESS
 from services.billing.tables import METADATA
+from services.kit.business.files import Files
 from services.kit.columns import KEY, NAME, SLUG, UUID_TEXT
 
-PATIENTS: Final = Table(
-    "billing_patients",
-    METADATA,
-    Column("patient", UUID_TEXT, primary_key=True),
-    Column("site", SLUG, nullable=False),
-    Column("into", UUID_TEXT, index=True),  # merged into this one
-    Column("erased", Boolean, nullable=False),
-)
+FILES: Final = Files(METADATA, "billing_patients")
+PATIENTS: Final = FILES.table
 
 CURES: Final = Table(
     "billing_cures",

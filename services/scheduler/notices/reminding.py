@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.kit.business import mail as post
 from services.kit.business.identity import Unreachable, identity
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
@@ -106,12 +107,12 @@ class Reminding:
                 self._set(one, "skipped", why=reminder)
                 return False
             written = mail.message(reminder, self.settings.smtp_from, self.now())
-            mail.send(self.settings, written, lambda: self._set(one, "sending"))
-        except mail.Never as error:
+            post.send(self.settings, written, lambda: self._set(one, "sending"))
+        except post.Never as error:
             self._set(one, "failed", why=str(error))
-        except mail.Unknown as error:
+        except post.Unknown as error:
             self._set(one, "unknown", why=f"the line broke while it was sent: {error}")
-        except (mail.Later, OSError, ValueError) as error:
+        except (post.Later, OSError, ValueError) as error:
             self._later(one, str(error)[:200] or type(error).__name__)
         else:
             self._set(one, "sent")
