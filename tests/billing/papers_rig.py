@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from services.billing.benches.cures import CLINIC
-from services.billing.goae import catalogue
+from services.billing.goae import catalogue, rulebook
 from services.billing.goae.lines import Line
 from services.billing.goae.pricing import of_line
 from services.billing.models import Address, Outlay, Paper, Patient, PricedLine, Recipient
@@ -22,7 +22,8 @@ def priced(number: str, on: date, factor: str, *, reduction: str = "0.00", **mor
     line = Line.model_validate({"date": on, "number": number, "factor": factor, **more})
     told = of_line(catalogue.at(on), line)
     return PricedLine(
-        line=line, name=told.name, section=told.section, points=told.points, gross=told.amount,
+        line=line, name=told.name, section=told.section, points=told.points,
+        minimum_min=rulebook.minutes(catalogue.at(on), number), gross=told.amount,
         reduction=Decimal(reduction), amount=told.amount - Decimal(reduction),
     )  # fmt: skip
 

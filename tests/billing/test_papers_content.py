@@ -3,6 +3,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from billing.papers_rig import CLINIC, EXTENSION, FIRST, HOME, cancelled, cure, paper, priced, session
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from pypdf import PdfReader
 
+from services.billing.charges.models import Charge
 from services.billing.errors import Invalid
+from services.billing.invoices import checking
 from services.billing.models import Outlay, Recipient
 from services.billing.papers import arithmetic, content, einvoice, issuing, rendering, schematron, validating
 from services.billing.papers.wording import MINUS, factor, money
@@ -120,7 +123,7 @@ def test_all_that_section_12_asks_for_is_on_the_page():
     """An insurer refuses an invoice for any one of these (§ 12 Abs. 2 to 4 GOÄ)."""
     longer = priced(
         "3", FIRST, "3.5", reduction="4.59", justification="Sprachbarriere", duration_min=25, time="09:30"
-    ).model_copy(update={"minimum_min": 10})
+    )
     wished = priced("1", FIRST, "2.3", on_demand=True)
     bought = Outlay(date=FIRST, text="Lagerungskissen", amount=Decimal("39.90"), receipt="Nr. 4711")
     words = _words(rendering.pdf(paper((longer, wished, *session(FIRST)), outlays=(bought,))))
@@ -133,6 +136,15 @@ def test_all_that_section_12_asks_for_is_on_the_page():
         "Steuernummer 42/123/45678", "DE89 3704 0044 0532 0130 00", "Zahlbar bis",
     ):  # fmt: skip
         assert wanted in words, wanted
+
+
+@pytest.mark.parametrize(("number", "minutes"), [("3", 10), ("34", 20), ("1", None)])
+def test_a_charge_comes_with_the_minimum_duration_of_its_number(number, minutes):
+    """Where the official text names one, the invoice must (§ 12 Abs. 2 Nr. 2 GOÄ)."""
+    line = priced(number, FIRST, "2.3", duration_min=25).line
+    some = UUID(int=1)
+    charge = Charge(some, "hamburg", some, some, None, None, line, "hand", "ada", 0)
+    assert checking.priced(charge, "private").minimum_min == minutes
 
 
 def test_the_english_copy_says_that_the_german_one_counts_and_holds_no_data():

@@ -13,7 +13,7 @@ from services.billing.charges.models import Case, Charge
 from services.billing.clinics import store as clinics
 from services.billing.errors import Invalid, said
 from services.billing.goae import catalogue as catalogues
-from services.billing.goae import pricing, sheet
+from services.billing.goae import pricing, rulebook, sheet
 from services.billing.goae.findings import Finding
 from services.billing.goae.outlays import Outlay as GoaeOutlay
 from services.billing.goae.pricing import Kind
@@ -90,7 +90,8 @@ def priced(charge: Charge, kind: Kind) -> PricedLine:
     price = pricing.of_line(schedule, charge.line, kind)
     return PricedLine(
         line=charge.line.model_copy(update={"amount": price.amount}), name=item.name, section=item.section,
-        points=item.points, gross=price.amount, amount=price.amount,
+        points=item.points, minimum_min=rulebook.minutes(schedule, charge.line.number), gross=price.amount,
+        amount=price.amount,
     )  # fmt: skip
 
 
