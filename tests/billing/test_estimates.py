@@ -92,6 +92,53 @@ def test_an_interim_examination_is_counted_as_often_as_the_rules_allow():
     assert not [one for one in planned(sessions=6).positions if one.part == "control"]
 
 
+def charged(rig, patient, *numbers, **line):
+    """Lines by hand, today."""
+    for number in numbers:
+        told = {"date": "2026-11-23", "number": number, "factor": "2.3", "illness": "lumbar", **line}
+        body = {"request": str(uuid4()), "site": "north", "patient": str(patient), "line": told}
+        rig.ask("POST", "/charges", json=body, status=201)
+
+
+def test_what_was_charged_already_in_the_treatment_case_is_not_estimated_again(either_rig):
+    """1 and 5 stand beside sessions once a month (section B no. 2): whoever had them is not told of more."""
+    rig = either_rig
+    rig.clinic()
+    patient = rig.patient()
+    asked = f"/estimates/preview?site=north&region=lumbar&sessions=18&payer=private&patient={patient}"
+    assert "control" in [one["part"] for one in rig.ask("GET", f"{asked}&first_visit=none")["positions"]]
+    rig.session(patient, rig.cure(patient))
+    charged(rig, patient, "1", "5")
+    plan = rig.ask("GET", f"{asked}&first_visit=none")
+    assert "control" not in [one["part"] for one in plan["positions"]]
+    (left,) = plan["left_out"]
+    assert left["part"] == "control"
+    assert "23.11.2026" in left["text"]["de"]
+    assert "Abschnitt B" in left["paragraph"]
+    kept = made(rig, patient, first_visit="none")["content"]["plan"]
+    assert (kept["left_out"], kept["totals"]) == (plan["left_out"], plan["totals"])
+    assert rig.trail("estimate.previewed")
+
+
+def test_a_first_visit_that_was_charged_already_is_refused_with_its_day(rig):
+    """Number 3 wants a reason of its own the second time in a treatment case; what was taken back is free."""
+    rig.clinic()
+    patient = rig.patient()
+    charged(rig, patient, "3", duration_min=10)
+    rig.now += timedelta(days=3)
+    body = {"request": str(uuid4()), "site": "north", "patient": str(patient), "region": "lumbar",
+            "sessions": 6, "payer": "private"}  # fmt: skip
+    refused = rig.ask("POST", "/estimates", json=body, status=422)
+    assert refused["field"] == "first_visit"
+    assert "23.11.2026" in refused["detail_de"]
+    assert (
+        rig.ask("POST", "/estimates", json={**body, "first_visit": "none"}, status=201)["total"] == "424.08"
+    )
+    charge = rig.ask("GET", f"/charges?site=north&patient={patient}")["charges"][0]["id"]
+    rig.ask("POST", f"/charges/{charge}/reverse", json={"reason": "Irrtum"})
+    made(rig, patient, sessions=6)
+
+
 def test_an_estimate_is_kept_with_its_paper_and_told_with_random_ids_alone(either_rig):
     """The paper that was handed out is the one that is shown a year later."""
     rig = either_rig

@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
 from broker.messages import Slug
+from services.billing.charges import patients
 from services.billing.estimates import composing, due, menu, plain, reckoning, store
-from services.billing.estimates.making import Desk, Given, tariff_for
+from services.billing.estimates.making import Desk, Given, charged_before, tariff_for
 from services.billing.estimates.models import (
     MOST_SESSIONS,
     MOST_SIGNED,
@@ -22,7 +23,7 @@ from services.billing.estimates.models import (
     Withdrawn,
 )
 from services.billing.goae import tariffs
-from services.billing.goae.lines import Words
+from services.billing.goae.lines import Line, Words
 from services.billing.models import Language
 from services.billing.people import People
 from services.kit.auth.guard import allow
@@ -76,14 +77,20 @@ def _choices(router: APIRouter, office: Office, desk: Desk) -> None:
     def preview(
         who: Reader, site: Slug, region: Region, sessions: Annotated[int, Query(ge=1, le=MOST_SESSIONS)],
         payer: PayerName, tariff: Annotated[str | None, Query(max_length=80)] = None,
-        first_visit: Annotated[str, Query(max_length=80)] = "usual",
+        first_visit: Annotated[str, Query(max_length=80)] = "usual", patient: UUID | None = None,
     ) -> Row:  # fmt: skip
-        """What a cure would cost; nothing is kept."""
+        """What a cure would cost; nothing is kept. With ``patient`` what they were charged counts."""
         here(who, "billing.see", site)
+        before: list[Line] = []
         with reading(office.engine) as connection:
             on = desk.today(connection, site)
             chosen = tariff_for(connection, site, payer, tariff, on)
-        return reckoning.plan(region, sessions, payer, chosen, on, first_visit).model_dump(mode="json")
+            if patient is not None:
+                before = charged_before(connection, site, patients.current(connection, patient))
+        if patient is not None:
+            office.seen(who, "estimate.previewed", str(patient), site)
+        plan = reckoning.plan(region, sessions, payer, chosen, on, first_visit, before)
+        return plan.model_dump(mode="json")
 
     @router.get("/estimates/due")
     def waiting(who: Reader, site: Slug) -> Row:

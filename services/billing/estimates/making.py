@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
-from services.billing.charges import charging, patients
+from services.billing.charges import cases, charging, patients
+from services.billing.charges import store as charges
 from services.billing.charges.tables import CASES, PATIENTS
 from services.billing.clinics import store as clinics
 from services.billing.errors import NotFound, said
@@ -80,7 +81,8 @@ class Desk:
             tariff = tariff_for(connection, body.site, body.payer, body.tariff, on)
             if body.cure is not None:
                 _require_own_cure(connection, body.site, person.id, body.cure)
-        plan = reckoning.plan(body.region, body.sessions, body.payer, tariff, on, body.first_visit)
+            before = charged_before(connection, body.site, person.id)
+        plan = reckoning.plan(body.region, body.sessions, body.payer, tariff, on, body.first_visit, before)
         content = _content(clinic, person, on, plan=plan)
         return self._keep("estimate", body.request, body.site, person.id, content, by, body.cure)
 
@@ -181,6 +183,20 @@ def tariff_for(connection: Connection, site: str, payer: str, name: str | None, 
     who = menu.payer(payer)
     tariff = clinics.tariff_of(connection, site, name or who.tariff, on)
     return require_capped(payer, tariff)
+
+
+def charged_before(connection: Connection, site: str, patient: UUID) -> list[Line]:
+    """What was charged there and not taken back, on an invoice or not, each line with its illness.
+
+    Raises NotFound for somebody of another site.
+    """
+    _require_here(connection, site, patient)
+    illnesses = {case.id: case.illness for case in cases.listed(connection, site, patient)}
+    return [
+        one.line.model_copy(update={"illness": one.line.illness or illnesses.get(one.case)})
+        for one in charges.of_patient(connection, site, patient)
+        if one.reversed is None
+    ]
 
 
 def require_capped(payer: str, tariff: Tariff) -> Tariff:

@@ -70,6 +70,14 @@ class Condition(Frozen):
     times: int | None = None  # at most; None: nobody knows
 
 
+class LeftOut(Frozen):
+    """What could come, but was charged already: the words of the rule, with the days."""
+
+    part: Part
+    text: Both
+    paragraph: str
+
+
 class Totals(Frozen):
     """What it comes to."""
 
@@ -97,6 +105,7 @@ class Plan(Frozen):
     note: Both  # what is to be said of reimbursement
     positions: tuple[Position, ...]
     conditions: tuple[Condition, ...]
+    left_out: tuple[LeftOut, ...] = ()
     totals: Totals
 
 

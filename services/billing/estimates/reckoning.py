@@ -4,7 +4,8 @@ What stands on an estimate is what an invoice could charge: every line goes thro
 over the weeks of a cure, and what a rule would refuse is not counted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
@@ -12,11 +13,22 @@ from typing import Final
 from services.billing.errors import Invalid, said
 from services.billing.estimates import menu
 from services.billing.estimates.menu import Version, Visit
-from services.billing.estimates.models import Both, Condition, Part, PayerName, Plan, Position, Region, Totals
+from services.billing.estimates.models import (
+    Both,
+    Condition,
+    LeftOut,
+    Part,
+    PayerName,
+    Plan,
+    Position,
+    Region,
+    Totals,
+)
 from services.billing.goae import catalogue as catalogues
 from services.billing.goae import charges, pricing, rulebook, sheet
 from services.billing.goae.catalogue import Catalogue
 from services.billing.goae.charges import SessionFacts
+from services.billing.goae.findings import Finding
 from services.billing.goae.lines import Line
 from services.billing.goae.tariffs import Tariff
 from services.billing.models import PricedLine
@@ -38,25 +50,45 @@ SHORTENED: Final[Text] = {
 
 
 def plan(
-    region: Region, sessions: int, payer: PayerName, tariff: Tariff, on: date, first_visit: str = "usual"
-) -> Plan:
-    """A cure priced and checked. Raises Invalid for a visit there is not, or that the rules refuse."""
+    region: Region, sessions: int, payer: PayerName, tariff: Tariff, on: date, first_visit: str = "usual",
+    before: Sequence[Line] = (),
+) -> Plan:  # fmt: skip
+    """A cure priced and checked beside what was charged ``before``, each line with its illness.
+
+    Raises Invalid for a visit there is not, or that the rules refuse.
+    """
     version, who, schedule = menu.at(on), menu.payer(payer), catalogues.at(on)
-    visit = menu.visit(version, first_visit)
+    visit, rules = menu.visit(version, first_visit), _Rules(tariff, region, tuple(before))
     certain = [
         *_visit_positions(schedule, visit, tariff, on),
         *_session_positions(region, sessions, tariff, on, lamp=False),
     ]
     lamp = list(_lamp(region, sessions, tariff, on))
-    _require_allowed(schedule, version, tariff, [*certain, *lamp], visit)
-    more = [*lamp, *_additions(schedule, version, tariff, [*certain, *lamp], sessions, on)]
+    _require_allowed(rules, laid_out(schedule, version, [*certain, *lamp]), visit)
+    added, left_out = _additions(schedule, version, rules, [*certain, *lamp], sessions, on)
+    more = [*lamp, *added]
     return Plan(
         region=region, sessions=sessions, payer=payer, tariff=tariff.name, kind=tariff.kind,
         first_visit=visit.id, on=on, valid_until=on + timedelta(days=version.holds_days),
         visit=_both(visit.text), payer_text=_both(who.text), note=_both(who.note),
-        positions=(*certain, *more), totals=_totals(certain, more, sessions),
+        positions=(*certain, *more), totals=_totals(certain, more, sessions), left_out=tuple(left_out),
         conditions=tuple(_conditions(version, certain, more, region, tariff, on)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What an invoice's check says of lines, beside what was charged before."""
+
+    tariff: Tariff
+    region: Region
+    before: tuple[Line, ...]
+
+    def stops(self, lines: Sequence[Line], *, alone: bool = False) -> list[Finding]:
+        """What forbids these lines, or wants a reason; ``alone``: had nothing been charged before."""
+        own = [line.model_copy(update={"illness": self.region}) for line in lines]
+        paper = sheet.Sheet(tariff=self.tariff.kind, lines=tuple(own), history=() if alone else self.before)
+        return [one for one in sheet.check(paper).findings if one.verdict in STOPS]
 
 
 def _visit_positions(schedule: Catalogue, visit: Visit, tariff: Tariff, on: date) -> Iterator[Position]:
@@ -102,21 +134,32 @@ def _session(
 
 
 def _additions(
-    schedule: Catalogue, version: Version, tariff: Tariff, before: list[Position], sessions: int, on: date
-) -> Iterator[Position]:
-    """What can come, as often as the rules let it be charged beside everything else."""
+    schedule: Catalogue, version: Version, rules: _Rules, before: list[Position], sessions: int, on: date
+) -> tuple[list[Position], list[LeftOut]]:
+    """What can come, as often as the rules let it be charged beside everything else; what was charged."""
     laid = laid_out(schedule, version, before)
+    found: list[Position] = []
+    left_out: list[LeftOut] = []
     for addition in version.additions:
-        lines = [_service(schedule, number, tariff, on) for number in addition.items]
+        lines = [_service(schedule, number, rules.tariff, on) for number in addition.items]
         times: list[int] = []
+        charged: dict[str, Finding] = {}  # by its rule: the first that stops it says enough
         for behind in _when(addition.every_sessions, sessions):
             day = _day(version, on, behind)
-            more = [_dated(schedule, line.line, day) for line in lines]
-            if not _stops(tariff, [*laid, *more]):
-                laid += more
+            more = [*laid, *(_dated(schedule, line.line, day) for line in lines)]
+            stops = rules.stops(more)
+            if not stops:
+                laid = more
                 times.append(behind)
+            elif not rules.stops(more, alone=True):
+                charged = {one.rule: one for one in stops} | charged
+        left_out += [
+            LeftOut(part=_part(addition.id), text=_both(one.text), paragraph=one.paragraph)
+            for one in charged.values()
+        ]
         if times:
-            yield from (_position(_part(addition.id), line, tuple(times), certain=False) for line in lines)
+            found += [_position(_part(addition.id), line, tuple(times), certain=False) for line in lines]
+    return found, left_out
 
 
 def _when(every: int, sessions: int) -> range:
@@ -164,28 +207,22 @@ def _totals(certain: list[Position], more: list[Position], sessions: int) -> Tot
     )  # fmt: skip
 
 
-def _require_allowed(
-    schedule: Catalogue, version: Version, tariff: Tariff, positions: list[Position], visit: Visit
-) -> None:
+def _require_allowed(rules: _Rules, lines: list[Line], visit: Visit) -> None:
     """Raises Invalid with the words of the rule that an invoice of this cure would break."""
-    stops = _stops(tariff, laid_out(schedule, version, positions))
+    stops = rules.stops(lines)
     if stops:
         raise said(
             Invalid,
             {
-                "de": f"{visit.text['de']}: " + " ".join(f"{one['de']}" for one in stops),
-                "en": f"{visit.text['en']}: " + " ".join(f"{one['en']}" for one in stops),
+                "de": f"{visit.text['de']}: " + _sourced(stops, "de"),
+                "en": f"{visit.text['en']}: " + _sourced(stops, "en"),
             },
-        )
+            field="first_visit",
+        )  # fmt: skip
 
 
-def _stops(tariff: Tariff, lines: list[Line]) -> list[Text]:
-    found = sheet.check(sheet.Sheet(tariff=tariff.kind, lines=tuple(lines))).findings
-    return [
-        {"de": f"{one.text['de']} ({one.paragraph})", "en": f"{one.text['en']} ({one.paragraph})"}
-        for one in found
-        if one.verdict in STOPS
-    ]
+def _sourced(stops: Sequence[Finding], language: Language) -> str:
+    return " ".join(f"{one.text[language]} ({one.paragraph})" for one in stops)
 
 
 def laid_out(schedule: Catalogue, version: Version, positions: Iterable[Position]) -> list[Line]:
