@@ -191,7 +191,7 @@ _CLINIC_STREAMS = (
     _clinic(
         "site",
         "scheduler",
-        ("screening", "console"),
+        ("screening", "console", "homecare"),
         "What a site is: its time zone, by which its day and the times on its pages are told.",
         retain=True,
     ),

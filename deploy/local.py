@@ -23,7 +23,7 @@ MAX_SITES = 64
 MAX_INGEST_WORKERS = 16
 CONSOLE_PORT = 8080
 INTEGRATOR: Final = "integrator"
-BUSINESS: Final = ("screening", "scheduler", "billing")  # services with a database, an inbox and an outbox
+BUSINESS: Final = ("screening", "scheduler", "billing", "homecare")  # with database, inbox and outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,7 @@ def programs(plan: Plan, run: Run) -> list[Program]:
                 "SPONDYL_SCREENING_URL": run.screening,
                 "SPONDYL_SCHEDULER_URL": run.scheduler,
                 "SPONDYL_BILLING_URL": run.billing,
+                "SPONDYL_HOMECARE_URL": run.homecare,
                 "SPONDYL_PANELS": json.dumps(
                     {
                         f"{name}/{device}": run.panels[device]
@@ -197,7 +198,7 @@ def programs(plan: Plan, run: Run) -> list[Program]:
                     "SPONDYL_IDENTITY_TOKEN": str(identity_token_path(run.data)),
                 },
             )
-            for name in ("scheduler", "billing")
+            for name in ("scheduler", "billing", "homecare")
         ),
         *(_gateway(plan, run, name, site) for name, site in run.sites.items()),
         *([_therapist(plan, run)] if plan.therapist else []),

@@ -11,6 +11,7 @@ from services.console.models import ConsoleSettings
 from services.controller.panel.__main__ import PanelSettings
 from services.controller.settings import ControllerSettings
 from services.controller.therapist import TherapistSettings
+from services.homecare.settings import HomecareSettings
 from services.kit.auth.roles import PERMISSIONS, ROLES
 from services.kit.business.service import BusinessSettings
 from services.kit.settings import Settings, described
@@ -34,6 +35,7 @@ READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("screening", ScreeningSettings),
     ("scheduler", SchedulerSettings),
     ("billing", BillingSettings),
+    ("homecare", HomecareSettings),
 )
 
 

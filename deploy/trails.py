@@ -21,19 +21,21 @@ if TYPE_CHECKING:
     from services.kit.trail import Finding, Trail
 
 MOST_DIGITS: Final = 18  # every database counts so far
-Name = Literal["console", "telemetry", "screening", "scheduler", "billing"]
+Name = Literal["console", "telemetry", "screening", "scheduler", "billing", "homecare"]
 WHOSE: Final[dict[Name, str]] = {
     "console": "the audit trail",
     "telemetry": "the audit trail of direct reads from telemetry",
     "screening": "the audit trail of patients' files",
     "scheduler": "the audit trail of cures and appointments",
     "billing": "the audit trail of estimates, invoices and payments",
+    "homecare": "the audit trail of home programmes",
 }
 SERVICES: Final[tuple[Name, ...]] = (
     "telemetry",
     "screening",
     "scheduler",
     "billing",
+    "homecare",
 )  # looked at where they are
 WORDS: Final = {
     "changed": "row {seq} is not the one that was written: changed, put in, swapped, or of another key",

@@ -92,7 +92,7 @@ def _fill(data: Path) -> subprocess.Popen[bytes]:
 
 
 def _identity_token(data: Path) -> None:
-    """What scheduler and billing ask screening with; made anew at every start, and good for a year."""
+    """What other services ask screening with; made anew at every start, and good for a year."""
     key = tokens.ensure_keys(data).private
     who = Principal("scheduler", "scheduler", (Grant("identity"),))
     write_private(

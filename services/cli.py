@@ -15,6 +15,7 @@ COMMAND_ROOMS = (
     "services.screening.commands",
     "services.scheduler.commands",
     "services.billing.commands",
+    "services.homecare.commands",
     "broker.commands",
 )
 BENCH_ROOMS = (

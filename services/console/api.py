@@ -87,7 +87,7 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         finally:
             for task in tasks:
                 task.cancel()
-            for upstream in (console.archive, console.screening, console.scheduler, console.billing):
+            for upstream in (console.archive, console.screening, console.scheduler, console.billing, console.homecare):
                 await upstream.close()
 
     app = http.create_app(

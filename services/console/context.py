@@ -73,6 +73,7 @@ class Console:
     screening: OfficeClient = field(init=False)
     scheduler: OfficeClient = field(init=False)
     billing: OfficeClient = field(init=False)
+    homecare: OfficeClient = field(init=False)
     screens: Screens = field(init=False)
     handovers: Handovers = field(init=False)
     looks: Looks = field(init=False, default_factory=Looks)
@@ -94,6 +95,7 @@ class Console:
         self.screening = self._office("screening", self.settings.screening_url, tokens.SCREENING)
         self.scheduler = self._office("scheduler", self.settings.scheduler_url, tokens.SCHEDULER)
         self.billing = self._office("billing", self.settings.billing_url, tokens.BILLING)
+        self.homecare = self._office("homecare", self.settings.homecare_url, tokens.HOMECARE)
 
     def _office(self, name: str, address: str, audience: str) -> OfficeClient:
         """A business service, which writes down itself who saw and changed what."""

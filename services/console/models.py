@@ -35,6 +35,7 @@ class ConsoleSettings(Settings):
     screening_url: str = Field("", description="Address of screening's HTTP API; empty: no patients' files.")
     scheduler_url: str = Field("", description="Address of the scheduler's HTTP API; empty: no calendar.")
     billing_url: str = Field("", description="Address of billing's HTTP API; empty: no invoices.")
+    homecare_url: str = Field("", description="Address of homecare's HTTP API; empty: no home programmes.")
     attachment_most_bytes: int = Field(
         64_000_000, ge=100_000, le=1_000_000_000,
         description="Largest file of a finding (MRI, report), in bytes; the console takes as much.",

@@ -52,6 +52,7 @@ class Run(BaseModel):
     screening: str = ""
     scheduler: str = ""
     billing: str = ""
+    homecare: str = ""
     panels: dict[str, str]
     mqtt: str
     mqtt_user: str

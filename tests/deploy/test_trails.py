@@ -179,7 +179,7 @@ def test_where_nobody_has_read_directly_there_is_nothing_to_verify(kept, tmp_pat
     assert not (tmp_path / "telemetry").exists()
 
 
-@pytest.mark.parametrize("name", ["screening", "scheduler", "billing"])
+@pytest.mark.parametrize("name", ["screening", "scheduler", "billing", "homecare"])
 def test_the_trail_of_a_business_service_is_verified_with_the_others(kept, tmp_path, spondyl, name):
     """Who saw a patient's file, and who moved an appointment, must not be taken away unseen either."""
     tables = import_module(f"services.{name}.tables")

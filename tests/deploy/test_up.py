@@ -43,7 +43,7 @@ def slow():
 
 @pytest.fixture
 def announcer(slow, tmp_path):
-    """Waits for eleven services of that server."""
+    """Waits for twelve services of that server."""
     address = f"http://127.0.0.1:{slow.server_port}"
     sites = {
         name: {"gateway": f"gw-{name}", "panel": address, "devices": [f"bed-{name}"]}
@@ -56,6 +56,7 @@ def announcer(slow, tmp_path):
                 "started_at": "2026-01-01T00:00:00Z", "version": "1", "data": str(tmp_path),
                 "console": address, "telemetry": address, "ingest": [address, address], "panels": {},
                 "screening": address, "scheduler": address, "billing": address,
+                "homecare": address,
                 "mqtt": "mqtt://127.0.0.1:3", "mqtt_user": "integrator", "mqtt_password": "p",
                 "redis": "redis://127.0.0.1:4/0", "users": {}, "sites": sites,
             }

@@ -58,6 +58,10 @@ Permission = Literal[
     "payments.write",
     "revenue.see",
     "billing.settings",
+    "homecare.see",
+    "homecare.invite",
+    "homecare.supervise",
+    "homecare.set",
 ]
 PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
     "beds.see": {
@@ -170,6 +174,22 @@ PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
         "de": "Briefkopf, Bankverbindung, Steuerdaten und Tarife",
         "en": "letterhead, bank, tax data and tariffs",
     },
+    "homecare.see": {
+        "de": "Heimprogramme, was geübt und was als schmerzhaft gemeldet wurde",
+        "en": "home programmes, what was done and what hurt",
+    },
+    "homecare.invite": {
+        "de": "Links zu Heimprogrammen ausgeben und sperren",
+        "en": "handing out and revoking links to home programmes",
+    },
+    "homecare.supervise": {
+        "de": "erste Übungen unter Aufsicht unterschreiben",
+        "en": "signing the first supervised exercises",
+    },
+    "homecare.set": {
+        "de": "Heimprogramme festlegen, Schmerzmeldungen beantworten, Übungen freigeben",
+        "en": "setting home programmes, answering reports of pain, opening locked exercises",
+    },
 }  # fmt: skip
 
 
@@ -193,14 +213,25 @@ _DESK: Final[frozenset[Permission]] = frozenset(
         "appointments.see", "appointments.write", "cures.plan",
     }
 )  # fmt: skip
-_CARE: Final[frozenset[Permission]] = _DESK | {"adverse.report", "outcomes.see", "outcomes.write"}
+_HOME: Final[frozenset[Permission]] = frozenset({"homecare.see", "homecare.invite"})
+_CARE: Final[frozenset[Permission]] = (
+    _DESK | _HOME | {"adverse.report", "outcomes.see", "outcomes.write", "homecare.supervise"}
+)
 _DOCTOR: Final[frozenset[Permission]] = _CARE | {
     "patients.merge", "patients.export", "screening.decide", "documents.edit", "clearance.sign",
-    "exchange.use", "prescriptions.sign", "plan.replan",
+    "exchange.use", "prescriptions.sign", "plan.replan", "homecare.set",
 }  # fmt: skip
 _PAPERS: Final[frozenset[Permission]] = frozenset({"billing.see", "estimates.write"})
 _NOT_OF_AN_ADMINISTRATOR: Final[frozenset[Permission]] = frozenset(
-    {"beds.operate", "identity.see", "screening.decide", "clearance.sign", "prescriptions.sign"}
+    {
+        "beds.operate",
+        "identity.see",
+        "screening.decide",
+        "clearance.sign",
+        "prescriptions.sign",
+        "homecare.supervise",
+        "homecare.set",
+    }
 )
 
 ROLES: Final[dict[RoleName, Role]] = {
@@ -225,7 +256,7 @@ ROLES: Final[dict[RoleName, Role]] = {
             "de": "Akten, Termine, welche Liegen belegt sind",
             "en": "Files, appointments, which beds are taken",
         },
-        _WATCH | _DESK | _PAPERS | {"plan.replan", "exchange.use"},
+        _WATCH | _DESK | _PAPERS | _HOME | {"plan.replan", "exchange.use"},
     ),
     "billing": Role(
         {"de": "Abrechnung", "en": "Billing"},

@@ -28,6 +28,7 @@ TELEMETRY: Final = "spondyl-telemetry"  # audiences: whom a token is for
 SCREENING: Final = "spondyl-screening"
 SCHEDULER: Final = "spondyl-scheduler"
 BILLING: Final = "spondyl-billing"
+HOMECARE: Final = "spondyl-homecare"
 PANEL: Final = "spondyl-panel"
 CONSOLE: Final = "spondyl-console"
 VIA_CONSOLE: Final = "console"

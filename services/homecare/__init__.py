@@ -1,0 +1,1 @@
+"""Home programmes: what goes on after the cure."""

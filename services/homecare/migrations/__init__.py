@@ -1,0 +1,1 @@
+"""How homecare's tables came to be, a step a file."""

@@ -1,0 +1,27 @@
+"""What homecare is told by the environment, beyond what every business service is."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.kit.business.mail import MailSettings
+
+
+class HomecareSettings(MailSettings):
+    """Settings of homecare; what a clinic sets for its patients are records."""
+
+    screening_url: str = Field(
+        "", description="Address of screening's HTTP API; empty: no names on notes and no reminders."
+    )
+    identity_token: Path | None = Field(
+        None, description="File with the token of the role `identity` that screening is asked with."
+    )
+    home_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^\s]+$",
+        description="Address under which patients reach homecare's `/h/`, as their links say it; default "
+        "the one that the link was asked at.",
+    )
+    homecare_every_s: float = Field(
+        30.0, ge=0.1, le=3600, description="Seconds between two looks for reminders and ended programmes."
+    )
