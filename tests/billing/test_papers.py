@@ -8,7 +8,7 @@ import pytest
 import typer.main
 from billing.papers_rig import CLINIC, cancelled, cure, paper
 from lxml import etree
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 
 from services.billing.benches import bench_invoices
 from services.billing.errors import Invalid
@@ -142,6 +142,29 @@ def test_a_file_without_a_mark_does_not_hold(change, rule):
     told = validating.report(broken)
     assert not told.ok
     assert rule in {finding.rule for finding in told.findings if not finding.ok}
+
+
+def test_an_encrypted_file_does_not_hold():
+    """Even one that opens without a password is no archival one (ISO 19005-3, 6.1.3)."""
+    writer, out = PdfWriter(clone_from=io.BytesIO(issuing.document(paper()).pdf)), io.BytesIO()
+    writer.encrypt("", "owner", algorithm="AES-256")
+    writer.write(out)
+    told = validating.report(out.getvalue())
+    assert [finding.message for finding in told.findings if not finding.ok] == [
+        "is not encrypted: is encrypted"
+    ]
+
+
+@pytest.mark.parametrize(("number", "total"), [("2026", "1.00"), ("HH2026-0000", "70.68"), ("2026", "0.68")])
+def test_a_part_of_what_is_printed_is_not_what_is_printed(number, total):
+    """0,68 stands within 70,68 on the page, and is another invoice all the same."""
+    amount = Decimal(total)
+    line = paper().lines[0].model_copy(update={"gross": amount, "amount": amount})
+    other = einvoice.xml(paper((line,), number=number, total=amount))
+    values = content.invoice(paper(), language="de", is_copy=False)
+    told = validating.report(rendering.with_xml(values, paper().issued_on, other))
+    wrong = {"BT-1"} | ({"BT-115"} if total != "70.68" else set())
+    assert {finding.rule for finding in told.findings if not finding.ok} == wrong
 
 
 def test_another_invoice_s_data_behind_a_page_are_found():

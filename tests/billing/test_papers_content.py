@@ -184,7 +184,7 @@ def test_the_rules_speak_when_something_is_missing(removed, rule):
     if removed.endswith("ExemptionReason"):
         for element in root.findall(f".//{RAM}ExemptionReasonCode"):
             element.getparent().remove(element)
-    problems = schematron.against_schematron(etree.tostring(root))
+    problems = schematron.against_schematron(root)
     assert [problem for problem in problems if problem.fatal and rule in problem.message + problem.rule]
 
 
@@ -195,6 +195,27 @@ def test_validation_survives_what_is_no_invoice():
     assert validating.problems_of_xml(entity)
     assert not validating.report(b"").ok
     assert not validating.report(b"%PDF-1.7\n" + bytes(range(256)) * 40).ok
+
+
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16"])
+def test_data_in_any_encoding_are_checked(encoding):
+    """What comes from elsewhere says by itself in which letters it is written."""
+    data = etree.tostring(etree.fromstring(einvoice.xml(paper())), encoding=encoding, xml_declaration=True)
+    assert validating.problems_of_xml(data) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (("?>", '?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>'), "well-formed"),
+        (("20261122", "20261399"), "UNTDID 2379, 102"),
+        (("20261122", "2026-11-22"), "UNTDID 2379, 102"),
+    ],
+)
+def test_what_schema_and_rules_let_pass_is_found(change, rule):
+    """A document type can read files; the schema takes any text for a day."""
+    told = einvoice.xml(paper()).decode().replace(*change, 1).encode()
+    assert [problem.rule for problem in validating.problems_of_xml(told)] == [rule]
 
 
 @given(st.integers(0, 60_000), st.binary(min_size=1, max_size=40))

@@ -101,7 +101,7 @@ def _stepped(paper: Paper, steps: dict[str, float]) -> None:
     xml = timed("xml", lambda: einvoice.xml(paper))
     root = timed("parse", lambda: schematron.parsed(xml))
     timed("xsd", lambda: schematron.against_xsd(root))
-    timed("schematron", lambda: schematron.against_schematron(xml))
+    timed("schematron", lambda: schematron.against_schematron(root))
     timed("sums", lambda: arithmetic.problems(root))
     page = timed("page", lambda: rendering.page("invoice", values, paper.issued_on, xml=xml.decode()))
     timed("metadata", lambda: xmp.with_invoice_properties(page))

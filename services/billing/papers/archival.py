@@ -52,7 +52,7 @@ def opened(pdf: bytes) -> Opened:
     from pypdf import PdfReader
 
     if len(pdf) > LARGEST_PDF:
-        raise ValueError(f"is {len(pdf)} bytes; at most {LARGEST_PDF}")
+        raise ValueError(f"is more than {LARGEST_PDF} bytes")
     if not pdf.startswith(b"%PDF-"):
         raise ValueError("does not begin with %PDF-")
     try:
@@ -70,9 +70,9 @@ def marks(told: Opened) -> list[Mark]:
 
 
 def pages_of(told: Opened) -> list[str]:
-    """Each page's words without blanks: what is printed may be broken anywhere. Raises ValueError."""
+    """Each page's words. Raises ValueError."""
     try:
-        return ["".join(page.extract_text().split()) for page in told.reader.pages]
+        return [page.extract_text() for page in told.reader.pages]
     except Exception as error:  # noqa: BLE001  (the same)
         raise ValueError(f"cannot be read: {type(error).__name__}: {error}") from None
 
@@ -138,6 +138,10 @@ def _part(told: Opened) -> str | None:
 def _identity(told: Opened) -> str | None:
     found = told.reader.trailer.get("/ID")
     return None if found is not None and len(found) == 2 else "no file identifier"  # noqa: PLR2004  (the law's two)
+
+
+def _encryption(told: Opened) -> str | None:
+    return "is encrypted" if "/Encrypt" in told.reader.trailer else None
 
 
 def _intent(told: Opened) -> str | None:
@@ -228,6 +232,7 @@ def _extension(told: Opened) -> str | None:
 CHECKS: Final[tuple[tuple[str, str, str, Callable[[Opened], str | None]], ...]] = (
     (PDFA, "6.6.4", "metadata name part 3 and a conformance level", _part),
     (PDFA, "6.1.3", "the trailer has a file identifier", _identity),
+    (PDFA, "6.1.3", "is not encrypted", _encryption),
     (PDFA, "6.2.3", "an output intent with an ICC profile", _intent),
     (PDFA, "6.2.11.4", "every font is embedded", _fonts),
     (PDFA, "6.5", "no scripts and no actions that reach out", _actions),

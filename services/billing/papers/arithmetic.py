@@ -1,5 +1,6 @@
-"""Sums of an embedded invoice, worked out anew: what EN 16931 leaves to the eye is checked here as well."""
+"""Sums and days of an embedded invoice: what schema and rules of EN 16931 leave to the eye."""
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final
 
@@ -13,6 +14,7 @@ _NAMESPACES: Final = {
     "ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",
     "udt": "urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100",
 }
+_DAY: Final = "{*}DateTimeString"
 _LINES: Final = ".//ram:IncludedSupplyChainTradeLineItem"
 _SETTLED: Final = "ram:SpecifiedLineTradeSettlement"
 _NET: Final = f"{_SETTLED}/ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount"
@@ -30,9 +32,25 @@ Node = etree._Element  # noqa: SLF001  (lxml publishes the type of an element un
 def problems(root: Node) -> list[Problem]:
     """Where a stated amount is not what its parts come to."""
     try:
-        return [*_of_lines(root), *_of_totals(root)]
+        return [*_of_days(root), *_of_lines(root), *_of_totals(root)]
     except InvalidOperation:
         return [Problem(STANDARD, "amount", "an amount is no number")]
+
+
+def _of_days(root: Node) -> list[Problem]:
+    """Format 102 is year, month and day: the schema takes any text for it."""
+    return [
+        Problem(STANDARD, "UNTDID 2379, 102", f"{(one.text or '')[:40]!r} is no day like 20261122")
+        for one in root.iter(_DAY)
+        if one.get("format") == "102" and not _is_day(one.text or "")
+    ]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return f"{date.fromisoformat(text):%Y%m%d}" == text
+    except ValueError:
+        return False
 
 
 def due(root: Node) -> Decimal:

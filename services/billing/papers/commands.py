@@ -21,11 +21,12 @@ def _verify(
     as_json: AsJson = False,
 ) -> None:
     """Marks of PDF/A-3, embedded XML, schema, schematron and sums; exit status 0 only when all hold."""
-    from services.billing.papers import validating
+    from services.billing.papers import archival, validating
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # a broken file's every fault is a finding here
     try:
-        told = validating.report(file.read_bytes())
+        with file.open("rb") as opened:
+            told = validating.report(opened.read(archival.LARGEST_PDF + 1))
     except OSError as error:
         raise SpondylError(f"{file}: {error.strerror}") from None
     if as_json:

@@ -47,7 +47,10 @@ def parsed(data: bytes) -> etree._Element:
     if len(data) > LARGEST_XML:
         raise etree.XMLSyntaxError(f"is {len(data)} bytes; at most {LARGEST_XML}", 0, 0, 0)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    return etree.fromstring(data, parser)
+    root = etree.fromstring(data, parser)
+    if root.getroottree().docinfo.doctype:
+        raise etree.XMLSyntaxError("declares a document type; an invoice has none", 0, 0, 0)
+    return root
 
 
 def against_xsd(root: etree._Element) -> list[Problem]:
@@ -58,14 +61,15 @@ def against_xsd(root: etree._Element) -> list[Problem]:
     return [Problem(XSD, entry.type_name, entry.message, f"line {entry.line}") for entry in schema.error_log]
 
 
-def against_schematron(data: bytes) -> list[Problem]:
+def against_schematron(root: etree._Element) -> list[Problem]:
     """What the rules of EN 16931 forbid, in their own words."""
-    return begun(data).result()
+    return begun(root).result()
 
 
-def begun(data: bytes) -> "Future[list[Problem]]":
+def begun(root: etree._Element) -> "Future[list[Problem]]":
     """The same while the caller does something else: Saxon needs no lock of Python's."""
-    return _thread().submit(lambda: _read(_run(data.decode("utf-8-sig"))))
+    text = etree.tostring(root, encoding="unicode")  # whatever encoding and document type it came with
+    return _thread().submit(lambda: _read(_run(text)))
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Whether an invoice holds: marks of the file, its XML against schema and rules, sums, what is printed."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,9 @@ __all__ = ["Finding", "Problem", "Report", "problems_of_xml", "report"]
 
 PAGE: Final = "Factur-X 1.0 / ZUGFeRD 2: page and XML are one invoice"
 _NUMBER: Final = "{*}ExchangedDocument/{*}ID"
+# What may stand neither before nor after it: 0,68 is no part of 70,68, nor is 2026 one of HH2026-00001.
+_PART_OF_SUM: Final = (r"(?<!\d)(?<!\d[.,])", r"(?![.,]?\d)")
+_PART_OF_NUMBER: Final = (r"(?<!\d)(?<!\d\.)(?<!\w[-/])", r"(?![-/]?\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def begun(xml: bytes) -> Callable[[], list[Problem]]:
     broken = against_xsd(root)
     if broken:
         return lambda: broken
-    rules = schematron.begun(xml)
+    rules = schematron.begun(root)
     return lambda: rules.result() + arithmetic.problems(root)
 
 
@@ -90,7 +94,7 @@ def report(pdf: bytes) -> Report:
     """Everything that can be said of an invoice as a file; never raises for what the file holds."""
     try:
         told = archival.opened(pdf)
-    except (ValueError, etree.XMLSyntaxError) as error:
+    except ValueError as error:
         return Report((Finding(archival.PDF, "readable", ok=False, message=str(error)),))
     found = [_of_mark(mark) for mark in archival.marks(told)]
     try:
@@ -106,7 +110,7 @@ def report(pdf: bytes) -> Report:
         return Report(tuple(found), pages=len(pages), xml=told.xml)
     root = parsed(told.xml)
     number, total = (root.findtext(_NUMBER) or "").strip(), _total(root)
-    found.extend(_printed("".join(pages), number, total))
+    found.extend(_printed("\n".join(pages), number, total))
     return Report(tuple(found), number, total, len(pages), told.xml)
 
 
@@ -137,12 +141,18 @@ def _total(root: etree._Element) -> Decimal | None:
 
 def _printed(pages: str, number: str, total: Decimal | None) -> Iterator[Finding]:
     """The page shows the same number and sum: nobody can be sent one and book another."""
-    words = pages.replace(MINUS, "-")
-    there = "".join(number.split()) in words
+    there = _stands(number, pages, _PART_OF_NUMBER)
     message = f"prints the invoice number {number}" if there else f"does not print the number {number}"
     yield Finding(PAGE, "BT-1", there, message)
     if total is not None:
         forms = {money(total, "de"), money(total, "en"), f"{total:.2f}", f"{total:.2f}".replace(".", ",")}
-        shown = any(form.replace(MINUS, "-") in words for form in forms)
+        shown = any(_stands(form.replace(MINUS, "-"), pages, _PART_OF_SUM) for form in forms)
         message = f"prints the sum {total}" if shown else f"does not print the sum {total}"
         yield Finding(PAGE, "BT-115", shown, message)
+
+
+def _stands(words: str, pages: str, part_of: tuple[str, str]) -> bool:
+    """Whether it is printed, broken anywhere, and not as a part of something longer."""
+    before, after = part_of
+    wanted = r"\s*".join(re.escape(sign) for sign in "".join(words.split()))
+    return bool(re.search(before + wanted + after, pages.replace(MINUS, "-")))
