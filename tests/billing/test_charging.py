@@ -1,12 +1,18 @@
 """Charges: a session once, by its own record; what a hand enters; who pays by which tariff."""
 
+import threading
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from billing.billing_rig import BillingRig
+from servers import eventually
 
+from services.billing.charges import cases, charging
 from services.billing.charges.completing import Completing
+from services.billing.charges.models import Terms
 from services.billing.charges.tables import CHARGES, SESSIONS, WAITING
+from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
 
 
@@ -158,3 +164,28 @@ def test_an_unknown_tariff_is_refused_whole(rig):
     refused = rig.ask("PUT", f"/cases/{case['id']}", json=body, status=422)
     assert "rabatt" in refused["detail_de"]
     assert case_of(rig, patient) == case
+
+
+def test_a_session_heard_while_a_tariff_is_agreed_on_is_charged_by_it(postgres, tmp_path):
+    """Whoever is second waits: read a moment too early, the old tariff would stand on the invoice."""
+    rig = BillingRig(tmp_path, postgres.database())
+    patient = rig.patient()
+    rig.cure(patient)
+    event, case = rig.session_event(patient), case_of(rig, patient)["id"]
+    bed = threading.Thread(target=lambda: rig.session(patient, event=event))
+    with writing(rig.engine) as connection:
+        held = cases.one(connection, UUID(case), lock=True)
+        bed.start()
+        terms = Terms(payer="self-payer", tariff="self")
+        charging.agree(connection, held, terms, "desk", rig.now)
+        assert eventually(lambda: waits(rig) or not bed.is_alive())
+    bed.join()
+    assert total(rig, patient) == Decimal("57.71")
+    rig.close()
+
+
+def waits(rig):
+    """Whether a transaction waits for another one's row."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with reading(rig.engine) as connection:
+        return connection.exec_driver_sql(query).scalar() > 0

@@ -198,3 +198,31 @@ def test_one_draft_issued_by_two_desks_with_one_request_is_one_invoice(either_ri
         thread.join()
     assert made == ["NORTH-2026-00001"] * 3
     assert rig.count(INVOICES) == 1
+
+
+def test_a_reason_that_was_typed_by_mistake_is_taken_away_and_the_rule_speaks_again(rig):
+    """§ 12 Abs. 3 GOÄ: above the threshold without a reason there is no invoice, whoever emptied the field."""
+    rig.clinic()
+    cured(rig, sessions=1)
+    draft = whole(rig)
+    line = {"factor": "2.3", "justification": "Erhöhter Zeitaufwand", "duration_min": 20, "body_part": "LWS"}
+    told = {"revision": 1, "lines": [{"charge": charge_of(draft, "538"), **line}]}
+    draft = rig.ask("PUT", f"/drafts/{draft['id']}", json=told)
+    assert "justification" not in {one["verdict"] for one in draft["findings"]}
+    out = {"justification": "  ", "duration_min": None, "body_part": None, "factor": None}
+    told = {"revision": draft["revision"], "lines": [{"charge": charge_of(draft, "538"), **out}]}
+    draft = rig.ask("PUT", f"/drafts/{draft['id']}", json=told)
+    assert "justification" in {one["verdict"] for one in draft["findings"]}
+    (kept,) = [one["line"] for one in draft["lines"] if one["line"]["number"] == "538"]
+    emptied = [kept[name] for name in ("justification", "duration_min", "body_part")]
+    assert ([kept["factor"], *emptied]) == ["2.3", None, None, None]
+
+
+def test_a_draft_that_comes_by_itself_is_in_the_trail_with_its_reason(rig):
+    """Who made an invoice's draft is asked years later, of a program as of a person."""
+    rig.clinic()
+    patient = cured(rig, sessions=1)
+    turn(rig)
+    (row,) = rig.trail("draft.made")
+    assert (row["account"], row["site"], row["record"]) == ("billing", "north", str(patient))
+    assert "cure.completed" in row["detail"]

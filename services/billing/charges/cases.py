@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from services.billing.charges import patients
 from services.billing.charges.models import USUAL, Case, Terms
@@ -13,14 +13,15 @@ from services.billing.models import Recipient
 
 
 def opened(connection: Connection, patient: UUID, site: str, illness: str, at_us: int) -> Case:
-    """The case of this illness, made where there is none; how it is paid is asked later."""
+    """The case of this illness, made where there is none; how it is paid is asked later.
+
+    Nobody else changes how it is paid until this transaction ends.
+    """
     person = patients.current(connection, patient)
     for file in patients.files(connection, person):
-        row = connection.execute(
-            select(CASES).where(CASES.c.patient == file, CASES.c.site == site, CASES.c.illness == illness)
-        )
-        if (found := row.mappings().first()) is not None:
-            return _case(found)
+        here = (CASES.c.patient == file) & (CASES.c.site == site) & (CASES.c.illness == illness)
+        if (found := _first(connection, here, lock=True)) is not None:
+            return found
     new = {
         "id": str(uuid4()), "patient": str(person), "site": site, "illness": illness, "diagnosis": None,
         "payer": None, "tariff": USUAL, "mode": "cure", "recipient": None, "opened_us": at_us,
@@ -31,14 +32,13 @@ def opened(connection: Connection, patient: UUID, site: str, illness: str, at_us
 
 
 def one(connection: Connection, case: UUID, *, lock: bool = False) -> Case:
-    """By its id. Raises NotFound."""
-    wanted = select(CASES).where(CASES.c.id == str(case))
-    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().first()
-    if row is None:
+    """By its id; with ``lock`` nobody else changes it until this transaction ends. Raises NotFound."""
+    found = _first(connection, CASES.c.id == str(case), lock=lock)
+    if found is None:
         raise said(
             NotFound, {"de": f"Behandlungsfall {case} gibt es nicht.", "en": f"there is no case {case}"}
         )
-    return _case(row)
+    return found
 
 
 def listed(connection: Connection, site: str, patient: UUID | None = None) -> list[Case]:
@@ -72,6 +72,13 @@ def end_cure(connection: Connection, cure: UUID, reason: str, at_us: int) -> Non
     """Remember that it is over."""
     running = update(CURES).where(CURES.c.cure == str(cure), CURES.c.ended_us.is_(None))
     connection.execute(running.values(ended_us=at_us, reason=reason))
+
+
+def _first(connection: Connection, where: ColumnElement[bool], *, lock: bool) -> Case | None:
+    """The one way to read a case that is then charged by: locked, it is as whoever held it left it."""
+    wanted = select(CASES).where(where)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().first()
+    return None if row is None else _case(row)
 
 
 def _case(row: Any) -> Case:

@@ -99,7 +99,7 @@ def by_hand(connection: Connection, body: NewCharge, by: str, now: datetime) -> 
         illness = body.line.illness or _usual_illness(connection, body)
         case = cases.opened(connection, body.patient, body.site, illness, us_of(now))
     else:
-        case = cases.one(connection, body.case)
+        case = cases.one(connection, body.case, lock=True)
     _require_same(connection, case, body)
     line = agreeing.under(connection, body.site, body.patient, body.line)
     made_now = store.add(

@@ -5,6 +5,7 @@ waits on one draft.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -19,11 +20,16 @@ from services.billing.charges.tables import BILLED, CASES, CHARGES, CURES, REVER
 from services.billing.invoices import drafts
 from services.billing.invoices.models import Draft, Why
 from services.billing.invoices.tables import DRAFTED, DRAFTS
+from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.moments import Now, us_of, utc_now
 
 BY: Final = "billing"
+ACTOR: Final = Principal(BY, BY, ())  # who it was, for the trail
+REASONS: Final[dict[Why, str]] = {
+    "session": "session.completed", "cure": "cure.completed", "month": "month.ended",
+}  # fmt: skip
 
 
 class Drafting:
@@ -41,24 +47,42 @@ class Drafting:
     def _draft(self, case: UUID) -> int:
         try:
             with writing(self._office.engine) as connection:
-                return draft_due(connection, cases.one(connection, case, lock=True), self._now)
+                held = cases.one(connection, case, lock=True)
+                drafted = draft_due(connection, held, self._now)
         except IntegrityError:
             return 0  # a hand put one of them on a draft just now
+        if drafted is not None:
+            self._office.seen(
+                ACTOR, drafted.action, str(held.patient), held.site, draft=str(drafted.draft),
+                lines=drafted.lines, reason=REASONS[held.mode],
+            )  # fmt: skip
+        return 0 if drafted is None else drafted.lines
 
 
-def draft_due(connection: Connection, case: Case, now: Now) -> int:
-    """Put this case's due charges on its draft, or on a new one; how many."""
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What a turn put on a draft."""
+
+    action: str  # of the trail
+    draft: UUID
+    lines: int
+
+
+def draft_due(connection: Connection, case: Case, now: Now) -> Drafted | None:
+    """Put this case's due charges on its draft, or on a new one; None where nothing is due."""
     today = now().astimezone(charging.zone_of(connection, case.site)).date()
     found = charges.open_of(connection, case.site, case=case.id)
     on_draft = drafts.drafted(connection, [charge.id for charge in found])
     held = _own_draft(connection, case.id)
     settled = on_draft | set(held.left_out if held else ())
     due = [charge for charge in _due(connection, case, found, today) if charge.id not in settled]
-    if due and held is None:
-        drafts.make(connection, case, due, case.mode, BY, us_of(now()))
-    elif due and held is not None:
-        drafts.grow(connection, held, due)
-    return len(due)
+    if not due:
+        return None
+    if held is None:
+        made = drafts.make(connection, case, due, case.mode, BY, us_of(now()))
+        return Drafted("draft.made", made.id, len(due))
+    drafts.grow(connection, held, due)
+    return Drafted("draft.changed", held.id, len(due))
 
 
 def _due(connection: Connection, case: Case, found: list[Charge], today: date) -> list[Charge]:

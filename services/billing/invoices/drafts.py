@@ -124,7 +124,7 @@ def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_
                     "en": f"charge {changed.charge} is not on this draft",
                 },
             )
-        told = changed.model_dump(exclude={"charge", "leave_out"}, exclude_none=True)
+        told = changed.told()
         if changed.factor is not None:
             told["agreed"] = agreeing.is_agreed(
                 connection, draft.site, draft.patient, charge.line, changed.factor

@@ -6,13 +6,17 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from broker.messages import Slug
 from services.billing.goae.lines import Factor, Words
 from services.billing.models import Kind, Outlay, Paper, Recipient
 
 Why = Literal["session", "cure", "month", "hand"]
+Emptied = Annotated[  # a text that may be taken away again: none, or nothing but blanks
+    Words | None,
+    BeforeValidator(lambda typed: None if isinstance(typed, str) and not typed.strip() else typed),
+]
 
 
 class Said(BaseModel):
@@ -27,16 +31,21 @@ class Said(BaseModel):
 
 
 class ChangedLine(BaseModel):
-    """What a person changes of a charge on a draft; what is not given stays."""
+    """What a person changes of a charge on a draft; what is not given stays, what is given as none goes."""
 
     model_config = ConfigDict(extra="forbid")
 
     charge: UUID
     factor: Factor | None = None
-    justification: Words | None = None
+    justification: Emptied = None
     duration_min: Annotated[int, Field(ge=1, le=1440)] | None = None
-    body_part: Words | None = None
+    body_part: Emptied = None
     leave_out: bool = False  # it stays open, for another invoice
+
+    def told(self) -> dict[str, Any]:
+        """The fields of the line that are given; a factor there always is."""
+        given = self.model_dump(include=self.model_fields_set - {"charge", "leave_out"})
+        return {name: value for name, value in given.items() if name != "factor" or value is not None}
 
 
 class DraftChange(Said):

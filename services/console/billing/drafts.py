@@ -130,12 +130,14 @@ def _line(row: Row, form: Form) -> Row | None:
     factor = number_of(form.get(f"factor-{key}", line["factor"]), f"factor-{key}")
     if factor != Decimal(line["factor"]):
         found["factor"] = str(factor)
-    reason = form.get(f"justification-{key}", "").strip()
-    if reason and reason != (line.get("justification") or ""):
-        found["justification"] = reason
-    minutes = form.get(f"duration-{key}", "").strip()
-    if minutes and minutes != str(line.get("duration_min") or ""):
-        found["duration_min"] = minutes_of(minutes, f"duration-{key}")
+    kept = line.get("justification") or ""
+    reason = form.get(f"justification-{key}", kept).strip()
+    if reason != kept:
+        found["justification"] = reason or None
+    kept = str(line.get("duration_min") or "")
+    minutes = form.get(f"duration-{key}", kept).strip()
+    if minutes != kept:
+        found["duration_min"] = minutes_of(minutes, f"duration-{key}") if minutes else None
     return {"charge": key, **found} if found else None
 
 
