@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+import segno
 from billing.papers_rig import CLINIC, EXTENSION, FIRST, HOME, cancelled, cure, paper, priced, session
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,17 @@ from services.billing.charges.models import Charge
 from services.billing.errors import Invalid
 from services.billing.invoices import checking
 from services.billing.models import Outlay, Recipient
-from services.billing.papers import arithmetic, content, einvoice, issuing, rendering, schematron, validating
+from services.billing.papers import (
+    arithmetic,
+    content,
+    einvoice,
+    girocode,
+    issuing,
+    rendering,
+    schematron,
+    validating,
+)
+from services.billing.papers.girocode import MOST
 from services.billing.papers.wording import MINUS, factor, money
 
 RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
@@ -259,8 +270,25 @@ def test_money_reads_as_the_language_writes_it(amount, german, english):
     assert factor(Decimal("2.3000"), "en") == "2.3"
 
 
+@pytest.mark.parametrize("holder", ["王" * 70, "Ä" * 70, "Praxis\nDE02120300000000202051\nEUR1", "Dr. Weiß"])
+@pytest.mark.parametrize("reference", ["HH-2026-00001", "X" * 140])
+def test_a_code_stays_within_its_331_bytes_and_its_lines(holder, reference, monkeypatch):
+    """EPC069-12: whatever the account is called, the app reads this account, this sum, this reference."""
+    told = []
+    make = segno.make_qr
+    monkeypatch.setattr(segno, "make_qr", lambda data, **more: told.append(data) or make(data, **more))
+    assert girocode.svg(holder, "DE89 3704 0044 0532 0130 00", "COBADEFFXXX", MOST, reference)
+    assert len(told[0]) <= 331
+    fields = told[0].decode().split("\n")
+    assert fields[:5] == ["BCD", "002", "1", "SCT", "COBADEFFXXX"]
+    assert fields[6:] == ["DE89370400440532013000", "EUR999999999.99", "", "", reference]
+    assert " ".join(holder.split()).startswith(fields[5])
+
+
 def test_no_code_for_what_a_banking_app_cannot_pay():
     """EPC069-12 ends at a thousand million and knows no negative sums."""
     assert content.payment(CLINIC, Decimal("-1.00"), FIRST, "X", "de")["code"] is None
+    assert content.payment(CLINIC, MOST + Decimal("0.01"), FIRST, "X", "de")["code"] is None
+    assert content.payment(CLINIC, Decimal("10.00"), FIRST, "X" * 141, "de")["code"] is None
     assert content.payment(CLINIC, Decimal("10.00"), FIRST, "X", "de")["code"].startswith("<svg")
     assert arithmetic.problems(etree.fromstring("<a/>"))[0].rule == "BG-22"
