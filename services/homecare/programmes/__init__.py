@@ -1,0 +1,1 @@
+"""Programmes: set by a clinician in versions, begun under supervision, paused, completed."""
