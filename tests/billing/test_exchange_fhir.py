@@ -224,6 +224,10 @@ def test_amounts_that_were_changed_on_the_way_are_named():
         (lambda told: told["entry"][1]["resource"].update(resourceType="Money-Bag"), "none of FHIR's"),
         (lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value=1.5), "quantity is 1.5"),
         (lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value=-1), "count"),
+        (
+            lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value="1e999999"),
+            "beyond 12 digits",
+        ),
     ],
 )
 def test_a_file_that_is_no_invoice_is_refused_with_the_place(change, says):

@@ -22,6 +22,7 @@ from services.kit.language import Text
 Object = Mapping[str, Any]
 KNOWN: Final = ("Invoice", "Bundle")
 LONGEST: Final = 500
+MOST_DIGITS: Final = 12  # before or behind the point
 OTHERS: Final[Mapping[str, str]] = {  # what stands for a number, by the kind of the position
     "GOZ": "GOZ", "BEMA": "BEMA", "EigenlaborleistungMaterial": "Labor", "Fremdlaborleistung": "Labor",
     "WegegeldReiseentschaedigung": "Wegegeld",
@@ -291,12 +292,16 @@ def amount_of(told: Any) -> Decimal | None:
 
 
 def decimal_of(told: Any) -> Decimal | None:
-    """A number; None for what is none."""
+    """A number; None for what is none. Raises Invalid for one that nobody could work with."""
     try:
         found = None if told is None or isinstance(told, bool) else Decimal(str(told))
     except InvalidOperation:
         return None
-    return found if found is not None and found.is_finite() else None
+    if found is None or not found.is_finite():
+        return None
+    if found and abs(found.adjusted()) > MOST_DIGITS:  # 1e999999 as a whole number fills the memory
+        raise _refused("value", f"{str(told)[:20]} is beyond {MOST_DIGITS} digits")
+    return found
 
 
 def _turned(amount: Decimal | None, sign: int) -> Decimal | None:
