@@ -17,6 +17,7 @@ from services.billing.goae import catalogue, pricing, search
 DAY = dt.date(2026, 11, 22)
 GOAE = catalogue.at(DAY)
 ROWS = json.loads((catalogue.DATA / "goae-1982.json").read_text(encoding="utf-8"))
+SIMPLE = re.compile("nur (einmal und nur )?mit dem einfachen Gebührensatz")
 POINT_VALUE = Fraction(582873, 100_000)  # cents, § 5 Abs. 1 Satz 3
 
 factors = st.decimals(min_value="0.0001", max_value="9", places=4)
@@ -37,6 +38,7 @@ def half_up(cents: Fraction) -> Decimal:
         ("7", None, "21.45"), ("34", None, "40.22"), ("70", None, "5.36"), ("75", None, "17.43"),
         ("800", None, "26.14"), ("3306", None, "19.84"), ("3508", None, "5.36"), ("651", None, "26.54"),
         ("437", None, "33.52"), ("442", None, "23.31"), ("0516", "1.8", "6.82"), (" 250A ", None, "4.20"),
+        ("3541.h", None, "32.17"),
     ],
 )  # fmt: skip
 def test_known_amounts_come_out_to_the_cent(number, factor, amount):
@@ -98,8 +100,15 @@ def test_the_frames_are_those_of_the_law_text():
         frame = GOAE.item(row["number"]).frame
         if frame.id != "single":
             assert (str(frame.threshold), str(frame.maximum)) == (row["threshold"], row["maximum"])
-        elif any("einfachen Gebührensatz" in note for note in row["notes"]):
-            assert frame.threshold == frame.maximum == 1
+
+
+def test_what_the_law_lets_be_charged_at_the_simple_rate_only_has_no_other():
+    """Its own notes and the general provisions C VI Nr. 1 and C VIII Nr. 2 name each; no other note does."""
+    simple = {number for number, item in GOAE.items.items() if item.frame.id == "single"}
+    named = {row["number"] for row in ROWS if any(SIMPLE.search(note) for note in row["notes"])}
+    general = {"401", "404", "405", "406", *(str(number) for number in range(440, 450) if number != 441)}
+    assert simple - general - {"95", "5852", "5853"} == named - {"355", "356", "357", "5308"}
+    assert {str(GOAE.item(number).frame.maximum) for number in simple} == {"1"}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,11 @@ def test_a_factor_is_judged_by_its_paragraph(number, factor, kind, agreed, verdi
     found = pricing.price(GOAE, GOAE.item(number), factor and Decimal(factor), kind, agreed=agreed)
     assert (found.verdict, found.paragraph) == (verdict, paragraph)
     assert found.text["de"] != found.text["en"]
+
+
+def test_a_sentence_on_the_standard_tariff_names_its_own_cap():
+    """Up to 2.3 would be wrong for somebody whose tariff ends at 1.7."""
+    assert "up to 1.7 " in pricing.price(GOAE, GOAE.item("652"), Decimal("1.5"), "standard").text["en"]
 
 
 def test_the_standard_tariff_ends_at_its_own_caps():
@@ -161,6 +175,7 @@ def test_a_count_that_is_none_is_refused(count):
     ("number", "says"),
     [
         ("A", "surcharge by letter"), ("K 2", "surcharge by letter"), ("K1", "surcharge by letter"),
+        ("k1", "surcharge by letter"),
         ("100", "certifying death"), ("109", "certifying death"), ("441", "laser"), ("5298", "digital"),
         ("4016", "grouped heading"), ("9999", "is not in the catalogue"), ("516x", "is not in the catalogue"),
         ("", "is not in the catalogue"), ("5" * 5000, "is not in the catalogue"),

@@ -18,6 +18,7 @@ from services.billing.goae import catalogue, pricing, sheet
 from services.kit.errors import SpondylError
 
 LINE = {"date": "2026-11-02", "number": "516", "factor": "1.8"}
+SESSION = [LINE, LINE | {"number": "652", "factor": "2.3"}, LINE | {"number": "538"}]
 OUTLAY = {"date": "2026-11-09", "kind": "material", "text": "Kissenbezug", "amount": "3.20"}
 
 
@@ -149,6 +150,10 @@ def checking_file(file):
     [
         ({}, "outlay", "fine"),
         ({"text": "Einmalhandschuhe, 2 Paar"}, "outlay-disposables", "forbidden"),
+        ({"text": "Einmal-Handschuhe"}, "outlay-disposables", "forbidden"),
+        ({"text": "Holzsta\u0308bchen"}, "outlay-small", "forbidden"),
+        ({"text": "Universal-Bettbezug"}, "outlay", "fine"),
+        ({"text": "Rechnungsporto", "kind": "shipping"}, "outlay-posting-invoice", "forbidden"),
         ({"text": "Materialpauschale"}, "outlay-flat", "forbidden"),
         ({"text": "Pauschale Material"}, "outlay-flat", "forbidden"),
         ({"text": "Desinfektionsmittel"}, "outlay-cleaning", "forbidden"),
@@ -174,13 +179,22 @@ def test_outlays_are_what_paragraph_10_lets_pass(change, rule, verdict):
         ({"treatment": "attending", "reduction": "1.02"}, "fine", "5.80"),
         ({"treatment": "attending", "reduction": "1.71"}, "forbidden", "5.80"),
         ({"reduction": "1.71"}, "forbidden", "6.82"),
+        ({"treatment": "inpatient", "reduction": "17.67", "lines": SESSION}, "fine", "53.01"),
+        ({"treatment": "inpatient", "reduction": "17.68", "lines": SESSION}, "fine", "53.00"),
+        ({"treatment": "inpatient", "reduction": "17.66", "lines": SESSION}, "forbidden", "53.01"),
     ],
 )
 def test_the_reduction_in_hospital_is_recalculated(told, verdict, total):
-    """§ 6a: 25 or 15 per cent, to be printed (§ 12 Abs. 2 Nr. 3)."""
+    """§ 6a: 25 or 15 per cent, to be printed (§ 12 Abs. 2 Nr. 3), of each fee or of their sum."""
     found = checked(**told)
     assert verdicts(found, "reduction") == [verdict]
     assert found.total == Decimal(total)
+
+
+def test_nothing_on_an_invoice_may_be_later_than_it():
+    """An outlay that is still to come is no more owed than a service."""
+    assert verdicts(checked(date="2026-11-09", outlays=[OUTLAY]), "date") == []
+    assert verdicts(checked(date="2026-11-08", outlays=[OUTLAY]), "date") == ["forbidden"]
 
 
 def test_the_standard_tariff_caps_every_line():

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.billing.goae import rulebook
 from services.billing.goae.ledger import Contact, Entries, Entry, Ledger, by_case, counted, months_after
 from services.billing.goae.pricing import Verdict
 from services.billing.goae.rulebook import Kind, Period, Rule
@@ -220,7 +221,7 @@ def _same_part(entries: Entries, others: Entries) -> Iterator[tuple[Verdict, Ent
 def _by_part(entries: Entries) -> dict[str, Entries]:
     found: dict[str, Entries] = defaultdict(list)
     for entry in entries:
-        found[(entry.line.body_part or "").casefold()].append(entry)
+        found[rulebook.part(entry.line.body_part or "")].append(entry)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from services.billing.goae.catalogue import Catalogue, Item
 from services.billing.goae.lines import Line
 from services.billing.goae.numbers import tidy
+from services.billing.goae.search import plain
 
 CASE_MONTHS: Final = 1  # Abschnitt B, Allgemeine Bestimmungen Nr. 1
 Case = tuple[str, dt.date]  # which illness, and its first contact
@@ -122,7 +123,7 @@ def _cases(entries: Entries) -> Iterator[tuple[Entry, Case]]:
     """A case is a month from the first contact for an illness; the next begins with the next contact."""
     illnesses: dict[str, Entries] = defaultdict(list)
     for entry in entries:
-        illnesses[entry.line.illness or ""].append(entry)
+        illnesses[plain(entry.line.illness or "")].append(entry)
     if "" in illnesses and len(illnesses) == 2:  # noqa: PLR2004  (who names one illness means it in every line)
         other = next(name for name in illnesses if name)
         illnesses = {other: illnesses[other] + illnesses[""]}

@@ -7,12 +7,15 @@ from typing import Final
 _PARTS: Final = re.compile(r"([0-9]+)(.*)")
 _RANGE: Final = re.compile(r"([0-9]+)-([0-9]+)")
 _LETTERED: Final = re.compile(r"[0-9]+[A-Z]")
+_LETTER_FIRST: Final = re.compile(r"[a-z][0-9]*|[0-9]+\.h[0-9]?")
 
 
 def tidy(number: str) -> str:
-    """The number as the fee schedule writes it: no blanks around or in it, no zeros before, 250A as 250a."""
+    """As the fee schedule writes it: no blanks, no zeros before, 250A as 250a, k 1 as K1."""
     kept = "".join(number.split()).lstrip("0")
-    return kept.lower() if _LETTERED.fullmatch(kept) else kept
+    if _LETTERED.fullmatch(kept):
+        return kept.lower()
+    return kept.upper() if _LETTER_FIRST.fullmatch(kept) else kept
 
 
 def order(number: str) -> tuple[int, str]:

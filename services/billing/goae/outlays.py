@@ -14,6 +14,7 @@ from services.billing.goae.figures import german
 from services.billing.goae.findings import Finding
 from services.billing.goae.lines import Amount, Day, Line, Words
 from services.billing.goae.pricing import Verdict
+from services.billing.goae.search import plain
 from services.kit.language import Text
 
 
@@ -37,10 +38,10 @@ def check(outlays: Sequence[Outlay], lines: Sequence[Line]) -> list[Finding]:
 
 def _of_one(outlay: Outlay, physical: set[Any]) -> Iterator[Finding]:
     told = _rules()
-    low = outlay.text.casefold()
+    low = _compared(outlay.text)
     spoke = False
     for row in told["never"]:
-        if any(word in low for word in row["words"]):
+        if any(_compared(word) in low for word in row["words"]):
             spoke = True
             yield _finding(outlay, "forbidden", row, {"de": row["de"], "en": row["en"]})
     if outlay.amount > Decimal(told["receipt"]["above_eur"]) and not outlay.receipt:
@@ -52,6 +53,11 @@ def _of_one(outlay: Outlay, physical: set[Any]) -> Iterator[Finding]:
     if not spoke:
         row = {"id": "outlay", "paragraph": told["paragraphs"][outlay.kind], "sentence": ""}
         yield _finding(outlay, "fine", row, {"de": "berechnungsfähig.", "en": "may be charged"})
+
+
+def _compared(text: str) -> str:
+    """Words as they are compared: „Einmal-Handschuhe“ and „Einmal Handschuhe“ as „Einmalhandschuhe“."""
+    return plain(text).replace("einmal ", "einmal")
 
 
 def _receipt() -> Text:

@@ -5,7 +5,7 @@ would give 4.19 for number 538 at 1.8 in place of 4.20.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final, Literal
@@ -166,7 +166,8 @@ def _judged(
 
 def _said(saying: str, frame: Frame, factor: Decimal, highest: Decimal) -> Text:
     """The sentence in both languages, with the comma of German."""
-    figures = {"factor": factor, "maximum": frame.maximum, "threshold": frame.threshold, "highest": highest}
+    threshold = min(frame.threshold, highest)  # the cap of § 5b lies below it
+    figures = {"factor": factor, "maximum": frame.maximum, "threshold": threshold, "highest": highest}
     texts = {"own": frame.paragraph, "by": frame.agreement_paragraph}
     words = _SAYINGS[saying]
     return {
@@ -231,9 +232,19 @@ class Reduction:
     paragraph: str = "§ 6a Abs. 1 GOÄ"
 
 
-def reduced(fees: Iterable[Decimal], treatment: Treatment) -> Reduction:
-    """The fees of an invoice less § 6a; outlays by § 10 are not among them (§ 6a Abs. 2)."""
+def reduced(fees: Sequence[Decimal], treatment: Treatment, printed: Decimal | None = None) -> Reduction:
+    """The fees of an invoice less § 6a; outlays by § 10 are not among them (§ 6a Abs. 2).
+
+    The law does not say whether each fee or their sum is reduced: what is printed may be rounded either way.
+    """
     whole = added(fees)
     share = REDUCTIONS[treatment]
-    taken_off = _EXACT.quantize(_EXACT.multiply(whole, share), CENT)
+    taken_off = _cents(whole, share)
+    by_line = added(_cents(fee, share) for fee in fees)
+    if printed == by_line:
+        taken_off = by_line
     return Reduction(share, whole, taken_off, _EXACT.subtract(whole, taken_off))
+
+
+def _cents(fee: Decimal, share: Decimal) -> Decimal:
+    return _EXACT.quantize(_EXACT.multiply(fee, share), CENT)

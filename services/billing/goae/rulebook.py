@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.billing.goae.catalogue import DATA, Catalogue
 from services.billing.goae.notes import spelt_out
 from services.billing.goae.numbers import expand, tidy
+from services.billing.goae.search import plain
 from services.kit.language import Text
 
 Kind = Literal[
@@ -115,13 +116,28 @@ def minutes(catalogue: Catalogue, number: str) -> int | None:
 @cache
 def written() -> tuple[Row, ...]:
     """The rows of data/rules.toml."""
-    told = tomllib.loads((DATA / "rules.toml").read_text(encoding="utf-8"))
-    rows = tuple(Row.model_validate(row) for row in told["rule"])
+    rows = tuple(Row.model_validate(row) for row in _told()["rule"])
     ids = [row.id for row in rows]
     twice = {one for one in ids if ids.count(one) > 1}
     if twice:
         raise ValueError(f"rules of the same id: {', '.join(sorted(twice))}")
     return rows
+
+
+def part(written: str) -> str:
+    """A part of the body by one name, however it is written; empty when no paper says."""
+    shown = plain(written)
+    return _parts().get(shown, shown)
+
+
+@cache
+def _parts() -> dict[str, str]:
+    return {plain(name): part for part, names in _told()["part"].items() for name in names}
+
+
+@cache
+def _told() -> dict[str, Any]:
+    return tomllib.loads((DATA / "rules.toml").read_text(encoding="utf-8"))
 
 
 def _resolved(row: Row, catalogue: Catalogue) -> Rule:

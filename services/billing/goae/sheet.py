@@ -84,7 +84,7 @@ class Checked:
 def check(sheet: Sheet) -> Checked:
     """Prices, rules, outlays and sums of an invoice. Raises Invalid for a day without a catalogue."""
     fees, unpriced = _fees(sheet)
-    reduction = pricing.reduced(fees, sheet.treatment)
+    reduction = pricing.reduced(fees, sheet.treatment, sheet.reduction)
     laid_out = pricing.added(outlay.amount for outlay in sheet.outlays)
     total = pricing.added((reduction.left, laid_out))
     findings = [
@@ -126,11 +126,14 @@ def _of_the_whole(
 
 def _too_late(sheet: Sheet, day: dt.date) -> Iterator[Finding]:
     late = tuple(index for index, line in enumerate(sheet.lines) if line.date > day)
-    when = [sheet.lines[index].date for index in late]
-    if late:
+    every = [*(line.date for line in sheet.lines), *(outlay.date for outlay in sheet.outlays)]
+    when = [one for one in every if one > day]
+    if when:
         text: Text = {
-            "de": f"Leistungen vom {days(when, 'de')} nach dem Tag der Rechnung, {days([day], 'de')}.",
-            "en": f"services of {days(when, 'en')} after the day of the invoice, {days([day], 'en')}",
+            "de": f"Leistungen oder Auslagen vom {days(when, 'de')} nach dem Tag der Rechnung, "
+            f"{days([day], 'de')}.",
+            "en": f"services or outlays of {days(when, 'en')} after the day of the invoice, "
+            f"{days([day], 'en')}",
         }
         yield Finding("date", "forbidden", "§ 12 Abs. 2 Nr. 1 GOÄ", "", text, (), late)
 
