@@ -259,6 +259,17 @@ def test_long_names_keep_clear_of_everything_else():
     assert "DE89 3704 0044 0532 0130 00" in words
 
 
+def test_a_word_longer_than_its_column_breaks_and_stays_whole():
+    """It was set over the sum beside it and off the sheet; broken, it is copied as it was typed."""
+    word = "Donaudampfschifffahrtsgesellschaftskapitän" * 4
+    (page,) = PdfReader(
+        io.BytesIO(rendering.pdf(paper((priced("3", FIRST, "2.3", analogue=word),), name=word)))
+    ).pages
+    lines = page.extract_text().splitlines()
+    assert max(map(len, lines)) < len(word)
+    assert "".join("".join(lines).split()).count(word) == 3  # the address, the patient, the service
+
+
 @pytest.mark.parametrize(
     ("amount", "german", "english"),
     [("1060.2", "1.060,20", "1,060.20"), ("-0.05", f"{MINUS}0,05", f"{MINUS}0.05"), ("0", "0,00", "0.00")],
