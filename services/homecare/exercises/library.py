@@ -15,7 +15,7 @@ from services.homecare.exercises.models import Condition, Equipment, Exercise, L
 from services.kit.language import Text
 
 HERE: Final = Path(__file__).parent
-FILES: Final = ("traction", "lumbar", "bridge")
+FILES: Final = ("traction", "lumbar", "bridge", "thoracic", "cervical")
 
 Row = TypeVar("Row", bound=BaseModel)
 
