@@ -143,10 +143,33 @@ def test_all_that_section_12_asks_for_is_on_the_page():
         "Dauer: 25 Minuten (mindestens 10 Minuten)", "09:30 Uhr", "Begründung: Sprachbarriere",
         "auf Verlangen", "Minderung nach § 6a GOÄ", "4,59", "3,5", "30,60", EXTENSION,
         "entsprechend Nr. 516 GOÄ: Extensionsbehandlung mit Schrägbett", "Beleg: Nr. 4711",
+        "Arznei-, Verbandmittel, Material (§ 10 Abs. 1 Satz 1 Nr. 1 GOÄ)",
         "Beleg oder sonstiger Nachweis liegt bei", "Umsatzsteuerfrei nach § 4 Nr. 14 Buchst. a UStG",
         "Steuernummer 42/123/45678", "DE89 3704 0044 0532 0130 00", "Zahlbar bis",
     ):  # fmt: skip
         assert wanted in words, wanted
+
+
+def test_page_and_data_name_the_same_outlays_in_the_same_order():
+    """§ 12 Abs. 2 Nr. 5 GOÄ asks for the kind; who compares page and data finds line beside line."""
+    bought = (
+        Outlay(date=FIRST + timedelta(days=1), text="Kissen", amount=Decimal("5.00"), receipt="A7"),
+        Outlay(date=FIRST, kind="shipping", text="Befunde", amount=Decimal("1.60")),
+    )
+    root = etree.fromstring(einvoice.xml(paper((), outlays=bought)))
+    products = [
+        (one.findtext(f"{RAM}Name"), one.findtext(f"{RAM}Description"))
+        for one in root.iter(f"{RAM}SpecifiedTradeProduct")
+    ]
+    assert products == [
+        ("Befunde", "Auslage: Versand, Porto (§ 10 Abs. 1 Satz 1 Nr. 2 GOÄ)"),
+        (
+            "Kissen",
+            "Auslage: Arznei-, Verbandmittel, Material (§ 10 Abs. 1 Satz 1 Nr. 1 GOÄ), Beleg: A7",
+        ),
+    ]
+    words = _words(rendering.pdf(paper((), outlays=bought)))
+    assert words.index("Befunde Versand, Porto") < words.index("Kissen Arznei-")
 
 
 @pytest.mark.parametrize(("number", "minutes"), [("3", 10), ("34", 20), ("1", None)])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.billing.models import Address, Clinic, Language, Outlay, Paper, Patient, PricedLine, Recipient
 from services.billing.papers import girocode
 from services.billing.papers.sums import ZERO, Sums, sums
-from services.billing.papers.wording import TAX, country, day, factor, money, phrases, short_day
+from services.billing.papers.wording import OUTLAYS, TAX, country, day, factor, money, phrases, short_day
 
 EN_DASH: Final = "\N{EN DASH}"
 RECEIPT_FROM: Final = Decimal("25.56")  # § 12 Abs. 2 Nr. 5 GOÄ: above it the receipt comes with the invoice
@@ -141,7 +141,7 @@ def _rows(paper: Paper, told: Sums, language: Language) -> list[dict[str, Any]]:
         if reduction:
             running -= reduction
             rows.append({**_reduction_row(reduction, language), "running": money(running, language)})
-    for outlay in sorted(paper.outlays, key=lambda one: one.date):
+    for outlay in outlays_in_order(paper.outlays):
         amount = told.of_outlay(outlay)
         running += amount
         rows.append({**_outlay_row(outlay, amount, language), "running": money(running, language)})
@@ -151,6 +151,11 @@ def _rows(paper: Paper, told: Sums, language: Language) -> list[dict[str, Any]]:
 def in_order(lines: Sequence[PricedLine]) -> list[PricedLine]:
     """By day, within a day as the paper has them."""
     return sorted(lines, key=lambda one: one.line.date)
+
+
+def outlays_in_order(outlays: Sequence[Outlay]) -> list[Outlay]:
+    """The same of what was bought."""
+    return sorted(outlays, key=lambda one: one.date)
 
 
 def _line_row(line: PricedLine, gross: Decimal, language: Language) -> dict[str, Any]:
@@ -172,7 +177,9 @@ def _reduction_row(reduction: Decimal, language: Language) -> dict[str, Any]:
 
 def _outlay_row(outlay: Outlay, amount: Decimal, language: Language) -> dict[str, Any]:
     say = phrases(language)
-    notes = [f"{say['receipt']}: {outlay.receipt}"] if outlay.receipt else []
+    notes = [OUTLAYS[outlay.kind][language]]
+    if outlay.receipt:
+        notes.append(f"{say['receipt']}: {outlay.receipt}")
     if outlay.amount > RECEIPT_FROM:
         notes.append(say["receipt_enclosed"])
     return {

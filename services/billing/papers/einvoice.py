@@ -11,10 +11,10 @@ from typing import Final
 from lxml import etree
 
 from services.billing.models import Address, Clinic, Outlay, Paper, PricedLine
-from services.billing.papers.content import in_order
+from services.billing.papers.content import in_order, outlays_in_order
 from services.billing.papers.script import checked
 from services.billing.papers.sums import Sums, sums
-from services.billing.papers.wording import TAX, day, factor
+from services.billing.papers.wording import OUTLAYS, TAX, day, factor
 
 NAMESPACES: Final = {
     "rsm": "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
@@ -103,7 +103,9 @@ def _lines(paper: Paper, told: Sums) -> list[Node]:
     """BG-25: the lines, then the outlays."""
     lines = [_line(at, line, told) for at, line in enumerate(in_order(paper.lines), 1)]
     first = len(lines) + 1
-    return lines + [_outlay(at, outlay, told) for at, outlay in enumerate(paper.outlays, first)]
+    return lines + [
+        _outlay(at, outlay, told) for at, outlay in enumerate(outlays_in_order(paper.outlays), first)
+    ]
 
 
 def _line(at: int, line: PricedLine, told: Sums) -> Node:
@@ -127,7 +129,8 @@ def _outlay(at: int, outlay: Outlay, told: Sums) -> Node:
         _text("ram:Name", outlay.text),
         _text(
             "ram:Description",
-            "Auslage nach § 10 GOÄ" + (f", Beleg: {outlay.receipt}" if outlay.receipt else ""),
+            f"Auslage: {OUTLAYS[outlay.kind]['de']}"
+            + (f", Beleg: {outlay.receipt}" if outlay.receipt else ""),
         ),
     )
     return _item(
@@ -196,6 +199,7 @@ def _product(line: PricedLine) -> Node:
         ("Dauer in Minuten", str(told.duration_min) if told.duration_min else None),
         ("Mindestdauer in Minuten", str(line.minimum_min) if line.minimum_min else None),
         ("Uhrzeit", f"{told.time:%H:%M}" if told.time else None),
+        ("Körperregion", told.body_part),
         ("auf Verlangen", "ja" if told.on_demand else None),
         ("Vereinbarung nach § 2 GOÄ", "ja" if told.agreed else None),
     ]

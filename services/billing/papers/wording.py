@@ -14,6 +14,24 @@ TAX: Final[Text] = {
     "de": "Umsatzsteuerfrei nach § 4 Nr. 14 Buchst. a UStG",
     "en": "Exempt from VAT under § 4 no. 14 a UStG",
 }
+OUTLAYS: Final[Table] = {  # the kinds of § 10 Abs. 1 Satz 1 GOÄ, which § 12 Abs. 2 Nr. 5 GOÄ wants named
+    "material": {
+        "de": "Arznei-, Verbandmittel, Material (§ 10 Abs. 1 Satz 1 Nr. 1 GOÄ)",
+        "en": "medicines, dressings, materials (§ 10(1) no. 1 GOÄ)",
+    },
+    "shipping": {
+        "de": "Versand, Porto (§ 10 Abs. 1 Satz 1 Nr. 2 GOÄ)",
+        "en": "shipping, postage (§ 10(1) no. 2 GOÄ)",
+    },
+    "radioactive": {
+        "de": "radioaktive Stoffe (§ 10 Abs. 1 Satz 1 Nr. 3 GOÄ)",
+        "en": "radioactive substances (§ 10(1) no. 3 GOÄ)",
+    },
+    "listed": {
+        "de": "nach dem Gebührenverzeichnis gesondert berechnungsfähig (§ 10 Abs. 1 Satz 1 Nr. 4 GOÄ)",
+        "en": "charged apart under the fee schedule (§ 10(1) no. 4 GOÄ)",
+    },
+}
 PHRASES: Final[Table] = {
     "invoice": {"de": "Rechnung", "en": "Invoice"},
     "cancellation": {"de": "Stornorechnung", "en": "Cancellation invoice"},
