@@ -60,6 +60,7 @@ from services.kit.auth import tokens
 from services.kit.auth.guard import public, signed_in
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY, preferences
+from services.kit.routes import Routes
 
 FORM_BYTES: Final = 100_000  # of a form around a file
 SCAN_BYTES: Final = 10_000_000  # of a declaration that was signed on paper
@@ -129,7 +130,7 @@ def _for_known(console: Console) -> APIRouter:
     async def clock(connection: HTTPConnection) -> None:
         formats.go_by(console.live.zones.shared(connection.state.principal))
 
-    rooms = APIRouter(dependencies=[signed_in(), Depends(clock)])
+    rooms = Routes(dependencies=[signed_in(), Depends(clock)])
     for room in ROOMS:
         rooms.include_router(room.router(console))
     return rooms
@@ -137,6 +138,6 @@ def _for_known(console: Console) -> APIRouter:
 
 def _choices(console: Console) -> APIRouter:
     """Language and theme are anybody's to choose; of whoever is signed in they are kept."""
-    choices = APIRouter(dependencies=[public(), Depends(sign_in.keep_choices(console))])
+    choices = Routes(dependencies=[public(), Depends(sign_in.keep_choices(console))])
     choices.include_router(preferences())
     return choices

@@ -29,6 +29,7 @@ from services.kit.health import Check, readiness
 from services.kit.invalid import wrong_in_german
 from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
+from services.kit.routes import Routes
 
 log = structlog.get_logger(__name__)
 
@@ -89,9 +90,12 @@ def create_app(
         larger=larger_requests,
     )
     _answer_errors(app)
-    app.include_router(_watch_router(checks, registry))
+    _watch_router(checks, registry).into(app.router)
     for router in routers:
-        app.include_router(router)
+        if isinstance(router, Routes):
+            router.into(app.router)
+        else:
+            app.include_router(router)
     require_rules(title, app.routes)
     return app
 
@@ -194,9 +198,9 @@ def _checked(title: str, lifespan: Lifespan) -> Lifespan:
     return start
 
 
-def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRouter:
+def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> Routes:
     """Probes and scrapers hold no token: what is here tells nothing of anybody."""
-    router = APIRouter(tags=["health"], dependencies=[public()])
+    router = Routes(tags=["health"], dependencies=[public()])
 
     @router.get("/livez", response_class=PlainTextResponse)
     async def livez() -> str:

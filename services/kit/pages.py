@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from services.kit import bidi, formats
 from services.kit.language import DEFAULT_LANGUAGE, LANGUAGES, Language, Table, Text
+from services.kit.routes import Routes
 
 __all__ = (
     "COOKIE_S", "LANGUAGES", "STRICT_POLICY", "THEMES", "Language", "Pages", "Table", "Text", "Theme",
@@ -122,7 +123,7 @@ class Pages:
 
 def preferences() -> APIRouter:
     """``/preferences?language=&theme=&next=``: keeps the choice in a cookie and goes back to the page."""
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
 
     @router.get("/preferences")
     def prefer(language: str = "", theme: str = "", next: str = "/") -> RedirectResponse:  # noqa: A002  (the query's name)

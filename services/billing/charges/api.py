@@ -17,6 +17,7 @@ from services.kit.business.sites import here, unknown
 from services.kit.database import reading, writing, writing_again
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -27,7 +28,7 @@ CASE: Final[Text] = {"de": "Behandlungsfall", "en": "case"}
 
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["charges"])
+    made = Routes(tags=["charges"])
     _charges(made, office, now)
     _cases(made, office, now)
     return made

@@ -25,6 +25,7 @@ from services.kit.business.service import Office
 from services.kit.business.sites import here
 from services.kit.database import reading
 from services.kit.moments import Now
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -53,7 +54,7 @@ class ToPick(ToCheck):
 
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["goae"])
+    made = Routes(tags=["goae"])
     _items(made, now)
     _checks(made, office, now)
     return made

@@ -16,6 +16,7 @@ from services.kit.business.service import Office
 from services.kit.business.sites import here
 from services.kit.database import reading, writing
 from services.kit.moments import Now, instant_of, us_of
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -32,7 +33,7 @@ class Factors(BaseModel):
 
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["clinics"])
+    made = Routes(tags=["clinics"])
     _letterhead(made, office, now)
     _tariffs(made, office, now)
     return made

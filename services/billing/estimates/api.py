@@ -33,6 +33,7 @@ from services.kit.business.service import Office
 from services.kit.business.sites import here, unknown
 from services.kit.database import reading
 from services.kit.moments import Now
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -43,7 +44,7 @@ PATHS: Final[dict[Kind, str]] = {"estimate": "/estimates", "agreement": "/agreem
 
 def router(office: Office, people: People, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["estimates"])
+    made = Routes(tags=["estimates"])
     desk = Desk(office, people, now)
     _choices(made, office, desk)
     _making(made, office, desk)

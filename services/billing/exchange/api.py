@@ -27,6 +27,7 @@ from services.kit.business.sites import here
 from services.kit.database import reading
 from services.kit.database import writing as writes
 from services.kit.moments import Now, us_of
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -42,7 +43,7 @@ TRIES: Final = 5  # somebody else exported in the same moment so often
 
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["exchange"])
+    made = Routes(tags=["exchange"])
     _patients_invoice(made, office)
     _books(made, office, now)
     _deliveries(made, office, now)

@@ -27,6 +27,7 @@ from services.kit.business.sites import here, unknown
 from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -40,7 +41,7 @@ INVOICE: Final[Text] = {"de": "Rechnung", "en": "invoice"}
 
 def router(office: Office, people: People, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["invoices"])
+    made = Routes(tags=["invoices"])
     counter = Counter(office, people, now)
     _drafts(made, office, now)
     _changes(made, office, now)

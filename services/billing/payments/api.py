@@ -26,6 +26,7 @@ from services.kit.business.sites import here, unknown
 from services.kit.database import reading, writing, writing_again
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
+from services.kit.routes import Routes
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -38,7 +39,7 @@ LETTER: Final[Text] = {"de": "Schreiben", "en": "letter"}
 
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["payments"])
+    made = Routes(tags=["payments"])
     till = Till(office, now)
     _payments(made, office, till)
     _open_items(made, office, now)

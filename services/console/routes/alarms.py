@@ -14,6 +14,7 @@ from services.console.views import View
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import Language, language_of
+from services.kit.routes import Routes
 
 Viewer = Annotated[Principal, allow("beds.see")]
 _SHORT: Final = 80
@@ -30,7 +31,7 @@ class Wanted(BaseModel):
 
 def router(console: Console) -> APIRouter:
     """``GET /alarms``, ``GET /api/alarms``, ``POST /api/alarms/acknowledge``."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.get("/alarms", include_in_schema=False)
     async def page(request: Request, who: Viewer) -> Response:

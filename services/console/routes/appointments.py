@@ -22,6 +22,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 Writer = Annotated[Principal, allow("appointments.write")]
@@ -34,7 +35,7 @@ DONE: Final = ("moved", "cancel", "missed", "confirm", "decided")
 
 def router(console: Console) -> APIRouter:
     """``/appointments/{appointment}`` and its changes."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_page(routes, console)
     _add_move(routes, console)
     _add_changes(routes, console)

@@ -18,6 +18,7 @@ from services.console.sessions.asking import refusal
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Desk = Annotated[Principal, allow("payments.write")]
 Field = Annotated[str, Query(max_length=100)]
@@ -31,7 +32,7 @@ Row = Mapping[str, Any]
 
 def router(console: Console) -> APIRouter:
     """``/billing/bank``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_page(routes, console)
     _add_decisions(routes, console)
     return routes

@@ -24,6 +24,7 @@ from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.errors import SpondylError
 from services.kit.pages import Language, language_of
+from services.kit.routes import Routes
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,7 @@ Write = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]  # puts an outcome
 
 def router(console: Console) -> APIRouter:
     """``GET /beds/{device}`` and ``/api/beds/{device}/...``."""
-    routes = APIRouter()
+    routes = Routes()
     _add_page(routes, console)
     _add_curve(routes, console)
     _add_services(routes, console)

@@ -14,6 +14,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 DECISIONS: Final = ("counts", "repeat", "end")
@@ -21,7 +22,7 @@ DECISIONS: Final = ("counts", "repeat", "end")
 
 def router(console: Console) -> APIRouter:
     """``/board``."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.get("/board", include_in_schema=False)
     async def shown(request: Request, who: Reader, site: str = "", day: str = "", done: str = "") -> Response:

@@ -18,6 +18,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 Mover = Annotated[Principal, allow("appointments.write")]
@@ -53,7 +54,7 @@ class Target(BaseModel):
 
 def router(console: Console) -> APIRouter:
     """``/calendar``, ``/api/appointments/{appointment}/check`` and ``.../move``."""
-    routes = APIRouter()
+    routes = Routes()
     _add_page(routes, console)
     _add_moves(routes, console)
     return routes

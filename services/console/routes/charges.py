@@ -24,6 +24,7 @@ from services.kit import formats
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("charges.write")]
@@ -36,7 +37,7 @@ NEW: Final = "new"
 
 def router(console: Console) -> APIRouter:
     """``/billing/charges`` and below."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_list(routes, console)
     _add_patient(routes, console)
     _add_changes(routes, console)

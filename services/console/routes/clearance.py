@@ -18,6 +18,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("patients.see")]
 Signer = Annotated[Principal, allow("clearance.sign")]
@@ -28,7 +29,7 @@ Problem = BadSearch | OfficeRefused
 
 def router(console: Console) -> APIRouter:
     """``/patients/{patient}/clearance`` and what is signed there; ``/attention``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/patients/{patient}/clearance")
     async def one(request: Request, who: Reader, patient: str, done: str = "") -> Response:

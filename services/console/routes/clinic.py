@@ -16,6 +16,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Keeper = Annotated[Principal, allow("billing.settings")]
@@ -30,7 +31,7 @@ MOST: Final = 500
 
 def router(console: Console) -> APIRouter:
     """``/billing/clinic`` and ``/billing/tariffs/{name}``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/billing/clinic")
     async def clinic(request: Request, who: Reader, site: str = "", done: str = "") -> Response:

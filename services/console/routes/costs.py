@@ -16,6 +16,7 @@ from services.kit import formats
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("estimates.write")]
@@ -26,7 +27,7 @@ NOT_FOUND: Final = 404
 
 def router(console: Console) -> APIRouter:
     """``/patients/{patient}/costs`` and the papers below."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _tab(routes, console)
     _papers(routes, console)
     _becoming(routes, console)

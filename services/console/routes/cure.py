@@ -23,6 +23,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 Planner = Annotated[Principal, allow("cures.plan")]
@@ -36,7 +37,7 @@ MOST: Final = 500
 
 def router(console: Console) -> APIRouter:
     """``/cures``, ``/cures/{cure}`` and its changes."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_list(routes, console)
     _add_one(routes, console)
     _add_changes(routes, console)

@@ -16,11 +16,12 @@ from services.console.sessions.words import script_words
 from services.console.texts import TEXTS
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 
 def router(console: Console) -> APIRouter:
     """``/sessions/compare`` and ``/cures/{cure}/sessions``; in front of ``/sessions/{id}``."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.get("/sessions/compare", include_in_schema=False)
     async def compare(request: Request, who: Reader) -> Response:

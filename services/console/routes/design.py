@@ -10,13 +10,14 @@ from services.console.context import Console
 from services.kit.auth.guard import signed_in
 from services.kit.http import STATIC_DIRECTORY
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 _SYMBOL: Final = re.compile(r'<symbol id="([a-z-]+)"')
 
 
 def router(console: Console) -> APIRouter:
     """``GET /design``: for whoever is signed in; it shows no data."""
-    routes = APIRouter(dependencies=[signed_in()])
+    routes = Routes(dependencies=[signed_in()])
     icons = _SYMBOL.findall((STATIC_DIRECTORY / "icons.svg").read_text(encoding="utf-8"))
 
     @routes.get("/design", include_in_schema=False)

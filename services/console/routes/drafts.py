@@ -19,6 +19,7 @@ from services.kit import formats
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("charges.write")]
@@ -31,7 +32,7 @@ NOT_FOUND: Final = 404
 
 def router(console: Console) -> APIRouter:
     """``/billing/drafts`` and below."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_list(routes, console)
     _add_one(routes, console)
     _add_lines(routes, console)

@@ -17,6 +17,7 @@ from services.console.sessions.asking import refusal
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("payments.write")]
@@ -26,7 +27,7 @@ MOST: Final = 200  # letters at once, as billing takes them
 
 def router(console: Console) -> APIRouter:
     """``/billing/dunning`` and the letters."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/billing/dunning")
     async def shown(

@@ -10,13 +10,14 @@ from services.console.context import Console
 from services.console.planning.names import names_of
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 
 
 def router(console: Console) -> APIRouter:
     """``/billing/estimates``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/billing/estimates")
     async def shown(

@@ -13,6 +13,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Desk = Annotated[Principal, allow("exchange.use")]
 Text = Annotated[str, Form()]
@@ -22,7 +23,7 @@ MOST_SHOWN: Final = 50
 
 def router(console: Console) -> APIRouter:
     """``/exchange``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/exchange")
     async def shown(request: Request, who: Desk, done: str = "") -> Response:

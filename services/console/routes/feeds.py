@@ -16,6 +16,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 Writer = Annotated[Principal, allow("appointments.write")]
@@ -24,7 +25,7 @@ Text = Annotated[str, Form()]
 
 def router(console: Console) -> APIRouter:
     """``/feeds``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/feeds")
     async def listed(

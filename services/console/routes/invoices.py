@@ -20,6 +20,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Issuer = Annotated[Principal, allow("invoices.issue")]
@@ -32,7 +33,7 @@ FILES: Final = {"xml": "/xml", "fhir": "/fhir"}
 
 def router(console: Console) -> APIRouter:
     """``/billing/invoices`` and below."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_list(routes, console)
     _add_one(routes, console)
     _add_papers(routes, console)

@@ -14,6 +14,7 @@ from services.console.errors import ProviderRefused, ProviderUnavailable
 from services.console.routes.sign_in import address_of, form, welcome
 from services.kit.auth.guard import public
 from services.kit.pages import language_of, own_path
+from services.kit.routes import Routes
 
 COOKIE: Final = "spondyl-oidc"
 PATH: Final = "/sign-in/oidc"
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 def router(console: Console) -> APIRouter:
     """``/sign-in/oidc`` and its callback; no route where no provider is configured."""
-    routes = APIRouter(include_in_schema=False, dependencies=[public()])
+    routes = Routes(include_in_schema=False, dependencies=[public()])
     if console.settings.oidc_issuer:
         _add(routes, console, Provider(console.settings, console.key))
     return routes

@@ -13,6 +13,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Field = Annotated[str, Query(max_length=100)]
@@ -25,7 +26,7 @@ COLUMNS: Final = (  # of the file: text's id, the row's name
 
 def router(console: Console) -> APIRouter:
     """``/billing/open-items`` and its file."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/billing/open-items")
     async def shown(

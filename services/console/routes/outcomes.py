@@ -15,6 +15,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("outcomes.see")]
 Writer = Annotated[Principal, allow("outcomes.write")]
@@ -26,7 +27,7 @@ DONE: Final = ("added", "reported", "suspended")
 
 def router(console: Console) -> APIRouter:
     """``/patients/{patient}/outcomes`` and its questionnaire, ``/adverse``; ``/outcomes``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_questionnaire(routes, console)
     _add_course(routes, console)
     _add_adverse(routes, console)

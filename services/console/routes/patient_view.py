@@ -27,6 +27,7 @@ from services.kit.errors import NotSignedIn
 from services.kit.language import Language
 from services.kit.moments import instant_of
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Lasts = Callable[[], Awaitable[bool]]  # whether a stream may go on
 FRAME_S: Final = 0.2
@@ -69,14 +70,14 @@ class OldScreen(BaseModel):
 
 def router(console: Console) -> APIRouter:
     """``/api/screens``: for whoever may stop the bed."""
-    routes = APIRouter()
+    routes = Routes()
     _add_links(routes, console)
     return routes
 
 
 def screen_router(console: Console) -> APIRouter:
     """``GET /beds/{device}/patient`` and its stream: also for a screen that nobody has signed in at."""
-    routes = APIRouter()
+    routes = Routes()
     _add_page(routes, console)
     _add_stream(routes, console)
     return routes

@@ -14,6 +14,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 PAGE_ROWS = 30
 Reader = Annotated[Principal, allow("patients.see")]
@@ -24,7 +25,7 @@ DONE = {"opened", "changed", "noted", "merged", "unmerged"}
 
 def router(console: Console) -> APIRouter:
     """``/patients`` and what is below it."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_list(routes, console)
     _add_new(routes, console)
     merging_pages.add_duplicates(routes, console)  # before the routes that take a patient's id

@@ -20,6 +20,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("payments.write")]
@@ -31,7 +32,7 @@ Form = Mapping[str, str]
 
 def router(console: Console) -> APIRouter:
     """``/billing/invoices/{invoice}/payments`` and what is done there."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/billing/invoices/{invoice}/payments")
     async def shown(request: Request, who: Reader, invoice: str, done: str = "") -> Response:

@@ -15,6 +15,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("billing.see")]
 MOST_LINES = 500
@@ -41,7 +42,7 @@ class Typed(Asked):
 
 def router(console: Console) -> APIRouter:
     """``/api/billing/pick`` and ``/api/billing/check``."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.post("/api/billing/pick")
     async def pick(request: Request, who: Reader, asked: Asked) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Planner = Annotated[Principal, allow("cures.plan")]
 CONFLICT: Final = 409
@@ -40,7 +41,7 @@ PRESCRIPTION: Final = (*PRESCRIBED, *OF_PERSON, *OPTIONAL)  # what the form show
 
 def router(console: Console) -> APIRouter:
     """``/planning``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/planning")
     async def form(

@@ -19,6 +19,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Planner = Annotated[Principal, allow("plan.replan")]
 Text = Annotated[str, Form()]
@@ -41,7 +42,7 @@ class Applied:
 
 def router(console: Console) -> APIRouter:
     """``/replanning``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/replanning")
     async def form(

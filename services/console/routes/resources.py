@@ -17,6 +17,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 Keeper = Annotated[Principal, allow("resources.manage")]
@@ -25,7 +26,7 @@ DONE: Final = ("site", "therapist", "device", "outage", "outage_ended")
 
 def router(console: Console) -> APIRouter:
     """``/resources`` and its changes."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_page(routes, console)
     _add_changes(routes, console)
     return routes

@@ -20,6 +20,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Owner = Annotated[Principal, allow("revenue.see")]
 Field = Annotated[str, Query(max_length=100)]
@@ -30,7 +31,7 @@ LONGEST_NAME: Final = 18
 
 def router(console: Console) -> APIRouter:
     """``/billing/revenue`` and its file."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/billing/revenue")
     async def shown(

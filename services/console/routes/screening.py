@@ -10,11 +10,12 @@ from services.console.screening import (
     document_pages,
     tablet_pages,
 )
+from services.kit.routes import Routes
 
 
 def router(console: Console) -> APIRouter:
     """``/patients/{patient}/questionnaire``, ``decision`` and ``consent``; ``/documents``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     tablet_pages.add(routes, console)  # (before the answers: `tablet` is no rule's id)
     asking_pages.add(routes, console)
     deciding_pages.add(routes, console)

@@ -20,6 +20,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 from services.kit.trail import TrailUnavailable
 from services.kit.words import PHASES
 
@@ -32,7 +33,7 @@ Field = Annotated[str, Query(max_length=200)]
 
 def router(console: Console) -> APIRouter:
     """``/sessions``, ``/sessions/{id}`` with its notes and exports, ``/api/sessions/{id}/curve``."""
-    routes = APIRouter()
+    routes = Routes()
     notes = Notes(console.store.engine)
     _add_list(routes, console)
     _add_one(routes, console, notes)

@@ -22,6 +22,7 @@ from services.kit import formats
 from services.kit.auth.guard import public, signed_in
 from services.kit.auth.principal import Principal
 from services.kit.pages import COOKIE_S, LANGUAGES, THEMES, Language, language_of, own_path
+from services.kit.routes import Routes
 
 Text = Annotated[str, Form()]
 CHOICES: Final = {"language": LANGUAGES, "theme": THEMES}
@@ -29,7 +30,7 @@ CHOICES: Final = {"language": LANGUAGES, "theme": THEMES}
 
 def router(console: Console) -> APIRouter:
     """``/sign-in``, ``/sign-out`` and ``/password``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     entry = Entry(console.store)
     _add_sign_in(routes, console, entry)
     _add_sign_out(routes, console)

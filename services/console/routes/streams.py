@@ -19,6 +19,7 @@ from services.console.views import View, wall_view
 from services.kit.auth.guard import signed_in, sites_for
 from services.kit.auth.principal import Principal
 from services.kit.pages import Language
+from services.kit.routes import Routes
 
 Known = Annotated[Principal, signed_in()]
 Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
@@ -33,7 +34,7 @@ REFUSED: Final = 1008  # a WebSocket's code: against the rules (RFC 6455, 7.4.1)
 
 def router(console: Console) -> APIRouter:
     """``GET /events`` and ``WS /live``."""
-    routes = APIRouter()
+    routes = Routes()
     fanout = console.fanout
 
     @routes.get("/events", response_class=StreamingResponse, openapi_extra={"parameters": OF_WALL})

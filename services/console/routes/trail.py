@@ -20,6 +20,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.moments import instant_of
 from services.kit.pages import Language, language_of
+from services.kit.routes import Routes
 from services.kit.trail import Entry, Finding
 from services.kit.trail_pages import Page, Wanted
 
@@ -47,7 +48,7 @@ Asked = Annotated[Wanted, Depends(wanted)]
 
 def router(console: Console) -> APIRouter:
     """``GET /trail``, ``GET /trail.csv`` and ``POST /trail/verify``."""
-    routes = APIRouter()
+    routes = Routes()
     _add_page(routes, console)
     _add_rest(routes, console)
     return routes

@@ -19,6 +19,7 @@ from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import SpondylError
 from services.kit.moments import instant_of, now_us
 from services.kit.pages import Language, language_of
+from services.kit.routes import Routes
 
 Manager = Annotated[Principal, allow("users.manage")]
 Text = Annotated[str, Form()]
@@ -32,7 +33,7 @@ Change = Callable[[], Any]
 
 def router(console: Console) -> APIRouter:
     """``/users`` and what is below it."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     _add_list(routes, console)
     _add_new(routes, console)
     _add_one(routes, console)

@@ -17,6 +17,7 @@ from services.console.texts import TEXTS
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 Reader = Annotated[Principal, allow("appointments.see")]
 Writer = Annotated[Principal, allow("appointments.write")]
@@ -26,7 +27,7 @@ DONE: Final = ("added", "removed", "taken")
 
 def router(console: Console) -> APIRouter:
     """``/waiting``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
 
     @routes.get("/waiting")
     async def listed(

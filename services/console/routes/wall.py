@@ -13,6 +13,7 @@ from services.console.texts import TEXTS
 from services.console.views import SHOWS, SIZES, View, wall_view
 from services.kit.auth.guard import sites_for
 from services.kit.pages import COOKIE_S, Language, language_of
+from services.kit.routes import Routes
 
 Sites = Annotated[frozenset[str] | None, sites_for("beds.see")]
 COOKIE: Final = "wall"  # the view that opens first
@@ -20,7 +21,7 @@ COOKIE: Final = "wall"  # the view that opens first
 
 def router(console: Console) -> APIRouter:
     """``GET /`` and ``GET /api/beds``."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.get("/", include_in_schema=False)
     async def wall(request: Request, sites: Sites) -> Response:

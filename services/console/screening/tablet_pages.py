@@ -22,6 +22,7 @@ from services.kit.auth.principal import Principal
 from services.kit.errors import NotPermitted, NotSignedIn, SignInFirst, SpondylError
 from services.kit.language import Language
 from services.kit.pages import language_of
+from services.kit.routes import Routes
 
 TABLET: Final = "/tablet"
 
@@ -103,7 +104,7 @@ def add(routes: APIRouter, console: Console) -> None:
 
 def tablet_router(console: Console) -> APIRouter:
     """``/tablet``: for the patient, at a browser that nobody is signed in at."""
-    routes = APIRouter(include_in_schema=False)
+    routes = Routes(include_in_schema=False)
     rule = Depends(TabletRule(handovers=console.handovers, cookie=console.tablet_cookie))
 
     @routes.get(TABLET)

@@ -12,6 +12,7 @@ from broker.messages import Region, Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.moments import instant_of
+from services.kit.routes import Routes
 from services.scheduler.booking import acting, care, changes, deciding, reckon, standing, store, waiting
 from services.scheduler.booking.acting import appointment_seen
 from services.scheduler.booking.desk import Desk
@@ -38,7 +39,7 @@ MOST_DAYS = 100  # of a calendar that is asked for at once
 
 def router(desk: Desk) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["appointments"])
+    made = Routes(tags=["appointments"])
     _days(made, desk)
     _one(made, desk)
     _moving(made, desk)

@@ -13,6 +13,7 @@ from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.moments import instant_of
+from services.kit.routes import Routes
 from services.scheduler.booking import care, changes, series, standing, store, waiting
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import CureAsked, Ended, PreviewAsked
@@ -49,7 +50,7 @@ class Automatic(Sent):
 
 def router(desk: Desk) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["cures"])
+    made = Routes(tags=["cures"])
     _planning(made, desk)
     _booking(made, desk)
     _reading(made, desk)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from broker.messages import Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
+from services.kit.routes import Routes
 from services.scheduler.booking import improving, replanning
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.models import Applied, Improved, ReplanAsked
@@ -20,7 +21,7 @@ Replanning = Annotated[Principal, allow("plan.replan")]
 
 def router(desk: Desk) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["replanning"])
+    made = Routes(tags=["replanning"])
     _proposing(made, desk)
     _one(made, desk)
     return made

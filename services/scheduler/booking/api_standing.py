@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from broker.messages import Region, Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
+from services.kit.routes import Routes
 from services.scheduler.booking import care, standing, store
 from services.scheduler.booking.desk import Desk
 from services.scheduler.booking.tables import APPOINTMENTS
@@ -23,7 +24,7 @@ Seeing = Annotated[Principal, allow("appointments.see")]
 
 def router(desk: Desk) -> APIRouter:
     """``/standing`` and ``/unready``."""
-    routes = APIRouter(tags=["standing"])
+    routes = Routes(tags=["standing"])
 
     @routes.get("/standing")
     def one(site: Slug, patient: UUID, region: Region, who: Planning) -> Row:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from broker.messages import Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
+from services.kit.routes import Routes
 from services.scheduler.booking import changes, waiting
 from services.scheduler.booking.acting import appointment_seen
 from services.scheduler.booking.desk import Desk
@@ -22,7 +23,7 @@ Writing = Annotated[Principal, allow("appointments.write")]
 
 def router(desk: Desk) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["waiting"])
+    made = Routes(tags=["waiting"])
     _list(made, desk)
     _entry(made, desk)
     return made

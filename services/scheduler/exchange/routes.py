@@ -11,6 +11,7 @@ from services.kit.auth.guard import allow, public, sites_for
 from services.kit.auth.principal import Principal, Sites
 from services.kit.fhir import FhirInvalid, FhirRoute, FhirUnsupported, answered, base_of, bundle
 from services.kit.language import Text
+from services.kit.routes import Routes
 from services.scheduler.booking.acting import appointment_seen
 from services.scheduler.booking.desk import Desk
 from services.scheduler.exchange import changing, store
@@ -46,7 +47,7 @@ _WHOLE: Final[Text] = {
 
 def router(desk: Desk) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/fhir", tags=["fhir"], route_class=FhirRoute)
+    routes = Routes(prefix="/fhir", tags=["fhir"], route_class=FhirRoute)
     _reading(routes, desk)
     _writing(routes, desk)
 

@@ -17,6 +17,7 @@ from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.looks import Looks
 from services.kit.moments import instant_of
+from services.kit.routes import Routes
 from services.scheduler.booking.tables import APPOINTMENTS
 from services.scheduler.clock import Now, us_of, utc_now
 from services.scheduler.errors import NotFound, said
@@ -59,7 +60,7 @@ class FeedAsked(BaseModel):
 
 def router(office: Office, now: Now = utc_now) -> APIRouter:
     """``/feeds``, ``/reminders``."""
-    routes = APIRouter(tags=["notices"])
+    routes = Routes(tags=["notices"])
     _kept(office, routes, now)
     _read(office, routes, now)
 

@@ -11,6 +11,7 @@ from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.kit.routes import Routes
 from services.scheduler.booking import fitting
 from services.scheduler.booking import store as booking
 from services.scheduler.booking.shown import shown
@@ -32,7 +33,7 @@ def here(who: Principal, permission: Permission, site: str) -> str:
 
 def router(office: Office, now: Now) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["resources"])
+    made = Routes(tags=["resources"])
     _sites(made, office, now)
     _beds(made, office, now)
     _people(made, office, now)

@@ -10,6 +10,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.kit.routes import Routes
 from services.screening.clearance import gates, giving, people, store
 from services.screening.clearance.attention import needing
 from services.screening.clearance.suspension import suspend
@@ -56,7 +57,7 @@ class ToSign(_Body):
 
 def router(office: Office) -> APIRouter:
     """``/patients/{patient}/clearances``, ``suspensions``, ``restore``, ``gates``; ``/attention``."""
-    routes = APIRouter(tags=["clearance"])
+    routes = Routes(tags=["clearance"])
     _add_reading(routes, office)
     _add_giving(routes, office)
     _add_suspending(routes, office)

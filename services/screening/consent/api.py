@@ -11,6 +11,7 @@ from services.kit.auth.principal import ALL_SITES, Principal
 from services.kit.business.service import Office
 from services.kit.database import reading
 from services.kit.language import Language
+from services.kit.routes import Routes
 from services.screening import zones
 from services.screening.consent import declaration, documents, signing, store, taking
 from services.screening.consent.documents import Document
@@ -82,7 +83,7 @@ class Draft(_Body):
 
 def router(office: Office) -> APIRouter:
     """``/patients/{patient}/consents`` and ``/documents``."""
-    routes = APIRouter(tags=["consent"])
+    routes = Routes(tags=["consent"])
     _add_consents(routes, office)
     _add_steps(routes, office)
     _add_papers(routes, office)

@@ -14,6 +14,7 @@ from services.kit.auth.principal import Principal, Sites
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.moments import instant_of
+from services.kit.routes import Routes
 from services.screening.errors import Conflict, NotFound
 from services.screening.exchange import store, taking
 from services.screening.exchange.gdt.fields import Version
@@ -45,7 +46,7 @@ class Numbered(BaseModel):
 
 def router(office: Office) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/exchange", tags=["exchange"])
+    routes = Routes(prefix="/exchange", tags=["exchange"])
     _add_lists(office, routes)
     _add_result(office, routes)
     _add_changes(office, routes)

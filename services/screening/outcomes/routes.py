@@ -10,6 +10,7 @@ from services.kit.auth.guard import allow, signed_in
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
+from services.kit.routes import Routes
 from services.screening.clearance import gates, people
 from services.screening.outcomes import adverse, entry, report, store
 from services.screening.outcomes.change import courses_of
@@ -24,7 +25,7 @@ Slug = Annotated[str, Query(max_length=40, pattern=r"^[a-z0-9-]*$")]
 
 def router(office: Office) -> APIRouter:
     """``/patients/{patient}/outcomes``, ``adverse``; ``/outcomes/report``; the tables behind them."""
-    routes = APIRouter(tags=["outcomes"])
+    routes = Routes(tags=["outcomes"])
     _add_outcomes(routes, office)
     _add_adverse(routes, office)
     _add_tables(routes)

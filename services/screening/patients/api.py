@@ -12,6 +12,7 @@ from services.kit.auth.principal import Principal, Sites
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
 from services.kit.database import reading
+from services.kit.routes import Routes
 from services.screening.patients import (
     duplicates,
     findings_api,
@@ -94,7 +95,7 @@ class Names(_Body):
 
 def router(office: Office) -> APIRouter:
     """``/patients`` and everything below it."""
-    routes = APIRouter(tags=["patients"])
+    routes = Routes(tags=["patients"])
     cabinet = Cabinet(office.directory)
     _add_lists(routes, office)
     _add_duplicates(routes, office)

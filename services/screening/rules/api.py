@@ -11,6 +11,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading
+from services.kit.routes import Routes
 from services.screening import zones
 from services.screening.patients import keeping
 from services.screening.patients import store as patients
@@ -54,7 +55,7 @@ class DecideBody(BaseModel):
 
 def router(office: Office) -> APIRouter:
     """``/rules``, ``/patients/{patient}/questionnaire``, ``answers``, ``conditions``, ``decision``."""
-    routes = APIRouter(tags=["screening"])
+    routes = Routes(tags=["screening"])
     _add_reading(routes, office)
     _add_writing(routes, office)
     return routes

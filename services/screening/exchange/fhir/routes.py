@@ -11,6 +11,7 @@ from services.kit.auth.principal import Principal, Sites
 from services.kit.business.service import Office
 from services.kit.database import reading
 from services.kit.fhir import FhirRoute, answered, base_of, bundle
+from services.kit.routes import Routes
 from services.screening.errors import NotFound
 from services.screening.exchange.fhir import reads, writes
 from services.screening.exchange.fhir.capability import statement
@@ -31,7 +32,7 @@ STARTED = "2026-11-22"  # this statement of capabilities is of that day
 
 def router(office: Office) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/fhir", tags=["fhir"], route_class=FhirRoute)
+    routes = Routes(prefix="/fhir", tags=["fhir"], route_class=FhirRoute)
     _patients(office, routes)
     _kept(office, routes)
     _declared(routes, _Belongings(office))

@@ -1,0 +1,92 @@
+"""Routes that are built once are those that FastAPI makes of routers in routers."""
+
+from typing import Annotated
+
+from access import GUARD, header, somebody
+from asgi_client import Client
+from fastapi import APIRouter, Depends, Form, Request, WebSocket
+from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
+
+from services.kit import http
+from services.kit.auth.guard import allow, public, ruled, signed_in
+from services.kit.routes import Routes
+
+
+class Loud(APIRoute):
+    """A route of a class of its own."""
+
+
+def app_of(kind):
+    """An application of routers in a router, each with things of its own, all of this kind."""
+    order = []
+    inner = kind(prefix="/inner", tags=["in"], dependencies=[Depends(lambda: order.append("inner"))],
+                 route_class=Loud)  # fmt: skip
+    hidden = kind(include_in_schema=False)
+    outer = kind(dependencies=[signed_in(), Depends(lambda: order.append("outer"))])
+
+    @inner.get("/{name}", tags=["one"], dependencies=[Depends(lambda: order.append("own"))])
+    def one(request: Request, name: str, count: int = 1) -> dict[str, str]:
+        return {"name": name * count, "class": type(request.scope["route"]).__name__}
+
+    @inner.post("/{name}", status_code=201, response_class=PlainTextResponse)
+    def made(
+        name: str, word: Annotated[str, Form(max_length=3)], who: Annotated[object, allow("beds.stop")]
+    ) -> str:
+        return f"{name} {word} {type(who).__name__}"
+
+    @inner.websocket("/live", dependencies=[allow("beds.see")])
+    async def live(socket: WebSocket) -> None:
+        await socket.close()
+
+    @hidden.get("/page", dependencies=[public()])
+    def page() -> str:
+        return "page"
+
+    outer.include_router(inner)
+    outer.include_router(hidden)
+    return http.create_app("t", "0", routers=[outer], guard=GUARD), order
+
+
+def shape(app):
+    """All that can be told of an application's routes."""
+    return [(it.path, it.methods, it.rules) for it in ruled(app.routes)], app.openapi()
+
+
+def answers(app, order):
+    """What a few requests are answered, and what ran before them."""
+    who = Client(app, header(somebody("monitor")))
+    asked = [
+        who.get("/inner/ann?count=2"), who.get("/inner/ann?count=x"), Client(app).get("/inner/ann"),
+        who.get("/page"), who.post("/inner/ann", data={"word": "abc"}),
+        who.request("DELETE", "/inner/ann"), who.get("/none"),
+        Client(app, header(somebody("therapist"))).post("/inner/ann", data={"word": "abc"}),
+        Client(app, header(somebody("therapist"))).post("/inner/ann", data={"word": "abcd"}),
+    ]  # fmt: skip
+    return [(it.status_code, it.text) for it in asked], order
+
+
+def test_routers_in_routers_answer_as_those_of_the_framework():
+    """Paths, rules, what runs first, refusals and the definition: nothing differs but the time it takes."""
+    expected, found = app_of(APIRouter), app_of(Routes)
+    assert shape(found[0]) == shape(expected[0])
+    asked, order = answers(*found)
+    assert (asked, order) == answers(*expected)
+    assert asked[0] == (200, '{"name":"annann","class":"Loud"}')
+    assert order[:3] == ["outer", "inner", "own"]
+    assert [status for status, _text in asked] == [200, 422, 401, 200, 403, 405, 404, 201, 422]
+
+
+def test_a_router_of_the_framework_takes_them_too():
+    """Whoever includes them as ever loses no route, and no rule."""
+    mixed, plain = APIRouter(), APIRouter()
+    for router, kind in ((mixed, Routes), (plain, APIRouter)):
+        rooms = kind(prefix="/rooms", dependencies=[public()])
+        rooms.add_api_route("/first", lambda: 1)
+        further = APIRouter()
+        further.add_api_route("/second", lambda: 2)
+        rooms.include_router(further, prefix="/further")
+        router.include_router(rooms)
+    apps = [http.create_app("t", "0", routers=[router], guard=GUARD) for router in (mixed, plain)]
+    assert shape(apps[0]) == shape(apps[1])
+    assert Client(apps[0]).get("/rooms/further/second").json() == 2
