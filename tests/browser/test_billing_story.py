@@ -23,6 +23,7 @@ from services.kit.auth import tokens
 
 SESSIONS = 6
 TOTAL = "424.08"  # six times 70.68
+ESTIMATED = "491.78"  # the same behind a first visit of 67.70
 SITE = {"site": "north"}
 
 
@@ -99,7 +100,10 @@ def test_a_cure_becomes_an_estimate_an_invoice_and_money(here, open_page):
 def _estimated(open_page, wall, patient):
     """§ 630c Abs. 3 BGB: in text form, before it begins."""
     page = open_page(f"{wall.address}/patients/{patient}/costs", user="rita")
+    expect(page.locator("#quote")).to_contain_text("€1,339.94")
     page.get_by_label("Sessions").fill(str(SESSIONS))
+    expect(page.locator("#quote")).to_contain_text(f"€{ESTIMATED}")
+    expect(page.get_by_role("button", name="Work out")).to_be_hidden()
     page.get_by_role("button", name="Make an estimate").click()
     expect(page.get_by_text("Made. Please look at it and hand it over.")).to_be_visible(timeout=30_000)
     handing = page.locator("#handing")

@@ -106,3 +106,41 @@ def test_a_role_without_billing_has_no_such_tab(rig):
     assert f"/patients/{patient}/costs" not in client.get(f"/patients/{patient}").text
     page(client.get(f"/patients/{patient}/costs"), 403)
     page(rig.client("rita").get(f"/patients/{patient}/costs/estimates/nonsense"), 404)
+
+
+def test_the_sum_is_shown_before_anything_is_made(rig):
+    """At once for the form as it stands, by its button without a script, alone for the page's script."""
+    patient = rig.patient()
+    client = rig.client("rita", **{"accept-language": "de"})
+    path = f"/patients/{patient}/costs"
+    tab = client.get(path)
+    assert "1.339,94" in page(tab)
+    assert 'aria-live="polite"' in tab.text
+    typed = {"region": "cervical", "sessions": "10", "payer": "self", "first_visit": "none"}
+    fields = form_of(client, path) | typed
+    worked_out = client.post(f"{path}/preview", data=fields)
+    assert "535,10" in page(worked_out)
+    assert 'value="10"' in worked_out.text
+    assert page(client.post(f"{path}/sum", data=fields)).startswith("Voraussichtlich")
+    for sessions in ("99", "", "viele"):
+        page(client.post(f"{path}/preview", data=fields | {"sessions": sessions}), 422)
+        refused = client.post(f"{path}/sum", data=fields | {"sessions": sessions})
+        assert "field-error" in refused.text
+        assert refused.status_code == 200
+    assert rig.billing.ask("GET", "/estimates?site=north")["estimates"] == []
+
+
+def test_the_form_begins_without_a_first_visit_that_was_charged_already(rig):
+    """Whoever makes the estimate behind the first visit does not have to know the rule."""
+    patient = rig.patient()
+    line = {"date": "2026-11-23", "number": "3", "factor": "2.3", "duration_min": 10, "illness": "lumbar"}
+    body = {"request": "5e551011-0000-4000-8000-000000000001", "site": "north", "patient": str(patient)}
+    rig.billing.ask("POST", "/charges", json=body | {"line": line}, status=201)
+    client = rig.client("rita")
+    path = f"/patients/{patient}/costs"
+    tab = client.get(path)
+    assert '<option value="none" selected' in tab.text
+    assert "€1,272.24" in page(tab)
+    refused = made(client, patient, first_visit="usual")
+    assert "2026-11-23" in page(refused, 422)
+    assert 'id="f-first_visit-error"' in refused.text

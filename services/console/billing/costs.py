@@ -127,6 +127,21 @@ def estimate(form: Form, site: str, patient: UUID) -> Row:
     }  # fmt: skip
 
 
+def question(form: Form, site: str, patient: UUID) -> Row:
+    """The same as billing's preview is asked for it."""
+    wanted = ("region", "sessions", "payer", "tariff", "first_visit")
+    told = {name: form[name] for name in wanted if form.get(name)}
+    return {"sessions": "", **told, "site": site, "patient": str(patient)}
+
+
+def quote(plan: Row, language: Language) -> Row:
+    """What the estimate would come to, as the form shows it while it is typed."""
+    return {
+        "totals": {name: Decimal(value) for name, value in plan["totals"].items()},
+        "left_out": [_left_out(one, language) for one in plan["left_out"]], "words": "",
+    }  # fmt: skip
+
+
 def agreement(form: Form, site: str, patient: UUID) -> Row:
     """The same of a fee agreement: the rows in which something stands."""
     rows = ((form.get(f"number_{at}", ""), form.get(f"factor_{at}", "")) for at in range(CLAUSES))
@@ -162,10 +177,15 @@ def _plan(plan: Row, language: Language) -> Row:
     ]  # fmt: skip
     return {
         **plan, "positions": positions, "conditions": conditions,
+        "left_out": [_left_out(one, language) for one in plan["left_out"]],
         "totals": {name: Decimal(value) for name, value in plan["totals"].items()},
         "note": plan["note"][language], "visit": plan["visit"][language],
         "payer_text": plan["payer_text"][language], "valid_until": date.fromisoformat(plan["valid_until"]),
     }  # fmt: skip
+
+
+def _left_out(row: Row, language: Language) -> Row:
+    return {"part": row["part"], "said": row["text"][language], "paragraph": row["paragraph"]}
 
 
 def _line(priced: Row, language: Language, analogue_en: str | None = None) -> Row:

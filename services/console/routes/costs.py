@@ -15,9 +15,11 @@ from services.console.planning.problems import problem_of
 from services.kit import formats
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
+from services.kit.language import Language
 from services.kit.pages import language_of
 from services.kit.routes import Routes
 
+Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("estimates.write")]
 DONE: Final = ("made", "handed", "withdrawn")
@@ -40,11 +42,24 @@ def _tab(routes: APIRouter, console: Console) -> None:
         """Estimates, agreements, and the form of the next one."""
         return await _costs(console, request, who, await tabs.head(console, who, patient))
 
+    @routes.post("/patients/{patient}/costs/preview")
+    async def preview(request: Request, who: Writer, patient: str) -> Response:
+        """What the estimate that was typed comes to; nothing is made. The way without a script."""
+        about, form = await tabs.head(console, who, patient), await _form(request)
+        return await _costs(console, request, who, about, form=form, of="estimates")
+
+    @routes.post("/patients/{patient}/costs/sum")
+    async def live(request: Request, who: Writer, patient: str) -> Response:
+        """The same for the page's script: that part alone."""
+        about, form = await tabs.head(console, who, patient), await _form(request)
+        quote, _ = await _quote(console, who, about, form, language_of(request))
+        return console.page(request, "billing/quote.html", page="patients", quote=quote)
+
     @routes.post("/patients/{patient}/costs/{papers}")
     async def make(request: Request, who: Writer, patient: str, papers: str) -> Response:
         """Make one."""
         kind, about = costs.kind_of(papers), await tabs.head(console, who, patient)
-        form = costs.typed(await request.form(max_files=0, max_fields=30))
+        form = await _form(request)
         body = (costs.estimate if kind == "estimates" else costs.agreement)(form, about.site, about.patient)
         try:
             made = await console.billing.send(who, "POST", f"/{kind}", body)
@@ -103,6 +118,35 @@ def _becoming(routes: APIRouter, console: Console) -> None:
         return _to(f"{about.path}/costs{path}?done=withdrawn")
 
 
+async def _form(request: Request) -> dict[str, str]:
+    return costs.typed(await request.form(max_files=0, max_fields=30))
+
+
+async def _quote(
+    console: Console, who: Principal, about: Head, form: costs.Form, language: Language
+) -> tuple[Row, OfficeRefused | None]:
+    """What the typed estimate comes to, or why there is none."""
+    try:
+        plan = await console.billing.ask(
+            who, "/estimates/preview", costs.question(form, about.site, about.patient)
+        )
+    except OfficeRefused as problem:
+        _raise_if_gone(problem)
+        return {"words": problem.words[language]}, problem
+    return costs.quote(plan, language), None
+
+
+async def _begun(
+    console: Console, who: Principal, about: Head, form: Row, language: Language
+) -> tuple[Row, Row]:
+    """A fresh form with what it comes to; without a first visit that was charged already."""
+    quote, problem = await _quote(console, who, about, form, language)
+    if problem is not None and problem.body.get("field") == "first_visit":
+        form = form | {"first_visit": "none"}
+        quote, _ = await _quote(console, who, about, form, language)
+    return form, quote
+
+
 async def _known(console: Console, who: Principal, patient: str, papers: str, paper: str) -> tuple[Head, str]:
     about = await tabs.head(console, who, patient)
     return about, f"/{costs.kind_of(papers)}/{costs.paper_of(paper)}"
@@ -124,12 +168,18 @@ async def _costs(
     invoices = (await ask(who, "/invoices", here))["invoices"]
     waiting = (await ask(who, "/estimates/due", {"site": about.site}))["due"]
     due = [row for row in waiting if row["patient"] == str(about.patient)]
-    filled = costs.fresh(estimates, cases, due) | (dict(form or {}) if of == "estimates" else {})
+    filled, quote = costs.fresh(estimates, cases, due), None
+    if of == "estimates":
+        filled |= dict(form or {})
+        quote, refused = await _quote(console, who, about, filled, language)
+        problem = problem or refused
+    elif who.may("estimates.write", about.site):
+        filled, quote = await _begun(console, who, about, filled, language)
     return await tabs.page(
         console, request, who, str(about.patient), "billing/costs.html", tab="costs", about=about,
         status=problem.status if problem else 200, problem=problem and problem_of(problem, language), of=of,
         estimates=[costs.head(row) for row in estimates], agreements=[costs.head(row) for row in agreements],
-        due=due, form=filled, agreed=dict(form or {}) if of == "agreements" else {},
+        due=due, form=filled, quote=quote, agreed=dict(form or {}) if of == "agreements" else {},
         payers=costs.texts(choices["payers"], language), clauses=range(costs.CLAUSES),
         tariffs=costs.texts(choices["tariffs"], language, "name"), most=choices["most_sessions"],
         visits=costs.texts(choices["first_visits"], language), fresh=costs.request(),
@@ -146,15 +196,16 @@ async def _paper(
     kind, key = costs.kind_of(papers), costs.paper_of(paper)
     it = costs.paper(await console.billing.ask(who, f"/{kind}/{key}"), language)
     text = await _text(console, who, f"/{kind}/{key}/text", it["language"])
+    today = max(formats.now().date(), it["issued_on"])  # billing's clock made it
     blank: dict[str, Any] = {
         "request": costs.request(), "how": costs.HOWS[kind][0], "receiver": "", "note": "",
-        "on": formats.now().date().isoformat(),
+        "on": today.isoformat(),
     }  # fmt: skip
     return await tabs.page(
         console, request, who, str(about.patient), "billing/estimate.html", tab="costs", about=about, it=it,
         kind=kind, text=text, status=problem.status if problem else 200, of=of, done=done,
         problem=problem and problem_of(problem, language), form=blank | dict(form or {}),
-        hows=costs.HOWS[kind], today=formats.now().date(),
+        hows=costs.HOWS[kind], today=today,
         may_write=who.may("estimates.write", about.site),
     )  # fmt: skip
 
