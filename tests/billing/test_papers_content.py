@@ -28,7 +28,7 @@ from services.billing.papers import (
     validating,
 )
 from services.billing.papers.girocode import MOST
-from services.billing.papers.wording import MINUS, factor, money
+from services.billing.papers.wording import MINUS, country, factor, money
 
 RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
 
@@ -317,6 +317,15 @@ def test_a_code_stays_within_its_331_bytes_and_its_lines(holder, reference, monk
     assert fields[:5] == ["BCD", "002", "1", "SCT", "COBADEFFXXX"]
     assert fields[6:] == ["DE89370400440532013000", "EUR999999999.99", "", "", reference]
     assert " ".join(holder.split()).startswith(fields[5])
+
+
+@pytest.mark.parametrize(
+    ("code", "german", "english"),
+    [("DE", None, None), ("ES", "SPANIEN", "SPAIN"), ("QQ", "QQ", "QQ")],
+)
+def test_letters_that_go_abroad_name_the_country(code, german, english):
+    """DIN 5008: in capitals, in words; a code is read by no postman."""
+    assert (country(code, "de"), country(code, "en")) == (german, english)
 
 
 def test_no_code_for_what_a_banking_app_cannot_pay():

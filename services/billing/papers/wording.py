@@ -4,6 +4,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from babel import Locale
+
 from services.billing.models import Language
 from services.kit.language import Table, Text
 
@@ -146,19 +148,8 @@ def short_day(value: date, language: Language) -> str:
     return f"{value.day} {_MONTHS[value.month - 1][:3]} {value.year:04}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
-_COUNTRIES: Final[Table] = {
-    "AT": {"de": "ÖSTERREICH", "en": "AUSTRIA"}, "BE": {"de": "BELGIEN", "en": "BELGIUM"},
-    "CH": {"de": "SCHWEIZ", "en": "SWITZERLAND"}, "CZ": {"de": "TSCHECHIEN", "en": "CZECHIA"},
-    "DK": {"de": "DÄNEMARK", "en": "DENMARK"}, "FR": {"de": "FRANKREICH", "en": "FRANCE"},
-    "GB": {"de": "VEREINIGTES KÖNIGREICH", "en": "UNITED KINGDOM"}, "IT": {"de": "ITALIEN", "en": "ITALY"},
-    "LU": {"de": "LUXEMBURG", "en": "LUXEMBOURG"}, "NL": {"de": "NIEDERLANDE", "en": "NETHERLANDS"},
-    "PL": {"de": "POLEN", "en": "POLAND"}, "US": {"de": "VEREINIGTE STAATEN", "en": "UNITED STATES"},
-}  # fmt: skip
-
-
 def country(code: str, language: Language) -> str | None:
     """The country's line of an address, in capitals (DIN 5008); none at home; the code if nothing else."""
     if code == "DE":
         return None
-    known = _COUNTRIES.get(code)
-    return known[language] if known else code
+    return str(Locale(language).territories.get(code, code)).upper()
