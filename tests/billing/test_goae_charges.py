@@ -92,6 +92,12 @@ def test_what_ended_early_is_charged_by_rule_and_says_why(traction_s, planned_s,
     assert [reason["de"].endswith("GOÄ)") for reason in found.reasons] == [True] * (outcome != "full")
 
 
+def test_a_session_that_never_pulled_is_no_treatment_whatever_ended_it():
+    """§ 4 Abs. 2: a fee is for a service that was given; the record of the pull decides."""
+    found = charged(completed=True, traction_s=0)
+    assert (found.outcome.id, found.total) == ("aborted", Decimal("4.20"))
+
+
 @pytest.mark.parametrize(
     "change",
     [

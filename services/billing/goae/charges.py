@@ -113,7 +113,7 @@ def _sourced(text: Text, paragraph: str) -> Text:
 
 def outcome_of(facts: SessionFacts, version: Version) -> Outcome:
     """The first outcome that what was done reaches."""
-    if facts.completed:
+    if facts.completed and facts.traction_s > 0:
         return version.outcomes[0]
     for outcome in version.outcomes:
         if facts.planned_traction_s:
