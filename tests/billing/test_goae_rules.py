@@ -2,19 +2,26 @@
 
 import datetime as dt
 import json
+import re
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.billing.errors import Invalid
-from services.billing.goae import catalogue, charges, rulebook, rules, tariffs
+from services.billing.goae import catalogue, charges, rulebook, rules, sheet, tariffs
 from services.billing.goae.ledger import Ledger, months_after
 from services.billing.goae.lines import Line
 
 DAY = dt.date(2026, 11, 2)
 GOAE = catalogue.at(DAY)
+PROVISIONS = (
+    (Path(__file__).parent / "data/goae-provisions.txt").read_text(encoding="utf-8").replace("\n", " ")
+)
+NOT_RULES = {"analogue", "on-demand", "amount", "number", "reduction"}
 RULES = {rule.row.id: rule for rule in rulebook.of(GOAE)}
 
 
@@ -275,12 +282,28 @@ def test_a_month_ends_on_the_day_of_its_number():
 
 
 def test_every_row_is_a_rule_of_its_own_with_the_words_of_the_law():
-    """A sentence that was retold is no evidence: it stands in the catalogue, or the general part is named."""
+    """A sentence that was retold is no evidence: it stands, word for word, where its paragraph says."""
     assert len(RULES) == len(rulebook.of(GOAE))
-    texts = [text for item in GOAE.items.values() for text in (item.name, *item.notes)]
     for rule in RULES.values():
-        general = "Allgemeine Bestimmungen" in rule.row.paragraph or rule.row.paragraph.startswith("§")
-        assert general or any(rule.row.sentence in text for text in texts), rule.row.id
+        named = re.match(r"GOÄ Nr\. ([0-9]+[a-z]?)", rule.row.paragraph)
+        item = GOAE.item(named[1] if named else "538")
+        general = rule.row.paragraph.startswith("§") or "Allgemeine Bestimmungen" in rule.row.paragraph
+        texts = [PROVISIONS] if general else [item.name, *item.notes]
+        assert any(rule.row.sentence in text for text in texts), rule.row.id
+
+
+def test_what_is_quoted_beside_the_rules_is_the_law_s_own_too():
+    """Outlays, reduction, analogy, demand, amount: an insurer reads the same words."""
+    told = tomllib.loads((catalogue.DATA / "outlays.toml").read_text(encoding="utf-8"))
+    quoted = [row["sentence"] for row in (*told["never"], told["receipt"], told["physical"])]
+    lines = [
+        line("516", analogue="Dekompression", on_demand=True, amount="1"),
+        line("9999"),
+    ]
+    invoice = sheet.Sheet(lines=lines, treatment="inpatient")
+    quoted += [one.sentence for one in sheet.check(invoice).findings if one.rule in NOT_RULES]
+    assert len(set(quoted)) == len(told["never"]) + 2 + len(NOT_RULES)
+    assert not [part for sentence in quoted for part in sentence.split("…") if part.strip() not in PROVISIONS]
 
 
 def test_a_rule_that_begins_some_day_says_nothing_of_services_before_it():
