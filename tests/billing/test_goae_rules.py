@@ -102,6 +102,7 @@ REASON = [
     ("b-again-same-day", [line("1", time="09:00", count=2)]),
     ("b-again-same-day", [line("3", time="09:00"), line("3", time="15:00")]),
     ("3-again", [line("3"), line("3", 20)]),
+    ("3-again", [line("3"), line("3", 20, justification="s. o.")]),
     ("538-session", [line("538"), line("538")]),
     ("516-extension", [line("516"), line("515")]),
     ("551-higher", [line("551"), line("538", body_part="LWS")]),
@@ -147,6 +148,12 @@ def test_two_contacts_of_one_day_are_told_apart_by_their_times():
     assert said([line("652", time="09:00"), line("651", time="15:00")], "650-ecg") == ["note"]
 
 
+def test_every_contact_that_has_too_much_is_named():
+    """Whoever mends the first of two would be refused again for the second."""
+    twice = [line("538", time=time, count=2) for time in ("09:00", "15:00")]
+    assert said([*twice, line("538", time="18:00")], "538-session") == ["justification", "justification"]
+
+
 def test_what_was_charged_before_counts_and_is_not_judged_again():
     """A treatment case does not begin anew with an invoice."""
     before = [line("1"), line("516"), line("4")]
@@ -183,11 +190,14 @@ def test_a_whole_cure_with_its_first_consultation_breaks_no_rule():
         ("516", {"factor": "1.8"}, "factor", "fine"),
         ("516", {"factor": "1.9"}, "factor", "justification"),
         ("516", {"factor": "1.9", "justification": "sehr schwer"}, "factor", "fine"),
+        ("516", {"factor": "1.9", "justification": "-"}, "factor", "justification"),
         ("516", {"factor": "2.6", "justification": "sehr schwer"}, "factor", "forbidden"),
         ("516", {"factor": "2.6", "agreed": True}, "factor", "forbidden"),
         ("516", {"factor": "1.8", "agreed": True}, "factor", "forbidden"),
         ("652", {"factor": "5", "agreed": True}, "factor", "fine"),
         ("516", {"analogue": "Dekompression"}, "analogue", "fine"),
+        ("516", {"analogue": "-"}, "analogue", "forbidden"),
+        ("516", {"analogue": "entsprechend GOÄ 516"}, "analogue", "forbidden"),
         ("516", {"on_demand": True}, "on-demand", "note"),
         ("516", {"amount": "3.78"}, "amount", "forbidden"),
         ("516", {"amount": "7.58", "count": 2}, "amount", None),

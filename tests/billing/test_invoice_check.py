@@ -130,6 +130,11 @@ def test_a_line_that_cannot_be_is_refused_by_its_field(change, field):
         checked(lines=[LINE | change])
 
 
+def test_a_file_with_the_mark_that_windows_puts_before_it_is_read():
+    """Who types an invoice in an editor does not know that it is there."""
+    assert readers.read("\ufeff" + json.dumps({"lines": [LINE]})).lines
+
+
 def test_a_bad_file_and_a_missing_one_end_with_status_2(tmp_path, capsys):
     """Not to be taken for an invoice that breaks a rule."""
     (tmp_path / "bad.json").write_bytes(b"\xff\xfe")

@@ -71,7 +71,7 @@ def _reader(told: Mapping[str, Any]) -> Reader:
 
 def _object(text: str) -> Mapping[str, Any]:
     try:
-        told = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        told = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         shown = str(error)[:100]
         raise said(

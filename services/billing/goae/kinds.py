@@ -82,7 +82,7 @@ def _at_most(rule: Rule, ledger: Ledger) -> Iterator[Hit]:
 
 def _reasoned(entries: Entries, times: int) -> Hit:
     """More often with a reason: every service beyond the limit wants one."""
-    with_reason = counted(entry for entry in entries if entry.line.justification)
+    with_reason = counted(entry for entry in entries if entry.line.is_reasoned)
     verdict: Verdict = "justification" if counted(entries) - times > with_reason else "fine"
     saying: Saying = "reason_wanted" if verdict == "justification" else "reason_given"
     return _hit(verdict, saying, entries, times=times, count=counted(entries))
@@ -91,7 +91,9 @@ def _reasoned(entries: Entries, times: int) -> Hit:
 def _in_contacts(numbers: frozenset[str], ledger: Ledger, _: Rule) -> Iterator[Entries]:
     """Lines that name no time are counted once, with those of their day's fullest contact."""
     for _day, contacts in ledger.contacts(numbers):
-        yield max((contact.picked(numbers) for contact in contacts), key=counted)
+        fullest = max(contacts, key=lambda contact: counted(contact.picked(numbers)))
+        for contact in contacts:
+            yield contact.picked(numbers) if contact is fullest else contact.sure(numbers)
 
 
 def _in_days(numbers: frozenset[str], ledger: Ledger, _: Rule) -> Iterator[Entries]:

@@ -45,7 +45,11 @@ class Contact:
         if found is None:
             found = _of(self.anytime, self.anytime.keys() & numbers)
             self.known[True, numbers] = found
-        return _of(self.timed, self.timed.keys() & numbers) + found
+        return self.sure(numbers) + found
+
+    def sure(self, numbers: frozenset[str]) -> Entries:
+        """Those of them that name this contact's time."""
+        return _of(self.timed, self.timed.keys() & numbers)
 
     def others(self, numbers: frozenset[str]) -> Entries:
         """The entries with none of these numbers."""

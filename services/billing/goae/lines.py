@@ -16,6 +16,8 @@ _NO_NUMBER: Final = 1_000_000  # no fee schedule counts so far
 _LAYOUT: Final = frozenset("\n\t")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TYPED: Final = re.compile(r"-?[0-9]{1,12}([.,][0-9]{1,9})?")
+_WORD: Final = re.compile(r"[^\W\d_]{3}")
+_MARKS: Final = re.compile(r"\b(entsprechend|analog|gem(äß)?|GOÄ|Nr|Nummer|Ziffer)\b", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 
 
@@ -100,3 +102,13 @@ class Line(BaseModel):
     body_part: Words | None = None
     illness: Words | None = None  # which treatment case it belongs to; the same words are the same illness
     amount: Amount | None = None  # what a paper prints for this line; None: nobody has worked it out yet
+
+    @property
+    def is_reasoned(self) -> bool:
+        """Whether there is a reason that somebody can read (§ 12 Abs. 3 GOÄ): a dash is none."""
+        return bool(_WORD.search(self.justification or ""))
+
+    @property
+    def is_described(self) -> bool:
+        """Whether an analogue service is described beyond the word that marks it (§ 12 Abs. 4 GOÄ)."""
+        return bool(_WORD.search(_MARKS.sub(" ", self.analogue or "")))

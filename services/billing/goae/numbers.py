@@ -12,7 +12,7 @@ _LETTER_FIRST: Final = re.compile(r"[a-z][0-9]*|[0-9]+\.h[0-9]?")
 
 def tidy(number: str) -> str:
     """As the fee schedule writes it: no blanks, no zeros before, 250A as 250a, k 1 as K1."""
-    kept = "".join(number.split()).lstrip("0")
+    kept = "".join(number.split()).lstrip("0") or "0"
     if _LETTERED.fullmatch(kept):
         return kept.lower()
     return kept.upper() if _LETTER_FIRST.fullmatch(kept) else kept

@@ -52,13 +52,15 @@ def of_lines(lines: Sequence[Line], kind: Kind) -> list[Finding]:
 
 
 def _of_line(line: Line, schedule: Catalogue, kind: Kind) -> Iterable[_Told]:
+    verdict: Verdict
     if not schedule.has(line.number):
         yield _unknown(line, schedule)
         return
     price = pricing.of_line(schedule, line, kind)
     yield _factor(line, price)
     if line.analogue is not None:
-        yield _told("analogue", "fine", "§ 6 Abs. 2, § 12 Abs. 4 GOÄ", _analogue(price.number))
+        verdict, text = ("fine", _analogue) if line.is_described else ("forbidden", _undescribed)
+        yield _told("analogue", verdict, "§ 6 Abs. 2, § 12 Abs. 4 GOÄ", text(price.number))
     if line.on_demand:
         yield _told("on-demand", "note", "§ 1 Abs. 2, § 12 Abs. 3 Satz 5 GOÄ", _on_demand(price.number))
     if line.amount is not None and line.amount != price.amount:
@@ -75,7 +77,7 @@ def _factor(line: Line, price: Price) -> _Told:
         "de": f"Nr. {price.number}: {price.text['de']}",
         "en": f"number {price.number}: {price.text['en']}",
     }
-    if verdict == "justification" and line.justification is not None:
+    if verdict == "justification" and line.is_reasoned:
         verdict = "fine"
         text = {"de": f"{text['de']} Begründet.", "en": f"{text['en']}; it is given"}
     return _told("factor", verdict, price.paragraph, {"de": text["de"], "en": text["en"]})
@@ -116,6 +118,13 @@ def _analogue(number: str) -> Text:
         f"Bezeichnung der gleichwertigen Leistung.",
         "en": f"number {number} by analogy: described in plain words, with the word “entsprechend”, number "
         f"and name of the equivalent service",
+    }
+
+
+def _undescribed(number: str) -> Text:
+    return {
+        "de": f"Nr. {number} entsprechend: Was wirklich erbracht wurde, ist nicht beschrieben.",
+        "en": f"number {number} by analogy: what was really given is not described",
     }
 
 

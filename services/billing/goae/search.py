@@ -18,7 +18,7 @@ def search(catalogue: Catalogue, text: str, most: int = MOST) -> list[Item]:
     """The items that somebody means, best first: by number, by its beginning, by words of the name."""
     wanted = text[:LONGEST].strip()
     number = tidy(wanted)
-    begins = [item for known, item in catalogue.items.items() if number and known.startswith(number)]
+    begins = [item for known, item in catalogue.items.items() if known.startswith(number)]
     found = {item.number: item for item in begins}
     if plain(wanted) and not wanted.isdecimal():
         found |= {item.number: item for item in _by_words(catalogue, wanted) if item.number not in found}
