@@ -126,6 +126,15 @@ def test_a_position_says_all_that_the_fee_schedule_knows_of_it():
     assert "entsprechend Nr. 652" in item["reason"][0]["text"]
 
 
+def test_how_to_pay_is_told_as_on_the_page():
+    """The profile wants all that a transfer takes: whose account, where, under which words, how much."""
+    (invoice,) = of_kind(written(papers_rig.paper()), "Invoice")
+    assert invoice["paymentTerms"] == (
+        "Überweisung an Dr. med. Johanna Weiß, IBAN DE89370400440532013000, BIC COBADEFFXXX, "
+        "Verwendungszweck HH2026-00001, zahlbar bis 22.12.2026 ohne Abzug: 70,68 EUR"
+    )
+
+
 def test_a_standard_tariff_is_told_with_every_factor():
     """§ 5b: whoever checks it knows which caps hold."""
     paper = papers_rig.paper(

@@ -10,6 +10,7 @@ from services.billing.exchange.fhir.terms import Resource, coding, concept, exte
 from services.billing.invoices.models import Issued
 from services.billing.models import Clinic, Paper
 from services.billing.papers.sums import Sums, sums
+from services.billing.papers.wording import money as money_words
 from services.kit import fhir
 from services.kit.moments import instant_of
 
@@ -172,7 +173,15 @@ def _payment(paper: Paper) -> Resource:
     if paper.kind == "cancellation":
         words = f"Storno der Rechnung {paper.cancels} vom {paper.cancels_on:%d.%m.%Y}: nicht zu zahlen."
     else:
-        account = f"IBAN {paper.clinic.iban}, " if paper.clinic.iban else ""
-        words = f"{account}{paper.number}, zahlbar bis {paper.due_on:%d.%m.%Y}: {paper.total} EUR"
+        words = f"{_account(paper.clinic)}Verwendungszweck {paper.number}, zahlbar bis "
+        words += f"{paper.due_on:%d.%m.%Y} ohne Abzug: {money_words(paper.total, 'de')} EUR"
     until = extension(terms.PAY_UNTIL, valueDate=paper.due_on.isoformat())
     return {"paymentTerms": words, "_paymentTerms": {"extension": [until]}}
+
+
+def _account(clinic: Clinic) -> str:
+    """Whose account and where, for a transfer by hand: all that the page says."""
+    if not clinic.iban:
+        return ""
+    holder = clinic.account_holder or clinic.name
+    return f"Überweisung an {holder}, IBAN {clinic.iban}, " + (f"BIC {clinic.bic}, " if clinic.bic else "")
