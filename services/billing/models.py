@@ -99,6 +99,7 @@ class BillingOffice(Frozen):
     iknr: Annotated[int, Field(ge=100_000_000, le=999_999_999)] | None = None
     contract: Annotated[int, Field(ge=0, le=999)] = 1  # vertragsart, by the office's own table
     is_test: bool = False  # deliveries say that they are tests
+    certificate: Annotated[str, Field(max_length=20_000)] | None = None  # PEM; deliveries are for it alone
 
 
 class Clinic(Frozen):

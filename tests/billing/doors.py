@@ -17,6 +17,7 @@ QUERIES = {
     "/cases": "?site=north",
     "/goae/items": "?q=516",
     "/drafts": "?site=north",
+    "/clear-ups": "?site=north",
     "/invoices": "?site=north",
     "/open-items": "?site=north",
     "/dunning": "?site=north",
@@ -27,7 +28,8 @@ QUERIES = {
     "/agreements": "?site=north",
     "/exports/datev": SPAN,
     "/exports/csv": SPAN,
-    "/exports/padnext": SPAN,
+    "/exports": SPAN,
+    "/disclosures": f"?site=north&patient={UNKNOWN}",
     "/exports/deliveries": "?site=north",
     "/exports/deliveries/{delivery}": "?site=north",
 }
@@ -52,7 +54,9 @@ class Doors:
         rig.ask("POST", "/bank-statements", params={"site": "north"}, files=files)
         entry = rig.ask("GET", "/bank-entries", params={"site": "north"})["entries"][0]["id"]
         span = {"site": "north", "from": "2026-11-01", "to": "2026-12-31"}
-        rig.knock("GET", "/exports/padnext", params=span)
+        signed = {"request": str(uuid4()), "site": "north", "patient": issued["patient"], "office": "pvs"}
+        disclosure = rig.ask("POST", "/disclosures", json=signed | {"on": "2026-11-23"})
+        rig.ask("POST", "/exports/padnext", json=span | {"request": str(uuid4())})
         estimate = {
             "request": str(uuid4()), "site": "north", "patient": self.patient, "region": "lumbar",
             "sessions": 6, "payer": "private",
@@ -61,7 +65,7 @@ class Doors:
         self.records = {
             "site": "north", "charge": charge["id"], "case": charge["case"], "draft": draft["id"],
             "invoice": issued["id"], "payment": paid["id"], "letter": letter, "entry": entry,
-            "delivery": "1", "paper": paper["id"],
+            "delivery": "1", "paper": paper["id"], "disclosure": disclosure["id"],
         }  # fmt: skip
         self.unknown = dict.fromkeys(self.records, UNKNOWN) | {"site": "nowhere"}
         self.bodies = {path: ("application/json", json.dumps(body).encode()) for path, body in self._bodies()}
@@ -121,6 +125,13 @@ class Doors:
             "request": request, "site": "north", "patient": self.patient, "region": "lumbar", "sessions": 6,
             "payer": "private",
         }  # fmt: skip
+        yield "/exports/padnext", {
+            "request": request, "site": "north", "from": "2026-11-01", "to": "2026-12-31",
+        }  # fmt: skip
+        yield "/disclosures", {
+            "request": request, "site": "north", "patient": self.patient, "office": "pvs", "on": "2026-11-23",
+        }  # fmt: skip
+        yield "/disclosures/{disclosure}/withdraw", {"request": request, "on": "2026-11-23"}
         for kind in ("estimates", "agreements"):
             yield f"/{kind}/{{paper}}/withdraw", {"reason": "x"}
         yield "/dunning", {"site": "north", "invoices": [self.records["invoice"]]}

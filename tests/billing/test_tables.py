@@ -43,6 +43,7 @@ def test_the_migrations_make_the_tables_of_the_rooms(engine):
         exchange.DEBTORS,
         exchange.DELIVERIES,
         exchange.DELIVERED,
+        exchange.DISCLOSURES,
         estimates.ESTIMATES,
         estimates.HANDINGS,
         estimates.ESTIMATE_WITHDRAWALS,

@@ -57,10 +57,10 @@ def _letterhead(router: APIRouter, office: Office, now: Now) -> None:
 
     @router.put("/clinics/{site}")
     def clinic_put(site: Slug, body: Clinic, who: Writer) -> Row:
-        """One more version; papers that were issued keep theirs. IBAN, BIC and zone are checked."""
+        """One more version; papers that were issued keep theirs. Bank, zone and certificates are checked."""
         here(who, "billing.settings", site)
-        told = checking.checked(body)
         with writing(office.engine) as connection:
+            told = checking.checked(body, store.clinic_of(connection, site), now())
             store.put_clinic(connection, site, told, who.name, us_of(now()))
         office.seen(who, "clinic.changed", f"site {site}", site)
         return {"site": site, "clinic": told.model_dump(mode="json"), "missing": lacking(told, site)}

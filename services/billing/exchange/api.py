@@ -1,20 +1,17 @@
 """Invoices for others' programs, over HTTP."""
 
-from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Response
-from sqlalchemy.exc import IntegrityError
+from fastapi import APIRouter, Response
 
 from broker.messages import Slug
 from services.billing.clinics import store as clinics
-from services.billing.exchange import books, datev, debtors, spreadsheets
+from services.billing.exchange import books, datev, debtors, delivering, disclosing, spreadsheets
+from services.billing.exchange.delivering import Owner, Since, Until, as_file, tried
 from services.billing.exchange.fhir import writing
-from services.billing.exchange.padnext import deliveries
-from services.billing.exchange.padnext.deliveries import Kept
 from services.billing.exchange.spreadsheets import Rows
 from services.billing.invoices import store as invoices
 from services.billing.invoices.api import own_invoice
@@ -29,16 +26,7 @@ from services.kit.database import writing as writes
 from services.kit.moments import Now, us_of
 from services.kit.routes import Routes
 
-Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
-Owner = Annotated[Principal, allow("revenue.see")]
-Since = Annotated[date, Query(alias="from")]
-Until = Annotated[date, Query(alias="to")]
-OfficeName = Annotated[str | None, Query(alias="office", max_length=40)]
-Without = Annotated[list[UUID] | None, Query(max_length=1000)]  # invoices that stay behind
-Again = Annotated[bool, Query()]
-Made = TypeVar("Made")
-TRIES: Final = 5  # somebody else exported in the same moment so often
 
 
 def router(office: Office, now: Now) -> APIRouter:
@@ -46,7 +34,8 @@ def router(office: Office, now: Now) -> APIRouter:
     made = Routes(tags=["exchange"])
     _patients_invoice(made, office)
     _books(made, office, now)
-    _deliveries(made, office, now)
+    made.include_router(delivering.router(office, now))
+    made.include_router(disclosing.router(office, now))
     return made
 
 
@@ -68,10 +57,10 @@ def _books(router: APIRouter, office: Office, now: Now) -> None:
     def extf(who: Owner, site: Slug, since: Since, until: Until) -> Response:
         """Invoices, cancellations and payments as DATEV takes them (EXTF, Buchungsstapel, CP1252)."""
         here(who, "revenue.see", site)
-        made = _tried(lambda: _datev(office, site, since, until, now))
+        made = tried(lambda: _datev(office, site, since, until, now))
         name = f"EXTF_Buchungsstapel_{site}_{since:%Y%m%d}_{until:%Y%m%d}.csv"
         office.seen(who, "books.exported", None, site, form="datev", since=str(since), until=str(until))
-        return _file(made, f"text/csv; charset={datev.ENCODING}", name)
+        return as_file(made, f"text/csv; charset={datev.ENCODING}", name)
 
     @router.get("/exports/csv")
     def table(who: Owner, site: Slug, since: Since, until: Until, rows: Rows = "invoices") -> Response:
@@ -81,54 +70,7 @@ def _books(router: APIRouter, office: Office, now: Now) -> None:
             book = books.of(connection, site, since, until)
         made = spreadsheets.table(book, rows)
         office.seen(who, "books.exported", None, site, form=rows, since=str(since), until=str(until))
-        return _file(made, "text/csv; charset=utf-8", f"{rows}_{site}_{since:%Y%m%d}_{until:%Y%m%d}.csv")
-
-
-def _deliveries(router: APIRouter, office: Office, now: Now) -> None:
-    @router.get("/exports/padnext")
-    def padnext(
-        who: Owner,
-        site: Slug,
-        since: Since,
-        until: Until,
-        office_name: OfficeName = None,
-        again: Again = False,  # noqa: FBT002  (a query's parameter: callers name it)
-        without: Without = None,
-    ) -> Response:
-        """A delivery to a billing office: what none had yet, or `again`; numbered, and kept."""
-        here(who, "revenue.see", site)
-
-        def deliver() -> Kept:
-            with writes(office.engine) as connection:
-                clinic = clinics.clinic_of(connection, site)
-                wanted = deliveries.office_of(clinic, office_name)
-                return deliveries.deliver(
-                    connection, clinic or Clinic(name=site), wanted, site, since, until, by=who.name,
-                    now=now, again=again, without=without or (),
-                )  # fmt: skip
-
-        kept = _tried(deliver)
-        office.seen(who, "invoices.delivered", None, site, office=kept.office, delivery=kept.number)
-        return _file(kept.content, "application/zip", kept.name)
-
-    @router.get("/exports/deliveries")
-    def listed(who: Owner, site: Slug) -> Row:
-        """What was delivered to billing offices, newest first."""
-        here(who, "revenue.see", site)
-        with reading(office.engine) as connection:
-            found = deliveries.listed(connection, site)
-        office.seen(who, "deliveries.seen", None, site)
-        return {"deliveries": [one.head() for one in found]}
-
-    @router.get("/exports/deliveries/{delivery}")
-    def one(who: Owner, delivery: Slug, site: Slug, office_name: OfficeName = None) -> Response:
-        """A delivery once more, to the byte."""
-        here(who, "revenue.see", site)
-        with reading(office.engine) as connection:
-            wanted = office_name or deliveries.office_of(clinics.clinic_of(connection, site), None).id
-            kept = deliveries.one(connection, site, wanted, delivery)
-        office.seen(who, "delivery.read", None, site, office=kept.office, delivery=kept.number)
-        return _file(kept.content, "application/zip", kept.name)
+        return as_file(made, "text/csv; charset=utf-8", f"{rows}_{site}_{since:%Y%m%d}_{until:%Y%m%d}.csv")
 
 
 def _datev(office: Office, site: str, since: date, until: date, now: Now) -> bytes:
@@ -143,17 +85,3 @@ def _datev(office: Office, site: str, since: date, until: date, now: Now) -> byt
         )
     rows = datev.entries(book, accounts, given)
     return datev.file(book, accounts, rows, now().astimezone(ZoneInfo(clinic.zone)))
-
-
-def _tried(make: Callable[[], Made]) -> Made:
-    """Again, when somebody took the same number or account in the same moment."""
-    for _ in range(TRIES - 1):
-        try:
-            return make()
-        except IntegrityError:
-            continue
-    return make()
-
-
-def _file(data: bytes, kind: str, name: str) -> Response:
-    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})

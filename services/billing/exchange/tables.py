@@ -1,11 +1,13 @@
-"""Tables of what was handed to others: debtors' accounts, deliveries to billing offices."""
+"""Tables of what was handed to others: debtors' accounts, deliveries to billing offices, consents to them."""
 
 from typing import Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Date,
+    Index,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
@@ -44,7 +46,10 @@ DELIVERIES: Final = Table(
     Column("sha256", SHA256, nullable=False),
     Column("by", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    Column("request", UUID_TEXT),  # which asked for it; none of those before 0007
+    Column("detail", JSON),  # what was asked beside the period, who was left out and why, the certificate
     UniqueConstraint("site", "office", "number"),
+    Index("billing_deliveries_request", "request", unique=True),
 )
 
 DELIVERED: Final = Table(
@@ -53,4 +58,22 @@ DELIVERED: Final = Table(
     Column("delivery", KEY, nullable=False),
     Column("invoice", UUID_TEXT, nullable=False, index=True),
     PrimaryKeyConstraint("delivery", "invoice"),
+)
+
+DISCLOSURES: Final = Table(
+    "billing_disclosures",  # a patient let an office have what it needs, or takes that back: the last counts
+    METADATA,
+    Column("seq", KEY, primary_key=True, autoincrement=True),
+    Column("id", UUID_TEXT, nullable=False, unique=True),
+    Column("request", UUID_TEXT, nullable=False, unique=True),
+    Column("site", SLUG, nullable=False),
+    Column("patient", UUID_TEXT, nullable=False),
+    Column("office", SLUG, nullable=False),
+    Column("office_name", String(40), nullable=False),  # who it was then: a consent is for nobody else
+    Column("kind", String(10), nullable=False),  # given, withdrawn
+    Column("on_date", Date, nullable=False),  # signed on, withdrawn on
+    Column("note", String(200)),
+    Column("by", NAME, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("billing_disclosures_patient", "site", "patient", "office"),
 )

@@ -1,5 +1,7 @@
 """A delivery of PADneXt 2.12 (namespace http://padinfo.de/ns/pad): the order and the invoices, in one zip.
 
+The order is readable; the invoices lie in a zip of their own beside it, which is encrypted (PKCS#7, then
+called .p7m) where the office has a certificate. Length and checksum are those of the plain file.
 Written by the published structure of the format; its schema may not be passed on and was not at hand.
 """
 
@@ -13,8 +15,9 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Final
 
+from services.billing.clinics import certificates
 from services.billing.errors import Invalid, said
-from services.billing.exchange.padnext import people
+from services.billing.exchange.padnext import people, sealing
 from services.billing.exchange.padnext.elements import (
     LIMITS,
     VERSION,
@@ -34,12 +37,13 @@ LONGEST_NUMBER: Final = 14  # aisrechnungsnr
 OUTLAYS: Final = {"material": "L", "shipping": "P", "radioactive": "L", "listed": "L"}
 SHARES: Final = (Decimal(25), Decimal(15))  # § 6a Abs. 1
 AMBULATORY, INPATIENT = 0, 1
+PLAIN, PKCS7 = "0", "1"  # verfahren
 _CENT_OF_EURO: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What goes to an office: both files, and both in one."""
+    """What goes to an office: both files as they are read, and both in one as they are sent."""
 
     name: str
     order: bytes
@@ -64,13 +68,21 @@ def deliver(
     name = f"{office.customer:08d}_{at:%Y%m%d}_{MESSAGE}_{number:06d}"
     invoices = file_of(_invoices(issued, clinic, office))
     order = file_of(_order(f"{name}_padx.xml", invoices, clinic, office, number, at))
+    inner = _zip({f"{name}_padx.xml": invoices}, at)
+    ending = sealing.ENDING if office.certificate else ""
+    payload = sealing.for_office(inner, office, at)
+    packed = _zip({f"{name}_auf.xml": order, f"{name}_dat_padx.zip{ending}": payload}, at)
+    return Delivery(name, order, invoices, packed)
+
+
+def _zip(files: dict[str, bytes], at: datetime) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for ending, data in (("auf", order), ("padx", invoices)):
-            entry = zipfile.ZipInfo(f"{name}_{ending}.xml", at.timetuple()[:6])
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, at.timetuple()[:6])
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
-    return Delivery(name, order, invoices, packed.getvalue())
+    return packed.getvalue()
 
 
 def _order(
@@ -96,7 +108,7 @@ def _order(
     add(system, "produkt", "Spondyl")
     add(system, "version", version("spondyl")[:20])
     add(system, "hersteller", "Spondyl")
-    add(made, "verschluesselung", verfahren="0", idcert="0")
+    _encryption(made, office)
     add(made, "empfangsquittung", "0")
     file = add(made, "datei", id=FILE, erstellungsdatum=made_at)
     add(file, "dokumententyp", "PADneXt")
@@ -104,6 +116,15 @@ def _order(
     checksum = hashlib.sha1(invoices, usedforsecurity=False).hexdigest()
     add(file, "dateilaenge", laenge=len(invoices), pruefsumme=checksum)
     return made
+
+
+def _encryption(parent: Node, office: BillingOffice) -> None:
+    """The procedure, and which certificate: by its serial number, as the office has it in its list."""
+    if not office.certificate:
+        add(parent, "verschluesselung", verfahren=PLAIN, idcert="0")
+        return
+    serial = certificates.read(office.certificate).serial_number
+    add(parent, "verschluesselung", verfahren=PKCS7, idcert=f"{serial:x}")
 
 
 def _invoices(issued: Sequence[Issued], clinic: Clinic, office: BillingOffice) -> Node:
