@@ -231,6 +231,15 @@ def test_validation_survives_what_is_no_invoice():
     assert not validating.report(b"%PDF-1.7\n" + bytes(range(256)) * 40).ok
 
 
+def test_tax_in_the_currency_of_the_books_is_not_added():
+    """Others may state both (BT-110, BT-111), in either order; the sums are those of the invoice's own."""
+    own = '<ram:TaxTotalAmount currencyID="EUR">0.00</ram:TaxTotalAmount>'
+    other = '<ram:TaxTotalAmount currencyID="CHF">7.00</ram:TaxTotalAmount>'
+    told = einvoice.xml(paper()).decode()
+    assert own in told
+    assert arithmetic.problems(etree.fromstring(told.replace(own, other + own).encode())) == []
+
+
 @pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16"])
 def test_data_in_any_encoding_are_checked(encoding):
     """What comes from elsewhere says by itself in which letters it is written."""

@@ -22,9 +22,10 @@ _EXTRAS: Final = f"{_SETTLED}/ram:SpecifiedTradeAllowanceCharge"
 _PRICED: Final = "ram:SpecifiedLineTradeAgreement/ram:NetPriceProductTradePrice"
 _QUANTITY: Final = "ram:SpecifiedLineTradeDelivery/ram:BilledQuantity"
 _TOTALS: Final = ".//ram:SpecifiedTradeSettlementHeaderMonetarySummation"
+_CURRENCY: Final = ".//ram:ApplicableHeaderTradeSettlement/ram:InvoiceCurrencyCode"
 _STATED: Final = (
-    "LineTotalAmount", "ChargeTotalAmount", "AllowanceTotalAmount", "TaxBasisTotalAmount", "TaxTotalAmount",
-    "GrandTotalAmount", "TotalPrepaidAmount", "RoundingAmount", "DuePayableAmount",
+    "LineTotalAmount", "ChargeTotalAmount", "AllowanceTotalAmount", "TaxBasisTotalAmount", "GrandTotalAmount",
+    "TotalPrepaidAmount", "RoundingAmount", "DuePayableAmount",
 )  # fmt: skip
 Node = etree._Element  # noqa: SLF001  (lxml publishes the type of an element under no other name)
 
@@ -91,6 +92,7 @@ def _of_totals(root: Node) -> list[Problem]:
         return [Problem(STANDARD, "BG-22", f"there are {len(totals)} document totals; exactly one")]
     lines = sum((_number(line, _NET) for line in root.findall(_LINES, _NAMESPACES)), Decimal(0))
     stated = {name: _number(totals[0], f"ram:{name}") for name in _STATED}
+    stated["TaxTotalAmount"] = _tax(root, totals[0])
     net = lines - stated["AllowanceTotalAmount"] + stated["ChargeTotalAmount"]
     gross = stated["TaxBasisTotalAmount"] + stated["TaxTotalAmount"]
     left = stated["GrandTotalAmount"] - stated["TotalPrepaidAmount"] + stated["RoundingAmount"]
@@ -103,6 +105,14 @@ def _of_totals(root: Node) -> list[Problem]:
     return [
         _differs(rule, name, stated[name], value) for rule, name, value in wanted if stated[name] != value
     ]
+
+
+def _tax(root: Node, totals: Node) -> Decimal:
+    """The tax in the invoice's currency (BT-110); beside it may stand that of the books (BT-111)."""
+    currency = root.findtext(_CURRENCY, "", _NAMESPACES).strip()
+    found = totals.findall("ram:TaxTotalAmount", _NAMESPACES)
+    mine = [one for one in found if one.get("currencyID", currency) == currency] or found
+    return Decimal((mine[0].text or "").strip()) if mine else Decimal(0)
 
 
 def _differs(rule: str, where: str, stated: Decimal, worked_out: Decimal) -> Problem:
