@@ -219,6 +219,18 @@ def test_amounts_that_were_changed_on_the_way_are_named():
     assert "66" in found["points"].text["de"]
 
 
+def factored(bundle, value):
+    """The bundle with another factor at its first position, or with none."""
+    factor = next(
+        terms.extensions(next(terms.extensions(of_kind(bundle, "ChargeItem")[0], terms.SCHEDULE)), "Faktor")
+    )
+    named = next(part for part in factor["extension"] if part["url"] == "Value")
+    if value is None:
+        factor["extension"].remove(named)
+    else:
+        named[next(key for key in named if key.startswith("value"))] = value
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -233,6 +245,8 @@ def test_amounts_that_were_changed_on_the_way_are_named():
         (lambda told: told["entry"][1]["resource"].update(resourceType="Money-Bag"), "none of FHIR's"),
         (lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value=1.5), "quantity is 1.5"),
         (lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value=-1), "count"),
+        (lambda told: factored(told, None), "no Faktor"),
+        (lambda told: factored(told, 0), "lines.0.factor"),
         (
             lambda told: of_kind(told, "ChargeItem")[0]["quantity"].update(value="1e999999"),
             "beyond 12 digits",

@@ -181,7 +181,7 @@ def _line(one: Position, found: Read) -> dict[str, Any]:
         **_when(one, found),
         "number": one.goae or _elsewhere(one),
         "analogue": _described(item, reasons) if is_analogue else None,
-        "factor": str(value_of(item, terms.SCHEDULE, "Faktor", "Value") or 1),
+        "factor": _factor(one),
         "count": _count(one),
         "justification": _joined(reasons),
         "on_demand": addition == "V" or _marked(reasons, "on-demand"),
@@ -192,6 +192,14 @@ def _line(one: Position, found: Read) -> dict[str, Any]:
         "amount": one.amount,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _factor(one: Position) -> str:
+    """Its factor; positions of other fee schedules need none. Raises Invalid for one of the GOÄ without."""
+    told = value_of(one.item, terms.SCHEDULE, "Faktor", "Value")
+    if told is None and one.goae:
+        raise _refused(f"lineItem {one.sequence}", "no Faktor (§ 12 Abs. 2 Nr. 2 GOÄ)")
+    return "1" if told is None else str(told)
 
 
 def _outlay(one: Position, found: Read) -> dict[str, Any]:
