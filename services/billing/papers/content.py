@@ -106,7 +106,7 @@ def _facts(paper: Paper, say: dict[str, str], language: Language) -> list[list[s
     return [
         [say["number"], paper.number],
         [say["issued_on"], day(paper.issued_on, language)],
-        [say["service_day" if first == last else "service_days"], span],
+        [say["treatment"], span],
         *due,
     ]
 
