@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
@@ -56,9 +56,12 @@ class Clinic:
     scheduler: httpx.Client
     billing: httpx.Client
 
-    def ask(self, office: httpx.Client, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def ask(
+        self, office: httpx.Client, method: str, path: str, body: Any = None, *,
+        data: Any = None, files: Any = None, **query: Any,
+    ) -> Any:  # fmt: skip
         """The answer's JSON. Raises SpondylError with the service's own words."""
-        answer = office.request(method, path, json=body, params=query or None)
+        answer = office.request(method, path, json=body, params=query or None, data=data, files=files)
         if answer.is_error:
             raise SpondylError(f"{method} {path}: {answer.json().get('detail', answer.status_code)}")
         return answer.json() if answer.content else None
@@ -66,7 +69,7 @@ class Clinic:
 
 def settle(run: Run) -> int:
     """Everybody at their site; how many were new. Raises SpondylError, httpx.HTTPError."""
-    table = tomllib.loads((files("deploy") / "demo_clinic.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((resources.files("deploy") / "demo_clinic.toml").read_text(encoding="utf-8"))
     done = _Done(run.data)
     sites = list(run.sites)
     with _clinic(run) as clinic:
@@ -233,6 +236,35 @@ def _plan(clinic: Clinic, site: str, patient: str, person: Person) -> None:
     clinic.ask(clinic.scheduler, "PUT", f"/cures/{cure['cure']}/automatic", limits)
 
 
+def _estimate(clinic: Clinic, site: str, patient: str, person: Person) -> None:
+    """What it will cost, before anything is charged (§ 630c Abs. 3 BGB); some have signed for it."""
+    if "estimate" not in person:
+        return
+    _wait_for_cure(clinic, site, patient)
+    payer = {"self-payer": "self"}.get(person["insurance"], person["insurance"])
+    body = {
+        "request": _request(patient, "estimate"), "site": site, "patient": patient, "payer": payer,
+        "region": person["region"], "sessions": person["sessions"],
+    }  # fmt: skip
+    made = clinic.ask(clinic.billing, "POST", "/estimates", body)
+    if person["estimate"] == "signed":
+        name = f"{person['given_name']} {person['family_name']}"
+        told = {"request": _request(patient, "handing"), "how": "signed", "receiver": name}
+        clinic.ask(
+            clinic.billing, "POST", f"/estimates/{made['id']}/signed",
+            data=told, files={"file": ("signed.png", _signature(name), "image/png")},
+        )  # fmt: skip
+
+
+def _wait_for_cure(clinic: Clinic, site: str, patient: str) -> None:
+    """Until billing has heard of the cure: it makes papers for nobody else."""
+    deadline = time.monotonic() + BEDS_WITHIN_S
+    while not clinic.ask(clinic.billing, "GET", "/cases", site=site, patient=patient)["cases"]:
+        if time.monotonic() > deadline:
+            raise SpondylError(f"billing heard of no cure of {patient} within {BEDS_WITHIN_S:.0f} s")
+        time.sleep(0.2)
+
+
 def _consult(clinic: Clinic, site: str, patient: str, person: Person) -> None:
     """The first visit is charged; some have their invoice already, and some of them have paid."""
     for number in ("1", "7"):
@@ -279,7 +311,7 @@ def first_prescription(person: Person) -> dict[str, Any]:
 
 
 STAGES: Final = {
-    "planned": (_answer, _sign, _decide, _consent, _clear, _plan, _consult),
+    "planned": (_answer, _sign, _decide, _consent, _clear, _plan, _estimate, _consult),
     "refused": (_answer, _decide),
     "condition": (_answer,),
     "begun": (_answer,),

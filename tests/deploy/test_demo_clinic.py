@@ -36,3 +36,10 @@ def test_the_demo_shows_every_stage_of_a_patient_s_way():
 def test_nobody_of_the_demo_can_be_reached():
     """A made-up address must not be somebody's."""
     assert all("email" not in person and "phone" not in person for person in TABLE["person"])
+
+
+def test_the_demo_has_estimates_one_of_them_signed_and_some_that_are_owed():
+    """Its page shows what a desk has to do, and what is done."""
+    told = [person.get("estimate") for person in PLANNED]
+    assert {"signed", "made", None} == set(told)
+    assert told.count("signed") == 1
