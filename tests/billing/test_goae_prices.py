@@ -206,7 +206,7 @@ def test_a_second_catalogue_is_data(tmp_path):
     }  # fmt: skip
     row = {
         "name": "new", "file": "new.json", "valid_from": dt.date(2030, 1, 1), "point_value_ct": "7.5",
-        "paragraph": "§ 5", "frame": [frame],
+        "frame": [frame],
     }  # fmt: skip
     found = catalogue.parse(row, tmp_path)
     assert pricing.price(found, found.item("1")).amount == Decimal("7.50")

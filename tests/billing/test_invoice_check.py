@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.billing import commands
 from services.billing.checking import readers
 from services.billing.errors import Invalid
-from services.billing.goae import catalogue, pricing, sheet
+from services.billing.goae import catalogue, pricing
 from services.kit.errors import SpondylError
 
 LINE = {"date": "2026-11-02", "number": "516", "factor": "1.8"}
@@ -23,7 +23,7 @@ OUTLAY = {"date": "2026-11-09", "kind": "material", "text": "Kissenbezug", "amou
 
 
 def checked(**told):
-    return sheet.check(readers.read(json.dumps({"lines": [LINE]} | told)))
+    return readers.check(json.dumps({"lines": [LINE]} | told))
 
 
 def verdicts(found, rule):
@@ -72,7 +72,7 @@ def test_the_example_of_the_documentation_is_read_and_keeps_the_law():
     """What people copy from the page works."""
     page = (Path(__file__).parents[2] / "docs/billing.md").read_text(encoding="utf-8")
     example = page.split("```json\n")[1].split("```")[0]
-    assert sheet.check(readers.read(example)).verdict == "fine"
+    assert readers.check(example).verdict == "fine"
 
 
 def test_the_printed_schema_is_that_of_the_files_that_are_read(capsys):
@@ -103,7 +103,7 @@ def test_the_printed_schema_is_that_of_the_files_that_are_read(capsys):
 def test_a_file_that_is_no_invoice_is_refused_with_what_is_wrong(text, says):
     """In one line, not a page of traces."""
     with pytest.raises(Invalid) as refused:
-        readers.read(text)
+        readers.check(text)
     assert says in refused.value.message
     assert len(refused.value.message) < 300
     assert set(refused.value.words) == {"de", "en"}
@@ -132,7 +132,7 @@ def test_a_line_that_cannot_be_is_refused_by_its_field(change, field):
 
 def test_a_file_with_the_mark_that_windows_puts_before_it_is_read():
     """Who types an invoice in an editor does not know that it is there."""
-    assert readers.read("\ufeff" + json.dumps({"lines": [LINE]})).lines
+    assert readers.check("\ufeff" + json.dumps({"lines": [LINE]})).total == Decimal("6.82")
 
 
 def test_a_bad_file_and_a_missing_one_end_with_status_2(tmp_path, capsys):

@@ -30,20 +30,13 @@ class Reader:
     ``also`` says what does not match of that which a sheet has no place for.
     """
 
-    name: str
     knows: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Mapping[str, Any]], Sheet]
     also: Callable[[Mapping[str, Any]], list[Finding]] = _nothing
 
 
-def read(text: str) -> Sheet:
-    """The invoice in a file's text. Raises Invalid, which names the field."""
-    told = _object(text)
-    return _reader(told).read(told)
-
-
 def check(text: str) -> Checked:
-    """Everything that is to be said of the invoice in a file's text. Raises Invalid."""
+    """Everything that is to be said of the invoice in a file's text. Raises Invalid, naming the field."""
     told = _object(text)
     reader = _reader(told)
     checked = sheets.check(reader.read(told))
@@ -60,8 +53,8 @@ def sheet(told: Mapping[str, Any]) -> Sheet:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader("dipag-rechnung", fhir_reading.knows, fhir_reading.sheet, fhir_findings.of),
-    Reader("spondyl-invoice/1", lambda _: True, sheet),
+    Reader(fhir_reading.knows, fhir_reading.sheet, fhir_findings.of),
+    Reader(lambda _: True, sheet),
 )
 
 

@@ -62,7 +62,6 @@ class Catalogue:
     valid_from: dt.date
     valid_until: dt.date | None  # the first day on which it holds no longer
     point_value_ct: Decimal
-    paragraph: str
     items: Mapping[str, Item]
     gaps: tuple[tuple[re.Pattern[str], Text], ...]
 
@@ -140,7 +139,7 @@ def parse(row: Mapping[str, Any], folder: Path) -> Catalogue:
     gaps = tuple((re.compile(str(gap["pattern"])), _text(gap)) for gap in row.get("gap", []))
     return Catalogue(
         row["name"], row["valid_from"], row.get("valid_until"), Decimal(row["point_value_ct"]),
-        row["paragraph"], items, gaps,
+        items, gaps,
     )  # fmt: skip
 
 

@@ -229,7 +229,6 @@ class Reduction:
     fees: Decimal
     taken_off: Decimal
     left: Decimal
-    paragraph: str = "§ 6a Abs. 1 GOÄ"
 
 
 def reduced(fees: Sequence[Decimal], treatment: Treatment, printed: Decimal | None = None) -> Reduction:
