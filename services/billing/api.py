@@ -10,6 +10,7 @@ from services.billing.exchange import api as exchange
 from services.billing.invoices import api as invoices
 from services.billing.payments import api as payments
 from services.billing.people import People
+from services.kit.business import trail_route
 from services.kit.business.service import Office
 from services.kit.moments import Now, utc_now
 
@@ -24,4 +25,5 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
         exchange.router(office, now),
         estimates.router(office, people, now),
         payments.router(office, now),
+        trail_route.router(office),
     ]

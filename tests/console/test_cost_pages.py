@@ -144,3 +144,16 @@ def test_the_form_begins_without_a_first_visit_that_was_charged_already(rig):
     refused = made(client, patient, first_visit="usual")
     assert "2026-11-23" in page(refused, 422)
     assert 'id="f-first_visit-error"' in refused.text
+
+
+def test_an_administrator_reads_in_words_who_made_and_saw_estimates(rig):
+    """Billing's own trail, on the page of the others; of their site alone, and the look is a row."""
+    patient = rig.patient()
+    made(rig.client("rita"), patient)
+    german = rig.client("ada", **{"accept-language": "de"})
+    shown = page(german.get("/trail?of=billing"))
+    for words in ("Kostenvoranschlag erstellt", "Kosten ausgerechnet", "Protokoll gelesen", str(patient)):
+        assert words in shown
+    assert "Estimate made" in page(rig.client("ada").get("/trail?of=billing&action=estimate.made"))
+    assert rig.billing.ask("GET", "/trail?site=north", role="administrator", sites=("south",))["rows"] == []
+    page(rig.client("theo").get("/trail?of=billing"), 403)

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+import services.billing
 import services.console
 from broker.messages import Region
 from services.console.accounts.entry import Reason
@@ -136,3 +137,17 @@ def test_every_detail_that_the_code_names_has_a_name_in_german():
     assert {"reason", "by", "format", "days"} <= named
     named |= set(Asked.__slots__) - {"q", "cursor"} | {"shown", "further", "refused", "said", "claim"}
     assert {name for name in named if f"detail_{name}" not in TEXTS} == set()
+
+
+def test_every_action_and_detail_of_billing_s_trail_has_its_words_in_both_languages():
+    """`estimate.previewed` tells an auditor nothing."""
+    root = Path(services.billing.__file__).parent
+    call = re.compile(r'\.seen\(\s*who,\s*f?"([^"]+)"((?:[^()]|\([^()]*\))*)\)')
+    found = [match for path in root.rglob("*.py") for match in call.findall(path.read_text())]
+    kinds = ("estimate", "agreement")
+    written = {name.replace("{kind}", kind) for name, _ in found for kind in kinds} | {"trail.seen"}
+    assert {"estimate.made", "agreement.signed", "invoice.issued", "open-items.seen"} <= written
+    named = {name for _, rest in found for name in re.findall(r"\b(\w+)=", rest)}
+    assert "payer" in named
+    wanted = {f"billed_{name}" for name in written} | {f"detail_{name}" for name in named}
+    assert {name for name in wanted if not all(TEXTS.get(name, {}).get(it) for it in ("de", "en"))} == set()

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.console import reads
 from services.console.context import Console
-from services.console.errors import HistoryRefused, HistoryUnavailable
+from services.console.errors import HistoryRefused, HistoryUnavailable, OfficeRefused, OfficeUnavailable
 from services.console.texts import TEXTS
 from services.console.trail_words import details
 from services.kit import trail_pages
@@ -28,7 +28,9 @@ Reader = Annotated[Principal, allow("trail.see")]
 Text = Annotated[str, Query(max_length=10_000)]
 Seq = Annotated[int | None, Query(ge=0, le=2**62)]
 READS: Final = "telemetry"  # the trail of what was read from it directly
+BILLED: Final = "billing"  # its own
 ACTION: Final = "action_"  # a text of this name says what was done
+ACTIONS: Final = {BILLED: "billed_"}  # of another trail
 
 
 async def wanted(
@@ -60,7 +62,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         request: Request, who: Reader, asked: Asked, of: Text = "", before: Seq = None, after: Seq = None
     ) -> Response:
         """Who saw or changed what, newest first; that this was read is written down, too."""
-        chosen = {"of": READS} if of == READS else {}
+        chosen = {"of": of} if of in (READS, BILLED) else {}
         told = query_of(asked) | chosen
         await console.record_look(request, who, "trail.seen", detail=told, question=told)
         asked = replace(asked, sites=who.sites("trail.see"))
@@ -68,14 +70,14 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         look, written = None, 0
         try:
             if chosen:
-                shown = await reads.read(console.archive, who, asked, before=before, after=after)
+                shown = await reads.read(_service(console, of), who, asked, before=before, after=after)
             else:
                 look = await run_in_threadpool(console.chain.go_on)
                 shown = await run_in_threadpool(
                     trail_pages.read, console.trail, asked, before=before, after=after
                 )
                 written = await run_in_threadpool(console.trail.length)
-        except (HistoryUnavailable, HistoryRefused) as error:
+        except (HistoryUnavailable, HistoryRefused, OfficeUnavailable, OfficeRefused) as error:
             away, status = error.words[language], error.status
         return console.page(
             request,
@@ -83,11 +85,11 @@ def _add_page(routes: APIRouter, console: Console) -> None:
             status=status,
             page="trail",
             title=TEXTS["nav_trail"][language],
-            rows=[row_of(entry, language) for entry in shown.rows],
+            rows=[row_of(entry, language, of) for entry in shown.rows],
             asked=asked,
             of=chosen.get("of", ""),
             away=away,
-            actions=actions(language),
+            actions=actions(language, of),
             older=_address(asked, chosen, before=shown.older),
             newer=_address(asked, chosen, after=shown.newer),
             export=f"/trail.csv?{urlencode(query_of(asked))}",
@@ -123,17 +125,18 @@ def shortly(found: Finding) -> dict[str, Any]:
     return {"rows": found.rows} if found.ok else {"what": found.what, "first_bad": found.first_bad}
 
 
-def actions(language: Language) -> list[tuple[str, str]]:
-    """Every action that has a text, with it, in the order of the texts."""
+def actions(language: Language, of: str = "") -> list[tuple[str, str]]:
+    """Every action of that trail that has a text, with it, in the order of the texts."""
+    begins = ACTIONS.get(of, ACTION)
     rows = [
-        (key.removeprefix(ACTION), text[language]) for key, text in TEXTS.items() if key.startswith(ACTION)
+        (key.removeprefix(begins), text[language]) for key, text in TEXTS.items() if key.startswith(begins)
     ]
     return sorted(rows, key=lambda row: row[1].casefold())
 
 
-def row_of(entry: Entry, language: Language) -> dict[str, Any]:
+def row_of(entry: Entry, language: Language, of: str = "") -> dict[str, Any]:
     """A row as the page shows it."""
-    text = TEXTS.get(ACTION + entry.action)
+    text = TEXTS.get(ACTIONS.get(of, ACTION) + entry.action)
     return {
         "seq": entry.seq,
         "at": instant_of(entry.at_us),
@@ -147,6 +150,10 @@ def row_of(entry: Entry, language: Language) -> dict[str, Any]:
         "detail": details(entry.detail, language),
         "hash": entry.hash,
     }
+
+
+def _service(console: Console, of: str) -> reads.Service:
+    return console.billing if of == BILLED else console.archive
 
 
 def query_of(asked: Wanted) -> dict[str, str]:
