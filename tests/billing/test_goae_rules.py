@@ -55,6 +55,8 @@ BROKEN = [
     ("15-beside", [line("15"), line("4", 20)]),
     ("30-year", [line("30"), line("30", 365)]),
     ("30-beside", [line("30"), line("34")]),
+    ("31-half-year", [line("31", count=3), line("31", 181)]),  # 2 May
+    ("33-year", [line("33", count=3), line("33", 365)]),
     ("34-duration", [line("34", duration_min=19)]),
     ("34-half-year", [line("34"), line("34", 60), line("34", 181)]),  # 2 May
     ("34-half-year", [line("34", count=3)]),
