@@ -200,6 +200,14 @@ def test_a_reduction_is_an_allowance_of_its_line():
     assert validating.problems_of_xml(einvoice.xml(cancelled(told))) == []
 
 
+def test_a_reduction_stays_on_the_page_of_its_service():
+    """An amount taken off nothing, on top of a page, is read as taken off the sum carried there."""
+    reduced = [priced("3", FIRST, "2.3", reduction="3.02", time=f"{at:02}:30") for at in range(24)]
+    for page in PdfReader(io.BytesIO(rendering.pdf(paper(tuple(reduced))))).pages:
+        text = page.extract_text()
+        assert text.count("Minderung nach") == text.count("Eingehende")
+
+
 @pytest.mark.parametrize(
     ("removed", "rule"),
     [
