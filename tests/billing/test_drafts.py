@@ -201,7 +201,7 @@ def test_one_draft_issued_by_two_desks_with_one_request_is_one_invoice(either_ri
 
 
 def test_a_reason_that_was_typed_by_mistake_is_taken_away_and_the_rule_speaks_again(rig):
-    """§ 12 Abs. 3 GOÄ: above the threshold without a reason there is no invoice, whoever emptied the field."""
+    """§ 12 Abs. 3 GOÄ: above the threshold there is no invoice without one, whoever emptied the field."""
     rig.clinic()
     cured(rig, sessions=1)
     draft = whole(rig)

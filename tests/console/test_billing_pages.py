@@ -1,6 +1,7 @@
 """Billing's pages over the real billing: drafts, the item picker, invoices, charges, the clinic's data."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from uuid import uuid4
 
@@ -263,3 +264,58 @@ def test_the_clinic_s_data_say_what_is_missing_by_which_rule_and_keep_their_vers
         assert "652 = 1.6" in room.client().get("/billing/clinic").text
     finally:
         room.close()
+
+
+def test_the_second_desk_finds_the_way_to_the_invoice_that_the_first_one_issued(room):
+    """Gone would send somebody looking; the number and a link end the question."""
+    _, _, draft = drafted(room, "Zweimal")
+    told = {"request": str(uuid4()), "revision": draft["revision"]}
+    made = room.billing.ask("POST", f"/drafts/{draft['id']}/issue", json=told)
+    form = {"request": str(uuid4()), "revision": str(draft["revision"])}
+    path = f"/billing/drafts/{draft['id']}"
+    for answer in (room.client().post(f"{path}/issue", data=form), room.client().get(path)):
+        assert made["number"] in shown(answer, TAKEN)
+        assert f'href="/billing/invoices/{made["id"]}"' in answer.text
+
+
+def test_a_reason_is_emptied_on_the_page_of_a_draft(room):
+    """What the form shows empty is empty."""
+    _, _, draft = drafted(room, "Leer")
+    key, path = draft["lines"][0]["charge"], f"/billing/drafts/{draft['id']}"
+    room.client().post(path, data=form_of(draft, **{f"justification-{key}": "aus Versehen"}))
+    (line,) = [row for row in draft_of(room, draft)["lines"] if row["line"].get("justification")]
+    form = form_of(draft_of(room, draft), **{f"justification-{line['charge']}": ""})
+    assert room.client().post(path, data=form).status_code == SEE_OTHER
+    assert not any(row["line"].get("justification") for row in draft_of(room, draft)["lines"])
+
+
+def test_merged_files_show_two_cases_with_one_button_and_what_to_clear_up(room):
+    """Neither a second case nor another one's session on an invoice is left for somebody to stumble upon."""
+    one, _, draft = drafted(room, "Eins")
+    other = room.patient("Zwei")
+    room.billing.session(other, room.billing.cure(other), at=room.billing.now - timedelta(days=3))
+    (second,) = room.billing.ask("GET", "/cases", params={"site": "north", "patient": str(other)})["cases"]
+    event = {"patient": other, "into": one}
+    room.billing.clinic_event("patient.merged", "north", **event)
+    path = f"/billing/charges/{one}"
+    assert "there are two cases of this illness" in shown(
+        room.client().get(f"{path}?site=north&case={second['id']}")
+    )
+    form = {"site": "north", "case": second["id"]}
+    answer = room.client().post(f"{path}/join", data=form)
+    assert answer.headers["location"].endswith("done=joined")
+    fresh = draft_of(room, draft)
+    ids = [
+        row["id"]
+        for row in room.billing.ask("GET", "/charges", params={"site": "north", "patient": str(one)})[
+            "charges"
+        ]
+    ]
+    told = {"revision": fresh["revision"], "add": ids}
+    fresh = room.billing.ask("PUT", f"/drafts/{draft['id']}", json=told)
+    body = {"request": str(uuid4()), "revision": fresh["revision"]}
+    invoice = room.billing.ask("POST", f"/drafts/{draft['id']}/issue", json=body)
+    room.billing.clinic_event("patient.unmerged", "north", **event)
+    page = shown(room.client().get("/billing/drafts?site=north"))
+    assert f"{invoice['number']} : issued for" in page
+    assert "sessions of \u2068Zwei" in page or "Zwei, Anna" in page

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from broker.messages import Slug
-from services.billing.charges import cases, charging, store
+from services.billing.charges import cases, charging, parting, store
 from services.billing.charges.models import Case, Charge, NewCharge, TakenBack, Terms
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
@@ -31,6 +31,7 @@ def router(office: Office, now: Now) -> APIRouter:
     made = Routes(tags=["charges"])
     _charges(made, office, now)
     _cases(made, office, now)
+    _joining(made, office, now)
     return made
 
 
@@ -93,8 +94,9 @@ def _cases(router: APIRouter, office: Office, now: Now) -> None:
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
             found = cases.listed(connection, site, patient)
+            joins = {} if patient is None else {case.id: _joins(connection, case) for case in found}
         office.seen(who, "cases.seen", _text(patient), site)
-        return {"cases": [case.body() for case in found]}
+        return {"cases": [case.body() | {"joins": joins.get(case.id)} for case in found]}
 
     @router.put("/cases/{case}")
     def agree(who: Writer, case: UUID, body: Terms) -> Row:
@@ -106,6 +108,26 @@ def _cases(router: APIRouter, office: Office, now: Now) -> None:
             left = cases.one(connection, case)
         office.seen(who, "case.changed", str(found.patient), found.site, payer=body.payer, tariff=body.tariff)
         return left.body()
+
+
+def _joining(router: APIRouter, office: Office, now: Now) -> None:
+    @router.post("/cases/{case}/join")
+    def join(who: Writer, case: UUID) -> Row:
+        """Let what is open here be charged in the other case of the same illness, which a merge left."""
+        with writing(office.engine) as connection:
+            found = cases.one(connection, case, lock=True)
+            _same_site(who, "charges.write", found, CASE)
+            into = parting.join(connection, found, who.name, us_of(now()))
+        office.seen(who, "case.joined", str(found.patient), found.site, case=str(case), into=str(into.id))
+        return into.body()
+
+
+def _joins(connection: Connection, case: Case) -> str | None:
+    """The case that this one's open charges belong to, where there are two of one illness."""
+    first = cases.alike(connection, case)[0].id
+    if first == case.id or not store.open_of(connection, case.site, case=case.id):
+        return None
+    return str(first)
 
 
 def _same_site(who: Principal, permission: Permission, record: Case | Charge, what: Text) -> None:

@@ -49,6 +49,17 @@ def listed(connection: Connection, site: str, patient: UUID | None = None) -> li
     return [_case(row) for row in connection.execute(wanted).mappings()]
 
 
+def alike(connection: Connection, case: Case) -> list[Case]:
+    """The cases of this illness that its person has at its site, itself among them; after a merge there may
+    be two. The first is the one that is charged from now on.
+    """
+    order = patients.files(connection, case.patient)
+    same = [
+        one for one in listed(connection, case.site, case.patient) if one.same_illness == case.same_illness
+    ]
+    return sorted(same, key=lambda one: order.index(str(one.patient)))
+
+
 def unpaid(connection: Connection, most: int = 10_000) -> list[Case]:
     """Those of whom nobody asked yet how they are paid."""
     wanted = select(CASES).where(CASES.c.payer.is_(None)).order_by(CASES.c.opened_us).limit(most)

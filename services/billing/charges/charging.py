@@ -61,16 +61,16 @@ def session(connection: Connection, site: str, summary: SessionSummary, *, compl
     at_us = us_of(summary.ended_at)
     case = cases.opened(connection, summary.patient, site, summary.region, at_us)
     facts = _facts(summary, case, zone_of(connection, site), completed=completed)
-    charged = _charged(connection, case, facts)
+    found = charged(connection, case, facts)
     row = {
         "session": key, "patient": str(summary.patient), "site": site, "case": str(case.id),
         "cure": summary.cure and str(summary.cure), "facts": facts.model_dump(mode="json"),
-        "outcome": charged.outcome.id,
-        "reasons": [dict(reason) for reason in charged.reasons], "heard_us": us_of(utc_now()),
+        "outcome": found.outcome.id,
+        "reasons": [dict(reason) for reason in found.reasons], "heard_us": us_of(utc_now()),
     }  # fmt: skip
     connection.execute(insert(SESSIONS).values(row))
     return store.add(
-        connection, case, charged.lines, origin="session", by=SESSIONS_BY, at_us=at_us,
+        connection, case, found.lines, origin="session", by=SESSIONS_BY, at_us=at_us,
         cure=summary.cure, session=summary.session,
     )  # fmt: skip
 
@@ -133,15 +133,17 @@ def _charge_anew(connection: Connection, case: Case, by: str, at_us: int) -> Non
 
     A line that a person took back stays away, and the new ones wait on the draft on which the old ones did.
     """
-    for row in connection.execute(select(SESSIONS).where(SESSIONS.c.case == str(case.id))).mappings().all():
-        charged = store.of_session(connection, UUID(row["session"]))
-        if not charged or any(not charge.is_open for charge in charged):
+    sessions = {str(one.session) for one in store.open_of(connection, case.site, case=case.id) if one.session}
+    wanted = select(SESSIONS).where(SESSIONS.c.session.in_(sessions)).order_by(SESSIONS.c.heard_us)
+    for row in connection.execute(wanted).mappings().all():
+        held = store.of_session(connection, UUID(row["session"]))
+        if any(not charge.is_open for charge in held):
             continue  # what stands on an invoice stays what it was
-        old = {charge.line.number: charge for charge in charged}
-        on_draft = drafts.release(connection, charged)
-        for charge in charged:
+        old = {charge.line.number: charge for charge in held}
+        on_draft = drafts.release(connection, held)
+        for charge in held:
             store.take_back(connection, charge, f"tariff {case.tariff}", by, at_us)
-        anew = _charged(connection, case, SessionFacts.model_validate(row["facts"]))
+        anew = charged(connection, case, SessionFacts.model_validate(row["facts"]))
         made = store.add(
             connection, case, [line for line in anew.lines if line.number in old], origin="session", by=by,
             at_us=at_us, cure=row["cure"] and UUID(row["cure"]), session=UUID(row["session"]),
@@ -152,7 +154,8 @@ def _charge_anew(connection: Connection, case: Case, by: str, at_us: int) -> Non
         drafts.stay_out(connection, case.id, {before: charge.id for before, charge in instead.items()})
 
 
-def _charged(connection: Connection, case: Case, facts: SessionFacts) -> SessionCharges:
+def charged(connection: Connection, case: Case, facts: SessionFacts) -> SessionCharges:
+    """What a session costs by the case's tariff."""
     tariff = clinics.tariff_of(connection, case.site, case.tariff, facts.date)
     return of_session(facts, tariff)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from broker.messages import Event, Region
-from services.billing.charges import cases, charging, patients
+from services.billing.charges import cases, charging, parting, patients
 from services.kit.business.inbox import Heard
 from services.kit.business.told import Told, Types
 from services.kit.moments import us_of
@@ -43,8 +43,9 @@ def _merged(connection: Connection, site: str, told: _Patient, _at: datetime) ->
     patients.put(connection, told.patient, site, into=told.into and str(told.into))
 
 
-def _unmerged(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:
+def _unmerged(connection: Connection, site: str, told: _Patient, at: datetime) -> None:
     patients.put(connection, told.patient, site, into=None)
+    parting.part(connection, told.patient, us_of(at))
 
 
 def _erased(connection: Connection, site: str, told: _Patient, _at: datetime) -> None:

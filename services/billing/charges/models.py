@@ -17,6 +17,11 @@ LONGEST_ILLNESS: Final = 200
 USUAL: Final = "private"  # the tariff of the fee schedule's thresholds
 
 
+def folded(illness: str) -> str:
+    """An illness's words, however they were written: these alike are the same illness."""
+    return " ".join(illness.casefold().split())
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One line that somebody owes, until it stands on an invoice or was taken back."""
@@ -53,6 +58,11 @@ class Case:
     tariff: str
     mode: Mode
     recipient: Recipient | None
+
+    @property
+    def same_illness(self) -> str:
+        """The illness, however it was written."""
+        return folded(self.illness)
 
     def body(self) -> dict[str, Any]:
         """As the API shows it."""

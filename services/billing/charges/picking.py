@@ -10,7 +10,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from broker.messages import Slug
-from services.billing.charges import store
+from services.billing.charges import before
+from services.billing.charges.before import Before
+from services.billing.charges.models import folded
 from services.billing.clinics import store as clinics
 from services.billing.goae import catalogue, pricing, rulebook, sheet, tariffs
 from services.billing.goae.catalogue import Item
@@ -81,23 +83,28 @@ def _checks(router: APIRouter, office: Office, now: Now) -> None:
     @router.post("/goae/check")
     def check(who: Reader, body: ToCheck) -> Row:
         """What lines cost, and every rule that speaks of them; nothing is kept."""
-        before = _before(office, who, body)
+        earlier = _before(office, who, body)
         prices = [pricing.of_line(catalogue.at(line.date), line, body.tariff) for line in body.lines]
-        found = _findings(body, body.lines, before)
+        found = _findings(body, body.lines, earlier.lines)
+        site = body.site or ""
         return {
             "prices": [price.body() for price in prices],
             "total": str(pricing.added(price.amount for price in prices)),
-            "findings": [one.body() for one in found],
+            "findings": [
+                one.body()
+                | {"elsewhere": earlier.elsewhere(one, site, lambda at: who.may("billing.see", at))}
+                for one in found
+            ],
         }
 
     @router.post("/goae/pick")
     def pick(who: Reader, body: ToPick) -> Row:
         """What fits, each with its price and what it would break beside the lines that are there."""
-        before = _before(office, who, body)
+        earlier = _before(office, who, body).lines
         on = body.on or now().date()
         tariff = _tariff(office, who, body, on)
         found = search(catalogue.at(on), body.q, MOST_PICKED)
-        return {"items": [_picked(body, item, tariff.factor(item), on, before) for item in found]}
+        return {"items": [_picked(body, item, tariff.factor(item), on, earlier) for item in found]}
 
 
 def _tariff(office: Office, who: Principal, body: ToPick, on: date) -> Tariff:
@@ -109,10 +116,10 @@ def _tariff(office: Office, who: Principal, body: ToPick, on: date) -> Tariff:
         return clinics.tariff_of(connection, body.site, body.tariff, on)
 
 
-def _picked(body: ToPick, item: Item, factor: Decimal, day: date, before: Sequence[Line]) -> Row:
+def _picked(body: ToPick, item: Item, factor: Decimal, day: date, earlier: Sequence[Line]) -> Row:
     price = pricing.price(catalogue.at(day), item, factor, body.tariff)
     line = Line(date=day, number=item.number, factor=price.factor)
-    found = _findings(body, (*body.lines, line), before)
+    found = _findings(body, (*body.lines, line), earlier)
     own = len(body.lines)
     return {
         **item.body(), "price": price.body(),
@@ -120,18 +127,19 @@ def _picked(body: ToPick, item: Item, factor: Decimal, day: date, before: Sequen
     }  # fmt: skip
 
 
-def _findings(body: ToCheck, lines: Sequence[Line], before: Sequence[Line]) -> Sequence[Finding]:
+def _findings(body: ToCheck, lines: Sequence[Line], earlier: Sequence[Line]) -> Sequence[Finding]:
     if not lines:
         return ()
-    return sheet.check(sheet.Sheet(tariff=body.tariff, lines=tuple(lines), history=tuple(before))).findings
+    told = tuple(line.model_copy(update={"illness": line.illness and folded(line.illness)}) for line in lines)
+    return sheet.check(sheet.Sheet(tariff=body.tariff, lines=told, history=tuple(earlier))).findings
 
 
-def _before(office: Office, who: Principal, body: ToCheck) -> list[Line]:
+def _before(office: Office, who: Principal, body: ToCheck) -> Before:
     """What was invoiced to this patient before: frequencies and treatment cases count it. Raises NotFound."""
     if body.site is None or body.patient is None:
-        return []
+        return Before((), {})
     here(who, "billing.see", body.site)
     with reading(office.engine) as connection:
-        every = store.of_patient(connection, body.site, body.patient)
+        found = before.of_patient(connection, body.patient)
     office.seen(who, "charges.checked", str(body.patient), body.site)
-    return [charge.line for charge in every if charge.invoice is not None]
+    return found

@@ -3,6 +3,7 @@ taken back nor stands on a living invoice.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, insert, select
 
 from services.billing.charges import patients
 from services.billing.charges.models import Case, Charge, Origin
-from services.billing.charges.tables import BILLED, CHARGES, REVERSALS
+from services.billing.charges.tables import BILLED, CHARGES, REVERSALS, SESSIONS
 from services.billing.errors import Conflict, NotFound, said
 from services.billing.goae.lines import Line
 
@@ -82,10 +83,47 @@ def open_of(
     return _listed(connection, wanted)
 
 
-def of_patient(connection: Connection, site: str, patient: UUID) -> list[Charge]:
-    """Everything ever charged to somebody there, taken back or not: the history that rules look at."""
-    files = patients.files(connection, patient)
-    return _listed(connection, _all().where(CHARGES.c.site == site, CHARGES.c.patient.in_(files)))
+def of_patient(connection: Connection, site: str | None, patient: UUID) -> list[Charge]:
+    """Everything ever charged to somebody there, or at any site; taken back or not."""
+    wanted = _all().where(CHARGES.c.patient.in_(patients.files(connection, patient)))
+    return _listed(connection, wanted if site is None else wanted.where(CHARGES.c.site == site))
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A charge of somebody's session that another person is charged with, since their files are two again."""
+
+    charge: Charge
+    owner: UUID  # whose session it was
+
+
+def strays(
+    connection: Connection,
+    *,
+    site: str | None = None,
+    files: Iterable[str] | None = None,
+    of_these: Iterable[UUID] | None = None,
+) -> list[Stray]:
+    """Those of a site, of these files, or among these charges."""
+    wanted = (
+        _all()
+        .add_columns(SESSIONS.c.patient.label("owner"))
+        .join(SESSIONS, SESSIONS.c.session == CHARGES.c.session)
+        .where(SESSIONS.c.patient != CHARGES.c.patient, REVERSALS.c.charge.is_(None))
+    )
+    if site is not None:
+        wanted = wanted.where(CHARGES.c.site == site)
+    if files is not None:
+        named = list(files)
+        wanted = wanted.where(CHARGES.c.patient.in_(named) | SESSIONS.c.patient.in_(named))
+    if of_these is not None:
+        wanted = wanted.where(CHARGES.c.id.in_([str(charge) for charge in of_these]))
+    found = [Stray(_charge(row), UUID(row["owner"])) for row in connection.execute(wanted).mappings()]
+    return [
+        stray
+        for stray in found
+        if patients.current(connection, stray.owner) != patients.current(connection, stray.charge.patient)
+    ]
 
 
 def of_session(connection: Connection, session: UUID) -> list[Charge]:

@@ -1,5 +1,6 @@
 """Drafts and invoices over HTTP."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -11,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from broker.messages import Slug
 from services.billing.charges import cases, charging, patients
 from services.billing.charges import store as charges
-from services.billing.errors import Conflict, other_work, said
-from services.billing.invoices import checking, drafts, store
-from services.billing.invoices.issuing import Counter
+from services.billing.errors import Conflict, NotFound, other_work, said
+from services.billing.invoices import checking, drafts, returning, store
+from services.billing.invoices.issuing import Counter, already
 from services.billing.invoices.models import Draft, DraftChange, Issued, NewDraft, ToCancel, ToIssue
 from services.billing.papers import rendering
 from services.billing.payments import store as payments
@@ -48,6 +49,7 @@ def router(office: Office, people: People, now: Now) -> APIRouter:
     _issuing(made, office, counter)
     _invoices(made, office, now)
     _files(made, office)
+    _clear_ups(made, office)
     return made
 
 
@@ -56,6 +58,19 @@ def own_draft(who: Principal, permission: Permission, draft: Draft) -> Draft:
     if not who.may(permission, draft.site):
         raise unknown(DRAFT, draft.id)
     return draft
+
+
+def held_draft(
+    connection: Connection, who: Principal, permission: Permission, draft: UUID, *, lock: bool = False
+) -> Draft:
+    """The draft. Raises Conflict with the number when it was issued meanwhile, NotFound."""
+    try:
+        return own_draft(who, permission, drafts.one(connection, draft, lock=lock))
+    except NotFound:
+        made = store.issued(connection, draft)
+        if made is not None and who.may(permission, made.site):
+            raise already(made) from None
+        raise
 
 
 def own_invoice(who: Principal, permission: Permission, invoice: Issued) -> Issued:
@@ -79,10 +94,10 @@ def _drafts(router: APIRouter, office: Office, now: Now) -> None:
     def one(who: Reader, draft: UUID) -> Row:
         """Every line priced, every rule that speaks, what is missing."""
         with reading(office.engine) as connection:
-            held = own_draft(who, "billing.see", drafts.one(connection, draft))
+            held = held_draft(connection, who, "billing.see", draft)
             checked = checking.of_draft(connection, held)
         office.seen(who, "draft.seen", str(held.patient), held.site)
-        return checked.body()
+        return checked.body(_sees(who))
 
     @router.post("/drafts", status_code=201)
     def make(who: Writer, body: NewDraft) -> Row:
@@ -101,7 +116,7 @@ def _drafts(router: APIRouter, office: Office, now: Now) -> None:
                 },
             ) from None
         office.seen(who, "draft.made", str(body.patient), body.site)
-        return checked.body()
+        return checked.body(_sees(who))
 
 
 def _changes(router: APIRouter, office: Office, now: Now) -> None:
@@ -109,19 +124,39 @@ def _changes(router: APIRouter, office: Office, now: Now) -> None:
     def change(who: Writer, draft: UUID, body: DraftChange) -> Row:
         """Change recipient, diagnosis, outlays, remarks and lines; left out lines stay open."""
         with writing(office.engine) as connection:
-            held = own_draft(who, "charges.write", drafts.one(connection, draft, lock=True))
+            held = held_draft(connection, who, "charges.write", draft, lock=True)
             drafts.change(connection, held, body, who.name, us_of(now()))
             checked = checking.of_draft(connection, drafts.one(connection, draft))
         office.seen(who, "draft.changed", str(held.patient), held.site)
-        return checked.body()
+        return checked.body(_sees(who))
 
     @router.delete("/drafts/{draft}", status_code=204)
     def drop(who: Writer, draft: UUID) -> None:
         """Away with a draft; its charges are open as before."""
         with writing(office.engine) as connection:
-            held = own_draft(who, "charges.write", drafts.one(connection, draft, lock=True))
+            held = held_draft(connection, who, "charges.write", draft, lock=True)
             drafts.drop(connection, draft)
+            returning.hand_on(connection, held)
         office.seen(who, "draft.dropped", str(held.patient), held.site)
+
+
+def _clear_ups(router: APIRouter, office: Office) -> None:
+    @router.get("/clear-ups")
+    def clear_ups(who: Reader, site: Slug) -> Row:
+        """Invoices with sessions of somebody else since their files are two again: a person looks at them."""
+        here(who, "billing.see", site)
+        with reading(office.engine) as connection:
+            found = {
+                (stray.charge.invoice, stray.owner) for stray in charges.strays(connection, site=site)
+                if stray.charge.invoice is not None
+            }  # fmt: skip
+            rows = [
+                {"invoice": str(held.id), "number": held.number, "patient": str(held.patient),
+                 "belongs_to": str(owner)}
+                for invoice, owner in sorted(found) for held in [store.required(connection, invoice)]
+            ]  # fmt: skip
+        office.seen(who, "invoices.seen", None, site)
+        return {"clear_ups": rows}
 
 
 def _issuing(router: APIRouter, office: Office, counter: Counter) -> None:
@@ -130,7 +165,7 @@ def _issuing(router: APIRouter, office: Office, counter: Counter) -> None:
         """Issue a checked draft; the same `request` again is the same invoice."""
         with reading(office.engine) as connection:
             made = store.by_request(connection, body.request)
-            site = made.site if made else drafts.one(connection, draft).site
+            site = (made or store.issued(connection, draft) or drafts.one(connection, draft)).site
         if not who.may("invoices.issue", site):
             raise unknown(DRAFT, draft)
         issued = counter.issue(draft, body, who.name)
@@ -141,7 +176,7 @@ def _issuing(router: APIRouter, office: Office, counter: Counter) -> None:
     def preview(who: Reader, draft: UUID, language: Literal["de", "en"] = "de") -> Response:
         """The page that a draft would become; it says that it is none."""
         with reading(office.engine) as connection:
-            held = own_draft(who, "billing.see", drafts.one(connection, draft))
+            held = held_draft(connection, who, "billing.see", draft)
         made = counter.preview(draft, language)
         office.seen(who, "draft.seen", str(held.patient), held.site)
         return _file(made, "application/pdf", "draft.pdf")
@@ -221,6 +256,11 @@ def _is_in(row: Row, state: State) -> bool:
     return bool(row["kind"] == "invoice" and row["state"] == state)
 
 
+def _sees(who: Principal) -> Callable[[str], bool]:
+    """Of which sites somebody may read the bills."""
+    return lambda site: who.may("billing.see", site)
+
+
 def _head(one: checking.Checked) -> Row:
     body = one.body()
     days = [line.line.date for line in one.lines]
@@ -259,7 +299,7 @@ def _make(connection: Connection, body: NewDraft, by: str, now: Now) -> Draft:
         }
         raise said(Conflict, many if of_cases else none, cases=[str(case) for case in sorted(of_cases)])
     case = cases.one(connection, of_cases.pop())
-    return drafts.make(connection, case, free, "hand", by, us_of(now()), body.request)
+    return returning.make(connection, case, free, "hand", by, us_of(now()), body.request)
 
 
 def _file(data: bytes, kind: str, name: str) -> Response:

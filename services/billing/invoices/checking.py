@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from services.billing.charges import cases
-from services.billing.charges import store as charges
+from services.billing.charges import before, cases
+from services.billing.charges.before import Before, Sees
 from services.billing.charges.models import Case, Charge
 from services.billing.clinics import store as clinics
 from services.billing.errors import Invalid, said
@@ -36,14 +36,15 @@ class Checked:
     findings: tuple[Finding, ...]
     total: Decimal
     clinic: Clinic
+    before: Before
 
     @property
     def stops(self) -> list[Finding]:
         """What has to be settled before it can be issued."""
         return [one for one in self.findings if one.verdict in ("forbidden", "justification")]
 
-    def body(self) -> dict[str, Any]:
-        """As the API shows it."""
+    def body(self, sees: Sees = lambda _site: False) -> dict[str, Any]:
+        """As the API shows it to somebody who sees the bills of these sites."""
         return {
             "id": str(self.draft.id), "site": self.draft.site, "patient": str(self.draft.patient),
             "case": self.case.body(), "why": self.draft.why, "by": self.draft.by, "at_us": self.draft.at_us,
@@ -52,7 +53,11 @@ class Checked:
                 {"charge": str(charge.id), "origin": charge.origin, **line.model_dump(mode="json")}
                 for charge, line in zip(self.charges, self.lines, strict=True)
             ],
-            "findings": [one.body() for one in self.findings], "total": str(self.total),
+            "findings": [
+                one.body() | {"elsewhere": self.before.elsewhere(one, self.draft.site, sees)}
+                for one in self.findings
+            ],
+            "total": str(self.total),
             "missing": [
                 {"field": one.field, **one.words, "rule": one.rule} for one in issuing.missing(self.clinic)
             ],
@@ -65,12 +70,13 @@ def of_draft(connection: Connection, draft: Draft) -> Checked:
     mine = drafts.charges_of(connection, draft.id)
     kind = KINDS.get(case.payer or "", "private")
     lines = tuple(priced(charge, kind) for charge in mine)
+    counted = _before(connection, case, mine)
     found = (
         sheet.check(
             sheet.Sheet(
                 tariff=kind,
-                lines=tuple(line.line for line in lines),
-                history=_before(connection, draft, mine),
+                lines=counted.told(mine),
+                history=counted.lines,
                 outlays=tuple(_outlay(one) for one in draft.said.outlays),
             )
         )
@@ -80,7 +86,7 @@ def of_draft(connection: Connection, draft: Draft) -> Checked:
     clinic = clinics.clinic_of(connection, draft.site) or Clinic(name=draft.site)
     findings = found.findings if found else ()
     total = found.total if found else Decimal(0)
-    return Checked(draft, case, tuple(mine), lines, findings, total, clinic)
+    return Checked(draft, case, tuple(mine), lines, findings, total, clinic, counted)
 
 
 def priced(charge: Charge, kind: Kind) -> PricedLine:
@@ -117,11 +123,11 @@ def require_issuable(checked: Checked) -> None:
         )
 
 
-def _before(connection: Connection, draft: Draft, mine: Sequence[Charge]) -> tuple[Any, ...]:
+def _before(connection: Connection, case: Case, mine: Sequence[Charge]) -> Before:
     """What was charged to this patient beside the draft: frequencies and treatment cases count it."""
-    own = {charge.id for charge in mine}
-    every = charges.of_patient(connection, draft.site, draft.patient)
-    return tuple(charge.line for charge in every if charge.id not in own and charge.invoice is not None)
+    twins = [one.id for one in cases.alike(connection, case) if one.id != case.id]
+    left_out = [charge for twin in twins for charge in drafts.left_out_of(connection, twin)]
+    return before.of_case(connection, case, [charge.id for charge in mine], left_out)
 
 
 def _outlay(outlay: Outlay) -> GoaeOutlay:

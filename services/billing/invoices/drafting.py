@@ -17,7 +17,7 @@ from services.billing.charges import cases, charging
 from services.billing.charges import store as charges
 from services.billing.charges.models import Case, Charge
 from services.billing.charges.tables import BILLED, CASES, CHARGES, CURES, REVERSALS
-from services.billing.invoices import drafts
+from services.billing.invoices import drafts, returning
 from services.billing.invoices.models import Draft, Why
 from services.billing.invoices.tables import DRAFTED, DRAFTS
 from services.kit.auth.principal import Principal
@@ -79,7 +79,7 @@ def draft_due(connection: Connection, case: Case, now: Now) -> Drafted | None:
     if not due:
         return None
     if held is None:
-        made = drafts.make(connection, case, due, case.mode, BY, us_of(now()))
+        made = returning.make(connection, case, due, case.mode, BY, us_of(now()))
         return Drafted("draft.made", made.id, len(due))
     drafts.grow(connection, held, due)
     return Drafted("draft.changed", held.id, len(due))

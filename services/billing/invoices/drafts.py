@@ -1,7 +1,7 @@
 """Drafts: open charges put together, by hand or because their time has come."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -12,6 +12,9 @@ from services.billing.errors import Conflict, NotFound, said
 from services.billing.estimates import agreeing
 from services.billing.invoices.models import Draft, DraftChange, Said, Why
 from services.billing.invoices.tables import DRAFTED, DRAFTS
+from services.billing.models import Outlay
+
+OWN: Final = ("left_out", "outlays_of")  # kept beside what a person said
 
 
 def one(connection: Connection, draft: UUID, *, lock: bool = False) -> Draft:
@@ -106,7 +109,9 @@ def stay_out(connection: Connection, case: UUID, instead: Mapping[UUID, UUID]) -
     for draft in [_draft(row) for row in connection.execute(wanted).mappings()]:
         if not instead.keys().isdisjoint(draft.left_out):
             _revise(
-                connection, draft, said=_kept(draft.said, [instead.get(one, one) for one in draft.left_out])
+                connection,
+                draft,
+                said=_kept(draft.said, [instead.get(one, one) for one in draft.left_out], draft.outlays_of),
             )
 
 
@@ -136,7 +141,7 @@ def change(connection: Connection, draft: Draft, body: DraftChange, by: str, at_
     _take_in(connection, draft, body.add)
     words = Said.model_validate(body.model_dump(exclude={"revision", "lines", "add"}))
     out = {*draft.left_out, *(line.charge for line in body.lines if line.leave_out)} - {*body.add}
-    _revise(connection, draft, said=_kept(words, out))
+    _revise(connection, draft, said=_kept(words, out, draft.outlays_of))
 
 
 def _take_in(connection: Connection, draft: Draft, wanted: Iterable[UUID]) -> None:
@@ -155,6 +160,46 @@ def _take_in(connection: Connection, draft: Draft, wanted: Iterable[UUID]) -> No
             },
         )
     put_on(connection, draft.id, fit)
+
+
+def left_out_of(connection: Connection, case: UUID) -> list[UUID]:
+    """What a person left out of the drafts of a case."""
+    rows = connection.execute(select(DRAFTS).where(DRAFTS.c.case == str(case))).mappings()
+    return [charge for row in rows for charge in _draft(row).left_out]
+
+
+def of_case(connection: Connection, case: UUID) -> list[Draft]:
+    """Those of a case, the oldest first; nobody else changes them until this transaction ends."""
+    wanted = select(DRAFTS).where(DRAFTS.c.case == str(case)).order_by(DRAFTS.c.at_us, DRAFTS.c.id)
+    return [_draft(row) for row in connection.execute(wanted.with_for_update()).mappings()]
+
+
+def take_back_in(connection: Connection, draft: Draft, returned: Mapping[UUID, Iterable[Outlay]]) -> Draft:
+    """Let outlays of these cancelled invoices stand on the draft, too."""
+    outlays = (*draft.said.outlays, *(outlay for found in returned.values() for outlay in found))
+    words = draft.said.model_copy(update={"outlays": outlays})
+    named = (*draft.outlays_of, *returned)
+    _revise(connection, draft, said=_kept(words, draft.left_out, named))
+    return one(connection, draft.id)
+
+
+def move(connection: Connection, draft: Draft, case: Case, wanted: Sequence[Charge]) -> None:
+    """What stands on a draft of one case stands on one of another: on that which waits, else on this."""
+    waiting = next(iter(of_case(connection, case.id)), None)
+    if waiting is None:
+        put_on(connection, draft.id, wanted)
+        _revise(connection, draft, case=str(case.id), patient=str(case.patient))
+        return
+    put_on(connection, waiting.id, wanted)
+    words = waiting.said.model_copy(
+        update={
+            "outlays": (*waiting.said.outlays, *draft.said.outlays),
+            "remarks": tuple(dict.fromkeys((*waiting.said.remarks, *draft.said.remarks))),
+        }
+    )
+    named = (*waiting.outlays_of, *draft.outlays_of)
+    _revise(connection, waiting, said=_kept(words, (*waiting.left_out, *draft.left_out), named))
+    drop(connection, draft.id)
 
 
 def drop(connection: Connection, draft: UUID) -> None:
@@ -182,14 +227,15 @@ def _revise(connection: Connection, draft: Draft, **values: Any) -> None:
     )
 
 
-def _kept(words: Said, left_out: Iterable[UUID]) -> dict[str, Any]:
-    return {**words.model_dump(mode="json"), "left_out": sorted(str(charge) for charge in left_out)}
+def _kept(words: Said, left_out: Iterable[UUID], outlays_of: Iterable[UUID]) -> dict[str, Any]:
+    own = {"left_out": left_out, "outlays_of": outlays_of}
+    return words.model_dump(mode="json") | {name: sorted(str(id_) for id_ in own[name]) for name in OWN}
 
 
 def _draft(row: Any) -> Draft:
-    words = {name: value for name, value in row["said"].items() if name != "left_out"}
+    words = {name: value for name, value in row["said"].items() if name not in OWN}
     return Draft(
         UUID(row["id"]), row["site"], UUID(row["patient"]), UUID(row["case"]), row["why"],
         Said.model_validate(words), row["by"], row["at_us"], row["revision"],
-        tuple(UUID(charge) for charge in row["said"].get("left_out", ())),
+        *(tuple(UUID(id_) for id_ in row["said"].get(name, ())) for name in OWN),
     )  # fmt: skip

@@ -17,9 +17,10 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
+from services.billing.charges import parting
 from services.billing.charges import store as charges
-from services.billing.errors import Conflict, Invalid, other_work, said
-from services.billing.invoices import checking, drafts, store
+from services.billing.errors import Conflict, Invalid, NotFound, other_work, said
+from services.billing.invoices import checking, drafts, returning, store
 from services.billing.invoices.checking import Checked
 from services.billing.invoices.models import Issued, ToCancel, ToIssue
 from services.billing.models import Clinic, Paper, Recipient
@@ -51,21 +52,33 @@ class Counter:
 
         Raises Invalid (a rule, missing data), Conflict (it changed, screening is away), NotFound.
         """
+        try:
+            return self._issue(draft, body, by)
+        except (Conflict, NotFound):
+            with reading(self.office.engine) as connection:
+                made = store.by_request(connection, body.request)
+            if made is None or made.id != draft:
+                raise
+            return made  # the same request came twice at once, and the other one was quicker
+
+    def _issue(self, draft: UUID, body: ToIssue, by: str) -> Issued:
         with reading(self.office.engine) as connection:
             if (made := store.by_request(connection, body.request)) is not None:
                 if made.kind != "invoice" or drafts.exists(connection, draft):
                     raise other_work(body.request)
                 return made
+            _require_waiting(connection, draft)
             held = drafts.one(connection, draft)
             drafts.require_revision(held, body.revision)
             checked = checking.of_draft(connection, held)
         checking.require_issuable(checked)
         _require_done(checked, self._today(checked.clinic))
         person = self.people.required(held.patient)
-        invoice, cure = uuid4(), _cure_of(checked)
+        invoice, cure = draft, _cure_of(checked)  # (by its draft's id: whoever asks for that finds it)
         mine = [charge.id for charge in checked.charges]
 
         def write(connection: Connection, paper: Paper, made: Document, counted: int) -> None:
+            _require_waiting(connection, draft)
             drafts.require_revision(drafts.one(connection, draft, lock=True), body.revision)
             store.add(
                 connection, paper, made, request=body.request, counted=counted, case=held.case, cure=cure,
@@ -109,6 +122,8 @@ class Counter:
                 reason=body.reason,
             )  # fmt: skip
             charges.unbill(connection, invoice)
+            parting.settle(connection, held.charges, us_of(self.now()))
+            returning.put_back(connection, held, by, us_of(self.now()))
             self._tell(connection, "invoice.cancelled", held.paper, held.cure)
 
         def make(on: date, number: str) -> Paper:
@@ -154,6 +169,24 @@ class Counter:
             data["cure"] = str(cure)
         event = ClinicEvent(id=uuid4(), type=kind, time=self.now(), data=data)
         self.office.outbox.add(connection, STREAMS["invoice"], paper.site, event)
+
+
+def already(made: Issued) -> Conflict:
+    """Somebody issued this draft before, by another request."""
+    return said(
+        Conflict,
+        {
+            "de": f"Dieser Entwurf ist schon ausgestellt: Rechnung {made.number}.",
+            "en": f"this draft is issued already: invoice {made.number}",
+        },
+        invoice=str(made.id), number=made.number, site=made.site,
+    )  # fmt: skip
+
+
+def _require_waiting(connection: Connection, draft: UUID) -> None:
+    """Raises Conflict for a draft that became an invoice."""
+    if (made := store.issued(connection, draft)) is not None:
+        raise already(made)
 
 
 def number_of(site: str, year: int, counted: int) -> str:

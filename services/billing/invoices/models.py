@@ -101,6 +101,7 @@ class Draft:
     at_us: int
     revision: int
     left_out: tuple[UUID, ...] = ()  # charges that a person took off: they do not come back by themselves
+    outlays_of: tuple[UUID, ...] = ()  # cancelled invoices whose outlays came back onto it
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ def findings_of(rows: Sequence[Row], language: Language) -> list[Row]:
             "verdict": row["verdict"], "label": TEXTS[f"billing_verdict_{row['verdict']}"][language],
             "tone": TONES[row["verdict"]], "text": row[f"text_{language}"], "paragraph": row["paragraph"],
             "sentence": row["sentence"], "lines": row["lines"], "numbers": row["numbers"],
+            "elsewhere": row.get("elsewhere", ()),
         }
         for row in sorted(rows, key=lambda row: VERDICTS.index(row["verdict"]))
     ]  # fmt: skip

@@ -31,7 +31,7 @@ Writer = Annotated[Principal, allow("charges.write")]
 Asked = Annotated[str, Query(max_length=100)]
 PAYERS: Final = ("private", "beihilfe", "self-payer", "standardtarif")
 MODES: Final = ("session", "cure", "month")
-DONE: Final = ("charged", "reversed", "agreed")
+DONE: Final = ("charged", "reversed", "agreed", "joined")
 NEW: Final = "new"
 
 
@@ -133,6 +133,17 @@ def _add_changes(routes: APIRouter, console: Console) -> None:
                 console, request, who, place, patient, case=case, error=error, form=form, at="back"
             )
         return _to(place, patient, case, "reversed")
+
+    @routes.post("/billing/charges/{patient}/join")
+    async def join(request: Request, who: Writer, patient: str) -> Response:
+        """Let what is open in one case be charged in the other of the same illness."""
+        form = await _form(request)
+        place, case = tabs.site_of(console, who, form.get("site", "")), form.get("case", "")
+        try:
+            into = await console.billing.send(who, "POST", f"/cases/{known_id(case)}/join", {})
+        except OfficeRefused as error:
+            return await _page(console, request, who, place, patient, case=case, error=error)
+        return _to(place, patient, into["id"], "joined")
 
     @routes.post("/billing/charges/{patient}/terms")
     async def agree(request: Request, who: Writer, patient: str) -> Response:

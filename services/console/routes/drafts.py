@@ -44,15 +44,7 @@ def _add_list(routes: APIRouter, console: Console) -> None:
     @routes.get("/billing/drafts")
     async def listed(request: Request, who: Reader, site: str = "", done: str = "") -> Response:
         """What waits to be checked, oldest first."""
-        place = tabs.site_of(console, who, site)
-        rows = (await console.billing.ask(who, "/drafts", {"site": place}))["drafts"]
-        names = await names_of(console, who, (row["patient"] for row in rows))
-        for row in rows:
-            row["at"] = drafts.moment_of(row["at_us"])
-        return tabs.page(
-            console, request, who, place, "billing/drafts.html", tab="drafts", rows=rows, names=names,
-            done=done if done in DONE else "",
-        )  # fmt: skip
+        return await _list(console, request, who, site, done=done if done in DONE else "")
 
     @routes.post("/billing/drafts")
     async def make(
@@ -71,13 +63,19 @@ def _add_one(routes: APIRouter, console: Console) -> None:
     @routes.get("/billing/drafts/{draft}")
     async def one(request: Request, who: Reader, draft: str, done: str = "") -> Response:
         """Every line, every rule that spoke, and what can be changed."""
-        return await _page(console, request, who, draft, done=done if done in DONE else "")
+        try:
+            return await _page(console, request, who, draft, done=done if done in DONE else "")
+        except OfficeRefused as error:
+            return await _issued_already(console, request, who, error)
 
     @routes.post("/billing/drafts/{draft}")
     async def change(request: Request, who: Writer, draft: str) -> Response:
         """Keep what somebody changed; what is refused stays as it was typed."""
         form = await _form(request)
-        held = await console.billing.ask(who, f"/drafts/{known_id(draft)}")
+        try:
+            held = await console.billing.ask(who, f"/drafts/{known_id(draft)}")
+        except OfficeRefused as error:
+            return await _issued_already(console, request, who, error)
         try:
             body = drafts.change_of(held, form, language_of(request))
             await console.billing.send(who, "PUT", f"/drafts/{held['id']}", body)
@@ -152,6 +150,8 @@ def _add_issue(routes: APIRouter, console: Console) -> None:
         except OfficeRefused as error:
             if error.status == NOT_FOUND:
                 raise
+            if "invoice" in error.body:
+                return await _issued_already(console, request, who, error)
             return await _page(console, request, who, draft, error=error)
         return _to(f"/billing/invoices/{made['id']}?done=issued")
 
@@ -177,6 +177,33 @@ def known_site(text: str) -> str:
 async def _form(request: Request) -> dict[str, str]:
     form = await request.form()
     return {name: str(value)[:20_000] for name, value in form.items()}
+
+
+async def _list(
+    console: Console, request: Request, who: Principal, site: str, *, done: str = "",
+    issued: OfficeRefused | None = None,
+) -> Response:  # fmt: skip
+    place = tabs.site_of(console, who, site)
+    rows = (await console.billing.ask(who, "/drafts", {"site": place}))["drafts"]
+    clear_ups = (await console.billing.ask(who, "/clear-ups", {"site": place}))["clear_ups"]
+    people = [row["patient"] for row in (*rows, *clear_ups)] + [row["belongs_to"] for row in clear_ups]
+    names = await names_of(console, who, people)
+    for row in rows:
+        row["at"] = drafts.moment_of(row["at_us"])
+    return tabs.page(
+        console, request, who, place, "billing/drafts.html", tab="drafts", rows=rows, names=names, done=done,
+        clear_ups=clear_ups, status=issued.status if issued else 200,
+        issued=issued and {**issued.body, "words": issued.words[language_of(request)]},
+    )  # fmt: skip
+
+
+async def _issued_already(
+    console: Console, request: Request, who: Principal, error: OfficeRefused
+) -> Response:
+    """The list, with the way to the invoice that a draft became. Raises the refusal when it is another."""
+    if "invoice" not in error.body:
+        raise error
+    return await _list(console, request, who, str(error.body.get("site", "")), issued=error)
 
 
 async def _page(
