@@ -121,6 +121,7 @@ class Doors:
             {"request": request, "amount": "1.00", "received_on": "2026-11-23"},
         )
         yield "/payments/{payment}/reverse", {"reason": "x"}
+        yield "/letters/{letter}/waive", {"reason": "x"}
         yield "/estimates", {
             "request": request, "site": "north", "patient": self.patient, "region": "lumbar", "sessions": 6,
             "payer": "private",
