@@ -86,6 +86,7 @@ class Accounts(Frozen):
     cash: Account | None = None
     card: Account | None = None
     other: Account | None = None
+    fees: Account | None = None  # what reminders ask for: no VAT on it
 
 
 class BillingOffice(Frozen):

@@ -96,7 +96,7 @@ def test_three_reminders_follow_each_other_and_no_fourth(rig):
     rig.now += timedelta(days=60)
     reminded(rig, invoice, status=409)
     told = rig.ask("GET", f"/invoices/{invoice['id']}/payments")
-    assert (told["reminded"], told["fees"], told["open"]) == (3, "5.00", "70.68")
+    assert (told["reminded"], told["fees"], told["open"]) == (3, "5.00", "75.68")
     assert [letter["step"] for letter in told["letters"]] == [1, 2, 3]
 
 

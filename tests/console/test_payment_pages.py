@@ -114,10 +114,31 @@ def test_payments_are_booked_once_and_taken_back_with_a_reason(rig):
     assert "This is missing" in page(sent(rig, back, {"reason": " "}), 422)
     assert [sent(rig, back, {"reason": "Falschgeld"}).status_code for _ in range(2)] == [303, 303]
     after = page(rig.client().get(f"{path}?done=reversed"))
-    assert "Falschgeld" in after
+    assert "bill · Falschgeld" in after
     assert "€70.68" in after
     to_come = form | {"amount": "1.00", "received_on": "2999-01-01", "request": str(uuid4())}
     assert "to come" in page(sent(rig, path, to_come), 422)
+
+
+def test_a_reminder_s_fee_stands_beside_the_invoice_and_is_waived_with_a_reason(rig):
+    """Who paid what the letter asked has not paid too much; what is waived says by whom and why."""
+    one = invoice(rig)
+    for days in (45, 30):
+        rig.billing.now += timedelta(days=days)
+        body = {**SITE, "invoices": [one["id"]]}
+        (letter,) = rig.billing.ask("POST", "/dunning", json=body, status=201)["letters"]
+    path = f"/billing/invoices/{one['id']}/payments"
+    shown = page(rig.client().get(path))
+    assert all(words in shown for words in ("€73.18", "Reminder fees open", "§ 367 BGB"))
+    assert "of it reminder fees €2.50" in page(rig.client().get("/billing/open-items"))
+    assert "of it reminder fees €2.50" in page(rig.client().get(f"/billing/invoices/{one['id']}"))
+    waive = f"/billing/invoices/{one['id']}/letters/{letter}/waive"
+    assert "This is missing" in page(sent(rig, waive, {"reason": " "}), 422)
+    assert [sent(rig, waive, {"reason": "Kulanz"}).status_code for _ in range(2)] == [303, 303]
+    after = page(rig.client().get(f"{path}?done=waived"))
+    assert "The fee is waived." in after
+    assert "bill · Kulanz" in after
+    assert "€73.18" not in after
 
 
 def test_what_was_paid_too_much_is_proposed_to_be_paid_back(rig):
@@ -213,7 +234,7 @@ def test_revenue_is_shown_by_month_site_and_item_and_as_a_file(lasting):
     assert by_item.index("652") < by_item.index("516")
     assert "north" in page(lasting.client("ada").get(f"/billing/revenue?{span}&by=site&site=north"))
     file = lasting.client().get(f"/billing/revenue/file?{span}&by=month").text.splitlines()
-    assert file[1] == "2026-11,November 2026,3,70.68,50.00"
+    assert file[1] == "2026-11,November 2026,3,70.68,0.00,50.00"
     assert "lies before the first" in page(
         lasting.client().get("/billing/revenue?from=2027-01-01&to=2026-01-01"), 422
     )

@@ -1,6 +1,6 @@
 """Invoices for others' programs, over HTTP."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from services.billing.exchange.spreadsheets import Rows
 from services.billing.invoices import store as invoices
 from services.billing.invoices.api import own_invoice
 from services.billing.models import Clinic
+from services.billing.payments import store as payments
 from services.kit import fhir
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
@@ -57,7 +58,7 @@ def _books(router: APIRouter, office: Office, now: Now) -> None:
     def extf(who: Owner, site: Slug, since: Since, until: Until) -> Response:
         """Invoices, cancellations and payments as DATEV takes them (EXTF, Buchungsstapel, CP1252)."""
         here(who, "revenue.see", site)
-        made = tried(lambda: _datev(office, site, since, until, now))
+        made = tried(lambda: _datev(office, site, since, until, who.name, now))
         name = f"EXTF_Buchungsstapel_{site}_{since:%Y%m%d}_{until:%Y%m%d}.csv"
         office.seen(who, "books.exported", None, site, form="datev", since=str(since), until=str(until))
         return as_file(made, f"text/csv; charset={datev.ENCODING}", name)
@@ -73,15 +74,17 @@ def _books(router: APIRouter, office: Office, now: Now) -> None:
         return as_file(made, "text/csv; charset=utf-8", f"{rows}_{site}_{since:%Y%m%d}_{until:%Y%m%d}.csv")
 
 
-def _datev(office: Office, site: str, since: date, until: date, now: Now) -> bytes:
+def _datev(office: Office, site: str, since: date, until: date, by: str, now: Now) -> bytes:
     """The file; patients that are new to the books get their accounts in the same transaction."""
     with writes(office.engine) as connection:
         clinic = clinics.clinic_of(connection, site) or Clinic(name=site)
         book = books.of(connection, site, since, until)
         accounts = datev.require_complete(clinic.accounts, book)
-        patients = [one.patient for one in book.invoices] + [one.patient for one in book.receipts]
+        patients = [one.patient for part in (book.invoices, book.receipts, book.fees) for one in part]
         given = debtors.accounts(
             connection, site, patients, accounts.debtors_from or 0, accounts.debtors_to or 0, us_of(now())
         )
+        over = now().astimezone(ZoneInfo(clinic.zone)).date() - timedelta(days=1)
+        payments.report(connection, site, since, min(until, over), by, us_of(now()))
     rows = datev.entries(book, accounts, given)
     return datev.file(book, accounts, rows, now().astimezone(ZoneInfo(clinic.zone)))

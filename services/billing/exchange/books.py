@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -13,7 +13,7 @@ from services.billing.invoices import store as invoices
 from services.billing.invoices.models import Issued
 from services.billing.invoices.tables import INVOICES
 from services.billing.models import euro
-from services.billing.payments import revenue
+from services.billing.payments import fees, revenue
 from services.billing.payments.models import Method
 from services.billing.payments.tables import PAYMENT_REVERSALS, PAYMENTS
 
@@ -23,14 +23,25 @@ LONGEST_DAYS: Final = 366
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Money of a payment that counts, with the invoice that it belongs to."""
+    """Money of a payment with the invoice that it belongs to; a payment taken back has a second one."""
 
     invoice: UUID
     number: str
     patient: UUID
-    received_on: date
-    amount: Decimal  # negative: paid back
+    received_on: date  # or taken back on
+    amount: Decimal  # negative: paid back, or taken back
     method: Method
+    is_reversal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What a reminder asked for beside an invoice, or (negative) what was waived of it."""
+
+    number: str
+    patient: UUID
+    on: date
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,7 @@ class Book:
     until: date
     invoices: tuple[Issued, ...]  # cancellations too, oldest first
     receipts: tuple[Receipt, ...]
+    fees: tuple[Fee, ...] = ()
 
     @property
     def invoiced(self) -> Decimal:
@@ -50,16 +62,22 @@ class Book:
 
     @property
     def received(self) -> Decimal:
-        """What came in less what was paid back."""
+        """What came in less what was paid back or taken back."""
         return sum((one.amount for one in self.receipts), Decimal("0.00"))
+
+    @property
+    def charged(self) -> Decimal:
+        """What reminders asked for less what was waived."""
+        return sum((one.amount for one in self.fees), Decimal("0.00"))
 
 
 def of(connection: Connection, site: str, since: date, until: date) -> Book:
     """The period's book. Raises Invalid for a period that is none or too large."""
     require_period(since, until)
     found = invoices.listed(connection, site, since=since, until=until, most=MOST + 1)
-    book = Book(site, since, until, tuple(reversed(found)), _receipts(connection, site, since, until))
-    if max(len(book.invoices), len(book.receipts)) > MOST:
+    receipts = _receipts(connection, site, since, until)
+    book = Book(site, since, until, tuple(reversed(found)), receipts, _fees(connection, site, since, until))
+    if max(len(book.invoices), len(book.receipts), len(book.fees)) > MOST:
         raise said(
             Invalid,
             {
@@ -85,37 +103,46 @@ def require_period(since: date, until: date) -> None:
 
 
 def _receipts(connection: Connection, site: str, since: date, until: date) -> tuple[Receipt, ...]:
-    wanted = (
-        select(PAYMENTS, INVOICES.c.number, INVOICES.c.patient)
-        .join(INVOICES, INVOICES.c.id == PAYMENTS.c.invoice)
-        .join(PAYMENT_REVERSALS, PAYMENT_REVERSALS.c.payment == PAYMENTS.c.id, isouter=True)
-        .where(
-            PAYMENT_REVERSALS.c.payment.is_(None), PAYMENTS.c.site == site,
-            PAYMENTS.c.received_on >= since, PAYMENTS.c.received_on <= until,
-        )
-        .order_by(PAYMENTS.c.received_on, PAYMENTS.c.seq)
-        .limit(MOST + 1)
+    """Payments on their day, and those that were taken back once more on the day of that."""
+    named = select(PAYMENTS, INVOICES.c.number, INVOICES.c.patient)
+    wanted = named.join(INVOICES, INVOICES.c.id == PAYMENTS.c.invoice).where(PAYMENTS.c.site == site)
+    back = wanted.join(PAYMENT_REVERSALS, PAYMENT_REVERSALS.c.payment == PAYMENTS.c.id)
+    found = []
+    for rows, on, sign in (
+        (wanted, PAYMENTS.c.received_on, 1), (back, PAYMENT_REVERSALS.c.reversed_on, -1),
+    ):  # fmt: skip
+        inside = rows.add_columns(on.label("on_date")).where(on >= since, on <= until)
+        told = connection.execute(inside.order_by(on, PAYMENTS.c.seq).limit(MOST + 1)).mappings()
+        found += [_receipt(row, sign) for row in told]
+    return tuple(sorted(found, key=lambda one: one.received_on))
+
+
+def _receipt(row: Any, sign: int) -> Receipt:
+    return Receipt(
+        UUID(row["invoice"]), row["number"], UUID(row["patient"]), row["on_date"],
+        sign * euro(row["amount_ct"]), row["method"], sign < 0,
     )  # fmt: skip
+
+
+def _fees(connection: Connection, site: str, since: date, until: date) -> tuple[Fee, ...]:
+    rows = fees.charged(connection, [site], since, until)
     return tuple(
-        Receipt(
-            UUID(row["invoice"]), row["number"], UUID(row["patient"]), row["received_on"],
-            euro(row["amount_ct"]), row["method"],
-        )
-        for row in connection.execute(wanted).mappings()
-    )  # fmt: skip
+        Fee(row.number, UUID(row.patient), row.on_date, euro(row.amount_ct))
+        for row in sorted(rows, key=lambda row: (row.on_date, row.invoice))
+    )
 
 
 def _require_revenue(connection: Connection, book: Book) -> None:
     """Whoever hands it on can rely on it: the same sums as the page shows. Raises Conflict."""
     told = revenue.table(connection, [book.site], book.since, book.until, "site")
-    shown = (Decimal(told["invoiced"]), Decimal(told["received"] or 0))
-    if shown != (book.invoiced, book.received):
+    shown = tuple(Decimal(told[name] or 0) for name in ("invoiced", "received", "fees"))
+    if shown != (book.invoiced, book.received, book.charged):
         raise said(
             Conflict,
             {
-                "de": f"Die Buchungen ergeben {book.invoiced} und {book.received} EUR, der Umsatz {shown[0]} "
-                f"und {shown[1]} EUR: nichts ausgegeben.",
-                "en": f"the entries come to {book.invoiced} and {book.received} EUR, revenue says {shown[0]} "
-                f"and {shown[1]} EUR: nothing was handed out",
+                "de": f"Die Buchungen ergeben {book.invoiced}, {book.received} und {book.charged} EUR, der "
+                f"Umsatz {shown[0]}, {shown[1]} und {shown[2]} EUR: nichts ausgegeben.",
+                "en": f"the entries come to {book.invoiced}, {book.received} and {book.charged} EUR, revenue "
+                f"says {shown[0]}, {shown[1]} and {shown[2]} EUR: nothing was handed out",
             },
         )

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from services.billing.errors import Invalid, said
-from services.billing.exchange.books import Book
+from services.billing.exchange.books import Book, Receipt
 from services.billing.models import Accounts
 from services.kit.language import Text
 
@@ -71,7 +71,10 @@ MONEY: Final[Mapping[str, Text]] = {
     "card": {"de": "Konto für Kartenzahlungen", "en": "account of card payments"},
     "other": {"de": "Konto für sonstige Zahlungen", "en": "account of other payments"},
 }
-_WORDS: Final[Mapping[str, Text]] = {**NEEDED, **MONEY}
+FEES: Final[Mapping[str, Text]] = {
+    "fees": {"de": "Konto für Mahnkosten", "en": "account of reminders' fees"},
+}
+_WORDS: Final[Mapping[str, Text]] = {**NEEDED, **MONEY, **FEES}
 NUMBERS: Final = ("consultant", "client")  # of people, not of accounts
 
 
@@ -92,7 +95,7 @@ class Entry:
 def require_complete(accounts: Accounts | None, book: Book) -> Accounts:
     """The accounts, if nothing that this period needs is missing. Raises Invalid that names each."""
     told = accounts or Accounts()
-    wanted = [*NEEDED, *sorted({one.method for one in book.receipts})]
+    wanted = [*NEEDED, *sorted({one.method for one in book.receipts}), *(FEES if book.fees else ())]
     missing = [name for name in wanted if getattr(told, name) is None]
     if missing:
         german = ", ".join(_WORDS[one]["de"] for one in missing)
@@ -111,7 +114,7 @@ def require_complete(accounts: Accounts | None, book: Book) -> Accounts:
 
 
 def entries(book: Book, accounts: Accounts, debtors: Mapping[UUID, int]) -> list[Entry]:
-    """An entry an invoice, a cancellation and a payment, by day."""
+    """An entry an invoice, a cancellation, a payment, one taken back, a fee and one waived, by day."""
     revenue = accounts.revenue or 0
     found = [
         Entry(
@@ -125,9 +128,16 @@ def entries(book: Book, accounts: Accounts, debtors: Mapping[UUID, int]) -> list
     found += [
         Entry(
             abs(one.amount), one.amount >= 0, getattr(accounts, one.method), debtors[one.patient],
-            one.received_on, one.number, f"{'Zahlung' if one.amount >= 0 else 'Rückzahlung'} {one.number}",
+            one.received_on, one.number, f"{_money(one)} {one.number}",
         )
         for one in book.receipts
+    ]  # fmt: skip
+    found += [
+        Entry(
+            abs(one.amount), one.amount >= 0, debtors[one.patient], accounts.fees or 0, one.on, one.number,
+            f"{'Mahnkosten' if one.amount >= 0 else 'Mahnkosten erlassen'} {one.number}",
+        )
+        for one in book.fees
     ]  # fmt: skip
     return sorted(found, key=lambda entry: (entry.on, entry.reference, entry.text))
 
@@ -183,6 +193,12 @@ def year_of(day: date, begins: int) -> date:
     """The first day of the fiscal year that a day belongs to."""
     first = date(day.year, begins, 1)
     return first if day >= first else first.replace(year=day.year - 1)
+
+
+def _money(one: Receipt) -> str:
+    if one.is_reversal:
+        return "Rücknahme Zahlung"
+    return "Zahlung" if one.amount >= 0 else "Rückzahlung"
 
 
 def _named(number: str, cancels: str | None) -> str:

@@ -36,7 +36,6 @@ Writer = Annotated[Principal, allow("charges.write")]
 Issuer = Annotated[Principal, allow("invoices.issue")]
 DRAFT: Final[Text] = {"de": "Entwurf", "en": "draft"}
 SHOWN: Final = ("id", "site", "patient", "case", "why", "by", "at_us", "revision", "total")
-OWING: Final = ("open", "part-paid", "overdue")
 INVOICE: Final[Text] = {"de": "Rechnung", "en": "invoice"}
 
 
@@ -201,19 +200,24 @@ def _invoices(router: APIRouter, office: Office, now: Now) -> None:
         state: State | None = None,
         since: Annotated[date | None, Query(alias="from")] = None,
         until: Annotated[date | None, Query(alias="to")] = None,
+        after: UUID | None = None,
+        most: Annotated[int, Query(ge=1, le=store.MOST)] = store.MOST,
     ) -> Row:
-        """A site's invoices and cancellations, newest first, each with what is paid and its state today."""
+        """A site's invoices and cancellations, newest first, each with what is paid and its state today.
+
+        `next`: `after` of the page that follows.
+        """
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
-            also = payments.OWED if state in OWING else None
-            found = store.listed(
-                connection, site, patient=patient, text=q, since=since, until=until, also=also
-            )
-            items = payments.items(connection, found)
             today = now().astimezone(charging.zone_of(connection, site)).date()
+            found = store.listed(
+                connection, site, patient=patient, text=q, since=since, until=until, most=most + 1,
+                also=payments.in_state(state, today) if state else None, after=after,
+            )  # fmt: skip
+            items = payments.items(connection, found[:most])
         office.seen(who, "invoices.seen", None if patient is None else str(patient), site)
-        rows = [item.body(today) for item in items]
-        return {"invoices": [row for row in rows if state is None or _is_in(row, state)]}
+        following = str(found[most - 1].id) if len(found) > most else None
+        return {"invoices": [item.body(today) for item in items], "next": following}
 
     @router.get("/invoices/{invoice}")
     def one(who: Reader, invoice: UUID) -> Row:
@@ -249,11 +253,6 @@ def _files(router: APIRouter, office: Office) -> None:
 def shown(issued: Issued) -> Row:
     """An invoice with its paper."""
     return {**issued.head(), "paper": issued.paper.model_dump(mode="json")}
-
-
-def _is_in(row: Row, state: State) -> bool:
-    """Whether it is an invoice of this state; a cancellation owes nothing and is paid by nobody."""
-    return bool(row["kind"] == "invoice" and row["state"] == state)
 
 
 def _sees(who: Principal) -> Callable[[str], bool]:

@@ -26,6 +26,7 @@ from services.billing.invoices.models import Issued, ToCancel, ToIssue
 from services.billing.models import Clinic, Paper, Recipient
 from services.billing.papers import content, rendering
 from services.billing.papers.issuing import Document, document
+from services.billing.payments import fees
 from services.billing.people import People, Person
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
@@ -124,6 +125,7 @@ class Counter:
             charges.unbill(connection, invoice)
             parting.settle(connection, held.charges, us_of(self.now()))
             returning.put_back(connection, held, by, us_of(self.now()))
+            fees.waive_all(connection, invoice, paper.issued_on, by, us_of(self.now()))
             self._tell(connection, "invoice.cancelled", held.paper, held.cure)
 
         def make(on: date, number: str) -> Paper:

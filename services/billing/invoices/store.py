@@ -15,8 +15,8 @@ from services.billing.models import Paper, cents, euro
 from services.billing.papers.issuing import Document
 
 MOST = 1000
-_CANCELLATION = INVOICES.alias("cancellation")
-LIVING = (INVOICES.c.kind == "invoice") & _CANCELLATION.c.id.is_(None)
+CANCELLATION = INVOICES.alias("cancellation")
+LIVING = (INVOICES.c.kind == "invoice") & CANCELLATION.c.id.is_(None)
 
 
 def issued(connection: Connection, invoice: UUID) -> Issued | None:
@@ -65,8 +65,12 @@ def listed(
     until: date | None = None,
     most: int = MOST,
     also: ColumnElement[bool] | None = None,
+    after: UUID | None = None,
 ) -> list[Issued]:
-    """A site's, newest first; ``text`` is part of a number or of the recipient's name."""
+    """A site's, newest first; ``text`` is part of a number or of the recipient's name.
+
+    ``after``: the last one of the page before.
+    """
     wanted = _all().where(INVOICES.c.site == site).order_by(INVOICES.c.seq.desc()).limit(most)
     if patient is not None:
         wanted = wanted.where(INVOICES.c.patient.in_(patients.files(connection, patient)))
@@ -78,6 +82,9 @@ def listed(
         wanted = wanted.where(INVOICES.c.issued_on <= until)
     if also is not None:
         wanted = wanted.where(also)
+    if after is not None:
+        last_one = select(INVOICES.c.seq.label("at")).where(INVOICES.c.id == str(after)).subquery()
+        wanted = wanted.where(INVOICES.c.seq < select(last_one.c.at).scalar_subquery())
     return [_issued(row) for row in connection.execute(wanted).mappings()]
 
 
@@ -178,8 +185,8 @@ def _sought(paper: Paper) -> str:
 
 
 def _all() -> Select[Any]:
-    return select(INVOICES, _CANCELLATION.c.id.label("cancelled_by")).join(
-        _CANCELLATION, _CANCELLATION.c.cancels == INVOICES.c.id, isouter=True
+    return select(INVOICES, CANCELLATION.c.id.label("cancelled_by")).join(
+        CANCELLATION, CANCELLATION.c.cancels == INVOICES.c.id, isouter=True
     )
 
 

@@ -14,9 +14,17 @@ from services.billing.errors import Invalid, said
 from services.billing.invoices import store as invoices
 from services.billing.invoices.api import own_invoice
 from services.billing.models import euro
-from services.billing.payments import booking, dunning, revenue, statements, store
+from services.billing.payments import booking, dunning, fees, revenue, statements, store
 from services.billing.payments.booking import Till
-from services.billing.payments.models import EntryState, Match, NewPayment, Payment, Reversed, ToRemind
+from services.billing.payments.models import (
+    EntryState,
+    Match,
+    NewPayment,
+    Payment,
+    Reason,
+    Reversed,
+    ToRemind,
+)
 from services.billing.payments.revenue import By
 from services.billing.payments.statements import Opened
 from services.kit.auth.guard import allow
@@ -44,7 +52,7 @@ def router(office: Office, now: Now) -> APIRouter:
     _payments(made, office, till)
     _open_items(made, office, now)
     _reminders(made, office, till)
-    _letters(made, office)
+    _letters(made, office, till)
     _statements(made, office, till)
     _entries(made, office, till)
     _revenue(made, office)
@@ -83,7 +91,7 @@ def _payments(router: APIRouter, office: Office, till: Till) -> None:
             site, held = store.one(connection, payment)
             if not who.may("payments.write", site):
                 raise unknown(PAYMENT, payment)
-            till.reverse(connection, held, body.reason, who.name)
+            till.reverse(connection, held, body, who.name)
             left = store.one(connection, payment)[1]
         office.seen(who, "payment.reversed", str(payment), site)
         return left.body()
@@ -149,7 +157,7 @@ def _reminders(router: APIRouter, office: Office, till: Till) -> None:
         return {"letters": [str(made[invoice]) for invoice in body.invoices]}
 
 
-def _letters(router: APIRouter, office: Office) -> None:
+def _letters(router: APIRouter, office: Office, till: Till) -> None:
     @router.get("/letters")
     def letters(who: Reader, site: Slug) -> Row:
         """The newest letters of a site, with the invoice of each."""
@@ -167,6 +175,20 @@ def _letters(router: APIRouter, office: Office) -> None:
                 for row in rows
             ]
         }  # fmt: skip
+
+    @router.post("/letters/{letter}/waive")
+    def waive(who: Writer, letter: UUID, body: Reason) -> Row:
+        """Ask for a reminder's fee no more, with a reason; it stays readable."""
+        with writing(office.engine) as connection:
+            row = dunning.letter(connection, letter)
+            if not who.may("payments.write", row["site"]):
+                raise unknown(LETTER, letter)
+            held = invoices.locked(connection, UUID(row["invoice"]))
+            today = till.today(held.paper.clinic.zone)
+            fees.waive(connection, row, today, body.reason, who.name, us_of(till.now()))
+            (left,) = [one for one in dunning.of_invoice(connection, held.id) if one["id"] == str(letter)]
+        office.seen(who, "fee.waived", str(held.patient), held.site, number=held.number)
+        return _letter(left)
 
     @router.get("/letters/{letter}/pdf")
     def pdf(who: Reader, letter: UUID) -> Response:
@@ -204,7 +226,7 @@ def _statements(router: APIRouter, office: Office, till: Till) -> None:
             rows = booking.entries(connection, site, state, statement)
             items = booking.opened(connection, site) if state == "open" else Opened([], site, ())
             paid = store.of_entries(connection, [row["id"] for row in rows])
-            told = [{**_entry(row, items), **_paid(connection, row, paid[row["id"]])} for row in rows]
+            told = [_entry(row, items, _paid(connection, row, paid[row["id"]])) for row in rows]
         office.seen(who, "entries.seen", None, site)
         return {"entries": told}
 
@@ -221,7 +243,7 @@ def _entries(router: APIRouter, office: Office, till: Till) -> None:
         return made.body()
 
     @router.post("/bank-entries/{entry}/ignore")
-    def ignore(who: Writer, entry: UUID, body: Reversed) -> Row:
+    def ignore(who: Writer, entry: UUID, body: Reason) -> Row:
         """Set an entry aside that pays no invoice, with a reason."""
         with writing(office.engine) as connection:
             site = _own_entry(connection, who, entry)
@@ -287,7 +309,7 @@ def _own_entry(connection: Connection, who: Principal, entry: UUID) -> str:
     return site
 
 
-def _entry(row: Any, items: Opened) -> Row:
+def _entry(row: Any, items: Opened, paid: Row) -> Row:
     told = booking.entry_of(row)
     return {
         "id": row["id"], "booked_on": told.booked_on.isoformat(), "amount": str(told.amount),
@@ -299,15 +321,16 @@ def _entry(row: Any, items: Opened) -> Row:
                 "recipient": one.item.invoice.recipient, "open": str(one.item.open),
                 "reasons": list(one.reasons),
             }
-            for one in booking.proposed(row, items)
+            for one in booking.proposed(row, Decimal(paid["left"]), items)
         ],
+        **paid,
     }  # fmt: skip
 
 
 def _paid(connection: Connection, row: Any, paid: list[Payment]) -> Row:
     """What an entry paid, by itself or by a person's hand, and what is left of it."""
     told = euro(row["amount_ct"])
-    living = [one for one in paid if one.reversed is None]
+    living = [one for one in paid if one.reversal is None]
     return {
         "left": str(told - sum((one.amount for one in living), Decimal(0))),
         "payments": [
@@ -324,4 +347,6 @@ def _letter(row: Row) -> Row:
     return {
         "id": row["id"], "step": row["step"], "sent_on": row["sent_on"].isoformat(),
         "payable_until": row["due_on"].isoformat(), "fee": str(euro(row["fee_ct"])), "by": row["by"],
+        "waived": row["waived"], "waived_by": row["waived_by"],
+        "waived_on": row["waived_on"] and row["waived_on"].isoformat(),
     }  # fmt: skip

@@ -1,8 +1,8 @@
 """What a desk and a bank's file do to invoices: payments booked and reversed, each once."""
 
 import hashlib
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -17,8 +17,8 @@ from services.billing.errors import Conflict, Invalid, NotFound, other_work, sai
 from services.billing.invoices import store as invoices
 from services.billing.invoices.models import Issued
 from services.billing.models import cents, euro
-from services.billing.payments import statements, store
-from services.billing.payments.models import Item, Match, NewPayment, Payment
+from services.billing.payments import fees, statements, store
+from services.billing.payments.models import Item, Match, NewPayment, Payment, Reversal, Reversed
 from services.billing.payments.statements import Candidate, Entry, Opened
 from services.billing.payments.tables import ENTRIES, STATEMENTS
 from services.kit.business.service import Office
@@ -44,24 +44,29 @@ class Till:
             return made
         before = store.item(connection, invoice)
         _require_payable(before, body, self.today(invoice.paper.clinic.zone))
-        payment = store.add(connection, invoice, body, by, us_of(self.now()), entry)
+        share = fees.share(before, body.amount)
+        payment = store.add(connection, invoice, body, share, by, us_of(self.now()), entry)
         after = store.item(connection, invoice)
-        if before.open > 0 >= after.open:
+        if before.open_invoice > 0 >= after.open_invoice:
             self.tell(connection, "invoice.paid", invoice)
         return payment
 
-    def reverse(self, connection: Connection, payment: Payment, reason: str, by: str) -> None:
+    def reverse(self, connection: Connection, payment: Payment, body: Reversed, by: str) -> None:
         """Take a payment back; the entry of the bank's file that it came from is open again.
 
-        The same reason again is the same click. Raises Conflict for one that was taken back before.
+        The same reason again is the same click. Raises Conflict for one that was taken back before, Invalid
+        for a day that lies before the payment, in a period that was reported, or to come.
         """
         if payment.entry is not None:
             entry_row(connection, payment.entry, lock=True)
-        invoices.locked(connection, payment.invoice)
+        invoice = invoices.locked(connection, payment.invoice)
         payment = store.one(connection, payment.id)[1]
-        if payment.reversed is not None and payment.reversed == reason:
+        if payment.reversal is not None and payment.reversal.reason == body.reason:
             return
-        store.reverse(connection, payment, reason, by, us_of(self.now()))
+        today = self.today(invoice.paper.clinic.zone)
+        on = body.reversed_on or max(today, payment.received_on)
+        _require_reversible(payment, on, today, store.reported_until(connection, invoice.site))
+        store.reverse(connection, payment, Reversal(body.reason, by, on, us_of(self.now())))
         if payment.entry is not None:
             _put_state(connection, payment.entry, "open", None)
 
@@ -201,13 +206,13 @@ def entry_of(row: Any) -> Entry:
 
 def left_of(connection: Connection, row: Any) -> Decimal:
     """What of an entry has paid nothing yet."""
-    paid = [one for one in store.of_entries(connection, [row["id"]])[row["id"]] if one.reversed is None]
+    paid = [one for one in store.of_entries(connection, [row["id"]])[row["id"]] if one.reversal is None]
     return euro(row["amount_ct"]) - sum((one.amount for one in paid), Decimal(0))
 
 
-def proposed(row: Any, items: Opened) -> list[Candidate]:
-    """Which invoices it may pay, best first; nothing for money that went out."""
-    return statements.candidates(entry_of(row), items) if row["amount_ct"] > 0 else []
+def proposed(row: Any, left: Decimal, items: Opened) -> list[Candidate]:
+    """Which invoices what is left of it may pay, best first; nothing for money that went out."""
+    return statements.candidates(replace(entry_of(row), amount=left), items) if left > 0 else []
 
 
 def no_invoice(invoice: UUID) -> NotFound:
@@ -271,6 +276,23 @@ def _require_asked(made: Payment, invoice: UUID, body: NewPayment, entry: UUID |
     told = (invoice, body.amount, body.received_on, body.method, entry)
     if told != (made.invoice, made.amount, made.received_on, made.method, made.entry):
         raise other_work(body.request)
+
+
+def _require_reversible(payment: Payment, on: date, today: date, reported: date | None) -> None:
+    """Raises Invalid for a day before the payment, to come, or in a period that the adviser has."""
+    low = payment.received_on if reported is None else max(payment.received_on, reported + timedelta(days=1))
+    if not low <= on <= max(today, payment.received_on):
+        raise said(
+            Invalid,
+            {
+                "de": f"Zurückgenommen am {on:%d.%m.%Y}: möglich ist {low:%d.%m.%Y} bis {today:%d.%m.%Y}, "
+                "nicht vor der Zahlung und nicht in einem Zeitraum, den die Steuerberatung schon hat "
+                "(§ 146 Abs. 4 AO).",
+                "en": f"reversed on {on}: {low} to {today} is possible, not before the payment and not in a "
+                "period that the tax adviser has already (§ 146 Abs. 4 AO)",
+            },
+            field="reversed_on",
+        )
 
 
 def _require_payable(item: Item, body: NewPayment, today: date) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from services.billing.errors import Conflict, NotFound, said
 from services.billing.models import cents
 from services.billing.papers import letters
 from services.billing.payments.models import Item
-from services.billing.payments.tables import LETTERS
+from services.billing.payments.tables import LETTERS, WAIVERS
 from services.kit.language import Text
 
 DATA: Final = Path(__file__).with_name("dunning.toml")
@@ -95,13 +95,13 @@ def write(
 
 def of_invoice(connection: Connection, invoice: UUID) -> list[dict[str, Any]]:
     """The reminders of an invoice, first first."""
-    wanted = select(*HEAD).where(LETTERS.c.invoice == str(invoice)).order_by(LETTERS.c.step)
+    wanted = _heads().where(LETTERS.c.invoice == str(invoice)).order_by(LETTERS.c.step)
     return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def of_site(connection: Connection, site: str, most: int = 200) -> list[dict[str, Any]]:
     """The newest letters of a site, newest first."""
-    wanted = select(*HEAD).where(LETTERS.c.site == site).order_by(LETTERS.c.at_us.desc(), LETTERS.c.id)
+    wanted = _heads().where(LETTERS.c.site == site).order_by(LETTERS.c.at_us.desc(), LETTERS.c.id)
     return [dict(row) for row in connection.execute(wanted.limit(most)).mappings()]
 
 
@@ -125,9 +125,17 @@ def letter(connection: Connection, letter: UUID) -> Any:
     return row
 
 
+def _heads() -> Select[Any]:
+    """Letters without their pages, and why a fee is not asked for any more."""
+    waived = (
+        WAIVERS.c.reason.label("waived"), WAIVERS.c.waived_on, WAIVERS.c.by.label("waived_by"),
+    )  # fmt: skip
+    return select(*HEAD, *waived).join(WAIVERS, WAIVERS.c.letter == LETTERS.c.id, isouter=True)
+
+
 def _letter(item: Item, step: Step, on: date, until: date) -> dict[str, Any]:
     paper = item.invoice.paper
-    asked = item.open + item.fees + step.fee
+    asked = item.open + step.fee
     rows: list[dict[str, Any]] = [
         {"date": paper.issued_on, "name": f"Rechnung {paper.number}", "amount": paper.total}
     ]

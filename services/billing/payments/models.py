@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.billing.goae.lines import Day, Words
 from services.billing.invoices.models import Issued
 from services.billing.models import Money
+from services.kit.moments import instant_of
 
 Method = Literal["bank", "cash", "card", "other"]
 State = Literal["open", "part-paid", "overdue", "paid", "overpaid", "cancelled"]
@@ -29,12 +30,18 @@ class NewPayment(BaseModel):
     note: Words | None = None
 
 
-class Reversed(BaseModel):
-    """Why a payment is taken back."""
+class Reason(BaseModel):
+    """Why something is set aside, or asked for no more."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: Words
+
+
+class Reversed(Reason):
+    """Why a payment is taken back, and in the books of which day: today's, unless it is said."""
+
+    reversed_on: Day | None = None
 
 
 class ToRemind(BaseModel):
@@ -58,6 +65,16 @@ class Match(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Reversal:
+    """That a payment was taken back: why, by whom, in the books of which day."""
+
+    reason: str
+    by: str
+    on: date
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """A payment as it was booked."""
 
@@ -69,8 +86,9 @@ class Payment:
     entry: UUID | None
     note: str | None
     by: str
-    reversed: str | None
+    reversal: Reversal | None
     request: UUID
+    fees: Decimal  # of the amount for fees of reminders
 
     def body(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -78,7 +96,7 @@ class Payment:
             "id": str(self.id), "invoice": str(self.invoice), "amount": str(self.amount),
             "received_on": self.received_on.isoformat(), "method": self.method,
             "entry": self.entry and str(self.entry), "note": self.note, "by": self.by,
-            "reversed": self.reversed,
+            "fees": str(self.fees), **_told(self.reversal),
         }  # fmt: skip
 
 
@@ -91,21 +109,36 @@ class Item:
     reminded: int  # the last step
     reminded_on: date | None
     due_on: date  # of the invoice, or of the last reminder
-    fees: Decimal  # of the reminders: asked for beside the invoice, never part of it
+    fees: Decimal  # of the reminders, less what was waived: claims of their own beside the invoice
+    paid_fees: Decimal  # of what was paid
 
     @property
     def open(self) -> Decimal:
-        """What is still owed; negative: what was paid too much."""
-        owed = Decimal(0) if self.invoice.cancelled_by else self.invoice.total
-        return owed - self.paid
+        """What is still owed, fees too; negative: what was paid too much."""
+        return self._owed + self.fees - self.paid
+
+    @property
+    def open_invoice(self) -> Decimal:
+        """The same of the invoice alone: what was paid too much of one counts for the other."""
+        own, beside = self._owed - self.paid + self.paid_fees, self.fees - self.paid_fees
+        return own + beside if beside < 0 else min(Decimal(0), own + beside) if own < 0 else own
+
+    @property
+    def open_fees(self) -> Decimal:
+        """The same of the fees alone, never negative."""
+        return self.open - self.open_invoice
+
+    @property
+    def _owed(self) -> Decimal:
+        return Decimal("0.00") if self.invoice.cancelled_by else self.invoice.total
 
     def state(self, on: date) -> State:
-        """What it is on that day."""
-        if self.open < 0:
+        """What the invoice is on that day; a fee that is open beside it changes nothing."""
+        if self.open_invoice < 0:
             return "overpaid"
         if self.invoice.cancelled_by is not None:
             return "cancelled"
-        if self.open == 0:
+        if self.open_invoice == 0:
             return "paid"
         if on > self.due_on:
             return "overdue"
@@ -117,5 +150,15 @@ class Item:
             **self.invoice.head(), "paid": str(self.paid), "open": str(self.open), "state": self.state(on),
             "reminded": self.reminded, "reminded_on": self.reminded_on and self.reminded_on.isoformat(),
             "payable_until": self.due_on.isoformat(), "overdue_days": max(0, (on - self.due_on).days),
-            "fees": str(self.fees),
+            "fees": str(self.fees), "open_invoice": str(self.open_invoice),
+            "open_fees": str(self.open_fees),
         }  # fmt: skip
+
+
+def _told(reversal: Reversal | None) -> dict[str, Any]:
+    if reversal is None:
+        return dict.fromkeys(("reversed", "reversed_by", "reversed_on", "reversed_at"))
+    return {
+        "reversed": reversal.reason, "reversed_by": reversal.by, "reversed_on": reversal.on.isoformat(),
+        "reversed_at": instant_of(reversal.at_us).isoformat(),
+    }  # fmt: skip

@@ -83,7 +83,7 @@ class Opened:
         self._amounts: defaultdict[Decimal, set[int]] = defaultdict(set)
         self._words: defaultdict[str, set[int]] = defaultdict(set)
         for at, item in self._items.items():
-            for amount in {item.open, item.open + item.fees}:
+            for amount in {item.open, item.open_invoice}:
                 self._amounts[amount].add(at)
             for word in self._names[at]:
                 self._words[word].add(at)
@@ -91,7 +91,7 @@ class Opened:
     def paid(self, item: Item) -> None:
         """This one is open no more."""
         at = self._numbers.pop(_plain(item.invoice.number))
-        for amount in {item.open, item.open + item.fees}:
+        for amount in {item.open, item.open_invoice}:
             self._amounts[amount].discard(at)
         for word in self._names.pop(at):
             self._words[word].discard(at)

@@ -27,6 +27,7 @@ PAYMENTS: Final = Table(
     Column("site", SLUG, nullable=False),
     Column("invoice", UUID_TEXT, nullable=False, index=True),
     Column("amount_ct", BigInteger, nullable=False),  # negative: paid back
+    Column("fees_ct", BigInteger, nullable=False, server_default="0"),  # of it for fees of reminders
     Column("received_on", Date, nullable=False),
     Column("method", String(10), nullable=False),
     Column("entry", UUID_TEXT),  # of a bank statement
@@ -41,6 +42,18 @@ PAYMENT_REVERSALS: Final = Table(
     METADATA,
     Column("payment", UUID_TEXT, primary_key=True),
     Column("reason", Text, nullable=False),
+    Column("by", NAME, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("reversed_on", Date, nullable=False, index=True),  # in the books: never the payment's own period
+)
+
+REPORTED: Final = Table(
+    "billing_reported",  # periods that were handed to the tax adviser: their figures stay
+    METADATA,
+    Column("seq", KEY, primary_key=True, autoincrement=True),
+    Column("site", SLUG, nullable=False, index=True),
+    Column("since", Date, nullable=False),
+    Column("until", Date, nullable=False),  # the last day of it that was over
     Column("by", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
 )
@@ -60,6 +73,20 @@ LETTERS: Final = Table(
     Column("by", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     UniqueConstraint("invoice", "step"),
+    Index("billing_letters_site", "site", "sent_on"),
+)
+
+WAIVERS: Final = Table(
+    "billing_fee_waivers",  # fees of reminders that are not asked for any more
+    METADATA,
+    Column("letter", UUID_TEXT, primary_key=True),
+    Column("site", SLUG, nullable=False),
+    Column("invoice", UUID_TEXT, nullable=False, index=True),
+    Column("waived_on", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", NAME, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("billing_fee_waivers_site", "site", "waived_on"),
 )
 
 STATEMENTS: Final = Table(

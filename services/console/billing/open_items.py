@@ -12,7 +12,7 @@ from services.kit.language import Language
 
 Row = Mapping[str, Any]
 DAYS: Final = ("issued_on", "due_on", "payable_until", "reminded_on")
-MONEY: Final = ("total", "paid", "open", "fees")
+MONEY: Final = ("total", "paid", "open", "open_invoice", "open_fees", "fees")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def _read(row: Row, on: date) -> dict[str, Any]:
     days = max(0, (on - date.fromisoformat(row["due_on"])).days)
     return {
         **row, **{name: _day(row[name]) for name in DAYS}, **{name: Decimal(row[name]) for name in MONEY},
-        "overdue_days": days, "age": age_of(days).id, "state": "overdue" if days else row["state"],
+        "overdue_days": days, "age": age_of(days).id,
+        "state": "overdue" if days and Decimal(row["open_invoice"]) > 0 else row["state"],
     }  # fmt: skip
 
 

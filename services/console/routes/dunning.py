@@ -80,7 +80,7 @@ async def _shown(
 def _due(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row, "open": Decimal(row["open"]), "fee": Decimal(row["fee"]),
-        "asked": Decimal(row["open"]) + Decimal(row["fees"]) + Decimal(row["fee"]),
+        "asked": Decimal(row["open"]) + Decimal(row["fee"]),
         "payable_until": date.fromisoformat(row["payable_until"]),
     }  # fmt: skip
 

@@ -20,7 +20,7 @@ Field = Annotated[str, Query(max_length=100)]
 COLUMNS: Final = (  # of the file: text's id, the row's name
     ("inv_number", "number"), ("pay_payer", "recipient"), ("oi_issued_on", "issued_on"),
     ("oi_due_on", "due_on"), ("oi_overdue_days", "overdue_days"), ("pay_total", "total"),
-    ("pay_paid", "paid"), ("pay_open", "open"), ("oi_step", "reminded"), ("pay_fees", "fees"),
+    ("pay_paid", "paid"), ("pay_open", "open"), ("oi_step", "reminded"), ("pay_fees_open", "open_fees"),
 )  # fmt: skip
 
 

@@ -25,8 +25,9 @@ from services.kit.routes import Routes
 Reader = Annotated[Principal, allow("billing.see")]
 Writer = Annotated[Principal, allow("payments.write")]
 METHODS: Final = ("bank", "cash", "card", "other")
+MONEY: Final = ("total", "paid", "open", "fees", "open_invoice", "open_fees")
 WAYS: Final = ("in", "back")
-DONE: Final = ("booked", "reversed")
+DONE: Final = ("booked", "reversed", "waived")
 Form = Mapping[str, str]
 
 
@@ -58,10 +59,24 @@ def router(console: Console) -> APIRouter:
         known, one = typed.record(invoice, "invoice"), typed.record(payment, "payment")
         try:
             body = {"reason": typed.needed(form, "reason")}
+            if form.get("reversed_on", "").strip():
+                body["reversed_on"] = typed.day(form["reversed_on"], "reversed_on").isoformat()
             await console.billing.send(who, "POST", f"/payments/{one}/reverse", body)
         except (BadSearch, OfficeRefused) as problem:
             return await _shown(console, request, who, known, problem=problem, form=form, at=one)
         return RedirectResponse(f"/billing/invoices/{known}/payments?done=reversed", 303)
+
+    @routes.post("/billing/invoices/{invoice}/letters/{letter}/waive")
+    async def waive(request: Request, who: Writer, invoice: str, letter: str) -> Response:
+        """Ask for a reminder's fee no more; the same form again is the same."""
+        form = _typed(await request.form())
+        known, one = typed.record(invoice, "invoice"), typed.record(letter, "letter")
+        try:
+            body = {"reason": typed.needed(form, "reason")}
+            await console.billing.send(who, "POST", f"/letters/{one}/waive", body)
+        except (BadSearch, OfficeRefused) as problem:
+            return await _shown(console, request, who, known, problem=problem, form=form, at=one)
+        return RedirectResponse(f"/billing/invoices/{known}/payments?done=waived", 303)
 
     return routes
 
@@ -80,7 +95,8 @@ async def _shown(
         console, request, who, told["site"], "billing/payments.html", tab="invoices", it=it,
         status=problem.status if problem else 200, problem=problem and problem_of(problem, language), at=at,
         title=TEXTS["pay_title"][language].format(number=told["number"]), sites=(), done=done,
-        form=typed_now, reason=(form or {}).get("reason", ""), methods=METHODS, ways=WAYS,
+        form=typed_now, reason=(form or {}).get("reason", ""),
+        reversed_on=(form or {}).get("reversed_on", ""), methods=METHODS, ways=WAYS,
         history=_history(it, language), may_write=_may_write(who, it), today=formats.now().date(),
     )  # fmt: skip
 
@@ -88,21 +104,29 @@ async def _shown(
 def _read(told: Mapping[str, Any]) -> dict[str, Any]:
     """Days and amounts as such."""
     payments = [
-        {**row, "amount": Decimal(row["amount"]), "received_on": date.fromisoformat(row["received_on"])}
+        {
+            **row, "amount": Decimal(row["amount"]), "fees": Decimal(row["fees"]),
+            "received_on": date.fromisoformat(row["received_on"]), "reversed_on": _day(row["reversed_on"]),
+        }
         for row in told["payments"]
-    ]
+    ]  # fmt: skip
     letters = [
         {
             **row, "fee": Decimal(row["fee"]), "sent_on": date.fromisoformat(row["sent_on"]),
             "payable_until": date.fromisoformat(row["payable_until"]),
+            "waived_on": _day(row["waived_on"]),
         }
         for row in told["letters"]
     ]  # fmt: skip
     return {
         **told, "payments": payments, "letters": letters,
-        **{name: Decimal(told[name]) for name in ("total", "paid", "open", "fees")},
+        **{name: Decimal(told[name]) for name in MONEY},
         **{name: date.fromisoformat(told[name]) for name in ("issued_on", "due_on", "payable_until")},
     }  # fmt: skip
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _proposed(it: Mapping[str, Any], language: Language) -> dict[str, str]:
@@ -129,15 +153,22 @@ def _payment(form: Form, language: Language) -> dict[str, Any]:
 
 def _history(it: Mapping[str, Any], language: Language) -> list[dict[str, str]]:
     """What happened, first first."""
-    texts = {name: TEXTS[f"pay_did_{name}"][language] for name in ("issued", "in", "back", "letter", "taken")}
+    kinds = ("issued", "in", "back", "letter", "taken", "waived")
+    texts = {name: TEXTS[f"pay_did_{name}"][language] for name in kinds}
     rows = [(it["issued_on"], 0, texts["issued"], it["total"], it["by"], "invoice")]
     for one in it["payments"]:
-        kind = "taken" if one["reversed"] else "in" if one["amount"] > 0 else "back"
-        detail = " · ".join(filter(None, (one["by"], one["note"], one["reversed"])))
+        detail = " · ".join(filter(None, (one["by"], one["note"])))
+        kind = "in" if one["amount"] > 0 else "back"
         rows.append((one["received_on"], 1, texts[kind], abs(one["amount"]), detail, "done"))
+        if one["reversed"]:
+            detail = f"{one['reversed_by']} · {one['reversed']}"
+            rows.append((one["reversed_on"], 3, texts["taken"], abs(one["amount"]), detail, "warning"))
     for one in it["letters"]:
         text = texts["letter"].format(step=one["step"])
         rows.append((one["sent_on"], 2, text, one["fee"] or None, one["by"], "warning"))
+        if one["waived"]:
+            detail = f"{one['waived_by']} · {one['waived']}"
+            rows.append((one["waived_on"], 4, texts["waived"], one["fee"], detail, "done"))
     return [
         {
             "at": formats.day(on, language), "icon": icon, "detail": detail,

@@ -67,7 +67,7 @@ def router(console: Console) -> APIRouter:
         by = by if by in KINDS else "month"
         _, span = periods.chosen(period, since, until, formats.now().date())
         rows = _read(await _asked(console, who, site, by, span), language)["rows"]
-        columns = ["key", "name", "count", "invoiced"] + (["received"] if by != "item" else [])
+        columns = ["key", "name", "count", "invoiced"] + (["fees", "received"] if by != "item" else [])
         head = [TEXTS[f"rev_column_{column}"][language] for column in columns]
         name = f"revenue-{site or 'all'}-{by}-{span.since}-{span.until}.csv"
         return csv_files.answer(name, head, [[row[column] for column in columns] for row in rows], language)
@@ -89,7 +89,14 @@ def _every_month(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     filled, month = [], date.fromisoformat(f"{min(known)}-01") if known else None
     while month is not None and f"{month:%Y-%m}" <= max(known):
         key = f"{month:%Y-%m}"
-        nothing = {"key": key, "name": key, "invoiced": "0.00", "count": 0, "received": "0.00"}
+        nothing = {
+            "key": key,
+            "name": key,
+            "invoiced": "0.00",
+            "count": 0,
+            "fees": "0.00",
+            "received": "0.00",
+        }
         filled.append(known.get(key, nothing))
         month = (month + timedelta(days=32)).replace(day=1)
     return filled
@@ -100,7 +107,7 @@ def _read(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
     rows = [
         {
             **row, "name": _name(row, found["by"], language), "invoiced": Decimal(row["invoiced"]),
-            "received": None if row["received"] is None else Decimal(row["received"]),
+            **{name: None if row[name] is None else Decimal(row[name]) for name in ("fees", "received")},
         }
         for row in found["rows"]
     ]  # fmt: skip
@@ -110,7 +117,7 @@ def _read(found: Mapping[str, Any], language: Language) -> dict[str, Any]:
     return {
         **found, "rows": [{**row, "share": bars.share(row["invoiced"], most)} for row in rows],
         "invoiced": Decimal(found["invoiced"]),
-        "received": None if found["received"] is None else Decimal(found["received"]),
+        **{name: None if found[name] is None else Decimal(found[name]) for name in ("fees", "received")},
     }  # fmt: skip
 
 
