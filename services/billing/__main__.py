@@ -2,6 +2,7 @@
 
 from services.billing.api import routers
 from services.billing.charges.completing import Completing
+from services.billing.estimates.erasing import Erasing
 from services.billing.estimates.models import MOST_SIGNED
 from services.billing.handlers import handlers
 from services.billing.invoices.drafting import Drafting
@@ -26,11 +27,12 @@ def main() -> None:
         every_s = settings.billing_every_s
         completing = Repeating("identities", Completing(office, people).turn, every_s)
         drafting = Repeating("drafts", Drafting(office).turn, every_s)
+        erasing = Repeating("erasing", Erasing(office).turn, every_s)
         work = Work(
             handlers(office),
             routers(office, people),
-            checks=[completing.check(), drafting.check()],
-            background=[completing.start, drafting.start],
+            checks=[completing.check(), drafting.check(), erasing.check()],
+            background=[completing.start, drafting.start, erasing.start],
             larger_requests={
                 "/bank-statements": MOST_BYTES + FORM_BYTES,
                 "/signed": MOST_SIGNED + FORM_BYTES,

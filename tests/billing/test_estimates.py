@@ -12,11 +12,14 @@ from billing.billing_rig import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
+from sqlalchemy import select
 from typer.testing import CliRunner
 
-from services.billing.estimates import menu, reckoning
+from services.billing.estimates import menu, reckoning, tables
+from services.billing.estimates.erasing import Erasing
 from services.billing.goae import catalogue, sheet, tariffs
 from services.cli import build
+from services.kit.database import reading
 
 DAY = date(2026, 11, 23)
 PDF = b"%PDF-1.7 signed"
@@ -318,6 +321,47 @@ def test_a_planned_cure_without_an_estimate_is_listed_until_one_is_handed_over(e
     for ended in (second, third):
         rig.clinic_event("cure.ended", cure=ended, reason="cancelled")
     assert rig.ask("GET", "/estimates/due?site=north")["due"] == []
+
+
+def test_papers_of_an_erased_patient_go_when_nothing_asks_for_them(either_rig):
+    """Art. 17 DSGVO; what was signed is part of the file for ten years (§ 630f Abs. 3 BGB)."""
+    rig = either_rig
+    rig.clinic()
+    patient, other = rig.patient(), rig.patient()
+    rig.cure(patient)
+    offered, signed = made(rig, patient, region="cervical"), made(rig, patient)
+    handed(rig, offered)
+    handed(rig, signed, how="signed", file=PDF)
+    stays = made(rig, other)
+    erasing = Erasing(rig.office, lambda: rig.now)
+    assert erasing.turn() == 0
+    rig.clinic_event("patient.erased", patient=patient)
+    assert erasing.turn() == 1
+    rig.ask("GET", f"/estimates/{offered['id']}", status=404)
+    assert rig.knock("GET", f"/estimates/{signed['id']}/signed").content == PDF
+    rig.now = NOW.replace(year=2036) - timedelta(days=1)
+    assert erasing.turn() == 0
+    rig.now = NOW.replace(year=2036)
+    assert erasing.turn() == 1
+    assert [one["id"] for one in rig.ask("GET", "/estimates?site=north")["estimates"]] == [stays["id"]]
+    with reading(rig.office.engine) as connection:
+        assert connection.execute(select(tables.HANDINGS.c.id)).all() == []
+        assert connection.execute(select(tables.PLANNED.c.cure)).all() == []
+
+
+def test_what_was_handed_over_before_a_treatment_is_kept_as_its_proof(rig):
+    """§ 630h Abs. 2 BGB: the clinic has to prove it; ten years from the last service on."""
+    rig.clinic()
+    patient = rig.patient()
+    handed(rig, made(rig, patient))
+    rig.now += timedelta(days=2)
+    rig.session(patient, rig.cure(patient))
+    rig.clinic_event("patient.erased", patient=patient)
+    rig.now = NOW.replace(year=2036) + timedelta(days=1)
+    erasing = Erasing(rig.office, lambda: rig.now)
+    assert erasing.turn() == 0
+    rig.now += timedelta(days=1)
+    assert erasing.turn() == 1
 
 
 @pytest.mark.parametrize(("payer", "total"), [("private", "1339.94"), ("self", "1106.48")])
