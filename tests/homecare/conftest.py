@@ -3,6 +3,8 @@
 import pytest
 from homecare.homecare_rig import HomecareRig
 
+from services.cli import main
+
 
 @pytest.fixture
 def rig(tmp_path):
@@ -19,3 +21,16 @@ def either_rig(request, tmp_path):
     made = HomecareRig(tmp_path, request.getfixturevalue("postgres").database() if on_postgres else None)
     yield made
     made.close()
+
+
+@pytest.fixture
+def spondyl(capsys):
+    """Run a command; its exit status and what it wrote to stdout and stderr."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        written = capsys.readouterr()
+        return ended.value.code, written.out, written.err
+
+    return run

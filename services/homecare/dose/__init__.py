@@ -1,0 +1,1 @@
+"""How much a body's own weight pulls, by angle and friction: a formula, its limits, its chart."""

@@ -1,0 +1,1 @@
+"""How a programme grows by what was done and what hurt, and what it says for a day. Pure."""
