@@ -127,13 +127,17 @@ def _region(one: _Asked) -> Iterator[Reason]:
         )  # fmt: skip
 
 
+_WHERE: Final[dict[str, Text]] = {
+    "supervised": {
+        "de": "nur neben einer Therapeutin oder einem Therapeuten", "en": "beside a therapist alone",
+    },
+    "centre": {"de": "nur in einem Rehabilitationszentrum", "en": "in a rehabilitation centre alone"},
+}  # fmt: skip
+
+
 def _place(one: _Asked) -> Iterator[Reason]:
     if one.row.place != "home":
-        where: Text = {
-            "supervised": {"de": "nur neben einer Therapeutin oder einem Therapeuten",
-                           "en": "beside a therapist alone"},
-            "centre": {"de": "nur in einem Rehabilitationszentrum", "en": "in a rehabilitation centre alone"},
-        }[one.row.place]  # fmt: skip
+        where = _WHERE[one.row.place]
         yield Reason(
             rule="place", exercise=one.row.id, verdict=one.row.place, source=LIBRARY,
             words={"de": f"Das geht {where['de']}", "en": f"This is done {where['en']}"},
