@@ -5,7 +5,7 @@ chose (cookie) or that the browser asks for (Accept-Language).
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -80,14 +80,7 @@ class Pages:
     def __init__(self, directories: Sequence[Path], texts: Table) -> None:
         self._texts = {language: choose(texts, language) for language in LANGUAGES}
         self._loader = jinja2.FileSystemLoader([*directories, TEMPLATES])
-        self._environment = jinja2.Environment(
-            loader=self._loader,
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(formats.filters() | bidi.FILTERS)
+        self._environment = _environment((*directories, TEMPLATES))
 
     def texts(self, language: Language) -> dict[str, str]:
         """Every text in this language."""
@@ -119,6 +112,20 @@ class Pages:
     def source(self, template: str) -> str:
         """A template as it is written."""
         return self._loader.get_source(self._environment, template)[0]
+
+
+@cache
+def _environment(directories: tuple[Path, ...]) -> jinja2.Environment:
+    """What reads the templates of these directories: one a process, so that each is compiled once."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(directories),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(formats.filters() | bidi.FILTERS)
+    return environment
 
 
 def preferences() -> APIRouter:
