@@ -226,3 +226,23 @@ def test_a_draft_that_comes_by_itself_is_in_the_trail_with_its_reason(rig):
     (row,) = rig.trail("draft.made")
     assert (row["account"], row["site"], row["record"]) == ("billing", "north", str(patient))
     assert "cure.completed" in row["detail"]
+
+
+def test_a_service_without_a_therapeutic_aim_is_issued_on_no_exempt_invoice(rig):
+    """§ 4 Nr. 14 a UStG frees treatment alone: the tax would be owed and stand nowhere."""
+    rig.clinic()
+    patient = rig.patient()
+    line = {
+        "date": "2026-11-23", "number": "75", "factor": "2.3", "on_demand": True, "taxable": True,
+        "illness": "lumbar",
+    }  # fmt: skip
+    told = {"request": str(uuid4()), "site": "north", "patient": str(patient)}
+    charge = rig.ask("POST", "/charges", json={**told, "line": line}, status=201)
+    rig.ask("PUT", f"/cases/{charge['case']}", json={"payer": "self-payer", "tariff": "self"})
+    draft = rig.ask("POST", "/drafts", json={**told, "request": str(uuid4())}, status=201)
+    (found,) = [one for one in draft["findings"] if one["rule"] == "tax"]
+    assert (found["verdict"], found["paragraph"]) == ("forbidden", "§ 4 Nr. 14 Buchst. a UStG")
+    body = {"request": str(uuid4()), "revision": draft["revision"]}
+    refused = rig.ask("POST", f"/drafts/{draft['id']}/issue", json=body, status=422)
+    assert "§ 19 UStG" in refused["detail_de"]
+    assert rig.ask("GET", "/invoices?site=north")["invoices"] == []

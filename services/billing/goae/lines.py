@@ -98,6 +98,7 @@ class Line(BaseModel):
     justification: Words | None = None  # § 12 Abs. 3 GOÄ, or why a service was repeated
     duration_min: Annotated[int, Field(strict=True, ge=1, le=1440)] | None = None
     on_demand: bool = False  # beyond what is medically necessary, § 1 Abs. 2 Satz 2 GOÄ
+    taxable: bool = False  # on demand without a therapeutic aim: not freed by § 4 Nr. 14 a UStG
     agreed: bool = False  # under a fee agreement made in writing before, § 2 GOÄ
     body_part: Words | None = None
     illness: Words | None = None  # which treatment case it belongs to; the same words are the same illness

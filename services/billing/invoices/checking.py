@@ -1,6 +1,6 @@
 """A draft as it would be issued: every line priced, every rule that speaks of it, what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +21,19 @@ from services.billing.invoices import drafts
 from services.billing.invoices.models import Draft
 from services.billing.models import Clinic, Outlay, PricedLine
 from services.billing.papers import issuing
+from services.kit.language import Text
 
+TAX_SENTENCE: Final = (
+    "Heilbehandlungen im Bereich der Humanmedizin, die im Rahmen der Ausübung der Tätigkeit als Arzt … "
+    "durchgeführt werden."
+)
+TAXABLE: Final[Text] = {
+    "de": "Auf Verlangen ohne therapeutisches Ziel: steuerpflichtig (19 %, oder § 19 UStG). Rechnungen "
+    "von hier sind steuerfrei und weisen keine Umsatzsteuer aus: bitte außerhalb berechnen und hier "
+    "zurücknehmen.",
+    "en": "on demand without a therapeutic aim: taxable (19 %, or § 19 UStG); invoices made here are "
+    "exempt and show no VAT: please charge it elsewhere and take it back here",
+}
 KINDS: Final[dict[str, Kind]] = {"self-payer": "self", "standardtarif": "standard"}  # of payers; else private
 
 
@@ -84,9 +96,17 @@ def of_draft(connection: Connection, draft: Draft) -> Checked:
         else None
     )
     clinic = clinics.clinic_of(connection, draft.site) or Clinic(name=draft.site)
-    findings = found.findings if found else ()
+    findings = (*_taxable(lines), *found.findings) if found else ()
     total = found.total if found else Decimal(0)
     return Checked(draft, case, tuple(mine), lines, findings, total, clinic, counted)
+
+
+def _taxable(lines: Sequence[PricedLine]) -> Iterator[Finding]:
+    """Papers made here are exempt from tax and say so: a service that is not stands on none of them."""
+    places = tuple(at for at, one in enumerate(lines) if one.line.taxable)
+    if places:
+        numbers = tuple(dict.fromkeys(lines[at].line.number for at in places))
+        yield Finding("tax", "forbidden", "§ 4 Nr. 14 Buchst. a UStG", TAX_SENTENCE, TAXABLE, numbers, places)
 
 
 def priced(charge: Charge, kind: Kind) -> PricedLine:
