@@ -62,6 +62,22 @@ def test_a_file_of_several_accounts_is_refused(rig):
     assert rig.count(ENTRIES) == 0
 
 
+def test_the_account_of_before_still_counts_for_ninety_days(rig):
+    """People pay by the invoice that they have, and the last statement comes when the account is another."""
+    invoice = billed(rig)
+    rig.now = datetime(2026, 12, 10, 8, tzinfo=UTC)
+    rig.clinic(iban="DE89370400440532013000")
+    paid = bank.entry("70.68", invoice["number"], on="2026-12-09", reference="A")
+    late = bank.entry("1.00", "spät", on="2027-03-11", reference="B")
+    refused = put_in(rig, bank.statement(paid, late), status=422)
+    assert "10.03.2027" in refused["detail_de"]
+    assert "11.03.2027" in refused["detail_de"]
+    assert rig.count(ENTRIES) == 0
+    assert put_in(rig, bank.statement(paid))["matched"] == 1
+    never = bank.statement(paid, iban="DE75512108001245126199")
+    assert "DE75512108001245126199" in put_in(rig, never, status=422)["detail_de"]
+
+
 def test_a_number_within_another_site_s_number_names_no_invoice(rig):
     """UP-NORTH-2026-00001 is not NORTH-2026-00001, though both sites share an account."""
     invoice = billed(rig)

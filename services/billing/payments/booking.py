@@ -1,6 +1,7 @@
 """What a desk and a bank's file do to invoices: payments booked and reversed, each once."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -19,11 +20,13 @@ from services.billing.invoices.models import Issued
 from services.billing.models import cents, euro
 from services.billing.payments import fees, statements, store
 from services.billing.payments.models import Item, Match, NewPayment, Payment, Reversal, Reversed
-from services.billing.payments.statements import Candidate, Entry, Opened
+from services.billing.payments.statements import Candidate, Entry, Opened, Statement
 from services.billing.payments.tables import ENTRIES, STATEMENTS
 from services.kit.business.service import Office
-from services.kit.moments import Now, us_of
+from services.kit.language import Text
+from services.kit.moments import Now, instant_of, us_of
 
+GRACE_DAYS: Final = 90  # money comes in on an account that was another one then
 MOST_OPEN: Final = 20_000  # invoices that a bank's file is matched against
 
 
@@ -73,7 +76,7 @@ class Till:
     def statement(self, connection: Connection, site: str, data: bytes, by: str) -> dict[str, Any]:
         """Take a bank's file in: entries that are new, those that are sure booked. Raises Invalid."""
         told = statements.read(data)
-        self._require_own_account(connection, site, told.iban)
+        _require_own_account(connection, site, told)
         digest = hashlib.sha256(data).hexdigest()
         known = select(STATEMENTS.c.id).where(STATEMENTS.c.site == site, STATEMENTS.c.sha256 == digest)
         if (found := connection.execute(known).scalar()) is not None:
@@ -153,18 +156,6 @@ class Till:
         items.paid(found.item)
         return True
 
-    def _require_own_account(self, connection: Connection, site: str, iban: str) -> None:
-        clinic = clinics.clinic_of(connection, site)
-        own = clinic.iban if clinic else None
-        if own and iban and own != iban:
-            raise said(
-                Invalid,
-                {
-                    "de": f"Der Auszug ist vom Konto {iban}; die Praxis hat {own}: nichts gebucht.",
-                    "en": f"the statement is of account {iban}; the clinic has {own}: nothing was booked",
-                },
-            )
-
 
 def open_items(connection: Connection, site: str) -> list[Item]:
     """A site's invoices of which something is owed."""
@@ -241,6 +232,42 @@ def _add_entries(
     if rows:
         connection.execute(insert(ENTRIES), rows)
     return new
+
+
+def _require_own_account(connection: Connection, site: str, told: Statement) -> None:
+    """Raises Invalid for an account that is not the clinic's, or was not at the time of an entry."""
+    versions = clinics.versions(connection, site)
+    own = versions[0]["content"]["iban"] if versions else None
+    if not own or not told.iban or own == told.iban:
+        return
+    spans = _spans(versions, told.iban)
+    late = [one for one in told.entries if not any(low <= one.booked_on <= high for low, high in spans)]
+    if spans and not late:
+        return
+    when = ", ".join(f"{low:%d.%m.%Y} - {high:%d.%m.%Y}" for low, high in spans)
+    words: Text = {
+        "de": f"Der Auszug ist vom Konto {told.iban}; die Praxis hat {own}: nichts gebucht.",
+        "en": f"the statement is of account {told.iban}; the clinic has {own}: nothing was booked",
+    }
+    if spans:
+        words = {
+            "de": f"{words['de']} Vom Konto davor gelten Buchungen von {when}; im Auszug ist eine vom "
+            f"{late[0].booked_on:%d.%m.%Y}.",
+            "en": f"{words['en']}; of the account before it entries of {when} count; the statement has "
+            f"one of {late[0].booked_on}",
+        }
+    raise said(Invalid, words)
+
+
+def _spans(versions: Sequence[Mapping[str, Any]], iban: str) -> list[tuple[date, date]]:
+    """When an account was the clinic's, with the days in which money may still come in on it."""
+    grace, spans, after = timedelta(days=GRACE_DAYS), [], None
+    for version in versions:  # newest first
+        began = instant_of(version["at_us"]).astimezone(ZoneInfo(version["content"]["zone"])).date()
+        if version["content"]["iban"] == iban and after is not None:
+            spans.append((began - grace, after + grace))
+        after = began
+    return spans
 
 
 def _put_state(connection: Connection, entry: UUID, state: str, why: str | None) -> None:
