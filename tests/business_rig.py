@@ -1,5 +1,6 @@
 """What rigs of business services share: an office in this process, asked in any role, told of anything."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from access import somebody
@@ -18,6 +19,7 @@ class BusinessRig:
     """A rig sets ``office``, ``handlers``, ``app``, ``keys``, ``now``; its class ``audience`` and role."""
 
     audience, role = "", ""
+    now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
     @property
     def engine(self):
@@ -49,11 +51,11 @@ class BusinessRig:
         with writing(self.engine) as connection:
             self.handlers[stream](connection, Heard(stream, site, device, message))
 
-    def clinic_event(self, kind, site="north", **data):
-        """An event of another service."""
+    def clinic_event(self, kind, site="north", *, stream=None, **data):
+        """An event of another service; its stream is named by the first word of its type, unless told."""
         said = {name: str(value) if isinstance(value, UUID) else value for name, value in data.items()}
         event = ClinicEvent(id=uuid4(), type=kind, time=self.now, data=said)
-        self.hear(STREAMS[kind.partition(".")[0]], event, site)
+        self.hear(STREAMS[stream or kind.partition(".")[0]], event, site)
         return event
 
     def told(self, stream=None):

@@ -9,6 +9,7 @@ from services.kit.business.inbox import Handler, Heard
 from services.kit.business.service import Office
 from services.screening import zones
 from services.screening.clearance.counting import hear_sessions
+from services.screening.clearance.home import hear_home
 from services.screening.exchange import heard as exchange
 from services.screening.outcomes.heard import hear_reports
 
@@ -18,6 +19,7 @@ def handlers(office: Office) -> Mapping[Stream, Handler]:
     return {
         EVENT: _in_turn(exchange.session, hear_sessions(office), hear_reports(office)),
         STREAMS["appointment"]: _in_turn(exchange.appointment),
+        STREAMS["programme"]: hear_home(office),
         STREAMS["site"]: zones.hear,
     }
 
