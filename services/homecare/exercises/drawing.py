@@ -27,6 +27,7 @@ from services.homecare.exercises.shapes import (
 
 HERE: Final = Path(__file__).parent
 PANEL_WIDTH, HEIGHT, GAP, GROUND = 234.0, 250.0, 12.0, 226.0
+LETTERS: Final = 'font-size="19" font-weight="700" font-family="sans-serif" fill="currentColor"'
 WRONG, RIGHT = "#d32f2f", "#2e8b57"
 
 Tone = Literal["soft", "mid", "full"]
@@ -127,7 +128,20 @@ class Arrow(_Prop):
         return arrow(frame.at(self.way[0]), frame.at(self.way[1]), self.bulge, self.width)
 
 
-Prop = Annotated[Line | Box | Disc | Wave | Arrow, Field(discriminator="kind")]
+class Label(_Prop):
+    """A measure: figures and units are the same in every language."""
+
+    kind: Literal["label"]
+    at: Point
+    text: str = Field(pattern=r"^[0-9]{1,3}( cm|°)$")
+
+    def drawn(self, frame: Frame) -> str:
+        """As SVG."""
+        x, y = frame.at(self.at)
+        return f'<text x="{number(x)}" y="{number(y)}" text-anchor="middle" {LETTERS}>{self.text}</text>'
+
+
+Prop = Annotated[Line | Box | Disc | Wave | Arrow | Label, Field(discriminator="kind")]
 
 
 class Panel(BaseModel):
@@ -240,8 +254,9 @@ def _clock(seconds: int, x: float) -> str:
     )
     if not seconds:
         return face
-    look = 'text-anchor="end" font-size="20" font-weight="700" font-family="sans-serif" fill="currentColor"'
-    return f'{face}<text x="{number(x - 18)}" y="{number(y + 7)}" {look}>{seconds} s</text>'
+    return (
+        f'{face}<text x="{number(x - 18)}" y="{number(y + 7)}" text-anchor="end" {LETTERS}>{seconds} s</text>'
+    )
 
 
 def write(folder: Path = HERE / "drawings") -> list[str]:

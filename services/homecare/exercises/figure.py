@@ -72,24 +72,16 @@ class Figure:
 
     def drawn(self, frame: Frame, accents: tuple[str, ...], mask: str) -> str:
         """The figure as SVG; ``mask`` is an id of its own in the page."""
-        halo = frame.limbs([(a, b, r + HALO, s + HALO) for a, b, r, s in self.near])
-        body = frame.limbs(self.body) + "".join(
-            circle(frame.at(at), radius * frame.zoom, hole=True) for at, radius in self.holes
-        )
-        glow = "".join(fill(frame.limbs(self._accent(name)), accent=True) for name in accents)
-        near_accent = [name for name in accents if name == "arm"]
-        return (
+        cut = frame.limbs([(a, b, r + HALO, s + HALO) for a, b, r, s in self.near])
+        cut += "".join(circle(frame.at(at), radius * frame.zoom) for at, radius in self.holes)
+        glow = (fill(frame.limbs(self._accent(name)), accent=True) for name in accents)
+        return "".join(
             (
-                f'<mask id="{mask}"><path fill="#fff" d="M-9-9H999V999H-9Z"/><path d="{halo}"/></mask>'
-                if halo
-                else ""
+                f'<mask id="{mask}"><path fill="#fff" d="M-9-9H999V999H-9Z"/><path d="{cut}"/></mask>',
+                fill(frame.limbs(self.far), "mid") if self.far else "",
+                f'<g mask="url(#{mask})">{fill(frame.limbs(self.body))}{"".join(glow)}</g>',
+                fill(frame.limbs(self.near), accent="arm" in accents) if self.near else "",
             )
-            + (fill(frame.limbs(self.far), "mid") if self.far else "")
-            + (f'<g mask="url(#{mask})">' if halo else "<g>")
-            + fill(body)
-            + glow
-            + "</g>"
-            + (fill(frame.limbs(self.near), accent=bool(near_accent)) if halo else "")
         )
 
     def _accent(self, name: str) -> list[Limb]:
@@ -163,14 +155,14 @@ def _head(figure: Figure, pose: Pose, view: View) -> None:
         return
     figure.body.append((head, along(along(head, neck, -6), neck - 90, 3 * pose.turn), HEAD, 7.5))
     for side in (-1, 1):
-        ear = along(along(head, neck, -1), neck - 90, side * 11.2 - 5 * pose.turn)
+        ear = along(along(head, neck, -1), neck - 90, side * 11.2 * (1 - abs(pose.turn)))
         figure.body.append((ear, ear, 2.6, 2.6))
         figure.joints["temple2" if side < 0 else "temple"] = along(along(head, neck - 90, side * 12), neck, 3)
         eye = along(along(head, neck, 2), neck - 90, side * (4.2 - 1.2 * abs(pose.turn)) + 5 * pose.turn)
         figure.holes.append((eye, 1.4))
     nose = along(along(head, neck, -2.5), neck - 90, 9 * pose.turn)
     if abs(pose.turn) > 0.5:  # noqa: PLR2004  (so far that it stands out of the outline)
-        figure.body.append((nose, along(along(nose, neck - 90, 3.5 * pose.turn), neck, -1.5), 3.0, 1.5))
+        figure.body.append((nose, along(along(nose, neck - 90, 5 * pose.turn), neck, -2), 3.0, 1.6))
     else:
         figure.holes.append((nose, 0.9))
 

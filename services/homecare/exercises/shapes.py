@@ -50,11 +50,10 @@ def along(point: Point, degrees: float, length: float) -> Point:
     return point[0] + length * cos(degrees * pi / 180), point[1] + length * sin(degrees * pi / 180)
 
 
-def circle(centre: Point, radius: float, *, hole: bool = False) -> str:
-    """A circle as path data, wound like a limb; a hole is wound against it."""
+def circle(centre: Point, radius: float) -> str:
+    """A circle as path data, wound like a limb."""
     x, y = centre
-    sweep = int(hole)
-    arc = f"A{number(radius)} {number(radius)} 0 1 {sweep} "
+    arc = f"A{number(radius)} {number(radius)} 0 1 0 "
     return f"M{pair((x + radius, y))}{arc}{pair((x - radius, y))}{arc}{pair((x + radius, y))}Z"
 
 
@@ -77,12 +76,11 @@ def tapered(start: Point, end: Point, first: float, last: float) -> str:
     )
 
 
-def fill(data: str, tone: str = "full", *, accent: bool = False, mask: str = "") -> str:
+def fill(data: str, tone: str = "full", *, accent: bool = False) -> str:
     """A filled shape in the text's colour, or in the accent's."""
     colour = f'class="accent" fill="{ACCENT}"' if accent else 'fill="currentColor"'
     pale = "" if tone == "full" else f' opacity="{TONES[tone]}"'
-    masked = f' mask="url(#{mask})"' if mask else ""
-    return f'<path {colour}{pale}{masked} d="{data}"/>'
+    return f'<path {colour}{pale} d="{data}"/>'
 
 
 def stroke(data: str, width: float, tone: str = "full", *, accent: bool = False) -> str:
