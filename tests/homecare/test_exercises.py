@@ -159,6 +159,20 @@ def test_a_drawing_is_the_one_of_its_poses_and_fits_any_page(name):
     assert "nan" not in svg.replace("evminov", "")
 
 
+@pytest.mark.parametrize("name", [name for name, row in drawing.drawings().items() if row.zoom < 2])
+def test_nobody_is_drawn_beyond_the_picture_or_into_the_floor(name):
+    """A hand below the floor or a cut foot makes a drawing a riddle."""
+    drawn = drawing.drawings()[name]
+    for index, panel in enumerate((drawn.start, drawn.end)):
+        joints = built(panel.pose, drawn.view).joints
+        for joint in (joints[part] for part in joints if part not in ("nape", "forehead")):
+            x, y = drawing.framed(drawn, index).at(joint)
+            left = index * (drawing.PANEL_WIDTH + drawing.GAP)
+            assert left + 4 < x < left + drawing.PANEL_WIDTH - 4
+            assert 4 < y < drawing.HEIGHT
+            assert not drawn.floor or joint[1] >= 3.5
+
+
 def test_a_clock_with_a_number_says_what_every_level_holds():
     """A picture that tells another hold than the words would be believed."""
     for name, row in ALL.exercises.items():

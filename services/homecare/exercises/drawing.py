@@ -1,7 +1,8 @@
 """The drawings of exercises and rules, from poses: two panels, before and after.
 
 ``python -m services.homecare.exercises.drawing`` writes them anew. Colours: ``currentColor`` and one accent,
-as attributes, so that they stand in a page of any brightness and under a policy without styles.
+as attributes, so that they stand in a page of any brightness and under a policy without styles. The page
+around a drawing names it (``role="img"`` with a label): the drawing itself is silent.
 """
 
 import tomllib
@@ -191,29 +192,34 @@ def rendered(name: str) -> str:
         for index, panel in enumerate((drawing.start, drawing.end))
     )
     window = f"0 0 {number(width)} {number(HEIGHT)}"
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{window}" role="img">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{window}" aria-hidden="true">'
     return "\n".join([head, *panels, "</svg>", ""])
 
 
-def _panel(drawing: Drawing, panel: Panel, index: int, name: str) -> str:
+def framed(drawing: Drawing, index: int) -> Frame:
+    """Where the units of the first or the second panel lie."""
     left = index * (PANEL_WIDTH + GAP)
-    frame = Frame(
+    return Frame(
         left + PANEL_WIDTH / 2 + drawing.shift[0] * drawing.zoom,
         GROUND - drawing.shift[1] * drawing.zoom,
         drawing.zoom,
     )
-    size = f'width="{number(PANEL_WIDTH)}" height="{number(HEIGHT)}"'
-    window = f"{number(left)} 0 {number(PANEL_WIDTH)} {number(HEIGHT)}"
+
+
+def _panel(drawing: Drawing, panel: Panel, index: int, name: str) -> str:
+    left, frame = index * (PANEL_WIDTH + GAP), framed(drawing, index)
+    card = f'<rect x="{number(left)}" width="{number(PANEL_WIDTH)}" height="{number(HEIGHT)}" rx="14"'
     props = (*drawing.props, *panel.props)
     parts = [
-        f'<svg x="{number(left)}" {size} viewBox="{window}">',
-        f'<rect x="{number(left)}" {size} rx="14" fill="currentColor" opacity="0.06"/>',
+        f'<clipPath id="{name}-card">{card}/></clipPath>',
+        f'{card} fill="currentColor" opacity="0.06"/>',
+        f'<g clip-path="url(#{name}-card)">',
         *_behind(frame, [prop for prop in props if not prop.front], left if drawing.floor else None),
         built(panel.pose, drawing.view).drawn(frame, panel.accent, name),
         *(prop.drawn(frame) for prop in props if prop.front),
         _badge(panel.mark, index, left),
         *([] if panel.hold_s is None else [_clock(panel.hold_s, left + PANEL_WIDTH - 24)]),
-        "</svg>",
+        "</g>",
     ]
     return "\n".join(parts)
 
