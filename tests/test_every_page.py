@@ -19,7 +19,7 @@ HTTP_SEE_OTHER = 303
 PARAMETERS = {
     "device": "bed-01", "session": "0" * 32, "cure": "0" * 32, "user_id": "0" * 36, "appointment": "0" * 32,
     "patient": "0" * 32, "attachment": "0" * 32,
-    "invoice": "0" * 32, "draft": "0" * 32, "form": "xml", "letter": "0" * 32,
+    "invoice": "0" * 32, "draft": "0" * 32, "form": "xml", "delivery": "1", "letter": "0" * 32,
     "papers": "estimates", "paper": "0" * 32, "document": "pdf",
     "consent": "0" * 32, "rule": "implant", "kind": "before", "of": "de",
 }  # fmt: skip
@@ -41,6 +41,8 @@ NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
     ("console", "/billing/open-items/file"): "the same",
     ("console", "/billing/revenue/file"): "the same",
     ("console", "/billing/letters/{letter}/pdf"): "the same",
+    ("console", "/billing/exports/file/{form}"): "the same",
+    ("console", "/billing/exports/deliveries/{delivery}"): "the same",
 }
 
 

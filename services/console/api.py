@@ -28,10 +28,12 @@ from services.console.routes import (
     cure,
     cures,
     design,
+    disclosures,
     drafts,
     dunning,
     estimates,
     exchange,
+    exports,
     feeds,
     invoices,
     oidc,
@@ -68,7 +70,7 @@ ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
     clearance, outcomes, exchange, board, calendar, appointments, planning, cure, waiting, replanning,
     resources, feeds, billing, drafts, picking, invoices, charges, clinic, open_items, payments, bank,
-    dunning, revenue, estimates, costs,
+    dunning, revenue, exports, disclosures, estimates, costs,
 )  # fmt: skip
 
 

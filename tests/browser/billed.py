@@ -8,6 +8,11 @@ from billing.billing_rig import ANNA, BillingRig
 
 SITE = {"site": "north"}
 AGES = (140, 105, 76, 44, 9)  # days since each invoice; it is payable within 30
+BOOKS = {
+    "consultant": 1001, "client": 1, "chart": "03", "revenue": 8100, "debtors_from": 10000,
+    "debtors_to": 10999, "bank": 1200, "cash": 1000,
+}  # fmt: skip
+OFFICE = {"id": "pvs", "name": "PVS Musterstadt", "customer": 4711, "number": 12}
 STREETS = ("Lindenallee 4", "Kirchweg 12", "Am Markt 1", "Rosenstraße 88", "Bergweg 3")
 
 
@@ -16,7 +21,7 @@ def bill(directory, people):
     rig = BillingRig(directory)
     now = datetime.now(UTC)
     rig.now = now - timedelta(days=AGES[0])
-    rig.clinic(payment_days=30)
+    rig.clinic(payment_days=30, accounts=BOOKS, billing_offices=[OFFICE])
     made = []
     for (patient, family, given), days, street in zip(people, AGES, STREETS, strict=True):
         rig.now = now - timedelta(days=days)
@@ -25,6 +30,7 @@ def bill(directory, people):
         made.append(_invoice(rig, UUID(patient)))
     rig.now = now
     _paid(rig, made, now)
+    _delivered(rig, [people[at][0] for at in (0, 2, 3)], now)
     first = UUID(people[0][0])
     rig.session(first)
     draft = rig.ask("POST", "/drafts", json={"request": str(uuid4()), **SITE, "patient": str(first)})
@@ -55,6 +61,18 @@ def _invoice(rig, patient):
     draft = rig.ask("POST", "/drafts", json={"request": str(uuid4()), **SITE, "patient": str(patient)})
     asked = {"request": str(uuid4()), "revision": draft["revision"]}
     return rig.ask("POST", f"/drafts/{draft['id']}/issue", json=asked)
+
+
+def _delivered(rig, patients, now):
+    """To a billing office, of who lets it have their data; one more of them is not delivered yet."""
+    on = (now - timedelta(days=1)).date()
+    for number, patient in enumerate(patients):
+        told = {**SITE, "patient": patient, "office": "pvs", "on": on.isoformat()}
+        rig.ask("POST", "/disclosures", json=told | {"request": str(uuid4()), "note": "Ordner 3"})
+        if number == 1:
+            since = (now - timedelta(days=AGES[0] + 1)).date().isoformat()
+            body = {**SITE, "from": since, "to": on.isoformat(), "request": str(uuid4())}
+            rig.ask("POST", "/exports/padnext", json=body)
 
 
 def _paid(rig, made, now):

@@ -154,6 +154,14 @@ PAGES = (
         "/billing/charges/{patient}?site=north", role="billing", wait="#enter form",
     ),
     Page(
+        "billing-consents", "Whether a billing office may have a patient's data",
+        "/billing/charges/{patient}/consents?site=north", role="billing", wait="#acts table",
+    ),
+    Page(
+        "billing-exports", "What leaves for tax advisers and billing offices",
+        "/billing/exports?site=north&period=year", role="billing", wait="#deliveries table",
+    ),
+    Page(
         "billing-clinic", "The clinic's data and tariffs", "/billing/clinic?site=north", role="billing",
         wait="#tariffs form",
     ),

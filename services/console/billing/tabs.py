@@ -33,6 +33,7 @@ TABS: Final = (
     Tab("bank", "billing_tab_bank", "/billing/bank", "payments.write"),
     Tab("dunning", "billing_tab_dunning", "/billing/dunning", "billing.see"),
     Tab("revenue", "billing_tab_revenue", "/billing/revenue", "revenue.see"),
+    Tab("exports", "billing_tab_exports", "/billing/exports", "revenue.see"),
     Tab("clinic", "billing_tab_clinic", "/billing/clinic", "billing.see"),
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.console.billing import tabs
+from services.console.billing import books, tabs
 from services.console.billing.drafts import ADDRESS, Form, Row, problem_of
 from services.console.context import Console
 from services.console.errors import BadSearch, OfficeRefused
@@ -24,8 +24,8 @@ TEXT_FIELDS: Final = (
     "name", "doctor", "speciality", "phone", "email", "website", "account_holder", "iban", "bic", "bank",
     "tax_number", "vat_id", "identifier", "speciality_code",
 )  # fmt: skip
-OTHERS: Final = ("accounts", "billing_offices")  # kept as they are: set by whoever does the books
-DONE: Final = ("clinic", "tariff")
+OTHERS: Final = ("accounts", "billing_offices")  # of forms of their own
+DONE: Final = ("clinic", "tariff", "accounts", "office", "office_removed")
 MOST: Final = 500
 
 
@@ -44,12 +44,38 @@ def router(console: Console) -> APIRouter:
         """One more version; papers that were issued keep theirs."""
         form = await _form(request)
         place = tabs.site_of(console, who, form.get("site", ""))
-        held = (await console.billing.ask(who, f"/clinics/{place}"))["clinic"] or {}
+        held = await _held(console, who, place)
         try:
             await console.billing.send(who, "PUT", f"/clinics/{place}", clinic_of(form, held))
         except (BadSearch, OfficeRefused) as error:
             return await _page(console, request, who, place, error=error, form=form)
         return _to(place, "clinic")
+
+    @routes.post("/billing/clinic/accounts")
+    async def accounts(request: Request, who: Keeper) -> Response:
+        """How the books are kept: one more version with it."""
+        form = await _form(request)
+        place = tabs.site_of(console, who, form.get("site", ""))
+        held = await _held(console, who, place)
+        try:
+            body = {**held, "accounts": books.accounts_of(form)}
+            await console.billing.send(who, "PUT", f"/clinics/{place}", body)
+        except (BadSearch, OfficeRefused) as error:
+            return await _page(console, request, who, place, error=error, form=form, at=books.ACCOUNTS)
+        return _to(place, "accounts")
+
+    @routes.post("/billing/clinic/offices")
+    async def office(request: Request, who: Keeper) -> Response:
+        """A billing office: a new one, another version of one, or one less."""
+        form = await _form(request)
+        place, key = tabs.site_of(console, who, form.get("site", "")), form.get("office", "")[:40]
+        held = await _held(console, who, place)
+        try:
+            body = {**held, "billing_offices": books.offices_of(form, held.get("billing_offices") or [], key)}
+            await console.billing.send(who, "PUT", f"/clinics/{place}", body)
+        except (BadSearch, OfficeRefused) as error:
+            return await _page(console, request, who, place, error=error, form=form, at=books.prefix_of(key))
+        return _to(place, "office_removed" if form.get("remove") else "office")
 
     @routes.post("/billing/tariffs/{name}")
     async def tariff(request: Request, who: Keeper, name: str) -> Response:
@@ -98,6 +124,11 @@ def factors_of(typed: str, field: str) -> dict[str, str]:
     return found
 
 
+async def _held(console: Console, who: Principal, site: str) -> Row:
+    """What the newest version says; the site's name where there is none."""
+    return (await console.billing.ask(who, f"/clinics/{site}"))["clinic"] or {"name": site}
+
+
 async def _page(
     console: Console, request: Request, who: Principal, site: str, *, done: str = "",
     error: BadSearch | OfficeRefused | None = None, form: Form | None = None, at: str = "",
@@ -106,12 +137,16 @@ async def _page(
     told = await console.billing.ask(who, f"/clinics/{site}")
     tariffs = (await console.billing.ask(who, f"/tariffs/{site}"))["tariffs"]
     problem = problem_of(error, language) if error else None
+    if problem and (at == books.ACCOUNTS or at.startswith(books.OFFICE)):
+        problem = books.at_field(problem, at)
+    held = told["clinic"] or {}
     factors = {f"factors-{row['name']}": _rows(row["factors"], language) for row in tariffs}
     lacking = {name: one for one in told["missing"] for name in one["field"].split("|")}
     return tabs.page(
         console, request, who, site, "billing/clinic.html", tab="clinic", done=done, problem=problem,
         status=problem.status if problem else 200, missing=told["missing"], lacking=lacking, at=at,
-        typed={**_typed(told["clinic"] or {}), **factors, **(form or {})}, tariffs=tariffs,
+        typed={**_typed(held), **books.typed(held), **factors, **(form or {})}, tariffs=tariffs,
+        offices=held.get("billing_offices") or [], prefix_of=books.prefix_of,
         versions=[_version(row, older) for row, older in _pairs(told["versions"])],
         may_change=who.may("billing.settings", site),
     )  # fmt: skip
@@ -152,7 +187,7 @@ def _slug(name: str) -> str:
 
 async def _form(request: Request) -> dict[str, str]:
     form = await request.form()
-    return {name: str(value)[:4000] for name, value in form.items()}
+    return {name: str(value)[:20_000] for name, value in form.items()}
 
 
 def _to(site: str, done: str) -> Response:
