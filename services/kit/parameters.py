@@ -11,6 +11,7 @@ rule of ``auth/guard.py`` looks here once it knows who asks, so that no route ha
 from collections.abc import Iterable
 from typing import Any, Final
 
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.requests import HTTPConnection
 
@@ -27,24 +28,27 @@ def require_known(connection: HTTPConnection) -> None:
     asked = connection.query_params.keys()
     if not asked or connection.scope.get("method") != _METHOD:
         return
-    route = connection.scope.get("route")
-    known = _definition(connection.app).get(id(route))
+    known = _definition(connection.app, connection.scope.get("route"))
     if known is not None and (strange := [name for name in asked if name not in known[1]]):
         raise UnknownParameter(*_refusal(known[0], strange, sorted(known[1])))
 
 
-def _definition(app: Any) -> dict[int, tuple[str, frozenset[str]]]:
-    """Of every route in the API's definition, by its identity: the path and what it may be asked."""
-    found: dict[int, tuple[str, frozenset[str]]] | None = getattr(app.state, "parameters", None)
-    if found is None:
-        paths = app.openapi().get("paths", {})
-        contexts = [(it.original_route, str(it.path_format)) for it in iter_route_contexts(app.routes)]
-        found = app.state.parameters = {
-            id(route): (path, _names(paths[path][_METHOD.lower()]))
-            for route, path in contexts
-            if _METHOD in (getattr(route, "methods", None) or ()) and _METHOD.lower() in paths.get(path, {})
-        }
-    return found
+def _definition(app: Any, route: Any) -> tuple[str, frozenset[str]] | None:
+    """Of a route in the API's definition: its path and what it may be asked; made when it is asked first."""
+    if not hasattr(app.state, "parameters"):
+        app.state.parameters = {}
+    made: dict[int, tuple[str, frozenset[str]] | None] = app.state.parameters
+    if id(route) not in made:
+        made[id(route)] = _defined(app, route)
+    return made[id(route)]
+
+
+def _defined(app: Any, route: Any) -> tuple[str, frozenset[str]] | None:
+    here = [it for it in iter_route_contexts(app.routes) if it.original_route is route]
+    for path, operations in get_openapi(title=app.title, version=app.version, routes=here)["paths"].items():
+        if _METHOD.lower() in operations:
+            return path, _names(operations[_METHOD.lower()])
+    return None
 
 
 def _names(operation: dict[str, Any]) -> frozenset[str]:
