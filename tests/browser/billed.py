@@ -44,7 +44,7 @@ def bill(directory, people):
 
 def _estimated(rig, patient):
     """What a cure will cost, handed over by e-mail."""
-    body = {"region": "lumbar", "sessions": 18, "payer": "private"}
+    body = {"region": "lumbar", "sessions": 18, "payer": "private", "first_visit": "none"}
     asked = {"request": str(uuid4()), **SITE, "patient": str(patient), **body}
     made = rig.ask("POST", "/estimates", json=asked)
     handed = {"request": str(uuid4()), "how": "email", "note": "anna@example.org"}
