@@ -173,9 +173,10 @@ def test_nobody_is_drawn_beyond_the_picture_or_into_the_floor(name):
             assert not drawn.floor or joint[1] >= 3.5
 
 
-def test_a_clock_with_a_number_says_what_every_level_holds():
+def test_a_drawing_says_what_the_words_say_of_holds_and_sides():
     """A picture that tells another hold than the words would be believed."""
     for name, row in ALL.exercises.items():
+        assert drawing.drawings()[name].sides == row.each_side
         for panel in (drawing.drawings()[name].start, drawing.drawings()[name].end):
             if panel.hold_s:
                 assert {level.hold_s for level in row.levels} == {panel.hold_s}

@@ -166,6 +166,7 @@ class Drawing(BaseModel):
     zoom: float = 1.2
     shift: Point = (0, 0)  # of what is drawn, in the panel's units
     floor: bool = True
+    sides: bool = False  # it is done on one side, then on the other
     props: tuple[Prop, ...] = ()
     start: Panel
     end: Panel
@@ -218,6 +219,7 @@ def _panel(drawing: Drawing, panel: Panel, index: int, name: str) -> str:
         built(panel.pose, drawing.view).drawn(frame, panel.accent, name),
         *(prop.drawn(frame) for prop in props if prop.front),
         _badge(panel.mark, index, left),
+        *([_sides(left + PANEL_WIDTH - 14)] if drawing.sides and index == 0 else []),
         *([] if panel.hold_s is None else [_clock(panel.hold_s, left + PANEL_WIDTH - 24)]),
         "</g>",
     ]
@@ -250,6 +252,12 @@ def _badge(mark: str | None, index: int, left: float) -> str:
         f'<path fill="{colour}" d="{circle((x, y), 14)}"/>'
         f'<path fill="none" stroke="#fff" stroke-width="4" stroke-linecap="round" d="{sign}"/>'
     )
+
+
+def _sides(x: float) -> str:
+    """One side, then the other: two arrows, there and back."""
+    there = f"M{pair((x - 32, 18))}h32l-7 -6m7 6l-7 6"
+    return stroke(f"{there}M{pair((x, 32))}h-32l7 -6m-7 6l7 6", 3)
 
 
 def _clock(seconds: int, x: float) -> str:

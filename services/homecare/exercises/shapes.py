@@ -53,7 +53,7 @@ def along(point: Point, degrees: float, length: float) -> Point:
 def circle(centre: Point, radius: float) -> str:
     """A circle as path data, wound like a limb."""
     x, y = centre
-    arc = f"A{number(radius)} {number(radius)} 0 1 0 "
+    arc = f"A{number(radius)} {number(radius)} 0 0 0 "
     return f"M{pair((x + radius, y))}{arc}{pair((x - radius, y))}{arc}{pair((x + radius, y))}Z"
 
 
