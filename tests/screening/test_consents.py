@@ -11,8 +11,9 @@ from screening.test_decisions import CLINICIAN, answer_all, new_patient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from services.kit import paper
 from services.kit.database import reading, writing
-from services.screening.consent import documents, paper, store
+from services.screening.consent import documents, store
 from services.screening.consent.words import KINDS, POINTS
 from services.screening.patients import parts
 

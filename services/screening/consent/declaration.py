@@ -4,8 +4,8 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from services.kit.language import Language
+from services.kit.paper import Paper, pdf
 from services.screening.consent.documents import SHIPPED, Document
-from services.screening.consent.paper import Paper, pdf
 from services.screening.consent.store import Consent
 from services.screening.consent.words import POINTS, REGIONS, SIGNERS
 from services.screening.patients.models import File

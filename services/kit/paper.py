@@ -21,6 +21,15 @@ Rows = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawing (SVG) with what it shows beside it."""
+
+    svg: str
+    title: str
+    body: str  # in blocks, as a paper's
+
+
+@dataclass(frozen=True, slots=True)
 class Paper:
     """What stands on it. ``drawn`` is the signature as PNG; ``under`` what stands under the line."""
 
@@ -34,6 +43,8 @@ class Paper:
     drawn: bytes | None = None
     alt: str = ""
     author: str = field(default="Spondyl")
+    drawings: Sequence[Drawing] = ()
+    closing: str = ""  # a text in blocks, behind everything
 
 
 def pdf(paper: Paper) -> bytes:
@@ -44,6 +55,8 @@ def pdf(paper: Paper) -> bytes:
         directory = Path(name)
         (directory / "paper.typ").write_bytes(TEMPLATE.read_bytes())
         (directory / "told.json").write_text(json.dumps(_told(paper), ensure_ascii=False), encoding="utf-8")
+        for at, drawing in enumerate(paper.drawings):
+            (directory / f"drawing-{at}.svg").write_text(drawing.svg, encoding="utf-8")
         if paper.drawn is not None:
             (directory / "signature.png").write_bytes(paper.drawn)
         source = str(directory / "paper.typ")
@@ -93,5 +106,7 @@ def _told(paper: Paper) -> dict[str, Any]:
         "parts": [
             {"title": title, "rows": [list(row) for row in rows]} for title, rows in paper.parts
         ],
+        "drawings": [{"title": one.title, "blocks": blocks(one.body)} for one in paper.drawings],
+        "closing": blocks(paper.closing),
         "signature": signature if paper.under else None,
     }  # fmt: skip
