@@ -24,7 +24,7 @@ from services.billing.papers import issuing
 from services.kit.language import Text
 
 TAX_SENTENCE: Final = (
-    "Heilbehandlungen im Bereich der Humanmedizin, die im Rahmen der Ausübung der Tätigkeit als Arzt … "
+    "Heilbehandlungen … , die im Rahmen der Ausübung der Tätigkeit als Arzt … "
     "durchgeführt werden."
 )
 TAXABLE: Final[Text] = {

@@ -144,7 +144,7 @@ def _head(figure: Figure, pose: Pose, view: View) -> None:
     figure.joints["head"] = head
     if view == "side":
         face = neck - 90 if pose.face is None else pose.face
-        crown = face + 90 if abs((neck - face + 180) % 360 - 180 - 90) < 90 else face - 90  # noqa: PLR2004
+        crown = face + 90 if abs((neck - face + 180) % 360 - 180 - 90) < 90 else face - 90  # noqa: PLR2004  (a right angle)
         figure.body.append((along(head, face, 9), along(along(head, face, 12.6), crown, -2.2), 2.6, 1.5))
         figure.body.append((along(head, crown, -5), along(along(head, face, 5.5), crown, -8.5), 6.0, 3.4))
         figure.holes.append((along(along(head, face, 6), crown, 1.5), 1.4))
