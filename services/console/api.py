@@ -90,7 +90,8 @@ def create(console: Console, version: str, checks: list[Check]) -> FastAPI:
         finally:
             for task in tasks:
                 task.cancel()
-            for upstream in (console.archive, console.screening, console.scheduler, console.billing, console.homecare):
+            offices = (console.screening, console.scheduler, console.billing, console.homecare)
+            for upstream in (console.archive, *offices):
                 await upstream.close()
 
     app = http.create_app(
