@@ -86,11 +86,17 @@ class Routes(APIRouter):
         self._note("add_api_websocket_route", path, endpoint, name=name, dependencies=needed)
 
     def include_router(self, router: APIRouter, **options: Any) -> None:
-        """Note what another one noted; any other router is included as ever."""
+        """Note what another one noted; any other router is noted whole."""
         if isinstance(router, Routes) and not options:
             router.into(self)
-        else:
-            super().include_router(router, **options)
+            return
+        of_all = {
+            "prefix": self.prefix + options.get("prefix", ""),
+            "tags": [*self.tags, *(options.get("tags") or ())],
+            "dependencies": [*self.dependencies, *(options.get("dependencies") or ())],
+            "include_in_schema": self.include_in_schema and options.get("include_in_schema", True),
+        }
+        self._noted.append(lambda other: other.include_router(router, **options | of_all))
 
     def _note(self, how: str, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self._noted.append(lambda other: getattr(other, how)(self.prefix + path, endpoint, **options))

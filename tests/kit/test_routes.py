@@ -79,14 +79,14 @@ def test_routers_in_routers_answer_as_those_of_the_framework():
 
 def test_a_router_of_the_framework_takes_them_too():
     """Whoever includes them as ever loses no route, and no rule."""
-    mixed, plain = APIRouter(), APIRouter()
-    for router, kind in ((mixed, Routes), (plain, APIRouter)):
+    mixed, taken, plain = APIRouter(), Routes(), APIRouter()
+    for router, kind in ((mixed, Routes), (taken, Routes), (plain, APIRouter)):
         rooms = kind(prefix="/rooms", dependencies=[public()])
         rooms.add_api_route("/first", lambda: 1)
         further = APIRouter()
         further.add_api_route("/second", lambda: 2)
         rooms.include_router(further, prefix="/further")
         router.include_router(rooms)
-    apps = [http.create_app("t", "0", routers=[router], guard=GUARD) for router in (mixed, plain)]
-    assert shape(apps[0]) == shape(apps[1])
+    apps = [http.create_app("t", "0", routers=[router], guard=GUARD) for router in (mixed, taken, plain)]
+    assert shape(apps[0]) == shape(apps[1]) == shape(apps[2])
     assert Client(apps[0]).get("/rooms/further/second").json() == 2
