@@ -31,6 +31,7 @@ REASONS: Final[dict[str, Words]] = {  # as screening names them (docs/screening.
     "gate": Words(
         "a review is due and not signed", "eine Zwischenprüfung ist fällig und nicht unterschrieben"
     ),
+    "home-pain": Words("too much pain was reported from home", "von zu Hause wurde zu viel Schmerz gemeldet"),
     "file": Words("the file does not bear the clearance any more", "die Akte trägt die Freigabe nicht mehr"),
     "clinician": Words("suspended by a clinician", "ärztlich ausgesetzt"),
 }
