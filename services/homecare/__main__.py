@@ -2,9 +2,11 @@
 
 from services.homecare.api import routers
 from services.homecare.handlers import handlers
+from services.homecare.programmes.settling import Settling
 from services.homecare.settings import HomecareSettings
 from services.homecare.tables import PACKAGE, TABLES
 from services.kit.auth import tokens
+from services.kit.business.repeating import Repeating
 from services.kit.business.service import Work, open_office, run
 from services.kit.errors import refusals_in_one_line
 
@@ -14,7 +16,11 @@ def main() -> None:
     with refusals_in_one_line():
         settings = HomecareSettings.load()
         office = open_office("homecare", PACKAGE, TABLES, settings)
-        run(office, Work(handlers(office), routers(office)), tokens.HOMECARE)
+        settling = Repeating("programmes", Settling(office).turn, settings.homecare_every_s)
+        work = Work(
+            handlers(office), routers(office), checks=[settling.check()], background=[settling.start]
+        )  # fmt: skip
+        run(office, work, tokens.HOMECARE)
 
 
 if __name__ == "__main__":

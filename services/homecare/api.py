@@ -2,11 +2,17 @@
 
 from fastapi import APIRouter
 
+from services.homecare.programmes import api as programmes
+from services.homecare.programmes import choosing
+from services.kit.business import trail_route
 from services.kit.business.service import Office
 from services.kit.moments import Now, utc_now
 
 
 def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
     """Every room's routes; each says who may call it."""
-    del office, now
-    return []
+    return [
+        choosing.router(office),
+        programmes.router(office, now),
+        trail_route.router(office),
+    ]

@@ -16,7 +16,12 @@ from services.kit.moments import Now, utc_now
 def handlers(office: Office, now: Now = utc_now) -> Mapping[Stream, Handler]:
     """The handlers, each called inside the transaction that remembers the message."""
     del office, now
-    return {STREAMS["site"]: ZONES.hear, STREAMS["patient"]: _clinic, STREAMS["cure"]: _clinic}
+    return {
+        STREAMS["site"]: ZONES.hear,
+        STREAMS["patient"]: _clinic,
+        STREAMS["cure"]: _clinic,
+        STREAMS["clearance"]: _clinic,
+    }
 
 
 def _clinic(connection: Connection, heard: Heard) -> None:

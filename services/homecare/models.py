@@ -133,7 +133,11 @@ class Decision(BaseModel):
 
 
 class Programme(BaseModel):
-    """A programme in force: the newest version of what was set, and what was decided of it."""
+    """A programme in force: the newest version of what was set, and what was decided of it.
+
+    ``decision`` is the stricter of what was decided when it was set and of what would be decided now.
+    ``suspended``: screening has closed all of it for now, and why.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -147,3 +151,4 @@ class Programme(BaseModel):
     language: Language
     wanted: Wanted
     decision: Decision
+    suspended: Reason | None = None

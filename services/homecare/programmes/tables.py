@@ -1,6 +1,7 @@
 """Tables of programmes. What was set and signed is append-only; a programme's row says where it stands.
 
-``homecare_standing`` is the newest word of screening about a patient and a region.
+``homecare_standing`` is the newest word of screening about a patient and a region, ``homecare_suspensions``
+what it took away until a clinician restores it.
 """
 
 from typing import Final
@@ -32,6 +33,8 @@ PROGRAMMES: Final = Table(
     Column("cure", UUID_TEXT),
     Column("language", String(2), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("starts_on", Date, nullable=False),  # of the version in force
+    Column("last_day", Date, nullable=False),
     Column("state", String(12), nullable=False),  # supervised, running, paused, completed, ended
     Column("made_us", BigInteger, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
@@ -46,6 +49,7 @@ VERSIONS: Final = Table(
     Column("request", UUID_TEXT, nullable=False, unique=True),
     Column("wanted", JSON, nullable=False),
     Column("decision", JSON, nullable=False),
+    Column("again", JSON, nullable=False),  # exercises that were taken off after pain and are allowed again
     Column("account", UUID_TEXT, nullable=False),
     Column("name", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
@@ -65,6 +69,7 @@ SUPERVISED: Final = Table(
     Column("account", UUID_TEXT, nullable=False),
     Column("name", NAME, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    UniqueConstraint("programme", "exercise", "day"),
 )
 
 TURNS: Final = Table(
@@ -87,9 +92,22 @@ STANDING: Final = Table(
     Column("region", String(10), primary_key=True),
     Column("outcome", String(20)),  # of clearance.decided; none: not told yet
     Column("rules", JSON, nullable=False),  # ids of what refuses or waits for a signature
-    Column("suspensions", JSON, nullable=False),  # ids of suspensions that are open
     Column("body_weight_kg", Float),
-    Column("said_us", BigInteger, nullable=False),
+    Column("said_us", BigInteger, nullable=False),  # of clearance.decided; 0: not told yet
+    Column("conditions", JSON, nullable=False),  # ids that a clinician signed with the newest clearance
+    Column("given_us", BigInteger, nullable=False),  # of clearance.given; 0: not told yet
+)
+
+SUSPENSIONS: Final = Table(
+    "homecare_suspensions",
+    METADATA,
+    Column("suspension", UUID_TEXT, primary_key=True),
+    Column("patient", UUID_TEXT, nullable=False, index=True),
+    Column("region", String(10)),  # none: every one
+    Column("reason", String(80), nullable=False),  # a code of screening's
+    Column("adverse", Boolean, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("restored_us", BigInteger),
 )
 
 CURES: Final = Table(

@@ -18,6 +18,7 @@ TABLES = (
     "homecare_supervised",
     "homecare_turns",
     "homecare_standing",
+    "homecare_suspensions",
     "homecare_cures",
 )
 APPEND_ONLY = {
@@ -34,6 +35,7 @@ def upgrade() -> None:
     _supervised()
     _turns()
     _standing()
+    _suspensions()
     _cures()
     for table, why in APPEND_ONLY.items():
         append_only(op, table, why)
@@ -55,6 +57,8 @@ def _programmes() -> None:
         sa.Column("cure", UUID),
         sa.Column("language", sa.String(2), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("starts_on", sa.Date, nullable=False),
+        sa.Column("last_day", sa.Date, nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("made_us", sa.BigInteger, nullable=False),
         sa.Column("changed_us", sa.BigInteger, nullable=False),
@@ -70,6 +74,7 @@ def _versions() -> None:
         sa.Column("request", UUID, nullable=False, unique=True),
         sa.Column("wanted", sa.JSON, nullable=False),
         sa.Column("decision", sa.JSON, nullable=False),
+        sa.Column("again", sa.JSON, nullable=False),
         sa.Column("account", UUID, nullable=False),
         sa.Column("name", NAME, nullable=False),
         sa.Column("at_us", sa.BigInteger, nullable=False),
@@ -90,6 +95,7 @@ def _supervised() -> None:
         sa.Column("account", UUID, nullable=False),
         sa.Column("name", NAME, nullable=False),
         sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("programme", "exercise", "day"),
     )
 
 
@@ -114,9 +120,23 @@ def _standing() -> None:
         sa.Column("region", sa.String(10), primary_key=True),
         sa.Column("outcome", sa.String(20)),
         sa.Column("rules", sa.JSON, nullable=False),
-        sa.Column("suspensions", sa.JSON, nullable=False),
         sa.Column("body_weight_kg", sa.Float),
         sa.Column("said_us", sa.BigInteger, nullable=False),
+        sa.Column("conditions", sa.JSON, nullable=False),
+        sa.Column("given_us", sa.BigInteger, nullable=False),
+    )
+
+
+def _suspensions() -> None:
+    op.create_table(
+        "homecare_suspensions",
+        sa.Column("suspension", UUID, primary_key=True),
+        sa.Column("patient", UUID, nullable=False, index=True),
+        sa.Column("region", sa.String(10)),
+        sa.Column("reason", sa.String(80), nullable=False),
+        sa.Column("adverse", sa.Boolean, nullable=False),
+        sa.Column("since_us", sa.BigInteger, nullable=False),
+        sa.Column("restored_us", sa.BigInteger),
     )
 
 

@@ -1,0 +1,183 @@
+"""Where programmes stand: levels, locks, signatures and minutes, from what was signed, done and answered.
+
+A report of pain locks its exercise until a clinician has answered it, whatever else happens. One that is
+answered "stays off" stays off until a later version names it in ``again``.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, select
+
+from services.homecare.diary.tables import ANSWERS, ENTRIES, PAINS
+from services.homecare.models import Judged, Programme
+from services.homecare.programmes.tables import SUPERVISED, VERSIONS
+from services.homecare.progression.levels import Answered, Done, Happened, Hurt, level
+from services.homecare.progression.today import EVERYTHING, Course
+from services.homecare.tables import ZONES
+from services.kit.moments import instant_of
+
+Row = dict[str, Any]
+MOST_S: Final = 24 * 3600  # of a day; a telephone may say anything
+
+
+@dataclass(slots=True)
+class _Past:
+    """Everything that was kept of one programme, oldest first."""
+
+    signed: list[Row] = field(default_factory=list)
+    entries: list[Row] = field(default_factory=list)
+    pains: list[Row] = field(default_factory=list)
+    answers: dict[str, Row] = field(default_factory=dict)  # by the report
+    again_us: dict[str, int] = field(default_factory=dict)  # when an exercise was last allowed again
+
+
+def of(connection: Connection, programme: Programme, on: date | None = None) -> Course:
+    """Where one stands; ``on``: the day that its levels are for, else the day of the last entry."""
+    return courses(connection, [programme], on)[programme.id]
+
+
+def courses(
+    connection: Connection, programmes: Sequence[Programme], on: date | None = None
+) -> dict[UUID, Course]:
+    """Where many stand; five queries however many they are."""
+    ids = [str(one.id) for one in programmes]
+    pasts = _pasts(connection, ids)
+    return {one.id: _course(connection, one, pasts[str(one.id)], on) for one in programmes}
+
+
+def locks(connection: Connection, programmes: Sequence[Programme]) -> dict[UUID, list[Row]]:
+    """Reports of pain that no clinician has answered yet, oldest first."""
+    pasts = _pasts(connection, [str(one.id) for one in programmes])
+    return {one.id: _unanswered(pasts[str(one.id)]) for one in programmes}
+
+
+def _course(connection: Connection, programme: Programme, past: _Past, on: date | None) -> Course:
+    names = [one.exercise for one in programme.decision.exercises]
+    days = _Days(connection, programme.site)
+    return Course(
+        state=programme.state,
+        is_suspended=programme.suspended is not None,
+        levels={
+            one.exercise: level(one, _history(one, past, days), on) for one in programme.decision.exercises
+        },
+        locked=frozenset(row["exercise"] or EVERYTHING for row in _unanswered(past)),
+        off=frozenset(name for name in names if _is_off(name, past)),
+        signed=_signed(past),
+        done_s=_done_s(past),
+    )
+
+
+def _unanswered(past: _Past) -> list[Row]:
+    return [row for row in past.pains if row["entry"] not in past.answers]
+
+
+def _is_off(exercise: str, past: _Past) -> bool:
+    """A report about it, or about everything, was answered so, and no version allowed it again since."""
+    answers = [
+        past.answers[row["entry"]] for row in past.pains
+        if row["entry"] in past.answers and row["exercise"] in (None, exercise)
+    ]  # fmt: skip
+    since_us = past.again_us.get(exercise, 0)
+    return any(one["decision"] == "stays_off" and one["at_us"] > since_us for one in answers)
+
+
+def _signed(past: _Past) -> dict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for row in past.signed:
+        found[row["exercise"]] += row["went_well"]
+    return dict(found)
+
+
+def _done_s(past: _Past) -> dict[date, int]:
+    found: defaultdict[date, int] = defaultdict(int)
+    for row in past.entries:
+        if row["kind"] == "exercise":
+            found[row["day"]] += _number(row, "seconds")
+    return {day: min(seconds, MOST_S) for day, seconds in found.items()}
+
+
+class _Days:
+    """The day that it was at a site, asked for its zone once."""
+
+    def __init__(self, connection: Connection, site: str) -> None:
+        self._zone = ZONES.of(connection, site)
+
+    def of(self, at_us: int) -> date:
+        return instant_of(at_us).astimezone(self._zone).date()
+
+
+def _history(judged: Judged, past: _Past, days: _Days) -> list[Happened]:
+    """What happened to one exercise, oldest first; a clock ahead of ours is taken for ours."""
+    told: list[tuple[int, Happened]] = list(_days_done(judged.exercise, past))
+    for row in past.pains:
+        if row["exercise"] not in (None, judged.exercise):
+            continue
+        at_us = min(row["at_us"], row["received_us"])
+        told.append((at_us, Hurt(days.of(at_us))))
+        if (answer := past.answers.get(row["entry"])) is not None:
+            told.append((answer["at_us"], Answered(days.of(answer["at_us"]), answer["decision"])))
+    return [happened for _, happened in sorted(told, key=lambda one: one[0])]
+
+
+def _days_done(exercise: str, past: _Past) -> Iterator[tuple[int, Done]]:
+    """Each day of the exercise once: whole when nothing of it was stopped, with the day's worst pain."""
+    worst = _worst_pain(past)
+    by_day: defaultdict[date, list[Row]] = defaultdict(list)
+    for row in past.entries:
+        if row["kind"] == "exercise" and row["exercise"] == exercise:
+            by_day[row["day"]].append(row)
+    for day, rows in by_day.items():
+        at_us = max(min(row["at_us"], row["received_us"]) for row in rows)
+        is_complete = not any(_is_cut_short(row) for row in rows)
+        yield at_us, Done(day, is_complete, worst.get(day))
+
+
+def _is_cut_short(row: Row) -> bool:
+    """Stopped, nothing done, or done although it was locked: nothing grows by that."""
+    data = row["data"]
+    return bool(data.get("stopped") or data.get("locked") or not _number(row, "sets"))
+
+
+def _worst_pain(past: _Past) -> dict[date, int]:
+    found: dict[date, int] = {}
+    for row in past.entries:
+        said = {"session": ("pain_before", "pain_after"), "pain": ("pain_nrs",)}.get(row["kind"], ())
+        for name in said:
+            if row["data"].get(name) is not None:
+                found[row["day"]] = max(found.get(row["day"], 0), _number(row, name))
+    return found
+
+
+def _number(row: Row, name: str) -> int:
+    value = row["data"].get(name)
+    return max(0, round(value)) if isinstance(value, int | float) else 0
+
+
+def _pasts(connection: Connection, ids: list[str]) -> defaultdict[str, _Past]:
+    pasts: defaultdict[str, _Past] = defaultdict(_Past)
+    for row in _of(connection, SUPERVISED, ids):
+        pasts[row["programme"]].signed.append(row)
+    for row in _of(connection, ENTRIES, ids):
+        pasts[row["programme"]].entries.append(row)
+    for row in _of(connection, PAINS, ids):
+        pasts[row["programme"]].pains.append(row)
+    for row in _of(connection, ANSWERS, ids):
+        pasts[row["programme"]].answers[row["pain"]] = row
+    columns = VERSIONS.c.programme, VERSIONS.c.again, VERSIONS.c.at_us
+    versions = select(*columns).where(VERSIONS.c.programme.in_(ids)).order_by(VERSIONS.c.seq)
+    for programme, again, at_us in connection.execute(versions):
+        pasts[programme].again_us |= dict.fromkeys(again, at_us)
+    for past in pasts.values():
+        past.pains.sort(key=lambda row: row["received_us"])
+    return pasts
+
+
+def _of(connection: Connection, table: Table, ids: Iterable[str]) -> list[Row]:
+    order = table.c.get("seq", table.c.at_us)
+    query = select(table).where(table.c.programme.in_(list(ids))).order_by(order)
+    return [dict(row) for row in connection.execute(query).mappings()]
