@@ -184,6 +184,7 @@ def console(directory: Path) -> Iterator[Subject]:
                     "form": "xml",
                     "name": "private",
                     **dict.fromkeys(("invoice", "payment", "entry", "letter", "draft", "paper"), UNKNOWN_ID),
+                    "delivery": "1",
                     "papers": "estimates",
                     "document": "pdf",
                 },
