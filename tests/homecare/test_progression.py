@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.homecare.exercises.library import library
 from services.homecare.gates.deciding import decide
 from services.homecare.models import Judged, Wanted
 from services.homecare.progression.levels import Answered, Done, Hurt, level
@@ -51,6 +52,15 @@ def test_pain_above_mild_stops_the_growing_and_a_report_lowers_it():
     assert level(JUDGED, [*grown, Hurt(MONDAY)]) == 1
     assert level(JUDGED, [*grown, Hurt(MONDAY), Answered(MONDAY, "lower")]) == 0
     assert level(JUDGED, [*grown, Hurt(MONDAY), Answered(MONDAY, "go_on")]) == 1
+
+
+def test_fewer_sets_than_the_level_has_are_no_whole_day():
+    """Who leaves out sets is not given more of them."""
+    judged = DECISION.exercises[0]
+    assert judged.exercise == "head-and-shoulder-raise"
+    counted = [Done(MONDAY + timedelta(days=at), True, 0, sets=1) for at in range(12)]
+    ones = library().of(judged.exercise).levels
+    assert level(judged, counted) == next(at for at, row in enumerate(ones) if row.sets > 1)
 
 
 def test_after_a_long_pause_it_begins_lower():

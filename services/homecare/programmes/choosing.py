@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from broker.messages import Slug
 from services.homecare.dose import chart
+from services.homecare.errors import Invalid, said
 from services.homecare.exercises.library import library
 from services.homecare.gates import templates
 from services.homecare.gates.deciding import decide
@@ -94,9 +95,12 @@ def _deciding(router: APIRouter, office: Office) -> None:
         """What screening said of somebody; None where nobody is named."""
         if patient is None:
             return None
-        here(who, "homecare.see", site or "")
+        if site is None:
+            words: Text = {"de": "site fehlt neben patient", "en": "site is missing beside patient"}
+            raise said(Invalid, words, field="site")
+        here(who, "homecare.see", site)
         with reading(office.engine) as connection:
-            require_patient(connection, site or "", patient)
+            require_patient(connection, site, patient)
             found = standing.of(connection, patient, region)
         office.seen(who, "programme.decided", str(patient), site)
         return found
@@ -104,24 +108,23 @@ def _deciding(router: APIRouter, office: Office) -> None:
     @router.post("/decide")
     def judged(who: Reader, body: Wish, site: Slug | None = None, patient: UUID | None = None) -> Decision:
         """What the gates make of it; nothing is kept. With site and patient screening has its word."""
-        said = told(who, site, patient, body.region)
-        return _judged(body, said)
+        return _judged(body, told(who, site, patient, body.region))
 
     @router.post("/fill")
     def filled(who: Reader, body: Finding, site: Slug | None = None, patient: UUID | None = None) -> Row:
         """The template that fits, as a programme, without what the gates refuse; and what they say of it."""
-        said = told(who, site, patient, body.region)
-        known: frozenset[Code] = said.conditions & set(library().conditions) if said else frozenset()
-        weight = body.body_weight_kg or (said.body_weight_kg if said else None)
+        heard = told(who, site, patient, body.region)
+        known: frozenset[Code] = heard.conditions & set(library().conditions) if heard else frozenset()
+        weight = body.body_weight_kg or (heard.body_weight_kg if heard else None)
         wanted = templates.fill(
             region=body.region, stage=body.stage, hernia=body.hernia, size=body.size, body_weight_kg=weight,
             conditions=body.conditions | known, starts_on=body.starts_on,
         )  # fmt: skip
         return {
             "wanted": wanted.model_dump(mode="json"),
-            "decision": _judged(wanted, said).model_dump(mode="json"),
+            "decision": _judged(wanted, heard).model_dump(mode="json"),
         }
 
 
-def _judged(wanted: Wanted, said: standing.Said | None) -> Decision:
-    return decide(wanted) if said is None else deciding.judge(wanted, said)
+def _judged(wanted: Wanted, heard: standing.Said | None) -> Decision:
+    return decide(wanted) if heard is None else deciding.judge(wanted, heard)

@@ -23,6 +23,7 @@ from services.kit.moments import instant_of
 
 Row = dict[str, Any]
 MOST_S: Final = 24 * 3600  # of a day; a telephone may say anything
+MOST_STRONGER: Final = 1.1  # body weight varies; default, for clinical review
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ def _course(connection: Connection, programme: Programme, past: _Past, on: date 
         },
         locked=frozenset(row["exercise"] or EVERYTHING for row in _unanswered(past)),
         off=frozenset(name for name in names if _is_off(name, past)),
-        signed=_signed(past),
+        signed={one.exercise: _signed(one, past) for one in programme.decision.exercises},
         done_s=_done_s(past),
     )
 
@@ -86,11 +87,16 @@ def _is_off(exercise: str, past: _Past) -> bool:
     return any(one["decision"] == "stays_off" and one["at_us"] > since_us for one in answers)
 
 
-def _signed(past: _Past) -> dict[str, int]:
-    found: defaultdict[str, int] = defaultdict(int)
-    for row in past.signed:
-        found[row["exercise"]] += row["went_well"]
-    return dict(found)
+def _signed(judged: Judged, past: _Past) -> int:
+    """Sessions that went well; of traction those at a pull like today's: a stronger one is begun beside a
+    therapist anew.
+    """
+    return sum(
+        row["went_well"]
+        and (judged.force_n is None or (row["force_n"] or 0) * MOST_STRONGER >= judged.force_n)
+        for row in past.signed
+        if row["exercise"] == judged.exercise
+    )
 
 
 def _done_s(past: _Past) -> dict[date, int]:
@@ -134,7 +140,8 @@ def _days_done(exercise: str, past: _Past) -> Iterator[tuple[int, Done]]:
     for day, rows in by_day.items():
         at_us = max(min(row["at_us"], row["received_us"]) for row in rows)
         is_complete = not any(_is_cut_short(row) for row in rows)
-        yield at_us, Done(day, is_complete, worst.get(day))
+        sets = sum(_number(row, "sets") for row in rows)
+        yield at_us, Done(day, is_complete, worst.get(day), sets)
 
 
 def _is_cut_short(row: Row) -> bool:

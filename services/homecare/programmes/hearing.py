@@ -80,6 +80,7 @@ def _unmerged(connection: Connection, site: str, told: _Patient, at: datetime) -
 def _erased(connection: Connection, site: str, told: _Patient, at: datetime) -> None:
     """Its programmes are over, its links open nothing; the record itself is kept as long as the law asks."""
     patient, at_us = str(told.patient), us_of(at)
+    FILES.put(connection, told.patient, site, erased=True)  # first: whoever sets a programme waits for it
     query = select(PROGRAMMES.c.id, PROGRAMMES.c.state).where(PROGRAMMES.c.patient == patient)
     for row in connection.execute(query.with_for_update()).all():
         links = update(LINKS).where(LINKS.c.programme == row.id, LINKS.c.revoked_us.is_(None))
@@ -87,7 +88,6 @@ def _erased(connection: Connection, site: str, told: _Patient, at: datetime) -> 
         if row.state in OPEN:
             store.put(connection, UUID(row.id), state="ended", changed_us=at_us)
             store.add_turn(connection, row.id, "ended", ERASED, SCREENING, at_us)
-    FILES.put(connection, told.patient, site, erased=True)
     standing.forget(connection, told.patient)
     connection.execute(delete(CURES).where(CURES.c.patient == patient))
 

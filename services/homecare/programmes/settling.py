@@ -1,6 +1,6 @@
 """What a programme does by itself: it starts when an exercise is open at home, it is over by its day."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -12,7 +12,7 @@ from services.homecare.diary.tables import ENTRIES
 from services.homecare.models import Programme
 from services.homecare.programmes import course, states, store
 from services.homecare.programmes.states import State, Turn
-from services.homecare.progression.today import last_day, plan
+from services.homecare.progression.today import Course, last_day, plan
 from services.homecare.tables import ZONES
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
@@ -32,7 +32,7 @@ class Settling:
         """Start and complete what is due; how many programmes changed."""
         at = self._now()
         with reading(self._office.engine) as connection:
-            due = [one.id for one in store.unfinished(connection) if _may_turn(connection, one, at)]
+            due = _due(connection, at)
         changed = sum(self._one(programme, at) for programme in due)
         if changed:
             self._office.outbox.woken.set()
@@ -44,10 +44,22 @@ class Settling:
             return settle(self._office, connection, found, at) != found.state
 
 
-def _may_turn(connection: Connection, one: Programme, at: datetime) -> bool:
-    if one.state == "supervised" and one.suspended is None:
-        return True
-    return last_day(one.wanted) < ZONES.day(connection, one.site, at)
+def _due(connection: Connection, at: datetime) -> list[UUID]:
+    """Those that have a turn to take, without holding anybody up for the others."""
+    every = store.unfinished(connection)
+    days = {site: ZONES.day(connection, site, at) for site in {one.site for one in every}}
+    found = course.courses(connection, [one for one in every if one.state == "supervised"])
+    return [one.id for one in every if _next(one, found.get(one.id), days[one.site]) is not None]
+
+
+def _next(programme: Programme, now: Course | None, today: date) -> Turn | None:
+    """What it does by itself on this day; ``now``: where it stands, of one that has not begun."""
+    if last_day(programme.wanted) < today:
+        return "completed"
+    if programme.state != "supervised" or now is None:
+        return None
+    day = plan(programme.wanted, programme.decision, now, today)
+    return "started" if day.is_inside and any(one.status == "open" for one in day.items) else None
 
 
 def settle(office: Office, connection: Connection, programme: Programme, at: datetime) -> State:
@@ -55,18 +67,14 @@ def settle(office: Office, connection: Connection, programme: Programme, at: dat
     today = ZONES.day(connection, programme.site, at)
     if programme.state not in states.OPEN:
         return programme.state
-    if last_day(programme.wanted) < today:
-        state = take(connection, programme, "completed", at)
-        tell(office, connection, programme, "programme.completed", at, **_counted(connection, programme))
-        return state
-    if programme.state != "supervised":
+    turn = _next(programme, course.of(connection, programme, today), today)
+    if turn is None:
         return programme.state
-    day = plan(programme.wanted, programme.decision, course.of(connection, programme, today), today)
-    if not day.is_inside or all(one.status != "open" for one in day.items):
-        return programme.state
-    state = take(connection, programme, "started", at)
-    data = {"cure": programme.cure and str(programme.cure), "region": programme.region}
-    tell(office, connection, programme, "programme.started", at, **data)
+    state = take(connection, programme, turn, at)
+    data: dict[str, object] = {"cure": programme.cure and str(programme.cure), "region": programme.region}
+    if turn == "completed":
+        data = dict(_counted(connection, programme))
+    tell(office, connection, programme, f"programme.{turn}", at, **data)
     return state
 
 

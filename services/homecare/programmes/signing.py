@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.homecare.errors import Conflict, Invalid, said
 from services.homecare.exercises.library import library
-from services.homecare.models import Programme
+from services.homecare.models import Judged, Programme
 from services.homecare.programmes import course, settling, states, store
 from services.homecare.programmes.models import Signing, Turning
 from services.homecare.programmes.setting import repeated
@@ -61,7 +61,7 @@ class Desk:
         at = self.now()
         if found.state not in ("supervised", "running"):
             raise _not_now(found)
-        _require_exercise(connection, found, body.exercise)
+        force_n = _require_exercise(connection, found, body.exercise).force_n
         known = store.signatures(connection, found.id)
         made_us = store.versions(connection, found.id)[0]["at_us"]
         first = ZONES.day(connection, found.site, instant_of(made_us))
@@ -70,13 +70,13 @@ class Desk:
             raise _signed_already(body)
         store.add_signature(connection, {
             "request": str(body.request), "programme": str(found.id), "exercise": body.exercise,
-            "day": body.day, "went_well": body.went_well, "note": body.note, "account": who.account,
-            "name": who.name[:80], "at_us": us_of(at),
+            "day": body.day, "went_well": body.went_well, "force_n": force_n, "note": body.note,
+            "account": who.account, "name": who.name[:80], "at_us": us_of(at),
         })  # fmt: skip
         settling.settle(self.office, connection, store.programme(connection, found.id), at)
 
 
-def _require_exercise(connection: Connection, found: Programme, exercise: str) -> None:
+def _require_exercise(connection: Connection, found: Programme, exercise: str) -> Judged:
     """It is of the programme, nobody refused it, and it was not taken off. Raises Invalid."""
     judged = {one.exercise: one for one in found.decision.exercises}
     if exercise not in judged:
@@ -103,6 +103,7 @@ def _require_exercise(connection: Connection, found: Programme, exercise: str) -
              "en": f"{name['en']} was taken off after a report of pain"},
             field="exercise",
         )  # fmt: skip
+    return judged[exercise]
 
 
 def _require_day(day: date, first: date, today: date) -> None:

@@ -1,7 +1,6 @@
 """Programmes in the database, read one by one or many at once. All SQL of programmes, versions and turns."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -189,11 +188,4 @@ def _programme(row: Mapping[str, Any], head: str, said: standing.Said) -> Progra
         id=UUID(row["id"]), patient=UUID(head), site=row["site"], region=row["region"],
         cure=UUID(row["cure"]) if row["cure"] else None, version=row["version"], state=row["state"],
         language=row["language"], wanted=wanted, decision=now, suspended=suspended,
-    )  # fmt: skip
-
-
-def overdue(connection: Connection, before: date) -> list[Programme]:
-    """Unfinished ones whose last day is before that day."""
-    return _read(
-        connection, PROGRAMMES.c.state.in_(OPEN) & (PROGRAMMES.c.last_day < before), most=None
     )  # fmt: skip

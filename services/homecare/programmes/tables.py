@@ -65,6 +65,7 @@ SUPERVISED: Final = Table(
     Column("exercise", String(60), nullable=False),
     Column("day", Date, nullable=False),
     Column("went_well", Boolean, nullable=False),
+    Column("force_n", Float),  # of traction: the pull that was decided then
     Column("note", Text, nullable=False),
     Column("account", UUID_TEXT, nullable=False),
     Column("name", NAME, nullable=False),

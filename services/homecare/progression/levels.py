@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Literal
 
+from services.homecare.exercises.library import library
 from services.homecare.models import Judged
 
 # The sources say "10 s at first, later 2 x 30 s" and "sets grow", none says when: defaults, for review.
@@ -18,11 +19,15 @@ Answer = Literal["go_on", "lower", "stays_off"]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A day on which the exercise was done: whole or in part; the worst pain that was said of that day."""
+    """A day on which the exercise was done: whole or in part; the worst pain that was said of that day.
+
+    ``sets`` that are fewer than the level has are a part; None: nobody counted.
+    """
 
     day: date
     is_complete: bool
     pain_nrs: int | None = None
+    sets: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class _Course:
     """One exercise on its way."""
 
     def __init__(self, judged: Judged) -> None:
+        self.row = library().of(judged.exercise)
         self.ceiling = judged.ceiling_level
         self.at = min(judged.start_level, self.ceiling)
         self.good: list[date] = []  # complete and comfortable days at this level
@@ -74,10 +80,13 @@ class _Course:
         self.last = max(one.day, self.last or one.day)
         if one.pain_nrs is not None and one.pain_nrs > MOST_COMFORT_NRS:
             self.good = []
-        elif one.is_complete and one.day not in self.good:
+        elif one.is_complete and self._is_whole(one) and one.day not in self.good:
             self.good = [day for day in self.good if one.day - day <= RISE_WITHIN] + [one.day]
             if len(self.good) >= RISE_AFTER and self.at < self.ceiling:
                 self.at, self.good = self.at + 1, []
+
+    def _is_whole(self, one: Done) -> bool:
+        return one.sets is None or one.sets >= self.row.levels[self.at].sets
 
     def _fall(self) -> None:
         self.at, self.good = max(0, self.at - 1), []

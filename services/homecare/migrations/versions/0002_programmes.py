@@ -91,6 +91,7 @@ def _supervised() -> None:
         sa.Column("exercise", sa.String(60), nullable=False),
         sa.Column("day", sa.Date, nullable=False),
         sa.Column("went_well", sa.Boolean, nullable=False),
+        sa.Column("force_n", sa.Float),
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("account", UUID, nullable=False),
         sa.Column("name", NAME, nullable=False),
