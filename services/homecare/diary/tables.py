@@ -39,6 +39,7 @@ ENTRIES: Final = Table(
     Column("at_us", BigInteger, nullable=False),  # by the telephone's clock
     Column("received_us", BigInteger, nullable=False),
     Column("data", JSON, nullable=False),
+    Column("marks", JSON, nullable=False),  # what was remarkable when it came: marks.py
 )
 
 PAINS: Final = Table(

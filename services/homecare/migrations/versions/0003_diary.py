@@ -67,6 +67,7 @@ def _entries() -> None:
         sa.Column("at_us", sa.BigInteger, nullable=False),
         sa.Column("received_us", sa.BigInteger, nullable=False),
         sa.Column("data", sa.JSON, nullable=False),
+        sa.Column("marks", sa.JSON, nullable=False),
     )
 
 
