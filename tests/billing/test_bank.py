@@ -167,7 +167,7 @@ def test_a_large_file_meets_thousands_of_open_invoices_quickly(rig):
     with_items = rig.ask("GET", "/open-items", params=NORTH)["items"]
     assert [row["id"] for row in with_items] == [invoice["id"]]
     item = statements_item(rig, invoice)
-    many = statements.Opened([item] * 5000, "north", ())
+    many = [statements.Opened([item] * 5000, "north", ())]
     entries = [
         statements.Entry(str(at), date(2026, 12, 1), Decimal(at), f"Name {at}", "", f"Zweck {at}")
         for at in range(1, 2001)

@@ -31,6 +31,14 @@ def versions(connection: Connection, site: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
+def every_version(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """The same of every site."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(select(CLINICS).order_by(CLINICS.c.seq.desc())).mappings():
+        found.setdefault(row["site"], []).append(dict(row))
+    return found
+
+
 def factors_of(connection: Connection, site: str) -> dict[str, dict[str, str]]:
     """What a site set in place of a tariff's factors: by tariff, then number, section or "*"."""
     wanted = select(TARIFFS).where(TARIFFS.c.site == site).order_by(TARIFFS.c.seq)

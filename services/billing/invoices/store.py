@@ -40,6 +40,14 @@ def locked(connection: Connection, invoice: UUID) -> Issued:
     return required(connection, invoice)
 
 
+def all_locked(connection: Connection, wanted: Iterable[UUID]) -> list[Issued]:
+    """The same of several at once, in one order, so that two who lock several never cross."""
+    keys = sorted(str(invoice) for invoice in wanted)
+    own = INVOICES.c.id.in_(keys)
+    connection.execute(select(INVOICES.c.seq).where(own).order_by(INVOICES.c.id).with_for_update())
+    return [_issued(row) for row in connection.execute(_all().where(own)).mappings()]
+
+
 def sites(connection: Connection) -> list[str]:
     """Every site that issued something."""
     return list(connection.execute(select(NUMBERS.c.site).distinct()).scalars())

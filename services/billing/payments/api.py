@@ -1,7 +1,9 @@
 """Payments, open items, reminders, bank statements and revenue over HTTP."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,8 +16,9 @@ from services.billing.errors import Invalid, said
 from services.billing.invoices import store as invoices
 from services.billing.invoices.api import own_invoice
 from services.billing.models import euro
-from services.billing.payments import booking, dunning, fees, revenue, statements, store
+from services.billing.payments import accounts, booking, dunning, fees, revenue, statements, store
 from services.billing.payments.booking import Till
+from services.billing.payments.importing import Importing
 from services.billing.payments.models import (
     EntryState,
     Match,
@@ -31,7 +34,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.business.sites import here, unknown
-from services.kit.database import reading, writing, writing_again
+from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
 from services.kit.routes import Routes
@@ -53,7 +56,7 @@ def router(office: Office, now: Now) -> APIRouter:
     _open_items(made, office, now)
     _reminders(made, office, till)
     _letters(made, office, till)
-    _statements(made, office, till)
+    _statements(made, office, Importing(office, now))
     _entries(made, office, till)
     _revenue(made, office)
     return made
@@ -201,18 +204,17 @@ def _letters(router: APIRouter, office: Office, till: Till) -> None:
         return Response(bytes(row["pdf"]), media_type="application/pdf")
 
 
-def _statements(router: APIRouter, office: Office, till: Till) -> None:
+def _statements(router: APIRouter, office: Office, importing: Importing) -> None:
     @router.post("/bank-statements", status_code=201)
     def statement(who: Writer, site: Slug, file: Annotated[UploadFile, File()]) -> Row:
-        """Take a camt.053 file in, whole or not at all; the same file again books nothing."""
+        """Keep a camt.053 file's entries, whole or not at all, and match those that are sure.
+
+        The same file again, from any site of the account, books nothing twice, says who gave it in `before`,
+        and goes on with what is `left`.
+        """
         here(who, "payments.write", site)
         data = file.file.read()
-
-        def work(connection: Connection) -> Row:
-            return till.statement(connection, site, data, who.name)
-
-        taken = writing_again(office.engine, work)
-        office.outbox.woken.set()
+        taken = importing.take(site, data, who.name, lambda other: who.may("payments.write", other))
         office.seen(who, "statement.imported", taken["statement"], site, new=taken["new"])
         return taken
 
@@ -220,13 +222,28 @@ def _statements(router: APIRouter, office: Office, till: Till) -> None:
     def entries(
         who: Reader, site: Slug, state: EntryState = "open", statement: UUID | None = None
     ) -> Row:  # fmt: skip
-        """Entries of a site's statements, or of one, each with what it paid and the invoices it may pay."""
+        """Entries of a site's accounts, or of one file, each with what it paid and the invoices it may pay.
+
+        Another site that has the account sees them too until they have paid; a payment is shown to those who
+        may see its site.
+        """
         here(who, "billing.see", site)
         with reading(office.engine) as connection:
-            rows = booking.entries(connection, site, state, statement)
-            items = booking.opened(connection, site) if state == "open" else Opened([], site, ())
+            known = accounts.known(connection)
+            wanted, mine = known.entries_of(site), partial(who.may, "billing.see")
+            if state == "matched":
+                wanted &= booking.paid_at(who.seen("billing.see", {*known.spans, site}))
+            rows = booking.entries(connection, wanted, state, statement)
+            sites = {row["id"]: set(filter(mine, known.sites(row))) for row in rows if state == "open"}
+            items = booking.opened(connection, set().union(*sites.values()))
             paid = store.of_entries(connection, [row["id"] for row in rows])
-            told = [_entry(row, items, _paid(connection, row, paid[row["id"]])) for row in rows]
+            told = [
+                _entry(
+                    row, [items[one] for one in sorted(sites.get(row["id"], ()))],
+                    _paid(connection, row, paid[row["id"]], mine),
+                )
+                for row in rows
+            ]  # fmt: skip
         office.seen(who, "entries.seen", None, site)
         return {"entries": told}
 
@@ -236,7 +253,8 @@ def _entries(router: APIRouter, office: Office, till: Till) -> None:
     def match(who: Writer, entry: UUID, body: Match) -> Row:
         """Let an entry pay an invoice; the same `request` again is the same payment."""
         with writing(office.engine) as connection:
-            site = _own_entry(connection, who, entry)
+            _own_entry(connection, who, entry)
+            site = _own_site(connection, who, body.invoice)
             made = till.match(connection, entry, body, who.name)
         office.outbox.woken.set()
         office.seen(who, "entry.matched", str(entry), site, invoice=str(body.invoice))
@@ -302,14 +320,24 @@ def _prepared(office: Office, till: Till, body: ToRemind) -> dict[UUID, dunning.
 
 
 def _own_entry(connection: Connection, who: Principal, entry: UUID) -> str:
-    """Its site. Raises NotFound."""
-    site: str = booking.entry_row(connection, entry)["site"]
-    if not who.may("payments.write", site):
+    """The site by which they may decide it: its own, else another that has the account. Raises NotFound."""
+    row = booking.entry_row(connection, entry)
+    sites = sorted(accounts.known(connection).sites(row), key=lambda site: (site != row["site"], site))
+    mine = who.seen("payments.write", sites)
+    if not mine:
         raise unknown(ENTRY, entry)
-    return site
+    return mine[0]
 
 
-def _entry(row: Any, items: Opened, paid: Row) -> Row:
+def _own_site(connection: Connection, who: Principal, invoice: UUID) -> str:
+    """Of an invoice. Raises NotFound."""
+    held = invoices.issued(connection, invoice)
+    if held is None or not who.may("payments.write", held.site):
+        raise booking.no_invoice(invoice)
+    return held.site
+
+
+def _entry(row: Any, items: list[Opened], paid: Row) -> Row:
     told = booking.entry_of(row)
     return {
         "id": row["id"], "booked_on": told.booked_on.isoformat(), "amount": str(told.amount),
@@ -327,18 +355,22 @@ def _entry(row: Any, items: Opened, paid: Row) -> Row:
     }  # fmt: skip
 
 
-def _paid(connection: Connection, row: Any, paid: list[Payment]) -> Row:
-    """What an entry paid, by itself or by a person's hand, and what is left of it."""
+def _paid(
+    connection: Connection, row: Any, paid: list[Payment], mine: Callable[[str], bool]
+) -> Row:  # fmt: skip
+    """What an entry paid where the reader may see it, by itself or by a hand, and what is left of it."""
     told = euro(row["amount_ct"])
     living = [one for one in paid if one.reversal is None]
+    held = {one.id: invoices.required(connection, one.invoice) for one in living}
     return {
         "left": str(told - sum((one.amount for one in living), Decimal(0))),
         "payments": [
             {
-                **one.body(), "number": invoices.required(connection, one.invoice).number,
+                **one.body(), "number": held[one.id].number,
                 "automatic": one.request == statements.request_of(UUID(row["id"]), one.invoice),
             }
             for one in living
+            if mine(held[one.id].site)
         ],
     }  # fmt: skip
 

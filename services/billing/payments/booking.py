@@ -1,7 +1,6 @@
 """What a desk and a bank's file do to invoices: payments booked and reversed, each once."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,24 +8,21 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, select, update
 
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
-from services.billing.clinics import store as clinics
 from services.billing.errors import Conflict, Invalid, NotFound, other_work, said
 from services.billing.invoices import store as invoices
 from services.billing.invoices.models import Issued
-from services.billing.models import cents, euro
-from services.billing.payments import fees, statements, store
+from services.billing.models import euro
+from services.billing.payments import accounts, fees, statements, store
 from services.billing.payments.models import Item, Match, NewPayment, Payment, Reversal, Reversed
-from services.billing.payments.statements import Candidate, Entry, Opened, Statement
-from services.billing.payments.tables import ENTRIES, STATEMENTS
+from services.billing.payments.statements import Candidate, Entry, Opened
+from services.billing.payments.tables import ENTRIES, PAYMENT_REVERSALS, PAYMENTS
 from services.kit.business.service import Office
-from services.kit.language import Text
-from services.kit.moments import Now, instant_of, us_of
+from services.kit.moments import Now, us_of
 
-GRACE_DAYS: Final = 90  # money comes in on an account that was another one then
 MOST_OPEN: Final = 20_000  # invoices that a bank's file is matched against
 
 
@@ -71,30 +67,7 @@ class Till:
         _require_reversible(payment, on, today, store.reported_until(connection, invoice.site))
         store.reverse(connection, payment, Reversal(body.reason, by, on, us_of(self.now())))
         if payment.entry is not None:
-            _put_state(connection, payment.entry, "open", None)
-
-    def statement(self, connection: Connection, site: str, data: bytes, by: str) -> dict[str, Any]:
-        """Take a bank's file in: entries that are new, those that are sure booked. Raises Invalid."""
-        told = statements.read(data)
-        _require_own_account(connection, site, told)
-        digest = hashlib.sha256(data).hexdigest()
-        known = select(STATEMENTS.c.id).where(STATEMENTS.c.site == site, STATEMENTS.c.sha256 == digest)
-        if (found := connection.execute(known).scalar()) is not None:
-            return {"statement": found, "new": 0, "known": len(told.entries), "matched": 0}
-        made = uuid4()
-        connection.execute(
-            insert(STATEMENTS).values(
-                id=str(made), site=site, sha256=digest, iban=told.iban, content=data, by=by[:80],
-                at_us=us_of(self.now()),
-            )
-        )  # fmt: skip
-        new = _add_entries(connection, made, site, told.entries)
-        items = opened(connection, site)
-        matched = sum(self._match_sure(connection, key, entry, items, by) for key, entry in new.items())
-        return {
-            "statement": str(made), "new": len(new), "known": len(told.entries) - len(new),
-            "matched": matched,
-        }  # fmt: skip
+            put_state(connection, payment.entry, "open", None)
 
     def match(self, connection: Connection, entry: UUID, body: Match, by: str) -> Payment:
         """Let an entry, or a part of it, pay an invoice; what is left of it stays open.
@@ -108,7 +81,7 @@ class Till:
             return made
         _require_open(row)
         invoice = invoices.required(connection, body.invoice)
-        if invoice.site != row["site"]:
+        if invoice.site not in accounts.known(connection).sites(row):
             raise no_invoice(body.invoice)
         left = left_of(connection, row)
         amount = body.amount if body.amount is not None else left
@@ -116,7 +89,7 @@ class Till:
         payment = NewPayment(request=body.request, amount=amount, received_on=row["booked_on"])
         made_now = self.pay(connection, invoice, payment, by, entry)
         if amount == left:
-            _put_state(connection, entry, "matched", None)
+            put_state(connection, entry, "matched", None)
         return made_now
 
     def ignore(self, connection: Connection, entry: UUID, reason: str) -> None:
@@ -125,14 +98,14 @@ class Till:
         if row["state"] == "ignored" and row["why"] == reason:
             return
         _require_open(row)
-        _put_state(connection, entry, "ignored", reason)
+        put_state(connection, entry, "ignored", reason)
 
     def reopen(self, connection: Connection, entry: UUID) -> None:
         """An entry that was set aside is open again. Raises Conflict for one that paid an invoice."""
         row = entry_row(connection, entry, lock=True)
         if row["state"] == "matched":
             _require_open(row)
-        _put_state(connection, entry, "open", None)
+        put_state(connection, entry, "open", None)
 
     def tell(self, connection: Connection, kind: str, invoice: Issued) -> None:
         """An event with random ids only."""
@@ -146,16 +119,6 @@ class Till:
         """The day at a clinic."""
         return self.now().astimezone(ZoneInfo(zone)).date()
 
-    def _match_sure(self, connection: Connection, key: UUID, entry: Entry, items: Opened, by: str) -> bool:
-        found = statements.sure(statements.candidates(entry, items))
-        if found is None:
-            return False
-        invoice = found.item.invoice
-        body = Match(request=statements.request_of(key, invoice.id), invoice=invoice.id)
-        self.match(connection, key, body, by)
-        items.paid(found.item)
-        return True
-
 
 def open_items(connection: Connection, site: str) -> list[Item]:
     """A site's invoices of which something is owed."""
@@ -163,10 +126,13 @@ def open_items(connection: Connection, site: str) -> list[Item]:
     return [item for item in store.items(connection, issued) if item.open > 0]
 
 
-def opened(connection: Connection, site: str) -> Opened:
-    """The same, to be found by what a bank's entry says."""
-    others = [other for other in invoices.sites(connection) if other != site]
-    return Opened(open_items(connection, site), site, others)
+def opened(connection: Connection, sites: Iterable[str]) -> dict[str, Opened]:
+    """The same of several sites, to be found by what a bank's entry says."""
+    every = invoices.sites(connection)
+    return {
+        site: Opened(open_items(connection, site), site, [other for other in every if other != site])
+        for site in sites
+    }
 
 
 def entry_row(connection: Connection, entry: UUID, *, lock: bool = False) -> Any:
@@ -179,13 +145,23 @@ def entry_row(connection: Connection, entry: UUID, *, lock: bool = False) -> Any
 
 
 def entries(
-    connection: Connection, site: str, state: str, statement: UUID | None = None, most: int = 500
-) -> list[Any]:
-    """A site's entries in a state, newest first; of one file."""
-    wanted = select(ENTRIES).where(ENTRIES.c.site == site, ENTRIES.c.state == state)
+    connection: Connection, wanted: ColumnElement[bool], state: str, statement: UUID | None = None,
+    most: int = 500,
+) -> list[Any]:  # fmt: skip
+    """Of these entries those in a state, newest first; of one file."""
+    found = select(ENTRIES).where(wanted, ENTRIES.c.state == state)
     if statement is not None:
-        wanted = wanted.where(ENTRIES.c.statement == str(statement))
-    return list(connection.execute(wanted.order_by(ENTRIES.c.booked_on.desc()).limit(most)).mappings())
+        found = found.where(ENTRIES.c.statement == str(statement))
+    newest = (ENTRIES.c.booked_on.desc(), ENTRIES.c.id)
+    return list(connection.execute(found.order_by(*newest).limit(most)).mappings())
+
+
+def paid_at(sites: Iterable[str]) -> ColumnElement[bool]:
+    """Entries that paid an invoice of one of these sites."""
+    taken_back = exists().where(PAYMENT_REVERSALS.c.payment == PAYMENTS.c.id)
+    return exists().where(
+        PAYMENTS.c.entry == ENTRIES.c.id, PAYMENTS.c.site.in_(list(sites)), ~taken_back
+    )  # fmt: skip
 
 
 def entry_of(row: Any) -> Entry:
@@ -201,7 +177,7 @@ def left_of(connection: Connection, row: Any) -> Decimal:
     return euro(row["amount_ct"]) - sum((one.amount for one in paid), Decimal(0))
 
 
-def proposed(row: Any, left: Decimal, items: Opened) -> list[Candidate]:
+def proposed(row: Any, left: Decimal, items: Iterable[Opened]) -> list[Candidate]:
     """Which invoices what is left of it may pay, best first; nothing for money that went out."""
     return statements.candidates(replace(entry_of(row), amount=left), items) if left > 0 else []
 
@@ -213,64 +189,8 @@ def no_invoice(invoice: UUID) -> NotFound:
     )
 
 
-def _add_entries(
-    connection: Connection, statement: UUID, site: str, told: tuple[Entry, ...]
-) -> dict[UUID, Entry]:
-    """Those that no file had before: files of a bank overlap."""
-    marks = [entry.mark for entry in told]
-    at = (ENTRIES.c.site == site) & ENTRIES.c.mark.in_(marks)
-    known = set(connection.execute(select(ENTRIES.c.mark).where(at)).scalars())
-    new = {uuid4(): entry for entry in {one.mark: one for one in told if one.mark not in known}.values()}
-    rows = [
-        {
-            "id": str(key), "statement": str(statement), "site": site, "mark": entry.mark,
-            "booked_on": entry.booked_on, "amount_ct": cents(entry.amount), "name": entry.name,
-            "iban": entry.iban, "purpose": entry.purpose, "state": "open", "why": None,
-        }
-        for key, entry in new.items()
-    ]  # fmt: skip
-    if rows:
-        connection.execute(insert(ENTRIES), rows)
-    return new
-
-
-def _require_own_account(connection: Connection, site: str, told: Statement) -> None:
-    """Raises Invalid for an account that is not the clinic's, or was not at the time of an entry."""
-    versions = clinics.versions(connection, site)
-    own = versions[0]["content"]["iban"] if versions else None
-    if not own or not told.iban or own == told.iban:
-        return
-    spans = _spans(versions, told.iban)
-    late = [one for one in told.entries if not any(low <= one.booked_on <= high for low, high in spans)]
-    if spans and not late:
-        return
-    when = ", ".join(f"{low:%d.%m.%Y} - {high:%d.%m.%Y}" for low, high in spans)
-    words: Text = {
-        "de": f"Der Auszug ist vom Konto {told.iban}; die Praxis hat {own}: nichts gebucht.",
-        "en": f"the statement is of account {told.iban}; the clinic has {own}: nothing was booked",
-    }
-    if spans:
-        words = {
-            "de": f"{words['de']} Vom Konto davor gelten Buchungen von {when}; im Auszug ist eine vom "
-            f"{late[0].booked_on:%d.%m.%Y}.",
-            "en": f"{words['en']}; of the account before it entries of {when} count; the statement has "
-            f"one of {late[0].booked_on}",
-        }
-    raise said(Invalid, words)
-
-
-def _spans(versions: Sequence[Mapping[str, Any]], iban: str) -> list[tuple[date, date]]:
-    """When an account was the clinic's, with the days in which money may still come in on it."""
-    grace, spans, after = timedelta(days=GRACE_DAYS), [], None
-    for version in versions:  # newest first
-        began = instant_of(version["at_us"]).astimezone(ZoneInfo(version["content"]["zone"])).date()
-        if version["content"]["iban"] == iban and after is not None:
-            spans.append((began - grace, after + grace))
-        after = began
-    return spans
-
-
-def _put_state(connection: Connection, entry: UUID, state: str, why: str | None) -> None:
+def put_state(connection: Connection, entry: UUID, state: str, why: str | None) -> None:
+    """What became of an entry."""
     connection.execute(update(ENTRIES).where(ENTRIES.c.id == str(entry)).values(state=state, why=why))
 
 

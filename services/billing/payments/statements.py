@@ -123,15 +123,21 @@ class Opened:
         return found
 
 
-def candidates(entry: Entry, opened: Opened, most: int = 5) -> list[Candidate]:
-    """The open invoices that it may pay, best first."""
-    return sorted(opened.likely(entry), key=lambda one: (-one.score, one.item.invoice.number))[:most]
+def candidates(entry: Entry, opened: Iterable[Opened], most: int = 5) -> list[Candidate]:
+    """The open invoices of these sites that it may pay, best first."""
+    found = [one for site in opened for one in site.likely(entry)]
+    return sorted(found, key=lambda one: (-one.score, one.item.invoice.number))[:most]
 
 
 def sure(found: list[Candidate]) -> Candidate | None:
     """The only invoice that it names, when its amount is exactly what is open."""
     named = [one for one in found if "number" in one.reasons]
     return named[0] if len(named) == 1 and "amount" in named[0].reasons else None
+
+
+def settles(entry: Entry, item: Item) -> bool:
+    """Whether it is exactly what is open now."""
+    return item.open > 0 and entry.amount in (item.open, item.open_invoice)
 
 
 def _names(item: Item) -> set[str]:

@@ -116,6 +116,9 @@ ENTRIES: Final = Table(
     Column("purpose", Text, nullable=False),
     Column("state", String(10), nullable=False),  # open, matched, ignored
     Column("why", Text),
+    Column("account", String(41), nullable=False, server_default=""),  # IBAN; where none is known: @site
     UniqueConstraint("site", "mark"),
     Index("billing_entries_site", "site", "state", "booked_on"),
+    Index("billing_entries_account", "account", "mark", unique=True),  # whichever site's file it came with
+    Index("billing_entries_state", "account", "state", "booked_on"),
 )
