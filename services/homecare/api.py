@@ -6,6 +6,7 @@ from services.homecare.diary import api as diary
 from services.homecare.diary import home
 from services.homecare.programmes import api as programmes
 from services.homecare.programmes import choosing
+from services.homecare.reports import api as reports
 from services.kit.business import trail_route
 from services.kit.business.service import Office
 from services.kit.moments import Now, utc_now
@@ -18,5 +19,6 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         programmes.router(office, now),
         diary.router(office, now),
         home.router(office, now),
+        reports.router(office, now),
         trail_route.router(office),
     ]

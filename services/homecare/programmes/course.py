@@ -68,7 +68,7 @@ def _course(connection: Connection, programme: Programme, past: _Past, on: date 
         },
         locked=frozenset(row["exercise"] or EVERYTHING for row in _unanswered(past)),
         off=frozenset(name for name in names if _is_off(name, past)),
-        signed={one.exercise: _signed(one, past) for one in programme.decision.exercises},
+        signed={one.exercise: signed(one, past.signed) for one in programme.decision.exercises},
         done_s=_done_s(past),
     )
 
@@ -87,14 +87,14 @@ def _is_off(exercise: str, past: _Past) -> bool:
     return any(one["decision"] == "stays_off" and one["at_us"] > since_us for one in answers)
 
 
-def _signed(judged: Judged, past: _Past) -> int:
-    """Sessions that went well; of traction those at a pull like today's: a stronger one is begun beside a
-    therapist anew.
+def signed(judged: Judged, rows: Iterable[Row]) -> int:
+    """Sessions that went well, of a programme's rows; of traction those at a pull like today's: a stronger
+    one is begun beside a therapist anew.
     """
     return sum(
         row["went_well"]
         and (judged.force_n is None or (row["force_n"] or 0) * MOST_STRONGER >= judged.force_n)
-        for row in past.signed
+        for row in rows
         if row["exercise"] == judged.exercise
     )
 
