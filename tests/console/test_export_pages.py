@@ -77,6 +77,8 @@ def _set_up(bill):
     refused = bill.post("/billing/clinic/accounts", data=sent | {"accounts-client": "0"})
     assert 'id="f-accounts-client-error"' in refused.text
     assert bill.post("/billing/clinic/accounts", data=sent).status_code == 303
+    written = re.search(r'<input id="f-office--new-id"[^>]*>', bill.get("/billing/clinic?site=north").text)
+    assert "readonly" not in written[0]
     expired, _ = certified(days=-1)
     refused = bill.post("/billing/clinic/offices", data=office(certificate=expired))
     assert 'id="f-office--new-certificate-error"' in refused.text
@@ -88,6 +90,8 @@ def _set_up(bill):
     assert bill.post("/billing/clinic/offices", data=office("pvs")).status_code == 303
     page = shown(bill.get("/billing/clinic?site=north"))
     assert "Billing offices" in page
+    kept = re.search(r'<input id="f-office-pvs-id"[^>]*>', bill.get("/billing/clinic?site=north").text)
+    assert "readonly" in kept[0]
     other = bill.post("/billing/clinic/offices", data=office(id="two", name="Two"))
     gone = bill.post("/billing/clinic/offices", data=office("two") | {"remove": "yes"})
     assert (other.status_code, gone.status_code) == (303, 303)
