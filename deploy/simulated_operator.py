@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from services.kit.auth.hashing import Work, WorkSettings
 from services.kit.auth.operators import ensure_bedside_key, hash_pin
 from services.kit.errors import SpondylError
 from services.kit.runfile import read_json, write_private
@@ -36,7 +37,7 @@ def ensure(data: Path) -> SimulatedOperator:
     try:
         return SimulatedOperator(**read_json(path))
     except TypeError:  # not there, or of another release
-        made = _made(key)
+        made = _made(key, WorkSettings.load().work)
     try:
         write_private(path, json.dumps(asdict(made)))
     except OSError as error:
@@ -44,8 +45,8 @@ def ensure(data: Path) -> SimulatedOperator:
     return made
 
 
-def _made(key: bytes) -> SimulatedOperator:
+def _made(key: bytes, work: Work) -> SimulatedOperator:
     while True:
         pin = f"{secrets.randbelow(900_000) + 100_000}"
         with contextlib.suppress(SpondylError):  # one of the few that everybody tries first
-            return SimulatedOperator(str(uuid4()), NAME, "Simulated therapist", pin, hash_pin(key, pin))
+            return SimulatedOperator(str(uuid4()), NAME, "Simulated therapist", pin, hash_pin(key, pin, work))

@@ -2,10 +2,12 @@
 
 import functools
 import gc
+import os
 import sys
 from itertools import product
 from pathlib import Path
 
+import least_work
 import pytest
 from _pytest.mark.expression import Expression
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,8 @@ settings.register_profile(
     "verify", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci")
+
+os.environ.update(least_work.ENVIRONMENT)  # of every console that a test starts, unless it says otherwise
 
 # What remembers applications by their parts: a process has one, a test run thousands, each of 45,000 objects.
 REMEMBER = ("fastapi.dependencies.models", "services.console.navigation")

@@ -57,7 +57,7 @@ def run(settings: ConsoleSettings) -> None:
         people = from_accounts(store, settings.simulated_operator)
         lists = OperatorLists(live, bus, people, console.key, settings.data)
         threading.Thread(target=lists.run, args=(reader.stopping,), name="operators", daemon=True).start()
-        first.begin(store, console.trail, settings.data, demo=settings.demo)
+        first.begin(store, console.trail, settings.data, settings.work, demo=settings.demo)
         # Every console of this database has these two alike: to take one away would take the wall away.
         shared = {"audit trail": console.chain.probe, "operator lists": lists.trouble}
         ready = [*checks(reader, settings), *(Check(*one, essential=False) for one in shared.items())]

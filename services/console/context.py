@@ -87,7 +87,7 @@ class Console:
         self.trail = open_trail(self.store.engine, self.settings.data)
         self.chain = ChainWatch(self.trail)
         self.desk = AlarmDesk(self.store.engine, self.live)
-        self.users = Users(self.store, self.trail, self.settings.data)
+        self.users = Users(self.store, self.trail, self.settings.data, self.settings.work)
         self.key = read_private(tokens.ensure_keys(self.settings.data).private, tokens.NAME)
         self.screens = Screens(self.store.engine)
         self.handovers = Handovers(self.store, self.settings.tablet_minutes)

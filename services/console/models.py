@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 
 from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Phase
 from services.console import blocks
-from services.kit.settings import Settings
+from services.kit.auth.hashing import WorkSettings
 
 Link = Literal["live", "stale", "waiting", "stopped", "lost"]
 
@@ -26,7 +26,7 @@ IN_SESSION: frozenset[str] = frozenset(
 )
 
 
-class ConsoleSettings(Settings):
+class ConsoleSettings(WorkSettings):
     """Settings of the console."""
 
     telemetry_url: str = Field(

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import least_work
 import pytest
 import warm
 from browser.consoles import CONSOLES
@@ -96,7 +97,9 @@ def sideways(page):
 def service(name, directory, **settings):
     """A service of Spondyl as a process, with these settings only."""
     others = {key: value for key, value in os.environ.items() if not key.startswith("SPONDYL_")}
-    return warm.start(f"services.{name}", others | settings, directory / f"{name}.log")
+    return warm.start(
+        f"services.{name}", others | least_work.ENVIRONMENT | settings, directory / f"{name}.log"
+    )
 
 
 def stop(process):

@@ -5,6 +5,7 @@ import re
 import pytest
 from browser.conftest import shot, sideways
 from console.account_rig import ADMINISTRATOR, PASSWORD
+from least_work import LEAST
 from oidc_provider import CLIENT, SECRET, Provider
 from oidc_provider import PASSWORD as PROVIDED
 from playwright.sync_api import expect
@@ -14,7 +15,7 @@ from services.console.accounts import passwords
 from services.console.accounts.oidc import CALLBACK
 from services.kit.moments import now_us
 
-KEPT = passwords.kept(PASSWORD)
+KEPT = passwords.kept(PASSWORD, LEAST)
 REFUSED = ("401", "403", "404", "422", "429", "HTTP Authentication failed")  # the last is a WebSocket's 401
 PROVIDERS_OWN = ("Content Security", "Failed to load", "Error with Permissions")  # its pages, not ours
 NEW = "kestrel over the quarry"

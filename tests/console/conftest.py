@@ -4,6 +4,7 @@ import pytest
 from console.account_rig import AccountRig
 from console.past_rig import past_sessions
 from console.room_rig import RoomRig
+from least_work import LEAST
 
 from services.console.accounts.users import Users
 from services.console.trail import open_trail
@@ -24,7 +25,7 @@ def people(request, tmp_path):
 @pytest.fixture
 def users(people, tmp_path):
     """What is done with the accounts."""
-    return Users(people.store, open_trail(people.store.engine, tmp_path), tmp_path)
+    return Users(people.store, open_trail(people.store.engine, tmp_path), tmp_path, LEAST)
 
 
 @pytest.fixture(scope="session")

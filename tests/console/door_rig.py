@@ -1,6 +1,7 @@
 """Accounts at the console's door: a person with a password, a browser, what door and trail say."""
 
 import pytest
+from least_work import LEAST
 from sqlalchemy import select
 from starlette.requests import HTTPConnection
 
@@ -9,7 +10,7 @@ from services.console.errors import SignInRefused
 from services.console.tables import TRAIL
 
 GOOD = "kestrel over the quarry"
-KEPT = passwords.kept(GOOD)
+KEPT = passwords.kept(GOOD, LEAST)
 HOME = "127.0.0.1"
 
 

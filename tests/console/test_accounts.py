@@ -5,6 +5,7 @@ import threading
 import pytest
 from console.account_rig import grant
 from console.door_rig import GOOD, HOME, person, refusal, rows_of, signed_in
+from least_work import LEAST
 from sqlalchemy import text as sql
 
 from services.console.accounts.entry import Entry
@@ -97,10 +98,10 @@ def test_a_new_account_has_a_one_time_password_that_must_be_changed(people, user
     """Whoever hands the password over must not be able to use it afterwards."""
     user, password = users.add(SYSTEM, "grace", "Grace", [grant("clinician")])
     assert user.must_change
-    admitted = Entry(people.store).admit("grace", password, HOME)
+    admitted = Entry(people.store, LEAST).admit("grace", password, HOME)
     changed = users.change_password(admitted, password, GOOD)
     assert not changed.must_change
-    assert refusal(Entry(people.store), "grace", password).reason == "wrong"
+    assert refusal(Entry(people.store, LEAST), "grace", password).reason == "wrong"
 
 
 def test_a_password_change_needs_the_present_one_and_a_different_new_one(people, users):
@@ -198,7 +199,7 @@ def test_whom_a_provider_vouches_for_gets_no_password_here(people, users):
     ):
         with pytest.raises(AccountRefused, match="signs in through https:"):
             change()
-    assert refusal(Entry(people.store), "grace", GOOD).reason == "wrong"
+    assert refusal(Entry(people.store, LEAST), "grace", GOOD).reason == "wrong"
 
 
 def test_two_chiefs_cannot_switch_each_other_off_at_once(people, users):

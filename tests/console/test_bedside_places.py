@@ -8,6 +8,7 @@ import threading
 import pytest
 from asgi_client import Client
 from console.account_rig import AccountRig, grant
+from least_work import LEAST
 from sqlalchemy import insert
 
 from services.cli import main
@@ -42,7 +43,7 @@ def ward(request, tmp_path):
 def opened(url, directory):
     """The accounts in this database, and the people in them."""
     people = AccountRig(url)
-    users = Users(people.store, open_trail(people.store.engine, directory), directory)
+    users = Users(people.store, open_trail(people.store.engine, directory), directory, LEAST)
     yield people, users
     people.close()
 

@@ -3,13 +3,14 @@
 import pytest
 from asgi_client import Client
 from console.account_rig import PASSWORD
+from least_work import LEAST
 
 from services.console.accounts import passwords
 from services.console.navigation import NOWHERE, home
 from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES
 
-KEPT = passwords.kept(PASSWORD)
+KEPT = passwords.kept(PASSWORD, LEAST)
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))

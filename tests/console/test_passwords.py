@@ -6,19 +6,24 @@ import time
 
 import pytest
 from console.door_rig import GOOD, HOME, person, refusal
+from least_work import LEAST
 
 from services.console.accounts import passwords
 from services.console.accounts.entry import Entry
 from services.console.accounts.limits import AddressLimit, Ghosts, RefusedRows, wait_s
 from services.console.errors import AccountRefused
+from services.kit.auth.hashing import LEAST_MEMORY_KIB, LEAST_PASSES, Work
 from services.kit.moments import now_us
 
 
 def test_a_password_is_kept_as_argon2id_with_the_parameters_of_rfc_9106():
     """A stolen table must cost years, and the costs must be what the source says."""
-    assert passwords.kept(GOOD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert passwords.holds(passwords.kept(GOOD), GOOD)
-    assert not passwords.holds(passwords.kept(GOOD), GOOD + "x")
+    kept = passwords.kept(GOOD, Work())
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    for work in (Work(), LEAST):  # what was kept with another work is as good
+        assert passwords.holds(kept, GOOD, work)
+        assert not passwords.holds(kept, GOOD + "x", work)
+        assert passwords.outdated(kept, work) is (work == LEAST)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +42,14 @@ def test_a_password_that_somebody_guesses_is_refused(password, text):
     assert refused.value.text == text
 
 
-def test_a_password_kept_with_other_parameters_is_kept_anew_at_the_next_sign_in(people):
-    """Parameters grow with machines; nobody should have to change a password for it."""
-    weak = passwords.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(GOOD)
+@pytest.mark.parametrize("before", [Work(1024, 1), Work(LEAST_MEMORY_KIB + 1024, LEAST_PASSES + 1)])
+def test_a_password_kept_with_other_parameters_is_kept_anew_at_the_next_sign_in(people, before):
+    """Parameters follow the machine, up or down; nobody should have to change a password for it."""
     user = people.person("grace", "clinician")
-    people.store.change_user(user.id, {"password": weak})
-    assert (
-        Entry(people.store).admit("grace", GOOD, HOME).password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    )
+    people.store.change_user(user.id, {"password": passwords.kept(GOOD, before)})
+    admitted = Entry(people.store, LEAST).admit("grace", GOOD, HOME)
+    assert admitted.password.startswith("$argon2id$v=19$m=19456,t=2,p=4$")
+    assert Entry(people.store, LEAST).admit("grace", GOOD, HOME).password == admitted.password
 
 
 def test_a_one_time_password_passes_its_own_rules():
@@ -55,7 +60,7 @@ def test_a_one_time_password_passes_its_own_rules():
 def test_the_right_password_admits_and_forgets_the_wrong_ones_before(people):
     """Four slips of a finger on Monday must not count on Tuesday."""
     person(people)
-    entry = Entry(people.store)
+    entry = Entry(people.store, LEAST)
     for _ in range(4):
         refusal(entry, "grace", "wrong")
     assert entry.admit(" GRACE ", GOOD, HOME).failures == 0
@@ -65,7 +70,7 @@ def test_the_right_password_admits_and_forgets_the_wrong_ones_before(people):
 def test_five_wrong_passwords_lock_the_account_and_the_wait_doubles(people):
     """Guessing becomes hopeless, and the person is told how long it lasts."""
     person(people)
-    entry = Entry(people.store)
+    entry = Entry(people.store, LEAST)
     for _ in range(5):
         assert refusal(entry, "grace", "wrong").status == 401
     locked = refusal(entry, "grace", GOOD)
@@ -81,7 +86,7 @@ def test_five_wrong_passwords_lock_the_account_and_the_wait_doubles(people):
 def test_an_unknown_name_gets_the_same_words_waits_and_work(people):
     """Whether somebody has an account here is nobody's business."""
     person(people)
-    entry = Entry(people.store)
+    entry = Entry(people.store, LEAST)
     for attempt in range(7):
         known, unknown = (refusal(entry, name, "wrong") for name in ("grace", "nobody"))
         words = [re.sub(r"\d+ s", "N s", it.message) for it in (known, unknown)]
@@ -91,7 +96,7 @@ def test_an_unknown_name_gets_the_same_words_waits_and_work(people):
 
     def seconds(name):
         began = time.process_time()
-        refusal(Entry(people.store), name, "wrong")
+        refusal(Entry(people.store, LEAST), name, "wrong")
         return time.process_time() - began
 
     person(people, "ada")
@@ -102,7 +107,7 @@ def test_an_unknown_name_gets_the_same_words_waits_and_work(people):
 def test_a_hundred_tries_at_once_are_no_more_than_five(people):
     """Counting before the password is looked at leaves no window for guessing in parallel."""
     person(people)
-    entry = Entry(people.store)
+    entry = Entry(people.store, LEAST)
     reasons = []
     threads = [
         threading.Thread(
@@ -121,20 +126,20 @@ def test_a_hundred_tries_at_once_are_no_more_than_five(people):
 def test_a_disabled_account_is_refused_in_the_words_of_a_wrong_password(people):
     """A person who left learns nothing of what became of the account."""
     person(people, disabled_at_us=now_us())
-    assert refusal(Entry(people.store), "grace", GOOD).message == "name or password is wrong"
+    assert refusal(Entry(people.store, LEAST), "grace", GOOD).message == "name or password is wrong"
 
 
 def test_an_account_without_a_password_cannot_be_signed_in_to_with_one(people):
     """Whoever comes from a provider has none, and the empty one is not it."""
     people.person("grace", "clinician")
     for password in ("", GOOD):
-        assert refusal(Entry(people.store), "grace", password).reason == "wrong"
+        assert refusal(Entry(people.store, LEAST), "grace", password).reason == "wrong"
 
 
 @pytest.mark.parametrize("name", ["\x00", "x" * 10_000, "<script>alert(1)</script>", "' OR 1=1 --", "\ud800"])
 def test_no_name_breaks_the_door(people, name):
     """Whatever is typed is a wrong name and nothing else."""
-    assert refusal(Entry(people.store), name, name).reason == "wrong"
+    assert refusal(Entry(people.store, LEAST), name, name).reason == "wrong"
 
 
 def test_an_address_has_thirty_tries_and_then_one_in_ten_seconds():

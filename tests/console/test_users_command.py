@@ -5,6 +5,7 @@ import json
 
 import pytest
 from console.account_rig import AccountRig
+from least_work import LEAST
 
 from services.cli import main
 from services.console.accounts.entry import Entry
@@ -45,7 +46,7 @@ def test_an_account_is_made_listed_changed_and_switched_off_from_the_shell(peopl
         ["therapist@north"],
         True,
     )
-    assert Entry(people.store).admit("grace", made["password"], "x").title == "Grace H"
+    assert Entry(people.store, LEAST).admit("grace", made["password"], "x").title == "Grace H"
     assert spondyl("role", "grace", "clinician", "billing@south")[0] == 0
     assert spondyl("disable", "grace")[0] == 0
     listed = {row["name"]: row for row in json.loads(spondyl("list", "--json")[1])["users"]}
@@ -61,7 +62,7 @@ def test_a_reset_prints_a_password_once_and_ends_a_lock(people, spondyl):
     people.store.change_user(user.id, {"locked_until_us": 1 << 60, "failures": 9})
     _, out, _ = spondyl("reset", "grace")
     password = out.split("one-time password: ")[1].strip()
-    assert Entry(people.store).admit("grace", password, "x").must_change
+    assert Entry(people.store, LEAST).admit("grace", password, "x").must_change
 
 
 def test_pin_and_badge_come_by_stdin_and_are_never_shown(people, spondyl):

@@ -2,6 +2,7 @@
 
 import pytest
 from console.account_rig import AccountRig
+from least_work import LEAST
 
 from deploy.local import Plan
 from deploy.up import _check_secrets
@@ -19,8 +20,8 @@ def demo(tmp_path, monkeypatch):
     for name in ("SPONDYL_DEMO", "SPONDYL_CONSOLE_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     rig = AccountRig(f"sqlite:///{tmp_path}/console/console.db")
-    users = Users(rig.store, open_trail(rig.store.engine, tmp_path), tmp_path)
-    begin(rig.store, users._trail, tmp_path, demo=True)
+    users = Users(rig.store, open_trail(rig.store.engine, tmp_path), tmp_path, LEAST)
+    begin(rig.store, users._trail, tmp_path, LEAST, demo=True)
     yield users
     rig.close()
 

@@ -191,6 +191,6 @@ def _opened(data: "Path | None") -> "Iterator[Users]":
         )
     store = Store(settings.database)
     try:
-        yield Users(store, open_trail(store.engine, settings.data), settings.data)
+        yield Users(store, open_trail(store.engine, settings.data), settings.data, settings.work)
     finally:
         store.close()

@@ -31,7 +31,7 @@ def refuse_defaults(settings: ConsoleSettings, store: Store) -> None:
         )
     if settings.oidc_issuer:
         _refuse_missing(settings)
-    refuse_demo_password(store)
+    refuse_demo_password(store, settings.work)
 
 
 def _refuse_missing(settings: ConsoleSettings) -> None:

@@ -20,6 +20,7 @@ from services.console.accounts.limits import (
 from services.console.accounts.models import User
 from services.console.errors import SignInRefused, UnknownUser
 from services.console.store import Store
+from services.kit.auth.hashing import Work
 from services.kit.errors import SpondylError
 from services.kit.moments import now_us
 
@@ -30,8 +31,8 @@ MICRO = 1_000_000
 class Entry:
     """Checks names and passwords, and how often they are tried; safe for any number of threads."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, work: Work) -> None:
+        self._store, self._work = store, work
         self._addresses = AddressLimit()
         self._ghosts = Ghosts()
 
@@ -49,13 +50,13 @@ class Entry:
             raise refused("locked", waits.seconds, failures=waits.failures)
         stored = user.password if user and user.issuer is None else None
         if (
-            not passwords.holds(stored, password[: 4 * passwords.MOST_CHARACTERS])
+            not passwords.holds(stored, password[: 4 * passwords.MOST_CHARACTERS], self._work)
             or not user
             or user.disabled
         ):
             raise refused("wrong", 0.0, user)
-        if stored and passwords.outdated(stored):
-            return self._right(user, address, password=passwords.kept(password))
+        if stored and passwords.outdated(stored, self._work):
+            return self._right(user, address, password=passwords.kept(password, self._work))
         return self._right(user, address)
 
     def counted(self, user: User, address: str, change: Callable[[], User]) -> User:

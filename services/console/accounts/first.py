@@ -11,6 +11,7 @@ from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME
 from services.console.accounts.users import leads
 from services.console.errors import NameTaken
 from services.console.store import Store
+from services.kit.auth.hashing import Work
 from services.kit.auth.principal import SYSTEM, Grant
 from services.kit.errors import SpondylError
 from services.kit.trail import Trail
@@ -20,39 +21,40 @@ log = structlog.get_logger(__name__)
 DEMO_GRANTS: Final = (Grant("administrator"), Grant("clinician"))
 
 
-def begin(store: Store, trail: Trail, data: Path, *, demo: bool) -> None:
+def begin(store: Store, trail: Trail, data: Path, work: Work, *, demo: bool) -> None:
     """See to it that somebody can sign in; nothing happens where somebody can."""
     if demo:
-        _demo(store, trail)
+        _demo(store, trail, work)
     elif not any(leads(user) for user in store.users()):
-        _administrator(store, trail, data)
+        _administrator(store, trail, data, work)
 
 
-def refuse_demo_password(store: Store) -> None:
+def refuse_demo_password(store: Store, work: Work) -> None:
     """Outside the demo nobody may have the password that its page shows. Raises SpondylError."""
     for user in store.users():
-        if user.name == DEMO_NAME and not user.disabled and passwords.holds(user.password, DEMO_PASSWORD):
+        known = user.name == DEMO_NAME and not user.disabled
+        if known and passwords.holds(user.password, DEMO_PASSWORD, work):
             raise SpondylError(
                 f"the account {DEMO_NAME!r} has the demo's password, which everybody knows: give it another "
                 f"one with `spondyl users reset {DEMO_NAME}`, or start with --demo"
             )
 
 
-def _demo(store: Store, trail: Trail) -> None:
+def _demo(store: Store, trail: Trail, work: Work) -> None:
     try:
-        kept = passwords.kept(DEMO_PASSWORD)
+        kept = passwords.kept(DEMO_PASSWORD, work)
         store.add_user(DEMO_NAME, "Demo", DEMO_GRANTS, password=kept)
     except NameTaken:
         return
     trail.append(SYSTEM, "user.added", record=DEMO_NAME, detail={"why": "demo"})
 
 
-def _administrator(store: Store, trail: Trail, data: Path) -> None:
+def _administrator(store: Store, trail: Trail, data: Path, work: Work) -> None:
     password = passwords.one_time()
     path = data / FIRST_PASSWORD
     _write(path, password)  # before the account: a crash between them loses nothing
     try:
-        kept = passwords.kept(password)
+        kept = passwords.kept(password, work)
         store.add_user(FIRST_NAME, "Admin", [Grant("administrator")], password=kept, must_change=True)
     except NameTaken:
         path.unlink(missing_ok=True)

@@ -7,44 +7,44 @@ from contextlib import contextmanager
 from importlib.resources import files
 from typing import Final
 
-from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from services.console.errors import AccountRefused
+from services.kit.auth.hashing import Work
 
-# RFC 9106 section 4, second recommended option: argon2id, t=3, p=4, m=64 MiB. OWASP's Password Storage Cheat
-# Sheet asks for no more than m=46 MiB, t=1, p=1.
-HASHER: Final = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-AT_ONCE: Final = 4  # 64 MiB each: a flood of sign-ins waits, the machine does not run out of memory
+LANES: Final = 4  # RFC 9106 section 4, second recommended option; memory and passes are settings
+AT_ONCE: Final = 4  # each takes its memory: a flood of sign-ins waits, the machine does not run out of it
 LEAST_CHARACTERS: Final = 12
 MOST_CHARACTERS: Final = 256
 LEAST_NAME_PART: Final = 3  # a part of a name as short as this is in many words
 # Letters and digits that cannot be taken for one another when read off a screen.
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _turns = threading.BoundedSemaphore(AT_ONCE)
-_NOBODY: Final = HASHER.hash(secrets.token_hex())
 
 
-def kept(password: str) -> str:
-    """What is stored of a password or a PIN."""
-    with _turn():
-        return HASHER.hash(password.encode("utf-8", "replace"))
+def kept(password: str, work: Work) -> str:
+    """What is stored of a password."""
+    with turn():
+        return work.hasher(LANES).hash(password.encode("utf-8", "replace"))
 
 
-def holds(stored: str | None, password: str) -> bool:
-    """Whether it is the password; as much work where there is none, so that time tells nothing."""
-    with _turn():
+def holds(stored: str | None, password: str, work: Work) -> bool:
+    """Whether it is the password, whatever work it was kept with.
+
+    Where there is none it takes the work of today's, so that time tells nothing.
+    """
+    with turn():
         try:
-            right = HASHER.verify(stored or _NOBODY, password.encode("utf-8", "replace"))
+            looked_at = stored or work.of_nobody(LANES)
+            right = work.hasher(LANES).verify(looked_at, password.encode("utf-8", "replace"))
         except (VerificationError, InvalidHashError):
             return False
     return right and stored is not None
 
 
-def outdated(stored: str) -> bool:
+def outdated(stored: str, work: Work) -> bool:
     """Whether it was made with other parameters than today's."""
-    return HASHER.check_needs_rehash(stored)
+    return work.hasher(LANES).check_needs_rehash(stored)
 
 
 def one_time() -> str:
@@ -86,6 +86,7 @@ def _common() -> frozenset[str]:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
+    """One of the few that look at passwords at once."""
     with _turns:
         yield

@@ -13,6 +13,7 @@ from services.console.accounts.known import FIRST_PASSWORD, first_password
 from services.console.accounts.models import User
 from services.console.errors import AccountRefused, NameTaken, UnknownUser
 from services.console.store import Allows, Store
+from services.kit.auth.hashing import Work
 from services.kit.auth.operators import badge_digest, ensure_bedside_key, hash_pin
 from services.kit.auth.principal import ALL_SITES, Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
@@ -29,9 +30,9 @@ ADMINISTRATOR: Final = "administrator"
 class Users:
     """The accounts, as they are changed; safe for any number of threads and processes."""
 
-    def __init__(self, store: Store, trail: Trail, data: Path) -> None:
-        """``data`` has the bedside key and the first password's file."""
-        self.store, self._trail, self._data = store, trail, data
+    def __init__(self, store: Store, trail: Trail, data: Path, work: Work) -> None:
+        """``data`` has the bedside key and the first password's file; ``work`` is that of a new hash."""
+        self.store, self._trail, self._data, self._work = store, trail, data, work
 
     def seen_by(self, who: Principal) -> list[User]:
         """Whom this one may manage, in the order of names."""
@@ -52,7 +53,7 @@ class Users:
         self._may_give(who, grants)
         self._refuse_taken(name)
         password = passwords.one_time()
-        kept = passwords.kept(password)
+        kept = passwords.kept(password, self._work)
         with self._recorded(who, "user.added", name, address, grants, roles=words(grants)):
             user = self.store.add_user(name, title, grants, password=kept, must_change=True)
         return user, password
@@ -90,7 +91,7 @@ class Users:
         user = self.find(who, user_id)
         _refuse_provided(user)
         password = passwords.one_time()
-        values = _new_password(password, must_change=True)
+        values = _new_password(password, self._work, must_change=True)
         keeps = partial(_keep_managed, who, user.id)
         with self._recorded(who, "user.reset", user.name, address, user.grants):
             return self.store.change_user(user.id, values, keeps, ends=True), password
@@ -98,12 +99,12 @@ class Users:
     def change_password(self, user: User, current: str, new: str, address: str = "") -> User:
         """The person's own change: every sign-in ends, this one too. Raises AccountRefused."""
         _refuse_provided(user)
-        if not passwords.holds(user.password, current):
+        if not passwords.holds(user.password, current, self._work):
             raise AccountRefused("the present password is wrong", text="password_current_wrong")
         if new == current:
             raise AccountRefused("the new password is the present one", text="password_same")
         passwords.check(new, names=(user.name, user.title))
-        values = _new_password(new, must_change=False)
+        values = _new_password(new, self._work, must_change=False)
         with self._recorded(user.principal, "user.password", user.name, address, user.grants):
             changed = self.store.change_user(user.id, values, ends=True)
         if user.must_change:
@@ -128,7 +129,7 @@ class Users:
         if value:
             key = ensure_bedside_key(self._data)
             try:
-                digest = hash_pin(key, value) if what == "pin" else badge_digest(key, value)
+                digest = hash_pin(key, value, self._work) if what == "pin" else badge_digest(key, value)
             except SpondylError as error:
                 raise AccountRefused(error.message, text="bedside_refused") from None
         allows = _all(partial(_keep_managed, who, user.id), partial(_keep_bedside, user.id, {what: digest}))
@@ -176,8 +177,8 @@ def _why(error: AccountRefused | NameTaken | UnknownUser) -> dict[str, Any]:
     return {"refused": "name_taken" if isinstance(error, NameTaken) else "unknown_user"}
 
 
-def _new_password(password: str, *, must_change: bool) -> dict[str, Any]:
-    kept = passwords.kept(password)
+def _new_password(password: str, work: Work, *, must_change: bool) -> dict[str, Any]:
+    kept = passwords.kept(password, work)
     return {"password": kept, "must_change": must_change, "failures": 0, "locked_until_us": 0}
 
 

@@ -31,7 +31,7 @@ CHOICES: Final = {"language": LANGUAGES, "theme": THEMES}
 def router(console: Console) -> APIRouter:
     """``/sign-in``, ``/sign-out`` and ``/password``."""
     routes = Routes(include_in_schema=False)
-    entry = Entry(console.store)
+    entry = Entry(console.store, console.settings.work)
     _add_sign_in(routes, console, entry)
     _add_sign_out(routes, console)
     _add_password(routes, console, entry)

@@ -22,6 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.kit import files
+from services.kit.auth.hashing import Work
 from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import SpondylError
@@ -38,8 +39,8 @@ BADGE_DIGITS: Final = 10  # of a number without a letter: fewer could be tried o
 KEY_BYTES: Final = 32
 _CLAIMS: Final = ("iss", "aud", "site", "version", "iat", "exp", "operators")
 _BADGE: Final = re.compile(r"[0-9A-Za-z._:/+=-]+")
-# RFC 9106's second choice but for one lane: a gateway's other processors are its loop's. Some 0.1 s.
-_HASHER: Final = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=1)
+PIN_LANES: Final = 1  # a gateway's other processors are its loop's
+_CHECKER: Final = PasswordHasher()  # a hash says itself what it was made with
 
 
 class OperatorListRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a fault)
@@ -210,15 +211,15 @@ def check_badge(number: str) -> str:
     return number
 
 
-def hash_pin(key: bytes, pin: str) -> str:
+def hash_pin(key: bytes, pin: str, work: Work) -> str:
     """What is kept of a PIN: argon2id of its keyed digest. Raises SpondylError for what is no PIN."""
-    return _HASHER.hash(_keyed(key, "pin", check_pin(pin)))
+    return work.hasher(PIN_LANES).hash(_keyed(key, "pin", check_pin(pin)))
 
 
 def pin_matches(key: bytes, kept: str, pin: str) -> bool:
-    """Whether this is the PIN that was kept."""
+    """Whether this is the PIN that was kept, whatever work it was kept with."""
     try:
-        return _HASHER.verify(kept, _keyed(key, "pin", pin))
+        return _CHECKER.verify(kept, _keyed(key, "pin", pin))
     except (VerificationError, InvalidHashError):
         return False
 
