@@ -149,6 +149,19 @@ def issued(room, family, **terms):
     return patient, case, answers[0].headers["location"].partition("?")[0]
 
 
+def test_the_list_of_invoices_goes_on_with_its_filters(room):
+    """A year's invoices are more than a page: the list says so, and its link leads on."""
+    paths = [issued(room, f"Langliste-{at}")[2] for at in ("A", "B", "C")]
+    first = room.client().get("/billing/invoices?q=langliste&state=open&most=2")
+    assert "The newest 2; there are more" in shown(first)
+    (further,) = re.findall(r'href="(/billing/invoices[?][^"]*after=[^"]*)"', first.text)
+    last = room.client().get(unescape(further))
+    assert [path in last.text for path in paths] == [True, False, False]
+    assert all(f'value="{told}"' in last.text for told in ("langliste", "open"))
+    assert "after=" not in last.text
+    assert "there are more" not in shown(last)
+
+
 def test_a_double_click_issues_one_invoice_and_it_is_cancelled_with_a_reason(room):
     """Issued once, never changed, taken back by another paper, its charges open again."""
     patient, _, path = issued(room, "Doppelt")

@@ -167,6 +167,10 @@ def test_a_bank_s_file_books_what_is_sure_and_leaves_the_rest_to_a_person(rig):
     shown = page(rig.client().get(taken.headers["location"]))
     assert "New entries: 3; matched by themselves: 1; to decide: 2" in shown
     assert "same name" in shown
+    again = page(sent(rig, "/billing/bank", SITE, files={"file": ("auszug.xml", file, "application/xml")}))
+    assert "imported before: at 3 Dec 2026" in again
+    assert "at site north, by bill" in again
+    assert "New entries: 0; matched by themselves: 0; to decide: 2. Known already: 3" in again
     entry = next(one for one in entries(rig) if one["amount"] == "100.00")
     form = {"site": "north", "request": str(uuid4()), "invoice": second["id"], "amount": "60.00"}
     path = f"/billing/bank/{entry['id']}"

@@ -1,7 +1,7 @@
 """A bank's statements: what they booked by themselves, what a person decides, what was set aside."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -43,11 +43,11 @@ def _add_page(routes: APIRouter, console: Console) -> None:
     async def shown(
         request: Request, who: Desk, site: Field = "", state: Field = "open", entry: Field = "",
         q: Field = "", done: Field = "", statement: Field = "", new: Count = 0, known: Count = 0,
-        matched: Count = 0,
+        matched: Count = 0, left: Count = 0,
     ) -> Response:  # fmt: skip
         """The file to give in, and entries in a state."""
         place = tabs.site_of(console, who, site, "payments.write")
-        counts = {"new": new, "known": known, "matched": matched, "left": max(new - matched, 0)}
+        counts = {"new": new, "known": known, "matched": matched, "left": left}
         return await _shown(
             console, request, who, place, state=state, entry=entry, q=q, statement=statement, counts=counts,
             done=done if done in DONE else "",
@@ -63,12 +63,16 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         try:
             file = _file(part, data)
             made = await console.billing.send(
-                who, "POST", "/bank-statements", query={"site": place}, files={"file": file}
+                who, "POST", "/bank-statements", query={"site": place}, files={"file": file}, thinks=True
             )
         except (BadSearch, OfficeRefused) as problem:
             return await _shown(console, request, who, place, problem=problem, at="file")
-        counts = "".join(f"&{name}={made[name]}" for name in ("new", "known", "matched"))
-        return _to(place, "open", f"&done=imported&statement={made['statement']}{counts}")
+        counts = {name: made[name] for name in ("new", "known", "matched", "left")}
+        if made["before"]:
+            told = {"done": "imported", "statement": made["statement"], "counts": counts}
+            return await _shown(console, request, who, place, before=_moment(made["before"]), **told)
+        query = "".join(f"&{name}={count}" for name, count in counts.items())
+        return _to(place, "open", f"&done=imported&statement={made['statement']}{query}")
 
 
 def _add_decisions(routes: APIRouter, console: Console) -> None:
@@ -136,7 +140,7 @@ async def _decided(
 async def _shown(
     console: Console, request: Request, who: Principal, site: str, *, state: str = "open", entry: str = "",
     q: str = "", statement: str = "", problem: Problem | None = None, at: str = "", done: str = "",
-    counts: Mapping[str, int] | None = None, form: Mapping[str, str] | None = None,
+    counts: Mapping[str, int] | None = None, form: Mapping[str, str] | None = None, before: Row | None = None,
 ) -> Response:  # fmt: skip
     language = language_of(request)
     state = state if state in STATES else "open"
@@ -152,7 +156,7 @@ async def _shown(
         status=problem.status if problem else 200, problem=problem and problem_of(problem, language), at=at,
         done=done, counts=counts or {}, booked=booked, entry=entry, q=q, found=found, form=form or {},
         fresh=lambda: typed.request_of(""), shown_amount=lambda amount: typed.shown(abs(amount), language),
-        kept=(("state", state),),
+        kept=(("state", state),), before=before,
     )  # fmt: skip
 
 
@@ -168,6 +172,11 @@ async def _search(console: Console, who: Principal, site: str, q: str) -> Sequen
         if row["kind"] == "invoice"
     ]
     return sorted(rows, key=lambda row: not row["open"])[:MOST_FOUND]
+
+
+def _moment(before: Row) -> Row:
+    """An earlier import, its moment as such."""
+    return {**before, "at": datetime.fromisoformat(before["at"])}
 
 
 def _read(row: Row) -> dict[str, Any]:

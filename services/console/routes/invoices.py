@@ -1,8 +1,10 @@
 """Invoices: search and filters, one with its lines, its papers, its cancellation."""
 
 import contextlib
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Final
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -28,6 +30,7 @@ Asked = Annotated[str, Query(max_length=100)]
 Text = Annotated[str, Form()]
 STATES: Final = ("open", "part-paid", "overdue", "paid", "overpaid", "cancelled")
 DONE: Final = ("issued", "cancelled")
+PAGE: Final = 200  # invoices at once
 FILES: Final = {"xml": "/xml", "fhir": "/fhir"}
 
 
@@ -45,20 +48,27 @@ def _add_list(routes: APIRouter, console: Console) -> None:
     async def listed(
         request: Request, who: Reader, site: str = "", q: Asked = "", state: Asked = "",
         patient: Asked = "", since: Annotated[str, Query(alias="from", max_length=10)] = "",
-        until: Annotated[str, Query(alias="to", max_length=10)] = "",
+        until: Annotated[str, Query(alias="to", max_length=10)] = "", after: Asked = "",
+        most: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> Response:  # fmt: skip
-        """A site's, newest first; by words, state, days."""
+        """A site's, newest first, so many at once; by words, state, days. ``after``: the last one before."""
         place = tabs.site_of(console, who, site)
         asked = {
             "q": q.strip(), "state": state if state in STATES else "", "from": _day(since), "to": _day(until),
             "patient": patient,
         }  # fmt: skip
-        query = {"site": place, **asked, "patient": str(known_id(patient)) if patient else ""}
-        rows = (await console.billing.ask(who, "/invoices", query))["invoices"]
+        query = {
+            "site": place, **asked, "patient": str(known_id(patient)) if patient else "",
+            "after": str(known_id(after)) if after else "", "most": str(most),
+        }  # fmt: skip
+        told = await console.billing.ask(who, "/invoices", query)
+        rows, following = told["invoices"], told["next"]
+        own = {"site": place, **asked, "most": str(most) if most != PAGE else ""}
         names = await names_of(console, who, (row["patient"] for row in rows))
         return tabs.page(
             console, request, who, place, "billing/invoices.html", tab="invoices", rows=rows, names=names,
-            asked=asked, states=STATES, narrowed=any(asked.values()),
+            asked=asked, states=STATES, narrowed=any(asked.values()), is_later=bool(after),
+            newest=_path(own), further=_path({**own, "after": following}) if following else "",
         )  # fmt: skip
 
 
@@ -138,6 +148,11 @@ async def _other(console: Console, who: Principal, held: Row) -> Row | None:
 
 def _kind(held: Row, language: str) -> str:
     return TEXTS[f"billing_kind_{held['kind']}"]["de" if language == "de" else "en"]
+
+
+def _path(query: Mapping[str, str]) -> str:
+    """The list with these filters."""
+    return f"/billing/invoices?{urlencode({name: told for name, told in query.items() if told})}"
 
 
 def _day(typed: str) -> str:
