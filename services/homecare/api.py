@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.homecare.diary import api as diary
 from services.homecare.diary import home
+from services.homecare.papers import api as papers
 from services.homecare.programmes import api as programmes
 from services.homecare.programmes import choosing
 from services.homecare.reports import api as reports
@@ -20,5 +21,6 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         diary.router(office, now),
         home.router(office, now),
         reports.router(office, now),
+        papers.router(office, now),
         trail_route.router(office),
     ]

@@ -68,6 +68,7 @@ class Wanted(_Given):
     minutes_per_week: int | None = Field(None, ge=1, le=420)  # none: minutes_per_day x days_per_week
     pain_limit_nrs: int = Field(4, ge=0, le=MOST_PAIN_NRS)  # a report above it suspends the clearance
     template: Code | None = None
+    reminders: bool = False  # by e-mail on due days, where the file has an address
     note: str = Field("", max_length=1000)  # to the patient
 
     @model_validator(mode="after")
