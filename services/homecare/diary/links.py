@@ -2,6 +2,7 @@
 
 import io
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -42,22 +43,12 @@ class Opened:
 
 def find(connection: Connection, secret: str) -> Opened:
     """By its secret. Raises NotFound where there never was one, Gone where it is no more."""
-    row = store.link_by_secret(connection, secret)
-    if row is None:
-        raise said(NotFound, {"de": "Diesen Link gibt es nicht.", "en": "There is no such link."})
-    if row["revoked_us"] is not None:
-        raise _gone()
-    try:
-        found = programmes.programme(connection, row["programme"])
-    except NotFound:  # the patient's file was erased
-        raise _gone() from None
-    return Opened(row["link"], found, row["opened_us"] or 0)
+    return _opened(connection, secret, programmes.programme)
 
 
 def hold(connection: Connection, secret: str) -> Opened:
     """The same, and nobody else changes the programme until the transaction ends."""
-    programmes.held(connection, find(connection, secret).programme.id)
-    return find(connection, secret)  # once more: it may have been revoked meanwhile
+    return _opened(connection, secret, programmes.held)
 
 
 def make(
@@ -139,6 +130,25 @@ def qr_svg(address: str) -> str:
         out, kind="svg", border=4, xmldecl=False, svgns=True, omitsize=True
     )
     return out.getvalue().decode()
+
+
+def _opened(connection: Connection, secret: str, read: Callable[[Connection, str], Programme]) -> Opened:
+    row = _require(connection, secret)
+    try:
+        found = read(connection, row["programme"])
+    except NotFound:  # the patient's file was erased
+        raise _gone() from None
+    _require(connection, secret)  # once more: it may have been revoked while the programme was waited for
+    return Opened(row["link"], found, row["opened_us"] or 0)
+
+
+def _require(connection: Connection, secret: str) -> Row:
+    row = store.link_by_secret(connection, secret)
+    if row is None:
+        raise said(NotFound, {"de": "Diesen Link gibt es nicht.", "en": "There is no such link."})
+    if row["revoked_us"] is not None:
+        raise _gone()
+    return row
 
 
 def _gone() -> Gone:
