@@ -7,7 +7,8 @@ from datetime import date
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from services.kit.language import Language, Text
 
@@ -22,6 +23,13 @@ MOST_EXERCISES: Final = 20
 LONGEST_WEEKS: Final = 52
 MINUTES_PER_DAY: Final = 20  # every source but one; its "few hours" on the board is refused: docs/homecare.md
 MOST_PAIN_NRS: Final = 10
+
+
+def plain(text: str) -> str:
+    """Text that every database takes. Raises PydanticCustomError for NUL and half characters."""
+    if "\x00" in text or any("\ud800" <= one <= "\udfff" for one in text):
+        raise PydanticCustomError("plain", "holds NUL or half a character, which no database takes")
+    return text
 
 
 class _Given(BaseModel):
@@ -69,7 +77,7 @@ class Wanted(_Given):
     pain_limit_nrs: int = Field(4, ge=0, le=MOST_PAIN_NRS)  # a report above it suspends the clearance
     template: Code | None = None
     reminders: bool = False  # by e-mail on due days, where the file has an address
-    note: str = Field("", max_length=1000)  # to the patient
+    note: Annotated[str, AfterValidator(plain)] = Field("", max_length=1000)  # to the patient
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

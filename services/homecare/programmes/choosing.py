@@ -14,7 +14,7 @@ from services.homecare.gates import templates
 from services.homecare.gates.deciding import decide
 from services.homecare.models import Code, Decision, Region, Wanted
 from services.homecare.programmes import deciding, standing
-from services.homecare.programmes.models import Finding, Wish
+from services.homecare.programmes.models import Finding
 from services.homecare.programmes.people import require_patient
 from services.kit.auth.guard import allow, public
 from services.kit.auth.principal import Principal
@@ -106,7 +106,7 @@ def _deciding(router: APIRouter, office: Office) -> None:
         return found
 
     @router.post("/decide")
-    def judged(who: Reader, body: Wish, site: Slug | None = None, patient: UUID | None = None) -> Decision:
+    def judged(who: Reader, body: Wanted, site: Slug | None = None, patient: UUID | None = None) -> Decision:
         """What the gates make of it; nothing is kept. With site and patient screening has its word."""
         return _judged(body, told(who, site, patient, body.region))
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, select
 
+from services.homecare.diary import marks
 from services.homecare.diary.tables import ANSWERS, ENTRIES, PAINS
 from services.homecare.models import Judged, Programme
 from services.homecare.programmes.tables import SUPERVISED, VERSIONS
@@ -45,10 +46,11 @@ def of(connection: Connection, programme: Programme, on: date | None = None) -> 
 def courses(
     connection: Connection, programmes: Sequence[Programme], on: date | None = None
 ) -> dict[UUID, Course]:
-    """Where many stand; five queries however many they are."""
+    """Where many stand; a handful of queries however many they are."""
     ids = [str(one.id) for one in programmes]
     pasts = _pasts(connection, ids)
-    return {one.id: _course(connection, one, pasts[str(one.id)], on) for one in programmes}
+    days = {site: _Days(connection, site) for site in {one.site for one in programmes}}
+    return {one.id: _course(one, pasts[str(one.id)], days[one.site], on) for one in programmes}
 
 
 def locks(connection: Connection, programmes: Sequence[Programme]) -> dict[UUID, list[Row]]:
@@ -57,9 +59,8 @@ def locks(connection: Connection, programmes: Sequence[Programme]) -> dict[UUID,
     return {one.id: _unanswered(pasts[str(one.id)]) for one in programmes}
 
 
-def _course(connection: Connection, programme: Programme, past: _Past, on: date | None) -> Course:
+def _course(programme: Programme, past: _Past, days: "_Days", on: date | None) -> Course:
     names = [one.exercise for one in programme.decision.exercises]
-    days = _Days(connection, programme.site)
     return Course(
         state=programme.state,
         is_suspended=programme.suspended is not None,
@@ -132,22 +133,25 @@ def _history(judged: Judged, past: _Past, days: _Days) -> list[Happened]:
 
 def _days_done(exercise: str, past: _Past) -> Iterator[tuple[int, Done]]:
     """Each day of the exercise once: whole when nothing of it was stopped, with the day's worst pain."""
-    worst = _worst_pain(past)
+    worst, pains = _worst_pain(past), _answered(past)
     by_day: defaultdict[date, list[Row]] = defaultdict(list)
     for row in past.entries:
         if row["kind"] == "exercise" and row["exercise"] == exercise:
             by_day[row["day"]].append(row)
     for day, rows in by_day.items():
         at_us = max(min(row["at_us"], row["received_us"]) for row in rows)
-        is_complete = not any(_is_cut_short(row) for row in rows)
+        is_complete = not any(_is_cut_short(row, pains) for row in rows)
         sets = sum(_number(row, "sets") for row in rows)
         yield at_us, Done(day, is_complete, worst.get(day), sets)
 
 
-def _is_cut_short(row: Row) -> bool:
-    """Stopped, nothing done, or done although it was locked: nothing grows by that."""
-    data = row["data"]
-    return bool(data.get("stopped") or data.get("locked") or not _number(row, "sets"))
+def _answered(past: _Past) -> list[Row]:
+    return [row | {"answer": past.answers.get(row["entry"])} for row in past.pains]
+
+
+def _is_cut_short(row: Row, pains: list[Row]) -> bool:
+    """Stopped, nothing done, or done although it was locked or the like: nothing grows by that."""
+    return bool(row["data"].get("stopped") or not _number(row, "sets") or marks.every(row, pains))
 
 
 def _worst_pain(past: _Past) -> dict[date, int]:

@@ -5,26 +5,13 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
 
 from broker.messages import Slug
-from services.homecare.models import MOST_EXERCISES, Code, Hernia, Region, Size, Stage, Wanted
+from services.homecare.models import MOST_EXERCISES, Code, Hernia, Region, Size, Stage, Wanted, plain
 from services.kit.language import Language
 
 MOST_REASON: Final = 500
 MOST_NOTE: Final = 1000
-
-
-def plain(text: str) -> str:
-    """Text that every database takes. Raises PydanticCustomError for NUL and half characters."""
-    if "\x00" in text or any("\ud800" <= one <= "\udfff" for one in text):
-        raise PydanticCustomError("plain", "holds NUL or half a character, which no database takes")
-    return text
-
-
-def _wanted(wanted: Wanted) -> Wanted:
-    plain(wanted.note)
-    return wanted
 
 
 Reason = Annotated[
@@ -33,7 +20,6 @@ Reason = Annotated[
 Note = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=MOST_NOTE), AfterValidator(plain)
 ]  # fmt: skip
-Wish = Annotated[Wanted, AfterValidator(_wanted)]
 
 
 class _Sent(BaseModel):
@@ -48,7 +34,7 @@ class NewProgramme(_Sent):
     patient: UUID
     cure: UUID | None = None
     language: Language
-    wanted: Wish
+    wanted: Wanted
 
 
 class Change(_Sent):
@@ -59,7 +45,7 @@ class Change(_Sent):
 
     request: UUID
     version: int = Field(ge=1)
-    wanted: Wish
+    wanted: Wanted
     again: frozenset[Code] = Field(frozenset(), max_length=MOST_EXERCISES)
 
 
