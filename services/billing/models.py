@@ -52,11 +52,15 @@ class Address(Frozen):
 
 
 class Recipient(Frozen):
-    """Who pays: the patient, or whoever answers for one."""
+    """Who pays: the patient, or whoever answers for one.
+
+    ``is_patient``: whether it is the patient; None where nobody said: then it is who has the patient's name.
+    """
 
     name: Words
     address: Address
     email: str | None = None
+    is_patient: bool | None = None
 
 
 class Patient(Frozen):
@@ -171,6 +175,12 @@ class Paper(Frozen):
     remarks: tuple[Words, ...] = ()  # what a rule wants to be said on the paper
     language: Language = "de"
     tariff: Tariff = "private"
+
+    @property
+    def patient_pays(self) -> bool:
+        """Whether the recipient is the patient; by the name where nothing else says so."""
+        told = self.recipient.is_patient
+        return self.recipient.name == self.patient.name if told is None else told
 
     @property
     def period(self) -> tuple[date, date]:

@@ -48,7 +48,7 @@ class Person:
         """As whoever pays; None without an address."""
         if self.address is None:
             return None
-        return Recipient(name=self.name, address=self.address, email=self.email)
+        return Recipient(name=self.name, address=self.address, email=self.email, is_patient=True)
 
 
 class People:

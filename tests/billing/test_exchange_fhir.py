@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from billing import papers_rig
+from billing.billing_rig import ANNA
 from billing.test_invoices import cured, issued
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -270,6 +271,40 @@ def test_an_invoice_alone_with_everything_contained_is_read_too():
     for row, item in zip(invoice["lineItem"], invoice["contained"], strict=True):
         row["chargeItemReference"]["reference"] = f"#{item['id']}"
     assert_same(papers_rig.paper(), reading.sheet(invoice))
+
+
+@pytest.mark.parametrize(
+    ("is_patient", "name", "persons"),
+    [(True, "Anna Muster", 1), (False, "Anna Muster", 2), (None, "Anna Muster", 1), (True, "A. Muster", 1)],
+)
+def test_a_namesake_who_pays_is_not_the_patient(is_patient, name, persons):
+    """A father of his son's name has another number and day of birth; where nobody says, the name decides."""
+    payer = Recipient(name=name, address=papers_rig.HOME, is_patient=is_patient)
+    child = Patient(
+        id=UUID(int=2), name="Anna Muster", birth_date=date(2012, 1, 1), insurance_number="A123456780"
+    )
+    bundle = written(papers_rig.paper(patient=child, recipient=payer))
+    assert len(of_kind(bundle, "Patient")) == persons
+    number = of_kind(bundle, "Invoice")[0]["recipient"]["identifier"].get("value")
+    assert number == ("A123456780" if persons == 1 else None)
+
+
+def test_who_pays_is_known_by_more_than_the_name(rig):
+    """The patient's own address says that it is them; the same name elsewhere does not."""
+    rig.clinic()
+    told = {}
+    for street in (None, ANNA["street"], "Anderswo 1"):
+        patient = cured(rig)
+        (draft,) = rig.ask("GET", "/drafts", params={"site": "north"})["drafts"]
+        if street:
+            address = {"street": street, "postal_code": ANNA["postal_code"], "city": ANNA["city"]}
+            body = {"revision": 1, "recipient": {"name": "Anna Muster", "address": address}}
+            draft = rig.ask("PUT", f"/drafts/{draft['id']}", json=body)
+        invoice = issued(rig, draft)
+        assert invoice["patient"] == str(patient)
+        bundle = rig.ask("GET", f"/invoices/{invoice['id']}/fhir")
+        told[street] = len(of_kind(bundle, "Patient"))
+    assert told == {None: 1, ANNA["street"]: 1, "Anderswo 1": 2}
 
 
 def test_an_issued_invoice_goes_out_as_fhir_and_says_when_it_was_taken_back(rig):

@@ -201,11 +201,21 @@ def _invoice(invoice: UUID, checked: Checked, person: Person, on: date, number: 
     return Paper(
         id=invoice, number=number, site=checked.draft.site, issued_on=on,
         due_on=on + timedelta(days=clinic.payment_days), clinic=clinic,
-        recipient=told.recipient or case.recipient or _own(person), patient=person.patient,
+        recipient=_payer(told.recipient or case.recipient, person), patient=person.patient,
         diagnosis=told.diagnosis or case.diagnosis or person.diagnosis, lines=checked.lines,
         outlays=told.outlays, total=checked.total, remarks=told.remarks,
         tariff=checking.KINDS.get(case.payer or "", "private"),
     )  # fmt: skip
+
+
+def _payer(told: Recipient | None, person: Person) -> Recipient:
+    """Who was told to pay, else the patient; of the same name but another address it is somebody else."""
+    if told is None:
+        return _own(person)
+    is_namesake = told.name == person.name and person.address not in (None, told.address)
+    if told.is_patient is None and is_namesake:
+        return told.model_copy(update={"is_patient": False})
+    return told
 
 
 def _own(person: Person) -> Recipient:

@@ -70,7 +70,7 @@ def patient(paper: Paper) -> Resource:
         "name": [_name(paper.patient.name, told)],
         "gender": _GENDERS[paper.patient.sex],
         "birthDate": paper.patient.birth_date.isoformat(),
-        **({"address": [_address(paper.recipient.address)]} if is_own_payer(paper) else {}),
+        **({"address": [_address(paper.recipient.address)]} if paper.patient_pays else {}),
     }
 
 
@@ -123,11 +123,6 @@ def clinic(paper: Paper, field: Resource) -> Resource:
         **({"telecom": [{"system": "phone", "value": told.phone}]} if told.phone else {}),
         **({"address": [_address(told.address)]} if told.address else {}),
     }
-
-
-def is_own_payer(paper: Paper) -> bool:
-    """Whether the patient pays."""
-    return paper.recipient.name == paper.patient.name
 
 
 def _number(paper: Paper) -> str | None:

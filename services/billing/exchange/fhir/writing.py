@@ -32,7 +32,7 @@ def bundle(issued: Issued, cancellation: Issued | None = None, now: Clinic | Non
     found = [
         _invoice(issued, told, field, cancellation),
         people.patient(paper),
-        *([] if people.is_own_payer(paper) else [people.payer(paper)]),
+        *([] if paper.patient_pays else [people.payer(paper)]),
         people.doctor(paper, field),
         people.clinic(paper, field),
         *_positions(paper),
@@ -106,7 +106,7 @@ def _number(paper: Paper) -> Resource:
 
 
 def _recipient(paper: Paper) -> Resource:
-    who = "patient" if people.is_own_payer(paper) else "payer"
+    who = "patient" if paper.patient_pays else "payer"
     return {
         "reference": people.urn(people.key(paper, who)),
         "identifier": people.insured(paper if who == "patient" else None),

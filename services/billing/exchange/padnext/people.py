@@ -49,7 +49,7 @@ def payer(parent: Node, paper: Paper) -> None:
     """A person with given and family name; anybody else is an organisation."""
     made = add(parent, "rechnungsempfaenger")
     recipient = paper.recipient
-    is_patient = recipient.name == paper.patient.name
+    is_patient = paper.patient_pays
     told = names.of_patient(paper.patient) if is_patient else names.of_text(recipient.name)
     if not told.given:
         organisation = add(made, "organisation")
