@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.homecare.diary import api as diary
 from services.homecare.diary import home
+from services.homecare.page import api as page
 from services.homecare.papers import api as papers
 from services.homecare.programmes import api as programmes
 from services.homecare.programmes import choosing
@@ -19,6 +20,7 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         choosing.router(office),
         programmes.router(office, now),
         diary.router(office, now),
+        page.router(office, now),
         home.router(office, now),
         reports.router(office, now),
         papers.router(office, now),
