@@ -12,6 +12,7 @@ from homecare.at_home import WANTED, Home
 from services.homecare.diary.signs import places, signs
 from services.screening.clearance.home import _Reported
 
+WHOLE = ["Es zieht \ufffd", "a\ufffdb"]
 REGIONS = ("lumbar", "thoracic", "cervical")
 
 
@@ -64,6 +65,15 @@ def test_above_is_the_limit_passed_or_any_warning_sign(home):
     for pain, said in ((4, []), (5, []), (0, ["saddle-numbness"]), (0, ["not-in-this-release"])):
         home.send(home.pain(pain, data={"signs": said}))
     assert [event["above"] for event in events(home, "pain.reported")] == [False, True, True, True]
+
+
+def test_no_report_is_lost_for_its_words(home):
+    """A keyboard that leaves half an emoji at the end of the field must not keep pain from the clinic."""
+    cut = "Es zieht 🦵".encode("utf-16-le")[:-2].decode("utf-16-le", "surrogatepass")
+    sent = [home.pain(5, data={"words": words}, minutes=index) for index, words in enumerate((cut, "a\x00b"))]
+    assert home.send(*sent)["refused"] == []
+    assert [one["words"] for one in home.diary()["pains"]] in (WHOLE, WHOLE[::-1])
+    assert len(home.send(*sent)["known"]) == 2
 
 
 def test_nothing_but_an_answer_opens_it(home):

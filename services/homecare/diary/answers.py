@@ -3,15 +3,14 @@
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import Connection
 
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
 from services.homecare.diary import store
-from services.homecare.diary.models import plain
 from services.homecare.errors import Conflict, NotFound, said
-from services.homecare.models import Programme
+from services.homecare.models import Programme, plain
 from services.homecare.programmes import store as programmes
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
@@ -29,6 +28,11 @@ DECISIONS: Final[dict[str, Text]] = {
 }
 
 
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=MOST_WORDS), AfterValidator(plain)
+]  # fmt: skip
+
+
 class Answer(BaseModel):
     """What is to become of the exercise, and the words that the patient reads."""
 
@@ -36,7 +40,7 @@ class Answer(BaseModel):
 
     request: UUID
     decision: Literal["go_on", "lower", "stays_off"]
-    words: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_WORDS), plain] = ""
+    words: Words = ""
 
 
 def of(connection: Connection, entry: UUID) -> tuple[Row, Programme]:

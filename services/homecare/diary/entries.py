@@ -14,6 +14,7 @@ from services.homecare.diary.links import Opened
 from services.homecare.diary.marks import Marking
 from services.homecare.diary.models import Entry, PainEntry, SessionEntry, id_of, read
 from services.homecare.exercises.library import library
+from services.homecare.programmes import course
 from services.kit.business.service import Office
 from services.kit.language import Text
 from services.kit.moments import instant_of
@@ -76,7 +77,7 @@ class _Keeping:
         self._office, self._connection, self._now_us = office, connection, now_us
         self._link, self._programme = opened.link, opened.programme
         since_us = store.first_made_us(connection, self._programme.id)
-        self._marking = Marking(connection, self._programme, since_us, now_us)
+        self._marking = Marking(connection, self._programme, course.signed, since_us, now_us)
 
     def row(self, entry: Entry) -> Row:
         """As it is kept."""

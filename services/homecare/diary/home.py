@@ -54,7 +54,8 @@ class _Home:
     def __init__(self, office: Office, now: Now) -> None:
         self._office, self._now = office, now
         self._looks = Looks()
-        self._asked, self._sent = Pace(MOST_ASKED, ASKED_PER_MINUTE), Pace(MOST_SENT, SENT_PER_MINUTE)
+        self._asked = Pace(MOST_ASKED, ASKED_PER_MINUTE, lambda: now().timestamp())
+        self._sent = Pace(MOST_SENT, SENT_PER_MINUTE, lambda: now().timestamp())
 
     def programme(self, secret: str) -> Row:
         """What a telephone is told. Raises NotFound, Gone, TooMany."""

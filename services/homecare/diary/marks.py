@@ -4,18 +4,19 @@ What an entry came with is marked when it comes; whether its exercise was locked
 their answers, so that it is the same in whatever order a telephone sends them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from services.homecare.diary.models import Entry
-from services.homecare.models import Programme
+from services.homecare.models import Judged, Programme
 from services.homecare.programmes import store as programmes
 from services.kit.language import Text
 
 Row = Mapping[str, Any]
+Signed = Callable[[Judged, Iterable[dict[str, Any]]], int]  # how many of these sessions count
 AHEAD_US: Final = timedelta(days=1) // timedelta(microseconds=1)  # a clock that is further ahead is wrong
 OPENING: Final = ("go_on", "lower")
 NEVER_US: Final = 2**63
@@ -48,15 +49,16 @@ def moment_us(row: Row) -> int:
 class Marking:
     """Marks the entries of one request."""
 
-    def __init__(self, connection: Connection, programme: Programme, since_us: int, now_us: int) -> None:
+    def __init__(
+        self, connection: Connection, programme: Programme, signed: Signed, since_us: int, now_us: int
+    ) -> None:
         self._since_us, self._now_us = since_us, now_us
         self._closed = _closed(connection, programme)
-        self._needed = {
-            one.exercise: one.supervised_sessions if one.verdict == "home" else None
+        rows = programmes.signatures(connection, programme.id)
+        self._is_open = {
+            one.exercise: one.verdict == "home" and signed(one, rows) >= one.supervised_sessions
             for one in programme.decision.exercises
         }
-        signed = programmes.signatures(connection, programme.id)
-        self._signed = [row["exercise"] for row in signed if row["went_well"]]
 
     def of(self, entry: Entry) -> list[str]:
         """In the order of WORDS."""
@@ -68,10 +70,9 @@ class Marking:
         return [mark for mark in WORDS if mark in found]
 
     def _of_exercise(self, exercise: str) -> set[str]:
-        if exercise not in self._needed:
+        if exercise not in self._is_open:
             return {"not_set"}
-        needed = self._needed[exercise]
-        return set() if needed is not None and self._signed.count(exercise) >= needed else {"supervision"}
+        return set() if self._is_open[exercise] else {"supervision"}
 
 
 def _closed(connection: Connection, programme: Programme) -> list[tuple[str, int, int]]:

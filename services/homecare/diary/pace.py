@@ -1,7 +1,6 @@
 """How much one link may ask: a telephone never comes near it, a script soon does."""
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +13,7 @@ MOST_LINKS: Final = 10_000  # that are remembered; one that is forgotten begins 
 class Pace:
     """A bucket of ``most`` a link that fills again by ``per_minute``; safe for any thread."""
 
-    def __init__(self, most: int, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, per_minute: int, clock: Callable[[], float]) -> None:
         self._most, self._per_s, self._clock = most, per_minute / 60, clock
         self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and since when
         self._lock = threading.Lock()
@@ -24,7 +23,7 @@ class Pace:
         with self._lock:
             now_s = self._clock()
             left, since_s = self._held.get(link, (float(self._most), now_s))
-            left = min(self._most, left + (now_s - since_s) * self._per_s)
+            left = min(self._most, left + max(0.0, now_s - since_s) * self._per_s)
             is_enough = left >= count
             self._held[link] = (left - count if is_enough else left, now_s)
             self._held.move_to_end(link)
