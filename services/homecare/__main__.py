@@ -3,6 +3,7 @@
 from services.homecare.api import routers
 from services.homecare.handlers import handlers
 from services.homecare.programmes.settling import Settling
+from services.homecare.reminders.reminding import Reminding
 from services.homecare.settings import HomecareSettings
 from services.homecare.tables import PACKAGE, TABLES
 from services.kit.auth import tokens
@@ -17,8 +18,10 @@ def main() -> None:
         settings = HomecareSettings.load()
         office = open_office("homecare", PACKAGE, TABLES, settings)
         settling = Repeating("programmes", Settling(office).turn, settings.homecare_every_s)
+        reminding = Repeating("reminders", Reminding(office, settings).turn, settings.homecare_every_s)
         work = Work(
-            handlers(office), routers(office), checks=[settling.check()], background=[settling.start]
+            handlers(office), routers(office), checks=[settling.check(), reminding.check()],
+            background=[settling.start, reminding.start],
         )  # fmt: skip
         run(office, work, tokens.HOMECARE)
 

@@ -25,3 +25,10 @@ class HomecareSettings(MailSettings):
     homecare_every_s: float = Field(
         30.0, ge=0.1, le=3600, description="Seconds between two looks for reminders and ended programmes."
     )
+    homecare_reminder_hour: int = Field(
+        18,
+        ge=0,
+        le=21,
+        description="Hour of the site's clock from which patients who wish it are reminded by e-mail of a "
+        "day that nothing was heard of; until 22.",
+    )

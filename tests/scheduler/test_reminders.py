@@ -2,23 +2,17 @@
 
 import email
 import email.policy
-import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-import uvicorn
-from scheduler.mail_server import MailServer
+from mail_server import MailServer
 from scheduler.scheduler_rig import SchedulerRig
-from screening.screening_rig import ScreeningRig
-from servers import eventually
+from screening.screening_served import ServedScreening
 
-from services.kit.auth import tokens
-from services.kit.auth.principal import Grant, Principal
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
-from services.kit.http import listen
 from services.scheduler.booking import store as bookings
 from services.scheduler.notices import store
 from services.scheduler.notices.reminding import WAITS, Reminding
@@ -32,32 +26,21 @@ class Clinic:
 
     def __init__(self, directory, security="starttls", **settings):
         self.mail = MailServer(directory, security)
-        self.screening = ScreeningRig(directory / "screening")
-        listener = listen("127.0.0.1", 0)
-        self.server = uvicorn.Server(uvicorn.Config(self.screening.app, log_config=None, lifespan="off"))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
-        token = directory / "identity.token"
-        who = Principal("scheduler", "scheduler", (Grant("identity"),))
-        token.write_text(tokens.mint(self.screening.keys.private, who, 600, [tokens.SCREENING]))
-        given = {
-            "screening_url": f"http://127.0.0.1:{listener.getsockname()[1]}", "identity_token": token,
-            **self.mail.settings, **settings,
-        }  # fmt: skip
+        self.served = ServedScreening(directory, "scheduler")
+        self.screening = self.served.rig
+        given = {**self.served.settings, **self.mail.settings, **settings}
         self.rig = SchedulerRig(directory / "scheduler", **given)
 
     def __enter__(self):
         self.mail.__enter__()
-        self.thread.start()
-        eventually(lambda: self.server.started, 30, "screening's start")
+        self.served.__enter__()
         self.rig.clinic()
         return self
 
     def __exit__(self, *_):
-        self.server.should_exit = True
-        self.thread.join(10)
         self.mail.__exit__()
         self.rig.close()
-        self.screening.close()
+        self.served.__exit__()
 
     def booked(self, **content):
         """A cure of a patient with a file, and the clock a day before its first appointment."""

@@ -11,6 +11,7 @@ from services.homecare.errors import Invalid, said
 from services.homecare.programmes import course
 from services.homecare.programmes.api import own
 from services.homecare.programmes.states import State
+from services.homecare.reminders import store as reminders
 from services.homecare.reports import rows, store
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
@@ -69,7 +70,8 @@ def _one(router: APIRouter, office: Office, now: Now) -> None:
             )
             _require_span(first, last)
             levels = course.of(connection, case.programme, case.today)
-            made = rows.one(case, levels, first, last)
+            sent = reminders.of_programme(connection, programme, first, last)
+            made = rows.one(case, levels, first, last) | {"reminders": [dict(row) for row in sent]}
         office.seen(who, "report.seen", str(found.patient), found.site, programme=str(programme))
         return made
 
