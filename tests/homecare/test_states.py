@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from homecare import programmes as home
 from homecare.homecare_rig import NOW
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from services.homecare.errors import Conflict
@@ -194,6 +194,10 @@ STEPS = st.lists(
 @settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)  # fmt: skip
+@example(
+    steps=[("pain", "bridge", 1), ("change", "bridge", 2), ("answer", "bridge", 2), ("change", "bridge", 2),
+           ("done", "bridge", 4), ("suspend", "bridge", 0), ("suspend", "bridge", 1)]
 )  # fmt: skip
 @given(steps=STEPS)
 def test_no_path_opens_a_lock_skips_supervision_or_passes_a_ceiling(rig, steps):
