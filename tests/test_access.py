@@ -21,6 +21,7 @@ from billing import doors as billing_doors
 from console.samples import NORTH, block, status
 from fastapi import FastAPI
 from history_rig import HistoryRig
+from homecare import doors as homecare_doors
 from operator_rig import PIN, THERAPIST
 from scheduler import doors as scheduler_doors
 from scheduler.scheduler_rig import SchedulerRig
@@ -289,6 +290,25 @@ def billing(directory: Path) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def homecare(directory: Path) -> Iterator[Subject]:
+    """Homecare with a programme that runs, its link, and a report of pain."""
+    behind = homecare_doors.Doors(directory)
+    yield Subject(
+        behind.rig.app,
+        directory,
+        tokens.HOMECARE,
+        public=homecare_doors.PUBLIC,
+        records=behind.records,
+        unknown=behind.unknown,
+        others=homecare_doors.OTHERS,
+        queries=homecare_doors.QUERIES,
+        bodies=behind.bodies,
+        marks=(behind.patient, behind.home.programme),
+    )
+    behind.rig.close()
+
+
+@contextlib.contextmanager
 def watched_only(directory: Path) -> Iterator[Subject]:
     """Ingest and archiver: health and metrics."""
     tokens.ensure_keys(directory)
@@ -338,6 +358,7 @@ SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]
     "screening": screening,
     "scheduler": scheduler,
     "billing": billing,
+    "homecare": homecare,
 }
 
 
