@@ -208,6 +208,26 @@ def test_a_reduction_stays_on_the_page_of_its_service():
         assert text.count("Minderung nach") == text.count("Eingehende")
 
 
+@pytest.mark.parametrize("outlays", range(8, 20))
+def test_sums_and_how_to_pay_never_stand_alone_on_a_sheet(outlays):
+    """Whoever holds the last sheet alone sees what is to be paid, and what for."""
+    bought = tuple(Outlay(date=FIRST, text=f"Artikel {at}", amount=Decimal(1)) for at in range(outlays))
+    told = paper((priced("1", FIRST, "2.3"),), outlays=bought)
+    texts = [page.extract_text() for page in PdfReader(io.BytesIO(rendering.pdf(told))).pages]
+    assert sum(text.count("Artikel") for text in texts) == outlays
+    assert texts[-1].count("Artikel") >= 2
+    assert "Rechnungsbetrag" in texts[-1]
+    assert "Verwendungszweck" in texts[-1]
+
+
+def test_remarks_longer_than_a_sheet_still_run_over_several():
+    """What cannot be kept together is not cut off."""
+    told = paper(remarks=tuple(f"Hinweis{at} " + "Wort " * 90 for at in range(16)))
+    text = _words(rendering.pdf(told))
+    assert all(f"Hinweis{at} " in text for at in range(16))
+    assert "Verwendungszweck" in text
+
+
 @pytest.mark.parametrize(
     ("removed", "rule"),
     [
