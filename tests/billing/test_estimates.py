@@ -179,7 +179,9 @@ def test_the_text_form_says_what_the_paper_says_and_who_declares_it(rig):
     english = rig.knock("GET", f"/estimates/{estimate['id']}/text?language=en").text
     assert "Expected costs: 1,030.88 €" in english
     assert "Halswirbelsäule" not in english
-    assert rig.knock("GET", f"/estimates/{estimate['id']}/pdf?language=en").content.startswith(b"%PDF")
+    copy = rig.knock("GET", f"/estimates/{estimate['id']}/pdf?language=en")
+    assert copy.content.startswith(b"%PDF")
+    assert copy.headers["content-disposition"].endswith('-en.pdf"'), "it never takes the original's place"
 
 
 def test_a_new_version_takes_the_place_of_the_old_which_stays(rig):

@@ -212,6 +212,7 @@ def test_no_cell_of_a_table_is_a_formula(books):
     for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " \r\n=1", "|calc", "%0A"):
         assert spreadsheets.cell(text)[0] == "'", text
     assert spreadsheets.cell("Muster; Anna") == "Muster; Anna"
+    assert spreadsheets.cell(Decimal("-0.00")) == "0,00", "nothing less nothing has no sign"
     assert spreadsheets.cell(Decimal("-70.68")) == "-70,68", "a number of ours stays a number"
 
 

@@ -315,6 +315,7 @@ def test_an_issued_invoice_goes_out_as_fhir_and_says_when_it_was_taken_back(rig)
     path = f"/invoices/{invoice['id']}/fhir"
     answer = rig.knock("GET", path)
     assert answer.headers["content-type"] == "application/fhir+json"
+    assert answer.headers["content-disposition"] == f'inline; filename="{invoice["number"]}.fhir.json"'
     bundle = answer.json()
     assert reading.sheet(bundle).total == Decimal("141.36")
     (patient,) = of_kind(bundle, "Patient")

@@ -192,8 +192,9 @@ def test_what_the_catalogue_lacks_is_named_and_never_guessed(number, says):
 def test_before_its_first_day_no_catalogue_holds():
     """The point value in cents is that of 2002: older services were priced otherwise."""
     assert catalogue.at(dt.date(2002, 1, 1)) is GOAE
-    with pytest.raises(Invalid, match="the first holds from 2002-01-01"):
+    with pytest.raises(Invalid, match="the first holds from 2002-01-01") as refused:
         catalogue.at(dt.date(2001, 12, 31))
+    assert refused.value.words["de"].startswith("Für den 31.12.2001 gibt es kein Verzeichnis")
 
 
 def test_a_second_catalogue_is_data(tmp_path):

@@ -57,7 +57,21 @@ def test_an_invoice_of_another_hand_is_recalculated(tmp_path, capsys):
     assert (told["verdict"], told["total"]) == ("forbidden", "95.58")
     assert all(one["paragraph"] for one in told["findings"])
     assert run("invoice", "check", str(file)) == 1
-    assert "4.19 EUR are printed; 40 points x 5.82873 ct x 1.8 are 4.20 EUR" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert (
+        "4.19 EUR are printed; 40 points x 5.82873 ct x 1.8 are 4.20 EUR (§ 5 Abs. 1 GOÄ)  line 1\n" in told
+    )
+    assert "(GOÄ Nr. 653, Anmerkung)  lines 2, 3\n" in told
+
+
+def test_a_finding_of_many_lines_says_how_many_more_there_are(tmp_path, capsys):
+    """Ten are named, counted from 1 as a person does; nobody takes them for all."""
+    days = [f"2026-{month:02d}-02" for month in range(1, 13)]
+    lines = [{"date": day, "number": "538", "factor": "1.8", "amount": "4.20"} for day in days]
+    file = tmp_path / "invoice.json"
+    file.write_text(json.dumps({"lines": lines}), encoding="utf-8")
+    assert run("invoice", "check", str(file)) == 0
+    assert "lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more\n" in capsys.readouterr().out
 
 
 def test_an_invoice_that_keeps_the_law_ends_with_status_0(tmp_path, capsys):
@@ -98,6 +112,7 @@ def test_the_printed_schema_is_that_of_the_files_that_are_read(capsys):
         ('{"lines": 3}', "lines is 3"),
         ('{"colour": 1, "lines": []}', "colour is 1"),
         ('{"format": "other/1", "lines": []}', "format is 'other/1'"),
+        ('{"resourceType": "Patient"}', "the file is a FHIR Patient: an Invoice or a Bundle"),
     ],
 )
 def test_a_file_that_is_no_invoice_is_refused_with_what_is_wrong(text, says):

@@ -1,6 +1,7 @@
 """`spondyl invoice check`: what the law says of an invoice, also of one typed by hand from elsewhere."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from services.billing.goae.sheet import Checked
 
 BAD_FILE: Final = 2
+_NAMED: Final = 10  # lines of a finding
 _MARKS: Final = {"forbidden": "x", "justification": "?", "note": "i", "fine": "."}
 
 
@@ -53,6 +55,15 @@ def _told(checked: "Checked") -> str:
     """The check as lines for a person."""
     told = [f"{checked.verdict}: {checked.total} EUR"]
     for finding in checked.findings:
-        where = f"  lines {', '.join(map(str, finding.lines[:10]))}" if finding.lines else ""
+        where = _where(finding.lines)
         told.append(f" {_MARKS[finding.verdict]} {finding.text['en']} ({finding.paragraph}){where}")
     return "\n".join(told)
+
+
+def _where(lines: Sequence[int]) -> str:
+    """Which lines it is about, counted from 1 as on the paper (JSON has their places, from 0)."""
+    if not lines:
+        return ""
+    named = ", ".join(str(line + 1) for line in lines[:_NAMED])
+    more = f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+    return f"  line{'s' if len(lines) > 1 else ''} {named}{more}"

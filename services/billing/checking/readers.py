@@ -46,6 +46,16 @@ def check(text: str) -> Checked:
 
 def sheet(told: Mapping[str, Any]) -> Sheet:
     """Our own format, docs/billing.md. Raises Invalid."""
+    if "resourceType" in told:
+        kind = str(told["resourceType"])[:_SHOWN]
+        raise said(
+            Invalid,
+            {
+                "de": f"Die Datei ist FHIR, {kind}: gebraucht wird Invoice oder Bundle mit einer Invoice.",
+                "en": f"the file is a FHIR {kind}: an Invoice or a Bundle with one is needed",
+            },
+            field="resourceType",
+        )
     try:
         return Sheet.model_validate(told)
     except ValidationError as error:

@@ -150,7 +150,8 @@ def _papers(router: APIRouter, office: Office, desk: Desk, kind: Kind) -> None:
         else:
             made = composing.pdf(kind, kept.content, kept.version, language)
         office.seen(who, f"{kind}.read", str(kept.patient), kept.site)
-        return _file(made, "application/pdf", f"{FILE_NAMES[kind]}-{kept.issued_on}.pdf")
+        copy = "" if language == "de" else f"-{language}"
+        return _file(made, "application/pdf", f"{FILE_NAMES[kind]}-{kept.issued_on}{copy}.pdf")
 
     @router.get(path + "/{paper}/text")
     def text(who: Reader, paper: UUID, language: Language = "de") -> Response:

@@ -50,7 +50,9 @@ def _patients_invoice(router: APIRouter, office: Office) -> None:
             now = clinics.clinic_of(connection, held.site)
         made = writing.bundle(held, after or None, now)
         office.seen(who, "invoice.exported", str(held.patient), held.site, number=held.number, form="fhir")
-        return fhir.answered(made)
+        answer = fhir.answered(made)
+        answer.headers["content-disposition"] = f'inline; filename="{held.number}.fhir.json"'
+        return answer
 
 
 def _books(router: APIRouter, office: Office, now: Now) -> None:

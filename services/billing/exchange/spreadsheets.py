@@ -52,7 +52,7 @@ def cell(value: Cell) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        return str(value).replace(".", ",")
+        return str(value + 0).replace(".", ",")  # (no sign on a zero)
     if isinstance(value, date):
         return f"{value:%d.%m.%Y}"
     if isinstance(value, int):

@@ -105,12 +105,12 @@ def at(day: dt.date) -> Catalogue:
     """The catalogue that holds on this day. Raises Invalid when there is none."""
     found = next((catalogue for catalogue in load() if catalogue.holds(day)), None)
     if found is None:
-        first = min(catalogue.valid_from for catalogue in load()).isoformat()
+        first = min(catalogue.valid_from for catalogue in load())
         words: Text = {
-            "de": f"Für den {day.isoformat()} gibt es kein Verzeichnis: das erste gilt ab {first}.",
-            "en": f"no catalogue holds on {day.isoformat()}: the first holds from {first}",
+            "de": f"Für den {day:%d.%m.%Y} gibt es kein Verzeichnis: das erste gilt ab {first:%d.%m.%Y}.",
+            "en": f"no catalogue holds on {day}: the first holds from {first}",
         }
-        raise said(Invalid, words, date=day.isoformat(), first=first)
+        raise said(Invalid, words, date=day.isoformat(), first=first.isoformat())
     return found
 
 

@@ -238,7 +238,8 @@ def _files(router: APIRouter, office: Office) -> None:
         if made is None:
             made = rendering.pdf(held.paper.model_copy(update={"language": language}), is_copy=True)
         office.seen(who, "invoice.read", str(held.patient), held.site, number=held.number)
-        return _file(made, "application/pdf", f"{held.number}.pdf")
+        copy = "" if language == "de" else f"-{language}"
+        return _file(made, "application/pdf", f"{held.number}{copy}.pdf")
 
     @router.get("/invoices/{invoice}/xml")
     def xml(who: Reader, invoice: UUID) -> Response:
