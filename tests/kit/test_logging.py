@@ -12,8 +12,8 @@ def configure():
     """Turns logging on as a service does, within the test's own stderr; the libraries' state is put back."""
     before = logging.getLogger().handlers[:], logging.getLogger().level
 
-    def start():
-        kit_logging.configure("telemetry", "info", "json", site="north")
+    def start(log_format="json"):
+        kit_logging.configure("telemetry", "info", log_format, site="north")
         return structlog.get_logger("test")
 
     yield start
@@ -63,3 +63,21 @@ def test_an_exception_is_logged_on_one_line(configure, capsys):
         json.loads(lines[0])["exception"][0]["exc_value"] == "invalid literal for int() with base 10: 'odd'"
     )
     assert "Lovelace" not in lines[0]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exception_says_where_and_never_the_values_of_variables(configure, capsys, log_format):
+    """Whatever a function holds may be a name or a secret; a terminal is read by many."""
+    log = configure(log_format)
+
+    def fail(held):
+        raise ValueError(len(held))
+
+    try:
+        fail("a-secret-" * 3)
+    except ValueError:
+        log.exception("request failed")
+    said = capsys.readouterr().err
+    assert "request failed" in said
+    assert "in fail" in said or '"name": "fail"' in said
+    assert "a-secret-a-secret" not in said
