@@ -2,6 +2,7 @@
 
 from services.homecare.api import routers
 from services.homecare.handlers import handlers
+from services.homecare.programmes.erasing import Erasing
 from services.homecare.programmes.settling import Settling
 from services.homecare.reminders.reminding import Reminding
 from services.homecare.settings import HomecareSettings
@@ -18,10 +19,11 @@ def main() -> None:
         settings = HomecareSettings.load()
         office = open_office("homecare", PACKAGE, TABLES, settings)
         settling = Repeating("programmes", Settling(office).turn, settings.homecare_every_s)
+        erasing = Repeating("erasing", Erasing(office).turn, settings.homecare_every_s)
         reminding = Repeating("reminders", Reminding(office, settings).turn, settings.homecare_every_s)
         work = Work(
-            handlers(office), routers(office), checks=[settling.check(), reminding.check()],
-            background=[settling.start, reminding.start],
+            handlers(office), routers(office), checks=[settling.check(), erasing.check(), reminding.check()],
+            background=[settling.start, erasing.start, reminding.start], public_origin=settings.home_origin,
         )  # fmt: skip
         run(office, work, tokens.HOMECARE)
 

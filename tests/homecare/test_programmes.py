@@ -7,11 +7,13 @@ from uuid import uuid4
 import pytest
 from homecare import programmes as home
 from sqlalchemy import event, func, select
+from sqlalchemy.exc import DBAPIError
 
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
-from services.homecare.diary.tables import LINKS
-from services.homecare.programmes.tables import PROGRAMMES, STANDING, SUPERVISED, VERSIONS
+from services.homecare.diary.tables import ANSWERS, ENTRIES, LINKS, PAINS
+from services.homecare.programmes.erasing import Erasing, erase
+from services.homecare.programmes.tables import PROGRAMMES, STANDING, SUPERVISED, TURNS, VERSIONS
 from services.kit.database import reading, writing
 
 CLEAR = "clearance.decided"
@@ -330,6 +332,25 @@ def test_who_is_erased_has_no_programme_any_more(rig):
     with reading(rig.engine) as connection:
         assert connection.execute(select(LINKS.c.revoked_by)).scalar() == "patient.erased"
         assert connection.execute(select(PROGRAMMES.c.state)).scalar() == "ended"
+
+
+def test_the_record_of_an_erased_patient_goes_after_its_own_ten_years(either_rig):
+    """Not a day sooner (§ 630f Abs. 3 BGB), and nobody else's with it: the database sees to that itself."""
+    rig = either_rig
+    gone, other = (home.made(rig)["programme"] for _ in range(2))
+    home.sign(rig, gone["id"], "bridge")
+    home.done(rig, gone["id"], "bridge", rig.now.date())
+    home.answer(rig, gone["id"], home.hurt(rig, gone["id"]), "go_on")
+    rig.clinic_event("patient.erased", patient=gone["patient"])
+    erasing = Erasing(rig.office, lambda: rig.now)
+    rig.now = rig.now.replace(year=2036, day=22)
+    assert erasing.turn() == 0
+    rig.now += timedelta(days=1)
+    assert (erasing.turn(), erasing.turn()) == (1, 0)
+    tables = (PROGRAMMES, VERSIONS, SUPERVISED, TURNS, ENTRIES, PAINS, ANSWERS)
+    assert [rig.count(table) for table in tables] == [1, 1, 0, 0, 0, 0, 0]
+    with pytest.raises(DBAPIError, match="append-only"), writing(rig.engine) as connection:
+        erase(connection, [other["id"]])
 
 
 # --- lists ------------------------------------------------------------------------------------------------

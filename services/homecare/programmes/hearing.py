@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from broker.messages import Region
-from services.homecare.diary.tables import LINKS
+from services.homecare.diary.tables import LINKS, REMINDERS
 from services.homecare.programmes import standing, store
 from services.homecare.programmes.states import OPEN
 from services.homecare.programmes.tables import CURES, PROGRAMMES
@@ -80,6 +80,7 @@ def _unmerged(connection: Connection, site: str, told: _Patient, at: datetime) -
 def _erased(connection: Connection, site: str, told: _Patient, at: datetime) -> None:
     """Its programmes are over, its links open nothing; the record itself is kept as long as the law asks."""
     patient, at_us = str(told.patient), us_of(at)
+    mine = select(PROGRAMMES.c.id).where(PROGRAMMES.c.patient == patient)
     FILES.put(connection, told.patient, site, erased=True)  # first: whoever sets a programme waits for it
     query = select(PROGRAMMES.c.id, PROGRAMMES.c.state).where(PROGRAMMES.c.patient == patient)
     for row in connection.execute(query.with_for_update()).all():
@@ -90,6 +91,7 @@ def _erased(connection: Connection, site: str, told: _Patient, at: datetime) -> 
             store.add_turn(connection, row.id, "ended", ERASED, SCREENING, at_us)
     standing.forget(connection, told.patient)
     connection.execute(delete(CURES).where(CURES.c.patient == patient))
+    connection.execute(delete(REMINDERS).where(REMINDERS.c.programme.in_(mine)))
 
 
 def _decided(connection: Connection, _site: str, told: _Decided, at: datetime) -> None:

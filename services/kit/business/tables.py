@@ -61,6 +61,47 @@ def append_only(op: Any, table: str, why: str) -> None:
     )
 
 
+def append_only_until(op: Any, table: str, why: str, is_over: str) -> None:
+    """The same of an append-only table, but a row may be deleted where ``is_over`` holds.
+
+    ``is_over`` is SQL about the row as OLD: that its patient was erased.
+    """
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {table}_no_delete")
+        op.execute(
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} WHEN NOT ({is_over}) "
+            f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
+        )
+        return
+    op.execute(f"DROP TRIGGER {table}_no_change ON {table}")
+    op.execute(
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()"
+    )
+    op.execute(
+        f"CREATE FUNCTION {table}_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF TG_OP = 'DELETE' THEN IF {is_over} THEN RETURN OLD; END IF; END IF; "
+        f"RAISE EXCEPTION '{why}'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {table}_keep()"
+    )
+
+
+def append_only_again(op: Any, table: str, why: str) -> None:
+    """Take ``append_only_until`` back: every row stays."""
+    if op.get_bind().dialect.name == "sqlite":
+        for change in ("update", "delete"):
+            op.execute(f"DROP TRIGGER {table}_no_{change}")
+    else:
+        for trigger in ("no_truncate", "kept"):
+            op.execute(f"DROP TRIGGER {table}_{trigger} ON {table}")
+        for function in ("keep", "refuse"):
+            op.execute(f"DROP FUNCTION {table}_{function}()")
+    append_only(op, table, why)
+
+
 def drop(op: Any, prefix: str) -> None:
     """Without them."""
     for name in ("trail", "refused", "outbox", "inbox"):
