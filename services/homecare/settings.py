@@ -1,8 +1,9 @@
 """What homecare is told by the environment, beyond what every business service is."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.kit.business.mail import MailSettings
 
@@ -32,3 +33,15 @@ class HomecareSettings(MailSettings):
         description="Hour of the site's clock from which patients who wish it are reminded by e-mail of a "
         "day that nothing was heard of; until 22.",
     )
+
+    @field_validator("home_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        urlsplit(value)  # ValueError: the settings say which one is wrong
+        return value
+
+    @property
+    def home_origin(self) -> str:
+        """Of the patients' page, as a browser names it; a proxy may ask us by another host."""
+        address = urlsplit(self.home_url)
+        return f"{address.scheme}://{address.netloc}" if self.home_url else ""

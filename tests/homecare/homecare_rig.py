@@ -38,6 +38,7 @@ class HomecareRig(BusinessRig):
             "0",
             routers=routers(self.office, lambda: self.now),
             guard=bearer(self.keys.public.read_bytes(), tokens.HOMECARE),
+            public_origin=self.settings.home_origin,
         )
         self.clinic_event("site.settings", zone="Europe/Berlin")
 

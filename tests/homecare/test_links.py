@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from asgi_client import Client
 from homecare.at_home import Home
 from homecare.homecare_rig import HomecareRig
 from sqlalchemy import select
@@ -78,11 +79,17 @@ def test_its_address_is_shown_once_and_only_its_digest_is_kept(home):
 
 
 def test_the_address_is_the_one_that_patients_reach(tmp_path):
-    """The console asks by an inside address, which no telephone at home can open."""
+    """The console asks by an inside address, which no telephone at home can open; a proxy does so too."""
     rig = HomecareRig(tmp_path, home_url="https://home.example/")
     home = Home(rig)
     made = rig.ask("POST", f"/programmes/{home.programme}/links", json={"request": str(uuid4())})
     assert made["address"].startswith("https://home.example/h/")
+    at, body = f"/h/{home.secret}/entries", {"entries": [home.done()]}
+    codes = {
+        origin: Client(rig.app, {"origin": origin}).post(at, json=body).status_code
+        for origin in ("https://home.example", "http://testserver", "https://other.example")
+    }
+    assert list(codes.values()) == [200, 200, 403]
     rig.close()
 
 

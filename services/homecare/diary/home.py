@@ -61,10 +61,6 @@ class _Home:
         """What a telephone is told. Raises NotFound, Gone, TooMany."""
         opened = self._open(secret)
         self._noted(opened, "programme.opened")
-        now_us = us_of(self._now())
-        if now_us - opened.noted_us >= links.NOTED_EVERY_US:
-            with writing(self._office.engine) as connection:
-                store.opened(connection, opened.link, now_us)
         return self._told(secret)
 
     def take(self, secret: str, sent: list[Any]) -> Row:
@@ -88,7 +84,11 @@ class _Home:
         return opened
 
     def _noted(self, opened: Opened, action: str) -> None:
-        """A row of the trail for a quarter of an hour of asking."""
+        """When it was used, once an hour; and a row of the trail for a quarter of an hour of asking."""
+        now_us = us_of(self._now())
+        if now_us - opened.noted_us >= links.NOTED_EVERY_US:
+            with writing(self._office.engine) as connection:
+                store.opened(connection, opened.link, now_us)
         if not self._looks.known(HOLDER, action, opened.record):
             self._office.seen(
                 HOLDER, action, opened.record, opened.programme.site, programme=str(opened.programme.id)

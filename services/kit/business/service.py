@@ -89,6 +89,7 @@ class Work:
     background: Sequence[Callable[[], Callable[[], None]]] = ()  # each starts something and gives its end
     max_request_bytes: int = MAX_REQUEST_BYTES
     larger_requests: Mapping[str, int] = field(default_factory=dict)  # by the ending of the path
+    public_origin: str = ""  # of its own pages, where a proxy asks by another host
 
 
 def run(office: Office, work: Work, audience: str) -> None:
@@ -109,7 +110,7 @@ def run(office: Office, work: Work, audience: str) -> None:
     app = http.create_app(
         name, version("spondyl"), [*checks(office, bus, consumer, publisher), *work.checks], work.routers,
         guard=bearer(public, audience), max_request_bytes=work.max_request_bytes,
-        larger_requests=work.larger_requests,
+        larger_requests=work.larger_requests, public_origin=work.public_origin,
     )  # fmt: skip
     with ExitStack() as ending:
         ending.callback(office.engine.dispose)
