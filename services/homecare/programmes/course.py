@@ -44,18 +44,21 @@ def of(connection: Connection, programme: Programme, on: date | None = None) -> 
 
 
 def courses(
-    connection: Connection, programmes: Sequence[Programme], on: date | None = None
+    connection: Connection, programmes: Sequence[Programme], on: date | None = None, *, brief: bool = False
 ) -> dict[UUID, Course]:
-    """Where many stand; a handful of queries however many they are."""
+    """Where many stand; a handful of queries however many they are.
+
+    ``brief``: locks and signatures alone, without what was done: no levels and minutes by it.
+    """
     ids = [str(one.id) for one in programmes]
-    pasts = _pasts(connection, ids)
+    pasts = _pasts(connection, ids, brief=brief)
     days = {site: _Days(connection, site) for site in {one.site for one in programmes}}
     return {one.id: _course(one, pasts[str(one.id)], days[one.site], on) for one in programmes}
 
 
 def locks(connection: Connection, programmes: Sequence[Programme]) -> dict[UUID, list[Row]]:
     """Reports of pain that no clinician has answered yet, oldest first."""
-    pasts = _pasts(connection, [str(one.id) for one in programmes])
+    pasts = _pasts(connection, [str(one.id) for one in programmes], brief=True)
     return {one.id: _unanswered(pasts[str(one.id)]) for one in programmes}
 
 
@@ -169,11 +172,11 @@ def _number(row: Row, name: str) -> int:
     return max(0, round(value)) if isinstance(value, int | float) else 0
 
 
-def _pasts(connection: Connection, ids: list[str]) -> defaultdict[str, _Past]:
+def _pasts(connection: Connection, ids: list[str], *, brief: bool) -> defaultdict[str, _Past]:
     pasts: defaultdict[str, _Past] = defaultdict(_Past)
     for row in _of(connection, SUPERVISED, ids):
         pasts[row["programme"]].signed.append(row)
-    for row in _of(connection, ENTRIES, ids):
+    for row in [] if brief else _of(connection, ENTRIES, ids):
         pasts[row["programme"]].entries.append(row)
     for row in _of(connection, PAINS, ids):
         pasts[row["programme"]].pains.append(row)

@@ -55,7 +55,7 @@ def head(programme: Programme) -> Row:
 
 def rows(connection: Connection, programmes: Sequence[Programme]) -> list[Row]:
     """A row each, without asking for each."""
-    found = course.courses(connection, programmes)
+    found = course.courses(connection, programmes, brief=True)
     return [_row(programme, found[programme.id]) for programme in programmes]
 
 
