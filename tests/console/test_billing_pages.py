@@ -102,6 +102,7 @@ def test_a_factor_above_the_threshold_is_kept_with_its_reason_in_the_reader_s_wr
     ("typed", "says"),
     [
         ({"factor": "viel"}, "The factor is viel"),
+        ({"factor": " "}, "The factor is missing: a number above 0"),
         ({"recipient_name": "Eltern Muster"}, "An address needs name, street"),
         ({"outlay-text-0": "Tape", "outlay-amount-0": "abc"}, "abc is no amount"),
         ({"outlay-text-0": "Tape", "outlay-amount-0": "3.20", "outlay-date-0": "2026-02-30"}, "2026-02-30"),
@@ -258,6 +259,8 @@ def test_the_clinic_s_data_say_what_is_missing_by_which_rule_and_keep_their_vers
     try:
         page = shown(room.client().get("/billing/clinic"))
         assert "§ 14 Abs. 4 Nr. 2 UStG" in page
+        for field in ("Street and number", "IBAN", "Tax number", "Account holder"):
+            assert f"{field} (needed for invoices)" in page
         form = {
             "site": "north", "name": "Praxis", "iban": "DE00 1234", "payment_days": "14",
             "zone": "Europe/Berlin", "country": "DE",

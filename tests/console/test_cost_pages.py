@@ -108,6 +108,15 @@ def test_a_role_without_billing_has_no_such_tab(rig):
     page(rig.client("rita").get(f"/patients/{patient}/costs/estimates/nonsense"), 404)
 
 
+def test_a_factor_of_the_clinic_stands_there_with_every_digit(rig):
+    """1.84 that is shown as 1.8 does not come to what stands beside it."""
+    rig.billing.ask("PUT", "/tariffs/north/self", json={"factors": {"652": "1.84"}})
+    client = rig.client("rita", **{"accept-language": "de"})
+    answer = made(client, rig.patient(), payer="self", sessions="10")
+    shown = page(client.get(answer.headers["location"]))
+    assert re.search(r"10 1,84 47,73\s€", shown)
+
+
 def test_the_sum_is_shown_before_anything_is_made(rig):
     """At once for the form as it stands, by its button without a script, alone for the page's script."""
     patient = rig.patient()

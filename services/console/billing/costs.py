@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from starlette.datastructures import FormData, UploadFile
 
+from services.console.billing.drafts import factor_text
 from services.console.errors import OfficeNotFound
 from services.console.refusals import said
 from services.kit.language import Language
@@ -192,7 +193,8 @@ def _line(priced: Row, language: Language, analogue_en: str | None = None) -> Ro
     line = priced["line"]
     own = line.get("analogue")
     return {
-        "number": line["number"], "factor": Decimal(line["factor"]), "each": Decimal(priced["amount"]),
+        "number": line["number"], "factor": factor_text(line["factor"], language),
+        "each": Decimal(priced["amount"]),
         "name": (analogue_en if language == "en" and analogue_en else own) or priced["name"],
         "equivalent": priced["name"] if own else "",
     }  # fmt: skip

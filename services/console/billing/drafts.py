@@ -144,6 +144,8 @@ def _line(row: Row, form: Form) -> Row | None:
 
 def number_of(typed: str, field: str) -> Decimal:
     """A factor, with comma or point. Raises BadSearch."""
+    if not typed.strip():
+        raise BadSearch(said("billing_factor_missing"), field)
     try:
         found = Decimal(typed.strip().replace(",", "."))
     except InvalidOperation:
