@@ -21,11 +21,11 @@ export class Book extends EventTarget {
   }
 
   async read() {
-    const [kept, entries, refused, done, hurt, draft, session] = await Promise.all([
+    const [kept, entries, refused, done, hurt, draft, session, gone] = await Promise.all([
       this.store.get("programme"), this.store.all("entry/"), this.store.all("refused/"), this.store.all("done/"),
-      this.store.all("hurt/"), this.store.get("draft"), this.store.get("session"),
+      this.store.all("hurt/"), this.store.get("draft"), this.store.get("session"), this.store.get("gone"),
     ]);
-    Object.assign(this, { entries, refused, done, hurt, draft, session });
+    Object.assign(this, { entries, refused, done, hurt, draft, session, isGone: Boolean(gone) });
     this.programme = kept?.body ?? null;
     this.drawings = kept?.drawings ?? {};
     this.clockOffMs = kept?.clockOffMs ?? 0;
@@ -142,7 +142,7 @@ export class Book extends EventTarget {
     const kept = { body, drawings, clockOffMs: told - Date.now() };
     const oldest = plus(today(), -REMEMBERED_DAYS);
     const past = this.done.filter((one) => one.day < oldest).map((one) => `done/${one.id}`);
-    await this.change({ programme: kept }, past);
+    await this.change({ programme: kept }, [...past, "gone"]);
   }
 
   async fetchDrawings(body) {
@@ -171,7 +171,7 @@ export class Book extends EventTarget {
 
   // The link is revoked: what may be done no longer stands here, what was done stays until it is deleted.
   forget() {
-    return this.change({}, ["programme", "draft"]);
+    return this.change({ gone: true }, ["programme", "draft"]);
   }
 
   async remove() {

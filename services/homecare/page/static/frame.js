@@ -7,16 +7,20 @@ const at = (id) => document.getElementById(id);
 // A screen: {name, title, look, onback, tools, parts, actions, hurt}. Its heading takes the focus, so that
 // whoever hears the page is told where it went; `isSame` redraws without moving anybody.
 export function mount(app, screen, isSame = false) {
-  const focused = isSame ? document.activeElement?.dataset?.name : null;
+  const spot = isSame && spots().indexOf(document.activeElement);
+  const name = isSame && document.activeElement?.dataset.name;
   const place = isSame ? scrollY : 0;
   document.body.dataset.screen = screen.name;
   at("top").replaceChildren(...top(app, screen));
   at("main").replaceChildren(heading(screen.title, screen.look), ...screen.parts.flat().filter(Boolean));
   at("bar").replaceChildren(...bar(app, screen));
   scrollTo(0, place);
-  if (isSame) focused && document.querySelector(`[data-name="${focused}"]`)?.focus();
+  const same = isSame ? (name && document.querySelector(`[data-name="${name}"]`)) || spots()[spot] : null;
+  if (isSame) same?.focus({ preventScroll: true });
   else at("main").querySelector("h1").focus({ preventScroll: true });
 }
+
+const spots = () => [...document.querySelectorAll("h1, a, button, textarea")];
 
 function top(app, screen) {
   const back = screen.onback

@@ -61,11 +61,16 @@ class App {
     if (this.guided || this.screen === "deleted") return;
     const isBare = !this.book.programme;
     if (isBare !== ["empty", "gone"].includes(this.screen) || (isBare && this.isGone !== (this.screen === "gone"))) this.home();
-    else this.show(true);
+    else if (!this.isAsking) this.show(true);
+  }
+
+  // Questions that are being answered stand still.
+  get isAsking() {
+    return this.screen === "end" || (this.screen === "pain" && !this.pain.told);
   }
 
   get isGone() {
-    return this.sync.state === "gone";
+    return this.sync.state === "gone" || this.book.isGone;
   }
 
   home() {
@@ -140,7 +145,7 @@ class App {
     await halted?.kept;
     await this.book.hurts(exercise, during);
     this.pain = new Pain(this);
-    this.turn("pain", (isSame) => (this.pain.told ? this.pain.showSent(isSame) : this.pain.show(isSame)));
+    this.turn("pain", (isSame) => this.pain.show(isSame));
   }
 
   async remove() {

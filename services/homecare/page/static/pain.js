@@ -22,6 +22,7 @@ export class Pain {
   // The first question that has no answer yet; a page that was closed comes back here.
   show(isSame = false) {
     const { draft } = this;
+    if (this.told) return this.showSent(isSame);
     if (!draft) return this.app.home();
     const shows = [
       [!draft.where, () => this.where(isSame)],
@@ -128,11 +129,13 @@ export class Pain {
     const refused = book.refused.find((one) => one.id === id);
     const state = refused ? "refused" : !isWaiting ? "sent" : sync.running ? "sending" : "kept";
     const title = { sent: "pain.sent", sending: "pain.sending", kept: "pain.kept.title", refused: "pain.refused.title" }[state];
+    const urgent = this.urgent(signs);
     const name = exercise && both(plan.rowOf(book, exercise)?.name ?? exercise);
     mount(this.app, {
-      name: "told", title: say(title), hurt: "stopped",
+      name: "told", title: say(urgent ? "pain.urgent" : title), hurt: "stopped",
       parts: [
-        this.urgent(signs),
+        urgent,
+        urgent && h("p", { role: "status" }, say(title)),
         state === "kept" && notice("cloud", say("pain.kept"), "warn"),
         state === "refused" && notice("info", `${both(refused.why)} ${say("pain.refused")}`, "warn"),
         card(
@@ -141,6 +144,7 @@ export class Pain {
       ],
       actions: [go(say("close"), () => this.app.home())],
     }, isSame);
-    if (isSame) announce(say(title));
+    if (isSame && this.said !== title) announce(say(title));
+    this.said = title;
   }
 }

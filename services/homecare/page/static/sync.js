@@ -25,8 +25,9 @@ export class Sync extends EventTarget {
   run() {
     if (this.state === "ended") return null;
     this.again = Boolean(this.running);
-    this.running ??= this.once().finally(() => {
+    this.running ??= this.once().then((state) => {
       this.running = null;
+      this.become(state);
       if (this.again) this.run();
       else this.wait();
     });
@@ -51,21 +52,21 @@ export class Sync extends EventTarget {
     return (this.book.programme?.locks ?? []).some((lock) => !lock.answer);
   }
 
+  // How it went: ok, away or gone.
   async once() {
     try {
       if (!this.book.entries.length) await this.book.take(await this.ask("programme"));
       while (this.book.entries.length) await this.send(this.book.entries.slice(0, MOST_AT_ONCE));
       this.failures = 0;
       this.syncedAt = { day: today(), at: new Date() };
-      this.become("ok");
+      return "ok";
     } catch (error) {
       if (error instanceof Gone) {
         await this.book.forget();
-        this.become("gone");
-      } else {
-        this.failures += 1;
-        this.become("away");
+        return "gone";
       }
+      this.failures += 1;
+      return "away";
     }
   }
 
@@ -98,6 +99,7 @@ export class Sync extends EventTarget {
   }
 
   become(state) {
+    if (this.state === "ended") return;
     this.state = state;
     this.dispatchEvent(new Event("change"));
   }
