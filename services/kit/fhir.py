@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from services.kit.errors import NotSignedIn, SpondylError
 from services.kit.language import Text
+from services.kit.routes import LateRoute
 
 Kind = Literal[
     "Patient", "QuestionnaireResponse", "Consent", "Procedure", "Observation", "Appointment", "Bundle",
@@ -171,7 +171,7 @@ def base_of(request: Request) -> str:
     return f"{str(request.base_url).rstrip('/')}/fhir"
 
 
-class FhirRoute(APIRoute):
+class FhirRoute(LateRoute):
     """A route whose refusals are FHIR's."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

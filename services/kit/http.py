@@ -29,7 +29,7 @@ from services.kit.health import Check, readiness
 from services.kit.invalid import wrong_in_german
 from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
-from services.kit.routes import Routes
+from services.kit.routes import LateRoute, Routes
 
 log = structlog.get_logger(__name__)
 
@@ -191,6 +191,9 @@ def _checked(title: str, lifespan: Lifespan) -> Lifespan:
 
     @contextlib.asynccontextmanager
     async def start(app: FastAPI) -> AsyncIterator[None]:
+        for route in app.routes:
+            if isinstance(route, LateRoute):
+                route.build()  # what cannot be built is no surprise for its first caller
         require_rules(title, app.routes)
         async with lifespan(app):
             yield

@@ -1,17 +1,57 @@
 """Routes that are noted where they are declared, and built once, by the application that takes them.
 
 FastAPI builds a route where it is declared and again in every router that includes it: an application with
-two hundred of them took half a second to begin, most of it for what was thrown away.
+two hundred of them took half a second to begin, most of it for what was thrown away. An application that
+serves builds each at its start, as ever; one that is only asked a few things builds those.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from fastapi import APIRouter
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, compile_path, get_name
+
+_BUILDING: Final = threading.RLock()  # an application may be asked by several threads at once
+
+
+class LateRoute(APIRoute):
+    """An APIRoute that is built when something of it is asked for that tells it from others by no address."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self._noted: dict[str, Any] | None = options
+        self.path, self.endpoint = path, endpoint
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.name = options.get("name") or get_name(endpoint)
+        self.methods = {method.upper() for method in options.get("methods") or ("GET",)}
+        self.include_in_schema = options.get("include_in_schema", True)
+        self.dependencies = list(options.get("dependencies") or ())
+
+    def __getattr__(self, name: str) -> Any:
+        """What only a built route has; called for what is not there."""
+        if not name.startswith("__"):
+            self.build()
+            if name in self.__dict__:
+                return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def build(self) -> None:
+        """Build it, unless it is."""
+        with _BUILDING:
+            noted, self._noted = self.__dict__.get("_noted"), None
+            if noted is not None:
+                super().__init__(self.path, self.endpoint, **noted)
+
+    def declared(self) -> Iterator[Depends]:
+        """What it depends on by its own words, without building it; what that depends on is left out."""
+        yield from self.dependencies
+        for name, annotation in getattr(self.endpoint, "__annotations__", {}).items():
+            if name != "return" and get_origin(annotation) is Annotated:
+                said = [it for it in get_args(annotation)[1:] if isinstance(it, Depends)]
+                yield from said[-1:]
 
 
 class Routes(APIRouter):
@@ -27,7 +67,7 @@ class Routes(APIRouter):
         tags: Sequence[str | Enum] = (),
         dependencies: Sequence[Depends] = (),
         include_in_schema: bool = True,
-        route_class: type[APIRoute] = APIRoute,
+        route_class: type[APIRoute] = LateRoute,
     ) -> None:
         self._noted: list[Callable[[APIRouter], None]] = []
         self._built: list[BaseRoute] = []

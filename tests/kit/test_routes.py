@@ -1,16 +1,20 @@
 """Routes that are built once are those that FastAPI makes of routers in routers."""
 
+import asyncio
+import threading
 from typing import Annotated
 
+import pytest
 from access import GUARD, header, somebody
 from asgi_client import Client
 from fastapi import APIRouter, Depends, Form, Request, WebSocket
+from fastapi.exceptions import FastAPIError
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from services.kit import http
 from services.kit.auth.guard import allow, public, ruled, signed_in
-from services.kit.routes import Routes
+from services.kit.routes import LateRoute, Routes
 
 
 class Loud(APIRoute):
@@ -90,3 +94,72 @@ def test_a_router_of_the_framework_takes_them_too():
     apps = [http.create_app("t", "0", routers=[router], guard=GUARD) for router in (mixed, taken, plain)]
     assert shape(apps[0]) == shape(apps[1]) == shape(apps[2])
     assert Client(apps[0]).get("/rooms/further/second").json() == 2
+
+
+def rooms(**more):
+    """An application whose routes say their rule themselves, by their router, and by what they depend on."""
+    own, of_all = Routes(), Routes(dependencies=[public()])
+
+    def by_rule(who: Annotated[object, allow("beds.see")]) -> object:
+        return who
+
+    @own.get("/own/{name}")
+    def one(who: Annotated[object, allow("beds.see")], name: str) -> dict[str, str]:
+        return {"name": name, "who": type(who).__name__}
+
+    @own.get("/deep")
+    def deep(who: Annotated[object, Depends(by_rule)]) -> str:
+        return type(who).__name__
+
+    @of_all.get("/public")
+    def known() -> str:
+        return "known"
+
+    for path, endpoint in more.items():
+        of_all.get(f"/{path}")(endpoint)
+    app = http.create_app("t", "0", routers=[own, of_all], guard=GUARD)
+    return app, {it.path: it for it in app.routes if isinstance(it, LateRoute)}
+
+
+def built(late):
+    """The paths of those that are built."""
+    return {path for path, route in late.items() if "dependant" in vars(route)}
+
+
+def test_only_what_is_asked_is_built_and_by_however_many_at_once():
+    """A test's application is asked one or two of two hundred."""
+    app, late = rooms()
+    assert built(late) == {"/deep"}, "whose rule stands elsewhere is built to find it"
+    client, answers = Client(app, header(somebody("monitor"))), []
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(client.get(f"/own/n{n}").json()["name"]))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [f"n{n}" for n in range(8)]
+    assert built(late) == {"/deep", "/own/{name}"}
+    assert Client(app).get("/own/ann").status_code == 401
+    with pytest.raises(AttributeError, match="has no attribute 'colour'"):
+        _ = late["/public"].colour
+
+
+def test_an_application_that_serves_has_built_them_all_and_does_not_start_on_one_that_cannot_be():
+    """What cannot be built is found at the start, not by its first caller."""
+
+    async def begin(app):
+        async with app.router.lifespan_context(app):
+            pass
+
+    app, late = rooms()
+    asyncio.run(begin(app))
+    assert built(late) == set(late)
+
+    def broken(what: object) -> object:
+        return what
+
+    broken.__annotations__["what"] = threading.Lock
+    with pytest.raises(FastAPIError):
+        asyncio.run(begin(rooms(broken=broken)[0]))
