@@ -62,7 +62,7 @@ def _reminder(invoice):
     row = {"date": invoice.issued_on, "number": invoice.number, "name": "fällig am 22.12.2026"}
     return {
         "clinic": CLINIC, "recipient": invoice.recipient, "issued_on": "2027-01-07",
-        "paragraphs": ["Sicher ist es Ihrer Aufmerksamkeit entgangen, dass diese Rechnung noch offen ist."],
+        "paragraphs": ["sicher ist es Ihrer Aufmerksamkeit entgangen, dass diese Rechnung noch offen ist."],
         "sections": [{"rows": [{**row, "amount": invoice.total}]}],
         "total": invoice.total, "total_label": "Offener Betrag",
         "payment": {"amount": invoice.total, "due_on": "2027-01-21", "reference": invoice.number},

@@ -88,6 +88,7 @@ def _letter(**more: object) -> dict[str, object]:
         ("estimate", "nicht gesichert"),
         ("agreement", "möglicherweise nicht in vollem Umfang gewährleistet"),
         ("reminder", "Zahlungserinnerung"),
+        ("reminder", "Sehr geehrte Damen und Herren,"),
     ],
 )
 def test_every_letter_says_what_law_wants(template, sentence):

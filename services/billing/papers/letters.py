@@ -136,7 +136,7 @@ _FORMS: Final[dict[Template, Form]] = {
         {"de": "Zahlungserinnerung", "en": "Payment reminder"},
         {"de": "Rechnung", "en": "Invoice"},
         {"de": "Stand", "en": "Status"},
-        {"de": "", "en": ""},
+        {"de": "Sehr geehrte Damen und Herren,", "en": "Dear Sir or Madam,"},
         {
             "de": "Sollte sich Ihre Zahlung mit diesem Schreiben überschnitten haben, betrachten Sie es "
             "bitte als gegenstandslos.",
