@@ -13,7 +13,7 @@ from broker.contract import STREAMS
 from broker.messages import ClinicEvent
 from services.homecare.diary.tables import ANSWERS, ENTRIES, LINKS, PAINS
 from services.homecare.programmes.erasing import Erasing, erase
-from services.homecare.programmes.tables import PROGRAMMES, STANDING, SUPERVISED, TURNS, VERSIONS
+from services.homecare.programmes.tables import CURES, PROGRAMMES, STANDING, SUPERVISED, TURNS, VERSIONS
 from services.kit.database import reading, writing
 
 CLEAR = "clearance.decided"
@@ -45,7 +45,10 @@ def test_a_template_is_filled_from_the_file_and_set_as_it_is(rig):
     assert filled["decision"] == rig.ask("POST", "/decide", json=filled["wanted"], params=named)
     made = rig.ask("POST", "/programmes", json=home.new(patient) | {"wanted": filled["wanted"]})
     assert made["decision"]["verdict"] == "home"
-    assert [row["detail"] for row in rig.trail("programme.decided")] != []
+    assert len(rig.trail("programme.decided")) == 2
+    rig.now += timedelta(days=90)
+    rig.clinic_event(CLEAR, patient=patient, region="lumbar", outcome="cleared", rules=[])
+    assert rig.ask("POST", "/fill", json=finding, params=named)["wanted"]["conditions"] == []
 
 
 def test_the_library_the_templates_and_the_chart_are_there_in_both_languages(rig):
@@ -146,37 +149,34 @@ def test_whoever_changes_an_older_version_is_told_who_was_quicker(rig):
     assert home.change(rig, programme, 2, wanted=other, status=422)["field"] == "region"
 
 
-def test_of_two_clinicians_who_change_at_once_one_is_quicker(either_rig):
-    """One version more, and the other one is told so instead of overwriting it."""
+def both(rig, method, path, *bodies):
+    """The statuses of requests that are sent at once, the smallest first."""
+    gate, seen = threading.Barrier(len(bodies)), []
+
+    def send(body):
+        gate.wait()
+        seen.append(rig.knock(method, path, json=body).status_code)
+
+    threads = [threading.Thread(target=send, args=(body,)) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(seen)
+
+
+def test_of_two_clinicians_at_once_one_is_quicker(either_rig):
+    """One programme, one version more, one signature; the other one is told so instead of overwriting it."""
     rig = either_rig
-    programme, gate, seen = home.made(rig)["programme"]["id"], threading.Barrier(2), []
-
-    def change(weeks):
-        body = home.request(version=1, wanted=home.WANTED | {"weeks": weeks})
-        gate.wait()
-        seen.append(rig.knock("PUT", f"/programmes/{programme}", json=body).status_code)
-
-    threads = [threading.Thread(target=change, args=(weeks,)) for weeks in (4, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(seen) == [200, 409]
-    assert rig.count(VERSIONS) == 2
-    gate, request = threading.Barrier(2), str(uuid4())
-
-    def sign(exercise):
-        body = {"request": request, "exercise": exercise, "day": home.MONDAY, "went_well": True}
-        gate.wait()
-        seen.append(rig.knock("POST", f"/programmes/{programme}/supervised", json=body).status_code)
-
-    threads = [threading.Thread(target=sign, args=("bridge",)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen[2:] == [200, 200]
-    assert (rig.count(SUPERVISED), len(rig.told("programme"))) == (1, 1)
+    patient = home.cleared(rig)
+    assert both(rig, "POST", "/programmes", home.new(patient), home.new(patient)) == [201, 409]
+    path = f"/programmes/{at(rig, patient)[0]}"
+    changes = [home.request(version=1, wanted=home.WANTED | {"weeks": weeks}) for weeks in (4, 5)]
+    assert both(rig, "PUT", path, *changes) == [200, 409]
+    signing = home.request(exercise="bridge", day=home.MONDAY, went_well=True)
+    assert both(rig, "POST", f"{path}/supervised", signing, signing) == [200, 200]
+    assert (rig.count(PROGRAMMES), rig.count(VERSIONS), rig.count(SUPERVISED)) == (1, 2, 1)
+    assert [told.type for told in rig.told("programme")] == ["programme.started"]
 
 
 # --- signing ----------------------------------------------------------------------------------------------
@@ -326,9 +326,11 @@ def test_who_is_erased_has_no_programme_any_more(rig):
     with writing(rig.engine) as connection:
         connection.execute(LINKS.insert().values(link))
     rig.clinic_event("patient.erased", patient=patient)
+    rig.clinic_event(CLEAR, patient=patient, region="lumbar", outcome="cleared", body_weight_kg=80.0)
+    rig.clinic_event("cure.planned", cure=uuid4(), patient=patient, region="lumbar")
     rig.ask("GET", f"/programmes/{programme}", status=404)
     assert rig.ask("GET", "/programmes", params=home.NORTH)["programmes"] == []
-    assert rig.count(STANDING) == 0
+    assert (rig.count(STANDING), rig.count(CURES)) == (0, 0)
     with reading(rig.engine) as connection:
         assert connection.execute(select(LINKS.c.revoked_by)).scalar() == "patient.erased"
         assert connection.execute(select(PROGRAMMES.c.state)).scalar() == "ended"

@@ -95,6 +95,8 @@ def _erased(connection: Connection, site: str, told: _Patient, at: datetime) -> 
 
 
 def _decided(connection: Connection, _site: str, told: _Decided, at: datetime) -> None:
+    if _is_erased(connection, told.patient):
+        return
     with _noted(connection, [told.patient], us_of(at)):
         standing.decided(
             connection, told.patient, told.region, told.outcome, told.rules, told.body_weight_kg, us_of(at)
@@ -102,18 +104,31 @@ def _decided(connection: Connection, _site: str, told: _Decided, at: datetime) -
 
 
 def _given(connection: Connection, _site: str, told: _Given, at: datetime) -> None:
+    if _is_erased(connection, told.patient):
+        return
     with _noted(connection, [told.patient], us_of(at)):
         standing.given(connection, told.patient, told.region, told.conditions, us_of(at))
 
 
 def _suspended(connection: Connection, _site: str, told: _Suspended, at: datetime) -> None:
+    if _is_erased(connection, told.patient):
+        return
     with _noted(connection, [told.patient], us_of(at)):
         standing.suspended(connection, _row(told, at))
 
 
 def _restored(connection: Connection, _site: str, told: _Suspended, at: datetime) -> None:
+    if _is_erased(connection, told.patient):
+        return
     with _noted(connection, [told.patient], us_of(at)):
         standing.restored(connection, _row(told, at), us_of(at))
+
+
+def _is_erased(connection: Connection, patient: UUID) -> bool:
+    """Of whom nothing is written down any more, however late it comes."""
+    table = FILES.table
+    erased = select(table.c.erased).where(table.c.patient == str(patient))
+    return bool(connection.execute(erased).scalar())
 
 
 def _row(told: _Suspended, at: datetime) -> dict[str, Any]:
@@ -159,6 +174,8 @@ def _put_cure(connection: Connection, site: str, told: _Cure) -> None:
     """A cure, once; its end may come before its plan, and names its patient too."""
     known = connection.execute(select(CURES.c.cure).where(CURES.c.cure == str(told.cure))).first()
     if known is not None or told.patient is None or told.region is None:
+        return
+    if _is_erased(connection, told.patient):
         return
     new: dict[str, Any] = {
         "cure": str(told.cure), "patient": str(told.patient), "site": site, "region": told.region,

@@ -132,7 +132,7 @@ def _said(region: str, rows: list[Row], closed: list[Row]) -> Said:
     return Said(
         outcome=outcome,
         rules=rules,
-        conditions=frozenset(code for row in told for code in (*row["rules"], *row["conditions"])),
+        conditions=frozenset(code for row in told for code in (*row["rules"], *_signed(row))),
         body_weight_kg=latest["body_weight_kg"] if latest else None,
         said_at=instant_of(latest["said_us"]) if latest and latest["said_us"] else None,
         suspended=tuple(_suspended(row) for row in closed if row["region"] in (None, *regions)),
@@ -147,6 +147,12 @@ def _outcome(row: Row) -> tuple[Outcome, tuple[str, ...]]:
     if outcome == "conditions" and not row["rules"]:  # every one of them is signed
         return "allowed", ()
     return outcome, tuple(row["rules"])
+
+
+def _signed(row: Row) -> list[str]:
+    """Conditions of the clearance, until a newer decision finds none any more."""
+    is_over = row["outcome"] == "cleared" and row["said_us"] > row["given_us"]
+    return [] if is_over else list(row["conditions"])
 
 
 def _newest(rows: list[Row]) -> Row | None:
