@@ -1,7 +1,7 @@
 """Setting, changing, signing and closing programmes over the API; what screening says of them."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -214,6 +214,21 @@ def test_a_stronger_pull_is_begun_beside_a_therapist_anew(rig):
         version += 1
 
 
+def test_a_reason_is_words_and_a_day_is_the_sites(rig):
+    """NUL, nothing and a novel are refused; any script is taken; the day turns in Berlin, also in March."""
+    programme = home.made(rig, weeks=30)["programme"]["id"]
+    for reason in ("", "  ", "a\x00b", "x" * 501):
+        path, body = f"/programmes/{programme}/pause", home.request(reason=reason)
+        assert rig.ask("POST", path, json=body, status=422)
+    rig.ask("POST", path, json=home.request(reason="عطلة"))
+    home.turn(rig, programme, "resume")
+    rig.now = datetime(2027, 3, 28, 21, 59, tzinfo=UTC)  # 23:59 on the day that has 23 hours
+    home.sign(rig, programme, "bridge", "2027-03-29", status=422)
+    rig.now += timedelta(minutes=1)
+    home.sign(rig, programme, "bridge", "2027-03-29")
+    assert [row["reason"] for row in home.shown(rig, programme)["turns"]][:1] == ["عطلة"]
+
+
 def test_a_therapist_signs_and_does_not_set(rig):
     """What is a clinician's stays a clinician's."""
     programme = home.made(rig)["programme"]["id"]
@@ -311,10 +326,15 @@ def test_files_that_are_merged_are_one_person(rig):
     assert view["programme"]["suspended"] is not None
     assert at(rig, patient) == at(rig, twin) == [programme]
     rig.ask("POST", "/programmes", json=home.new(twin), status=409)
+    assert view["others"] == []
     rig.clinic_event("patient.unmerged", patient=patient)
     view = home.shown(rig, programme)
     assert (view["programme"]["patient"], view["programme"]["suspended"]) == (str(patient), None)
     assert [row["kind"] for row in view["turns"]] == ["suspended", "restored"]
+    double = home.cleared(rig)
+    other = home.made(rig, double)["programme"]["id"]
+    rig.clinic_event("patient.merged", patient=patient, into=double)
+    assert [row["id"] for row in home.shown(rig, programme)["others"]] == [other]
 
 
 def test_who_is_erased_has_no_programme_any_more(rig):

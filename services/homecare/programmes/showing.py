@@ -40,11 +40,19 @@ def one(connection: Connection, programme: Programme, at: datetime) -> Row:
             _said(row, "exercise", "day", "went_well", "note")
             for row in store.signatures(connection, programme.id)
         ],
+        "others": _others(connection, programme),
         "links": _links(connection, programme.id),
         "versions": [_said(row, "version", "again") for row in store.versions(connection, programme.id)],
         "turns": [_said(row, "kind", "reason") for row in store.turns(connection, programme.id)],
         "standing": asdict(said) | {"conditions": sorted(said.conditions), "is_closing": said.is_closing},
     }
+
+
+def _others(connection: Connection, programme: Programme) -> list[Row]:
+    """Open ones of the same person and region: only merged files can have them, and one is to be ended."""
+    every = store.of_person(connection, programme.patient)
+    mine = [one for one in every if one.region == programme.region and one.id != programme.id]
+    return [{"id": one.id, "site": one.site, "state": one.state} for one in mine]
 
 
 def head(programme: Programme) -> Row:
