@@ -1,5 +1,6 @@
 """The patient's page as it is served, before a browser runs it: the same for all, and silent."""
 
+import gzip
 import json
 import re
 
@@ -18,6 +19,7 @@ SHARED = (
     "/h/app/locale/de.json",
     "/h/app/drawings/bridge.svg",
 )
+MOST_BYTES = 60_000
 CALLED = re.compile(r"""say\(\s*["'`]([\w.]+)["'`]""")
 BUILT = re.compile(r"""`([\w.]+)\$\{""")
 QUOTED = re.compile(r"""["'`]([\w.]+)["'`]""")
@@ -74,6 +76,12 @@ def test_the_worker_keeps_every_file_of_the_page(stranger):
     table = json.loads(stranger.get("/h/worker.js").text.partition(";\n")[0].removeprefix("const KEPT = "))
     assert set(table["files"]) == set(files())
     assert worker().body.startswith(b"const KEPT")
+
+
+def test_all_of_it_weighs_little():
+    """It is loaded over a village's network, and kept on an old telephone."""
+    told = [file.body for name, file in files().items() if not name.endswith(".png")]
+    assert sum(len(gzip.compress(body)) for body in told) < MOST_BYTES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,6 +6,7 @@ import { plus, today } from "./days.js";
 
 const REMEMBERED_DAYS = 30;
 const SHORTEST_S = 2; // what was stopped sooner was not begun
+const DEAD_MS = 30_000; // a living page notes its run every two seconds
 const CLOCK_OFF_MS = 24 * 3600 * 1000;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("spondyl-home") : null;
 
@@ -16,8 +17,18 @@ export class Book extends EventTarget {
     book.store = await openStore(scope);
     await book.read();
     await book.recover();
-    channel?.addEventListener("message", () => book.read());
+    channel?.addEventListener("message", ({ data }) => data.scope === scope && book.hear(data.what));
     return book;
+  }
+
+  // What another page of the same link did.
+  hear(what) {
+    if (what === "removed") this.isRemoved = true;
+    return this.read();
+  }
+
+  tell(what) {
+    channel?.postMessage({ scope: this.scope, what });
   }
 
   async read() {
@@ -33,9 +44,10 @@ export class Book extends EventTarget {
   }
 
   async change(puts, removes) {
+    if (this.isRemoved) return; // an answer that was under way brings nothing back
     await this.store.change(puts, removes);
     await this.read();
-    channel?.postMessage("changed");
+    this.tell("changed");
   }
 
   get isClockOff() {
@@ -69,7 +81,8 @@ export class Book extends EventTarget {
 
   // A run is on the telephone from its first repetition on: whoever finds it without its page ends it.
   async note(run) {
-    if (run.data.seconds >= SHORTEST_S) await this.store.change({ [`running/${run.id}`]: run });
+    if (this.isRemoved || run.data.seconds < SHORTEST_S) return;
+    await this.store.change({ [`running/${run.id}`]: { run, notedMs: Date.now() } });
   }
 
   async finish(run) {
@@ -91,8 +104,8 @@ export class Book extends EventTarget {
   async recover() {
     await this.endOldSession();
     const held = await heldRuns();
-    for (const run of await this.store.all("running/")) {
-      if (held.has(run.id)) continue;
+    for (const { run, notedMs } of await this.store.all("running/")) {
+      if (held ? held.has(run.id) : Date.now() - notedMs < DEAD_MS) continue;
       await this.finish({ ...run, data: { ...run.data, stopped: true } });
     }
   }
@@ -175,9 +188,10 @@ export class Book extends EventTarget {
   }
 
   async remove() {
+    this.isRemoved = true;
     await this.store.clear();
     await this.read();
-    channel?.postMessage("changed");
+    this.tell("removed");
   }
 }
 
@@ -198,7 +212,7 @@ export function hold(id) {
 }
 
 async function heldRuns() {
-  if (!navigator.locks) return new Set(); // no other page of ours can be told from a dead one
+  if (!navigator.locks) return null; // where the page came unencrypted
   const { held } = await navigator.locks.query();
   return new Set(held.map(({ name }) => name.replace("spondyl-run-", "")));
 }

@@ -47,11 +47,11 @@ function told(book, row) {
 }
 
 // --- after it -------------------------------------------------------------------------------------------
-export function showDone(app, { name, data }, isSame = false) {
+export function showDone(app, { name, exercise, data }, isSame = false) {
   const next = plan.nextOpen(app.book);
   const look = data.stopped ? ".stopped" : "";
   mount(app, {
-    name: "done", title: say(`done.title${look}`), look: "centred",
+    name: "done", title: say(`done.title${look}`), look: "centred", exercise,
     parts: [
       h("div", { class: `praise praise-${data.stopped ? "part" : "whole"}`, "aria-hidden": "true" }, icon("tick")),
       h("p", { class: "centred" }, `${name}. ${say(`done.words${look}`)}`),

@@ -6,6 +6,7 @@ import { hold } from "./book.js";
 import { newId } from "./store.js";
 import { counter, today } from "./days.js";
 import { isOn, signal, silence, stayAwake, turn } from "./senses.js";
+import { exercises } from "./plan.js";
 import { say } from "./words.js";
 
 const TICK_MS = 100;
@@ -13,6 +14,7 @@ const NOTE_MS = 2000; // so much of a run is lost at most, when the page is kill
 const RADIUS = 54;
 const ROUND = 2 * Math.PI * RADIUS;
 const SIGNALS = { into: "work", hold: "work", move: "work", out: "calm", rest: "calm", change: "calm", ready: "count" };
+const FORBIDDEN = ["pain", "off", "suspended", "paused", "refused"];
 const LAST_COUNTED_S = 3;
 
 export class Guided {
@@ -53,6 +55,13 @@ export class Guided {
       this.app.book.note(this.run());
     }
     return this.draw();
+  }
+
+  // Whether it may still be done: the clinic may have locked it, or another page of this telephone.
+  isAllowed() {
+    const { book } = this.app;
+    const now = exercises(book, this.day).find(({ item }) => item.exercise === this.one.item.exercise);
+    return Boolean(book.programme) && !FORBIDDEN.includes(now?.status);
   }
 
   enter() {
@@ -138,6 +147,7 @@ export class Guided {
 
   // At once: no time, no tone, nothing goes on. What was done is given to whoever keeps it.
   halt() {
+    this.isHalted = true;
     clearInterval(this.timer);
     silence();
     stayAwake(false);
@@ -150,10 +160,11 @@ export class Guided {
   }
 
   async finish() {
+    if (this.isHalted) return;
     const { run, kept, name } = this.halt();
     signal("end");
     await kept;
-    this.app.finished({ name, data: run.data });
+    this.app.finished({ name, exercise: run.exercise, data: run.data });
   }
 }
 

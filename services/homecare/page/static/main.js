@@ -22,7 +22,7 @@ class App {
     this.pain = new Pain(this);
     this.show = () => {};
     this.day = today();
-    book.addEventListener("change", () => this.speak() || this.refresh());
+    book.addEventListener("change", () => this.refresh());
     this.sync.addEventListener("change", () => this.refresh());
     addEventListener("popstate", () => this.popped());
     document.addEventListener("visibilitychange", () => this.look());
@@ -38,6 +38,8 @@ class App {
   // The patient's choice, else the programme's language, else the telephone's.
   speak() {
     const asked = kept(LANGUAGE) ?? this.book.programme?.language ?? navigator.language.slice(0, 2);
+    if (asked === this.spoken) return;
+    this.spoken = asked;
     speak(asked);
     manifest(language());
   }
@@ -56,9 +58,16 @@ class App {
     show(false);
   }
 
-  // The screen again with what is known now; a running exercise is left alone.
+  // The screen again with what is known now; an exercise goes on, unless it is not allowed any more.
   refresh() {
-    if (this.guided || this.screen === "deleted") return;
+    this.speak();
+    if (this.screen === "deleted") return;
+    if (this.book.isRemoved) this.showRemoved();
+    else if (this.guided) this.guided.isAllowed() || this.guided.finish();
+    else this.redraw();
+  }
+
+  redraw() {
     const isBare = !this.book.programme;
     if (isBare !== ["empty", "gone"].includes(this.screen) || (isBare && this.isGone !== (this.screen === "gone"))) this.home();
     else if (!this.isAsking) this.show(true);
@@ -149,9 +158,15 @@ class App {
   }
 
   async remove() {
-    this.turn("deleted", () => showDeleted(this));
-    this.sync.end();
+    this.showRemoved();
     await this.book.remove();
+  }
+
+  showRemoved() {
+    this.guided?.halt();
+    this.guided = null;
+    this.sync.end();
+    this.turn("deleted", () => showDeleted(this));
   }
 
   // --- time goes on ----------------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ export class Pain {
   }
 
   async answer(more) {
+    if (!this.draft) return this.app.home(); // the link was revoked meanwhile
     await this.app.book.change({ draft: { ...this.draft, ...more } });
-    this.show();
+    return this.show();
   }
 
   async undo(...names) {
@@ -114,11 +115,12 @@ export class Pain {
   }
 
   async send(typed) {
+    if (!this.draft) return this.app.home();
     const { where, pain_nrs, signs, exercise, id } = this.draft; // eslint-disable-line camelcase
     this.told = { id, exercise, signs };
     await this.app.book.report({ where, pain_nrs, signs, words: typed.trim().slice(0, MOST_LETTERS) });
     this.showSent();
-    this.app.sync.soon();
+    return this.app.sync.soon();
   }
 
   // Said anew whenever something is known: that it waits, that it arrived, that it did not.
