@@ -196,8 +196,11 @@ def test_what_was_reported_is_seen_and_written_down(home):
     assert said["words"] == "Es zieht ins Bein 🦵 нога"
     home.rig.ask("GET", "/pains?site=north")
     assert [row["action"] for row in home.rig.trail()][-2:] == ["diary.seen", "pains.seen"]
+    assert len(home.rig.ask("GET", "/pains/open", sites=["north"])["reports"]) == 1
+    assert home.rig.ask("GET", "/pains/open", sites=["south"])["reports"] == []
     home.rig.clinic_event("patient.erased", patient=home.patient)
     assert home.rig.ask("GET", "/pains?site=north")["pains"] == []
+    assert home.rig.ask("GET", "/pains/open")["reports"] == []
 
 
 def test_every_warning_sign_has_its_words_its_kind_and_its_source():

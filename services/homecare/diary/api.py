@@ -113,6 +113,15 @@ def _pains(router: APIRouter, office: Office, now: Now) -> None:
         office.seen(who, "pains.seen", None, site)
         return {"site": site, "open": open, "pains": shown, "more": len(rows) == MOST_PAINS}
 
+    @router.get("/pains/open")
+    def unanswered(who: Reader) -> Row:
+        """Reports without an answer at every site that one may see: ids alone, for a count on every page.
+
+        Nobody's record is shown, and every page asks: no row of the trail.
+        """
+        with reading(office.engine) as connection:
+            return {"reports": store.open_pains(connection, who.sites("homecare.see"))}
+
     @router.post("/pains/{entry}/answer")
     def answer(who: Clinician, entry: UUID, body: answers.Answer) -> Row:
         """Answer a report, once: 409 says who did. The telephone is told at its next sync."""

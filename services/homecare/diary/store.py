@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from services.homecare.diary.tables import ANSWERS, ENTRIES, LINKS, PAINS
 from services.homecare.programmes.tables import PROGRAMMES
+from services.homecare.tables import FILES
 
 Row = dict[str, Any]
 MOST_SHOWN: Final = 1000
@@ -116,7 +117,8 @@ def pains_of_site(connection: Connection, site: str, *, is_open: bool, most: int
     wanted = (
         select(PAINS.c.entry, PAINS.c.programme)
         .join(PROGRAMMES, PROGRAMMES.c.id == PAINS.c.programme)
-        .where(PROGRAMMES.c.site == site)
+        .join(FILES.table, FILES.table.c.patient == PROGRAMMES.c.patient)
+        .where(~FILES.table.c.erased, PROGRAMMES.c.site == site)
     )
     if is_open:
         wanted = wanted.where(~select(ANSWERS.c.pain).where(ANSWERS.c.pain == PAINS.c.entry).exists())
@@ -124,6 +126,20 @@ def pains_of_site(connection: Connection, site: str, *, is_open: bool, most: int
     found = [(row.entry, row.programme) for row in connection.execute(newest)]
     every = {row["entry"]: row for row in pains(connection, {programme for _, programme in found})}
     return [every[entry] for entry, _ in found]
+
+
+def open_pains(connection: Connection, sites: frozenset[str] | None) -> list[str]:
+    """Ids of the reports that nobody has answered, the newest first; ``sites`` None: at every one."""
+    wanted = (
+        select(PAINS.c.entry)
+        .join(PROGRAMMES, PROGRAMMES.c.id == PAINS.c.programme)
+        .join(FILES.table, FILES.table.c.patient == PROGRAMMES.c.patient)
+        .where(~FILES.table.c.erased, ~select(ANSWERS.c.pain).where(ANSWERS.c.pain == PAINS.c.entry).exists())
+    )
+    if sites is not None:
+        wanted = wanted.where(PROGRAMMES.c.site.in_(sites))
+    newest = wanted.order_by(PAINS.c.received_us.desc(), PAINS.c.entry).limit(MOST_SHOWN)
+    return [str(entry) for entry in connection.execute(newest).scalars()]
 
 
 def answer(connection: Connection, pain: UUID) -> Row | None:
