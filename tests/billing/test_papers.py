@@ -6,7 +6,7 @@ from decimal import Decimal
 import facturx
 import pytest
 import typer.main
-from billing.papers_rig import CLINIC, cancelled, cure, paper
+from billing.papers_rig import CLINIC, FIRST, cancelled, cure, paper, priced
 from lxml import etree
 from pypdf import PdfReader, PdfWriter
 
@@ -108,6 +108,27 @@ def test_a_fee_agreement_holds_nothing_else():
 def test_an_english_letter_says_that_the_german_one_counts():
     """A courtesy copy must never be taken for the document itself."""
     assert "only the German version counts" in _words(letters.pdf("estimate", _letter(), "en"))
+
+
+def test_an_english_copy_says_in_english_what_a_session_was_charged_with():
+    """§ 12 Abs. 4 GOÄ: whoever pays understands it; the fee schedule's own names stay as the law has them."""
+    part = "Lendenwirbelsäule"
+    words = f"Computergesteuerte Dekompressionsbehandlung der {part} am kraftgeregelten Behandlungstisch"
+    lines = (
+        priced("516", FIRST, "1.8", analogue=words, body_part=part),
+        priced("652", FIRST, "2.3", analogue="Eigenes"),
+    )
+    copy = " ".join(rows_of(content.invoice(paper(lines), language="en", is_copy=True)))
+    assert "Eigenes" in copy, "what somebody wrote is nobody's to translate"
+    assert "Computer-controlled decompression of the lumbar spine on a force-controlled" in copy
+    assert "Region: lumbar spine" in copy
+    assert "Lendenwirbelsäule" not in copy
+    assert "Nr. 652 GOÄ: Elektrokardiographische Untersuchung" in copy
+
+
+def rows_of(values):
+    """Names and notes of the page's lines."""
+    return [text for row in values["rows"] for text in (row["name"], *row["notes"])]
 
 
 def test_what_is_issued_holds_when_it_is_opened_again(capsys, tmp_path):

@@ -143,7 +143,7 @@ def _line(
     if lowered and outcome.factor is not None:
         factor = min(factor, outcome.factor)
     priced = pricing.price(schedule, item, factor, tariff.kind)
-    words = charge.analogue and charge.analogue[language].format(part_de=part["de"], part_en=part["en"])
+    words = charge.analogue and _words(charge.analogue[language], part)
     return Line(
         date=facts.date, time=facts.time, number=item.number, analogue=words, factor=factor,
         justification=outcome.text[language] if lowered else None,
@@ -162,6 +162,29 @@ def at(day: dt.date) -> Version:
         }
         raise said(Invalid, words, date=day.isoformat())
     return found[-1]
+
+
+def in_english(words: str) -> str:
+    """A sentence of these rows in English; what somebody wrote stays as it is."""
+    return _english().get(words, words)
+
+
+@cache
+def _english() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for version in load():
+        found |= {outcome.text["de"]: outcome.text["en"] for outcome in version.outcomes}
+        for part in version.parts.values():
+            found[part["de"]] = part["en"]
+            for charge in version.charges:
+                if charge.analogue:
+                    german, english = (_words(charge.analogue[language], part) for language in ("de", "en"))
+                    found[german] = english
+    return found
+
+
+def _words(told: str, part: Text) -> str:
+    return told.format(part_de=part["de"], part_en=part["en"])
 
 
 @cache

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
+from services.billing.goae import charges
 from services.billing.models import Address, Clinic, Language, Outlay, Paper, Patient, PricedLine, Recipient
 from services.billing.papers import girocode
 from services.billing.papers.sums import ZERO, Sums, sums
@@ -191,9 +192,11 @@ def _outlay_row(outlay: Outlay, amount: Decimal, language: Language) -> dict[str
 def words_of(line: PricedLine, language: Language) -> tuple[str, list[str]]:
     """What a line is called, and what § 12 Abs. 2 to 4 GOÄ want to be said of it below.
 
-    An analogue service has its own words, then "entsprechend" with number and name of the equivalent.
+    An analogue service has its own words, then "entsprechend" with number and name of the equivalent. A copy
+    in English translates what sessions are charged with; what somebody wrote stays as it is.
     """
     say, told = phrases(language), line.line
+    own = charges.in_english if language == "en" else str
     equivalent = f"{say['equivalent']} Nr. {told.number} GOÄ: {line.name}" if told.analogue else None
     least = f"{say['at_least']} {line.minimum_min} {say['minutes']}" if line.minimum_min else ""
     lasted = f"{told.duration_min} {say['minutes']}" if told.duration_min else ""
@@ -201,16 +204,16 @@ def words_of(line: PricedLine, language: Language) -> tuple[str, list[str]]:
     facts = [
         f"{told.time:%H:%M} {say['clock']}" if told.time else None,
         f"{say['duration']}: {both}" if both else None,
-        f"{say['body_part']}: {told.body_part}" if told.body_part else None,
+        f"{say['body_part']}: {own(told.body_part)}" if told.body_part else None,
     ]
     notes = [
         equivalent,
         " · ".join(_present(facts)),
         say["on_demand"] if told.on_demand else None,
         say["agreed"] if told.agreed else None,
-        f"{say['justification']}: {told.justification}" if told.justification else None,
+        f"{say['justification']}: {own(told.justification)}" if told.justification else None,
     ]
-    return told.analogue or line.name, _present(notes)
+    return own(told.analogue) if told.analogue else line.name, _present(notes)
 
 
 def _closing(paper: Paper, told: Sums, say: dict[str, str], language: Language) -> list[list[str]]:
