@@ -171,11 +171,11 @@ class App {
 
   // --- time goes on ----------------------------------------------------------------------------------------
   look() {
-    if (this.guided || document.hidden) return;
+    if (this.guided || document.hidden || this.isAsking) return; // a day's last question may be past midnight
     this.book.recover();
     if (this.day === today()) return;
     this.day = today();
-    if (["today", "exercise", "thanks"].includes(this.screen)) this.home();
+    if (["today", "exercise", "done", "thanks"].includes(this.screen)) this.home();
     this.sync.soon();
   }
 
