@@ -65,17 +65,26 @@ function picker(root) {
     close();
     check();
   };
+  const tell = (text, isSeen) => {
+    count.textContent = text;
+    count.className = isSeen ? "field-hint" : "visually-hidden";
+  };
+  const clear = () => {
+    close();
+    tell("", false);
+  };
   const show = ({ items: found }) => {
+    if (!input.value.trim()) return clear(); // emptied while it was asked
     items = found;
     list.replaceChildren(...items.map(optionOf));
-    count.textContent = items.length ? `${items.length} ${count.dataset.some}` : count.dataset.none;
+    tell(items.length ? `${items.length} ${count.dataset.some}` : count.dataset.none, !items.length);
     const isOpen = items.length > 0 && document.activeElement === input;
     list.hidden = !isOpen;
     input.setAttribute("aria-expanded", String(isOpen));
     mark(-1);
   };
   const ask = newest("/api/billing/pick", show, close);
-  const look = later(() => (input.value.trim() ? ask({ ...beside(), q: input.value.trim() }) : close()));
+  const look = later(() => (input.value.trim() ? ask({ ...beside(), q: input.value.trim() }) : clear()));
 
   input.addEventListener("input", look);
   input.addEventListener("change", () => list.hidden && check());
