@@ -115,7 +115,8 @@ def test_an_id_that_is_taken_is_refused_and_nothing_is_overwritten(home):
 def test_a_clock_that_is_wrong_loses_nothing(home):
     """A flat battery says 1970, a journey says tomorrow: kept, with a mark where it cannot be."""
     at = home.rig.now
-    times = {"1970-01-01T00:03:00+00:00": ["clock"], (at - timedelta(minutes=1)).isoformat(): ["clock"],
+    times = {"1970-01-01T00:03:00+00:00": ["clock"], (at - timedelta(hours=9)).isoformat(): ["clock"],
+             (at - timedelta(hours=7)).isoformat(): [],
              (at + timedelta(hours=23)).isoformat(): [], (at + timedelta(hours=25)).isoformat(): ["clock"],
              "2026-11-23T23:30:00+14:00": []}  # fmt: skip
     sent = {when: home.done(at=when, day=when[:10]) for when in times}

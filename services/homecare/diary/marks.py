@@ -5,7 +5,7 @@ their answers, so that it is the same in whatever order a telephone sends them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -13,7 +13,9 @@ from sqlalchemy import Connection
 from services.homecare.diary.models import Entry
 from services.homecare.models import Judged, Programme
 from services.homecare.programmes import store as programmes
+from services.homecare.tables import ZONES
 from services.kit.language import Text
+from services.kit.moments import us_of
 
 Row = Mapping[str, Any]
 Signed = Callable[[Judged, Iterable[dict[str, Any]]], int]  # how many of these sessions count
@@ -52,7 +54,7 @@ class Marking:
     def __init__(
         self, connection: Connection, programme: Programme, signed: Signed, since_us: int, now_us: int
     ) -> None:
-        self._since_us, self._now_us = since_us, now_us
+        self._since_us, self._now_us = min(since_us, _first_us(connection, programme)), now_us
         self._closed = _closed(connection, programme)
         rows = programmes.signatures(connection, programme.id)
         self._is_open = {
@@ -73,6 +75,12 @@ class Marking:
         if exercise not in self._is_open:
             return {"not_set"}
         return set() if self._is_open[exercise] else {"supervision"}
+
+
+def _first_us(connection: Connection, programme: Programme) -> int:
+    """When its first day began: what is said of a day of the programme is said by no wrong clock."""
+    first = datetime.combine(programme.wanted.starts_on, time(), ZONES.of(connection, programme.site))
+    return us_of(first.astimezone(UTC))
 
 
 def _closed(connection: Connection, programme: Programme) -> list[tuple[str, int, int]]:
