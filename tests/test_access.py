@@ -185,6 +185,8 @@ def console(directory: Path) -> Iterator[Subject]:
                     "form": "xml",
                     "name": "private",
                     **dict.fromkeys(("invoice", "payment", "entry", "letter", "draft", "paper"), UNKNOWN_ID),
+                    **dict.fromkeys(("programme", "report", "link"), UNKNOWN_ID),
+                    "drawing": "bridge",
                     "delivery": "1",
                     "papers": "estimates",
                     "document": "pdf",

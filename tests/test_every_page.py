@@ -21,6 +21,7 @@ PARAMETERS = {
     "patient": "0" * 32, "attachment": "0" * 32,
     "invoice": "0" * 32, "draft": "0" * 32, "form": "xml", "delivery": "1", "letter": "0" * 32,
     "papers": "estimates", "paper": "0" * 32, "document": "pdf",
+    "programme": "0" * 32, "drawing": "bridge",
     "consent": "0" * 32, "rule": "implant", "kind": "before", "of": "de",
 }  # fmt: skip
 NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
@@ -41,6 +42,9 @@ NO_PAGE_OF_ITS_OWN = {  # answers a browser with HTML all the same
     ("console", "/billing/open-items/file"): "the same",
     ("console", "/billing/revenue/file"): "the same",
     ("console", "/billing/letters/{letter}/pdf"): "the same",
+    ("console", "/homecare/{programme}/note"): "the same",
+    ("console", "/homecare/report/file"): "the same",
+    ("console", "/homecare/drawings/{drawing}.svg"): "a picture; a page only when there is none to give",
     ("console", "/billing/exports/file/{form}"): "the same",
     ("console", "/billing/exports/deliveries/{delivery}"): "the same",
 }

@@ -138,6 +138,8 @@ STATES = {  # what is empty or failed: the title, and what to do
     "patient_duplicates_none": "patient_duplicates_none_hint", "cal_empty": "cal_empty_hint",
     "exchange_no_folder": "exchange_no_folder_hint", "oi_none": "oi_none_hint",
     "cost_due_none": "cost_due_none_hint",
+    "home_none": "home_none_hint", "home_nothing_found": "home_nothing_found_hint",
+    "home_not_filled": "home_not_filled_hint", "home_patient_none": "home_patient_none_hint",
     "design_nothing": "design_nothing_text", "lost_title": "lost_text", "gone_title": "gone_text",
 } | {key.removesuffix("_text"): key for key in CONSOLE if re.fullmatch(r"error_\w+_text", key)}  # fmt: skip
 LINES = (  # the same in one line

@@ -35,6 +35,9 @@ from services.console.routes import (
     exchange,
     exports,
     feeds,
+    homecare,
+    homecare_programme,
+    homecare_setting,
     invoices,
     oidc,
     open_items,
@@ -69,8 +72,8 @@ SCAN_BYTES: Final = 10_000_000  # of a declaration that was signed on paper
 ROOMS: Final = (
     wall, patient_view, beds, streams, cures, sessions, alarms, trail, design, users, patients, screening,
     clearance, outcomes, exchange, board, calendar, appointments, planning, cure, waiting, replanning,
-    resources, feeds, billing, drafts, picking, invoices, charges, clinic, open_items, payments, bank,
-    dunning, revenue, exports, disclosures, estimates, costs,
+    resources, feeds, homecare, homecare_setting, homecare_programme, billing, drafts, picking, invoices,
+    charges, clinic, open_items, payments, bank, dunning, revenue, exports, disclosures, estimates, costs,
 )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ class Round:
             found = alarms.header(self.live, self.beds(view), self.now, view.language)
             if view.sites == frozenset():  # nothing rings, and is claimed, at who may see no bed
                 found |= {"alarms": [], "count": 0, "worst": None, "signal": None, "beds": ""}
+            found |= {"pains": self.live.pains_told(view.sites)}
             self._headers[view.language, view.sites] = found
         return found
 

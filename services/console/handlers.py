@@ -10,6 +10,7 @@ from services.console.live import Live
 from services.console.models import Key
 from services.console.remote import Remote
 
+PAIN_AT_HOME = ("pain.reported", "pain.answered")
 Handler = Callable[[Live, Remote, Delivery], None]
 
 
@@ -43,6 +44,11 @@ def _site(live: Live, _remote: Remote, it: Delivery) -> None:
         live.zones.told(it.site, str(event.data.get("zone") or ""))
 
 
+def _programme(live: Live, _remote: Remote, it: Delivery) -> None:
+    if cast("ClinicEvent", it.message).type in PAIN_AT_HOME:
+        live.pain_at_home(it.site)
+
+
 HANDLERS: dict[str, Handler] = {
     contract.STATUS.name: _status,
     contract.STATE.name: _state,
@@ -50,6 +56,7 @@ HANDLERS: dict[str, Handler] = {
     contract.EVENT.name: _event,
     contract.REPLY.name: _reply,
     "site": _site,
+    "programme": _programme,
 }
 SUBSCRIPTIONS = tuple(contract.STREAMS[name] for name in HANDLERS)
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ class Live:
     acknowledged: Acknowledgements = field(default_factory=Acknowledgements)
     zones: Zones = field(default_factory=Zones)
     began_us: int = field(default_factory=now_us)
+    pains: Counter[str] = field(default_factory=Counter)  # what was told of pain at home, by site
     _began: float = field(init=False)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _watched: frozenset[Key] = frozenset()  # beds whose blocks somebody wants to see as they come
@@ -100,6 +101,18 @@ class Live:
                 self.broker_up = up
                 self.broker_since = self.clock()
                 self.revision += 1
+
+    def pain_at_home(self, site: str) -> None:
+        """Somebody reported pain at home, or a report was answered: pages ask homecare what is open."""
+        with self.lock:
+            self.pains[site] += 1
+            self.revision += 1
+
+    def pains_told(self, sites: frozenset[str] | None) -> str:
+        """A mark that is another one when pages have to ask anew: after news, a restart, a broken line."""
+        with self.lock:
+            told = sum(count for site, count in self.pains.items() if sites is None or site in sites)
+            return f"{self.began_us}-{self.broker_since:.3f}-{told}"
 
     def watch(self, keys: Iterable[Key]) -> None:
         """Queue the blocks of these beds for ``drain``, and of no others."""

@@ -63,6 +63,7 @@ ENTRIES: Final = (
             "/feeds",
         ),
     ),
+    Entry("homecare", "nav_homecare", "/homecare", "home", "homecare.see"),
     Entry("billing", "nav_billing", "/billing", "invoice", "billing.see"),
     Entry("attention", "nav_attention", "/attention", "warning", "clearance.sign"),
     Entry("outcomes", "nav_outcomes", "/outcomes", "trail", "outcomes.see", is_seldom=True),

@@ -1,5 +1,5 @@
-"""Audit trails of services, asked of them page by page: telemetry's, who read from it past the console, and
-billing's.
+"""Audit trails of services, asked of them page by page: telemetry's, who read from it past the console,
+billing's and homecare's.
 """
 
 from typing import Any, Final, Protocol

@@ -158,6 +158,27 @@ PAGES = (
         "/billing/charges/{patient}/consents?site=north", role="billing", wait="#acts table",
     ),
     Page(
+        "homecare", "Home programmes: who needs a call today", "/homecare", role="clinician",
+        wait="main .home-strip",
+    ),
+    Page(
+        "homecare-patient", "A patient's home programmes", "/patients/{patient}/homecare", role="clinician",
+        wait="main table",
+    ),
+    Page(
+        "homecare-form", "Setting a home programme", "/patients/{patient}/homecare/new", role="clinician",
+        wait="main form",
+    ),
+    Page(
+        "homecare-programme", "A home programme with a report of pain", "/homecare/{programme}",
+        role="clinician", wait="#days svg",
+    ),
+    Page(
+        "homecare-edit", "The next version of a home programme", "/homecare/{programme}/edit",
+        role="clinician", wait="#exercises .home-chart svg",
+    ),
+    Page("homecare-report", "Home programmes in figures", "/homecare/report", wait="main table"),
+    Page(
         "billing-exports", "What leaves for tax advisers and billing offices",
         "/billing/exports?site=north&period=year", role="billing", wait="#deliveries table",
     ),

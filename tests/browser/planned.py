@@ -8,6 +8,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from browser.billed import bill
+from browser.cared import care
 from browser.conftest import service, stop
 from pydicom.data import get_testdata_file
 from scheduler.scheduler_rig import SchedulerRig
@@ -19,7 +20,7 @@ from sqlalchemy import update
 from services.kit.database import writing
 from services.scheduler.booking.tables import APPOINTMENTS, CURES
 
-OFFICES = ("screening", "scheduler", "billing")
+OFFICES = ("screening", "scheduler", "billing", "homecare")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 BEDS = {f"bed_0{number}": "lumbar cervical" for number in range(1, 7)}
 PEOPLE = (
@@ -55,9 +56,10 @@ def plan(directory):
     _file(screening, first["patient"])
     screening.engine.dispose()
     scheduler.close()
-    billed = bill(directory, people)
+    billed, cared = bill(directory, people), care(directory, people)
     return {
         "appointment": first["appointments"][3]["appointment"], "patient": first["patient"], **billed,
+        **cared,
     }  # fmt: skip
 
 
@@ -100,7 +102,7 @@ def _cure(scheduler, patient, begin):
 
 @contextlib.contextmanager
 def offices(directory, ports, mqtt_url):
-    """Screening, the scheduler and billing as processes on these ports."""
+    """Screening, the scheduler, billing and homecare as processes on these ports."""
     with contextlib.ExitStack() as stack:
         for name, port in ports.items():
             process = service(

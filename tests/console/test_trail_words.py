@@ -8,6 +8,7 @@ import pytest
 
 import services.billing
 import services.console
+import services.homecare
 from broker.messages import Region
 from services.console.accounts.entry import Reason
 from services.console.routes.sessions import FORMATS
@@ -16,6 +17,7 @@ from services.console.sessions.models import OUTCOMES
 from services.console.texts import TEXTS
 from services.console.trail_words import CODES, details
 from services.controller.words import REFUSALS
+from services.homecare.programmes.api import TURNS
 from services.kit.formats import NOTHING
 from services.kit.trail import What
 from services.telemetry.exports.formats import FORMATS as FILES
@@ -150,4 +152,19 @@ def test_every_action_and_detail_of_billing_s_trail_has_its_words_in_both_langua
     named = {name for _, rest in found for name in re.findall(r"\b(\w+)=", rest)}
     assert "payer" in named
     wanted = {f"billed_{name}" for name in written} | {f"detail_{name}" for name in named}
+    assert {name for name in wanted if not all(TEXTS.get(name, {}).get(it) for it in ("de", "en"))} == set()
+
+
+def test_every_action_and_detail_of_homecare_s_trail_has_its_words_in_both_languages():
+    """Who answered a report of pain, and how, is read years later."""
+    root = Path(services.homecare.__file__).parent
+    call = re.compile(
+        r'(?:\.seen|_seen|_noted)\(([^"()]*)(f?)"([a-z-]+\.[a-z_{}]+)"((?:[^()]|\([^()]*\))*)\)'
+    )
+    found = [match for path in root.rglob("*.py") for match in call.findall(path.read_text())]
+    written = {name.replace("{turn}", turn) for _, _, name, _ in found for turn in TURNS.values()}
+    assert {"programme.set", "programme.paused", "link.made", "pain.answered", "overview.seen"} <= written
+    named = {name for *_, rest in found for name in re.findall(r"\b(\w+)=", rest)}
+    assert {"exercise", "went_well"} <= named
+    wanted = {f"cared_{name}" for name in written | {"trail.seen"}} | {f"detail_{name}" for name in named}
     assert {name for name in wanted if not all(TEXTS.get(name, {}).get(it) for it in ("de", "en"))} == set()

@@ -31,6 +31,7 @@ TABS: Final = (
     Tab("history", "tab_history", "/versions", "patients.see"),
     Tab("clearance", "tab_clearance", "/clearance", "patients.see"),
     Tab("outcomes", "tab_outcomes", "/outcomes", "outcomes.see"),
+    Tab("homecare", "tab_homecare", "/homecare", "homecare.see"),
     Tab("costs", "tab_costs", "/costs", "billing.see"),
 )
 

@@ -48,7 +48,7 @@ def router(console: Console) -> APIRouter:
         names = await names_of(console, who, (str(row["patient"]) for row in booked))
         return console.page(
             request, "outcomes/attention.html", page="attention", title=title, rows=rows, booked=booked,
-            names=names, is_known=is_known, sees_why=sees_why,
+            names=names, is_known=is_known, sees_why=sees_why, pains_at_home=await _at_home(console, who),
         )  # fmt: skip
 
     _add_giving(routes, console)
@@ -66,6 +66,16 @@ async def _booked(console: Console, who: Principal) -> tuple[list[dict[str, Any]
         return [], False
     rows = [row | {"first_at": datetime.fromisoformat(row["first_at"])} for row in rows]
     return sorted(rows, key=lambda row: (row["care"]["state"] != "refused", row["first_at"])), True
+
+
+async def _at_home(console: Console, who: Principal) -> int:
+    """How many reports of pain at home nobody has answered; none while homecare is not here."""
+    if not who.may("homecare.see"):
+        return 0
+    try:
+        return len((await console.homecare.ask(who, "/pains/open"))["reports"])
+    except (OfficeRefused, OfficeUnavailable):
+        return 0
 
 
 def _add_giving(routes: APIRouter, console: Console) -> None:

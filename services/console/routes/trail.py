@@ -29,8 +29,9 @@ Text = Annotated[str, Query(max_length=10_000)]
 Seq = Annotated[int | None, Query(ge=0, le=2**62)]
 READS: Final = "telemetry"  # the trail of what was read from it directly
 BILLED: Final = "billing"  # its own
+CARED: Final = "homecare"  # its own
 ACTION: Final = "action_"  # a text of this name says what was done
-ACTIONS: Final = {BILLED: "billed_"}  # of another trail
+ACTIONS: Final = {BILLED: "billed_", CARED: "cared_"}  # of another trail
 
 
 async def wanted(
@@ -62,7 +63,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         request: Request, who: Reader, asked: Asked, of: Text = "", before: Seq = None, after: Seq = None
     ) -> Response:
         """Who saw or changed what, newest first; that this was read is written down, too."""
-        chosen = {"of": of} if of in (READS, BILLED) else {}
+        chosen = {"of": of} if of in (READS, BILLED, CARED) else {}
         told = query_of(asked) | chosen
         await console.record_look(request, who, "trail.seen", detail=told, question=told)
         asked = replace(asked, sites=who.sites("trail.see"))
@@ -153,7 +154,7 @@ def row_of(entry: Entry, language: Language, of: str = "") -> dict[str, Any]:
 
 
 def _service(console: Console, of: str) -> reads.Service:
-    return console.billing if of == BILLED else console.archive
+    return {BILLED: console.billing, CARED: console.homecare}.get(of, console.archive)
 
 
 def query_of(asked: Wanted) -> dict[str, str]:

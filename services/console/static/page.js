@@ -1,6 +1,7 @@
 // What every console page does: clock, alarm header, banner, sound.
 import { synchroniseFlash } from "/kit/alarms.js";
 import { prepareHeader, showHeader, texts } from "./alarmbar.js";
+import { askPains } from "./home_pains.js";
 import { soundOf } from "./sound.js";
 import { summaries } from "./stream.js";
 
@@ -30,6 +31,7 @@ function takeHeader(header) {
   const { priority, newest } = showHeader(header);
   showBanner(header.broker_up ? null : header.broker_text);
   sound.set(priority, newest);
+  askPains(header.pains);
 }
 
 function showBanner(text) {

@@ -49,6 +49,7 @@ def _row(case: Case, found: Sequence[Call]) -> Row:
         "adherence": {
             str(count): case.between(case.today - count * _DAY, yesterday).as_json() for count in WINDOWS
         },
+        "days": [_glance(case, day) for day in days(case.today - 27 * _DAY, case.today)],
         "done_today": case.past.status(case.today) == "done",
         "last_done": case.last_done, "last_heard": case.heard_at, "has_link": case.has_link,
         "last_pain": None if last_pain is None else {"day": last_pain, **_pain(case, last_pain)},
@@ -98,6 +99,13 @@ def _day(case: Case, day: date) -> Row:
         "stopped": sorted({row["exercise"] for row in entries if row["data"].get("stopped")}),
         "marks": sorted({mark for row in entries for mark in row["marks"]}),
         "pain": _pain(case, day),
+    }  # fmt: skip
+
+
+def _glance(case: Case, day: date) -> Row:
+    """A day in a strip of them."""
+    return {
+        "day": day, "status": case.past.status(day), "is_over": day < case.today, "pain": _pain(case, day),
     }  # fmt: skip
 
 
