@@ -378,6 +378,7 @@ def test_the_command_needs_no_service(tmp_path, payer, total):
     assert sum(Decimal(one["amount"]) for one in shown["items"]) == Decimal(shown["totals"]["at_most"])
     words = PdfReader(out).pages[0].extract_text()
     assert "Muster" in words
+    assert "every session 1" in CliRunner().invoke(build(), told).stdout, "not the whole cure"
     assert "630c" in CliRunner().invoke(build(), [*told, "--text"]).stdout
 
 

@@ -114,8 +114,9 @@ def test_a_session_that_cannot_be_is_refused(change):
 
 def test_a_session_before_the_first_version_is_refused():
     """Nothing is charged by rows that did not hold."""
-    with pytest.raises(Invalid, match="from 2002-01-01 on"):
+    with pytest.raises(Invalid, match="from 2002-01-01 on") as refused:
         charged(date=dt.date(2001, 12, 31))
+    assert "vom 31.12.2001: Sitzungen werden ab 01.01.2002 berechnet" in refused.value.words["de"]
 
 
 @pytest.mark.parametrize(

@@ -155,10 +155,10 @@ def at(day: dt.date) -> Version:
     """The rows that hold on this day. Raises Invalid before the first."""
     found = [version for version in load() if version.valid_from <= day]
     if not found:
-        first = load()[0].valid_from.isoformat()
+        first = load()[0].valid_from
         words: Text = {
-            "de": f"Behandlung vom {day.isoformat()}: Sitzungen werden ab {first} berechnet.",
-            "en": f"session of {day.isoformat()}: sessions are charged from {first} on",
+            "de": f"Behandlung vom {day:%d.%m.%Y}: Sitzungen werden ab {first:%d.%m.%Y} berechnet.",
+            "en": f"session of {day}: sessions are charged from {first} on",
         }
         raise said(Invalid, words, date=day.isoformat())
     return found[-1]
