@@ -145,7 +145,8 @@ def _told(plan: "Plan") -> str:
     return "\n".join(
         [
             *rows,
-            f"first visit {totals.first_visit}, a session {totals.per_session}, every session {totals.sessions}",
+            f"first visit {totals.first_visit}",
+            f"a session {totals.per_session}, every session {totals.sessions}",
             f"certain {totals.certain}, expected {totals.expected}, at most {totals.at_most} EUR",
             f"valid until {plan.valid_until}",
         ]
