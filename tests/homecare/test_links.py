@@ -45,7 +45,7 @@ def test_each_link_opens_its_programme_until_it_is_revoked(home):
     home.rig.ask("DELETE", f"/links/{home.link}", status=204)
     refusal = home.get()
     assert (refusal.status_code, refusal.json()["type"]) == (410, "urn:spondyl:problem:gone")
-    assert "Ihre Klinik gibt Ihnen einen neuen" in refusal.json()["detail_de"]
+    assert "Lassen Sie sich einen neuen geben" in refusal.json()["detail_de"]
     assert home.get(secret).status_code == 200
     assert {one["link"]: one["revoked_by"] for one in links(home)} == {home.link: "clinician", other: None}
 

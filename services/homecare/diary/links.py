@@ -154,7 +154,7 @@ def _require(connection: Connection, secret: str) -> Row:
 def _gone() -> Gone:
     return said(
         Gone,
-        {"de": "Dieser Link gilt nicht mehr. Ihre Klinik gibt Ihnen einen neuen. Was noch auf diesem "
+        {"de": "Dieser Link gilt nicht mehr. Lassen Sie sich einen neuen geben. Was noch auf diesem "
                "Telefon steht, wurde nicht übertragen.",
          "en": "This link is no longer valid. Your clinic gives you a new one. What is still on this "
                "telephone was not sent."},

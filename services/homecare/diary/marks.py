@@ -26,7 +26,7 @@ NEVER_US: Final = 2**63
 ENDED_BY: Final = {"paused": "resumed", "suspended": "restored", "completed": None, "ended": None}
 WORDS: Final[Mapping[str, Text]] = {
     "clock": {"de": "die Uhr des Telefons ging falsch", "en": "the telephone's clock was wrong"},
-    "paused": {"de": "das Programm war pausiert", "en": "the programme was paused"},
+    "paused": {"de": "das Programm war angehalten", "en": "the programme was paused"},
     "completed": {"de": "das Programm war abgeschlossen", "en": "the programme was completed"},
     "ended": {"de": "das Programm war beendet", "en": "the programme had ended"},
     "suspended": {"de": "die Freigabe war ausgesetzt", "en": "the clearance was suspended"},

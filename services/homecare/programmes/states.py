@@ -29,14 +29,14 @@ TABLE: Final[Mapping[tuple[State, Turn], tuple[State, ...]]] = {
 STATES: Final[Mapping[State, Text]] = {
     "supervised": {"de": "unter Aufsicht", "en": "under supervision"},
     "running": {"de": "läuft zu Hause", "en": "running at home"},
-    "paused": {"de": "pausiert", "en": "paused"},
+    "paused": {"de": "angehalten", "en": "paused"},
     "completed": {"de": "abgeschlossen", "en": "completed"},
     "ended": {"de": "beendet", "en": "ended"},
 }
 TURNS: Final[Mapping[Turn, Text]] = {
     "set": {"de": "geändert", "en": "changed"},
     "started": {"de": "begonnen", "en": "started"},
-    "paused": {"de": "pausiert", "en": "paused"},
+    "paused": {"de": "angehalten", "en": "paused"},
     "resumed": {"de": "fortgesetzt", "en": "resumed"},
     "completed": {"de": "abgeschlossen", "en": "completed"},
     "ended": {"de": "beendet", "en": "ended"},
