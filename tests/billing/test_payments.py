@@ -1,11 +1,13 @@
 """Payments in part and whole, open items, three reminders, bank statements, revenue."""
 
 from datetime import date, timedelta
+from io import BytesIO
 from uuid import uuid4
 
 import pytest
 from billing import bank
 from billing.test_invoices import cured, issued
+from pypdf import PdfReader
 
 from services.billing.payments.tables import ENTRIES, LETTERS, PAYMENTS
 
@@ -91,7 +93,10 @@ def test_three_reminders_follow_each_other_and_no_fourth(rig):
         (due,) = rig.ask("GET", "/dunning", params=NORTH)["due"]
         assert due["step"] == step
         (letter,) = reminded(rig, invoice)["letters"]
-        assert rig.knock("GET", f"/letters/{letter}/pdf").content.startswith(b"%PDF-")
+        paper = rig.knock("GET", f"/letters/{letter}/pdf")
+        assert paper.headers["content-disposition"] == f'inline; filename="{invoice["number"]}-{step}.pdf"'
+        words = " ".join(PdfReader(BytesIO(paper.content)).pages[0].extract_text().split())
+        assert words.count("als gegenstandslos") == 1, "said once, not twice"
         reminded(rig, invoice, status=409)
     rig.now += timedelta(days=60)
     reminded(rig, invoice, status=409)

@@ -198,10 +198,12 @@ def _letters(router: APIRouter, office: Office, till: Till) -> None:
         """A letter as it was sent, to the byte."""
         with reading(office.engine) as connection:
             row = dunning.letter(connection, letter)
+            about = invoices.required(connection, UUID(row["invoice"])).number
         if not who.may("billing.see", row["site"]):
             raise unknown(LETTER, letter)
         office.seen(who, "letter.read", str(letter), row["site"])
-        return Response(bytes(row["pdf"]), media_type="application/pdf")
+        headers = {"content-disposition": f'inline; filename="{about}-{row["step"]}.pdf"'}
+        return Response(bytes(row["pdf"]), media_type="application/pdf", headers=headers)
 
 
 def _statements(router: APIRouter, office: Office, importing: Importing) -> None:
