@@ -207,6 +207,7 @@ class Console:
             "navigation": navigation.shown(exists, who),
             "exists": exists,
             "home": navigation.home(who),
+            "hears_home": who is not None and who.may("homecare.see") and self.homecare.is_here,
             "sees_beds": who is not None and who.may("beds.see"),
             "csrf": getattr(request.state, "csrf", ""),
             "person": signed_in[1].title if signed_in else who and who.name,

@@ -43,6 +43,11 @@ class Upstream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: httpx.AsyncClient | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it has an address at all."""
+        return bool(self._address)
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._pool:

@@ -6,13 +6,14 @@ from uuid import uuid4
 
 import pytest
 from console.homecare_room import HomecareRoom
+from console.room_rig import RoomRig
 
 from broker import contract
 from broker.bus import Delivery
 from broker.messages import ClinicEvent
 from services.console.handlers import handle
 
-SEE_OTHER, FORBIDDEN, NOT_FOUND, TAKEN, REFUSED = 303, 403, 404, 409, 422
+SEE_OTHER, FORBIDDEN, NOT_FOUND, TAKEN, REFUSED, AWAY = 303, 403, 404, 409, 422, 503
 TAG = re.compile(r"<(input|select|textarea|option)\b([^>]*)>")
 
 
@@ -334,3 +335,14 @@ def test_the_note_and_the_drawings_come_through(rig):
     assert drawn.headers["content-type"].startswith("image/svg+xml")
     page(client.get("/homecare/drawings/nothing.svg"), NOT_FOUND)
     assert "Home programme set" in page(rig.client("ada").get("/trail?of=homecare"))
+
+
+def test_a_console_without_homecare_asks_nothing_and_says_so(tmp_path):
+    """Pages of a house without home programmes do not wait for them; one that is away is asked again."""
+    room = RoomRig(tmp_path)
+    room.person("cleo", "clinician@north")
+    client = room.client("cleo", accept="text/html")
+    assert 'id="home-open"' not in client.get("/").text
+    assert client.get("/homecare/pains/open").json() == {"reports": None}
+    page(client.get("/homecare"), AWAY)
+    room.close()

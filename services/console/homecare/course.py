@@ -125,7 +125,7 @@ def pain_plots(days: Sequence[Row], limit: int, language: Language) -> list[Plot
     if not any(value is not None for value in values):
         return []
     words = [_short(one["day"], language) for one in days]
-    lines = (Series("pain-after", values),)
+    lines = (Series("pain-before", values),)
     return [Plot(width, 0.0, 10.0, 2.0, words, lines, float(limit)) for width in drawing.WIDTHS]
 
 
@@ -142,9 +142,9 @@ def _by_day(entries: Sequence[Row], books: Books, language: Language) -> list[Ro
         marks = [reading.said(one["words"], language) for one in row["marks"]]
         found.setdefault(row["day"], []).append({**row, "name": name, "said_marks": marks})
     days = sorted(found, reverse=True)[:MOST_DIARY]
-    return [{"day": day, "entries": sorted(found[day], key=_at)} for day in days]
+    return [{"day": day, "entries": sorted(found[day], key=_told)} for day in days]
 
 
-def _at(row: Row) -> datetime:
-    at: datetime = row["at"]
-    return at
+def _told(row: Row) -> tuple[datetime, bool]:
+    """When it was; what was told at once stands after what it is about."""
+    return row["at"], row["kind"] != "exercise"

@@ -77,12 +77,12 @@ async def _pains(
 def _add_pieces(routes: APIRouter, console: Console) -> None:
     @routes.get("/homecare/pains/open")
     async def pains(request: Request, who: Reader) -> Response:
-        """Which reports are open, for every page's count; whose they are stands on the page behind it."""
+        """Which reports are open, for every page's count; none at all: homecare cannot say it now."""
         language = language_of(request)
         try:
             reports = (await console.homecare.ask(who, "/pains/open"))["reports"]
-        except (OfficeRefused, OfficeUnavailable) as error:
-            return JSONResponse({"detail": error.words[language]}, 503, {"cache-control": "no-store"})
+        except (OfficeRefused, OfficeUnavailable):
+            return JSONResponse({"reports": None}, headers={"cache-control": "no-store"})
         texts = {
             "text": counted(TEXTS, "home_pains_open", len(reports), language),
             "fresh": TEXTS["home_pain_now"][language], "close": console.pages.texts(language)["close"],

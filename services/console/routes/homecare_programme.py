@@ -28,6 +28,7 @@ Setter = Annotated[Principal, allow("homecare.set")]
 Field = Annotated[str, Query(max_length=100)]
 DONE: Final = ("set", "changed", "signed", "pause", "resume", "end", "revoked", "answered")
 TURNS: Final = ("pause", "resume", "end")
+WEEK: Final = 7  # days of the diary that stand there at once
 READERS: Final = ("gym", "therapist")
 
 
@@ -66,7 +67,7 @@ class _Room:
             console, request, who, str(about.patient), f"homecare/{'link' if made else 'programme'}.html",
             tab="homecare", about=about, it=it, shown=shown, may=may, problem=problem, of=of,
             form=form or Typed(), done=done, status=problem.status if problem else status, made=made,
-            fresh=reading.fresh, books=books, today=formats.now().date(),
+            fresh=reading.fresh, books=books, week=WEEK, today=formats.now().date(),
         )  # fmt: skip
 
     async def send(

@@ -1,12 +1,13 @@
 // Reports of pain at home that nobody has answered: a count at the navigation's entry, news said at once.
 import { BY_PAGE } from "./send.js";
 
-const RETRY_MS = 15_000; // while homecare is away
+const RETRY_MS = [5_000, 15_000, 60_000]; // while homecare is away
 const counts = document.querySelectorAll("[data-home-count]");
 const line = document.getElementById("home-open");
 let told = null; // what the console said when it was last asked
 let known = null; // the reports that this page has heard of; null before the first answer
 let timer;
+let away = 0; // times that it did not answer, one after the other
 
 /** Ask anew where the console says that something has changed; `mark` is another one then. */
 export function askPains(mark) {
@@ -21,8 +22,10 @@ async function ask() {
   const answer = await fetch("/homecare/pains/open", { headers: { accept: "application/json", ...BY_PAGE } }).catch(() => null);
   const found = answer?.ok ? await answer.json().catch(() => null) : null;
   if (mine !== told) return;
-  if (found) show(found);
-  else timer = setTimeout(ask, RETRY_MS);
+  if (found?.reports) {
+    away = 0;
+    show(found);
+  } else timer = setTimeout(ask, RETRY_MS[Math.min(away++, RETRY_MS.length - 1)]);
 }
 
 function show({ reports, text, fresh, close }) {
