@@ -49,7 +49,7 @@ def _add_overview(routes: APIRouter, console: Console, shelf: Shelf) -> None:
         state = state if state in overview.STATES else ""
         found, note = await overview.rows(console, who, site, state)
         rows = overview.arranged(overview.narrowed(found, q), sort)
-        places = [site] if site else sites
+        places = [site] if site else sorted({*sites, *(row["site"] for row in found)})
         return console.page(
             request, "homecare/overview.html", page="homecare", title=TEXTS["nav_homecare"][language],
             rows=rows[:MOST_ROWS], count=len(found), calls=overview.calls(found), note=note[language], q=q,

@@ -145,6 +145,7 @@ async def _shown(
     """The form; what was touched is not filled anew by the page's script unasked."""
     language = language_of(request)
     books = await shelf.read(who)
+    form.conditions &= books.conditions.keys()
     known = await setting.known_conditions(console, who, about)
     plan = await setting.plan(console, who, about, books, form, language, problem)
     base = f"/homecare/{programme['id']}/edit" if programme else f"{about.path}/homecare"
