@@ -162,6 +162,11 @@ def test_pain_stops_at_once_and_locks_until_the_clinic_has_answered(phone):
     expect(page.get_by_text("Bitte langsamer.")).to_be_visible()
     expect(locked).to_have_count(0)
     expect(page.get_by_role("button", name=BRIDGE)).to_be_visible()
+    phone.tap("Es tut weh")  # at no exercise: all of them
+    answer_pain(phone)
+    phone.tap("Zur Übersicht")
+    expect(page.get_by_text("Sie haben Schmerzen gemeldet.")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Gesperrt, weil es weh tat"))).to_have_count(2)
 
 
 def test_a_day_without_a_network_arrives_later_whole_and_once(phone):

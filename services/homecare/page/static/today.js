@@ -88,9 +88,9 @@ function summary(book, open, shown) {
   const day = book.day();
   const state = book.programme.state;
   const rows = [
-    [book.hurt.some((one) => !one.exercise), "today.hurt", {}],
     [book.programme.suspended, "state.suspended", {}],
     [["paused", "completed", "ended"].includes(state), `state.${state}`, {}],
+    [!open.length && plan.exercises(book).some(({ status }) => status === "pain"), "today.hurt", {}],
     [!day, "today.outside", {}],
     [day && plan.isOutside(book), ...beforeOrAfter(book)],
     [open.length && open.length < shown.length, "today.left", values],
