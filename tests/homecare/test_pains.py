@@ -183,6 +183,8 @@ def test_only_a_clinician_of_the_site_answers(home):
     assert home.rig.knock("POST", path, json=body, role="therapist").status_code == 403
     assert home.rig.knock("POST", path, json=body, sites=["south"]).status_code == 404
     assert home.rig.knock("GET", "/pains?site=north", sites=["south"]).status_code == 404
+    assert home.rig.ask("GET", "/pains", sites=["south"])["pains"] == []
+    assert len(home.rig.ask("GET", "/pains")["pains"]) == 1
     assert home.rig.knock("GET", f"/programmes/{home.programme}/diary", sites=["south"]).status_code == 404
     for changed in ({"decision": "open"}, {"words": "a\x00b"}, {"words": "x" * 1001}, {"request": "1"}):
         assert home.rig.knock("POST", path, json=body | changed).status_code == 422

@@ -15,7 +15,6 @@ Row = dict[str, Any]
 STATES: Final = ("supervised", "running", "paused", "completed", "ended")
 TODAY: Final = 2  # of urgency: 1 before everything else, 2 today, 3 this week
 NEVER: Final = date.min
-MOST_SITES: Final = 6  # whose ended cures are asked for at once
 Key = Callable[[Row], Any]
 
 
@@ -69,12 +68,10 @@ def calls(found: Sequence[Row]) -> list[Row]:
     return [row for row in found if row["urgency"] is not None and row["urgency"] <= TODAY]
 
 
-async def without(console: Console, who: Principal, sites: Sequence[str], days: timedelta) -> list[Row]:
+async def without(console: Console, who: Principal, site: str, days: timedelta) -> list[Row]:
     """Cures that ended and that no programme goes on after, the newest first."""
-    ended: list[Row] = []
-    for site in sites[:MOST_SITES]:
-        answer = await console.homecare.ask(who, "/cures-ended", {"site": site, "days": days.days})
-        ended += [{**row, "site": site} for row in reading.read(answer["cures"])]
+    query = {"days": days.days} | ({"site": site} if site else {})
+    ended: list[Row] = reading.read((await console.homecare.ask(who, "/cures-ended", query))["cures"])
     names = await names_of(console, who, (row["patient"] for row in ended))
     for row in ended:
         row["name"] = names.get(row["patient"], short(row["patient"]))

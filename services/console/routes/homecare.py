@@ -49,25 +49,23 @@ def _add_overview(routes: APIRouter, console: Console, shelf: Shelf) -> None:
         state = state if state in overview.STATES else ""
         found, note = await overview.rows(console, who, site, state)
         rows = overview.arranged(overview.narrowed(found, q), sort)
-        places = [site] if site else sorted({*sites, *(row["site"] for row in found)})
         return console.page(
             request, "homecare/overview.html", page="homecare", title=TEXTS["nav_homecare"][language],
             rows=rows[:MOST_ROWS], count=len(found), calls=overview.calls(found), note=note[language], q=q,
             site=site, sites=sites, state=state, states=overview.STATES, sort=sort,
-            pains=await _pains(console, shelf, who, places, request),
-            without=await overview.without(console, who, places, ENDED),
+            pains=await _pains(console, shelf, who, site, request),
+            without=await overview.without(console, who, site, ENDED),
             may_set=who.may("homecare.set", site or None), is_narrowed=bool(site or state or q),
         )  # fmt: skip
 
 
 async def _pains(
-    console: Console, shelf: Shelf, who: Principal, sites: list[str], request: Request
+    console: Console, shelf: Shelf, who: Principal, site: str, request: Request
 ) -> list[dict[str, Any]]:
     """Reports that nobody has answered: those above their limit first, then the oldest."""
     language, books = language_of(request), await shelf.read(who)
-    told: list[Any] = []
-    for site in sites:
-        told += (await console.homecare.ask(who, "/pains", {"site": site, "open": "true"}))["pains"]
+    query = {"open": "true"} | ({"site": site} if site else {})
+    told = (await console.homecare.ask(who, "/pains", query))["pains"]
     names = await names_of(console, who, (row["patient"] for row in told))
     rows = [course.pain(row, books, language) for row in told]
     rows = [{**row, "person": names.get(row["patient"], row["patient"][:8])} for row in rows]

@@ -17,7 +17,7 @@ from services.homecare.settings import HomecareSettings
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
-from services.kit.business.sites import here
+from services.kit.business.sites import within
 from services.kit.database import reading, writing, writing_again
 from services.kit.moments import Now, us_of
 from services.kit.routes import Routes
@@ -104,11 +104,18 @@ def _diary(router: APIRouter, office: Office) -> None:
 
 def _pains(router: APIRouter, office: Office, now: Now) -> None:
     @router.get("/pains")
-    def listed(who: Reader, site: Slug, open: bool = True) -> Row:  # noqa: A002, FBT001, FBT002  (its name)
-        """Reports of pain at a site, the newest first: those without an answer, or all; at most 500."""
-        here(who, "homecare.see", site)
+    def listed(
+        who: Reader,
+        site: Slug | None = None,
+        open: bool = True,  # noqa: A002, FBT001, FBT002  (its name in the address)
+    ) -> Row:
+        """Reports of pain, the newest first: those without an answer, or all; at most 500.
+
+        Without ``site`` those of every site that the caller may see.
+        """
+        sites = within(who, "homecare.see", site)
         with reading(office.engine) as connection:
-            rows = store.pains_of_site(connection, site, is_open=open, most=MOST_PAINS)
+            rows = store.pains_of_sites(connection, sites, is_open=open, most=MOST_PAINS)
             shown = diary.pains(connection, rows)
         office.seen(who, "pains.seen", None, site)
         return {"site": site, "open": open, "pains": shown, "more": len(rows) == MOST_PAINS}

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from services.homecare.diary.tables import ANSWERS, ENTRIES, LINKS, PAINS
 from services.homecare.programmes.tables import PROGRAMMES
 from services.homecare.tables import FILES
+from services.kit.auth.principal import Sites
 
 Row = dict[str, Any]
 MOST_SHOWN: Final = 1000
@@ -112,14 +113,16 @@ def pains(connection: Connection, programmes: Iterable[UUID | str]) -> list[Row]
     return [row | {"answer": by_pain.get(row["entry"])} for row in rows]
 
 
-def pains_of_site(connection: Connection, site: str, *, is_open: bool, most: int) -> list[Row]:
-    """A site's reports, the newest first; ``is_open``: those alone that nobody has answered."""
+def pains_of_sites(connection: Connection, sites: Sites, *, is_open: bool, most: int) -> list[Row]:
+    """Reports of these sites, the newest first; ``is_open``: those alone that nobody has answered."""
     wanted = (
         select(PAINS.c.entry, PAINS.c.programme)
         .join(PROGRAMMES, PROGRAMMES.c.id == PAINS.c.programme)
         .join(FILES.table, FILES.table.c.patient == PROGRAMMES.c.patient)
-        .where(~FILES.table.c.erased, PROGRAMMES.c.site == site)
+        .where(~FILES.table.c.erased)
     )
+    if sites is not None:
+        wanted = wanted.where(PROGRAMMES.c.site.in_(sites))
     if is_open:
         wanted = wanted.where(~select(ANSWERS.c.pain).where(ANSWERS.c.pain == PAINS.c.entry).exists())
     newest = wanted.order_by(PAINS.c.received_us.desc(), PAINS.c.entry).limit(most)
@@ -128,7 +131,7 @@ def pains_of_site(connection: Connection, site: str, *, is_open: bool, most: int
     return [every[entry] for entry, _ in found]
 
 
-def open_pains(connection: Connection, sites: frozenset[str] | None) -> list[str]:
+def open_pains(connection: Connection, sites: Sites) -> list[str]:
     """Ids of the reports that nobody has answered, the newest first; ``sites`` None: at every one."""
     wanted = (
         select(PAINS.c.entry)

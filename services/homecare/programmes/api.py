@@ -16,7 +16,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission
 from services.kit.business.service import Office
-from services.kit.business.sites import here
+from services.kit.business.sites import here, within
 from services.kit.database import reading
 from services.kit.moments import Now
 from services.kit.routes import Routes
@@ -73,11 +73,13 @@ def _reading(router: APIRouter, office: Office, now: Now) -> None:
         return _shown(office, programme, now)
 
     @router.get("/cures-ended")
-    def ended(who: Reader, site: Slug, days: Annotated[int, Query(ge=1, le=366)] = cures.DAYS) -> Row:
+    def ended(
+        who: Reader, site: Slug | None = None, days: Annotated[int, Query(ge=1, le=366)] = cures.DAYS
+    ) -> Row:
         """Cures that ended and that no programme goes on after, newest first."""
-        here(who, "homecare.see", site)
+        sites = within(who, "homecare.see", site)
         with reading(office.engine) as connection:
-            found = cures.ended(connection, site, now(), days)
+            found = cures.ended(connection, sites, now(), days)
         office.seen(who, "cures.without_programme", None, site)
         return {"site": site, "days": days, "cures": found}
 

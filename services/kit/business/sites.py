@@ -1,6 +1,6 @@
 """What somebody may not see is answered like what does not exist."""
 
-from services.kit.auth.principal import Principal
+from services.kit.auth.principal import Principal, Sites
 from services.kit.auth.roles import Permission
 from services.kit.business.errors import NotFound, said
 from services.kit.language import Text
@@ -11,6 +11,11 @@ def here(who: Principal, permission: Permission, site: str) -> str:
     if not who.may(permission, site):
         raise unknown({"de": "Standort", "en": "site"}, site)
     return site
+
+
+def within(who: Principal, permission: Permission, site: str | None) -> Sites:
+    """The site that is asked for, or every one where this is permitted. Raises NotFound."""
+    return who.sites(permission) if site is None else frozenset({here(who, permission, site)})
 
 
 def unknown(what: Text, name: object) -> NotFound:
