@@ -14,11 +14,12 @@ import tomllib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import httpx
@@ -39,7 +40,9 @@ FILE_FIELDS: Final = (
 CLEARED_DAYS: Final = 120
 BEDS_WITHIN_S: Final = 120.0
 ALWAYS: Final = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
-AUDIENCES: Final = (tokens.SCREENING, tokens.SCHEDULER, tokens.BILLING)
+AUDIENCES: Final = (tokens.SCREENING, tokens.SCHEDULER, tokens.BILLING, tokens.HOMECARE)
+AT_HOME_DAYS: Final = 13  # so long ago the demo's home programmes began
+HEARD_WITHIN_S: Final = 30.0
 PAYERS: Final = {
     "private": ("private", "private"),
     "beihilfe": ("beihilfe", "private"),
@@ -55,6 +58,8 @@ class Clinic:
     screening: httpx.Client
     scheduler: httpx.Client
     billing: httpx.Client
+    homecare: httpx.Client
+    homes: dict[str, str] = field(default_factory=dict)  # whose page at home has which address
 
     def ask(
         self, office: httpx.Client, method: str, path: str, body: Any = None, *,
@@ -83,7 +88,7 @@ def settle(run: Run) -> int:
         for person in people:
             site = sites[table["person"].index(person) % len(sites)]
             _welcome(clinic, site, person)
-            done.add(_name(person))
+            done.add(_name(person), clinic.homes)
     return len(people)
 
 
@@ -93,16 +98,19 @@ class _Done:
     def __init__(self, data: Path) -> None:
         self._path = data / "demo-clinic.json"
         try:
-            self._names: list[str] = list(read_json(self._path).get("done", []))
+            known = read_json(self._path)
+            self._names: list[str] = list(known.get("done", []))
+            self._homes: dict[str, str] = dict(known.get("homes", {}))
         except (SpondylError, AttributeError):
-            self._names = []
+            self._names, self._homes = [], {}
 
     def new(self, name: str) -> bool:
         return name not in self._names
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, homes: Mapping[str, str] | None = None) -> None:
         self._names.append(name)
-        write_private(self._path, json.dumps({"done": self._names}))
+        self._homes.update(homes or {})
+        write_private(self._path, json.dumps({"done": self._names, "homes": self._homes}))
 
 
 @contextmanager
@@ -113,8 +121,9 @@ def _clinic(run: Run) -> Iterator[Clinic]:
         httpx.Client(base_url=run.screening, headers=headers, timeout=30, trust_env=False) as screening,
         httpx.Client(base_url=run.scheduler, headers=headers, timeout=30, trust_env=False) as scheduler,
         httpx.Client(base_url=run.billing, headers=headers, timeout=30, trust_env=False) as billing,
+        httpx.Client(base_url=run.homecare, headers=headers, timeout=30, trust_env=False) as homecare,
     ):
-        yield Clinic(screening, scheduler, billing)
+        yield Clinic(screening, scheduler, billing, homecare)
 
 
 def _open(clinic: Clinic, site: str, therapists: list[Person]) -> None:
@@ -292,6 +301,75 @@ def _bill(clinic: Clinic, site: str, patient: str, *, is_paid: bool) -> None:
         clinic.ask(clinic.billing, "POST", f"/invoices/{invoice['id']}/payments", body)
 
 
+def _at_home(clinic: Clinic, site: str, patient: str, person: Person) -> None:
+    """A programme at home that began two weeks ago, its first sessions signed today, and its diary."""
+    if "home" not in person:
+        return
+    filled = _filled(clinic, site, patient, person)
+    if filled is None:  # rather a demo without it than none
+        return
+    body = {
+        "request": _request(patient, "home"), "site": site, "patient": patient, "language": "de",
+        "wanted": filled["wanted"],
+    }  # fmt: skip
+    made = clinic.ask(clinic.homecare, "POST", "/programmes", body)
+    path, today = f"/programmes/{made['programme']['id']}", made["today"]["day"]
+    for judged in made["decision"]["exercises"]:
+        if judged["verdict"] == "home" and judged["supervised_sessions"]:
+            request = _request(patient, f"signed {judged['exercise']}")
+            signed = {"request": request, "exercise": judged["exercise"], "day": today, "went_well": True}
+            made = clinic.ask(clinic.homecare, "POST", f"{path}/supervised", signed)
+    link = clinic.ask(clinic.homecare, "POST", f"{path}/links", {"request": _request(patient, "link")})
+    if link["address"] is None:
+        return
+    opened = [one["exercise"] for one in made["today"]["items"] if one["status"] == "open"]
+    entries = _diary(patient, date.fromisoformat(today), opened, hurts=person["home"] == "pain")
+    clinic.ask(clinic.homecare, "POST", f"{urlsplit(link['address']).path}/entries", {"entries": entries})
+    clinic.homes[_name(person)] = link["address"]
+
+
+def _filled(clinic: Clinic, site: str, patient: str, person: Person) -> Any:
+    """The template for them, once homecare has heard that screening cleared them; None: it has not."""
+    body = {
+        "region": person["region"], "stage": "remission", "hernia": "protrusion", "size": "slight",
+        "body_weight_kg": person["body_weight_kg"],
+        "starts_on": (datetime.now(UTC).date() - timedelta(days=AT_HOME_DAYS)).isoformat(),
+    }  # fmt: skip
+    asked, deadline = {"site": site, "patient": patient}, time.monotonic() + HEARD_WITHIN_S
+    while time.monotonic() < deadline:
+        answer = clinic.homecare.request("POST", "/fill", json=body, params=asked)
+        if answer.is_success and answer.json()["decision"]["verdict"] == "home":
+            return answer.json()
+        time.sleep(0.2)
+    return None
+
+
+def _diary(patient: str, today: date, opened: list[str], *, hurts: bool) -> list[dict[str, Any]]:
+    """Five days of each week, with less pain from one to the next; at the end it may hurt."""
+    entries = []
+    for number in range(AT_HOME_DAYS - 1):
+        if number % 7 in (2, 5):
+            continue
+        day = today - timedelta(days=AT_HOME_DAYS - 1 - number)
+        done = {"sets": 1, "repetitions": 8, "seconds": 90, "stopped": False}
+        entries += [_entry(patient, day, "exercise", done, exercise) for exercise in opened]
+        felt = {"seconds": 90 * len(opened), "pain_before": 4 - number // 4, "pain_after": 3 - number // 4}
+        entries.append(_entry(patient, day, "session", felt))
+    if hurts and opened:  # not above the limit: that would suspend the treatment at the clinic, too
+        said = {"pain_nrs": 4, "during": True, "words": "Es zieht beim Halten"}
+        entries.append(_entry(patient, today - timedelta(days=1), "pain", said, opened[0]))
+    return entries
+
+
+def _entry(
+    patient: str, day: date, kind: str, data: dict[str, Any], exercise: str | None = None
+) -> dict[str, Any]:
+    return {
+        "id": _request(patient, f"{day} {kind} {exercise}"), "kind": kind, "exercise": exercise,
+        "day": day.isoformat(), "at": f"{day}T12:00:00+00:00", "version": 1, "data": data,
+    }  # fmt: skip
+
+
 def _request(patient: str, what: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"demo {patient} {what}"))
 
@@ -311,7 +389,7 @@ def first_prescription(person: Person) -> dict[str, Any]:
 
 
 STAGES: Final = {
-    "planned": (_answer, _sign, _decide, _consent, _clear, _plan, _estimate, _consult),
+    "planned": (_answer, _sign, _decide, _consent, _clear, _plan, _estimate, _consult, _at_home),
     "refused": (_answer, _decide),
     "condition": (_answer,),
     "begun": (_answer,),
