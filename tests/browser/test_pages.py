@@ -71,13 +71,22 @@ def loads():
     return Loads()
 
 
-class Visit:
-    """A browser of its own for a row of PAGES, which looks at it in one look after the other."""
+@pytest.fixture(scope="module")
+def reader(browser):
+    """One browser for all visits, as a reader has it: what the pages share it has read before."""
+    context = browser.new_context(reduced_motion="reduce")
+    yield context
+    context.close()
 
-    def __init__(self, browser, here, loads, row):
+
+class Visit:
+    """A page for a row of PAGES, in which one looks at it in one look after the other."""
+
+    def __init__(self, context, here, loads, row):
         self.here, self.loads, self.row, self.errors, self.answers = here, loads, row, [], []
         self.own = here.addresses[row.at]
-        self.context = browser.new_context(reduced_motion="reduce")
+        self.context = context
+        self.context.clear_cookies()
         self.context.add_cookies(here.cookies(row))
         self.page = self.context.new_page()
         self.page.add_init_script(WATCH_POLICY)
@@ -144,13 +153,14 @@ class Visit:
 
 
 @contextlib.contextmanager
-def visiting(browser, here, loads, row):
-    """A visit that takes its browser, and its streams, along when it ends."""
-    visit = Visit(browser, here, loads, row)
+def visiting(reader, here, loads, row):
+    """A visit that takes its streams, and whatever the page has stored, along when it ends."""
+    visit = Visit(reader, here, loads, row)
     try:
         yield visit
     finally:
-        visit.context.close()
+        visit.page.evaluate("localStorage.clear()")
+        visit.page.close()
 
 
 @dataclass
@@ -165,10 +175,10 @@ class Seen:
 
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda row: row.name)
-def seen(request, browser, here, loads):
+def seen(request, reader, here, loads):
     """A page in all its looks, visited once for all tests that ask something of it."""
     found = Seen(request.param)
-    with visiting(browser, here, loads, found.row) as visit:
+    with visiting(reader, here, loads, found.row) as visit:
         for language, first, second in LOOKS:
             visit.open(language, *first)
             found.complaints[language, *first] = visit.complaints()
@@ -180,13 +190,13 @@ def seen(request, browser, here, loads):
 
 
 @pytest.fixture
-def opened(browser, here, loads):
+def opened(reader, here, loads):
     """Open a page of PAGES by its row's name, at a desk unless told."""
     with contextlib.ExitStack() as stack:
 
         def open_at(name, size=DESK):
             row = next(it for it in PAGES if it.name == name)
-            return stack.enter_context(visiting(browser, here, loads, row)).open("en", size, "dark")
+            return stack.enter_context(visiting(reader, here, loads, row)).open("en", size, "dark")
 
         yield open_at
 
@@ -267,11 +277,11 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back_and_a_toast_can_be_taken_bac
     assert "Back again" in page.locator("#toasts").inner_text()
 
 
-def test_all_pages_together_load_less_than_150_kb_of_script_and_style_all_from_here(browser, here, loads):
+def test_all_pages_together_load_less_than_150_kb_of_script_and_style_all_from_here(reader, here, loads):
     """A clinic's uplink is small; compressed as a proxy sends it, the font left out."""
     for row in PAGES:
         if row not in loads.rows:  # this test alone, or after a page that failed
-            with visiting(browser, here, loads, row) as visit:
+            with visiting(reader, here, loads, row) as visit:
                 visit.open("en", DESK, "dark")
     assert loads.rows == set(PAGES)
     assert loads.foreign == []
