@@ -11,7 +11,7 @@ from services.kit.language import Language, Text
 
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 56, 96, 24, 48
-STEP_DEG: Final = 3
+STEP_DEG: Final = 1
 FRICTIONS: Final = (0.0, 0.3, 0.5)
 WORDS: Final[dict[str, Text]] = {
     "angle": {"de": "Winkel der Fläche (Grad)", "en": "angle of the surface (degrees)"},
@@ -35,7 +35,7 @@ def svg(body_weight_kg: float, friction: float, marked_angle_deg: float, languag
         weight=f"{body_weight_kg:g}", force=f"{found.force_n:.0f}", angle=f"{marked_angle_deg:g}",
         friction=f"{friction:g}",
     )  # fmt: skip
-    lines = [chart.line(one, one == friction, language) for one in sorted({*FRICTIONS, friction})]
+    lines = [chart.line(one, friction, language) for one in sorted({*FRICTIONS, friction})]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'class="angle-chart"><title>{escape(title)}</title>{chart.axes(language)}{chart.span(friction)}'
@@ -61,16 +61,19 @@ class _Chart:
             for angle in range(0, 91, STEP_DEG)
         ]
 
-    def line(self, friction: float, is_chosen: bool, language: Language) -> str:  # noqa: FBT001  (one caller)
+    def line(self, friction: float, chosen: float, language: Language) -> str:
+        """A curve and its name: left of it, but the lowest's below it, where nothing is drawn."""
         name = f"{WORDS['friction'][language]} {friction:g}"
         if language == "de":
             name = name.replace(".", ",")
-        marked = " chosen" if is_chosen else ""
-        at = force_n("board", self.weight, 60, friction).force_n
+        marked = " chosen" if friction == chosen else ""
+        is_lowest = friction == max(*FRICTIONS, chosen)
+        at_deg, aside, below, anchor = (54, 8, 16, "start") if is_lowest else (48, -8, -4, "end")
+        at = force_n("board", self.weight, at_deg, friction).force_n
         return (
             f'<polyline class="curve{marked}" fill="none" points="{" ".join(self.points(friction))}"/>'
-            f'<text class="curve-name{marked}" x="{self.x(60) - 6:.0f}" y="{self.y(at) - 8:.0f}" '
-            f'text-anchor="end">{escape(name)}</text>'
+            f'<text class="curve-name{marked}" x="{self.x(at_deg) + aside:.0f}" '
+            f'y="{self.y(at) + below:.0f}" text-anchor="{anchor}">{escape(name)}</text>'
         )
 
     def span(self, friction: float) -> str:
