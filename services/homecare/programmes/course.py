@@ -1,12 +1,13 @@
 """Where programmes stand: levels, locks, signatures and minutes, from what was signed, done and answered.
 
 A report of pain locks its exercise until a clinician has answered it, whatever else happens. One that is
-answered "stays off" stays off until a later version names it in ``again``.
+answered "stays off" stays off until a later version names it in ``again``. Both hold for the person, in
+whichever of their programmes it was; and so do the minutes of a day.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -16,7 +17,8 @@ from sqlalchemy import Connection, Table, select
 from services.homecare.diary import marks
 from services.homecare.diary.tables import ANSWERS, ENTRIES, PAINS
 from services.homecare.models import Judged, Programme
-from services.homecare.programmes.tables import SUPERVISED, VERSIONS
+from services.homecare.programmes.people import people
+from services.homecare.programmes.tables import PROGRAMMES, SUPERVISED, VERSIONS
 from services.homecare.progression.levels import Answered, Done, Happened, Hurt, level
 from services.homecare.progression.today import EVERYTHING, Course
 from services.homecare.tables import ZONES
@@ -50,10 +52,15 @@ def courses(
 
     ``brief``: locks and signatures alone, without what was done: no levels and minutes by it.
     """
-    ids = [str(one.id) for one in programmes]
-    pasts = _pasts(connection, ids, brief=brief)
+    mine = _of_people(connection, programmes)
+    pasts = _pasts(connection, sorted({one for every in mine.values() for one in every}), brief=brief)
     days = {site: _Days(connection, site) for site in {one.site for one in programmes}}
-    return {one.id: _course(one, pasts[str(one.id)], days[one.site], on) for one in programmes}
+    found = {}
+    for one in programmes:
+        past, others = pasts[str(one.id)], [name for name in mine[one.id] if name != str(one.id)]
+        course = _course(one, _person_s(past, [pasts[name] for name in others]), days[one.site], on)
+        found[one.id] = course.model_copy(update=_minutes(past, pasts, others, mine[one.id], one.region))
+    return found
 
 
 def locks(connection: Connection, programmes: Sequence[Programme]) -> dict[UUID, list[Row]]:
@@ -73,8 +80,45 @@ def _course(programme: Programme, past: _Past, days: "_Days", on: date | None) -
         locked=frozenset(row["exercise"] or EVERYTHING for row in _unanswered(past)),
         off=frozenset(name for name in names if _is_off(name, past)),
         signed={one.exercise: signed(one, past.signed) for one in programme.decision.exercises},
-        done_s=_done_s(past),
     )
+
+
+def _of_people(connection: Connection, programmes: Sequence[Programme]) -> dict[UUID, dict[str, str]]:
+    """Of each its person's programmes, whatever became of them: their ids, each with its region."""
+    known = people(connection, {one.patient for one in programmes})
+    files = {file for one in known.values() for file in one.files}
+    columns = PROGRAMMES.c.id, PROGRAMMES.c.patient, PROGRAMMES.c.region
+    rows = connection.execute(select(*columns).where(PROGRAMMES.c.patient.in_(files))).all()
+    by_file: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for id_, file, region in rows:
+        by_file[file][id_] = region
+    return {
+        one.id: {str(one.id): one.region}
+        | {name: region for file in known[str(one.patient)].files for name, region in by_file[file].items()}
+        for one in programmes
+    }
+
+
+def _person_s(past: _Past, others: Iterable[_Past]) -> _Past:
+    """With what hurt in the person's other programmes: at an exercise, or anywhere without an answer yet."""
+    found = replace(past, pains=list(past.pains), answers=dict(past.answers), again_us=dict(past.again_us))
+    for other in others:
+        found.pains += [row for row in other.pains if row["exercise"] or row["entry"] not in other.answers]
+        found.answers |= other.answers
+        for exercise, at_us in other.again_us.items():
+            found.again_us[exercise] = max(at_us, found.again_us.get(exercise, 0))
+    return found
+
+
+def _minutes(
+    past: _Past, pasts: Mapping[str, _Past], others: Iterable[str], regions: Mapping[str, str], region: str
+) -> dict[str, dict[date, int]]:
+    """What was done: of the week in all programmes of the region, of the day in all others, too."""
+    same = [entry for name in others if regions[name] == region for entry in pasts[name].entries]
+    return {
+        "done_s": _done_s([*past.entries, *same]),
+        "elsewhere_s": _done_s(entry for name in others for entry in pasts[name].entries),
+    }
 
 
 def _unanswered(past: _Past) -> list[Row]:
@@ -103,9 +147,9 @@ def signed(judged: Judged, rows: Iterable[Row]) -> int:
     )
 
 
-def _done_s(past: _Past) -> dict[date, int]:
+def _done_s(entries: Iterable[Row]) -> dict[date, int]:
     found: defaultdict[date, int] = defaultdict(int)
-    for row in past.entries:
+    for row in entries:
         if row["kind"] == "exercise":
             found[row["day"]] += _number(row, "seconds")
     return {day: min(seconds, MOST_S) for day, seconds in found.items()}

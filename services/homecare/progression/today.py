@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.homecare.exercises.library import library
 from services.homecare.exercises.models import Exercise, Level
-from services.homecare.models import Decision, Judged, Wanted
+from services.homecare.models import MINUTES_PER_DAY, Decision, Judged, Wanted
 
 Status = Literal["open", "supervision", "centre", "pain", "off", "suspended", "paused", "over_cap", "refused"]
 EVERYTHING: Final = "*"  # locks the whole programme
@@ -58,7 +58,8 @@ class Course(BaseModel):
     locked: frozenset[str] = frozenset()  # by pain, unanswered; EVERYTHING: all of it
     off: frozenset[str] = frozenset()  # answered: stays off
     signed: Mapping[str, int] = {}  # supervised sessions that went well
-    done_s: Mapping[date, int] = {}  # seconds a day, whatever was done
+    done_s: Mapping[date, int] = {}  # seconds a day, whatever was done for this region
+    elsewhere_s: Mapping[date, int] = {}  # the same of the person's other programmes
 
 
 def last_day(wanted: Wanted) -> date:
@@ -74,7 +75,10 @@ def plan(wanted: Wanted, decision: Decision, course: Course, on: date) -> Day:
     }
     is_rest_day = len(week) >= decision.caps.days_per_week
     left_s = decision.caps.minutes_per_week * 60 - sum(week.values())
-    cap_s = max(0, min(decision.caps.minutes_per_day * 60, left_s))
+    persons_s = MINUTES_PER_DAY * 60 - course.elsewhere_s.get(
+        on, 0
+    )  # the day is the person's, not the region's
+    cap_s = max(0, min(decision.caps.minutes_per_day * 60, left_s, persons_s))
     items = tuple(_items(decision, course, cap_s))
     return Day(
         day=on, is_inside=is_inside, is_rest_day=is_rest_day, items=items, cap_s=cap_s,
