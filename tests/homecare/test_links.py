@@ -165,6 +165,16 @@ def test_a_link_that_asks_without_end_waits(home):
     assert home.get(other).status_code == 200
 
 
+def test_a_report_of_pain_waits_for_no_pace(home):
+    """Whatever asked too often by the same link, it hurts now: the report locks and is told at once."""
+    for _ in range(62):
+        home.get()
+    assert home.post(home.entry("session", {"seconds": 60})).status_code == 429
+    report = home.entry("pain", {"pain_nrs": 7, "where": "back"}, "bridge")
+    assert home.send(report)["accepted"] == [report["id"]]
+    assert home.get().status_code == 429
+
+
 def test_a_pace_comes_back_with_time():
     """Whoever waited as long as was said is answered."""
     at_s = [0.0]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.homecare.diary import entries, links, shown, store
+from services.homecare.diary import entries, links, models, shown, store
 from services.homecare.diary.entries import Taken
 from services.homecare.diary.links import HOLDER, Opened
 from services.homecare.diary.models import MOST_ENTRIES
@@ -64,9 +64,13 @@ class _Home:
         return self._told(secret)
 
     def take(self, secret: str, sent: list[Any]) -> Row:
-        """Keep what is new of it. Raises NotFound, Gone, TooMany; then nothing is kept."""
-        opened = self._open(secret)
-        self._sent.spend(opened.link, len(sent))
+        """Keep what is new of it. Raises NotFound, Gone, TooMany; then nothing is kept.
+
+        A report of pain waits for no pace, nor does what comes with it.
+        """
+        hurts = any(models.is_pain(one) for one in sent)
+        opened = self._open(secret, is_urgent=hurts)
+        self._sent.spend(opened.link, len(sent), is_urgent=hurts)
         self._noted(opened, "diary.entered")
         taken: Taken = writing_again(
             self._office.engine,
@@ -77,10 +81,10 @@ class _Home:
         self._office.outbox.woken.set()
         return taken.body() | {"programme": self._told(secret)}
 
-    def _open(self, secret: str) -> Opened:
+    def _open(self, secret: str, *, is_urgent: bool = False) -> Opened:
         with reading(self._office.engine) as connection:
             opened = links.find(connection, secret)
-        self._asked.spend(opened.link)
+        self._asked.spend(opened.link, is_urgent=is_urgent)
         return opened
 
     def _noted(self, opened: Opened, action: str) -> None:

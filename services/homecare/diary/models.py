@@ -178,6 +178,11 @@ def read(sent: Any) -> Entry | Text:
         return _words(dict(error.errors(include_url=False, include_input=False)[0]))
 
 
+def is_pain(sent: Any) -> bool:
+    """Whether it means to be a report of pain."""
+    return isinstance(sent, dict) and sent.get("kind") == "pain"
+
+
 def id_of(sent: Any) -> str | None:
     """The id of what cannot be read otherwise, so that the telephone knows which it was."""
     try:

@@ -18,8 +18,8 @@ class Pace:
         self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and since when
         self._lock = threading.Lock()
 
-    def spend(self, link: str, count: int = 1) -> None:
-        """Take so many. Raises TooMany, saying when there are enough again."""
+    def spend(self, link: str, count: int = 1, *, is_urgent: bool = False) -> None:
+        """Take so many. Raises TooMany, saying when there are enough again; never of what is urgent."""
         with self._lock:
             now_s = self._clock()
             left, since_s = self._held.get(link, (float(self._most), now_s))
@@ -29,7 +29,7 @@ class Pace:
             self._held.move_to_end(link)
             while len(self._held) > MOST_LINKS:
                 self._held.popitem(last=False)
-        if not is_enough:
+        if not is_enough and not is_urgent:
             wait_s = round((count - left) / self._per_s) + 1
             raise said(
                 TooMany,

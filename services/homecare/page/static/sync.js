@@ -56,7 +56,7 @@ export class Sync extends EventTarget {
   async once() {
     try {
       if (!this.book.entries.length) await this.book.take(await this.ask("programme"));
-      while (this.book.entries.length) await this.send(this.book.entries.slice(0, MOST_AT_ONCE));
+      while (this.book.entries.length) await this.send(painFirst(this.book.entries).slice(0, MOST_AT_ONCE));
       this.failures = 0;
       this.syncedAt = { day: today(), at: new Date() };
       return "ok";
@@ -104,6 +104,9 @@ export class Sync extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 }
+
+// What hurts does not wait behind months of exercises.
+const painFirst = (entries) => [...entries].sort((one, other) => (other.kind === "pain") - (one.kind === "pain"));
 
 class Gone extends Error {}
 
