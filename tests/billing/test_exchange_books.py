@@ -43,7 +43,26 @@ PAD = {"p": "http://padinfo.de/ns/pad"}
 @pytest.fixture(scope="module")
 def books(tmp_path_factory):
     """A site with three invoices, a cancellation, and payments of which one was taken back."""
-    rig = BillingRig(tmp_path_factory.mktemp("books"))
+    rig = written(tmp_path_factory.mktemp("books"))
+    pay(rig, "anna", "100.00", "bank")
+    pay(rig, "formula", "70.68", "cash")
+    slip = pay(rig, "formula", "5.00", "card")
+    rig.ask("POST", f"/payments/{slip['id']}/reverse", json={"reason": "vertippt"})
+    yield rig
+    rig.close()
+
+
+@pytest.fixture(scope="module")
+def unpaid(tmp_path_factory):
+    """The same before anybody paid: what a billing office takes over."""
+    rig = written(tmp_path_factory.mktemp("unpaid"))
+    yield rig
+    rig.close()
+
+
+def written(folder):
+    """A site with three invoices, of which one is cancelled."""
+    rig = BillingRig(folder)
     rig.clinic(accounts=ACCOUNTS, billing_offices=OFFICES)
     rig.invoices = {}
     for name, sessions, person in (
@@ -51,15 +70,10 @@ def books(tmp_path_factory):
     ):  # fmt: skip
         rig.patients = cured(rig, sessions=sessions, **person)
         rig.invoices[name] = issued(rig)
-    pay(rig, "anna", "100.00", "bank")
-    pay(rig, "formula", "70.68", "cash")
-    slip = pay(rig, "formula", "5.00", "card")
-    rig.ask("POST", f"/payments/{slip['id']}/reverse", json={"reason": "vertippt"})
     told = {"request": str(uuid4()), "reason": "falscher Tarif"}
     path = f"/invoices/{rig.invoices['cancelled']['id']}/cancel"
     rig.invoices["storno"] = rig.ask("POST", path, json=told, status=201)
-    yield rig
-    rig.close()
+    return rig
 
 
 def pay(rig, name, amount, method):
@@ -272,19 +286,19 @@ def opened(content, key=None):
     )
 
 
-def test_a_delivery_to_a_billing_office_holds_each_living_invoice_once(books):
+def test_a_delivery_to_a_billing_office_holds_each_living_invoice_once(unpaid):
     """Counted without a gap; the same request is the same one; who said no stays out; kept to the byte."""
-    refused = deliver(books, 409)
+    refused = deliver(unpaid, 409)
     assert "§ 203 StGB" in refused["detail_de"], "nobody said that an office may have their data"
     assert {one["number"] for one in refused["left_out"]} == {
-        books.invoices[name]["number"] for name in ("anna", "formula")
+        unpaid.invoices[name]["number"] for name in ("anna", "formula")
     }
-    given = {name: consent(books, books.invoices[name]["patient"]) for name in ("anna", "formula")}
+    given = {name: consent(unpaid, unpaid.invoices[name]["patient"]) for name in ("anna", "formula")}
     asked = {"request": str(uuid4())}
-    made = deliver(books, **asked)
-    content = file_of(books, made["number"])
-    assert deliver(books, **asked) == made
-    deliver(books, 409, **asked, again=True)
+    made = deliver(unpaid, **asked)
+    content = file_of(unpaid, made["number"])
+    assert deliver(unpaid, **asked) == made
+    deliver(unpaid, 409, **asked, again=True)
     names, order, invoices, data = opened(content)
     assert made["name"] == "00666666_20261123_ADL_000001_padx.zip"
     assert names == ["00666666_20261123_ADL_000001_auf.xml", "00666666_20261123_ADL_000001_padx.xml"]
@@ -296,21 +310,21 @@ def test_a_delivery_to_a_billing_office_holds_each_living_invoice_once(books):
     each = invoices.findall("p:rechnung", PAD)
     assert invoices.get("anzahl") == str(len(each)) == "2"
     assert sorted(one.get("aisendbetrag") for one in each) == ["141.36", "70.68"]
-    assert "2 Rechnungen sind schon geliefert" in deliver(books, 409)["detail_de"]
+    assert "2 Rechnungen sind schon geliefert" in deliver(unpaid, 409)["detail_de"]
     body = {"request": str(uuid4()), "on": "2026-11-23"}
-    books.ask("POST", f"/disclosures/{given['formula']['id']}/withdraw", json=body)
-    second = deliver(books, again=True)
-    assert [one["number"] for one in second["left_out"]] == [books.invoices["formula"]["number"]]
+    unpaid.ask("POST", f"/disclosures/{given['formula']['id']}/withdraw", json=body)
+    second = deliver(unpaid, again=True)
+    assert [one["number"] for one in second["left_out"]] == [unpaid.invoices["formula"]["number"]]
     assert "am 23.11.2026 widerrufen" in second["left_out"][0]["de"]
-    books.ask("GET", "/exports/deliveries/9", params={"site": "north"}, status=404)
-    told = books.ask("GET", "/exports/deliveries", params={"site": "north"})["deliveries"]
+    unpaid.ask("GET", "/exports/deliveries/9", params={"site": "north"}, status=404)
+    told = unpaid.ask("GET", "/exports/deliveries", params={"site": "north"})["deliveries"]
     assert [(one["number"], one["invoices"], one["total"]) for one in told] == [
         (2, 1, "141.36"), (1, 2, "212.04"),
     ]  # fmt: skip
-    assert file_of(books, 1) == content
-    left = {"again": True, "without": [books.invoices["anna"]["id"]]}
-    assert deliver(books, 409, **left)["left_out"]
-    shown = books.ask("GET", "/exports", params=PERIOD)
+    assert file_of(unpaid, 1) == content
+    left = {"again": True, "without": [unpaid.invoices["anna"]["id"]]}
+    assert deliver(unpaid, 409, **left)["left_out"]
+    shown = unpaid.ask("GET", "/exports", params=PERIOD)
     assert (shown["datev"]["problem"], shown["padnext"]["offices"][0]["delivered"]) == (None, 2)
 
 
@@ -328,37 +342,37 @@ def certified(days=365, key_type="rsa"):
     return found.public_bytes(Encoding.PEM).decode(), (found, key)
 
 
-def test_with_the_offices_certificate_nobody_else_reads_a_delivery(books):
+def test_with_the_offices_certificate_nobody_else_reads_a_delivery(unpaid):
     """CMS enveloped data for its key; the order names the certificate; an expired one sends nothing."""
     pem, key = certified()
     expired, _ = certified(days=-1)
     other, _ = certified(key_type="ec")
     for wrong, says in ((expired, "gültig vom"), (other, "kein RSA"), ("-----BEGIN", "kein X.509")):
         body = {**CLINIC, "billing_offices": [OFFICES[0] | {"certificate": wrong}]}
-        refused = books.ask("PUT", "/clinics/north", json=body, status=422)
+        refused = unpaid.ask("PUT", "/clinics/north", json=body, status=422)
         assert (says in refused["detail_de"], refused["field"]) == (True, "billing_offices.0.certificate")
-    books.clinic(
+    unpaid.clinic(
         accounts=ACCOUNTS,
         billing_offices=[*OFFICES, {"id": "safe", "name": "Safe", "customer": 7, "certificate": pem}],
     )
-    consent(books, books.invoices["anna"]["patient"], office="safe")
-    made = deliver(books, office="safe", again=True)
+    consent(unpaid, unpaid.invoices["anna"]["patient"], office="safe")
+    made = deliver(unpaid, office="safe", again=True)
     assert (made["is_encrypted"], made["number"], made["total"]) == (True, 1, "141.36")
-    content = file_of(books, 1, office="safe")
+    content = file_of(unpaid, 1, office="safe")
     assert b"aisendbetrag" not in content
     _, order, invoices, _ = opened(content, key)
     told = order.find("p:verschluesselung", PAD)
     assert (told.get("verfahren"), told.get("idcert")) == ("1", "abcde")
     assert len(invoices.findall("p:rechnung", PAD)) == 1
-    then, books.now = books.now, books.now + timedelta(days=400)
-    books.clinic(
+    then, unpaid.now = unpaid.now, unpaid.now + timedelta(days=400)
+    unpaid.clinic(
         phone="030 1",
         accounts=ACCOUNTS,
         billing_offices=[{"id": "safe", "name": "Safe", "customer": 7, "certificate": pem}],
     )
-    refused = deliver(books, 422, office="safe", again=True)
-    books.now = then
-    books.clinic(accounts=ACCOUNTS, billing_offices=OFFICES)
+    refused = deliver(unpaid, 422, office="safe", again=True)
+    unpaid.now = then
+    unpaid.clinic(accounts=ACCOUNTS, billing_offices=OFFICES)
     assert "gültig vom" in refused["detail_de"]
 
 
@@ -387,9 +401,9 @@ def test_a_consent_is_for_one_office_and_one_day_that_was(books):
     assert books.trail("disclosure.given")
 
 
-def test_a_position_stands_where_the_published_structure_has_it(books):
+def test_a_position_stands_where_the_published_structure_has_it(unpaid):
     """Order of the elements, analogue number, factor, points, point value in euro."""
-    *_, invoices, _ = opened(file_of(books, deliver(books, again=True)["number"]))
+    *_, invoices, _ = opened(file_of(unpaid, deliver(unpaid, again=True)["number"]))
     person = invoices.find("p:rechnung/p:rechnungsempfaenger/p:person", PAD)
     assert tags(person) == ["anrede", "vorname", "name", "gebdatum", "anschrift"]
     case = invoices.find("p:rechnung/p:abrechnungsfall/p:humanmedizin", PAD)
@@ -409,6 +423,20 @@ def test_a_position_stands_where_the_published_structure_has_it(books):
         "2.3", "0.0582873", "445", "59.66",
     )  # fmt: skip
     assert case.find("p:behandelter/p:geschlecht", PAD).text == "w"
+
+
+def test_what_was_paid_stays_with_the_clinic(unpaid):
+    """An office claims an invoice whole: then what was paid is paid twice."""
+    for name in ("anna", "formula"):
+        pay(unpaid, name, "70.68", "bank")
+    refused = deliver(unpaid, 409, again=True)
+    told = {one["number"]: one for one in refused["left_out"]}
+    part, whole = (told[unpaid.invoices[name]["number"]] for name in ("anna", "formula"))
+    assert "70,68 von 141,36 EUR" in part["de"]
+    assert whole["en"] == "paid: nothing is left to claim"
+    assert (part["because"], whole["because"], len(told)) == ("paid", "paid", 2)
+    (office,) = unpaid.ask("GET", "/exports", params=PERIOD)["padnext"]["offices"]
+    assert (office["count"], office["total"]) == (0, "0.00")
 
 
 def test_two_who_deliver_at_once_never_share_a_number(either_rig):

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from uuid import uuid4
 
 import pytest
 from billing.test_exchange_books import certified
@@ -53,6 +54,7 @@ def test_from_an_empty_clinic_to_a_delivery_that_is_had_twice(room):
     assert f"/billing/charges/{room.one['patient']}/consents?site=north" in page.text
     assert "Make a delivery" not in shown(page)
     _consent(room, rita)
+    _part_paid(room, bill)
     page = bill.get(f"/billing/exports?{SPAN}")
     assert "Make a delivery (1)" in shown(page)
     assert "never by e-mail" in shown(page)
@@ -66,6 +68,17 @@ def test_from_an_empty_clinic_to_a_delivery_that_is_had_twice(room):
     assert bill.get(path).content == bill.get(path).content != b""
     refused = bill.post("/billing/exports", data={**form, "request": ""})
     assert "delivered already" in shown(refused, 409)
+
+
+def _part_paid(room, bill):
+    """While something is paid of the invoice, it stays and the way leads to its payments."""
+    body = {"request": str(uuid4()), "amount": "1.00", "received_on": "2026-11-23"}
+    paid = room.billing.ask("POST", f"/invoices/{room.one['id']}/payments", json=body, status=201)
+    page = bill.get(f"/billing/exports?{SPAN}")
+    assert "paid in part (1.00 of 70.68 EUR)" in shown(page)
+    assert f'href="/billing/invoices/{room.one["id"]}/payments"' in page.text
+    assert f"/billing/charges/{room.one['patient']}/consents" not in page.text
+    room.billing.ask("POST", f"/payments/{paid['id']}/reverse", json={"reason": "vertippt"})
 
 
 def _set_up(bill):

@@ -1,6 +1,8 @@
 """Deliveries in the database: each counted without a gap, each invoice in one of them unless asked again.
 
-Whoever did not let the office have their data stays out of it, and is named with the reason.
+Whoever did not let the office have their data stays out of it, and so does an invoice of which something
+was paid, each named with the reason. One that was only reminded of goes out: it is still owed whole, and its
+reminders' fees stay the clinic's own claim. A cancelled one claims nothing and is not named.
 """
 
 import hashlib
@@ -8,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,6 +25,8 @@ from services.billing.exchange.tables import DELIVERED, DELIVERIES
 from services.billing.invoices import store as invoices
 from services.billing.invoices.models import Issued
 from services.billing.models import BillingOffice, Clinic, cents, euro
+from services.billing.payments import store as payments
+from services.billing.payments.models import Item
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
 
@@ -52,12 +56,14 @@ class LeftOut:
 
     invoice: Issued
     why: Text
+    because: Literal["consent", "paid"]
 
     def body(self) -> dict[str, Any]:
         """As pages show it."""
         return {
             "invoice": str(self.invoice.id), "number": self.invoice.number,
             "patient": str(self.invoice.patient), "de": self.why["de"], "en": self.why["en"],
+            "because": self.because,
         }  # fmt: skip
 
 
@@ -148,7 +154,7 @@ def deliver(connection: Connection, clinic: Clinic, wish: Wish, request: UUID, b
 
 
 def pick(connection: Connection, wish: Wish, office: BillingOffice) -> Picked:
-    """What would go to this office: living, not delivered yet, and let out by whom it is about."""
+    """What would go to this office: living, unpaid, not delivered yet, let out by whom it is about."""
     every = invoices.listed(connection, wish.site, since=wish.since, until=wish.until, most=books.MOST)
     living = [
         one
@@ -157,13 +163,34 @@ def pick(connection: Connection, wish: Wish, office: BillingOffice) -> Picked:
     ]
     had = set() if wish.again else _delivered(connection, wish.site)
     new = [one for one in living if one.id not in had]
-    reasons = {
+    lacking = {
         patient: disclosures.lacking(disclosures.of_person(connection, wish.site, patient), office)
         for patient in {one.patient for one in new}
     }
-    left_out = [LeftOut(one, why) for one in new if (why := reasons[one.patient]) is not None]
-    found = tuple(one for one in new if reasons[one.patient] is None)
+    left_out = []
+    for item in payments.items(connection, new):
+        if (why := _paid(item)) is not None:
+            left_out.append(LeftOut(item.invoice, why, "paid"))
+        elif (why := lacking[item.invoice.patient]) is not None:
+            left_out.append(LeftOut(item.invoice, why, "consent"))
+    behind = {one.invoice.id for one in left_out}
+    found = tuple(one for one in new if one.id not in behind)
     return Picked(found, tuple(left_out), len(living) - len(new))
+
+
+def _paid(item: Item) -> Text | None:
+    """Why an invoice of which something came in stays: the format has no place for what is left of it."""
+    total, left = item.invoice.total, item.open_invoice
+    if left <= 0:
+        return {"de": "Bezahlt: nichts mehr zu fordern.", "en": "paid: nothing is left to claim"}
+    if left == total:
+        return None
+    german = [f"{amount:.2f}".replace(".", ",") for amount in (total - left, total)]
+    return {
+        "de": f"Teilweise bezahlt ({german[0]} von {german[1]} EUR): die Abrechnungsstelle würde das Ganze "
+        "fordern.",
+        "en": f"paid in part ({total - left} of {total} EUR): the billing office would claim the whole",
+    }
 
 
 def _require_some(picked: Picked, wish: Wish) -> None:
@@ -188,8 +215,8 @@ def _nothing(picked: Picked, wish: Wish) -> Conflict:
     english += f"{picked.delivered} invoices were delivered already"
     if picked.left_out:
         first = picked.left_out[0]
-        german += f", {len(picked.left_out)} dürfen nicht hinaus. {first.invoice.number}: {first.why['de']}"
-        english += f", {len(picked.left_out)} may not leave; {first.invoice.number}: {first.why['en']}"
+        german += f", {len(picked.left_out)} bleiben zurück. {first.invoice.number}: {first.why['de']}"
+        english += f", {len(picked.left_out)} stay behind; {first.invoice.number}: {first.why['en']}"
     else:
         german += "."
     return said(
