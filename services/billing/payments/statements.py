@@ -4,6 +4,7 @@ An entry is matched by itself only when its text names one open invoice of the s
 what is open; everything else is proposed, best first, and a person decides.
 """
 
+import codecs
 import hashlib
 import re
 from collections import Counter, defaultdict
@@ -21,6 +22,7 @@ MOST_BYTES: Final = 10_000_000
 MOST_ENTRIES: Final = 20_000
 _NAMESPACE: Final = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.\d\d")
 _CENTS: Final = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,2})?\s*")
+_END: Final = re.compile(rb"</([^\s<>:]+:)?Document\s*>\s*\Z|/>\s*\Z")  # of a file that is whole
 _SPACE: Final = re.compile(r"[^0-9a-z]+")
 
 
@@ -166,12 +168,26 @@ def _root(data: bytes) -> Any:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise _refused(str(error)[:200], "kein XML", "no XML") from None
+    except (etree.XMLSyntaxError, ValueError):
+        raise _unread(data) from None
     name = etree.QName(root)
     if name.localname != "Document" or not _NAMESPACE.fullmatch(name.namespace or ""):
         raise _refused(str(root.tag)[:120], "kein camt.053-Auszug", "no camt.053 statement")
     return root
+
+
+def _unread(data: bytes) -> Invalid:
+    """What a person can do about a file that is no XML, or not all of one; the parser's words help nobody."""
+    told = data.removeprefix(codecs.BOM_UTF8).strip()
+    if told.startswith(b"<") and not _END.search(told):
+        return _refused(
+            f"{len(data)} Bytes, bitte erneut von der Bank holen", "die Datei endet zu früh",
+            "the file ends too early", f"{len(data)} bytes, please get it from the bank again",
+        )  # fmt: skip
+    return _refused(
+        "bitte die camt.053-Datei der Bank wählen", "die Datei ist leer" if not told else "kein XML",
+        "the file is empty" if not told else "no XML", "please choose the bank's camt.053 file",
+    )  # fmt: skip
 
 
 def _entries(entry: Any, iban: str, number: int, seen: Counter[Any]) -> Iterator[Entry]:
@@ -255,12 +271,13 @@ def _text(node: Any, *path: str) -> str:
     return "" if found is None else " ".join((found.text or "").split())
 
 
-def _refused(value: str, german: str, english: str) -> Invalid:
+def _refused(value: str, german: str, english: str, value_english: str | None = None) -> Invalid:
+    english += f": {value_english or value}"
     return said(
         Invalid,
         {
             "de": f"Kontoauszug: {german}: {value} (camt.053, ISO 20022). Nichts davon wurde gebucht.",
-            "en": f"bank statement: {english}: {value} (camt.053, ISO 20022); nothing of it was booked",
+            "en": f"bank statement: {english} (camt.053, ISO 20022); nothing of it was booked",
         },
     )
 
