@@ -1,6 +1,7 @@
 """Payments in part and whole, open items, three reminders, bank statements, revenue."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from io import BytesIO
 from uuid import uuid4
 
@@ -204,6 +205,12 @@ def test_the_same_request_writes_a_letter_once_and_a_site_has_a_list_of_them(rig
     (letter,) = rig.ask("GET", "/letters", params=NORTH)["letters"]
     assert (letter["id"], letter["number"], letter["step"]) == (first[0], invoice["number"], 1)
     assert [event.type for event in rig.told("invoice")].count("invoice.reminded") == 1
+    rig.now += timedelta(days=40)
+    (again,) = reminded(rig, invoice)["letters"]
+    newest = next(one for one in rig.ask("GET", "/letters", params=NORTH)["letters"] if one["id"] == again)
+    fee = Decimal(newest["fee"])
+    assert Decimal(newest["asked"]) == Decimal(invoice["total"]) + fee
+    assert fee > 0, "its own fee is asked for, too"
 
 
 ENTITY = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><Document>&b;</Document>'
@@ -224,6 +231,21 @@ def test_a_file_that_is_none_books_nothing(rig, data):
     billed(rig)
     assert "Konto" in put_in(rig, data, status=422)["detail_de"]
     assert rig.count(ENTRIES) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (bank.statement(bank.entry("1.00", ""))[:-60], "endet zu früh: "),
+        (b"no xml", "kein XML"), (b"<a></b></Document>", "kein XML"), (b" ", "die Datei ist leer"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_refused_without_the_parser_s_words(rig, data, says):
+    """Who downloaded half a file needs to know that, not a line and a column."""
+    refused = put_in(rig, data, status=422)
+    assert says in refused["detail_de"]
+    assert "bank" in refused["detail"]
+    assert not {"line", "column", "tag"} & {*refused["detail"].split(), *refused["detail_de"].split()}
 
 
 def test_open_items_and_revenue_agree_with_what_was_issued_and_paid(either_rig):

@@ -224,6 +224,7 @@ def test_reminders_are_written_all_or_none_and_named_by_number(rig):
         assert sent(rig, "/billing/dunning", form | {"invoice": late["id"]}).status_code == 303
     after = rig.client().get("/billing/dunning?written=1")
     assert "1 letter was written." in page(after)
+    assert re.search(r"Asked for</[^>]+>.*Asked for[^€]*€70\.68", after.text, re.DOTALL)
     letters = re.findall(r'"(/billing/letters/[0-9a-f-]+/pdf)"', after.text)
     assert len(letters) == 1
     assert rig.client("rita").get(letters[0]).content.startswith(b"%PDF-")

@@ -174,6 +174,7 @@ def _letters(router: APIRouter, office: Office, till: Till) -> None:
                 {
                     **_letter(row), "invoice": row["invoice"], "number": held[row["invoice"]].number,
                     "recipient": held[row["invoice"]].recipient, "open": str(euro(row["open_ct"])),
+                    "asked": str(euro(row["open_ct"] + row["fee_ct"])),  # as its page says
                 }
                 for row in rows
             ]

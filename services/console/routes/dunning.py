@@ -87,6 +87,6 @@ def _due(row: dict[str, Any]) -> dict[str, Any]:
 
 def _letter(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        **row, "open": Decimal(row["open"]), "fee": Decimal(row["fee"]),
+        **row, "asked": Decimal(row["asked"]),
         **{name: date.fromisoformat(row[name]) for name in ("sent_on", "payable_until")},
     }  # fmt: skip
