@@ -34,7 +34,7 @@ class OfficeClient(Upstream):
         return OfficeUnavailable(message, TEXTS[f"office_none_{self.name}"])
 
     def _away(self, error: httpx.HTTPError) -> SpondylError:
-        what = str(error) or type(error).__name__
+        what = str(error).rstrip(".") or type(error).__name__  # the sentence around it has its own
         message = f"{self.name} at {self._address} does not answer: {what}"
         return OfficeUnavailable(message, said(f"office_away_{self.name}", what=what))
 
