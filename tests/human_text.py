@@ -35,6 +35,7 @@ TAGS = {
     "li",
     "a",
     "p",
+    "h1",
     "use",
     "canvas",
 }

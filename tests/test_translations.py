@@ -29,6 +29,10 @@ KIT = SERVICES / "kit"
 PAGES = {"console": (SERVICES / "console", CONSOLE), "panel": (SERVICES / "controller/panel", PANEL)}
 
 
+BEFORE_ANY_LANGUAGE = {"homecare/page/shell.html"}  # said before a script knows the reader: in both at once
+IN_BOTH = " · "
+
+
 def name(path):
     return str(path.relative_to(SERVICES))
 
@@ -60,7 +64,8 @@ def test_both_languages_have_every_text_with_the_same_values_none_empty_none_in_
 @pytest.mark.parametrize("path", TEMPLATES, ids=name)
 def test_no_template_speaks_for_itself(path):
     """Text outside the catalogues is seen in one language only."""
-    assert in_template(path.read_text(encoding="utf-8")) == []
+    said = in_template(path.read_text(encoding="utf-8"))
+    assert [text for text in said if name(path) not in BEFORE_ANY_LANGUAGE or IN_BOTH not in text] == []
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name)

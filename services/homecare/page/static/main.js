@@ -212,7 +212,7 @@ async function keepForOffline(app) {
   if (!navigator.serviceWorker) return;
   const registered = await navigator.serviceWorker.register(here("../worker.js"));
   const wasKept = Boolean(navigator.serviceWorker.controller);
-  const takeOver = () => app.isIdle && registered.waiting?.postMessage("take over");
+  const takeOver = () => app.isIdle && registered.waiting?.postMessage("take-over");
   navigator.serviceWorker.addEventListener("controllerchange", () => wasKept && app.isIdle && location.reload());
   setInterval(takeOver, LOOK_MS);
   takeOver();

@@ -8,7 +8,7 @@ const FILES = KEPT.files.map((name) => new URL(`app/${name}`, self.registration.
 self.addEventListener("install", (event) => event.waitUntil(keep()));
 self.addEventListener("activate", (event) => event.waitUntil(begin()));
 self.addEventListener("message", (event) => {
-  if (event.data === "take over") self.skipWaiting();
+  if (event.data === "take-over") self.skipWaiting();
 });
 self.addEventListener("fetch", (event) => {
   const { request } = event;
