@@ -104,6 +104,20 @@ def test_a_programme_is_set_by_its_template_in_four_choices(rig):
     assert "Hand it over now" in page(client.get(saved.headers["location"]))
 
 
+def test_reminders_are_switched_on_and_off_in_the_form(rig):
+    """Only where a clinician wants it; a template that is filled in later takes the tick not away."""
+    patient, client = rig.patient(), rig.client()
+    form = filled(client, patient, reminders="yes")
+    assert form["reminders"] == "yes"
+    key = programme_of(client.post(f"/patients/{patient}/homecare/new", data=form))
+    said = rig.homecare.ask("GET", f"/programmes/{key}")["programme"]
+    assert said["wanted"]["reminders"] is True
+    again = fields(client.get(f"/homecare/{key}/edit"))
+    assert again.pop("reminders") == "yes"
+    programme_of(client.post(f"/homecare/{key}/edit/save", data=again))
+    assert rig.homecare.ask("GET", f"/programmes/{key}")["programme"]["wanted"]["reminders"] is False
+
+
 def test_what_the_gates_say_follows_what_is_typed(rig):
     """A steeper board is refused beside its field, with the angle that would do; nothing is kept."""
     patient = rig.patient()

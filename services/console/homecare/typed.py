@@ -23,6 +23,7 @@ MAY_BE_EMPTY: Final = ("minutes_per_week",)
 LEVELS: Final = ("start", "ceiling")
 PULLS: Final = {"angle": "angle_deg", "friction": "friction", "most": "most_n"}
 USE: Final = "use-"
+TICKED: Final = "yes"
 LONGEST: Final = 1000
 MOST_FIELDS: Final = 400  # of an honest form: some thirty exercises with six fields each
 DEFAULTS: Final = {
@@ -88,6 +89,7 @@ def wanted(form: Typed) -> dict[str, Any]:
     if not body["exercises"]:
         raise refusal("home_no_exercise", "exercises")
     body["note"] = form["note"].strip()
+    body["reminders"] = form["reminders"] == TICKED
     if form["template"]:
         body["template"] = form["template"]
     return body
@@ -119,9 +121,11 @@ def fields(said: Row, language: Language) -> dict[str, str]:
     found = {name: str(said[name]) for name in names if said.get(name) is not None}
     if said.get("body_weight_kg") is not None:
         found["body_weight_kg"] = decimal(said["body_weight_kg"], language)
+    if said.get("reminders"):
+        found["reminders"] = TICKED
     for row in said.get("exercises") or ():
         exercise = row["exercise"]
-        found[USE + exercise] = "yes"
+        found[USE + exercise] = TICKED
         found |= {f"{name}-{exercise}": str(row[f"{name}_level"] + 1) for name in LEVELS}
         for name, body in PULLS.items():
             if row.get(body) is not None:
