@@ -24,8 +24,7 @@ from services.billing.papers import issuing
 from services.kit.language import Text
 
 TAX_SENTENCE: Final = (
-    "Heilbehandlungen … , die im Rahmen der Ausübung der Tätigkeit als Arzt … "
-    "durchgeführt werden."
+    "Heilbehandlungen … , die im Rahmen der Ausübung der Tätigkeit als Arzt … durchgeführt werden."
 )
 TAXABLE: Final[Text] = {
     "de": "Auf Verlangen ohne therapeutisches Ziel: steuerpflichtig (19 %, oder § 19 UStG). Rechnungen "
