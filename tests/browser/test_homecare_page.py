@@ -20,6 +20,16 @@ NOTHING_KEPT = """() => new Promise((resolve) => {
     counting.onsuccess = () => { opening.result.close(); resolve(counting.result === 0); };
   };
 })"""
+# What the page makes of a plan and of what was done, its book filled by hand.
+STATUSES = """async ([programme, done]) => {
+  const { exercises } = await import("/h/app/plan.js");
+  const [day] = programme.days;
+  const book = {
+    programme, day: () => day, isHurt: () => false, isDone: () => false,
+    doneOn: (on) => done.filter((one) => one.day === on),
+  };
+  return exercises(book, day.day).map(({ status }) => status);
+}"""
 BRIDGE, BELLY = "Brücke", "Bauch anspannen"
 
 
@@ -194,6 +204,31 @@ def test_a_day_without_a_network_arrives_later_whole_and_once(phone):
         ("exercise", "bridge", True), ("exercise", "abdominal-tightening", False), ("pain", "bridge", None),
     }  # fmt: skip
     assert len(phone.entries()) == 3
+
+
+def test_no_telephone_goes_past_a_cap_or_out_of_the_programme(phone):
+    """Whoever stops and begins again, has no network for days, or comes before the first day."""
+    told = phone.page.evaluate("async () => (await fetch(`${location.pathname}/programme`)).json()")
+    day = told["days"][0]
+    for item in day["items"]:
+        item |= {"seconds": 60, "most_s": 600}
+    bridge, belly = (item["exercise"] for item in day["items"])
+
+    def statuses(done=(), **changed):
+        asked = [told | {"days": [day | changed]}, list(done)]
+        return phone.page.evaluate(STATUSES, asked)
+
+    def was(exercise, seconds, on=day["day"]):
+        return {"exercise": exercise, "day": on, "seconds": seconds, "stopped": True}
+
+    assert statuses([was(bridge, 540)]) == ["open", "open"]
+    assert statuses([was(bridge, 541)]) == ["over_cap", "open"]
+    assert statuses([was(bridge, 540), was(bridge, day["cap_s"] - 599)]) == ["over_cap", "over_cap"]
+    assert statuses(is_inside=False) == ["outside", "outside"]
+    told["caps"]["minutes_per_week"] = 10
+    tuesday = {"day": "2026-11-24"}
+    assert statuses([was(belly, 540)], **tuesday) == ["open", "open"]
+    assert statuses([was(belly, 541)], **tuesday) == ["over_cap", "over_cap"]
 
 
 def test_a_revoked_link_says_so_and_what_was_not_delivered(phone):

@@ -15,7 +15,10 @@ EVERYTHING: Final = "*"  # locks the whole programme
 
 
 class Item(BaseModel):
-    """One exercise of a day. ``level`` counts from 0; ``signed`` of ``supervised_sessions`` were signed."""
+    """One exercise of a day. ``level`` counts from 0; ``signed`` of ``supervised_sessions`` were signed.
+
+    ``most_s``: of that day at most, whoever stops and begins again.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,6 +32,7 @@ class Item(BaseModel):
     move_s: int
     each_side: bool
     seconds: int
+    most_s: int
     force_n: float | None
     signed: int
     supervised_sessions: int
@@ -130,7 +134,8 @@ def _item(judged: Judged, row: Exercise, status: Status, at: int, dose: Level, c
     return Item(
         exercise=row.id, status=status, level=at, sets=dose.sets, repetitions=dose.repetitions,
         hold_s=dose.hold_s, rest_s=dose.rest_s, move_s=row.move_s, each_side=row.each_side,
-        seconds=row.seconds(dose), force_n=judged.force_n, signed=course.signed.get(row.id, 0),
+        seconds=row.seconds(dose), most_s=judged.most_minutes_per_day * 60,
+        force_n=judged.force_n, signed=course.signed.get(row.id, 0),
         supervised_sessions=judged.supervised_sessions,
     )  # fmt: skip
 

@@ -25,8 +25,9 @@ function status(book, day, item, on) {
     [item.status !== "open", item.status],
     [HELD.includes(book.programme.state), "paused"],
     [book.isDone(exercise, on), "done"],
+    [!day.is_inside, "outside"],
     [isRestDay(book, day), "rest"],
-    [isBegun(book, exercise, on) && doneSeconds(book, on) + item.seconds > day.cap_s, "over_cap"],
+    [isFull(book, day, item, on), "over_cap"],
   ];
   return rows.find(([holds]) => holds)?.[1] ?? "open";
 }
@@ -42,7 +43,16 @@ export function answered(book, on = today()) {
 }
 
 export const isBegun = (book, exercise, on = today()) => book.doneOn(on).some((one) => one.exercise === exercise);
-const doneSeconds = (book, on) => book.doneOn(on).reduce((sum, one) => sum + one.seconds, 0);
+const total = (done) => done.reduce((sum, { seconds }) => sum + seconds, 0);
+
+// Once more would be too much: of this exercise, of the day, or of the week as this telephone knows it.
+function isFull(book, day, item, on) {
+  const done = book.doneOn(on);
+  const before = week(day.day).filter((one) => one < day.day).flatMap((one) => book.doneOn(one));
+  const cap = Math.min(day.cap_s, book.programme.caps.minutes_per_week * 60 - total(before));
+  const own = total(done.filter(({ exercise }) => exercise === item.exercise));
+  return total(done) + item.seconds > cap || own + item.seconds > (item.most_s ?? cap);
+}
 
 // What is to be done now: what was stopped comes after what was not begun.
 export function nextOpen(book) {
