@@ -176,3 +176,4 @@ def _counted(open_page, wall):
     expect(sums).to_contain_text("424,08\N{NO-BREAK SPACE}€ in Rechnung gestellt")
     expect(sums).to_contain_text("424,08\N{NO-BREAK SPACE}€ eingegangen")
     assert not sideways(page)
+    expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)

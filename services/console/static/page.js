@@ -71,5 +71,11 @@ export function start({ device = null, query = {}, onSummary = () => {}, onSilen
   return { go: (more) => stream.go(address(more)) };
 }
 
+// Tabs that do not fit are scrolled: the open one stands in their middle.
+for (const tab of document.querySelectorAll(".tabs > [aria-current]")) {
+  const [row, own] = [tab.parentElement, tab].map((element) => element.getBoundingClientRect());
+  tab.parentElement.scrollLeft += own.left + own.width / 2 - row.left - row.width / 2;
+}
+
 // A page that has no script of its own.
 if (document.querySelector('script[src="/assets/page.js"]')) start();
