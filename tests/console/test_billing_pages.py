@@ -141,6 +141,26 @@ def test_recipient_outlays_and_remarks_come_on_the_invoice(room):
     assert room.client().get(f"{path}/preview").content.startswith(b"%PDF")
 
 
+def test_a_payer_of_the_patient_s_name_is_the_patient_or_not_by_a_person_s_word(room):
+    """A father of the same name must not get his child's insurance; nobody else is asked about."""
+    _, _, draft = drafted(room, "Gleich")
+    path = f"/billing/drafts/{draft['id']}"
+    home = {"street": "Weg 1", "postal_code": "10115", "city": "Berlin", "namesake_of": "Gleich, Anna"}
+    told = []
+    for name, box in (("anna GLEICH", {"is_patient": "yes"}), ("Anna Gleich", {}), ("Eltern Gleich", {})):
+        form = form_of(draft_of(room, draft), recipient_name=name, **home, **box)
+        assert room.client().post(path, data=form).status_code == SEE_OTHER
+        page = room.client().get(path).text
+        asked = re.search(r'<fieldset[^>]*id="namesake"[^>]*>.*?</fieldset>', page, re.DOTALL)[0]
+        is_asked = " disabled" not in asked.partition(">")[0]
+        told.append((draft_of(room, draft)["said"]["recipient"]["is_patient"], is_asked, " checked" in asked))
+    assert told == [(True, True, True), (False, True, False), (None, False, True)]
+    refused = room.client().post(
+        path, data=form_of(draft, recipient_name="Anna Gleich", **home | {"city": ""})
+    )
+    assert not re.search(r'name="is_patient"[^>]* checked', refused.text), "what was typed stays"
+
+
 def issued(room, family, **terms):
     """An invoice that was issued by its page."""
     patient, case, draft = drafted(room, family, **terms)

@@ -1,9 +1,11 @@
 """A draft as its page shows it, and what a person makes of it there."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
+from unicodedata import normalize
 
 from services.console.errors import BadSearch, OfficeRefused
 from services.console.planning.problems import Problem
@@ -21,6 +23,8 @@ ADDRESS: Final = ("street", "postal_code", "city")
 BLANK: Final[Row] = {"date": "", "kind": "material", "text": "", "amount": "", "receipt": ""}
 MOST_ROWS: Final = 100
 TARIFFS: Final = {"self-payer": "self", "standardtarif": "standard"}  # of payers; else private
+
+_WORDS: Final = re.compile(r"[^\s,]+")  # of a name
 
 
 def lines_of(draft: Row) -> list[Row]:
@@ -74,6 +78,7 @@ def typed_of(draft: Row, language: Language) -> dict[str, str]:
     recipient = told["recipient"] or {}
     address = recipient.get("address") or {}
     typed = {
+        "is_patient": "" if recipient.get("is_patient") is False else "yes",
         "recipient_name": recipient.get("name") or "", "country": address.get("country") or "DE",
         "email": recipient.get("email") or "", "diagnosis": told["diagnosis"] or "",
         "remarks": "\n".join(told["remarks"]), **{name: address.get(name) or "" for name in ADDRESS},
@@ -164,7 +169,21 @@ def minutes_of(typed: str, field: str) -> int:
 
 def _recipient(form: Form) -> Row | None:
     """Who pays in place of whom file and case name; None where nobody was named. Raises BadSearch."""
-    return recipient_of(form, "recipient_name")
+    found = recipient_of(form, "recipient_name")
+    if found is not None and is_namesake(found["name"], form.get("namesake_of", "")):
+        found["is_patient"] = form.get("is_patient") == "yes"
+    return found
+
+
+def is_namesake(payer: str, patient: str) -> bool:
+    """Whether whoever pays has the patient's name, in whatever order and case it is written."""
+    mine, other = (sorted(_WORDS.findall(normalize("NFC", name).lower())) for name in (payer, patient))
+    return bool(mine) and mine == other
+
+
+def typed_over(kept: dict[str, str], typed: dict[str, str]) -> dict[str, str]:
+    """The form with what was typed; a box that was shown and left empty is not sent."""
+    return kept | ({"is_patient": ""} if "namesake_of" in typed else {}) | typed
 
 
 def recipient_of(form: Form, name_field: str) -> Row | None:

@@ -217,7 +217,7 @@ async def _page(
     place = tabs.site_of(console, who, held["site"])
     names = await names_of(console, who, [held["patient"]])
     problem: Problem | None = problem_of(error, language) if error else None
-    form = drafts.typed_of(held, language) | (typed or {})
+    form = drafts.typed_over(drafts.typed_of(held, language), typed or {})
     found = drafts.findings_of(held["findings"], language)
     name = names.get(held["patient"], held["patient"][:8])
     return tabs.page(
@@ -230,6 +230,7 @@ async def _page(
         may_change=who.may("charges.write", place), may_issue=who.may("invoices.issue", place),
         title=TEXTS["billing_draft_of"][language].format(name=name), adds=line is not None,
         sent=[row["line"] for row in held["lines"]],
+        is_namesake=drafts.is_namesake(form["recipient_name"], name),
     )  # fmt: skip
 
 
