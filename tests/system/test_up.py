@@ -95,7 +95,7 @@ def test_status_names_every_process_with_memory_and_cpu(shared_machine):
     assert {"up", "mosquitto", "redis", "telemetry", "ingest-1", "archiver", "console", "therapist",
             "north/loop", "north/recorder", "north/panel", "south/loop"} <= names  # fmt: skip
     report = json.loads(shared_machine.spondyl("status", "--json").stdout)
-    assert report["memory_mb"] < 1500
+    assert report["memory_mb"] < 1700  # about 85 each for the four business services
     assert all(row["memory_mb"] > 0 and row["uptime_s"] > 0 for row in report["processes"])
 
 
