@@ -1,8 +1,10 @@
 """What may be done at home: findings, screening, exclusions, caps; and the templates that begin with it."""
 
 import json
+import tomllib
 from datetime import date
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -64,7 +66,7 @@ def test_screening_has_its_word(outcome, verdict):
     """Whom nobody has screened trains under supervision; whom screening refuses does not train."""
     decision = decide(wished(), Standing(outcome=outcome, rules=("pregnancy",)))
     assert decision.verdict == verdict
-    assert "pregnancy" in decision.reasons[0].words["de"]
+    assert "Schwangerschaft" in decision.reasons[0].words["de"]
 
 
 @pytest.mark.parametrize("exercise", library().exercises.values(), ids=lambda row: row.id)
@@ -87,6 +89,23 @@ def test_a_pull_above_the_ceiling_is_refused_with_the_angle_that_would_do():
     assert "100 N" in reason.words["en"]
     assert "32 degrees" in reason.instead["en"]
     assert decide(wished(exercises=[board | {"angle_deg": 30}])).verdict == "home"
+
+
+def test_a_steeper_board_than_the_source_has_it_needs_a_ceiling_in_newtons():
+    """By its formula no board pulls more than half the body weight: the angle alone must not decide."""
+    steep = {"exercise": "inclined-board", "angle_deg": 85, "friction": 0}
+    decision = decide(wished(exercises=[steep]))
+    assert (decision.verdict, rules(decision).count("angle")) == ("refused", 1)
+    assert decide(wished(exercises=[steep | {"most_n": 380}])).verdict == "home"
+
+
+def test_a_suspension_is_told_in_words_and_every_reason_of_screening_has_them():
+    """A patient reads it, too: a code helps nobody."""
+    path = Path(__file__).parent.parent.parent / "services/screening/clearance/reasons.toml"
+    for row in tomllib.loads(path.read_text("utf-8"))["reason"]:
+        words = decide(wished(), Standing(outcome="suspended", rules=(row["id"],))).reasons[0].words
+        assert f"({row['id']})" not in words["de"]
+        assert words["de"].startswith("Die Freigabe ist ausgesetzt: ")
 
 
 def test_hours_become_minutes_and_it_is_said():

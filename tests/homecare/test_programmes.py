@@ -111,7 +111,7 @@ def test_a_refused_programme_says_every_reason_and_what_is_possible_instead(rig)
     refused = rig.ask("POST", "/programmes", json=home.new(patient), status=422)
     assert refused["reasons"][0]["rule"] == "screening-refused"
     assert refused["reasons"][0]["instead"]["en"]
-    assert "pregnancy" in refused["detail_de"]
+    assert "Schwangerschaft" in refused["detail_de"]
 
 
 def test_nobody_unknown_erased_or_of_another_site_gets_a_programme(rig):
@@ -199,7 +199,7 @@ def test_what_cannot_be_signed_is_refused(rig, exercise, day, status, named):
 
 def test_a_stronger_pull_is_begun_beside_a_therapist_anew(rig):
     """A signature is for what was done then; a body weight that varies a little is the same pull."""
-    board = {"exercise": "inclined-board", "ceiling_level": 1, "angle_deg": 40}
+    board = {"exercise": "inclined-board", "ceiling_level": 1, "angle_deg": 40, "most_n": 390}
     made = home.made(rig, exercises=[board])
     programme, version = made["programme"]["id"], 1
     (judged,) = made["decision"]["exercises"]
@@ -266,7 +266,7 @@ def test_screening_closes_a_programme_and_opens_it_again(rig):
     rig.clinic_event("clearance.suspended", **held)
     view = home.shown(rig, programme)
     assert home.statuses(view)["bridge"] == "suspended"
-    assert "adverse" in view["programme"]["suspended"]["words"]["de"]
+    assert "unerwünschtes Ereignis" in view["programme"]["suspended"]["words"]["de"]
     home.change(rig, programme, 1, status=422)
     rig.now += timedelta(hours=1)
     rig.clinic_event("clearance.restored", **held)

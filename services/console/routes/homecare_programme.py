@@ -164,6 +164,12 @@ def _add_links(routes: APIRouter, room: _Room) -> None:
             return await room.page(request, who, programme, problem=problem, of="links", form=form)
         return await room.page(request, who, programme, made=made)
 
+    @routes.get("/homecare/{programme}/links")
+    async def listed(who: Inviter, programme: str) -> Response:
+        """Whoever loads the page of a new link again: an address is shown once."""
+        del who
+        return RedirectResponse(f"/homecare/{tabs.known_id(programme)}#links", status_code=303)
+
     @routes.post("/homecare/{programme}/links/{link}/revoke")
     async def revoke(request: Request, who: Inviter, programme: str, link: str) -> Response:
         """It leads nowhere from now on."""

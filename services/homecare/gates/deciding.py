@@ -11,9 +11,9 @@ from services.homecare.dose.traction import GRAVITY_M_PER_S2, Force, angle_for, 
 from services.homecare.errors import Invalid, said
 from services.homecare.exercises.library import library
 from services.homecare.exercises.models import Exercise
-from services.homecare.gates.models import ORDER, Gate, Screened, Standing, stricter
+from services.homecare.gates.models import ORDER, Gate, Screened, Standing, Suspended, stricter
 from services.homecare.models import MINUTES_PER_DAY, Caps, Chosen, Decision, Judged, Reason, Verdict, Wanted
-from services.kit.language import Text
+from services.kit.language import LANGUAGES, Text
 
 HERE: Final = Path(__file__).parent
 LIBRARY: Final = "Library of exercises"
@@ -32,6 +32,16 @@ class _Asked:
     wanted: Wanted
     chosen: Chosen
     row: Exercise
+
+
+@cache
+def _names() -> dict[str, Text]:
+    """What is meant by the codes of screening's rules and reasons; those without words are left out."""
+    table = tomllib.loads((HERE / "gates.toml").read_text("utf-8"))
+    suspended = [Suspended.model_validate(row) for row in table["suspended"]]
+    return {code: row.name for code, row in library().conditions.items()} | {
+        row.code: row.name for row in suspended
+    }
 
 
 @cache
@@ -111,8 +121,9 @@ def _screening(standing: Standing | None) -> Reason:
         }
         return Reason(rule="screening-not-asked", verdict="home", words=asked, source=source)
     row = _rows()[1][standing.outcome]
-    named = f" ({', '.join(standing.rules)})" if standing.rules else ""
-    more: Text = {"de": row.words["de"] + named, "en": row.words["en"] + named}
+    known = [_names()[code] for code in standing.rules if code in _names()]
+    german, english = (": " + ", ".join(name[key] for name in known) if known else "" for key in LANGUAGES)
+    more: Text = {"de": row.words["de"] + german, "en": row.words["en"] + english}
     return Reason(
         rule=f"screening-{row.outcome}", verdict=row.verdict, words=more, source=source, instead=row.instead
     )
@@ -205,6 +216,21 @@ def _pull(one: _Asked) -> Iterator[Reason]:
     )  # fmt: skip
 
 
+def _angle(one: _Asked) -> Iterator[Reason]:
+    """Steeper than the source has it only with a ceiling in newtons: the clinician's, not the angle's."""
+    traction, angle = one.row.traction, one.chosen.angle_deg
+    if traction is None or angle is None or angle <= traction.angle_deg or one.chosen.most_n is not None:
+        return
+    usual = f"{traction.angle_deg:g}"
+    yield Reason(
+        rule="angle", exercise=one.row.id, verdict="refused", source=LIBRARY,
+        words={"de": f"Die Fläche ist {angle:g} Grad steil, vorgesehen sind höchstens {usual} Grad",
+               "en": f"The surface is {angle:g} degrees steep, at most {usual} degrees are provided for"},
+        instead={"de": f"Höchstens {usual} Grad, oder eine Obergrenze in Newton festlegen",
+                 "en": f"At most {usual} degrees, or set a ceiling in newtons"},
+    )  # fmt: skip
+
+
 def _level(one: _Asked) -> Iterator[Reason]:
     top = len(one.row.levels) - 1
     if one.chosen.ceiling_level > top:
@@ -222,7 +248,7 @@ def _level(one: _Asked) -> Iterator[Reason]:
 
 
 _RULES: Final[tuple[Callable[[_Asked], Iterator[Reason]], ...]] = (
-    _region, _place, _conditions, _weight, _pull, _level,
+    _region, _place, _conditions, _weight, _angle, _pull, _level,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from services.homecare.gates import deciding
 from services.homecare.gates.models import Standing
@@ -30,7 +31,12 @@ def decide(path: Path) -> Decision:
     try:
         asked = Asked.model_validate(documents.read(path, "programme"))
     except ValidationError as error:
-        told = [f"{'.'.join(map(str, row['loc'])) or 'programme'}: {row['msg']}" for row in error.errors()]
+        told = [_told(row) for row in error.errors()]
         more = [f"and {len(told) - MOST_SAID} more"] if len(told) > MOST_SAID else []
         raise SpondylError(f"programme {path}: {'; '.join(told[:MOST_SAID] + more)}") from None
     return deciding.decide(asked, asked.screening)
+
+
+def _told(row: ErrorDetails) -> str:
+    where = ".".join(map(str, row["loc"])) or "programme"
+    return f"{where}: {row['msg'].removeprefix('Value error, ')}"

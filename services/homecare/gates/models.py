@@ -43,6 +43,13 @@ class Screened(_Row):
     instead: Words | None = None
 
 
+class Suspended(_Row):
+    """Why a clearance is suspended, by screening's code."""
+
+    code: str
+    name: Words
+
+
 class Standing(BaseModel):
     """What screening said of a patient and a region: ``rules`` are the ids that refuse or wait."""
 

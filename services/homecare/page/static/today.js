@@ -54,12 +54,19 @@ export function notices(app) {
   return h("div", { class: "notices", role: "status" }, found.map(([, name, words, look]) => notice(name, words, look)));
 }
 
+// Something else closes the programme: then no answer may say that one may go on.
+function isClosed({ programme }) {
+  return Boolean(programme.suspended) || ["paused", "completed", "ended"].includes(programme.state);
+}
+
+const goesOn = ({ decision }) => decision !== "stays_off";
+
 function answers(book) {
   return plan.answered(book).map(({ exercise, answer }) => {
     const name = exercise ? both(plan.rowOf(book, exercise)?.name ?? exercise) : say("answer.all");
     return h("section", { class: "card answer" },
       h("h2", {}, say("answer.title")),
-      h("p", {}, say(`answer.${answer.decision}`, { name })),
+      h("p", {}, say(`answer.${goesOn(answer) && isClosed(book) ? "read" : answer.decision}`, { name })),
       answer.words && h("p", { class: "note" }, answer.words));
   });
 }
