@@ -45,8 +45,6 @@ class Doors:
         self.patient = str(self._cured())
         charge = self._by_hand()
         draft = rig.ask("GET", "/drafts", params={"site": "north"})["drafts"][0]
-        payment = {"request": str(uuid4()), "amount": "1.00", "received_on": "2026-11-23"}
-        paid = rig.ask("POST", f"/invoices/{issued['id']}/payments", json=payment)
         rig.now += timedelta(days=40)
         told = {"site": "north", "invoices": [issued["id"]]}
         letter = rig.ask("POST", "/dunning", json=told)["letters"][0]
@@ -57,6 +55,8 @@ class Doors:
         signed = {"request": str(uuid4()), "site": "north", "patient": issued["patient"], "office": "pvs"}
         disclosure = rig.ask("POST", "/disclosures", json=signed | {"on": "2026-11-23"})
         rig.ask("POST", "/exports/padnext", json=span | {"request": str(uuid4())})
+        payment = {"request": str(uuid4()), "amount": "1.00", "received_on": "2026-11-23"}
+        paid = rig.ask("POST", f"/invoices/{issued['id']}/payments", json=payment)
         estimate = {
             "request": str(uuid4()), "site": "north", "patient": self.patient, "region": "lumbar",
             "sessions": 6, "payer": "private",
