@@ -130,6 +130,7 @@ def test_no_wish_passes_a_gate(stage, hernia, size, conditions, chosen, outcome)
         body_weight_kg=80, conditions=conditions, exercises=exercises, starts_on=date(2026, 11, 23),
     )  # fmt: skip
     decision = decide(wanted, Standing(outcome=outcome))
+    assert all(reason.instead for reason in decision.reasons if reason.verdict != "home")
     for judged, wish in zip(decision.exercises, exercises, strict=True):
         row = library().of(judged.exercise)
         assert 0 <= judged.start_level <= judged.ceiling_level <= min(wish.ceiling_level, len(row.levels) - 1)

@@ -135,6 +135,7 @@ def _region(one: _Asked) -> Iterator[Reason]:
             rule="region", exercise=one.row.id, verdict="refused", source=LIBRARY,
             words={"de": f"Die Übung ist für {one.row.region}, das Programm für {one.wanted.region}",
                    "en": f"The exercise is for {one.row.region}, the programme for {one.wanted.region}"},
+            instead=_left(one),
         )  # fmt: skip
 
 
@@ -152,6 +153,7 @@ def _place(one: _Asked) -> Iterator[Reason]:
         yield Reason(
             rule="place", exercise=one.row.id, verdict=one.row.place, source=LIBRARY,
             words={"de": f"Das geht {where['de']}", "en": f"This is done {where['en']}"},
+            instead=_left(one),
         )  # fmt: skip
 
 
@@ -168,15 +170,21 @@ def _conditions(one: _Asked) -> Iterator[Reason]:
             )  # fmt: skip
 
 
-def _left(one: _Asked) -> Text | None:
-    """Exercises of the same region and kind of place that none of these conditions forbids."""
+_ALWAYS: Final[Text] = {
+    "de": "Die Regeln für den Alltag gelten; Übungen mit der Ärztin oder dem Arzt besprechen",
+    "en": "The rules for every day hold; discuss exercises with the clinician",
+}
+
+
+def _left(one: _Asked) -> Text:
+    """Exercises of the same region for home that none of these conditions forbids; else what is always left."""
     found = [
         row
         for row in library().for_region(one.wanted.region)
         if row.place == "home" and row.kind == "exercise" and not one.wanted.conditions & set(row.not_for)
     ][:3]
     if not found:
-        return None
+        return _ALWAYS
     return {
         "de": "Möglich sind: " + ", ".join(row.name["de"] for row in found),
         "en": "Possible are: " + ", ".join(row.name["en"] for row in found),
@@ -206,7 +214,7 @@ def _pull(one: _Asked) -> Iterator[Reason]:
     if force.force_n <= limit_n:
         return
     angle = angle_for(limit_n, force.body_weight_kg, force.friction)
-    flatter: Text | None = None
+    flatter = _left(one)
     if force.mechanics == "board":
         flatter = {"de": f"Höchstens {angle:.0f} Grad", "en": f"At most {angle:.0f} degrees"}
     yield Reason(
