@@ -163,7 +163,7 @@ def test_the_simulated_operator_is_listed_only_where_a_file_says_so(chain):
     path = chain.directory / "simulated.json"
     path.write_text('{"account": "a", "name": "sim", "title": "Sim", "pin": "x", "pin_hash": "h"}')
     chain.publisher(path).look()
-    assert gateway.names() == ["sim"]
+    eventually(lambda: gateway.names() == ["sim"], 20.0, "the operator of the simulation")
 
 
 def test_the_publishing_thread_outlives_a_database_that_is_gone_for_a_while(chain):
