@@ -177,7 +177,7 @@ _ALWAYS: Final[Text] = {
 
 
 def _left(one: _Asked) -> Text:
-    """Exercises of the same region for home that none of these conditions forbids; else what is always left."""
+    """Exercises of the region for home that none of these conditions forbids; else what is always left."""
     found = [
         row
         for row in library().for_region(one.wanted.region)
