@@ -6,6 +6,7 @@ around a drawing names it (``role="img"`` with a label): the drawing itself is s
 """
 
 import tomllib
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -39,9 +40,9 @@ class _Prop(BaseModel):
     front: bool = False  # before the figure
     tone: Tone = "full"
 
+    @abstractmethod
     def drawn(self, frame: Frame) -> str:
         """As SVG."""
-        raise NotImplementedError
 
 
 class Line(_Prop):
