@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 DATA ?= var
 PYTHON := .venv/bin/python
-EXTRAS := controller telemetry console screening scheduler billing homecare local test
+EXTRAS := controller telemetry console screening scheduler billing homecare registry local test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
