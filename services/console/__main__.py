@@ -7,7 +7,6 @@ from uuid import uuid4
 import httpx
 import structlog
 
-from broker.bus import Bus
 from services.console import api
 from services.console.accounts import first
 from services.console.accounts.defaults import refuse_defaults
@@ -19,6 +18,7 @@ from services.console.reader import BATCH, Reader, samples_of
 from services.console.remote import Remote
 from services.console.store import Store
 from services.kit import http, logging
+from services.kit.connections import open_bus, verification
 from services.kit.errors import refusals_in_one_line
 from services.kit.health import Check
 from services.kit.memory import one_arena
@@ -41,13 +41,7 @@ def run(settings: ConsoleSettings) -> None:
     store = Store(settings.database)
     refuse_defaults(settings, store)
     name = f"console-{uuid4().hex[:8]}"  # two consoles on one broker do not throw each other out
-    bus = Bus(
-        settings.mqtt_url,
-        name,
-        username=settings.mqtt_username,
-        password=settings.mqtt_secret,
-        receive_maximum=2 * BATCH,
-    )
+    bus = open_bus(settings, name, receive_maximum=2 * BATCH)
     live = Live()
     remote = Remote(bus)
     reader = Reader(bus, samples_of(settings, name), live, remote)
@@ -63,7 +57,7 @@ def run(settings: ConsoleSettings) -> None:
         ready = [*checks(reader, settings), *(Check(*one, essential=False) for one in shared.items())]
         threading.Thread(target=console.chain.run, args=(reader.stopping,), name="trail", daemon=True).start()
         app = api.create(console, version("spondyl"), ready)
-        http.serve(app, host=settings.http_host, port=settings.http_port)
+        http.serve(app, settings)
     finally:
         reader.stop()
         store.close()
@@ -79,7 +73,8 @@ def checks(reader: Reader, settings: ConsoleSettings) -> list[Check]:
         if not settings.telemetry_url:
             return "no address: set SPONDYL_TELEMETRY_URL"
         try:
-            answer = httpx.get(f"{settings.telemetry_url}/livez", timeout=PROBE_S, trust_env=False)
+            url = f"{settings.telemetry_url}/livez"
+            answer = httpx.get(url, timeout=PROBE_S, trust_env=False, verify=verification())
         except httpx.HTTPError as error:
             return f"{settings.telemetry_url} does not answer: {error}"
         return None if answer.is_success else f"{settings.telemetry_url}/livez answers {answer.status_code}"

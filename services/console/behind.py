@@ -15,6 +15,7 @@ from services.console.models import STALE_S, Key
 from services.console.texts import TEXTS
 from services.kit import formats
 from services.kit.auth.principal import Principal
+from services.kit.connections import verification
 from services.kit.pages import Language
 from services.kit.words import reason
 
@@ -59,7 +60,7 @@ class Asking:
             return self._row("panel", "unknown", "panel_none")
         parts = urlsplit(address)
         try:
-            async with httpx.AsyncClient(timeout=PANEL_S, trust_env=False) as client:
+            async with httpx.AsyncClient(timeout=PANEL_S, trust_env=False, verify=verification()) as client:
                 answer = await client.get(f"{parts.scheme}://{parts.netloc}/readyz")
             detail = str(answer.json().get("detail", ""))
         except (httpx.HTTPError, ValueError, AttributeError):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 
 from services.kit.auth.principal import Principal
+from services.kit.connections import verification
 from services.kit.errors import SpondylError
 
 TIMEOUT: Final = httpx.Timeout(8.0, connect=2.0, pool=4.0)
@@ -133,7 +134,11 @@ class Upstream:
         if self._pool is None or self._loop is not loop:
             self._loop = loop
             self._pool = httpx.AsyncClient(
-                timeout=TIMEOUT, limits=LIMITS, trust_env=False, transport=self._transport
+                timeout=TIMEOUT,
+                limits=LIMITS,
+                trust_env=False,
+                transport=self._transport,
+                verify=verification(),
             )
         return self._pool
 

@@ -45,6 +45,7 @@ from services.controller.worklists import Keeper as WorklistKeeper
 from services.controller.worklists import Worklists
 from services.controller.writer import Writer, end_boot
 from services.kit import logging
+from services.kit.connections import open_bus
 from services.kit.errors import refusals_in_one_line
 from services.kit.sealed import ensure_key, public_text
 
@@ -251,11 +252,9 @@ class Recorder:
     # --- the bus -----------------------------------------------------------------------------------------
     def _bus(self, memory: GatewayMemory) -> Bus:
         will = Will(STATUS, self._status(memory, "lost"), self.settings.site, memory.gateway)
-        return Bus(
-            self.settings.mqtt_url,
+        return open_bus(
+            self.settings,
             memory.gateway,
-            username=self.settings.mqtt_username,
-            password=self.settings.mqtt_secret,
             site=self.settings.site,
             will=will,
             session_expiry_s=SESSION_EXPIRY_S,

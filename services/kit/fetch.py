@@ -1,12 +1,12 @@
 """Asking our own processes by HTTP, past any proxy that the environment names for the world outside."""
 
+import functools
 import http.client
 import urllib.request
 from collections.abc import Iterator
 from typing import Final
 
 _PART_BYTES: Final = 1 << 16
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def fetch(url: str, timeout_s: float, token: str | None = None) -> bytes:
@@ -14,14 +14,14 @@ def fetch(url: str, timeout_s: float, token: str | None = None) -> bytes:
 
     Raises urllib.error.HTTPError for an error, with its body, and OSError when nobody answers in time.
     """
-    with _OPENER.open(_request(url, token), timeout=timeout_s) as answer:
+    with _opener(url).open(_request(url, token), timeout=timeout_s) as answer:
         body: bytes = answer.read()
         return body
 
 
 def fetch_parts(url: str, timeout_s: float, token: str | None = None) -> Iterator[bytes]:
     """The same body piece by piece, never all of it in memory; an answer that breaks off is an OSError."""
-    with _OPENER.open(_request(url, token), timeout=timeout_s) as answer:
+    with _opener(url).open(_request(url, token), timeout=timeout_s) as answer:
         try:
             while part := answer.read(_PART_BYTES):
                 yield part
@@ -29,6 +29,21 @@ def fetch_parts(url: str, timeout_s: float, token: str | None = None) -> Iterato
             raise ConnectionError(f"the answer broke off: {error!r}") from None
         if answer.length:  # (what was promised and has not come)
             raise ConnectionError(f"the answer broke off {answer.length} bytes before its end")
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    return _openers(is_secure=url.startswith("https:"))
+
+
+@functools.cache
+def _openers(*, is_secure: bool) -> urllib.request.OpenerDirector:
+    """Past every proxy; certificates are looked at only where there are some: to load them takes a while."""
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if is_secure:
+        from services.kit.connections import verification
+
+        handlers.append(urllib.request.HTTPSHandler(context=verification()))
+    return urllib.request.build_opener(*handlers)
 
 
 def _request(url: str, token: str | None) -> urllib.request.Request:

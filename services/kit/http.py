@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +26,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from services.kit import metrics
 from services.kit.auth.guard import Guard, public, require_rules
+from services.kit.connections import check_pair, server_tls
 from services.kit.error_pages import ErrorPage, page_of
 from services.kit.errors import NotSignedIn, SignInFirst, SpondylError
 from services.kit.health import Check, readiness
@@ -30,6 +34,7 @@ from services.kit.invalid import wrong_in_german
 from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
 from services.kit.routes import LateRoute, Routes
+from services.kit.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +43,7 @@ STATIC_DIRECTORY = Path(__file__).parent / "static"
 GRACE_S = (
     1  # after SIGTERM, for streams and WebSockets that do not heed `app.state.stopping`; then they are cut
 )
+LOOK_S = 30.0  # between two looks at the certificate's files
 PROBLEM_TYPE = "urn:spondyl:problem:"  # and the kind
 MAX_REASON = 100  # characters of a close reason, which has room for 123 bytes
 MOST_SHOWN = 80  # characters of a value that is refused
@@ -118,13 +124,14 @@ def problem_type(error: SpondylError) -> str:
     return "about:blank" if type(error) is SpondylError else f"{PROBLEM_TYPE}{kind.lstrip('-')}"
 
 
-def serve(app: FastAPI, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then return within 3 s, whatever is still open.
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Serve where the settings say until SIGTERM or SIGINT, then return within 3 s, whatever is still open.
 
-    Raises SpondylError when the address cannot be had.
+    HTTPS where they name a certificate. Raises SpondylError when address or certificate cannot be had.
     """
-    listener = listen(host, port)
-    log.info("listening", url=f"http://{host}:{listener.getsockname()[1]}")
+    host, pair = settings.http_host, server_tls(settings)
+    listener = listen(host, settings.http_port)
+    log.info("listening", url=f"{'https' if pair else 'http'}://{host}:{listener.getsockname()[1]}")
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -135,7 +142,11 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
         lifespan="on",
         loop="asyncio",  # the same everywhere, whatever else is installed beside it
         http="h11",
+        ssl_certfile=pair and pair[0],
+        ssl_keyfile=pair and pair[1],
     )
+    if pair:
+        Renewed(config, pair).start()
     _Server(config, app.state.stopping).run(sockets=[listener])
 
 
@@ -150,6 +161,41 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise SpondylError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     return listener
+
+
+class Renewed(threading.Thread):
+    """Takes a certificate that was replaced on disk, without a restart: every new connection has it."""
+
+    def __init__(self, config: uvicorn.Config, pair: tuple[Path, Path], look_s: float = LOOK_S) -> None:
+        super().__init__(name="certificate", daemon=True)
+        self._config, self._pair, self._look_s = config, pair, look_s
+        self._held = self._state()
+
+    def run(self) -> None:
+        """Look now and then; a pair that does not fit (half replaced) is looked at again."""
+        while True:
+            time.sleep(self._look_s)
+            self.look()
+
+    def look(self) -> None:
+        """Once: whether the files are others now, and take them."""
+        found = self._state()
+        if found == self._held or self._config.ssl is None:
+            return
+        try:
+            # First into a context of its own: half of a pair must not reach the one that serves.
+            check_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *self._pair, "HTTP")
+            self._config.ssl.load_cert_chain(*self._pair)
+        except (SpondylError, OSError) as error:
+            log.warning("the new certificate cannot be used; the old one is served on", why=str(error))
+            return
+        self._held = found
+        log.info("certificate renewed", path=str(self._pair[0]))
+
+    def _state(self) -> tuple[float, ...]:
+        with contextlib.suppress(OSError):
+            return tuple(path.stat().st_mtime for path in self._pair)
+        return ()
 
 
 class _Server(uvicorn.Server):

@@ -4,18 +4,29 @@ A service derives its own class from ``Settings`` and adds its fields; ``describ
 its variable, default and description, so that the documentation can be tested against it.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from services.kit.errors import SpondylError
 
 PREFIX = "SPONDYL_"
+FROM_FILE = "_FILE"  # behind a variable's name: the file that holds the value
+MOST_BYTES = 1_000_000  # of such a file
 
 
 def listed(value: Any) -> Any:
@@ -24,6 +35,36 @@ def listed(value: Any) -> Any:
 
 
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]  # of a setting: names between commas
+
+
+class _EnvironmentOrFile(EnvSettingsSource):
+    """SPONDYL_X from the environment, or from the file that SPONDYL_X_FILE names, as secrets are mounted."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """As the environment's, the file's content without one newline at its end."""
+        value, key, is_complex = super().get_field_value(field, field_name)
+        variable = f"{PREFIX}{field_name.upper()}"
+        path = os.environ.get(variable + FROM_FILE)
+        if not path:
+            return value, key, is_complex
+        if value is not None:
+            raise SpondylError(f"settings {variable} and {variable}{FROM_FILE} are both given: one is enough")
+        return _content(variable + FROM_FILE, Path(path)), key, is_complex
+
+
+def _content(variable: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SpondylError(
+                f"setting {variable} is {str(path)!r}: it has more than {MOST_BYTES} bytes, no setting has"
+            )
+        return content.decode().removesuffix("\n")
+    except OSError as error:
+        raise SpondylError(f"setting {variable} is {str(path)!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpondylError(f"setting {variable} is {str(path)!r}: it is no text (UTF-8)") from None
 
 
 class Settings(BaseSettings):
@@ -39,10 +80,26 @@ class Settings(BaseSettings):
     )
     mqtt_username: str | None = Field(None, description="User name at the broker; none for an open one.")
     mqtt_password: SecretStr | None = Field(None, description="Password at the broker.")
+    mqtt_ca: Path | None = Field(
+        None, description="PEM file of the authority that the broker's certificate is checked with (mqtts)."
+    )
+    mqtt_certificate: Path | None = Field(
+        None, description="Our own PEM certificate at the broker; its name is the user there."
+    )
+    mqtt_key: Path | None = Field(None, description="Private key of that certificate, PEM.")
     http_host: str = Field(
         "127.0.0.1", description="Address the HTTP server listens on; loopback by default."
     )
     http_port: int = Field(0, ge=0, le=65535, description="Port of the HTTP server; 0 takes a free one.")
+    http_certificate: Path | None = Field(
+        None, description="PEM certificate to serve HTTPS with, read again when it changes; none: HTTP."
+    )
+    http_key: Path | None = Field(None, description="Private key of that certificate, PEM.")
+    tls_ca: Path | None = Field(
+        None,
+        description="PEM file of the authority that other services' HTTPS is checked with, beside the "
+        "system's.",
+    )
     access_public_key: Path | None = Field(
         None,
         description="Public key that tokens of HTTP calls are checked with; default DATA/secrets/access.pub.",
@@ -55,12 +112,29 @@ class Settings(BaseSettings):
     )
 
     @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given by name, then the environment with its files, and nothing else."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _EnvironmentOrFile(settings_cls)
+
+    @classmethod
     def load(cls) -> Self:
         """Read the environment; a wrong value is one SpondylError that names variable, value and rule."""
         try:
             return cls()
         except ValidationError as error:
             raise SpondylError("; ".join(_refusals(error))) from None
+        except SettingsError as error:
+            if isinstance(error.__cause__, SpondylError):
+                raise error.__cause__ from None
+            raise SpondylError(f"{error}: {error.__cause__}") from None
 
     @property
     def mqtt_secret(self) -> str | None:

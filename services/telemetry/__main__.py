@@ -49,7 +49,7 @@ def run(settings: TelemetrySettings) -> None:
         guard=guard,
     )
     try:
-        serve(app, host=settings.http_host, port=settings.http_port)
+        serve(app, settings)
     finally:
         hot.close()
         redis.close()

@@ -224,7 +224,7 @@ def run(settings: TelemetrySettings) -> None:
     app = create_app("archiver", release, checks, registry=registry, guard=NOBODY)
     archiving.start()
     try:
-        serve(app, host=settings.http_host, port=settings.http_port)
+        serve(app, settings)
     finally:
         archiving.stop()
         archive.index.close()

@@ -202,6 +202,7 @@ ENDLESS = textwrap.dedent("""
     from fastapi.responses import StreamingResponse
     from services.kit.auth.guard import NOBODY, public
     from services.kit.http import create_app, serve
+    from services.kit.settings import Settings
     router = APIRouter(dependencies=[public()])
     async def forever():
         while True:
@@ -215,7 +216,7 @@ ENDLESS = textwrap.dedent("""
         await socket.accept()
         await socket.send_text("open")
         await asyncio.sleep(600)
-    serve(create_app("endless", "1", routers=[router], guard=NOBODY), host="127.0.0.1", port=int(sys.argv[1]))
+    serve(create_app("endless", "1", routers=[router], guard=NOBODY), Settings(http_port=int(sys.argv[1])))
     print("closed what it opened")
 """)
 

@@ -10,6 +10,7 @@ import httpx
 from services.console.sessions.models import Json
 from services.console.texts import TEXTS
 from services.kit import formats
+from services.kit.connections import verification
 from services.kit.language import Language
 
 TIMEOUT: Final = httpx.Timeout(3.0, connect=1.0)
@@ -41,7 +42,7 @@ async def read(panel: str | None, token: str, device: str, session: UUID, langua
     parts = urlsplit(panel)
     address = f"{parts.scheme}://{parts.netloc}/api/devices/{device}/sessions/{session}"
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=verification()) as client:
             answer = await client.get(address, headers={"authorization": f"Bearer {token}"})
         if answer.status_code == httpx.codes.NOT_FOUND:
             return Bedside(trouble="bedside_knows_not")

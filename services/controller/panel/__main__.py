@@ -99,7 +99,7 @@ def run(settings: PanelSettings) -> None:
         )
         app.state.registry.register(LoopMetrics(link))
         with _watched(clocks):
-            http.serve(app, host=settings.http_host, port=settings.http_port)
+            http.serve(app, settings)
         signed.close_log()
     finally:
         store.close()

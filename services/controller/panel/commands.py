@@ -157,11 +157,15 @@ def _uuid(text: str) -> UUID:
 def _post(address: str, path: str, body: dict[str, Any], token: str) -> dict[str, Any]:
     import httpx
 
+    from services.kit.connections import verification
+
     # The panel's address may carry the bed's page; the API stands at the server's root.
     url = httpx.URL(address).copy_with(raw_path=path.encode())
     try:
         headers = {"authorization": f"Bearer {token}"}
-        answer = httpx.post(url, json=body, headers=headers, timeout=ANSWER_S, trust_env=False)
+        answer = httpx.post(
+            url, json=body, headers=headers, timeout=ANSWER_S, trust_env=False, verify=verification()
+        )
         document: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise SpondylError(f"the panel at {address} does not answer: {error.__class__.__name__}") from None

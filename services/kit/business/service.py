@@ -20,6 +20,7 @@ from services.kit.auth.principal import Principal
 from services.kit.business.inbox import Consumer, Handler, refused
 from services.kit.business.outbox import Outbox, Publisher
 from services.kit.business.tables import BusinessTables
+from services.kit.connections import open_bus
 from services.kit.database import migrate, open_database, reading
 from services.kit.health import Check
 from services.kit.middleware import MAX_REQUEST_BYTES
@@ -97,14 +98,7 @@ def run(office: Office, work: Work, audience: str) -> None:
     settings, name = office.settings, office.name
     logging.configure(name, settings.log_level, settings.log_format)
     public = tokens.public_key(settings.access_public_key, settings.data)
-    bus = Bus(
-        settings.mqtt_url,
-        name,
-        username=settings.mqtt_username,
-        password=settings.mqtt_secret,
-        session_expiry_s=SESSION_EXPIRY_S,
-        receive_maximum=RECEIVE_MAXIMUM,
-    )
+    bus = open_bus(settings, name, session_expiry_s=SESSION_EXPIRY_S, receive_maximum=RECEIVE_MAXIMUM)
     consumer = Consumer(office.engine, office.tables, office.outbox, bus, work.handlers)
     publisher = Publisher(office.outbox, bus)
     app = http.create_app(
@@ -122,7 +116,7 @@ def run(office: Office, work: Work, audience: str) -> None:
         ending.callback(publisher.stop)
         for begin in work.background:
             ending.callback(begin())
-        http.serve(app, host=settings.http_host, port=settings.http_port)
+        http.serve(app, settings)
 
 
 def checks(office: Office, bus: Bus, consumer: Consumer, publisher: Publisher) -> list[Check]:

@@ -57,7 +57,7 @@ def run(settings: TelemetrySettings) -> None:
     ingest.start()
     worker.start()
     try:
-        serve(app, host=settings.http_host, port=settings.http_port)
+        serve(app, settings)
     finally:
         ingest.stop()
         worker.stop()

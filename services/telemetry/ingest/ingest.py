@@ -15,6 +15,7 @@ from broker.bus import Bus
 from broker.links import Packet
 from broker.messages import Committed
 from broker.receive import Receiver
+from services.kit import connections
 from services.kit.errors import SpondylError
 from services.telemetry.holes import Hole
 from services.telemetry.ingest.collector import Collector
@@ -67,8 +68,7 @@ def open_receiver(settings: TelemetrySettings) -> Receiver:
             settings.ingest_client,
             STREAMS,
             once=ONCE,
-            username=settings.mqtt_username,
-            password=settings.mqtt_secret,
+            **connections.broker_of(settings),
             session_expiry_s=int(settings.ingest_session_h * 3600),
             receive_maximum=min(2 * settings.ingest_batch + 100, 65_535),
             gather_s=settings.ingest_linger_ms / 1000,
@@ -82,15 +82,7 @@ def open_bus(settings: TelemetrySettings, worker: str) -> Bus:
 
     Raises SpondylError when the broker's address is not one.
     """
-    try:
-        return Bus(
-            settings.mqtt_url,
-            f"{settings.ingest_client}-says-{worker}",
-            username=settings.mqtt_username,
-            password=settings.mqtt_secret,
-        )
-    except ValueError as error:
-        raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
+    return connections.open_bus(settings, f"{settings.ingest_client}-says-{worker}")
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from broker import contract
 from broker.bus import Bus, BusError
+from services.kit import connections
 from services.kit.errors import SpondylError
 from services.kit.memory import GiveBack
 from services.telemetry.leases import Leases
@@ -56,15 +57,7 @@ def open_scout(settings: TelemetrySettings, worker: str) -> Bus | None:
     """
     if settings.ingest_sites:
         return None
-    try:
-        scout = Bus(
-            settings.mqtt_url,
-            f"{settings.ingest_client}-scout-{worker}",
-            username=settings.mqtt_username,
-            password=settings.mqtt_secret,
-        )
-    except ValueError as error:
-        raise SpondylError(f"SPONDYL_MQTT_URL is {settings.mqtt_url!r}: {error}") from None
+    scout = connections.open_bus(settings, f"{settings.ingest_client}-scout-{worker}")
     scout.subscribe(contract.STATUS)
     return scout
 
