@@ -1,11 +1,11 @@
-"""`spondyl up`, `status`, `doctor`, `replay`, `token` and `audit-trail`."""
+"""`spondyl up`, `status`, `doctor`, `replay`, `token`, `audit-trail` and `migrate`."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from deploy import issuing, replaying, trails
+from deploy import issuing, migrating, replaying, trails
 from services.kit.options import AsJson, Data
 
 
@@ -17,6 +17,7 @@ def register(root: typer.Typer) -> None:
     replaying.register(root)
     issuing.register(root)
     trails.register(root)
+    migrating.register(root)
 
 
 def _up(

@@ -38,7 +38,7 @@ def run(settings: ConsoleSettings) -> None:
     """Everything in its order; closed in the reverse one."""
     one_arena()
     logging.configure("console", settings.log_level, settings.log_format)
-    store = Store(settings.database)
+    store = Store(settings.database, settings.migrate)
     refuse_defaults(settings, store)
     name = f"console-{uuid4().hex[:8]}"  # two consoles on one broker do not throw each other out
     bus = open_bus(settings, name, receive_maximum=2 * BATCH)

@@ -15,7 +15,7 @@ from services.console.accounts.models import Failures, SignIn, User
 from services.console.errors import NameTaken, UnknownUser
 from services.console.tables import GRANTS, HANDOVERS, SCREENS, SIGN_INS, USERS
 from services.kit.auth.principal import Grant
-from services.kit.database import impatient, migrate, open_database, reading, writing
+from services.kit.database import Migrate, impatient, migrate, open_database, reading, writing
 from services.kit.moments import now_us
 from services.kit.trail import legible
 
@@ -28,10 +28,10 @@ Allows = Callable[[list[User]], None]  # looks at every account inside the writi
 class Store:
     """Accounts and sign-ins; safe for any number of threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, migrating: Migrate = "at-start") -> None:
         """Open the database and bring its tables to the newest form. Raises SpondylError."""
         self.engine = open_database(url, PATIENCE_S)
-        migrate(self.engine, "services.console")
+        migrate(self.engine, "services.console", migrating)
 
     def close(self) -> None:
         """Let go of every connection."""

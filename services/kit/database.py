@@ -3,17 +3,20 @@
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, Select, create_engine, event, text
+from sqlalchemy import Connection, Engine, MetaData, Select, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from services.kit.errors import SpondylError
 
 Made = TypeVar("Made")
+Migrate = Literal["at-start", "never"]  # SPONDYL_MIGRATE
 BUSY_TIMEOUT_MS = 5000
 PATIENCE_S = 30.0  # for one statement of a PostgreSQL
 IMPATIENT_MS = 100
@@ -76,40 +79,102 @@ def create_schema(engine: Engine, metadata: MetaData) -> None:
         metadata.create_all(connection)
 
 
-def migrate(engine: Engine, package: str) -> None:
-    """Bring a service's tables to the newest of the migrations in ``{package}.migrations``.
+def migrate(engine: Engine, package: str, when: Migrate = "at-start") -> None:
+    """See that a service's tables are those of the newest of the migrations in ``{package}.migrations``.
 
     ``package`` is the service's, as ``services.telemetry``. Any number of processes may start at once: one
-    migrates, the others wait and find nothing to do. Raises SpondylError when the database is of a newer
-    release or a migration fails; then nothing is changed.
+    migrates, the others wait and find nothing to do. ``never``: a job does that, here an older database is
+    refused. Raises SpondylError then, when the database is of a newer release, and when a migration fails;
+    then nothing is changed.
     """
-    version_table = f"{package.rpartition('.')[2]}_version"
-    if _version(engine, version_table) == newest_migration(package):
+    revision = revision_of(engine, package)
+    if refusal := _refusal(engine, package, revision, when):
+        raise SpondylError(refusal)
+    if revision.at == revision.newest:
         return  # without alembic in memory, and without anybody's turn
-    from alembic import command
-    from alembic.config import Config
     from alembic.util import CommandError
 
-    config = Config()
+    try:
+        with writing(engine) as connection, _unhurried(connection):
+            _wait_turn(connection, package)
+            upgrade(connection, package)
+    except CommandError as error:
+        raise SpondylError(_not_brought(engine, str(error))) from None
+    except DBAPIError as error:
+        raise SpondylError(_not_brought(engine, str(error.orig))) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """How far a service's tables are (None: none yet), how far this release's code, and who wrote them."""
+
+    at: str | None
+    newest: str
+    release: str | None = None  # that migrated last; not known of 0.1.0
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release than this one has migrated: steps are numbered."""
+        return self.at is not None and self.at > self.newest
+
+
+def revision_of(engine: Engine, package: str) -> Revision:
+    """What a service's database says of itself; nothing is changed."""
+    table, newest = version_table(package), newest_migration(package)
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, table):
+            return Revision(None, newest)
+        row = connection.exec_driver_sql(f"SELECT * FROM {table}").mappings().first()  # noqa: S608  (ours)
+    return Revision(None, newest) if row is None else Revision(row["version_num"], newest, row.get("release"))
+
+
+def version_table(package: str) -> str:
+    """Where a service's database says how far it is."""
+    return f"{package.rpartition('.')[2]}_version"
+
+
+def upgrade(connection: Connection, package: str, to: str = "head") -> None:
+    """Take the steps up to this one, in the transaction of ``connection``, and write down which release did.
+
+    Raises alembic's CommandError, DBAPIError.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    table, config = version_table(package), Config()
     with as_file(files("services.kit") / "alembic") as home, as_file(files(package) / "migrations") as own:
         config.set_main_option("script_location", str(home).replace("%", "%%"))
         config.set_main_option("version_locations", str(own / "versions").replace("%", "%%"))
         config.set_main_option("path_separator", "os")
-        config.attributes["version_table"] = version_table
-        try:
-            with writing(engine) as connection, _unhurried(connection):
-                _wait_turn(connection, package)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except CommandError as error:
-            raise SpondylError(
-                f"the database {_shown(str(engine.url))} cannot be brought up to date ({error}): "
-                "it may have been used by a newer release"
-            ) from None
-        except DBAPIError as error:
-            raise SpondylError(
-                f"the database {_shown(str(engine.url))} cannot be brought up to date: {error.orig}"
-            ) from None
+        config.attributes |= {"version_table": table, "connection": connection}
+        command.upgrade(config, to)
+    if "release" not in {column["name"] for column in inspect(connection).get_columns(table)}:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN release VARCHAR(40)")
+    connection.execute(text(f"UPDATE {table} SET release = :release"), {"release": version("spondyl")})  # noqa: S608  (ours)
+
+
+def _refusal(engine: Engine, package: str, revision: Revision, when: Migrate) -> str | None:
+    service = package.rpartition(".")[2]
+    database = f"the database {_shown(engine.url)} of {service}"
+    if revision.is_newer:
+        least = (
+            f"release {revision.release} or a newer one" if revision.release else "the release that wrote it"
+        )
+        return (
+            f"{database} is of a newer release: it is at revision {revision.at}, this release "
+            f"({version('spondyl')}) knows {revision.newest}; install {least}"
+        )
+    if when == "never" and revision.at != revision.newest:
+        state = "has no tables yet" if revision.at is None else f"is at revision {revision.at}"
+        return (
+            f"{database} {state}, this release ({version('spondyl')}) needs {revision.newest}, and "
+            f"SPONDYL_MIGRATE is never: run `spondyl migrate {service}`"
+        )
+    return None
+
+
+def _not_brought(engine: Engine, why: str) -> str:
+    return f"the database {_shown(engine.url)} cannot be brought up to date: {why}"
 
 
 def _unhurried(connection: Connection) -> AbstractContextManager[None]:
@@ -124,13 +189,6 @@ def newest_migration(package: str) -> str:
     """The revision of the last step: steps are numbered, and a file's name begins with its revision."""
     steps = (files(package) / "migrations" / "versions").iterdir()
     return max(step.name.partition("_")[0] for step in steps if step.name[:1].isdigit())
-
-
-def _version(engine: Engine, table: str) -> str | None:
-    with engine.connect() as connection:
-        if not engine.dialect.has_table(connection, table):
-            return None
-        return str(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar())  # noqa: S608  (ours)
 
 
 def _wait_turn(connection: Connection, package: str) -> None:
@@ -236,5 +294,5 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def _shown(url: str) -> str:
+def _shown(url: str | URL) -> str:
     return make_url(url).render_as_string(hide_password=True)

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         None,
         description="Public key that tokens of HTTP calls are checked with; default DATA/secrets/access.pub.",
     )
+    migrate: Literal["at-start", "never"] = Field(
+        "at-start",
+        description="Who brings databases up to date: a service at its start, or `spondyl migrate` alone; a "
+        "service refuses an older database then.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."
     )

@@ -127,7 +127,7 @@ def open_trail(settings: TelemetrySettings) -> tuple[Engine, Trail]:
     """The trail, and the database that it is in; made when it is not there. Raises SpondylError, OSError."""
     engine = open_database(settings.archive_database, PATIENCE_S)
     try:
-        migrate(engine, PACKAGE)
+        migrate(engine, PACKAGE, settings.migrate)
         _require_key(engine, settings.trail_key)
         return engine, Trail(engine, TRAIL, settings.trail_seal, settings.trail_key, one_key=True)
     except BaseException:

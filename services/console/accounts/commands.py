@@ -189,7 +189,7 @@ def _opened(data: "Path | None") -> "Iterator[Users]":
         raise SpondylError(
             f"there are no accounts: no database at {path} (see --data); `spondyl up` makes it"
         )
-    store = Store(settings.database)
+    store = Store(settings.database, settings.migrate)
     try:
         yield Users(store, open_trail(store.engine, settings.data), settings.data, settings.work)
     finally:

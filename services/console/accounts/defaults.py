@@ -66,7 +66,7 @@ def main() -> None:
     """`python -m services.console.accounts.defaults`: the refusal alone, before anything is started."""
     with refusals_in_one_line():
         settings = ConsoleSettings.load()
-        store = Store(settings.database)
+        store = Store(settings.database, settings.migrate)
         try:
             refuse_defaults(settings, store)
         finally:

@@ -36,13 +36,16 @@ class BusinessSettings(Settings):
 
     business_database_url: SecretStr | None = Field(
         None,
-        description="Database of a business service: SQLite or PostgreSQL; default DATA/SERVICE/SERVICE.db.",
+        description="Database of a business service: SQLite or PostgreSQL; default DATA/SERVICE/SERVICE.db. "
+        "`{service}` in it is the service's name, so that one address says where each of them is.",
     )
 
     def database(self, name: str) -> str:
         """URL of the service's database."""
         given = self.business_database_url
-        return given.get_secret_value() if given else f"sqlite:///{self.data / name / name}.db"
+        if given is None:
+            return f"sqlite:///{self.data / name / name}.db"
+        return given.get_secret_value().replace("{service}", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def trail_paths(data: Path, name: str) -> tuple[Path, Path]:
 def open_office(name: str, package: str, tables: BusinessTables, settings: BusinessSettings) -> Office:
     """The database brought up to date, and what stands on it. Raises SpondylError."""
     engine = open_database(settings.database(name))
-    migrate(engine, package)
+    migrate(engine, package, settings.migrate)
     trail = Trail(engine, tables.trail, *trail_paths(settings.data, name), one_key=True)
     return Office(name, settings, engine, tables, Outbox(engine, tables), trail)
 

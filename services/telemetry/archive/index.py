@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.auth.principal import Sites
-from services.kit.database import PATIENCE_S, Prepared, migrate, open_database, reading, writing
+from services.kit.database import PATIENCE_S, Migrate, Prepared, migrate, open_database, reading, writing
 from services.kit.moments import now_us
 from services.telemetry.archive.rows import (
     NOTHING,
@@ -49,11 +49,11 @@ _Limit = ColumnElement[bool]
 class Index:
     """Many threads may use it at once. Every method raises ArchiveUnavailable when the database is away."""
 
-    def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, url: str, patience_s: float = PATIENCE_S, migrating: Migrate = "at-start") -> None:
         """Opens the database and brings its tables up to date. Raises SpondylError."""
         self.engine = open_database(url, patience_s)
         try:
-            migrate(self.engine, PACKAGE)
+            migrate(self.engine, PACKAGE, migrating)
         except BaseException:
             self.engine.dispose()
             raise

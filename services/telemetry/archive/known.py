@@ -55,7 +55,7 @@ class Known:
 
         try:
             if self._index is None:
-                self._index = Index(self._settings.archive_database)
+                self._index = Index(self._settings.archive_database, migrating=self._settings.migrate)
             return self._index.spans(kind, source)
         except SpondylError as error:
             log.warning("the archive cannot be asked", why=error.message)

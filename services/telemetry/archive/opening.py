@@ -14,7 +14,7 @@ from services.telemetry.settings import TelemetrySettings
 def open_archive(settings: TelemetrySettings, patience: Patience = WRITING) -> Archive:
     """Its store and its index, made when they are not there. Raises SpondylError, ArchiveUnavailable."""
     store = open_settings_store(settings, patience)
-    return Archive(Index(settings.archive_database, patience.statement_s), store)
+    return Archive(Index(settings.archive_database, patience.statement_s, settings.migrate), store)
 
 
 def exists(settings: TelemetrySettings) -> bool:
