@@ -86,6 +86,13 @@ AtSeq = Annotated[Count, _said("index of the sample that brought it, since boot"
 At = Annotated[Time, _said("wall clock of the gateway; order is told by seq, never by this")]
 NotNegative = Annotated[float, Field(ge=0)]
 Seconds = NotNegative
+Correlation = Annotated[
+    str | None,
+    Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="what belongs together, from a tap to the invoice: a W3C trace id, the same in every log",
+    ),
+]
 Pain = Annotated[int, Field(ge=0, le=10, description="numeric rating scale, 0 none to 10 worst")]
 
 
@@ -274,6 +281,7 @@ class Event(Message):
         SessionSummary | None, _said("with session.completed and session.aborted, and only there")
     ] = None
     data: Annotated[Data, _said("particulars of the type, see docs/integrators.md")] = {}
+    correlation: Correlation = None
 
     @model_validator(mode="after")
     def _ended_with_summary(self) -> "Event":
@@ -315,6 +323,7 @@ class Command(Message):
     ]
     sent_at: Time
     by: Annotated[str, Field(max_length=80, description="who asks: an account, not a name")]
+    correlation: Correlation = None
 
 
 class Reply(Message):
@@ -415,3 +424,4 @@ class ClinicEvent(Message):
     type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=60)]
     time: Time
     data: Data
+    correlation: Correlation = None

@@ -16,12 +16,17 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID, uuid4
 
+import structlog
+
 from broker import topics
 from broker.bus import Bus, BusError
 from broker.contract import COMMAND, REPLY
 from broker.messages import Command, Reply
 from services.console.errors import CommandFailed
 from services.console.models import Key
+from services.kit import correlation
+
+log = structlog.get_logger(__name__)
 
 Action = Literal["stop", "pause"]
 ANSWER_S = float(COMMAND.expiry_s or 5)
@@ -57,7 +62,10 @@ class Remote:
 
         Of one that is silent the error has ``late``: the answer, should it come after all.
         """
-        command = Command(id=uuid4(), action=action, sent_at=datetime.now(UTC), by=by)
+        command = Command(
+            id=uuid4(), action=action, sent_at=datetime.now(UTC), by=by, correlation=correlation.current()
+        )
+        log.info("command sent", site=key.site, device=key.device, action=action, command=str(command.id))
         answer: Future[Reply] = Future()
         with self.lock:
             self.waiting[command.id] = answer

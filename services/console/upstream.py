@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
+from services.kit import correlation, tracing
 from services.kit.auth.principal import Principal
 from services.kit.connections import verification
 from services.kit.errors import SpondylError
@@ -89,11 +91,13 @@ class Upstream:
     @asynccontextmanager
     async def file(self, caller: Principal, path: str, query: Query | None = None) -> AsyncIterator[File]:
         """A file while it comes; refused or away is raised before its first piece."""
-        request = self._made(caller, "GET", path, query)
-        try:
-            answer = await self._client().send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise self._away(error) from None
+        with self._step("GET") as step:
+            request = self._made(caller, "GET", path, query)
+            try:
+                answer = await self._client().send(request, stream=True)
+            except httpx.HTTPError as error:
+                raise self._away(error) from None
+            step.says({"http.response.status_code": answer.status_code})
         try:
             if not answer.is_success:
                 await answer.aread()
@@ -109,14 +113,22 @@ class Upstream:
     async def _request(
         self, caller: Principal, method: str, path: str, query: Query | None, **content: Any
     ) -> httpx.Response:
-        request = self._made(caller, method, path, query, **content)
-        try:
-            answer = await self._client().send(request)
-        except httpx.HTTPError as error:
-            raise self._away(error) from None
+        with self._step(method) as step:
+            request = self._made(caller, method, path, query, **content)
+            try:
+                answer = await self._client().send(request)
+            except httpx.HTTPError as error:
+                raise self._away(error) from None
+            step.says({"http.response.status_code": answer.status_code})
         if not answer.is_success:
             raise self._refused(answer, path, query)
         return answer
+
+    def _step(self, method: str) -> AbstractContextManager[tracing.Step]:
+        """One question, as a span: its service, never its path."""
+        host = urlsplit(self._address).hostname or ""
+        said = {"http.request.method": method, "server.address": host}
+        return tracing.span(f"{method} {host}", "client", said)
 
     def _made(
         self, caller: Principal, method: str, path: str, query: Query | None, **content: Any
@@ -124,7 +136,7 @@ class Upstream:
         if not self._address:
             raise self._missing()
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        headers = {"authorization": f"Bearer {self._sign(caller)}"}
+        headers = {"authorization": f"Bearer {self._sign(caller)}", **correlation.headers()}
         url = f"{self._address}{path}"
         return self._client().build_request(method, url, params=given, headers=headers, **content)
 

@@ -4,7 +4,11 @@ import functools
 import http.client
 import urllib.request
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Final
+from urllib.parse import urlsplit
+
+from services.kit import correlation, tracing
 
 _PART_BYTES: Final = 1 << 16
 
@@ -14,14 +18,14 @@ def fetch(url: str, timeout_s: float, token: str | None = None) -> bytes:
 
     Raises urllib.error.HTTPError for an error, with its body, and OSError when nobody answers in time.
     """
-    with _opener(url).open(_request(url, token), timeout=timeout_s) as answer:
+    with _step(url), _opener(url).open(_request(url, token), timeout=timeout_s) as answer:
         body: bytes = answer.read()
         return body
 
 
 def fetch_parts(url: str, timeout_s: float, token: str | None = None) -> Iterator[bytes]:
     """The same body piece by piece, never all of it in memory; an answer that breaks off is an OSError."""
-    with _opener(url).open(_request(url, token), timeout=timeout_s) as answer:
+    with _step(url), _opener(url).open(_request(url, token), timeout=timeout_s) as answer:
         try:
             while part := answer.read(_PART_BYTES):
                 yield part
@@ -29,6 +33,12 @@ def fetch_parts(url: str, timeout_s: float, token: str | None = None) -> Iterato
             raise ConnectionError(f"the answer broke off: {error!r}") from None
         if answer.length:  # (what was promised and has not come)
             raise ConnectionError(f"the answer broke off {answer.length} bytes before its end")
+
+
+def _step(url: str) -> AbstractContextManager[tracing.Step]:
+    """One question, as a span: its host, never its path."""
+    host = urlsplit(url).hostname or ""
+    return tracing.span(f"GET {host}", "client", {"http.request.method": "GET", "server.address": host})
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:
@@ -47,5 +57,5 @@ def _openers(*, is_secure: bool) -> urllib.request.OpenerDirector:
 
 
 def _request(url: str, token: str | None) -> urllib.request.Request:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    headers = correlation.headers() | ({} if token is None else {"Authorization": f"Bearer {token}"})
     return urllib.request.Request(url, headers=headers)  # noqa: S310  (an address of ours)

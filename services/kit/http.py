@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketState
 
-from services.kit import metrics
+from services.kit import metrics, tracing
 from services.kit.auth.guard import Guard, public, require_rules
 from services.kit.connections import check_pair, server_tls
 from services.kit.error_pages import ErrorPage, page_of
@@ -35,6 +35,7 @@ from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
 from services.kit.routes import LateRoute, Routes
 from services.kit.settings import Settings
+from services.kit.taps import Taps
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +98,7 @@ def create_app(
     )
     _answer_errors(app)
     _watch_router(checks, registry).into(app.router)
+    app.add_middleware(Taps)
     for router in routers:
         if isinstance(router, Routes):
             router.into(app.router)
@@ -147,7 +149,8 @@ def serve(app: FastAPI, settings: Settings) -> None:
     )
     if pair:
         Renewed(config, pair).start()
-    _Server(config, app.state.stopping).run(sockets=[listener])
+    with tracing.exporting(app.title, app.version):
+        _Server(config, app.state.stopping).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,14 +1,26 @@
-"""Structured logs to stderr: one JSON object a line, or coloured lines for a person at a terminal."""
+"""Structured logs to stderr: one JSON object a line, or coloured lines for a person at a terminal.
+
+Whatever is written while something is done for a tap carries its ``correlation``. No line says who a patient
+is: of an exception it has the class, the places and what ``told`` may repeat, never its words.
+"""
 
 import logging
 import sys
-from typing import Literal
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, Any, Literal
 
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-WITHHELD = "[withheld]"
+from services.kit import correlation
+from services.kit.told import WITHHELD, plain, told
+
+MOST_FRAMES = 50
+MOST_CAUSES = 10
+DEEPEST = 6  # of what a field holds
 # A log line never says who a patient is: values under these names are replaced, whatever the caller meant.
 IDENTIFIERS = frozenset(
     {
@@ -22,6 +34,11 @@ IDENTIFIERS = frozenset(
             "postal_address",
             "iban",
             "insurance_no",
+            "insurance_number",
+            "family_name",
+            "account_holder",
+            "recipient",
+            "diagnosis",
         ),
         *("password", "token", "clearance", "secret", "authorization"),
     }
@@ -53,6 +70,7 @@ def configure(
         _binding(bound),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        belonging,
         withhold_identifiers,
     ]
     structlog.configure(
@@ -73,11 +91,34 @@ def configure(
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    _catch_the_rest()
+
+
+def belonging(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What this line belongs to, from a tap to the invoice."""
+    if (known := correlation.current()) is not None:
+        event.setdefault("correlation", known)
+    return event
 
 
 def withhold_identifiers(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace the value of every field that could name a person or open a door."""
-    return {key: WITHHELD if key in IDENTIFIERS else value for key, value in event.items()}
+    """Replace every value that could name a person or open a door: by its field or its form."""
+    return {key: _withheld(key, value, DEEPEST) for key, value in event.items()}
+
+
+def _withheld(key: object, value: Any, depth: int) -> Any:
+    if key in IDENTIFIERS:
+        return WITHHELD
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, BaseException):
+        return told(value)
+    if isinstance(value, dict):
+        rows = value.items() if depth else ()
+        return {name: _withheld(name, held, depth - 1) for name, held in rows}
+    if isinstance(value, list | tuple | set | frozenset) and key != "exc_info":
+        return [_withheld(None, held, depth - 1) for held in value] if depth else []
+    return value
 
 
 def _binding(bound: dict[str, str]) -> Processor:
@@ -89,10 +130,58 @@ def _binding(bound: dict[str, str]) -> Processor:
 
 def _rendering(log_format: Literal["json", "console"]) -> list[Processor]:
     if log_format == "console":
-        plain = structlog.dev.plain_traceback  # its other one shows the values of every variable
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
-    transformer = ExceptionDictTransformer(show_locals=False)
+        colours = sys.stderr.isatty()
+        return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_for_a_terminal)]
     return [
-        structlog.processors.ExceptionRenderer(transformer),
-        structlog.processors.JSONRenderer(default=str),
+        structlog.processors.ExceptionRenderer(lambda info: list(_for_a_collector(info[1]))),
+        structlog.processors.JSONRenderer(default=_as_text),
     ]
+
+
+def _for_a_collector(error: BaseException | None) -> Iterator[dict[str, Any]]:
+    """An exception and what it came from, the last first: class, what may be told, places."""
+    for one, frames in _chain(error):
+        places = [{"filename": at.filename, "lineno": at.lineno, "name": at.name} for at in frames]
+        yield {"exc_type": type(one).__name__, "exc_value": told(one), "frames": places}
+
+
+def _for_a_terminal(stream: IO[str], info: ExcInfo) -> None:
+    """The same for a person, with the lines of the program."""
+    for one, frames in reversed(list(_chain(info[1]))):
+        stream.write("\n" + "".join(traceback.format_list(frames)) + told(one))
+
+
+def _chain(error: BaseException | None) -> Iterator[tuple[BaseException, traceback.StackSummary]]:
+    for _ in range(MOST_CAUSES):
+        if error is None:
+            return
+        yield error, traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _as_text(value: Any) -> str:
+    """Of what is no JSON; a library's object may hold anything, and says it."""
+    return plain(str(value))
+
+
+def _catch_the_rest() -> None:
+    """What nobody catches is a line like any other: the interpreter would print its words."""
+    last = structlog.get_logger("services.kit.logging")
+
+    def of_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        last.critical("this process ends by an error", exc_info=(kind, error, trace))
+
+    def of_thread(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is None or issubclass(arguments.exc_type, SystemExit):
+            return
+        info = (arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+        last.critical("a thread ends by an error", thread=_name_of(arguments.thread), exc_info=info)
+
+    sys.excepthook = of_process
+    threading.excepthook = of_thread
+
+
+def _name_of(thread: threading.Thread | None) -> str:
+    return thread.name if thread else "unknown"

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kit import metrics
 from services.kit.error_pages import new_reference, page_of
+from services.kit.taps import route_of
 
 MAX_REQUEST_BYTES = 1_000_000
 CONTENT_SECURITY_POLICY = (
@@ -127,17 +128,14 @@ class Gate:
             await self._app(scope, limited, watched)
         except Exception:
             reference = new_reference()
-            log.exception("request failed", method=scope["method"], route=_route(scope), reference=reference)
+            log.exception(
+                "request failed", method=scope["method"], route=route_of(scope), reference=reference
+            )
             if not answered:
                 await _refuse(scope, receive, watched, 500, f"{FAULT} (look for {reference})")
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
-        self._duration.labels(_route(scope), str(status)).observe(seconds)
-
-
-def _route(scope: Scope) -> str:
-    """The route's template, never the path: one label a route, and no identifier in a label or a log."""
-    return getattr(scope.get("route"), "path", "other")
+        self._duration.labels(route_of(scope), str(status)).observe(seconds)
 
 
 def _is_foreign(scope: Scope, headers: Headers, public_origin: str) -> bool:

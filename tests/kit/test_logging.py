@@ -1,16 +1,28 @@
 import json
 import logging
+import sqlite3
+import sys
+import threading
 
+import psycopg
 import pytest
 import structlog
+from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
 
+from services.kit import correlation
 from services.kit import logging as kit_logging
+from services.kit.told import told
+
+ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+NAMED = "Anna Muster", "anna@example.org", "1980-05-17", "DE02120300000000202051"
 
 
 @pytest.fixture
 def configure():
     """Turns logging on as a service does, within the test's own stderr; the libraries' state is put back."""
     before = logging.getLogger().handlers[:], logging.getLogger().level
+    hooks = sys.excepthook, threading.excepthook
 
     def start(log_format="json"):
         kit_logging.configure("telemetry", "info", log_format, site="north")
@@ -19,6 +31,7 @@ def configure():
     yield start
     structlog.reset_defaults()
     logging.getLogger().handlers, logging.getLogger().level = before
+    sys.excepthook, threading.excepthook = hooks
 
 
 def test_every_line_is_one_json_object_with_service_and_site(configure, capsys):
@@ -51,18 +64,137 @@ def test_what_could_name_a_person_or_open_a_door_is_withheld(configure, capsys, 
 
 
 def test_an_exception_is_logged_on_one_line(configure, capsys):
-    """Many lines are many entries to a collector; local variables may hold what no log may say."""
-    secret = "Lovelace"
+    """Many lines are many entries to a collector; what went wrong and where must not need the words."""
+    log = configure()
     try:
-        int("odd" + secret[:0])
+        int("Lovelace")
     except ValueError:
-        configure().exception("failed")
+        log.exception("failed")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert (
-        json.loads(lines[0])["exception"][0]["exc_value"] == "invalid literal for int() with base 10: 'odd'"
-    )
+    said = json.loads(lines[0])["exception"][0]
+    assert said["exc_type"] == "ValueError"
+    assert said["frames"][-1]["name"] == "test_an_exception_is_logged_on_one_line"
     assert "Lovelace" not in lines[0]
+
+
+class Row(BaseModel):
+    """What somebody sends."""
+
+    born: int
+
+
+def invalid():
+    """Pydantic's, which quotes what it was given."""
+    Row.model_validate({"born": NAMED[2]})
+
+
+def refused_by_sqlite():
+    """SQLite's, as SQLAlchemy wraps it: with the parameters."""
+    try:
+        database = sqlite3.connect(":memory:")
+        database.execute("CREATE TABLE p (email TEXT UNIQUE)")
+        for _ in range(2):
+            database.execute("INSERT INTO p VALUES (?)", (NAMED[1],))
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError("INSERT", {"email": NAMED[1]}, error) from error
+
+
+def refused_by_postgresql():
+    """PostgreSQL's, whose detail is the row's values."""
+    raise psycopg.errors.UniqueViolation(f"duplicate key\nDETAIL:  Key (email)=({NAMED[1]}) already exists.")
+
+
+def unheard_of():
+    """Somebody's own words, and what they came from."""
+    try:
+        {}[NAMED[0]]
+    except KeyError as error:
+        raise RuntimeError(f"no account {NAMED[3]} of {NAMED[0]}") from error
+
+
+RAISING = invalid, refused_by_sqlite, refused_by_postgresql, unheard_of
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("fail", RAISING)
+def test_the_words_of_an_exception_are_in_no_log(configure, capsys, fail, log_format):
+    """They hold what was being worked on: names, addresses, a database's row."""
+    log = configure(log_format)
+    try:
+        fail()
+    except Exception as error:
+        log.exception("failed", error=error, why=told(error))
+    said = capsys.readouterr().err
+    assert "failed" in said
+    assert not [name for name in NAMED if name in said]
+
+
+def test_a_database_s_rule_is_told_without_its_row():
+    """Whoever mends it needs the rule; the row is in the database."""
+    with pytest.raises(IntegrityError) as caught:
+        refused_by_sqlite()
+    assert told(caught.value) == (
+        "IntegrityError: SQLITE_CONSTRAINT_UNIQUE UNIQUE constraint failed: p.email"
+    )
+
+
+def test_a_full_disk_is_told_in_words():
+    """Nobody is named by it, and somebody has to act."""
+    assert told(OSError(28, "No space left on device", NAMED[0])) == "OSError: No space left on device"
+
+
+def test_an_identifier_deep_in_a_field_is_withheld_too(configure, capsys):
+    """A dictionary is handed to a log more easily than its fields."""
+    held = {"rows": [{"email": "a", "seq": 7}], "why": f"{NAMED[1]} and {NAMED[3]} are unknown"}
+    configure().warning("refused", row=held)
+    line = json.loads(capsys.readouterr().err)
+    assert line["row"] == {
+        "rows": [{"email": kit_logging.WITHHELD, "seq": 7}],
+        "why": f"{kit_logging.WITHHELD} and {kit_logging.WITHHELD} are unknown",
+    }
+
+
+def test_what_nobody_catches_is_a_line_without_words_too(configure, capsys):
+    """The interpreter would print the words, in a format that no collector reads."""
+    configure()
+    thread = threading.Thread(target=unheard_of, name="drafts")
+    thread.start()
+    thread.join()
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["thread"]) == ("critical", "drafts")
+    assert [one["exc_type"] for one in line["exception"]] == ["RuntimeError", "KeyError"]
+
+
+def test_lines_carry_what_they_belong_to_while_it_is_held(configure, capsys):
+    """From a tap to the invoice one id finds every line, in whatever service."""
+    log = configure()
+    with correlation.holding(ID):
+        log.info("inside")
+        logging.getLogger("somewhere").warning("a library's")
+    log.info("behind")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("correlation") for line in lines] == [ID, ID, None]
+
+
+@pytest.mark.parametrize(
+    ("header", "known"),
+    [
+        (f"00-{ID}-00f067aa0ba902b7-01", True),
+        (f"cc-{ID}-00f067aa0ba902b7-01-more", True),  # a later version says more
+        (f"ff-{ID}-00f067aa0ba902b7-01", False),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", False),
+        (f"00-{ID}-{'0' * 16}-01", False),
+        (f"00-{ID.upper()}-00f067aa0ba902b7-01", False),
+        ("anna@example.org", False),
+        (None, False),
+    ],
+)
+def test_a_request_is_taken_at_its_trace_and_at_nothing_else(header, known):
+    """What is made up by a caller must not reach the logs as it is."""
+    tap = correlation.given(header)
+    assert (tap.correlation == ID) is known
+    assert correlation.given(tap.header).correlation == tap.correlation
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

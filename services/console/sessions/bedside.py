@@ -9,7 +9,7 @@ import httpx
 
 from services.console.sessions.models import Json
 from services.console.texts import TEXTS
-from services.kit import formats
+from services.kit import correlation, formats
 from services.kit.connections import verification
 from services.kit.language import Language
 
@@ -43,7 +43,8 @@ async def read(panel: str | None, token: str, device: str, session: UUID, langua
     address = f"{parts.scheme}://{parts.netloc}/api/devices/{device}/sessions/{session}"
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=verification()) as client:
-            answer = await client.get(address, headers={"authorization": f"Bearer {token}"})
+            headers = {"authorization": f"Bearer {token}", **correlation.headers()}
+            answer = await client.get(address, headers=headers)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return Bedside(trouble="bedside_knows_not")
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
