@@ -8,6 +8,7 @@ from services.billing.clinics import api as clinics
 from services.billing.estimates import api as estimates
 from services.billing.exchange import api as exchange
 from services.billing.invoices import api as invoices
+from services.billing.invoices import recount
 from services.billing.payments import api as payments
 from services.billing.people import People
 from services.kit.business import trail_route
@@ -25,5 +26,6 @@ def routers(office: Office, people: People, now: Now = utc_now) -> list[APIRoute
         exchange.router(office, now),
         estimates.router(office, people, now),
         payments.router(office, now),
+        recount.router(office),
         trail_route.router(office),
     ]

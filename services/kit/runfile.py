@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,30 @@ def is_process(pid: int, started_at: float) -> bool:
     """True when pid is still the process that started then, not a later one with its number."""
     actual = process_start(pid)
     return actual is not None and abs(actual - started_at) < 0.1  # noqa: PLR2004  (stored in ms; a jiffy is 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a system's services answer, and the data whose keys open them; empty: there is none."""
+
+    data: Path
+    telemetry: str
+    screening: str
+    scheduler: str
+    billing: str
+
+
+def addresses(option: Path | str | None = None) -> Addresses:
+    """Of the running system of this machine; where SPONDYL_TELEMETRY_URL is set, of the environment.
+
+    ``option`` is a data directory that somebody named: then its system is meant. Raises as ``load``.
+    """
+    names = ("telemetry", "screening", "scheduler", "billing")
+    given = {name: os.environ.get(f"SPONDYL_{name.upper()}_URL", "").rstrip("/") for name in names}
+    if option is None and given["telemetry"]:
+        return Addresses(data_directory(), **given)
+    run = load(option)
+    return Addresses(run.data, **{name: getattr(run, name) for name in names})
 
 
 def save(run: Run) -> None:

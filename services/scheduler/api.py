@@ -3,7 +3,14 @@
 from fastapi import APIRouter
 
 from services.kit.business.service import Office
-from services.scheduler.booking import api_appointments, api_cures, api_replanning, api_standing, api_waiting
+from services.scheduler.booking import (
+    api_appointments,
+    api_cures,
+    api_replanning,
+    api_standing,
+    api_waiting,
+    recount,
+)
 from services.scheduler.booking.desk import Desk
 from services.scheduler.clock import Now, utc_now
 from services.scheduler.exchange import routes as exchange
@@ -23,4 +30,5 @@ def routers(office: Office, now: Now = utc_now) -> list[APIRouter]:
         api_standing.router(desk),
         notices.router(office, now),
         exchange.router(desk),
+        recount.router(desk),
     ]

@@ -12,11 +12,12 @@ from services.kit.options import AsJson, Data
 from services.telemetry.archive import commands as archive
 
 if TYPE_CHECKING:
-    from services.kit.runfile import Run
+    from services.kit.runfile import Addresses
 
 SETTLE_S = 60.0  # a gateway that hears no promise sends all again after 30 s, and reconnects within 15 s
 AUDIT_S = 300.0  # it counts every sample that is stored
 _POLL_S = 0.5
+BUSINESS = ("billing", "scheduler")  # whose own recount is part of it, where they are
 
 
 def register(root: typer.Typer) -> None:
@@ -36,21 +37,25 @@ def _audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count gaps and duplicates of every device and boot; exit status 0 only when there are none."""
+    """Count gaps and duplicates of every device and boot, sessions billed twice and double appointments.
+
+    Exit status 0 only when there are none.
+    """
     from services.kit import runfile
     from services.telemetry.audit import is_clean
 
-    report = _settled(runfile.load(data), settle_s, since)
+    where = runfile.addresses(data)
+    report = _settled(where, settle_s, since) | {name: _business(where, name) for name in BUSINESS}
     print(json.dumps(report) if as_json else table(report))
-    if not is_clean(report):
+    if not is_clean(report) or any(_found(report, name) for name in BUSINESS):
         raise typer.Exit(1)
 
 
-def _settled(run: "Run", settle_s: float, since: str | None) -> dict[str, Any]:
+def _settled(where: "Addresses", settle_s: float, since: str | None) -> dict[str, Any]:
     """The audit, taken again while something is missing that a gateway may still be sending."""
     owed, deadline = None, 0.0
     while True:
-        report = _ask(run, since)
+        report = _telemetry(where, since)
         before, owed = owed, _owed(report)
         if before is None or owed < before:
             deadline = time.monotonic() + settle_s
@@ -66,25 +71,39 @@ def _owed(report: dict[str, Any]) -> int:
     return sum(gap["last"] - gap["first"] + 1 for gap in gaps)
 
 
-def _ask(run: "Run", since: str | None) -> dict[str, Any]:
-    import urllib.error
+def _telemetry(where: "Addresses", since: str | None) -> dict[str, Any]:
     from urllib.parse import quote
+
+    return _ask(where, "telemetry", f"/audit?since={quote(since)}" if since else "/audit")
+
+
+def _business(where: "Addresses", name: str) -> dict[str, Any] | None:
+    """What a business service counts of its own; None where there is no such service."""
+    return _ask(where, name, "/audit") if getattr(where, name) else None
+
+
+def _found(report: dict[str, Any], name: str) -> int:
+    """How much is double there."""
+    counted = report[name] or {}
+    return sum(len(found) for found in counted.values() if isinstance(found, list))
+
+
+def _ask(where: "Addresses", name: str, path: str) -> dict[str, Any]:
+    import urllib.error
 
     from services.kit.auth import tokens
     from services.kit.errors import SpondylError
     from services.kit.fetch import fetch
 
-    address = run.telemetry
-    query = f"?since={quote(since)}" if since else ""
+    address = getattr(where, name)
+    token = tokens.of_system(where.data, (f"spondyl-{name}",))
     try:
-        report: dict[str, Any] = json.loads(
-            fetch(f"{address}/audit{query}", AUDIT_S, tokens.of_system(run.data))
-        )
+        report: dict[str, Any] = json.loads(fetch(f"{address}{path}", AUDIT_S, token))
     except urllib.error.HTTPError as error:
-        raise SpondylError(f"telemetry cannot audit now: {_detail(error.read())}") from None
+        raise SpondylError(f"{name} cannot audit now: {_detail(error.read())}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise SpondylError(f"telemetry does not answer at {address}: {reason}") from None
+        raise SpondylError(f"{name} does not answer at {address}: {reason}") from None
     else:
         return report
 
@@ -134,4 +153,19 @@ def table(report: dict[str, Any]) -> str:
         f"{report['lost_samples']} lost, {report['duplicate_samples']} twice; "
         f"events: {report['lost_events']} lost, {report['duplicate_events']} twice"
     )
+    for name in BUSINESS:
+        lines += _told(name, report.get(name))
     return "\n".join(lines)
+
+
+def _told(name: str, counted: dict[str, Any] | None) -> list[str]:
+    """A business service's figures in a line, and a line for whatever is double."""
+    if counted is None:
+        return []
+    figures = ", ".join(
+        f"{len(found) if isinstance(found, list) else found} {what.replace('_', ' ')}"
+        for what, found in counted.items()
+    )
+    doubles = [f"  {what.replace('_', ' ')}: {one}" for what, found in counted.items()
+               if isinstance(found, list) for one in found]  # fmt: skip
+    return [f"{name}: {figures}", *doubles]
