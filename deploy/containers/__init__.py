@@ -1,0 +1,1 @@
+"""Containers: what a demo chain needs before its first start, and the commands that build and run it."""
