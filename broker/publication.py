@@ -16,6 +16,8 @@ class BusError(Exception):
     +- BusRefused   the broker said no: not authorised, too large, quota
     """
 
+    tellable = True  # it speaks of brokers, users and topics, never of a person
+
 
 class BusOffline(BusError):  # noqa: N818  (states, not faults of the caller)
     """Not connected: nothing was handed to the network; publish again after the reconnect."""

@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.kit.errors import SpondylError
+from services.kit.told import told
+
 Probe = Callable[[], str | Awaitable[str | None] | None]
 PROBE_TIMEOUT_S = 2.0
 
@@ -77,7 +80,8 @@ async def _ask(check: Check, timeout_s: float) -> Finding:
     except TimeoutError:
         detail = f"no answer within {timeout_s:g} s"
     except Exception as error:  # noqa: BLE001  (whatever a probe raises is its finding)
-        detail = f"{type(error).__name__}: {error}".removesuffix(": ")
+        refused = isinstance(error, SpondylError)  # of a probe it is one of ours, about a machine
+        detail = f"{type(error).__name__}: {error}" if refused else told(error)
     return Finding(check.name, detail, check.essential)
 
 

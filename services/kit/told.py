@@ -16,6 +16,11 @@ MOST_FIELDS: Final = 5
 MOST_CHARACTERS: Final = 300
 _OUTAGES: Final = ("08", "53", "57", "58")  # SQLSTATE classes of a server in trouble, never of a row
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_OF_MACHINES: Final = (
+    ConnectionError,
+    TimeoutError,
+    ArithmeticError,
+)  # who raises them has no person at hand
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,60}")
 # The second net, under every text: what has the form of an address or an account is nobody's to read.
 PERSONAL: Final = re.compile(
@@ -26,6 +31,8 @@ PERSONAL: Final = re.compile(
 
 def told(error: BaseException) -> str:
     """Class and cause of an error, without any value of what it was about; one line."""
+    if getattr(error, "tellable", False):  # its class says that its words are nobody's
+        return plain(str(error))[:MOST_CHARACTERS]
     if isinstance(held := getattr(error, "orig", None), BaseException):
         return told(held)  # SQLAlchemy's own words have the statement, perhaps its parameters
     for fits, words in _WORDS:
@@ -41,8 +48,8 @@ def plain(text: str) -> str:
 
 
 def _of_system(error: Any) -> str:
-    """`[Errno 28] No space left on device`, without the file: its name may be somebody's."""
-    return error.strerror or "" if error.errno else ""
+    """`No space left on device`, without the file: its name may be somebody's."""
+    return error.strerror or f"errno {error.errno}"
 
 
 def _of_fields(error: Any) -> str:
@@ -74,8 +81,15 @@ def _is_drivers(error: BaseException) -> bool:
     return hasattr(error, "diag") or hasattr(error, "sqlite_errorname")
 
 
+def _is_of_redis(error: BaseException) -> bool:
+    """Nothing that names anybody is kept there, and what it says is about a machine."""
+    return type(error).__module__.startswith("redis.")
+
+
 _WORDS: Final[tuple[tuple[Callable[[BaseException], bool], Callable[[Any], str]], ...]] = (
     (_is_drivers, _of_database),
+    (_is_of_redis, str),
     (lambda error: isinstance(error, ValidationError), _of_fields),
-    (lambda error: isinstance(error, OSError), _of_system),
+    (lambda error: isinstance(error, OSError) and bool(error.errno), _of_system),
+    (lambda error: isinstance(error, _OF_MACHINES), str),
 )

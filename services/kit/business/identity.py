@@ -15,6 +15,8 @@ NOBODY: Final = frozenset({404, 409, 410})  # no file, or none any more
 class Unreachable(OSError):  # noqa: N818  (the word for what screening is)
     """Screening does not answer; the words say how it failed, never what was answered."""
 
+    tellable = True
+
 
 def identity(url: str, token: Path | None, patient: UUID) -> dict[str, Any] | None:
     """Name, birth date, address, insurance and diagnosis; None for somebody without a file.
