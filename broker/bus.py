@@ -75,7 +75,9 @@ class Bus:
         in_flight: int = IN_FLIGHT,
         keepalive_s: int = 15,
         tls: Tls | None = None,
+        may_connect: Callable[[], bool] = lambda: True,  # asked before every connect: False waits
     ) -> None:
+        self._may_connect = may_connect
         self._endpoint = Endpoint(
             url=url,
             client_id=client_id,
@@ -249,6 +251,9 @@ class Bus:
     def _run(self) -> None:
         attempt = 0
         while not self._closing.is_set():
+            if not self._may_connect():
+                self._closing.wait(PUMP_S)
+                continue
             began = time.monotonic()
             try:
                 self._serve()

@@ -65,12 +65,14 @@ def create_app(
     error_page: ErrorPage | None = None,
     public_origin: str = "",
     larger_requests: Mapping[str, int] | None = None,
+    facts: Mapping[str, Callable[[], str]] | None = None,
 ) -> FastAPI:
     """An application with /livez, /readyz, /metrics, problem+json for every error, and the routers.
 
     ``guard`` knows who asks; the application does not start (SpondylError) while any of its routes does not
     say who may call it. With an ``error_page`` a browser that opens a page gets its errors as pages.
     ``larger_requests`` allows more bytes to paths with these endings, which take files.
+    ``facts`` are told by /readyz beside the checks; none of them makes a process unready.
     Pages of ``public_origin`` (``https://host``) count as ours, also where a proxy asks by another host.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
@@ -96,9 +98,9 @@ def create_app(
         public_origin=public_origin,
         larger=larger_requests,
     )
-    _answer_errors(app)
-    _watch_router(checks, registry).into(app.router)
     app.add_middleware(Taps)
+    _answer_errors(app)
+    _watch_router(checks, registry, facts or {}).into(app.router)
     for router in routers:
         if isinstance(router, Routes):
             router.into(app.router)
@@ -250,7 +252,9 @@ def _checked(title: str, lifespan: Lifespan) -> Lifespan:
     return start
 
 
-def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> Routes:
+def _watch_router(
+    checks: Sequence[Check], registry: CollectorRegistry, facts: Mapping[str, Callable[[], str]]
+) -> Routes:
     """Probes and scrapers hold no token: what is here tells nothing of anybody."""
     router = Routes(tags=["health"], dependencies=[public()])
 
@@ -263,7 +267,8 @@ def _watch_router(checks: Sequence[Check], registry: CollectorRegistry) -> Route
     async def readyz() -> JSONResponse:
         """Whether it can do its work: every dependency listed, 503 when one is unwell."""
         found = await readiness(checks)
-        return JSONResponse(found.body(), status_code=200 if found.ready else 503)
+        told = {name: fact() for name, fact in facts.items()}
+        return JSONResponse({**found.body(), **told}, status_code=200 if found.ready else 503)
 
     @router.get("/metrics", include_in_schema=False)
     def exposition() -> Response:

@@ -29,10 +29,12 @@ def main() -> None:
             partial(publishing.begin, office, Names(settings)),
             reminding.start,
             partial(telling.begin, office, utc_now),
-            warming.begin,
             Improving(Desk(office, utc_now)).start,
         )
-        work = Work(handlers(office), routers(office), checks=[reminding.check()], background=background)
+        work = Work(
+            handlers(office), routers(office), checks=[reminding.check()], background=background,
+            everywhere=[warming.begin],
+        )  # fmt: skip
         run(office, work, tokens.SCHEDULER)
 
 

@@ -1,34 +1,33 @@
 """A business service as a process: database, trail, bus, inbox, outbox and API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter
+from prometheus_client import Gauge
 from pydantic import Field, SecretStr
 from sqlalchemy import Engine, text
 
-from broker.bus import Bus
 from broker.contract import Stream
 from services.kit import http, logging
 from services.kit.auth import tokens
 from services.kit.auth.guard import bearer
 from services.kit.auth.principal import Principal
-from services.kit.business.inbox import Consumer, Handler, refused
-from services.kit.business.outbox import Outbox, Publisher
+from services.kit.business.duties import Begin, Duties
+from services.kit.business.inbox import Handler, refused
+from services.kit.business.leading import Leading, fenced
+from services.kit.business.leases import lease_of
+from services.kit.business.outbox import Outbox
 from services.kit.business.tables import BusinessTables
-from services.kit.connections import open_bus
 from services.kit.database import migrate, open_database, reading
 from services.kit.health import Check
 from services.kit.middleware import MAX_REQUEST_BYTES
 from services.kit.settings import Settings
 from services.kit.trail import Trail
-
-SESSION_EXPIRY_S: Final = 7 * 24 * 3600  # the broker keeps what this service misses while it is down
-RECEIVE_MAXIMUM: Final = 400
 
 
 class BusinessSettings(Settings):
@@ -78,6 +77,7 @@ def trail_paths(data: Path, name: str) -> tuple[Path, Path]:
 def open_office(name: str, package: str, tables: BusinessTables, settings: BusinessSettings) -> Office:
     """The database brought up to date, and what stands on it. Raises SpondylError."""
     engine = open_database(settings.database(name))
+    fenced(engine)
     migrate(engine, package, settings.migrate)
     trail = Trail(engine, tables.trail, *trail_paths(settings.data, name), one_key=True)
     return Office(name, settings, engine, tables, Outbox(engine, tables), trail)
@@ -90,48 +90,47 @@ class Work:
     handlers: Mapping[Stream, Handler] = field(default_factory=dict)
     routers: Sequence[APIRouter] = ()
     checks: Sequence[Check] = ()
-    background: Sequence[Callable[[], Callable[[], None]]] = ()  # each starts something and gives its end
+    background: Sequence[Begin] = ()  # the leader's: begun with every term of its
+    everywhere: Sequence[Begin] = ()  # of every replica
     max_request_bytes: int = MAX_REQUEST_BYTES
     larger_requests: Mapping[str, int] = field(default_factory=dict)  # by the ending of the path
     public_origin: str = ""  # of its own pages, where a proxy asks by another host
 
 
 def run(office: Office, work: Work, audience: str) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM, and lead while no other replica does."""
     settings, name = office.settings, office.name
     logging.configure(name, settings.log_level, settings.log_format)
     public = tokens.public_key(settings.access_public_key, settings.data)
-    bus = open_bus(settings, name, session_expiry_s=SESSION_EXPIRY_S, receive_maximum=RECEIVE_MAXIMUM)
-    consumer = Consumer(office.engine, office.tables, office.outbox, bus, work.handlers)
-    publisher = Publisher(office.outbox, bus)
+    duties = Duties(
+        name, settings, office.engine, office.tables, office.outbox, work.handlers, work.background
+    )
+    leading = Leading(lease_of(office.engine, name), duties.begin)
     app = http.create_app(
-        name, version("spondyl"), [*checks(office, bus, consumer, publisher), *work.checks], work.routers,
+        name, version("spondyl"), [*checks(office, duties, leading), *work.checks], work.routers,
         guard=bearer(public, audience), max_request_bytes=work.max_request_bytes,
         larger_requests=work.larger_requests, public_origin=work.public_origin,
+        facts={"leader": lambda: "yes" if leading.holds else "no"},
     )  # fmt: skip
+    Gauge(
+        "spondyl_leader", "1: this replica leads, the others serve HTTP alone.", registry=app.state.registry
+    ).set_function(lambda: leading.holds)
     with ExitStack() as ending:
         ending.callback(office.engine.dispose)
-        ending.callback(bus.close)
-        consumer.start()
-        ending.callback(consumer.stop)
-        bus.start()
-        publisher.start()
-        ending.callback(publisher.stop)
-        for begin in work.background:
+        for begin in work.everywhere:
             ending.callback(begin())
+        leading.start()
+        ending.callback(leading.stop)
         http.serve(app, settings)
 
 
-def checks(office: Office, bus: Bus, consumer: Consumer, publisher: Publisher) -> list[Check]:
+def checks(office: Office, duties: Duties, leading: Leading) -> list[Check]:
     """What every business service needs, and what somebody has to look at."""
 
     def database() -> str | None:
         with reading(office.engine) as connection:
             connection.execute(text("SELECT 1"))
-        return consumer.last_error
-
-    def broker() -> str | None:
-        return None if bus.connected else bus.last_error or "not connected"
+        return duties.inbox()
 
     def passed_over() -> str | None:
         count = refused(office.engine, office.tables.refused)
@@ -140,7 +139,8 @@ def checks(office: Office, bus: Bus, consumer: Consumer, publisher: Publisher) -
     # Without the broker the desk goes on working: what it changes is told later.
     return [
         Check("database", database),
-        Check("broker", broker, essential=False),
+        Check("broker", duties.broker, essential=False),
         Check("messages", passed_over, essential=False),
-        Check("outbox", lambda: publisher.last_error, essential=False),
+        Check("outbox", duties.outbox, essential=False),
+        Check("lease", lambda: leading.last_error, essential=False),
     ]

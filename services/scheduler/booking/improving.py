@@ -4,7 +4,6 @@ Asked for, they are proposed like a replanning and applied by the desk. By itsel
 one cure a turn, while the site is closed: patients of unconfirmed appointments have not been promised a time.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -17,6 +16,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from services.kit.business.leading import NotLeading, Worker
 from services.kit.errors import SpondylError
 from services.scheduler.booking import changes, reckon, replanning, store, waiting
 from services.scheduler.booking.changes import Course
@@ -141,18 +141,15 @@ class Improving:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="improving", daemon=True)
+        self._worker = Worker("improving", self._run, ENDING_S)
 
     def start(self) -> Callable[[], None]:
         """Begin, unless it is switched off; gives the end."""
-        self._thread.start()
-        return self.stop
+        return self._worker.start()
 
     def stop(self) -> None:
         """End behind the cure that is just being looked at."""
-        self._ending.set()
-        self._thread.join(ENDING_S)
+        self._worker.stop()
 
     def round(self, site: str) -> int:
         """Every cure of a site once, as long as it is closed; how many appointments were moved."""
@@ -162,11 +159,11 @@ class Improving:
             ]
         moved = 0
         for cure in cures:
-            if self._ending.is_set() or not self._is_quiet(site):
+            if self._worker.ending.is_set() or not self._is_quiet(site):
                 break
             began = time.monotonic()
             moved += self._turn(cure)
-            self._ending.wait((time.monotonic() - began) * RESTS)
+            self._worker.ending.wait((time.monotonic() - began) * RESTS)
         return moved
 
     def _turn(self, cure: UUID) -> int:
@@ -195,7 +192,7 @@ class Improving:
         if every_s <= 0:
             return
         started = time.monotonic() - every_s + min(every_s, FIRST_S)
-        while not self._ending.wait(min(every_s, POLL_S)):
+        while not self._worker.ending.wait(min(every_s, POLL_S)):
             try:
                 with self.desk.reading() as connection:
                     sites = resources.sites(connection)
@@ -203,5 +200,7 @@ class Improving:
                     if time.monotonic() - begun.get(site, started) >= every_s and self._is_quiet(site):
                         begun[site] = time.monotonic()
                         self.round(site)
+            except NotLeading as error:
+                log.warning("better series wait", why=error.message)
             except Exception:
                 log.exception("better series could not be looked for; trying again")

@@ -4,7 +4,6 @@ What a process had claimed and not begun to send when it was killed is taken up 
 have arrived and is left, as `unknown`: rather no reminder than two.
 """
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.kit.business import mail as post
 from services.kit.business.identity import Unreachable, identity
+from services.kit.business.leading import NotLeading, Worker
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.health import Check
@@ -42,20 +42,15 @@ class Reminding:
     def __init__(self, office: Office, settings: SchedulerSettings, now: Now = utc_now) -> None:
         self.office, self.settings, self.now = office, settings, now
         self.last_error: str | None = None
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reminders", daemon=True)
+        self._worker = Worker("reminders", self._run, END_S)
 
     def start(self) -> Callable[[], None]:
         """Begin, where there is a server; gives the end."""
-        if self.settings.smtp_host:
-            self._thread.start()
-        return self.stop
+        return self._worker.start() if self.settings.smtp_host else self.stop
 
     def stop(self) -> None:
         """End behind the message that is just being sent."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(END_S)
+        self._worker.stop()
 
     def check(self) -> Check:
         """What somebody has to look at."""
@@ -70,13 +65,13 @@ class Reminding:
             due = store.unreminded(connection, us_of(now + LATEST), us_of(until))
             mine = [one for one in due if store.claim(connection, one, us_of(now))]
         mine += self._again()
-        return sum(self._remind(one) for one in mine if not self._ending.is_set())
+        return sum(self._remind(one) for one in mine if not self._worker.ending.is_set())
 
     def _run(self) -> None:
-        while not self._ending.wait(self.settings.reminder_poll_s):
+        while not self._worker.ending.wait(self.settings.reminder_poll_s):
             try:
                 self.look()
-            except SQLAlchemyError as error:
+            except (NotLeading, SQLAlchemyError) as error:
                 self.last_error = str(getattr(error, "orig", None) or error)[:200]
             except Exception:
                 log.exception("reminders could not be looked after; trying again")

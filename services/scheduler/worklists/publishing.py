@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.contract import WORKLIST
 from broker.messages import Worklist, WorklistEntry
 from services.kit.business.identity import Unreachable
+from services.kit.business.leading import thread_of_term
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
@@ -172,7 +173,7 @@ def begin(office: Office, names: Names) -> Callable[[], None]:
             except (SQLAlchemyError, SpondylError, ValueError) as error:
                 log.warning("worklists could not be told; trying again", why=str(error)[:300])
 
-    thread = threading.Thread(target=run, name="worklists", daemon=True)
+    thread = thread_of_term(run, "worklists")
     thread.start()
 
     def end() -> None:

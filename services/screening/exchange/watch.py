@@ -1,6 +1,5 @@
 """Looks after the folders of all sites in the background: takes what is whole, writes what is due."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +12,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.messages import SessionSummary
+from services.kit.business.leading import Worker
 from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
@@ -39,19 +39,16 @@ class Watcher:
         self.office, self.settings = office, settings_of(office)
         self.last_error: dict[str, str] = {}
         self._folders: dict[str, Folder] = {}
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="gdt", daemon=True)
+        self._worker = Worker("gdt", self._run, END_S)
         self._tidied: dict[str, float] = {}
 
     def start(self) -> Callable[[], None]:
         """Begin; gives the end."""
-        self._thread.start()
-        return self.stop
+        return self._worker.start()
 
     def stop(self) -> None:
         """End; what is claimed and not settled is taken up by the next start."""
-        self._ending.set()
-        self._thread.join(END_S)
+        self._worker.stop()
 
     def folders(self) -> dict[str, Folder]:
         """The folder of each site: whoever makes a directory of a site's name has one."""
@@ -81,7 +78,7 @@ class Watcher:
         return Check("gdt", folders, essential=False)
 
     def _run(self) -> None:
-        while not self._ending.wait(self.settings.gdt_poll_s):
+        while not self._worker.ending.wait(self.settings.gdt_poll_s):
             try:
                 self.look()
             except Exception:

@@ -1,0 +1,269 @@
+"""One of several replicas leads; whatever becomes of it, another goes on: nothing lost, nothing twice."""
+
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid5
+
+import psycopg
+import pytest
+import replica_worker
+from business_tables import EFFECTS, METADATA, NAMES, STREAM, TABLES
+from servers import eventually
+from sqlalchemy import insert, select, text
+
+from broker.bus import Bus
+from broker.contract import STREAMS
+from broker.messages import ClinicEvent
+from services.kit.business import leases
+from services.kit.business.leading import NotLeading
+from services.kit.business.leases import FileLease, PostgresLease, lease_of
+from services.kit.business.outbox import Outbox
+from services.kit.database import create_schema, open_database, reading, writing
+
+pytestmark = pytest.mark.system
+PATIENT_S = 60.0
+REPLACED_S = 15.0  # within 5 s alone; beside a whole suite on two cores it may be more
+# replicas, messages, rounds of a kill and a freeze
+ROUNDS = [
+    pytest.param(3, 60, 1, id="short"),
+    pytest.param(3, 4000, 12, marks=pytest.mark.soak, id="long"),
+]
+
+
+class Replica:
+    """A process that may lead."""
+
+    def __init__(self, database, broker, log):
+        self.said, self._log = log, log.open("ab")
+        command = [sys.executable, replica_worker.__file__, database, broker.url]
+        environment = {"PYTHONPATH": f"{Path(replica_worker.__file__).parent}:{Path.cwd()}", "PATH": ""}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, env=environment
+        )
+
+    @property
+    def words(self):
+        """What it has said so far, its log left out."""
+        return [line for line in self.said.read_text().splitlines() if line in ("up", "leads", "over")]
+
+    @property
+    def leads(self):
+        """Whether its last word is that it leads."""
+        return self.process.poll() is None and self.words[-1:] == ["leads"]
+
+    def signal(self, number):
+        """SIGKILL, SIGSTOP, SIGCONT."""
+        self.process.send_signal(number)
+
+    def close(self):
+        """Gone, whatever it was."""
+        self.process.kill()
+        self.process.communicate()
+        self._log.close()
+
+
+class Rig:
+    """Replicas on one database and one broker, somebody who tells and somebody who listens."""
+
+    def __init__(self, database, broker, directory, ending):
+        self.database, self.broker, self.directory, self.ending = database, broker, directory, ending
+        self.engine = open_database(database)
+        ending.callback(self.engine.dispose)
+        create_schema(self.engine, METADATA)
+        self.outbox = Outbox(self.engine, TABLES)
+        self.told = []
+        self.others = Bus(broker.url, "others", session_expiry_s=600)
+        ending.callback(self.others.close)
+        self.others.subscribe(STREAM)
+        self.others.start()
+        eventually(lambda: self.others.connected, PATIENT_S)
+        self.count, self.started = 0, 0
+
+    def replica(self):
+        """One more."""
+        self.started += 1
+        made = Replica(self.database, self.broker, self.directory / f"replica-{self.started}.log")
+        self.ending.callback(made.close)
+        eventually(lambda: made.words, PATIENT_S, "a replica")
+        return made
+
+    def tell(self, many):
+        """So many more messages, numbered on."""
+        for number in range(self.count, self.count + many):
+            self.others.publish(STREAMS["patient"], of(number), "north")
+        self.count += many
+
+    def numbers(self):
+        """The effects in the order in which they were written."""
+        query = select(EFFECTS.c.number).order_by(text("ctid" if self.is_postgres else "rowid"))
+        with reading(self.engine) as connection:
+            return list(connection.execute(query).scalars())
+
+    @property
+    def is_postgres(self):
+        """Else SQLite."""
+        return self.engine.dialect.name == "postgresql"
+
+    def listen(self):
+        """Take what was told; how many different messages so far."""
+        batch = self.others.take(500, 0.05)
+        self.told.extend((delivery.message.id, delivery.message.data["number"]) for delivery in batch)
+        self.others.acknowledge(batch)
+        return len(set(self.told))
+
+
+@pytest.fixture
+def rig(postgres, mosquitto, tmp_path):
+    """On PostgreSQL."""
+    with ExitStack() as ending:
+        yield Rig(postgres.database(), mosquitto, tmp_path, ending)
+
+
+def of(number):
+    """What is told to the replicas."""
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    return ClinicEvent(id=named(number), type="patient.registered", time=at, data={"number": number})
+
+
+def named(number) -> UUID:
+    """The id of a message."""
+    return uuid5(NAMES, str(number))
+
+
+def the_leader(replicas):
+    """The one that leads."""
+    return eventually(lambda: next((one for one in replicas if one.leads), None), REPLACED_S, "a leader")
+
+
+@pytest.mark.parametrize(("many", "messages", "rounds"), ROUNDS)
+def test_a_leader_that_is_killed_or_frozen_is_replaced_nothing_lost_nothing_twice(
+    rig, many, messages, rounds
+):
+    """A pod is evicted, a machine hangs: another goes on, and the thawed one finds that its term is over."""
+    replicas = [rig.replica() for _ in range(many)]
+    each = messages // (3 * rounds)
+    for _ in range(rounds):
+        first = the_leader(replicas)
+        rig.tell(each)
+        first.signal(signal.SIGKILL)
+        replicas.remove(first)
+        replicas.append(rig.replica())
+        second = the_leader(replicas)
+        rig.tell(each)
+        eventually(lambda: len(rig.numbers()) > 0, PATIENT_S)
+        second.signal(signal.SIGSTOP)
+        rig.tell(each)
+        third = the_leader([one for one in replicas if one is not second])
+        second.signal(signal.SIGCONT)
+        eventually(lambda second=second: second.words[-1] == "over", REPLACED_S, "the thawed one's end")
+        eventually(lambda: rig.listen() == rig.count, PATIENT_S, "every message told")
+        assert the_leader(replicas) is third
+    assert rig.numbers() == list(range(rig.count)), "each once, in order, whoever led"
+    assert dict(rig.told) == {named(number): number for number in range(rig.count)}
+    eventually(lambda: rig.outbox.waiting() == 0, PATIENT_S)
+
+
+def test_two_on_one_sqlite_database_never_lead_at_once(mosquitto, tmp_path):
+    """A second process on a machine without PostgreSQL waits until the first is gone."""
+    with ExitStack() as ending:
+        rig = Rig(f"sqlite:///{tmp_path}/probe.db", mosquitto, tmp_path, ending)
+        first, second = rig.replica(), None
+        the_leader([first])
+        second = rig.replica()
+        rig.tell(5)
+        eventually(lambda: len(rig.numbers()) == 5, PATIENT_S)
+        assert second.words == ["up"]
+        first.process.stdin.close()
+        the_leader([second])
+        assert first.process.wait(PATIENT_S) == 0
+        assert first.words == ["up", "leads", "over"]
+        rig.tell(5)
+        eventually(lambda: rig.listen() == 10, PATIENT_S)
+        assert rig.numbers() == list(range(10))
+
+
+# --- the lease alone ------------------------------------------------------------------------------------
+@pytest.fixture
+def pair(postgres):
+    """Two leases of one service, and their database."""
+    engine = open_database(postgres.database())
+    create_schema(engine, METADATA)
+    made = PostgresLease(engine, "probe"), PostgresLease(engine, "probe")
+    yield engine, *made
+    for lease in made:
+        lease.let_go()
+    engine.dispose()
+
+
+def effect(connection):
+    """Something that a leader writes."""
+    connection.execute(insert(EFFECTS), {"message": "one", "number": 1})
+
+
+def cut_off(engine):
+    """End the leader's session at the server, as a failed line does."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE application_name = 'spondyl leader probe'"
+            )
+        )
+
+
+def test_the_next_leader_waits_for_what_the_last_one_has_begun(pair):
+    """Its transaction is committed before the other leads, or never: two leaders never write at once."""
+    engine, old, new = pair
+    assert old.hold()
+    with writing(engine) as connection:
+        old.fence(connection, old.term)
+        effect(connection)
+        cut_off(engine)
+        assert not new.hold(), "the old leader's transaction is open"
+    assert new.hold()
+    with writing(engine) as connection, pytest.raises(NotLeading, match="lost"):
+        old.fence(connection, old.term)
+    with reading(engine) as connection:
+        assert connection.execute(select(EFFECTS.c.number)).scalars().all() == [1]
+    with writing(engine) as connection:
+        new.fence(connection, new.term)
+
+
+def test_a_leader_that_does_not_renew_is_replaced_and_knows_it_before(pair, monkeypatch):
+    """Frozen, or cut off from the database: the server ends its session, its own clock ends its term."""
+    monkeypatch.setattr(leases, "LEASE_S", 0.8)
+    monkeypatch.setattr(leases, "MARGIN_S", 0.3)
+    engine, old, new = pair
+    assert old.hold()
+    term = old.term
+    eventually(new.hold, 10.0, "the next leader")
+    assert leases.now_s() >= old.until_s
+    with writing(engine) as connection, pytest.raises(NotLeading, match="over"):
+        old.fence(connection, term)
+    with pytest.raises(psycopg.OperationalError):
+        old.hold()
+    assert (old.term, old.hold()) == (0, False)
+
+
+def test_leases_of_two_services_in_one_database_do_not_meet(pair):
+    """A chain may keep billing and the scheduler in one PostgreSQL database."""
+    engine, one, _ = pair
+    other = lease_of(engine, "other")
+    assert (one.hold(), other.hold()) == (True, True)
+    other.let_go()
+
+
+def test_a_file_lease_is_free_as_soon_as_it_is_let_go(tmp_path):
+    """And one of an earlier term writes nothing any more."""
+    old, new = (FileLease(str(tmp_path / "probe.db"), "probe") for _ in range(2))
+    assert (old.hold(), new.hold(), old.hold()) == (True, False, True)
+    term = old.term
+    old.let_go()
+    assert new.hold()
+    with pytest.raises(NotLeading):
+        old.fence(None, term)
+    new.let_go()
