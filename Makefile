@@ -55,4 +55,22 @@ lock: ## resolve dependencies anew (needs uv); hashes only, no download addresse
 	  uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml \
 	    --extra $$extra -o requirements/$$extra.lock --custom-compile-command "make lock" || exit 1; done
 
+# --- containers: docker with compose, or podman with podman-compose ---
+STACK := .venv/bin/python -m deploy.containers
+images: setup ## build every container image, print a table of sizes (JSON=1: as JSON)
+	@$(STACK).images $(if $(JSON),--json)
+
+sbom: setup ## a CycloneDX file an image and a table of licences, into test-output/sbom
+	@$(STACK).sbom
+
+stack: setup ## centre, two clinics and made-up people in containers; waits until all are healthy
+	@$(STACK).stack up
+
+stack-down: setup ## end the containers (PURGE=1: with their volumes and secrets)
+	@$(STACK).stack down $(if $(PURGE),--purge)
+
+stack-test: setup ## the system tests against the running containers
+	@.venv/bin/pytest -q -n 0 -m stack tests/stack
+
+.PHONY: images sbom stack stack-down stack-test
 .PHONY: help setup demo test lint verify chaos bench docs pictures lock
