@@ -5,7 +5,8 @@ operator of every page; typst does that when it writes, and refuses to write any
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +19,15 @@ PDFA: Final = "ISO 19005-3 (PDF/A-3)"
 PDF: Final = "ISO 32000-1 (PDF 1.7)"
 FACTURX: Final = "Factur-X 1.0 / ZUGFeRD 2"
 LARGEST_PDF: Final = 50_000_000  # bytes
+LONGEST: Final = 500_000  # words, lines and moves of the pen on all pages; a page of ours has some hundred
 _DEEPEST: Final = 8  # forms within forms
+_READER: Final[Mapping[str, int]] = {  # what pypdf is held to: a kilobyte can say that it is a library
+    "page_tree_maximum_entries": 1000,
+    "zlib_maximum_output_length": 20_000_000,
+    "lzw_maximum_output_length": 20_000_000,
+    "stream_parsing_work_maximum_count": LONGEST,
+    "xform_maximum_invocations_per_extraction": 100,
+}
 _PDFAID: Final = "http://www.aiim.org/pdfa/ns/id/"
 _SCHEMA: Final = "http://www.aiim.org/pdfa/ns/schema#"
 _PROPERTY: Final = "http://www.aiim.org/pdfa/ns/property#"
@@ -49,32 +58,53 @@ class Mark:
 
 def opened(pdf: bytes) -> Opened:
     """The file, as far as it can be read. Raises ValueError with the reason when it cannot."""
-    from pypdf import PdfReader
-
     if len(pdf) > LARGEST_PDF:
         raise ValueError(f"is more than {LARGEST_PDF} bytes")
     if not pdf.startswith(b"%PDF-"):
         raise ValueError("does not begin with %PDF-")
     try:
-        reader = PdfReader(io.BytesIO(pdf))
-        root = reader.trailer["/Root"].get_object()
-        attachment = _attachment(root)
-        return Opened(reader, root, _metadata(root), _content(attachment), attachment)
+        with _limited():
+            return _opened(pdf)
     except Exception as error:  # noqa: BLE001  (a broken file breaks the reader in any way it likes)
         raise ValueError(f"cannot be read: {type(error).__name__}: {error}") from None
 
 
 def marks(told: Opened) -> list[Mark]:
     """Every mark, with its fault where there is one."""
-    return [Mark(standard, rule, wanted, _asked(check, told)) for standard, rule, wanted, check in CHECKS]
+    with _limited():
+        return [Mark(standard, rule, wanted, _asked(check, told)) for standard, rule, wanted, check in CHECKS]
 
 
 def pages_of(told: Opened) -> list[str]:
-    """Each page's words. Raises ValueError."""
+    """Each page's words. Raises ValueError, for more than can be looked at in a moment too."""
+    left = LONGEST
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(f"the pages have more than {LONGEST} operators")
+
     try:
-        return [page.extract_text() for page in told.reader.pages]
+        with _limited():
+            return [page.extract_text(visitor_operand_before=count) for page in told.reader.pages]
     except Exception as error:  # noqa: BLE001  (the same)
         raise ValueError(f"cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _limited() -> AbstractContextManager[Any]:
+    from pypdf import apply_configuration
+
+    return apply_configuration(**_READER)
+
+
+def _opened(pdf: bytes) -> Opened:
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(pdf))
+    root = reader.trailer["/Root"].get_object()
+    attachment = _attachment(root)
+    return Opened(reader, root, _metadata(root), _content(attachment), attachment)
 
 
 def _asked(check: Callable[[Opened], str | None], told: Opened) -> str | None:
@@ -153,15 +183,17 @@ def _intent(told: Opened) -> str | None:
 
 
 def _fonts(told: Opened) -> str | None:
+    seen: set[int] = set()
     missing = sorted(
-        {name for page in told.reader.pages for name in _unembedded(_get(page, "/Resources"), 0)}
+        {name for page in told.reader.pages for name in _unembedded(_get(page, "/Resources"), 0, seen)}
     )
     return f"not embedded: {', '.join(missing)}" if missing else None
 
 
-def _unembedded(resources: Any, depth: int) -> Iterator[str]:
-    if resources is None or depth > _DEEPEST:
+def _unembedded(resources: Any, depth: int, seen: set[int]) -> Iterator[str]:
+    if resources is None or depth > _DEEPEST or id(resources) in seen:
         return
+    seen.add(id(resources))  # the reader keeps what it resolved: an id is one object's until the end
     for one in (_get(resources, "/Font") or {}).values():
         font = _resolved(one)
         for kind in _get(font, "/DescendantFonts") or [font]:
@@ -170,7 +202,7 @@ def _unembedded(resources: Any, depth: int) -> Iterator[str]:
             if not embedded and _get(kind, "/Subtype") != "/Type3":
                 yield str(font.get("/BaseFont"))
     for one in (_get(resources, "/XObject") or {}).values():
-        yield from _unembedded(_get(one, "/Resources"), depth + 1)
+        yield from _unembedded(_get(one, "/Resources"), depth + 1, seen)
 
 
 def _actions(told: Opened) -> str | None:

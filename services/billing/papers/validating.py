@@ -23,6 +23,7 @@ from services.billing.papers.wording import MINUS, money
 __all__ = ["Finding", "Problem", "Report", "problems_of_xml", "report"]
 
 PAGE: Final = "Factur-X 1.0 / ZUGFeRD 2: page and XML are one invoice"
+_LONGEST_PRINTED: Final = 200  # of a number or a sum: it becomes a pattern to search with
 _NUMBER: Final = "{*}ExchangedDocument/{*}ID"
 # What may stand neither before nor after it: 0,68 is no part of 70,68, nor is 2026 one of HH2026-00001.
 _PART_OF_SUM: Final = (r"(?<!\d)(?<!\d[.,])", r"(?![.,]?\d)")
@@ -153,6 +154,8 @@ def _printed(pages: str, number: str, total: Decimal | None) -> Iterator[Finding
 
 def _stands(words: str, pages: str, part_of: tuple[str, str]) -> bool:
     """Whether it is printed, broken anywhere, and not as a part of something longer."""
+    if len(words) > _LONGEST_PRINTED:
+        return False
     before, after = part_of
     wanted = r"\s*".join(re.escape(sign) for sign in "".join(words.split()))
     return bool(re.search(before + wanted + after, pages.replace(MINUS, "-")))

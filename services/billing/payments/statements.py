@@ -21,6 +21,9 @@ from services.billing.payments.models import Item
 MOST_BYTES: Final = 10_000_000
 MOST_ENTRIES: Final = 20_000
 _NAMESPACE: Final = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.\d\d")
+_ENTRIES: Final = "{*}BkToCstmrStmt/{*}Stmt/{*}Ntry"  # nowhere else: an entry within an entry is none
+_PARTS: Final = "{*}NtryDtls/{*}TxDtls"
+_LIMIT_EUR: Final = Decimal(10) ** 13  # ISO 20022 has 18 digits, no account of a clinic has half of them
 _CENTS: Final = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,2})?\s*")
 _END: Final = re.compile(rb"</([^\s<>:]+:)?Document\s*>\s*\Z|/>\s*\Z")  # of a file that is whole
 _SPACE: Final = re.compile(r"[^0-9a-z]+")
@@ -59,9 +62,10 @@ def read(data: bytes) -> Statement:
     """A camt.053 file of any version. Raises Invalid: what is wrong, and where."""
     root = _root(data)
     ibans = {_text(account, "Id", "IBAN") for account in _found(root, "Acct")} - {""}
-    booked = [entry for entry in _found(root, "Ntry") if _status(entry) in ("BOOK", "")]
-    if len(booked) > MOST_ENTRIES:
-        raise _refused(f"{len(booked)} > {MOST_ENTRIES}", "Buchungen", "entries")
+    booked = [entry for entry in root.iterfind(_ENTRIES) if _status(entry) in ("BOOK", "")]
+    counted = sum(max(1, len(entry.findall(_PARTS))) for entry in booked)
+    if counted > MOST_ENTRIES:
+        raise _refused(f"{counted} > {MOST_ENTRIES}", "Buchungen", "entries")
     if len(ibans) > 1:
         raise _refused(", ".join(sorted(ibans))[:200], "mehrere Konten", "several accounts")
     iban, seen = min(ibans, default=""), Counter[Any]()
@@ -213,7 +217,7 @@ def _entries(entry: Any, iban: str, number: int, seen: Counter[Any]) -> Iterator
 def _parts(entry: Any, number: int) -> list[tuple[Any, Decimal]]:
     """What a bank booked at once, apart where the parts add up to what it booked; else the whole."""
     whole = _sign(entry, entry) * _amount(entry, number)
-    details = _found(entry, "TxDtls")
+    details = entry.findall(_PARTS)
     if len(details) <= 1:
         return [(details[0] if details else entry, whole)]
     amounts = [_sign(detail, entry) * (_part_amount(detail) or Decimal(0)) for detail in details]
@@ -252,10 +256,15 @@ def _amount(node: Any, number: int) -> Decimal:
         amount = Decimal(found[0].text or "")
     except (IndexError, InvalidOperation):
         raise _refused("-", f"Buchung {number + 1}: Betrag", f"entry {number + 1}: amount") from None
-    if found[0].get("Ccy") != "EUR" or not amount.is_finite() or amount != round(amount, 2):
+    if found[0].get("Ccy") != "EUR" or not _in_cents(amount):
         told = f"{amount} {found[0].get('Ccy')}"[:30]
         raise _refused(told, f"Buchung {number + 1}: Betrag in EUR", f"entry {number + 1}: amount in EUR")
     return amount
+
+
+def _in_cents(amount: Decimal) -> bool:
+    """Whether it is whole cents, and below the limit: rounding a longer one would raise."""
+    return amount.is_finite() and -_LIMIT_EUR < amount < _LIMIT_EUR and amount == round(amount, 2)
 
 
 def _status(entry: Any) -> str:

@@ -22,6 +22,7 @@ from services.screening.exchange.gdt.fields import (
 MOST_BYTES: Final = 1_000_000
 MOST_WARNINGS: Final = 100
 MOST_DIGITS: Final = 12  # of a length
+MOST_DEEP: Final = 20  # objects within objects; GDT 3.5 has them four deep
 LINE_EXTRA: Final = 9  # three digits of length, four of the field, CR and LF
 _LINE: Final = re.compile(rb"(\d{3})(\d{4})(.*)", re.DOTALL)
 _UNSIZED: Final = re.compile(rb"(8000)(6\d{3})")  # (a first line whose length got lost)
@@ -93,7 +94,7 @@ class Reading:
 class _Line:
     number: int
     code: str
-    content: bytes
+    content: bytearray  # lines may be added to it
     declared: int
     ending: bytes
 
@@ -156,9 +157,9 @@ def _lines(content: bytes, found: Reading) -> Iterator[_Line]:
 def _line(number: int, text: bytes, ending: bytes) -> _Line | None:
     """The line, if it is one."""
     if unsized := _UNSIZED.fullmatch(text):
-        return _Line(number, unsized[1].decode(), unsized[2], 0, ending)
+        return _Line(number, unsized[1].decode(), bytearray(unsized[2]), 0, ending)
     if fits := _LINE.fullmatch(text):
-        return _Line(number, fits[2].decode(), fits[3], int(fits[1]), ending)
+        return _Line(number, fits[2].decode(), bytearray(fits[3]), int(fits[1]), ending)
     return None
 
 
@@ -254,7 +255,9 @@ class _Objects:
     def around(self, line: _Line, text: str) -> tuple[str, ...]:
         """The objects around this line, its own included where it begins or ends one."""
         name = text.strip()
-        if line.code in BEGINS:
+        if line.code in BEGINS and len(self.open) == MOST_DEEP:
+            self.found.warn(f"line {line.number}: an object within {MOST_DEEP} others is not told apart")
+        elif line.code in BEGINS:
             self.open.append((line.code, name, line.number))
         within = tuple(one for _mark, one, _line in self.open)
         if line.code in ENDS:
