@@ -69,8 +69,11 @@ stack: setup ## centre, two clinics and made-up people in containers; waits unti
 stack-down: setup ## end the containers (PURGE=1: with their volumes and secrets)
 	@$(STACK).stack down $(if $(PURGE),--purge)
 
+chaos-stack: setup ## every fault in a chain of containers, for its long time; writes docs/operations.md (root, podman)
+	@scripts/chaos-stack
+
 stack-test: setup ## the system tests against the running containers
 	@.venv/bin/pytest -q -n 0 -m stack tests/stack
 
-.PHONY: images sbom stack stack-down stack-test
+.PHONY: images sbom stack stack-down stack-test chaos-stack
 .PHONY: help setup demo test lint verify chaos bench docs pictures lock

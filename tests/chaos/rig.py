@@ -52,7 +52,7 @@ class Rig:
             for directory, megabytes in SMALL_DISKS_MB.items():
                 self.world.mount_small_disk(self.data / directory, megabytes)
             self.machine.start()
-            self.watch = Watch({site: self.gateway(site) for site in SITES}, self.world.path)
+            self.watch = Watch({site: self.gateway(site) for site in SITES}, self._outside)
             self.loops = self.watch.loops()
             self.report = self.audit()
         except BaseException:
@@ -68,6 +68,9 @@ class Rig:
                 process.send_signal(signal.SIGCONT)
             self.machine.kill_everything()
         self.world.close()
+
+    def _outside(self, _site: str, path: Path) -> Path:
+        return self.world.path(path)
 
     def gateway(self, site: str) -> Path:
         """A gateway's directory as the test reaches it."""

@@ -27,11 +27,11 @@ class Figures:
 class Watch:
     """A thread over the gateways' shared memory; ``directories`` is {site: directory}.
 
-    ``outside`` gives the path at which the test reaches what the gateway calls otherwise.
+    ``outside`` gives the path at which the test reaches what a site's gateway calls otherwise.
     """
 
     directories: dict[str, Path]
-    outside: Callable[[Path], Path]
+    outside: Callable[[str, Path], Path]
     figures: Figures = field(default_factory=Figures)
     _memories: dict[str, GatewayMemory] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
@@ -47,6 +47,10 @@ class Watch:
         self._thread.join()
         for memory in self._memories.values():
             memory.close()
+
+    def go_on(self, before: "Watch") -> None:
+        """With the figures of one that looked at processes which are gone."""
+        self.figures, self._began = before.figures, before._began
 
     def begin(self) -> None:
         """New figures for a new fault."""
@@ -79,7 +83,7 @@ class Watch:
     def _memory(self, site: str) -> GatewayMemory:
         if site not in self._memories:
             self._memories[site] = GatewayMemory.attach(
-                self.outside(LoopFile.load(self.directories[site]).path)
+                self.outside(site, LoopFile.load(self.directories[site]).path)
             )
         return self._memories[site]
 
