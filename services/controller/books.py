@@ -20,6 +20,7 @@ class Note:
     data: Mapping[str, Any]
     session: UUID | None = None  # that it is of, whichever is under way
     report: UUID | None = None  # of an adverse event: told once
+    correlation: str | None = None  # of who asked from remote, where no session is under way
 
 
 @dataclass(slots=True)

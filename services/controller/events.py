@@ -106,7 +106,7 @@ class Diary:
     ) -> Event:
         """An event of this bed with the next index; its id is the same in every delivery.
 
-        It is of the session under way, else of ``session``.
+        It is of the session under way, else of ``session``; it carries the correlation of the session's tap.
         """
         event = Event(
             id=uuid5(self.boot, f"{self.device}:{self.index}"),
@@ -118,6 +118,7 @@ class Diary:
             session=self.session_id or session,
             summary=summary,
             data=data,
+            correlation=self.session.facts.correlation if self.session else None,
         )
         self.index += 1
         return event

@@ -146,17 +146,18 @@ class RemoteDesk:
     def _answer(self, posted: _Posted, *, accepted: bool, detail: str) -> Answer:
         reply = self._reply(posted.command, accepted=accepted, detail=detail)
         log.info("remote command", device=posted.delivery.device, action=posted.command.action,
-                 accepted=accepted, detail=detail)  # fmt: skip
+                 accepted=accepted, detail=detail, correlation=posted.command.correlation)  # fmt: skip
         return Answer(posted.delivery, reply)
 
     def _refuse(self, delivery: Delivery, command: Command, why: str, *, record: bool) -> Answer:
-        log.warning("remote command refused", device=delivery.device, action=command.action, why=why)
+        log.warning("remote command refused", device=delivery.device, action=command.action, why=why,
+                    correlation=command.correlation)  # fmt: skip
         data = {"action": command.action, "from": "remote", "accepted": False, "why": why,
                 "by": command.by, "command": str(command.id)}  # fmt: skip
         note = None
         if record:
             bed = self.memory.devices.index(delivery.device or "")
-            note = Note(bed, "remote.refused", self.now_ns(), data)
+            note = Note(bed, "remote.refused", self.now_ns(), data, correlation=command.correlation)
         return Answer(delivery, self._reply(command, accepted=False, detail=why), note)
 
     def _reply(self, command: Command, *, accepted: bool, detail: str) -> Reply:

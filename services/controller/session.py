@@ -29,6 +29,7 @@ from services.controller.records import Record, Records, best_effort
 from services.controller.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.store import NewSession, Session, Store
 from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
+from services.kit import correlation
 from services.kit.clearance import Clocks, read, verify
 from services.kit.errors import ClearanceError, PrescriptionError
 from services.kit.therapy import prescription as rx
@@ -137,6 +138,7 @@ class Bedside:
         if note := request.note:
             best_effort(lambda: self.store.add_note(session.session, operator, note))
         self._records.forget(session)
+        log.info("patient confirmed", device=device, session=str(session.session))
         return Answer("confirm", done, session.session)
 
     def _load(self, memory: GatewayMemory, bed: int, device: str, request: Confirm, actor: Actor) -> Session:
@@ -166,6 +168,7 @@ class Bedside:
                 account=actor.account,
                 pain_before=request.pain_before,
                 cleared_until=clearance.valid_until,
+                correlation=correlation.current(),
             )
         )
         parameters[layout.P_SESSION] = session.session_no
@@ -235,12 +238,15 @@ class Bedside:
         action: str,
         data: Mapping[str, Any] | None = None,
     ) -> Answer:
+        tap = correlation.current()
         if session is not None:
             after = {"start": self.store.started, "close": self.store.ended}.get(action)
             best_effort(lambda: after and after(session.session))
             self._records.forget(session)
         done = ACTIONS[action].done
         identity = session.session if session else None
+        with correlation.holding(session.correlation if session else None):
+            log.info("acted", device=device, action=action, session=str(identity), tap=tap)
         self._records.note(device, identity, operator, action, done.en, accepted=True, data=data)
         return Answer(action, done, identity)
 

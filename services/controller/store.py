@@ -42,6 +42,7 @@ class NewSession:
     account: str = ""
     pain_before: int | None = None
     cleared_until: datetime | None = None
+    correlation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Session:
     pain_before: int | None
     pain_after: int | None
     cleared_until: datetime | None = None  # when its clearance ends
+    correlation: str | None = None  # of the tap that brought it onto the bed
 
     def facts(self) -> SessionFacts:
         """What a summary takes from here."""
@@ -91,6 +93,7 @@ class Session:
             self.pain_before,
             self.pain_after,
             self.account,
+            self.correlation,
         )
 
 
@@ -140,6 +143,7 @@ class Store:
             "operator": new.operator,
             "account": new.account or None,
             "cleared_until": None if new.cleared_until is None else new.cleared_until.isoformat(),
+            "correlation": new.correlation,
             "confirmed_at": _now(),
             "pain_before": new.pain_before,
         }
@@ -366,6 +370,7 @@ def _session(row: sa.RowMapping) -> Session:
         pain_before=row["pain_before"],
         pain_after=row["pain_after"],
         cleared_until=_moment(row["cleared_until"]),
+        correlation=row["correlation"],
     )
 
 
@@ -389,7 +394,7 @@ def _report(row: sa.RowMapping) -> Report:
 def _grow(connection: sa.Connection) -> None:
     """Add the columns that a file of an earlier release lacks."""
     present = {row["name"] for row in sa.inspect(connection).get_columns(SESSIONS.name)}
-    for name in ("account", "cleared_until"):
+    for name in ("account", "cleared_until", "correlation"):
         if name not in present:
             connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN {name} TEXT"))
 

@@ -42,6 +42,7 @@ class SessionFacts:
     pain_before: int | None = None
     pain_after: int | None = None
     account: str | None = None  # who confirmed it at the bed
+    correlation: str | None = None  # of that tap
 
 
 @dataclass(slots=True)
@@ -170,6 +171,7 @@ def facts_from(row: Mapping[str, Any]) -> SessionFacts:
         pain_before=row.get("pain_before"),
         pain_after=row.get("pain_after"),
         account=row.get("account"),
+        correlation=row.get("correlation"),
     )
 
 

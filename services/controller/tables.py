@@ -22,6 +22,7 @@ SESSIONS = sa.Table(
     sa.Column("operator", sa.Text, nullable=False),
     sa.Column("account", sa.Text),  # the operator's, for what leaves the gateway
     sa.Column("cleared_until", sa.Text),
+    sa.Column("correlation", sa.Text),  # of the tap that brought it onto the bed
     sa.Column("confirmed_at", sa.Text, nullable=False),
     sa.Column("started_at", sa.Text),
     sa.Column("ended_at", sa.Text),

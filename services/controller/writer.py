@@ -188,7 +188,8 @@ class Writer:
             book = self.books[note.bed]
             seq = max(0, batch.next - 1)
             event = book.diary.note(note.kind, seq, note.realtime_ns, dict(note.data))
-            of = {} if note.session is None else {"session": note.session}
+            of: dict[str, Any] = {} if note.session is None else {"session": note.session}
+            of |= {"correlation": event.correlation or note.correlation}
             self._events(book, [event.model_copy(update=of)])
         self.next = batch.next
         first = min(book.box_next for book in self.books) - box[0]
@@ -258,6 +259,9 @@ class Writer:
     def _events(self, book: Books, events: Sequence[Event]) -> None:
         for event in events:
             payload = event.model_dump_json().encode()
+            if event.type.startswith("session."):
+                log.info("event", type=event.type, device=book.diary.device, session=str(event.session),
+                         correlation=event.correlation)  # fmt: skip
             _append(self.spool, "event", book.diary.device, event.boot, event.index, event.index + 1, payload)
 
     def _chunks(self, book: Books, bed: int, box: tuple[int, Times, Samples], *, final: bool) -> None:

@@ -96,8 +96,9 @@ def configure(
 
 def belonging(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """What this line belongs to, from a tap to the invoice."""
-    if (known := correlation.current()) is not None:
-        event.setdefault("correlation", known)
+    known = event.pop("correlation", None) or correlation.current()
+    if known is not None:
+        event["correlation"] = known
     return event
 
 

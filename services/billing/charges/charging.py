@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import Connection, insert, select
 
 from broker.messages import SessionSummary
@@ -21,8 +22,11 @@ from services.billing.goae.charges import SessionCharges, SessionFacts, of_sessi
 from services.billing.goae.lines import Line
 from services.billing.invoices import drafts
 from services.billing.models import Clinic
+from services.kit import correlation
 from services.kit.errors import SpondylError
 from services.kit.moments import us_of, utc_now
+
+log = structlog.get_logger(__name__)
 
 SESSIONS_BY: str = "session"
 
@@ -40,12 +44,13 @@ def known_at_last(connection: Connection, patient: UUID) -> None:
     """Charge the sessions that waited for this patient to be known."""
     for row in waiting.taken(connection, patient):
         patients.put(connection, patient, row["site"])
-        session(
-            connection,
-            row["site"],
-            SessionSummary.model_validate(row["summary"]),
-            completed=row["completed"],
-        )
+        with correlation.holding(row["correlation"]):
+            session(
+                connection,
+                row["site"],
+                SessionSummary.model_validate(row["summary"]),
+                completed=row["completed"],
+            )
 
 
 def session(connection: Connection, site: str, summary: SessionSummary, *, completed: bool) -> list[Charge]:
@@ -67,12 +72,15 @@ def session(connection: Connection, site: str, summary: SessionSummary, *, compl
         "cure": summary.cure and str(summary.cure), "facts": facts.model_dump(mode="json"),
         "outcome": found.outcome.id,
         "reasons": [dict(reason) for reason in found.reasons], "heard_us": us_of(utc_now()),
+        "correlation": correlation.current(),
     }  # fmt: skip
     connection.execute(insert(SESSIONS).values(row))
-    return store.add(
+    made = store.add(
         connection, case, found.lines, origin="session", by=SESSIONS_BY, at_us=at_us,
         cure=summary.cure, session=summary.session,
     )  # fmt: skip
+    log.info("session charged", session=key, charges=len(made))
+    return made
 
 
 def _require_same_end(summary: SessionSummary, known: dict[str, Any], *, completed: bool) -> None:

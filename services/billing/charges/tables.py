@@ -68,6 +68,7 @@ SESSIONS: Final = Table(
     Column("outcome", String(20), nullable=False),  # of goae.charges: full, shortened, aborted
     Column("reasons", JSON, nullable=False),  # why it is charged so, or not at all: {de, en} each
     Column("heard_us", BigInteger, nullable=False),
+    Column("correlation", String(32)),  # of the tap that brought it onto the bed
 )
 
 WAITING: Final = Table(
@@ -79,6 +80,7 @@ WAITING: Final = Table(
     Column("completed", Boolean, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("heard_us", BigInteger, nullable=False),
+    Column("correlation", String(32)),
 )
 
 CHARGES: Final = Table(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from broker.messages import SessionSummary
 from services.billing.charges.tables import WAITING
+from services.kit import correlation
 
 
 def keep(connection: Connection, site: str, summary: SessionSummary, at_us: int, *, completed: bool) -> None:
@@ -19,6 +20,7 @@ def keep(connection: Connection, site: str, summary: SessionSummary, at_us: int,
         row = {
             "session": session, "patient": str(summary.patient), "site": site, "completed": completed,
             "summary": summary.model_dump(mode="json"), "heard_us": at_us,
+            "correlation": correlation.current(),
         }  # fmt: skip
         connection.execute(insert(WAITING).values(row))
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
-from services.billing.charges import cases, charging
+from services.billing.charges import cases, charging, following
 from services.billing.charges import store as charges
 from services.billing.charges.models import Case, Charge
 from services.billing.charges.tables import BILLED, CASES, CHARGES, CURES, REVERSALS
@@ -80,8 +80,10 @@ def draft_due(connection: Connection, case: Case, now: Now) -> Drafted | None:
         return None
     if held is None:
         made = returning.make(connection, case, due, case.mode, BY, us_of(now()))
+        following.follow(connection, "session drafted", [charge.id for charge in due], draft=made.id)
         return Drafted("draft.made", made.id, len(due))
     drafts.grow(connection, held, due)
+    following.follow(connection, "session drafted", [charge.id for charge in due], draft=held.id)
     return Drafted("draft.changed", held.id, len(due))
 
 

@@ -5,7 +5,7 @@ that number, writes the invoice and what is handed out, lets the charges stand o
 overtaken makes the page anew with the next number; killed anywhere, there is neither a gap nor a double.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
-from services.billing.charges import parting
+from services.billing.charges import following, parting
 from services.billing.charges import store as charges
 from services.billing.errors import Conflict, Invalid, NotFound, other_work, said
 from services.billing.invoices import checking, drafts, returning, store
@@ -87,7 +87,8 @@ class Counter:
             )  # fmt: skip
             drafts.drop(connection, draft)
             charges.bill(connection, mine, invoice)
-            self._tell(connection, "invoice.issued", paper, cure)
+            taps = following.follow(connection, "session invoiced", mine, invoice=invoice)
+            self._tell(connection, "invoice.issued", paper, cure, taps)
 
         def make(on: date, number: str) -> Paper:
             return _invoice(invoice, checked, person, on, number)
@@ -165,10 +166,15 @@ class Counter:
     def _today(self, clinic: Clinic) -> date:
         return self.now().astimezone(ZoneInfo(clinic.zone)).date()
 
-    def _tell(self, connection: Connection, kind: str, paper: Paper, cure: UUID | None) -> None:
+    def _tell(
+        self, connection: Connection, kind: str, paper: Paper, cure: UUID | None, taps: Sequence[str] = ()
+    ) -> None:
+        """``taps``: correlations of the sessions, beside that of the tap which does this."""
         data: dict[str, Any] = {"invoice": str(paper.id), "patient": str(paper.patient.id)}
         if cure is not None:
             data["cure"] = str(cure)
+        if taps:
+            data["correlations"] = list(taps)
         event = ClinicEvent(id=uuid4(), type=kind, time=self.now(), data=data)
         self.office.outbox.add(connection, STREAMS["invoice"], paper.site, event)
 

@@ -45,10 +45,11 @@ def handling(delivery: Delivery) -> Iterator[None]:
 
 
 def told(row: dict[str, Any]) -> None:
-    """A row of the outbox is the broker's now: a span and a line for whoever follows it."""
+    """A row of the outbox is the broker's now: a span, and a line for each tap that it comes from."""
     try:
         payload = orjson.loads(bytes(row["payload"]))
         known, kind = payload.get("correlation"), str(payload.get("type", row["stream"]))
+        others = (payload.get("data") or {}).get("correlations") or []
     except (ValueError, AttributeError):
         return
     said = {
@@ -56,4 +57,6 @@ def told(row: dict[str, Any]) -> None:
         "spondyl.site": row["site"], "spondyl.event": kind,
     }  # fmt: skip
     with correlation.holding(known), tracing.span(f"publish {row['stream']}", "producer", said):
-        log.info("message told", stream=row["stream"], site=row["site"], type=kind, id=payload.get("id"))
+        for one in dict.fromkeys([known, *others]):
+            log.info("message told", stream=row["stream"], site=row["site"], type=kind, id=payload.get("id"),
+                     correlation=one)  # fmt: skip
