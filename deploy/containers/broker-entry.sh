@@ -5,7 +5,7 @@ set -eu
 if [ "$1" = --healthy ]; then
   cd /var/lib/spondyl/secrets
   # To itself, by its own certificate, to a topic it may not write: that it takes the message is the answer.
-  exec mosquitto_pub -h localhost -p 8883 --cafile ca.crt --cert mqtt.crt --key mqtt.key -q 1 -t health -n -W 3
+  exec mosquitto_pub -h localhost -p 8883 --cafile ca.crt --cert mqtt.crt --key mqtt.key -q 1 -t health -n
 fi
 data=$1
 state() { cat "$data"/mosquitto/acl "$data"/mosquitto/passwords "$data"/mosquitto/crl* "$data"/secrets/* 2>/dev/null | cksum; }

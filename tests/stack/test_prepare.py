@@ -1,0 +1,70 @@
+"""What the demo chain is made of before its first start."""
+
+import stat
+
+import pytest
+from cryptography import x509
+
+from deploy.containers import prepare
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("chain") / "stack"
+    prepare.prepare(directory)
+    return directory
+
+
+def contents(directory):
+    kept = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {path: content for path, content in kept.items() if path.name not in ("passwords", "acl")}
+
+
+def test_a_second_start_changes_nothing(chain):
+    """A key made anew would lock every clinic out of its own data."""
+    before = contents(chain)
+    prepare.prepare(chain)
+    assert contents(chain) == before
+
+
+def test_every_certificate_is_the_authority_s_and_says_who_it_is(chain):
+    """The name in it is the user at the broker."""
+    authority = x509.load_pem_x509_certificate((chain / "centre" / "secrets" / "ca.crt").read_bytes())
+    names = {}
+    for path in chain.rglob("*.crt"):
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate.verify_directly_issued_by(authority)
+        names[path.parent.parent.name, path.stem] = certificate.subject.rfc4514_string()
+    assert names["centre", "console"] == "CN=console"
+    assert names["north", "gateway"] == "CN=gw-north"
+    assert names["south", "bridge"] == "CN=bridge-south"
+
+
+def test_keys_and_passwords_are_nobody_else_s(chain):
+    """What engines of other users read lies open inside a directory that is not."""
+    open_inside = {"redis.conf", "databases.sql", "postgres-password"}
+    for path in chain.rglob("*"):
+        if path.suffix not in (".crt", ".pub") and path.name not in open_inside:
+            assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+    assert not stat.S_IMODE(chain.stat().st_mode) & 0o077
+
+
+def test_a_clinic_holds_no_secret_of_the_centre(chain):
+    """Whoever takes a gateway home signs no token and no clearance with it, and speaks for no other site."""
+    centre = chain / "centre" / "secrets"
+    secret = {
+        path.read_bytes() for path in centre.iterdir() if path.suffix in (".key", ".password", ".token")
+    }
+    secret -= {(centre / "bedside.key").read_bytes(), (centre / "bridge-north.key").read_bytes()}
+    held = {path.read_bytes() for path in (chain / "clinics" / "north").rglob("*") if path.is_file()}
+    assert not held & secret
+
+
+def test_a_broker_finds_its_files_where_its_container_has_them(chain):
+    """The path of the machine that made them means nothing inside."""
+    for conf in chain.rglob("mosquitto.conf"):
+        text = conf.read_text()
+        assert str(chain) not in text
+        assert "acl_file /var/lib/spondyl/mosquitto/acl" in text
+        assert "require_certificate true" in text
+        assert "use_identity_as_username true" in text
