@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy import issuing, migrating, replaying, trails
+from deploy.keeping import commands as keeping
 from services.kit.options import AsJson, Data
 
 
@@ -18,6 +19,7 @@ def register(root: typer.Typer) -> None:
     issuing.register(root)
     trails.register(root)
     migrating.register(root)
+    keeping.register(root)
 
 
 def _up(
