@@ -15,10 +15,14 @@ from broker import topics
 from broker.bus import Bus, BusRefused, Delivery
 from broker.contract import Stream
 from broker.messages import Message
+from services.kit import correlation
+from services.kit.business.belonging import handling
+from services.kit.business.leading import NotLeading, thread_of_term
 from services.kit.business.outbox import Outbox
 from services.kit.business.tables import BusinessTables
 from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
+from services.kit.told import told
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +64,7 @@ class Consumer:
         self._handlers = {stream.name: handler for stream, handler in handlers.items()}
         self._streams = list(handlers)
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._thread = thread_of_term(self._run, "inbox")
         self.last_error: str | None = None
 
     def start(self) -> None:
@@ -80,10 +84,10 @@ class Consumer:
                 self.take(self._bus.take(BATCH, TAKE_S))
                 self.last_error = None
             except (BusRefused, SQLAlchemyError) as error:
-                self._failed(str(getattr(error, "orig", None) or error)[:300])
+                self._failed(told(error))
             except Exception as error:
                 log.exception("messages could not be handled; they are tried again")
-                self._failed(repr(error)[:300])
+                self._failed(told(error))
 
     def _failed(self, why: str) -> None:
         if self.last_error is None:
@@ -102,7 +106,9 @@ class Consumer:
                 self._commit(deliveries)
                 is_done = True
             except OUTAGES as error:
-                self._failed(str(error.orig)[:300])
+                self._failed(told(error))
+            except NotLeading as error:
+                self._failed(error.message)  # they come again, to whoever leads
             except Exception:
                 log.exception("messages are handled one by one: one of them cannot be", count=len(deliveries))
                 is_done = all(self._alone(delivery) for delivery in deliveries)
@@ -126,7 +132,9 @@ class Consumer:
                 else:
                     self._commit([delivery])
             except OUTAGES as error:
-                self._failed(str(error.orig)[:300])
+                self._failed(told(error))
+            except NotLeading as error:
+                self._failed(error.message)
             except Exception as error:  # noqa: BLE001  (what it was is kept with the message)
                 why, tries = f"it cannot be handled: {error!r}", min(tries + 1, TRIES)
             else:
@@ -138,7 +146,8 @@ class Consumer:
         try:
             with connection.begin_nested():
                 if self._is_new(connection, delivery):
-                    self._handlers[delivery.stream.name](connection, heard)
+                    with handling(delivery):
+                        self._handlers[delivery.stream.name](connection, heard)
         except SpondylError as error:
             self._refuse(connection, delivery, error.message)
 
@@ -157,7 +166,12 @@ class Consumer:
 
     def _refuse(self, connection: Connection, delivery: Delivery, why: str) -> None:
         """Nothing silent: the message and why it has no effect are kept, and /readyz counts them."""
-        log.warning("message refused", stream=delivery.stream.name, site=delivery.site, why=why)
+        with correlation.holding(correlation.of(delivery.message)):
+            log.warning(
+                "message refused: it is kept with the reason", stream=delivery.stream.name,
+                site=delivery.site, table=self._tables.refused.name,
+                id=str(getattr(delivery.message, "id", "")),
+            )  # fmt: skip
         topic = topics.topic(delivery.stream, delivery.site, delivery.device)
         said = why.replace("\0", "")[:MOST_SAID]
         row = {"topic": topic, "payload": delivery.payload, "why": said, "at_us": _now_us()}

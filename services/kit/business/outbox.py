@@ -14,8 +14,11 @@ from broker import codec, topics
 from broker.bus import Bus, BusBusy, BusError, BusOffline, BusRefused, Publication
 from broker.contract import STREAMS, Stream
 from broker.messages import Message
+from services.kit.business import belonging
+from services.kit.business.leading import NotLeading, thread_of_term
 from services.kit.business.tables import BusinessTables
 from services.kit.database import reading, writing
+from services.kit.told import told
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +42,8 @@ class Outbox:
     ) -> None:
         """Tell this once the transaction of ``connection`` is committed. Raises codec.Malformed at once."""
         row = {
-            "stream": stream.name, "site": site, "device": device, "payload": codec.encode(stream, message),
+            "stream": stream.name, "site": site, "device": device,
+            "payload": codec.encode(stream, belonging.belonging(message)),
             "at_us": time.time_ns() // 1000,
         }  # fmt: skip
         connection.execute(insert(self.table), row)
@@ -86,7 +90,7 @@ class Publisher:
     def __init__(self, outbox: Outbox, bus: Bus) -> None:
         self._outbox, self._bus = outbox, bus
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread = thread_of_term(self._run, "outbox")
         self._tries: tuple[int, int] = (0, 0)  # the row that was refused last, and how often
         self.last_error: str | None = None
 
@@ -110,11 +114,11 @@ class Publisher:
                 self.last_error = None
             except (BusOffline, BusBusy):
                 self._ending.wait(AGAIN_S)  # nothing is lost: it waits in the table
-            except (BusError, SQLAlchemyError) as error:
-                self._failed(str(getattr(error, "orig", None) or error)[:300])
+            except (BusError, NotLeading, SQLAlchemyError) as error:
+                self._failed(told(error))
             except Exception as error:
                 log.exception("the outbox cannot be published; trying again")
-                self._failed(repr(error)[:300])
+                self._failed(told(error))
 
     def _failed(self, why: str) -> None:
         log.warning("the outbox cannot be published; trying again", why=why)
@@ -124,16 +128,17 @@ class Publisher:
     def _some(self) -> bool:
         rows = self._outbox.first(BATCH)
         sent = [(row, sending) for row in rows if (sending := self._send(row)) is not None]
-        told: list[int] = []
+        theirs: list[int] = []
         try:
             for row, publication in sent:
                 if not self._is_told(row, publication):
                     break
-                told.append(row["number"])
+                belonging.told(row)
+                theirs.append(row["number"])
         finally:
-            if told:
-                self._outbox.told(told)
-        return len(rows) == BATCH and len(told) == len(sent)
+            if theirs:
+                self._outbox.told(theirs)
+        return len(rows) == BATCH and len(theirs) == len(sent)
 
     def _send(self, row: Row) -> Publication | None:
         """On its way; None for what the contract forbids, by now: it is set aside."""
