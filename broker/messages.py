@@ -48,6 +48,7 @@ PERIOD_MS = (0.01, 60_000.0)  # between two samples; beyond it nothing can be re
 Period = Annotated[float, Field(ge=PERIOD_MS[0], le=PERIOD_MS[1])]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # exact in every JSON reader, and in 64 bits
 Int32 = Annotated[int, Field(ge=-(2**32), le=2**32)]  # a count of the bed's edge, or the difference of two
+Release = Annotated[str, Field(max_length=40)]  # `1.4.2`
 MAX_BLOCK_SAMPLES = 5000
 MAX_DEPTH = 8
 
@@ -379,6 +380,9 @@ class Committed(Message):
         _said("first seq (of `event`: first index) still wanted, by stream"),
     ]
     at: Time
+    release: Annotated[
+        Release, _said("telemetry's own, so that a gateway knows whether they work together; empty: not said")
+    ] = ""
 
 
 class Missing(Message):

@@ -77,7 +77,7 @@ class GatewayStandIn:
     def __init__(self, url, site="north", device="bed-01"):
         self.boot = uuid4()
         self.site, self.device = site, device
-        self.promised = {}
+        self.promised, self.releases = {}, set()
         self._bus = Bus(url, f"gw-{uuid4()}", site=site)
         self._bus.subscribe(contract.COMMITTED, device=device)
         self._closing = threading.Event()
@@ -99,6 +99,7 @@ class GatewayStandIn:
             for delivery in (taken := self._bus.take(100, 0.1)):
                 message = delivery.message
                 self.promised.setdefault(message.boot, []).append(dict(message.next))
+                self.releases.add(message.release)
             self._bus.acknowledge(taken)
 
     def publish(self, stream, message, device=None):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from services.console import present
+from broker import release
+from services.console import present, releases
 from services.console.live import Live
 from services.console.models import Device, Gateway
 from services.console.texts import TEXTS
@@ -140,8 +141,10 @@ def _gateway(look: Look, gateway: Gateway | None) -> Row:
     if gateway.state == "online" and age_s is not None and age_s > GATEWAY_SILENT_S:
         age = present.duration(age_s, look.language)
         return _row(look, "gateway", "warn", "gateway_silent", gateway=said.gateway, age=age)
-    version = said.versions.get("spondyl", "")
+    version = releases.of(gateway)
     values = {"gateway": said.gateway, "version": version}
+    if gateway.state == "online" and releases.is_apart(gateway):
+        return _row(look, "gateway", "warn", "gateway_apart", **values, ours=release.OURS)
     words = f"gateway_{gateway.state}" if version or gateway.state != "online" else "gateway_plain"
     healths: dict[str, Health] = {"online": "good", "stopped": "warn", "lost": "bad"}
     return _row(look, "gateway", healths[gateway.state], words, **values)

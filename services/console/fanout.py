@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from services.console import alarms, detail, present
+from services.console import alarms, detail, present, releases
 from services.console.glance import Glance, glances
 from services.console.live import Live
 from services.console.models import Block, Device, Key
@@ -102,7 +102,7 @@ class Round:
             found = alarms.header(self.live, self.beds(view), self.now, view.language)
             if view.sites == frozenset():  # nothing rings, and is claimed, at who may see no bed
                 found |= {"alarms": [], "count": 0, "worst": None, "signal": None, "beds": ""}
-            found |= {"pains": self.live.pains_told(view.sites)}
+            found |= {"pains": self.live.pains_told(view.sites), "releases": releases.told(self.live, view)}
             self._headers[view.language, view.sites] = found
         return found
 

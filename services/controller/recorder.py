@@ -287,6 +287,7 @@ class Recorder:
         for delivery in deliveries:
             if isinstance(delivery.message, Committed):
                 self._note_commit(str(delivery.device), delivery.message)
+                self.worklists.centre.take(delivery.message.release)
                 station.bus.acknowledge([delivery])  # retained and cumulative: the next one says it again
             elif isinstance(delivery.message, Missing):
                 self._send_again(station, str(delivery.device), delivery.message)

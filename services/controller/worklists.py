@@ -22,6 +22,7 @@ from broker import codec
 from broker.contract import WORKLIST
 from broker.messages import Suspension, Worklist, WorklistEntry
 from services.controller import known
+from services.controller.centre import Centre
 from services.controller.known import Known
 from services.controller.reports import Reports, none_here
 from services.kit import files
@@ -153,6 +154,7 @@ class Worklists:
         self._lists, self._doubted = (_Folder(directory / DIRECTORY, end) for end in (LIST, DOUBTED))
         self._known_seen: int | None = None
         self.known = Known()
+        self.centre = Centre(directory)
 
     def refresh(self) -> None:
         """Read the files that have changed."""
@@ -161,6 +163,7 @@ class Worklists:
             self._doubted.refresh()
             self.reports.refresh()
             self._refresh_known()
+            self.centre.refresh()
 
     def _refresh_known(self) -> None:
         try:

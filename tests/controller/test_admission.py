@@ -10,6 +10,7 @@ from servers import eventually
 from worklist_rig import NOW, PERSON, Centre, ListedClinic, suspension
 
 from services.controller.admission import REASONS, Admission
+from services.controller.centre import Centre as CentreKeeper
 from services.controller.errors import SessionRefused
 from services.controller.known_sessions import KnownSessions
 from services.controller.models import Confirm
@@ -152,6 +153,16 @@ def test_an_older_clearance_that_has_not_expired_confirms_nobody(clinic):
     assert "vor der Aussetzung" in refusal.value.german
     assert clinic.phase() == "idle"
     assert clinic.confirm().patient == PATIENT
+
+
+def test_a_centre_of_another_release_is_said_and_hinders_nobody(clinic, panel):
+    """A bed that is not upgraded with its centre treats and records; somebody has to know."""
+    assert panel.get("/bed-01")["centre"]["apart"] is None
+    CentreKeeper(clinic.directory).take("77.0.0")
+    clinic.admission.worklists.refresh()
+    assert "of the centre: 77.0.0" in panel.get("/bed-01")["centre"]["apart"]["en"]
+    clinic.ready()
+    assert panel.post("bed-01/start").is_success
 
 
 def test_a_silent_centre_is_said_and_must_be_seen_before_each_start(clinic, panel, hands):

@@ -30,6 +30,7 @@ export function put(root, name, value) {
 function takeHeader(header) {
   const { priority, newest } = showHeader(header);
   showBanner(header.broker_up ? null : header.broker_text);
+  showReleases(header.releases);
   sound.set(priority, newest);
   askPains(header.pains);
 }
@@ -39,6 +40,11 @@ function showBanner(text) {
   shown = text;
   byId("banner").hidden = text === null;
   byId("banner-text").textContent = text ?? "";
+}
+
+function showReleases(text) {
+  byId("releases").hidden = !text;
+  if (byId("releases-text").textContent !== text) byId("releases-text").textContent = text;
 }
 
 function showClock() {

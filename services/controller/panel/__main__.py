@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import Field, field_validator
 
 from services.controller.admission import Admission
+from services.controller.centre import CentreMetrics
 from services.controller.link import LoopLink
 from services.controller.loop_metrics import LoopMetrics
 from services.controller.operators import Operators, access_key
@@ -98,6 +99,7 @@ def run(settings: PanelSettings) -> None:
             todays=todays,
         )
         app.state.registry.register(LoopMetrics(link))
+        app.state.registry.register(CentreMetrics(worklists.centre))
         with _watched(clocks):
             http.serve(app, settings)
         signed.close_log()

@@ -229,11 +229,13 @@ def _told_by_the_centre(bedside: Bedside, record: Record | None) -> Json:
     if admission is None:
         return {"centre": None, "suspension": None}
     heard_at, silence = admission.heard_at(), admission.silence()
+    apart = admission.worklists.centre.words
     return {
         "centre": {
             "heard_at": _time(heard_at),
             "silent": silence.as_json() if silence else None,
             "must_be_seen": bool(silence and heard_at),
+            "apart": apart.as_json() if apart else None,
         },
         "suspension": admission.notice(record.session) if record else None,
     }

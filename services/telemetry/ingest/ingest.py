@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from broker import contract
+from broker import contract, release
 from broker.backoff import full_jitter
 from broker.bus import Bus
 from broker.links import Packet
@@ -321,7 +321,7 @@ class Ingest:
                 self._allowance -= 1
                 stored = track.next()
                 self._memory.promised(source, stored)
-                message = Committed(boot=source.boot, next=stored, at=datetime.now(UTC))
+                message = Committed(boot=source.boot, next=stored, at=datetime.now(UTC), release=release.OURS)
                 self._bus.announce(contract.COMMITTED, message, source.place.site, source.place.device)
 
     # --- now and then ---------------------------------------------------------------------------------------

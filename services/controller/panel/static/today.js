@@ -132,6 +132,7 @@ export function warnings(state) {
   byId("suspended").toggleAttribute("data-adverse", state.suspension?.adverse ?? false);
   const treats = state.phase === "idle" || state.phase === "ready";
   put("silent", treats ? inWords(state.centre?.silent) : "");
+  put("apart", treats ? inWords(state.centre?.apart) : "");
 }
 
 function put(id, text) {
