@@ -19,6 +19,8 @@ from broker.topics_page import topics_page
 EXAMPLE_USERS = (
     User("gateway", "gw-north", site="north", gateway="gw-north", devices=("bed-01", "bed-02")),
     User("gateway", "gw-south", site="south", gateway="gw-south", devices=("bed-03",)),
+    User("bridge", "bridge-north", site="north"),
+    User("bridge", "bridge-south", site="south"),
     User("telemetry", "telemetry"),
     User("console", "console"),
     User("screening", "screening"),

@@ -5,7 +5,9 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
+from broker.contract import STREAMS, Role
 from services.billing.settings import BillingSettings
 from services.console.models import ConsoleSettings
 from services.controller.panel.__main__ import PanelSettings
@@ -15,6 +17,7 @@ from services.homecare.settings import HomecareSettings
 from services.kit.auth.roles import PERMISSIONS, ROLES
 from services.kit.business.service import BusinessSettings
 from services.kit.settings import Settings, described
+from services.registry.settings import RegistrySettings
 from services.scheduler.settings import SchedulerSettings
 from services.screening import review
 from services.screening.settings import ScreeningSettings
@@ -36,6 +39,7 @@ READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("scheduler", SchedulerSettings),
     ("billing", BillingSettings),
     ("homecare", HomecareSettings),
+    ("registry", RegistrySettings),
 )
 
 
@@ -61,6 +65,23 @@ def roles_table() -> str:
     for permission, what in PERMISSIONS.items():
         marks = ("yes" if permission in role.permissions else "" for role in ROLES.values())
         rows.append(f"| `{permission}` | {what['en']} | {' | '.join(marks)} |")
+    return "\n".join(rows)
+
+
+def streams_table() -> str:
+    """One row a stream, one column a role at a broker: who may write it, and who may read it."""
+    roles = get_args(Role)
+    rows = [f"| stream | {' | '.join(roles)} |", f"|---|{'---|' * len(roles)}"]
+    for name, stream in STREAMS.items():
+        marks = (
+            " and ".join(
+                verb
+                for verb, those in (("write", stream.producers), ("read", stream.consumers))
+                if role in those
+            )
+            for role in roles
+        )
+        rows.append(f"| `{name}` | {' | '.join(marks)} |")
     return "\n".join(rows)
 
 
@@ -91,7 +112,10 @@ def current(text: str) -> str:
 
 def current_access(text: str) -> str:
     """The page on access as it should be."""
-    return with_part(with_part(text, "roles", purposes_table()), "permissions", roles_table())
+    parts = {"roles": purposes_table(), "permissions": roles_table(), "streams": streams_table()}
+    for name, part in parts.items():
+        text = with_part(text, name, part)
+    return text
 
 
 def current_screening(text: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from services.kit.trail import Finding, Trail
 
 MOST_DIGITS: Final = 18  # every database counts so far
-Name = Literal["console", "telemetry", "screening", "scheduler", "billing", "homecare"]
+Name = Literal["console", "telemetry", "screening", "scheduler", "billing", "homecare", "registry"]
 WHOSE: Final[dict[Name, str]] = {
     "console": "the audit trail",
     "telemetry": "the audit trail of direct reads from telemetry",
@@ -29,6 +29,7 @@ WHOSE: Final[dict[Name, str]] = {
     "scheduler": "the audit trail of cures and appointments",
     "billing": "the audit trail of estimates, invoices and payments",
     "homecare": "the audit trail of home programmes",
+    "registry": "the audit trail of gateways and certificates",
 }
 SERVICES: Final[tuple[Name, ...]] = (
     "telemetry",
@@ -36,6 +37,7 @@ SERVICES: Final[tuple[Name, ...]] = (
     "scheduler",
     "billing",
     "homecare",
+    "registry",
 )  # looked at where they are
 WORDS: Final = {
     "changed": "row {seq} is not the one that was written: changed, put in, swapped, or of another key",

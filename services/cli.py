@@ -16,6 +16,7 @@ COMMAND_ROOMS = (
     "services.scheduler.commands",
     "services.billing.commands",
     "services.homecare.commands",
+    "services.registry.commands",
     "broker.commands",
 )
 BENCH_ROOMS = (

@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from history_rig import HistoryRig
 from homecare import doors as homecare_doors
 from operator_rig import PIN, THERAPIST
+from registry_rig import RegistryRig
 from scheduler import doors as scheduler_doors
 from scheduler.scheduler_rig import SchedulerRig
 from screening import screening_doors
@@ -311,6 +312,28 @@ def homecare(directory: Path) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def registry(directory: Path) -> Iterator[Subject]:
+    """The registry with a gateway that joined."""
+    behind = RegistryRig(directory)
+    behind.joined()
+    taken = b'{"name": "gw-north", "site": "north", "devices": ["bed-01"]}'
+    yield Subject(
+        behind.app,
+        directory,
+        tokens.REGISTRY,
+        public={"/authority", "/revoked.pem", "/enrolments", "/renewals"},
+        records={"gateway": "gw-north"},
+        unknown={"gateway": "gw-zz"},
+        bodies={
+            "/gateways": ("application/json", taken),
+            "/gateways/{gateway}/revoke": ("application/json", b'{"reason": "stolen"}'),
+        },
+        marks=("gw-north", "bed-01"),
+    )
+    behind.close()
+
+
+@contextlib.contextmanager
 def watched_only(directory: Path) -> Iterator[Subject]:
     """Ingest and archiver: health and metrics."""
     tokens.ensure_keys(directory)
@@ -361,6 +384,7 @@ SUBJECTS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Subject]]
     "scheduler": scheduler,
     "billing": billing,
     "homecare": homecare,
+    "registry": registry,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SERVICES = ("controller", "telemetry", "console", "screening", "scheduler", "billing", "homecare")
+SERVICES = ("controller", "telemetry", "console", "screening", "scheduler", "billing", "homecare", "registry")
 ROOMS = ("README.md", "__main__.py", "errors.py")
 KERNEL = sorted((ROOT / "services" / "controller" / "kernel").glob("*.py"))
 KERNEL_MAY_IMPORT = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}

@@ -20,26 +20,27 @@ PASSWORD_ROUNDS = 1000  # PBKDF2-SHA512; passwords are random tokens, and every 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM files of a listener or a bridge: the authority's, one's own, its key."""
+    """PEM files of a listener or a bridge: the authority's, one's own, its key; whom a listener refuses."""
 
     ca: Path
     certificate: Path
     key: Path
+    revoked: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Central:
-    """The central broker as a site's bridge reaches it, and as whom: a gateway user at the centre."""
+    """The central broker as a site's bridge reaches it, and as whom: by its certificate, or a password."""
 
     address: str  # host:port
-    username: str
-    password: str
+    username: str = ""
+    password: str = ""
     certificates: Certificates | None = None
 
 
 def render_local(directory: Path, *, host: str, port: int, users: Sequence[User]) -> Path:
     """The broker of one machine in ``directory``; the path of its mosquitto.conf."""
-    return _write(directory, "local.conf", users, host=host, port=str(port))
+    return _write(directory, "local.conf", users, None, None, host=host, port=str(port))
 
 
 def render_site(
@@ -51,32 +52,42 @@ def render_site(
     users: Sequence[User],
     central: Central,
     certificates: Certificates | None = None,
+    seen_as: Path | None = None,
 ) -> Path:
-    """A clinic's broker, bridged to the centre; the path of its mosquitto.conf."""
+    """A clinic's broker, bridged to the centre; the path of its mosquitto.conf.
+
+    ``seen_as`` is the directory as the broker itself sees it, where that is another.
+    """
     topics.check_name("site", site)
     return _write(
         directory,
         "site.conf",
         users,
+        seen_as,
+        certificates,
         host=host,
         port=str(port),
         site=site,
         tls=_listener_tls(certificates),
         central_address=_one_line("central address", central.address),
-        remote_username=_one_line("remote username", central.username),
-        remote_password=_one_line("remote password", central.password),
+        remote_user=_remote_user(central),
         bridge_tls=_bridge_tls(central.certificates),
         bridge_topics=bridge_topics(site),
     )
 
 
 def render_central(
-    directory: Path, *, host: str, port: int, users: Sequence[User], certificates: Certificates | None = None
+    directory: Path,
+    *,
+    host: str,
+    port: int,
+    users: Sequence[User],
+    certificates: Certificates | None = None,
+    seen_as: Path | None = None,
 ) -> Path:
     """The central broker; the path of its mosquitto.conf."""
-    return _write(
-        directory, "central.conf", users, host=host, port=str(port), tls=_listener_tls(certificates)
-    )
+    tls = _listener_tls(certificates)
+    return _write(directory, "central.conf", users, seen_as, certificates, host=host, port=str(port), tls=tls)
 
 
 def bridge_topics(site: str) -> str:
@@ -96,22 +107,37 @@ def hashed(password: str, salt: bytes | None = None) -> str:
     return f"$7${PASSWORD_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
-def _write(directory: Path, template: str, users: Sequence[User], **values: str) -> Path:
+def _write(
+    directory: Path,
+    template: str,
+    users: Sequence[User],
+    seen_as: Path | None,
+    certificates: Certificates | None,
+    **values: str,
+) -> Path:
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    values |= {"directory": _one_line("directory", str(directory)), "user": getpass.getuser()}
+    seen = _one_line("directory", str(seen_as or directory))
+    by_password = certificates is None  # else a certificate's name is who somebody is, and no password counts
+    values |= {
+        "directory": seen, "user": getpass.getuser(),
+        "passwords": f"password_file {seen}/passwords" if by_password else "",
+    }  # fmt: skip
     text = "\n".join(
         Template((files("broker.mosquitto") / name).read_text()).substitute(values)
         for name in (template, "common.conf")
     )
-    passwords = {user.username: f"{user.username}:{hashed(user.password)}" for user in users}
     _private(directory / "acl", acl_for(users))
-    _private(directory / "passwords", "".join(f"{line}\n" for line in passwords.values()))
+    if by_password:
+        passwords = {user.username: f"{user.username}:{hashed(user.password)}" for user in users}
+        _private(directory / "passwords", "".join(f"{line}\n" for line in passwords.values()))
     return _private(directory / "mosquitto.conf", text)
 
 
 def _private(path: Path, text: str) -> Path:
-    """Write a file that only its owner can read, all of it or nothing."""
+    """Write a file that only its owner can read, all of it or nothing; one that is so already is left."""
+    if path.exists() and path.read_text() == text:
+        return path
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -123,9 +149,21 @@ def _listener_tls(certificates: Certificates | None) -> str:
     """Both sides show a certificate; the client's name in it is its username."""
     if certificates is None:
         return ""
+    revoked = "" if certificates.revoked is None else f"crlfile {certificates.revoked}\n"
     return (
-        f"cafile {certificates.ca}\ncertfile {certificates.certificate}\nkeyfile {certificates.key}\n"
+        f"cafile {certificates.ca}\ncertfile {certificates.certificate}\n"
+        f"keyfile {certificates.key}\n{revoked}"
         "tls_version tlsv1.2\nrequire_certificate true\nuse_identity_as_username true\n"
+    )
+
+
+def _remote_user(central: Central) -> str:
+    """Who the bridge is, where its certificate does not say it."""
+    if central.certificates is not None:
+        return ""
+    return (
+        f"remote_username {_one_line('remote username', central.username)}\n"
+        f"remote_password {_one_line('remote password', central.password)}"
     )
 
 

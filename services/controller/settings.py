@@ -25,6 +25,17 @@ class ControllerSettings(Settings):
     devices: Listed = Field(
         ("bed-01",), description="Its beds, separated by commas; 1 to 64, each name once in the chain."
     )
+    gateway_name: str = Field(
+        "",
+        pattern=rf"{SITE_PATTERN}|^$",
+        max_length=40,
+        description="The gateway's name in topics and at the broker; default gw-SITE.",
+    )
+    clinic_directory: Path | None = Field(
+        None,
+        description="Directory that `spondyl gateway join` made; the gateway keeps its certificates current "
+        "there. Default DATA.",
+    )
     period_ms: float = Field(20.0, ge=1, le=20, description="The loop's period.")
     block_ms: float = Field(200.0, ge=1, le=5000, description="Length of a published block of samples.")
     seed: int = Field(1, ge=0, description="Of the simulated patients: the same seed, the same people.")
@@ -86,7 +97,7 @@ class ControllerSettings(Settings):
     @property
     def gateway(self) -> str:
         """The gateway's name in topics."""
-        return f"gw-{self.site}"
+        return self.gateway_name or f"gw-{self.site}"
 
     @property
     def directory(self) -> Path:

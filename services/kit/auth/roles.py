@@ -29,6 +29,7 @@ Permission = Literal[
     "audit.see",
     "users.manage",
     "trail.see",
+    "gateways.manage",
     "patients.see",
     "patients.name",
     "patients.write",
@@ -92,6 +93,9 @@ PERMISSIONS: Final[dict[Permission, Text]] = {  # what each opens
     },
     "users.manage": {"de": "Konten und ihre Rollen", "en": "accounts and their roles"},
     "trail.see": {"de": "das Protokoll", "en": "the audit trail"},
+    "gateways.manage": {
+        "de": "Gateways aufnehmen und sperren", "en": "taking in and revoking gateways",
+    },
     "patients.see": {"de": "Patientenakten: Suche und Lesen", "en": "patients' files: search and reading"},
     "patients.name": {
         "de": "Name und Geburtsdatum derer, mit denen man schon zu tun hat",

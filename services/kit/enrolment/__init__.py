@@ -1,0 +1,1 @@
+"""How a clinic's gateway becomes one of the chain: the code that is typed, what is asked and answered."""

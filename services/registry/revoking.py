@@ -1,0 +1,25 @@
+"""Ending a gateway's or an integrator's access: its certificates, its rights and its codes, all at once.
+
+The broker looks at the revocation list when somebody connects, and at the access list at every message: what
+is connected already stays so with Mosquitto, deaf and mute, until it reconnects and is refused.
+"""
+
+from services.kit.auth.principal import Principal
+from services.kit.database import writing
+from services.registry import files, store
+from services.registry.desk import Desk, require_living, the_member
+from services.registry.models import Member
+
+
+def revoke(desk: Desk, who: Principal, name: str, reason: str) -> tuple[Member, int]:
+    """End it; gives how many certificates held until now. Raises NotFound, Conflict."""
+    now = desk.now()
+    with writing(desk.office.engine) as connection:
+        member = require_living(the_member(connection, name, who))
+        held = [one.serial for one in store.certificates_of(connection, name)]
+        fresh = [serial for serial in held if serial not in store.revoked_serials(connection, held)]
+        store.revoke(connection, held, now, reason)
+        store.end_member(connection, name, now)
+    desk.write_down(who, f"{member.role}.revoked", name, member.site, reason=reason, certificates=len(fresh))
+    files.write_broker(desk)
+    return member, len(fresh)

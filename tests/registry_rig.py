@@ -1,0 +1,66 @@
+"""The registry in this process, with what gateways are given; a clinic's machine that joins it."""
+
+from datetime import timedelta
+
+from business_rig import BusinessRig
+from pydantic import BaseModel
+
+from services.kit import clearance, http, pki
+from services.kit.auth import operators, tokens
+from services.kit.auth.guard import bearer
+from services.kit.auth.principal import SYSTEM
+from services.kit.business.service import open_office
+from services.kit.enrolment import codes
+from services.kit.enrolment.models import PARTS
+from services.registry import enrolling
+from services.registry.api import routers
+from services.registry.desk import Desk
+from services.registry.models import Enrolling
+from services.registry.settings import RegistrySettings
+from services.registry.tables import PACKAGE, TABLES
+
+
+class RegistryRig(BusinessRig):
+    """``now`` may be set: the registry's clock follows it."""
+
+    audience, role = tokens.REGISTRY, "administrator"
+
+    def __init__(self, directory, **settings):
+        self.now = pki.utc_now()
+        self.settings = RegistrySettings(data=directory, **settings)
+        self.keys = tokens.ensure_keys(directory)
+        clearance.ensure_keys(directory)
+        operators.ensure_bedside_key(directory)
+        self.office = open_office("registry", PACKAGE, TABLES, self.settings)
+        self.desk = Desk(self.office, self.settings, lambda: self.now)
+        guard = bearer(self.keys.public.read_bytes(), tokens.REGISTRY)
+        self.app = http.create_app("registry", "0", routers=routers(self.desk), guard=guard)
+        self.handlers = {}
+
+    def later(self, **span):
+        """Time passes at the registry."""
+        self.now += timedelta(**span)
+
+    def code(self, name="gw-north", site="north", devices=("bed-01",), **more):
+        """A code for a gateway, in its parts."""
+        wanted = Enrolling(name=name, site=site, devices=devices, **more)
+        return enrolling.enrol(self.desk, SYSTEM, wanted)[0]
+
+    def show(self, code, parts=PARTS, **more):
+        """What a machine with this code is answered; its keys are left in ``machine``."""
+        secret = code.secret if isinstance(code, codes.Code) else code
+        self.machine = {part: pki.new_key() for part in parts}
+        requests = {part: pki.request_pem(key, part) for part, key in self.machine.items()}
+        body = {"secret": secret, "requests": requests, "version": "0.1.0", **more}
+        return self.client().request("POST", "/enrolments", json=body)
+
+    def joined(self, name="gw-north", site="north", devices=("bed-01",), **more):
+        """The papers of a new gateway."""
+        answer = self.show(self.code(name, site, devices, **more))
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+
+def jsonable(model: BaseModel):
+    """As it is sent."""
+    return model.model_dump(mode="json")
