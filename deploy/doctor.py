@@ -158,7 +158,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     ),
     _program(
         "Chromium (browser tests)",
-        "chromium|chromium-browser|google-chrome",
+        "chromium-headless-shell|chromium|chromium-browser|google-chrome",
         "--version",
         APT.format("chromium", "chromium", "chromium"),
         "limited",

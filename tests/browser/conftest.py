@@ -21,7 +21,10 @@ from services.kit.auth import tokens
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "test-output"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(
+    filter(None, map(shutil.which, CHROMIUMS)), "/usr/bin/chromium"
+)  # without windows: half the work
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from services.kit.errors import SpondylError
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 START_S: Final = 30.0
 ANSWER_S: Final = 60.0
 MOST_BYTES: Final = 1 << 26
