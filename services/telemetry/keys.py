@@ -1,8 +1,8 @@
 """The names of everything in Redis, in one place.
 
-All keys of a device carry it as their hash tag, so that they stay together wherever they are moved. One
-transaction speaks of many devices: more than one server serves by sites (each worker's SPONDYL_REDIS_URL),
-not by Redis Cluster's slots, where such a transaction would be a dozen flushes instead of one.
+All keys of a device carry it as their hash tag: in a Redis Cluster they have one slot and one transaction may
+speak of them. The chain-wide ones below have a slot each, wherever that is. One server takes a batch, which
+speaks of many devices, in one transaction; the nodes of a cluster each take their part (``spread.py``).
 """
 
 from typing import Final
@@ -14,7 +14,9 @@ DEVICES: Final = "devices"  # set of site/device
 GATEWAYS: Final = "gateways"  # set of site/gateway
 SESSIONS: Final = "sessions"  # sorted set of session ids by their start
 HEARD: Final = "heard"  # hash site/device -> ms since the epoch when its newest block came in
-BATCHES: Final = "batches"  # counts transactions: each one writes, so that each one is flushed
+BATCHES: Final = (
+    "batches"  # counts them: each one writes, so that each one is flushed; of a node: `batches:N`
+)
 
 
 def stream(kind: Kind, source: Source) -> str:

@@ -8,7 +8,7 @@ import contextlib
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,18 +76,57 @@ def transact(
     count = len(commands)
     promise = b"+OK\r\n" + b"+QUEUED\r\n" * count + b"*%d\r\n" % count
     lines = 2 + 2 * count + entries + (_WAITAOF_LINES if wait else 0)
+    return _heard(connection, promise, lines, (count, bool(wait), True), meanwhile)
+
+
+def send(connection: Any, commands: Sequence[bytes], wait: bytes = b"") -> None:
+    """Commands that are no transaction and, where given, a WAITAOF; ``hear`` takes the answers."""
+    connection.send_packed_command([b"".join((*commands, wait))])
+
+
+def hear(
+    connection: Any, count: int, entries: int, wait: bytes, meanwhile: Callable[[], bool] | None = None
+) -> Outcome:
+    """The answers to ``count`` commands that were sent, of which ``entries`` are XADDs, in any order."""
+    lines = count + entries + (_WAITAOF_LINES if wait else 0)
+    return _heard(connection, b"", lines, (count, bool(wait), False), meanwhile)
+
+
+@contextlib.contextmanager
+def lent(pool: Any) -> Iterator[Any]:
+    """A pool's connection; dropped when anything goes wrong on it, for a reply may be on its way."""
+    connection = pool.get_connection()
+    try:
+        yield connection
+    except Refusal:
+        raise
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+
+
+def _heard(
+    connection: Any,
+    promise: bytes,
+    lines: int,
+    shape: tuple[int, bool, bool],
+    meanwhile: Callable[[], bool] | None,
+) -> Outcome:
     data = b""
     while True:
         chunk = _received(connection._sock, meanwhile)  # noqa: SLF001  (redis-py reads it reply by reply)
         if not chunk:
             raise ConnectionError("Redis closed the connection")
         data += chunk
-        if data.startswith(promise) and _ERROR not in data:
+        is_refused = _ERROR in data or data.startswith(b"-")
+        if data.startswith(promise) and not is_refused:
             if data.count(_END) == lines and data.endswith(_END):
-                return Outcome({}, _parse(data, data.rindex(b"*"))[0] if wait else [])
-        elif _ERROR in data or not promise.startswith(data[: len(promise)]):
+                return Outcome({}, _parse(data, data.rindex(b"*"))[0] if shape[1] else [])
+        elif is_refused or not promise.startswith(data[: len(promise)]):
             with contextlib.suppress(_Incomplete):
-                return _looked_at(data, count, bool(wait))
+                return _looked_at(data, *shape)
 
 
 def _received(answering: socket.socket, meanwhile: Callable[[], bool] | None) -> bytes:
@@ -99,16 +138,20 @@ def _received(answering: socket.socket, meanwhile: Callable[[], bool] | None) ->
     return answering.recv(READ_BYTES)
 
 
-def _looked_at(data: bytes, count: int, waited: bool) -> Outcome:  # noqa: FBT001  (one of two shapes)
-    """Every reply on its own, because one of them at least is an error."""
+def _looked_at(data: bytes, count: int, waited: bool, whole: bool) -> Outcome:  # noqa: FBT001  (the shapes)
+    """Every reply on its own, because one of them at least is an error; ``whole``: of a transaction."""
     replies, at = [], 0
-    for _ in range(count + 2 + waited):
+    for _ in range(count + waited + (2 if whole else 0)):
         reply, at = _parse(data, at)
         replies.append(reply)
-    for reply in replies:
-        if isinstance(reply, Refusal):
-            raise reply
-    results = replies[count + 1]
+    results = replies[:count]
+    if whole:
+        for reply in replies:
+            if isinstance(reply, Refusal):
+                raise reply
+        results = replies[count + 1]
+    elif waited and isinstance(replies[-1], Refusal):
+        raise replies[-1]
     refused = {index: reply for index, reply in enumerate(results) if isinstance(reply, Refusal)}
     return Outcome(refused, replies[-1] if waited else [])
 

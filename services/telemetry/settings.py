@@ -15,7 +15,9 @@ class TelemetrySettings(Settings):
 
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Address of the Redis-compatible server that keeps the telemetry: redis://:password@host:port/0.",
+        description="Address of the Redis-compatible server that keeps the telemetry, "
+        "redis://:password@host:port/0, or of nodes of a Redis Cluster, "
+        "redis+cluster://:password@host:port,host:port; rediss with TLS.",
     )
     # --- ingest
     ingest_client: str = Field(

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,11 +14,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from services.kit.errors import SpondylError
-from services.telemetry import keys, resp
+from services.telemetry import keys, resp, spread
+from services.telemetry.cluster import Cluster, is_cluster
 from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.models import KINDS, Batch, Entry, Fate, Kind, Source
 from services.telemetry.progress import Spans
 from services.telemetry.reading import PAGE, number_of, read_entries, read_gaps, read_progress, read_strays
+from services.telemetry.spread import FLUSH_TIMEOUT_MS
 
 __all__ = [
     "PAGE", "NotDurable", "Server", "Store", "StoreUnavailable", "connect", "nothing_archived", "number_of",
@@ -26,7 +28,6 @@ __all__ = [
 ]  # fmt: skip
 
 SOCKET_TIMEOUT_S = 5.0
-FLUSH_TIMEOUT_MS = 4000  # everysec flushes once a second; a disk slower than this is an outage
 SOURCES_AT_ONCE: Final = 100  # whose entries are in memory together
 _REFUSED: Final = "equal or smaller than the target stream top item"
 _COUNT: Final = resp.pack("INCR", keys.BATCHES)
@@ -67,7 +68,7 @@ class Server:
 
 
 class Store:
-    """One connection that writes; not for more than one thread.
+    """One connection that writes, to each node of a cluster; not for more than one thread.
 
     ``is_archived`` tells whether the archive has all of ``first`` .. ``after - 1``: asked only about what
     Redis refused and no longer has itself.
@@ -224,39 +225,36 @@ class Store:
         A counter is raised with them, so that there is always something to flush: what an earlier process
         wrote and did not see on disk is then on disk too.
         """
-        with self._connection() as connection:
-            wait = _WAITAOF if flush == "waitaof" else b""
-            outcome = resp.transact(connection, [*commands, _COUNT], entries, wait, meanwhile)
-        if flush == "waitaof" and outcome.waited[0] < 1:
-            raise StoreUnavailable(f"Redis did not flush its append-only file within {FLUSH_TIMEOUT_MS} ms")
-        for index, refusal in outcome.refused.items():
+        refused = self._run(commands, entries, flush, meanwhile)
+        for index, refusal in refused.items():
             if index >= entries or _REFUSED not in str(refusal):
                 raise refusal
-        return list(outcome.refused)
+        return list(refused)
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[Any]:
-        """The pool's connection; dropped when anything goes wrong on it, for a reply may be on its way."""
-        pool = self._redis.connection_pool
-        connection = pool.get_connection()
-        try:
-            yield connection
-        except resp.Refusal:
-            raise
-        except BaseException:
-            connection.disconnect()
-            raise
-        finally:
-            pool.release(connection)
+    def _run(
+        self, commands: list[bytes], entries: int, flush: Flush, meanwhile: Meanwhile
+    ) -> Mapping[int, resp.Refusal]:
+        """In one transaction, or on every node of a cluster; seen on disk."""
+        waits = flush == "waitaof"
+        if isinstance(self._redis, Cluster):
+            return spread.write(self._redis, commands, entries, waits=waits, meanwhile=meanwhile)
+        with resp.lent(self._redis.connection_pool) as connection:
+            wait = _WAITAOF if waits else b""
+            outcome = resp.transact(connection, [*commands, _COUNT], entries, wait, meanwhile)
+        if waits and outcome.waited[0] < 1:
+            raise StoreUnavailable(f"Redis did not flush its append-only file within {FLUSH_TIMEOUT_MS} ms")
+        return outcome.refused
 
 
 def connect(url: str, **options: Any) -> Any:
-    """A client that answers or fails within seconds and never tries again by itself.
+    """A client of one server or of a cluster that answers or fails within seconds.
 
-    Raises SpondylError when the URL is not one.
+    It never tries again by itself, but for what a cluster says lies elsewhere. Raises SpondylError when the
+    URL is not one.
     """
+    make = Cluster if is_cluster(url) else redis.Redis.from_url
     try:
-        return redis.Redis.from_url(
+        return make(
             url,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=SOCKET_TIMEOUT_S,
@@ -265,7 +263,18 @@ def connect(url: str, **options: Any) -> Any:
             **options,
         )
     except ValueError:  # (its message may show the password)
-        raise SpondylError("SPONDYL_REDIS_URL is no address: redis://:password@host:port/0") from None
+        raise SpondylError(
+            "SPONDYL_REDIS_URL is no address: redis://:password@host:port/0 for one server, "
+            "redis+cluster://:password@host:port,host:port for a cluster (rediss with TLS)"
+        ) from None
+
+
+def memory_of(client: Any) -> tuple[int, int]:
+    """(used, limit) in bytes, of a cluster's fullest node; limit 0: none is set."""
+    nodes = client.primaries() if isinstance(client, Cluster) else [client]
+    found = [node.info("memory") for node in nodes]
+    every = [(int(info["used_memory"]), int(info.get("maxmemory", 0))) for info in found]
+    return max(every, key=lambda one: (one[0] / one[1] if one[1] else 0.0, one[0]))
 
 
 @contextlib.contextmanager
@@ -339,6 +348,15 @@ def _flat(fields: dict[Any, Any]) -> Iterator[Any]:
 
 
 def _examine(client: Any) -> Server:
+    """Every server that writes go to; of a cluster the most careful way counts, and the fullest node."""
+    if isinstance(client, Cluster):
+        client.look()
+    nodes = client.primaries() if isinstance(client, Cluster) else [client]
+    ways = {_examine_node(node) for node in nodes}
+    return Server("waitaof" if "waitaof" in ways else "always", *memory_of(client))
+
+
+def _examine_node(client: Any) -> Flush:
     info = client.info("persistence") | client.info("memory")
     if not info.get("aof_enabled"):
         raise NotDurable(
@@ -347,7 +365,7 @@ def _examine(client: Any) -> Server:
     limit, policy = int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", "noeviction"))
     if limit and policy != "noeviction":
         raise NotDurable(f"Redis may evict what it keeps: set `maxmemory-policy noeviction`, it is {policy}")
-    return Server(_flush_of(client), int(info["used_memory"]), limit)
+    return _flush_of(client)
 
 
 def _flush_of(client: Any) -> Flush:

@@ -14,8 +14,9 @@ from services.telemetry import keys
 from services.telemetry.archive.entries import HotEntries, HotEntry, Lane
 from services.telemetry.archive.planning import HotSession
 from services.telemetry.archive.rows import NOTHING, Commit, Marks, SessionRow, Span
+from services.telemetry.cluster import Cluster
 from services.telemetry.models import KINDS, Gap, Kind, Place, Source
-from services.telemetry.store import PAGE, connect, number_of, read_gaps, told
+from services.telemetry.store import PAGE, connect, memory_of, number_of, read_gaps, told
 
 _DELETE: Final = {"stream": "XDEL", "late": "XDEL", "strays": "HDEL"}
 _KEY_OF: Final = {"stream": keys.stream, "late": keys.late, "strays": keys.strays}
@@ -91,6 +92,7 @@ class HotSide:
 
     def __init__(self, url: str) -> None:
         self._redis = connect(url)
+        self._is_spread = isinstance(self._redis, Cluster)  # then no transaction speaks of many devices
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -168,22 +170,26 @@ class HotSide:
         return HotEntries(_up_to_the_next(found)) if found.flawed else found
 
     def memory(self) -> tuple[int, int]:
-        """(used, limit) in bytes; limit 0: none is set."""
+        """(used, limit) in bytes, of a cluster's fullest node; limit 0: none is set."""
         with told():
-            info = self._redis.info("memory")
-        return int(info["used_memory"]), int(info.get("maxmemory", 0))
+            return memory_of(self._redis)
 
     # --- taking away ----------------------------------------------------------------------------------------
     def take_away(self, doomed: Sequence[Doomed]) -> None:
-        """In one transaction: say how far all is archived, and let go of what is.
+        """Say how far all is archived, and let go of what is: in one transaction, in a cluster in this order.
 
-        A gap goes with them: below the mark nobody counts, and the index names it.
+        What dies between the two is compared with the archive and taken away. A gap goes with them: below the
+        mark nobody counts, and the index names it.
         """
         if not doomed:
             return
-        pipe = self._redis.pipeline(transaction=True)
+        pipe = self._redis.pipeline(transaction=not self._is_spread)
         for one in doomed:
             pipe.hset(keys.archived(one.source), mapping=one.marks)
+        if self._is_spread:
+            with told():
+                pipe.execute()
+        for one in doomed:
             for (name, key), ids in one.ids.items():
                 for at in range(0, len(ids), DELETED_AT_ONCE):
                     pipe.execute_command(name, key, *ids[at : at + DELETED_AT_ONCE])
@@ -197,7 +203,7 @@ class HotSide:
         """They are in the archive."""
         if not sessions:
             return
-        pipe = self._redis.pipeline(transaction=True)
+        pipe = self._redis.pipeline(transaction=not self._is_spread)
         _forget_sessions(pipe, sessions)
         with told():
             pipe.execute()
@@ -244,7 +250,8 @@ class HotSide:
 def _forget_sessions(pipe: Any, sessions: Collection[UUID]) -> None:
     if sessions:
         pipe.zrem(keys.SESSIONS, *map(str, sessions))
-        pipe.delete(*map(keys.session, sessions))
+        for session in sessions:  # (each has a slot of its own)
+            pipe.delete(keys.session(session))
 
 
 def _entry(kind: Kind, lane: Lane, entry_id: bytes, fields: Mapping[bytes, bytes]) -> HotEntry:
