@@ -16,7 +16,9 @@ from services.controller.therapist import TherapistSettings
 from services.homecare.settings import HomecareSettings
 from services.kit.auth.roles import PERMISSIONS, ROLES
 from services.kit.business.service import BusinessSettings
+from services.kit.metrics import METRICS
 from services.kit.settings import Settings, described
+from services.kit.tracing import ATTRIBUTES
 from services.registry.settings import RegistrySettings
 from services.scheduler.settings import SchedulerSettings
 from services.screening import review
@@ -54,6 +56,21 @@ def settings_table() -> str:
                 default = f"`{row.default}`" if row.default else ""
                 rows.append(f"| `{row.variable}` | {reader} | {default} | {row.description} |")
     return "\n".join(rows)
+
+
+def metrics_table() -> str:
+    """One row a metric: kind, labels, whose /metrics it is on, what it tells."""
+    rows = ["| metric | kind | labels | of | what |", "|---|---|---|---|---|"]
+    for name, kind, labels, services, text in METRICS:
+        named = ", ".join(f"`{label}`" for label in labels)
+        rows.append(f"| `{name}` | {kind} | {named} | {services} | {text} |")
+    return "\n".join(rows)
+
+
+def spans_table() -> str:
+    """One row an attribute that a span may have."""
+    rows = ["| attribute | what |", "|---|---|"]
+    return "\n".join([*rows, *(f"| `{name}` | {text} |" for name, text in ATTRIBUTES.items())])
 
 
 def roles_table() -> str:
@@ -107,7 +124,10 @@ def with_part(text: str, name: str, part: str) -> str:
 
 def current(text: str) -> str:
     """The operations page as it should be."""
-    return with_part(text, "settings", settings_table())
+    parts = {"settings": settings_table(), "metrics": metrics_table(), "spans": spans_table()}
+    for name, part in parts.items():
+        text = with_part(text, name, part)
+    return text
 
 
 def current_access(text: str) -> str:

@@ -4,6 +4,7 @@ from services.billing.api import routers
 from services.billing.charges.completing import Completing
 from services.billing.estimates.erasing import Erasing
 from services.billing.estimates.models import MOST_SIGNED
+from services.billing.figures import figures
 from services.billing.handlers import handlers
 from services.billing.invoices.drafting import Drafting
 from services.billing.payments.statements import MOST_BYTES
@@ -33,6 +34,7 @@ def main() -> None:
             routers(office, people),
             checks=[completing.check(), drafting.check(), erasing.check()],
             background=[completing.start, drafting.start, erasing.start],
+            figures=[figures],
             larger_requests={
                 "/bank-statements": MOST_BYTES + FORM_BYTES,
                 "/signed": MOST_SIGNED + FORM_BYTES,

@@ -11,6 +11,7 @@ from services.console import api
 from services.console.accounts import first
 from services.console.accounts.defaults import refuse_defaults
 from services.console.context import Console
+from services.console.fleet import fleet
 from services.console.live import Live
 from services.console.models import ConsoleSettings
 from services.console.operators import OperatorLists, from_accounts
@@ -57,6 +58,7 @@ def run(settings: ConsoleSettings) -> None:
         ready = [*checks(reader, settings), *(Check(*one, essential=False) for one in shared.items())]
         threading.Thread(target=console.chain.run, args=(reader.stopping,), name="trail", daemon=True).start()
         app = api.create(console, version("spondyl"), ready)
+        app.state.registry.register(fleet(live))
         http.serve(app, settings)
     finally:
         reader.stop()

@@ -1,5 +1,6 @@
 """The loop's own histograms as Prometheus metrics: the panel's process reads them from shared memory."""
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,8 @@ from services.controller.errors import BedUnavailable
 from services.controller.histograms import Histogram, bucket_start_ns
 from services.controller.kernel import memory as m
 from services.controller.link import LoopLink
+from services.controller.shared import GatewayMemory
+from services.kit.metrics import Looked, Row
 
 # name in shared memory, metric, meaning
 EXPOSED = (
@@ -42,10 +45,31 @@ class LoopMetrics(Collector):
         missed = CounterMetricFamily(MISSED, "Ticks that ended after the next one's start.")
         missed.add_metric([], memory.word(m.W_MISSED))
         yield missed
+        yield from Looked(lambda: _standing(memory)).collect()
 
     def describe(self) -> list[Metric]:
         """Nothing is known before a loop runs."""
         return []
+
+
+def _standing(memory: GatewayMemory) -> Iterator[Row]:
+    """How the loop and its recorder are, and what waits in the spool."""
+    health, period_s = memory.health, memory.period_ns / 1e9
+    recorder_s = (time.monotonic_ns() - health["recorder_ns"]) / 1e9
+    behind_s = max(0, memory.head() - health["recorder_tick"]) * period_s
+    values = {
+        "spondyl_loop_realtime": memory.word(m.W_PRIORITY) > 0,
+        "spondyl_loop_heartbeat_age_seconds": memory.heartbeat_age_s(),
+        "spondyl_loop_period_seconds": period_s,
+        "spondyl_recorder_age_seconds": recorder_s if health["recorder_ns"] else -1.0,
+        "spondyl_recorder_behind_seconds": behind_s,
+        "spondyl_recorder_connected": health["mqtt_connected"],
+        "spondyl_spool_rows": health["spool_rows"],
+        "spondyl_spool_bytes": health["spool_bytes"],
+        "spondyl_spool_oldest_seconds": health["oldest_uncommitted_ms"] / 1000,
+        "spondyl_spool_full": health["disk_full"],
+    }
+    yield from ((name, (), float(value)) for name, value in values.items())
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

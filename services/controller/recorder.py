@@ -136,6 +136,7 @@ class Recorder:
         station.memory.health["recorder_ns"] = time.monotonic_ns()
         station.memory.health["recorder_tick"] = station.writer.next
         station.memory.health["mqtt_connected"] = int(station.bus.connected)
+        self.worklists.line.take(station.bus.refusal)
 
     def close(self) -> None:
         """The normal end: store what is complete (everything, when the loop has ended), say so, let go."""
@@ -403,6 +404,7 @@ class Recorder:
         elif size.oldest_at is not None:
             age_ms = round(1000 * max(0.0, time.time() - size.oldest_at))
         station.memory.health["spool_rows"] = size.rows
+        station.memory.health["spool_bytes"] = size.bytes
         station.memory.health["oldest_uncommitted_ms"] = max(0, age_ms)
 
     def _complain(self, why: str) -> None:

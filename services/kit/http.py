@@ -35,6 +35,7 @@ from services.kit.language import Text
 from services.kit.middleware import MAX_REQUEST_BYTES, TITLES, Gate
 from services.kit.routes import LateRoute, Routes
 from services.kit.settings import Settings
+from services.kit.standing import standing
 from services.kit.taps import Taps
 
 log = structlog.get_logger(__name__)
@@ -134,6 +135,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
     HTTPS where they name a certificate. Raises SpondylError when address or certificate cannot be had.
     """
     host, pair = settings.http_host, server_tls(settings)
+    app.state.registry.register(standing(settings))
     listener = listen(host, settings.http_port)
     log.info("listening", url=f"{'https' if pair else 'http'}://{host}:{listener.getsockname()[1]}")
     config = uvicorn.Config(

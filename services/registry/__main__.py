@@ -1,8 +1,11 @@
 """`python -m services.registry`: who belongs to the chain."""
 
+from functools import partial
+
 from services.kit import clearance, http, logging
 from services.kit.auth import operators, tokens
 from services.kit.auth.guard import bearer
+from services.kit.business import figures as business
 from services.kit.business.repeating import Repeating
 from services.kit.database import reading
 from services.kit.errors import refusals_in_one_line
@@ -10,6 +13,7 @@ from services.kit.health import Check
 from services.registry import files
 from services.registry.api import routers
 from services.registry.desk import NAME, Desk, open_desk, release
+from services.registry.figures import figures
 from services.registry.settings import RegistrySettings
 
 
@@ -27,6 +31,9 @@ def main() -> None:
             NAME, release(), [Check("database", lambda: _database(desk)), watching.check()], routers(desk),
             guard=bearer(public, tokens.REGISTRY),
         )  # fmt: skip
+        app.state.registry.register(
+            business.figures(desk.office.engine, desk.office.tables, [partial(figures, desk)])
+        )
         end = watching.start()
         try:
             http.serve(app, settings)

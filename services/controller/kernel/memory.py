@@ -82,6 +82,7 @@ HEALTH = (
     "disk_full",
     "late_us",  # the worst wake-up of the last second
     "clock_step_ms",  # the wall clock's last step, for a minute; 0 when there was none
+    "spool_bytes",
 )
 HEALTH_CAPACITY = 64
 

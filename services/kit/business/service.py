@@ -18,6 +18,7 @@ from services.kit.auth import tokens
 from services.kit.auth.guard import bearer
 from services.kit.auth.principal import Principal
 from services.kit.business.duties import Begin, Duties
+from services.kit.business.figures import More, figures
 from services.kit.business.inbox import Handler, refused
 from services.kit.business.leading import Leading, fenced
 from services.kit.business.leases import lease_of
@@ -92,6 +93,7 @@ class Work:
     checks: Sequence[Check] = ()
     background: Sequence[Begin] = ()  # the leader's: begun with every term of its
     everywhere: Sequence[Begin] = ()  # of every replica
+    figures: Sequence[More] = ()  # asked of the database for /metrics
     max_request_bytes: int = MAX_REQUEST_BYTES
     larger_requests: Mapping[str, int] = field(default_factory=dict)  # by the ending of the path
     public_origin: str = ""  # of its own pages, where a proxy asks by another host
@@ -115,6 +117,7 @@ def run(office: Office, work: Work, audience: str) -> None:
     Gauge(
         "spondyl_leader", "1: this replica leads, the others serve HTTP alone.", registry=app.state.registry
     ).set_function(lambda: leading.holds)
+    app.state.registry.register(figures(office.engine, office.tables, work.figures))
     with ExitStack() as ending:
         ending.callback(office.engine.dispose)
         for begin in work.everywhere:
