@@ -10,7 +10,7 @@ from pathlib import Path
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
-from services.kit.pages import LANGUAGES, Language, Table, Text
+from services.kit.language import LANGUAGES, Language, Table, Text
 
 
 class UntranslatedText(ValueError):  # noqa: N818  (the name is what a reader meets)

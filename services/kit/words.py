@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from services.kit import catalogues
-from services.kit.pages import Language, Table, Text
+from services.kit.language import Language, Table, Text
 
 Tone = Literal["still", "calm", "pull", "yield", "halt"]
 

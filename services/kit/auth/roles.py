@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from services.kit.pages import Text
+from services.kit.language import Text
 
 RoleName = Literal[
     "administrator",
