@@ -105,22 +105,32 @@ class Pack:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._tar = tarfile.TarFile(path)
-            names = self._tar.getnames()
-        except FileNotFoundError:
-            raise SpondylError(f"there is no backup {path}") from None
-        except (tarfile.TarError, OSError, EOFError) as error:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise SpondylError(f"there is no backup {path}: {error.strerror}") from None
+        try:
+            self._tar = tarfile.TarFile(fileobj=self._file)
+            self.manifest = self._manifest()
+        except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+            self._file.close()
             raise Damaged(f"{path} is no backup, or its end is missing: {error}") from None
-        if MANIFEST not in names or f"{MANIFEST}.sha256" not in names:
-            raise Damaged(f"{path} has no manifest: it is no backup, or its end is missing")
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _manifest(self) -> dict[str, Any]:
+        if not {MANIFEST, f"{MANIFEST}.sha256"} <= set(self._tar.getnames()):
+            raise Damaged(f"{self.path} has no manifest: it is no backup, or its end is missing")
         body, digest = self._raw(MANIFEST), self._raw(f"{MANIFEST}.sha256")
         if hashlib.sha256(body).hexdigest().encode() != digest:
-            raise Damaged(f"the manifest of {path} was changed")
-        self.manifest: dict[str, Any] = json.loads(body)
+            raise Damaged(f"the manifest of {self.path} was changed")
+        manifest: dict[str, Any] = json.loads(body)
+        return manifest
 
     def close(self) -> None:
         """Let go of the file."""
         self._tar.close()
+        self._file.close()
 
     @property
     def members(self) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -40,7 +40,7 @@ class Restoring:
     data: Path
     say: Say
     chosen: list[Database]
-    closing: ExitStack  # in any case
+    ending: ExitStack  # in any case
     undo: ExitStack  # when anything fails
     moves: list[tuple[Path, Path]] = field(default_factory=list)  # of what lies outside of DATA
 
@@ -80,6 +80,7 @@ def opened(where: Path) -> Pack:
     """The backup, of a form that this release knows. Raises SpondylError."""
     pack = Pack(newest(where))
     if pack.manifest.get("format") != FORMAT:
+        pack.close()
         made = pack.manifest.get("release")
         raise SpondylError(
             f"{pack.path} was made by release {made} in a form that {version('spondyl')} lacks"
@@ -90,17 +91,16 @@ def opened(where: Path) -> Pack:
 def verify(where: Path, say: Say) -> dict[str, Any]:
     """Read all of a backup, with its objects, and compare every checksum. Raises Damaged, SpondylError."""
     began, read = time.monotonic(), 0
-    pack = opened(where)
 
     def tell(size: int) -> None:
         nonlocal read
         read += size
 
-    say(f"reading {pack.path}")
-    pack.verify(tell)
-    for size in _objects_read(pack):
-        tell(size)
-    pack.close()
+    with closing(opened(where)) as pack:
+        say(f"reading {pack.path}")
+        pack.verify(tell)
+        for size in _objects_read(pack):
+            tell(size)
     return {
         "ok": True, "file": str(pack.path),
         "made_at": pack.manifest["made_at"], "release": pack.manifest["release"],
@@ -131,9 +131,8 @@ def restore(
     """Put a backup back; what was put back, and in which time. Raises SpondylError: then nothing was."""
     began = time.monotonic()
     checked_ = verify(where, say)
-    with ExitStack() as closing, ExitStack() as undo:
-        work = Restoring(opened(where), data, say, databases(data), closing, undo)
-        closing.callback(work.pack.close)
+    with closing(opened(where)) as pack, ExitStack() as ending, ExitStack() as undo:
+        work = Restoring(pack, data, say, databases(data), ending, undo)
         secrets = _secrets_of(work, passphrase, without_secrets=without_secrets)
         _refuse(work)
         work.stage.mkdir(parents=True, mode=0o700)
@@ -268,8 +267,8 @@ def _databases(work: Restoring) -> Callable[[], None]:
     transactions = []
     for folder, sharing in folders.items():
         work.say(f"database of {', '.join(one.service for one in sharing)}")
-        engine = work.closing.enter_context(sharing[0].opened())
-        connection = work.closing.enter_context(engine.connect())
+        engine = work.ending.enter_context(sharing[0].opened())
+        connection = work.ending.enter_context(engine.connect())
         transactions.append(connection.begin())
         with unhurried(connection):
             postgres.put_back(
