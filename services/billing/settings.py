@@ -5,12 +5,13 @@ from pathlib import Path
 from pydantic import Field
 
 from services.kit.business.service import BusinessSettings
+from services.kit.settings import HttpAddress
 
 
 class BillingSettings(BusinessSettings):
     """Settings of billing; a clinic's letterhead, bank and tax data are records."""
 
-    screening_url: str = Field(
+    screening_url: HttpAddress = Field(
         "", description="Address of screening's HTTP API; empty: no names, so no estimates and no invoices."
     )
     identity_token: Path | None = Field(

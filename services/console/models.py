@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Phase
 from services.console import blocks
 from services.kit.auth.hashing import WorkSettings
+from services.kit.settings import DatabaseAddress, HttpAddress
 
 Link = Literal["live", "stale", "waiting", "stopped", "lost"]
 
@@ -29,13 +30,19 @@ IN_SESSION: frozenset[str] = frozenset(
 class ConsoleSettings(WorkSettings):
     """Settings of the console."""
 
-    telemetry_url: str = Field(
+    telemetry_url: HttpAddress = Field(
         "", description="Address of telemetry's HTTP API; empty: no history on the bed page."
     )
-    screening_url: str = Field("", description="Address of screening's HTTP API; empty: no patients' files.")
-    scheduler_url: str = Field("", description="Address of the scheduler's HTTP API; empty: no calendar.")
-    billing_url: str = Field("", description="Address of billing's HTTP API; empty: no invoices.")
-    homecare_url: str = Field("", description="Address of homecare's HTTP API; empty: no home programmes.")
+    screening_url: HttpAddress = Field(
+        "", description="Address of screening's HTTP API; empty: no patients' files."
+    )
+    scheduler_url: HttpAddress = Field(
+        "", description="Address of the scheduler's HTTP API; empty: no calendar."
+    )
+    billing_url: HttpAddress = Field("", description="Address of billing's HTTP API; empty: no invoices.")
+    homecare_url: HttpAddress = Field(
+        "", description="Address of homecare's HTTP API; empty: no home programmes."
+    )
     attachment_most_bytes: int = Field(
         64_000_000, ge=100_000, le=1_000_000_000,
         description="Largest file of a finding (MRI, report), in bytes; the console takes as much.",
@@ -51,7 +58,7 @@ class ConsoleSettings(WorkSettings):
         description="Bedside panel of each bed: JSON {site/device: address}; the device alone where no other "
         "site has one of that name.",
     )
-    console_database_url: SecretStr | None = Field(
+    console_database_url: DatabaseAddress | None = Field(
         None,
         description="Accounts, notes, audit trail: SQLite or PostgreSQL; default DATA/console/console.db.",
     )

@@ -6,12 +6,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from services.kit.business.mail import MailSettings
+from services.kit.settings import HttpAddress
 
 
 class HomecareSettings(MailSettings):
     """Settings of homecare; what a clinic sets for its patients are records."""
 
-    screening_url: str = Field(
+    screening_url: HttpAddress = Field(
         "", description="Address of screening's HTTP API; empty: no names on notes and no reminders."
     )
     identity_token: Path | None = Field(

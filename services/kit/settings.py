@@ -5,12 +5,13 @@ its variable, default and description, so that the documentation can be tested a
 """
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import (
@@ -35,6 +36,23 @@ def listed(value: Any) -> Any:
 
 
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]  # of a setting: names between commas
+
+
+def _http(value: str) -> str:
+    """Without a slash at its end; empty is none."""
+    if value and not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", value):
+        raise ValueError("an address is http://HOST:PORT or https://HOST, maybe with a path")
+    return value.rstrip("/")
+
+
+def _database(value: SecretStr) -> SecretStr:
+    if not re.match(r"(sqlite:///|postgresql\+psycopg://)\S+|$", value.get_secret_value()):
+        raise ValueError("a database is sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    return value
+
+
+HttpAddress = Annotated[str, AfterValidator(_http)]  # of another service
+DatabaseAddress = Annotated[SecretStr, AfterValidator(_database)]
 
 
 class _EnvironmentOrFile(EnvSettingsSource):
@@ -177,8 +195,19 @@ def _shown(default: object) -> str:
 def _refusals(error: ValidationError) -> Iterable[str]:
     for row in error.errors():
         variable = PREFIX + ".".join(str(part) for part in row["loc"]).upper()
-        value = "" if _is_secret(variable) else f" is {row['input']!r}" if row["type"] != "missing" else ""
+        value = (
+            ""
+            if _is_secret(variable)
+            else f" is {_shown_value(row['input'])}"
+            if row["type"] != "missing"
+            else ""
+        )
         yield f"setting {variable}{value}: {row['msg']}"
+
+
+def _shown_value(value: object) -> str:
+    """A password in an address is none of a log's."""
+    return re.sub(r"//[^/@\s]*@", "//***@", repr(value))
 
 
 def _is_secret(variable: str) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from services.kit.settings import HttpAddress
 from services.scheduler.notices.settings import NoticeSettings
 from services.scheduler.planner.problem import Effort
 
@@ -11,7 +12,7 @@ from services.scheduler.planner.problem import Effort
 class SchedulerSettings(NoticeSettings):
     """Settings of the scheduler."""
 
-    screening_url: str = Field(
+    screening_url: HttpAddress = Field(
         "", description="Address of screening's HTTP API; empty: no names in worklists and no reminders."
     )
     identity_token: Path | None = Field(

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from broker.topics import check_name
-from services.kit.settings import Listed, Settings
+from services.kit.settings import DatabaseAddress, Listed, Settings
 
 DATABASE_FILE = "archive.db"
 
@@ -68,7 +68,7 @@ class TelemetrySettings(Settings):
         "",
         description="Where the archive is: directory or s3://bucket/prefix; default DATA/telemetry/archive.",
     )
-    archive_database_url: SecretStr = Field(
+    archive_database_url: DatabaseAddress = Field(
         SecretStr(""),
         description="SQL index of the archive: SQLite or PostgreSQL; default DATA/telemetry/archive.db.",
     )

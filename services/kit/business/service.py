@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from prometheus_client import Gauge
-from pydantic import Field, SecretStr
+from pydantic import Field
 from sqlalchemy import Engine, text
 
 from broker.contract import Stream
@@ -24,17 +24,18 @@ from services.kit.business.leading import Leading, fenced
 from services.kit.business.leases import lease_of
 from services.kit.business.outbox import Outbox
 from services.kit.business.tables import BusinessTables
+from services.kit.connections import server_tls
 from services.kit.database import migrate, open_database, reading
 from services.kit.health import Check
 from services.kit.middleware import MAX_REQUEST_BYTES
-from services.kit.settings import Settings
+from services.kit.settings import DatabaseAddress, Settings
 from services.kit.trail import Trail
 
 
 class BusinessSettings(Settings):
     """What a business service is told beyond the kit's settings."""
 
-    business_database_url: SecretStr | None = Field(
+    business_database_url: DatabaseAddress | None = Field(
         None,
         description="Database of a business service: SQLite or PostgreSQL; default DATA/SERVICE/SERVICE.db. "
         "`{service}` in it is the service's name, so that one address says where each of them is.",
@@ -103,6 +104,7 @@ def run(office: Office, work: Work, audience: str) -> None:
     """Serve until SIGTERM, and lead while no other replica does."""
     settings, name = office.settings, office.name
     logging.configure(name, settings.log_level, settings.log_format)
+    server_tls(settings)  # a wrong certificate is refused before anything begins
     public = tokens.public_key(settings.access_public_key, settings.data)
     duties = Duties(
         name, settings, office.engine, office.tables, office.outbox, work.handlers, work.background
