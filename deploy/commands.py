@@ -69,12 +69,22 @@ def _up(
     )
 
 
-def _status(data: Data = None, as_json: AsJson = False) -> None:
+def _status(
+    data: Data = None,
+    as_json: AsJson = False,
+    as_targets: Annotated[
+        bool, typer.Option("--targets", help="What Prometheus scrapes here, as its file_sd reads it.")
+    ] = False,
+) -> None:
     """Every process of the running system: memory, CPU, uptime, lag."""
-    from deploy.status import status, table
+    from deploy.status import status, table, targets
     from services.kit import runfile
 
-    report = status(runfile.load(data))
+    run = runfile.load(data)
+    if as_targets:
+        print(json.dumps(targets(run), indent=1))
+        return
+    report = status(run)
     print(json.dumps(report) if as_json else table(report))
 
 

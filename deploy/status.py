@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -48,6 +49,20 @@ def status(run: Run) -> dict[str, Any]:
         "cpu_percent": round(sum(row.cpu_percent for row in rows), 1),
         "beds": sum(len(site.devices) for site in run.sites.values()),
     }
+
+
+def targets(run: Run) -> list[dict[str, Any]]:
+    """Every process with /metrics, as Prometheus reads it from a file."""
+    services = ("console", "telemetry", "screening", "scheduler", "billing", "homecare")
+    found = {name: [getattr(run, name)] for name in services}
+    found |= {"ingest": list(run.ingest), "archiver": [run.archiver or ""]}
+    rows: list[tuple[str, list[str], dict[str, str]]] = [(job, found[job], {}) for job in found]
+    rows += [("panel", [known.panel], {"site": site}) for site, known in run.sites.items()]
+    return [
+        {"targets": [urlsplit(one).netloc for one in addresses if one], "labels": {"job": job, **labels}}
+        for job, addresses, labels in rows
+        if any(addresses)
+    ]
 
 
 def table(report: dict[str, Any]) -> str:
