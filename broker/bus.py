@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from broker import topics
+from broker import refusals, topics
 from broker.backoff import full_jitter
 from broker.contract import REPLY, Stream
 from broker.inbox import Delivery, Inbox
@@ -112,6 +112,7 @@ class Bus:
             "DISCONNECT": self._on_disconnect,
         }
         self.last_error: str | None = None
+        self.refusal: refusals.Kind | None = None  # why certificates were not taken, while they are not
 
     # --- life -----------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -266,13 +267,13 @@ class Bus:
     def _serve(self) -> None:
         """One connection from its beginning to its end."""
         self._generation += 1
-        connection = Connection(
-            self._endpoint, self._generation, self._receive, self._connack, self._in_flight
-        )
         try:
+            connection = Connection(
+                self._endpoint, self._generation, self._receive, self._connack, self._in_flight
+            )
             connection.open()
         except OSError as error:
-            self._failed(f"cannot reach {self._endpoint.url}: {error.strerror or error}")
+            self._unreachable(error)
             return
         try:
             self._pump(connection)
@@ -316,7 +317,7 @@ class Bus:
             self._failed(f"{self._endpoint.url} refuses {self._who()}: {occurrence.reasons[0]}")
             return []
         self._connects += 1
-        self.last_error = None
+        self.last_error = self.refusal = None
         log.info("bus connected", url=self._endpoint.url, session_present=connection.session_present)
         self._ask_for(connection)
         return list(self._callbacks)
@@ -329,8 +330,14 @@ class Bus:
         self._subscriptions.answered(occurrence.mid, occurrence.reasons)
         return []
 
-    def _on_disconnect(self, _connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
-        if not self._closing.is_set() and self.last_error is None:
+    def _on_disconnect(self, connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
+        if self._closing.is_set():
+            return []
+        if self._connection is None and self._endpoint.is_secure:  # hung up instead of an answer
+            trouble, certificate = connection.trouble, self._endpoint.certificate
+            kind = refusals.kind_of(trouble, certificate, is_secure=True) if trouble else None
+            self._refused(kind or refusals.hung_up(certificate))
+        elif self.last_error is None:
             self._failed(f"{self._endpoint.url} ended the connection: {occurrence.reasons[0]}")
         return []
 
@@ -355,6 +362,22 @@ class Bus:
             self._lock.notify_all()
         for publication in lost:
             publication.settle("lost", "the connection ended before the broker's answer")
+
+    def _unreachable(self, error: OSError) -> None:
+        endpoint = self._endpoint
+        if isinstance(error, FileNotFoundError | PermissionError) and endpoint.is_secure:
+            kind: refusals.Kind | None = "own_unreadable"
+        else:
+            kind = refusals.kind_of(error, endpoint.certificate, is_secure=endpoint.is_secure)
+        if kind is None:
+            self._failed(f"cannot reach {endpoint.url}: {error.strerror or error}")
+        else:
+            self._refused(kind)
+
+    def _refused(self, kind: refusals.Kind) -> None:
+        """One of us does not take the other's certificate."""
+        self._failed(f"{self._endpoint.url}: {refusals.SAID[kind]}")
+        self.refusal = kind
 
     def _failed(self, why: str) -> None:
         """Remember, and say it once until it changes or a connection stands."""

@@ -68,7 +68,7 @@ class Packet:
 class Endpoint:
     """Where and as whom to connect."""
 
-    url: str  # mqtt://host:port or mqtts://host:port
+    url: str  # mqtt://host:port or mqtts://host:port; of a cluster mqtt://host:port,host:port
     client_id: str
     username: str | None = None
     password: str | None = None
@@ -79,12 +79,31 @@ class Endpoint:
     tls: Tls | None = None
 
     @property
+    def is_secure(self) -> bool:
+        """Whether it is TLS."""
+        return self.url.startswith("mqtts:")
+
+    @property
+    def certificate(self) -> str | None:
+        """The file of our own."""
+        return self.tls.certificate if self.tls else None
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of the broker, or of each node of a cluster; ValueError for what is no such URL."""
+        scheme, _, hosts = self.url.partition("://")
+        parts = [urlsplit(f"//{host}") for host in hosts.rstrip("/").split(",")]
+        if scheme not in PORTS or not all(part.hostname and not part.path for part in parts):
+            raise ValueError(
+                f"{self.url!r} is no broker address: mqtt://host:port or mqtts://host:port; of a cluster "
+                "mqtt://host:port,host:port"
+            )
+        return tuple((part.hostname or "", part.port or PORTS[scheme]) for part in parts)
+
+    @property
     def address(self) -> tuple[str, int]:
-        """Host and port; ValueError for anything but mqtt:// and mqtts:// with a host."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in PORTS or not parts.hostname:
-            raise ValueError(f"{self.url!r} is no broker address: mqtt://host:port or mqtts://host:port")
-        return parts.hostname, parts.port or PORTS[parts.scheme]
+        """The first of them; ValueError as above."""
+        return self.addresses[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +115,25 @@ class Occurrence:
     mid: int = 0
 
 
+class NotingClient(Client):
+    """paho's client, which forgets why a reading failed; this one remembers."""
+
+    trouble: OSError | None = None
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        try:
+            return super()._sock_recv(bufsize)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.trouble = error
+            raise
+
+
 class Connection:
     """A connection from CONNECT to its end. ``pump`` and ``open`` belong to one thread, the rest to any."""
 
-    client_class: type[Client] = Client
+    client_class: type[Client] = NotingClient
 
     def __init__(
         self,
@@ -120,13 +154,13 @@ class Connection:
 
     def open(self) -> None:
         """Connect the socket and send CONNECT; OSError when nobody answers there or TLS fails."""
-        endpoint = self._endpoint
+        endpoint, addresses = self._endpoint, self._endpoint.addresses
         properties = _properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = endpoint.receive_maximum
         properties.MaximumPacketSize = MAX_PACKET_BYTES
         properties.SessionExpiryInterval = endpoint.session_expiry_s
         self._client.connect(
-            *endpoint.address,
+            *addresses[(self.generation - 1) % len(addresses)],  # in turn: a node may be gone for long
             keepalive=endpoint.keepalive_s,
             clean_start=endpoint.session_expiry_s == 0,
             properties=properties,
@@ -162,6 +196,11 @@ class Connection:
         """Queue the PUBACK of a QoS 1 message of this connection."""
         self._client.ack(mid, 1)
 
+    @property
+    def trouble(self) -> OSError | None:
+        """Why a reading failed, where that was an error and no end."""
+        return getattr(self._client, "trouble", None)
+
     def disconnect(self) -> None:
         """Queue a DISCONNECT: the broker forgets the will, and the pump ends."""
         self._client.disconnect()
@@ -182,7 +221,7 @@ class Connection:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(self.window)
         client.username_pw_set(endpoint.username, endpoint.password)
-        if endpoint.url.startswith("mqtts:"):
+        if endpoint.is_secure:
             client.tls_set_context((endpoint.tls or Tls()).context())
         if endpoint.will is not None:
             will = endpoint.will

@@ -1,17 +1,22 @@
 """The registry in this process, with what gateways are given; a clinic's machine that joins it."""
 
+import gc
+import signal
 from datetime import timedelta
 
 from business_rig import BusinessRig
-from pydantic import BaseModel
+from servers import eventually
 
+from broker.bus import Bus, Tls
+from broker.refusals import SAID
 from services.kit import clearance, http, pki
 from services.kit.auth import operators, tokens
 from services.kit.auth.guard import bearer
 from services.kit.auth.principal import SYSTEM
 from services.kit.business.service import open_office
 from services.kit.enrolment import codes
-from services.kit.enrolment.models import PARTS
+from services.kit.enrolment.machine import Joined, Machine
+from services.kit.enrolment.models import PARTS, Papers
 from services.registry import enrolling
 from services.registry.api import routers
 from services.registry.desk import Desk
@@ -52,7 +57,9 @@ class RegistryRig(BusinessRig):
         self.machine = {part: pki.new_key() for part in parts}
         requests = {part: pki.request_pem(key, part) for part, key in self.machine.items()}
         body = {"secret": secret, "requests": requests, "version": "0.1.0", **more}
-        return self.client().request("POST", "/enrolments", json=body)
+        answer = self.client().request("POST", "/enrolments", json=body)
+        self.last = answer.json()
+        return answer
 
     def joined(self, name="gw-north", site="north", devices=("bed-01",), **more):
         """The papers of a new gateway."""
@@ -61,6 +68,37 @@ class RegistryRig(BusinessRig):
         return answer.json()
 
 
-def jsonable(model: BaseModel):
-    """As it is sent."""
-    return model.model_dump(mode="json")
+def keep(rig, directory, name="gw-north", **more):
+    """What the machine of the papers that were shown last keeps, as `join` writes it; its directory."""
+    shown = rig.last
+    papers = Papers.model_validate(shown)
+    assert papers.gateway == name
+    joined = Joined(
+        gateway=name, site=papers.site, devices=papers.devices, centre="https://localhost:1",
+        mqtt=papers.broker, parts=tuple(papers.certificates), **more,
+    )  # fmt: skip
+    Machine(directory).keep(papers, rig.machine, joined)
+    return directory
+
+
+def reload(broker):
+    """Let Mosquitto read its files anew; it does so at its next look around."""
+    broker.process.send_signal(signal.SIGHUP)
+
+
+def outcome(url, tls, name="gw-north", timeout_s=15):
+    """How a connection ends: ``connected``, or why certificates were not taken."""
+    bus = Bus(url, name, site="north", tls=tls)
+    bus.start()
+    try:
+        found = eventually(lambda: bus.refusal or (bus.connected and "connected"), timeout_s, "an answer")
+        assert found == "connected" or bus.last_error == f"{url}: {SAID[found]}"
+        return found
+    finally:
+        bus.close(0.1)
+        gc.collect()
+
+
+def tls_of(directory, name="gateway"):
+    """The certificates that a machine, or the centre, keeps in its folder of secrets."""
+    return Tls(*(str(directory / "secrets" / file) for file in ("ca.crt", f"{name}.crt", f"{name}.key")))

@@ -14,6 +14,7 @@ import structlog
 from services.controller.kernel import memory as m
 from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
+from services.kit.enrolment.staying import stay
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.logging import configure
 from services.kit.runfile import is_process, process_start, read_json, write_private
@@ -44,7 +45,10 @@ class Gateway:
         self._directory.mkdir(parents=True, exist_ok=True)
         with only_one(self._settings):
             self._meet_running_loop()
+            staying = stay(self._settings.clinic)
             self._supervisor.run(self._look)
+            if staying is not None:
+                staying.set()
             self._end()
 
     def _programs(self) -> list[Program]:

@@ -105,6 +105,11 @@ class ControllerSettings(Settings):
         return self.data / "gateways" / self.site
 
     @property
+    def clinic(self) -> Path:
+        """Where the papers are, if this gateway joined a chain."""
+        return self.clinic_directory or self.data
+
+    @property
     def sealing_key(self) -> Path:
         """The private key that names in worklists open with."""
         return self.directory / KEY_FILE

@@ -24,6 +24,7 @@ from broker.messages import Suspension, Worklist, WorklistEntry
 from services.controller import known
 from services.controller.centre import Centre
 from services.controller.known import Known
+from services.controller.line import Line
 from services.controller.reports import Reports, none_here
 from services.kit import files
 
@@ -154,7 +155,7 @@ class Worklists:
         self._lists, self._doubted = (_Folder(directory / DIRECTORY, end) for end in (LIST, DOUBTED))
         self._known_seen: int | None = None
         self.known = Known()
-        self.centre = Centre(directory)
+        self.centre, self.line = Centre(directory), Line(directory)
 
     def refresh(self) -> None:
         """Read the files that have changed."""
@@ -164,6 +165,7 @@ class Worklists:
             self.reports.refresh()
             self._refresh_known()
             self.centre.refresh()
+            self.line.refresh()
 
     def _refresh_known(self) -> None:
         try:

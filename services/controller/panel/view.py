@@ -229,13 +229,14 @@ def _told_by_the_centre(bedside: Bedside, record: Record | None) -> Json:
     if admission is None:
         return {"centre": None, "suspension": None}
     heard_at, silence = admission.heard_at(), admission.silence()
-    apart = admission.worklists.centre.words
+    apart, line = admission.worklists.centre.words, admission.worklists.line.words
     return {
         "centre": {
             "heard_at": _time(heard_at),
             "silent": silence.as_json() if silence else None,
             "must_be_seen": bool(silence and heard_at),
             "apart": apart.as_json() if apart else None,
+            "line": line.as_json() if line else None,
         },
         "suspension": admission.notice(record.session) if record else None,
     }

@@ -133,6 +133,7 @@ export function warnings(state) {
   const treats = state.phase === "idle" || state.phase === "ready";
   put("silent", treats ? inWords(state.centre?.silent) : "");
   put("apart", treats ? inWords(state.centre?.apart) : "");
+  put("line", treats ? inWords(state.centre?.line) : "");
 }
 
 function put(id, text) {
