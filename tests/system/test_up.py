@@ -4,10 +4,12 @@ import stat
 import time
 from collections import defaultdict
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from jsonschema import Draft202012Validator
+from machine import Machine
 from servers import eventually
 
 from services.controller.kernel.memory import W_CLOCK_OFFSET
@@ -157,9 +159,26 @@ def test_a_taken_port_is_refused_and_nothing_stays(machine, tmp_path):
     assert not (tmp_path / "data" / "run.json").exists()
 
 
-def test_everything_killed_under_load_loses_and_doubles_nothing(machine):
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory):
+    """Two clinics of one bed each, for what is done to a system, one after the other."""
+    options = ("--beds", "2", "--sites", "2", "--ingest-workers", "2")
+    system = Machine(tmp_path_factory.mktemp("ward") / "data", *options).start()
+    yield system
+    if system.running:
+        system.kill_everything()
+
+
+def stored(system, bed):
+    """How many samples of this boot telemetry has."""
+    try:
+        return system.get(f"{system.addresses['telemetry']}/devices/{bed}")["last_seq"] or 0
+    except OSError:
+        return 0
+
+
+def test_everything_killed_under_load_loses_and_doubles_nothing(ward):
     """Broker, store, ingest and recorder die and come back: no gap, no duplicate by sequence number."""
-    system = machine("--beds", "2", "--sites", "1", "--ingest-workers", "2")
     for name in (
         "north/recorder",
         "ingest-1",
@@ -172,52 +191,55 @@ def test_everything_killed_under_load_loses_and_doubles_nothing(machine):
         "gateway-north",
         "console",
     ):
-        system.kill(name)
+        ward.kill(name)
 
     def settled():
-        report = system.audit()
+        report = ward.audit()
         return report if report["status"] == 0 and report["samples"] > 500 else None
 
     report = eventually(settled, 60.0, "an audit without loss")
     assert report["lost_samples"] == 0
     assert report["duplicate_samples"] == 0
-    assert report["boots"] == 1, "the loop went on through all of it"
+    assert report["boots"] == len(ward.addresses["panels"]), "the loops went on through all of it"
 
 
-@pytest.mark.parametrize("step_s", [3600, -3600])
-def test_a_clock_stepped_by_an_hour_loses_nothing_and_is_on_record(machine, step_s):
+def test_ctrl_c_leaves_no_process_and_a_second_start_resumes(ward):
+    """A ward that is switched off in the evening goes on with its data in the morning."""
+    eventually(lambda: stored(ward, "bed-01") > 100, 30.0, "some samples")
+    before = ward.audit()
+    assert ward.stop(within_s=5.0) == []
+    assert ward.spondyl("status").returncode == 2
+
+    ward.start()
+    eventually(lambda: ward.audit()["samples"] > before["samples"] + 100, 30.0, "more samples")
+    report = ward.audit()
+    assert report["status"] == 0
+    assert report["boots"] == before["boots"] + 2
+
+
+def test_clocks_stepped_by_an_hour_lose_nothing_and_are_on_record(ward):
     """Order, gaps and audit live by sequence numbers; the wall clock only dates them."""
-    system = machine("--beds", "1", "--sites", "1")
-    eventually(lambda: system.audit()["samples"] > 100, 30.0, "some samples")
-    before = system.audit()["samples"]
-    memory = GatewayMemory.attach(LoopFile.load(system.data / "gateways" / "north").path)
-    memory.set_word(W_CLOCK_OFFSET, step_s * 10**9)
+    beds = {"north": ("bed-01", 3600), "south": ("bed-02", -3600)}
+    for bed, _ in beds.values():
+        eventually(lambda bed=bed: stored(ward, bed) > 100, 30.0, "some samples")
+    before = ward.audit()
+    for site, (_, step_s) in beds.items():
+        memory = GatewayMemory.attach(LoopFile.load(ward.data / "gateways" / site).path)
+        memory.set_word(W_CLOCK_OFFSET, step_s * 10**9)
+        memory.close()
 
-    def dated():
-        [(_, block)] = system.subscribe("spondyl/v1/north/bed-01/tension", 1)
+    def dated(site, bed, step_s):
+        [(_, block)] = ward.subscribe(f"spondyl/v1/{site}/{bed}/tension", 1)
         return abs(datetime.fromisoformat(block["started_at"]).timestamp() - time.time() - step_s) < 60
 
-    eventually(dated, 20.0, "blocks dated by the new clock")
-    eventually(lambda: system.audit()["samples"] > before + 200, 30.0, "more samples")
-    memory.close()
-    report = system.audit()
+    for site, (bed, step_s) in beds.items():
+        eventually(partial(dated, site, bed, step_s), 20.0, "blocks dated by the new clock")
+        after = stored(ward, bed)
+        eventually(lambda bed=bed, after=after: stored(ward, bed) > after + 200, 30.0, "more samples")
+        alarms = dict(ward.subscribe(f"spondyl/v1/{site}/{bed}/alarm", 1))
+        conditions = {entry["condition"] for entry in alarms[f"spondyl/v1/{site}/{bed}/alarm"]["alarms"]}
+        assert "clock_stepped" in conditions
+    report = ward.audit()
+    assert report["samples"] > before["samples"] + 400
     assert report["status"] == 0
-    assert report["boots"] == 1
-    alarms = dict(system.subscribe("spondyl/v1/north/bed-01/alarm", 1))
-    conditions = {entry["condition"] for entry in alarms["spondyl/v1/north/bed-01/alarm"]["alarms"]}
-    assert "clock_stepped" in conditions
-
-
-def test_ctrl_c_leaves_no_process_and_a_second_start_resumes(machine):
-    """A ward that is switched off in the evening goes on with its data in the morning."""
-    system = machine("--beds", "2", "--sites", "1")
-    eventually(lambda: system.audit()["samples"] > 100, 30.0, "some samples")
-    before = system.audit()["samples"]
-    assert system.stop(within_s=5.0) == []
-    assert system.spondyl("status").returncode == 2
-
-    system.start()
-    eventually(lambda: system.audit()["samples"] > before + 100, 30.0, "more samples")
-    report = system.audit()
-    assert report["status"] == 0
-    assert report["boots"] == 2
+    assert report["boots"] == before["boots"]
