@@ -1,9 +1,14 @@
 """What is on its way to the broker: the in-flight window, and the retained state to be kept there.
 
+Retained state is told again every five minutes: a node of a broker cluster may keep it to itself or lose it,
+and whoever came to another node hears it then.
+
 No locks here: the bus holds its own around every call, and runs what is handed back to it without.
 """
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 from paho.mqtt.reasoncodes import ReasonCode
@@ -12,6 +17,8 @@ from broker.publication import BusOffline, Publication
 from broker.wire import Connection, Packet
 
 log = structlog.get_logger(__name__)
+
+TELL_AGAIN_S: Final = 300.0
 
 
 class Outbox:
@@ -26,6 +33,7 @@ class Outbox:
         self._unanswered: dict[int, Publication] = {}
         self._retained: dict[str, Packet] = {}
         self._due: dict[str, None] = {}  # topics of _retained still to be sent, in order
+        self._told_at = time.monotonic()  # when all of it was last due
 
     @property
     def unanswered(self) -> int:
@@ -45,7 +53,7 @@ class Outbox:
     def connected(self, connection: Connection) -> None:
         """A new connection stands: all retained state is due again."""
         self._connection = connection
-        self._due = dict.fromkeys(self._retained)
+        self._tell_all()
 
     def disconnected(self) -> list[Publication]:
         """The connection is gone; the publications whose answer will never come."""
@@ -80,11 +88,17 @@ class Outbox:
 
     def send_due(self) -> None:
         """Send retained state that is due, as far as the window allows."""
+        if time.monotonic() - self._told_at >= TELL_AGAIN_S:
+            self._tell_all()
         while self._due and self._connection is not None and self.roomy:
             try:
                 self.send(self._retained[next(iter(self._due))])
             except BusOffline:
                 return
+
+    def _tell_all(self) -> None:
+        self._due = self._due | dict.fromkeys(self._retained)
+        self._told_at = time.monotonic()
 
     def answered(self, mid: int, reason: ReasonCode) -> Callable[[], None] | None:
         """A PUBACK: what to do about it once no lock is held, None when nobody waits for it."""

@@ -81,6 +81,7 @@ class Batch:
     sessions: dict[UUID, dict[str, str]] = field(default_factory=dict)
     session_starts: dict[UUID, float] = field(default_factory=dict)
     promises: list[tuple[Source, dict[Kind, int]]] = field(default_factory=list)
+    births: list[Source] = field(default_factory=list)  # beds of gateways that have said that they are there
     heard: dict[Place, int] = field(default_factory=dict)  # ms since the epoch of each one's newest block
     newest_at: float = 0.0  # end of the newest block, seconds since the epoch by the gateway's clock
 

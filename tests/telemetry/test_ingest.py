@@ -255,3 +255,13 @@ def test_its_memory_stays_small(mosquitto, valkey, gateway, tmp_path):
         gateway.publish(contract.EVENT, event(gateway.boot, 0, "session.started", 0, SESSION))
         eventually(lambda: gateway.next() == 500, what="committed")
         assert _metric(telemetry, "process_resident_memory_bytes") < 120e6
+
+
+def test_a_gateway_that_is_there_again_is_told_how_far_it_is_stored(telemetry, gateway):
+    """Its broker may have lost what it kept, and until a promise comes the spool must hold everything."""
+    gateway.tension(0, 10)
+    eventually(lambda: gateway.next() == 20, what="committed")
+    said = len(gateway.promised[gateway.boot])
+    gateway.birth()
+    eventually(lambda: len(gateway.promised[gateway.boot]) > said, what="the promise once more")
+    assert gateway.next() == 20

@@ -89,6 +89,8 @@ def keep_status(status: GatewayStatus, delivery: Delivery, batch: Batch) -> None
     fields = batch.gateways.setdefault(_place(delivery), {})
     if status.state == "online":
         fields.update(birth=delivery.payload, end=None)
+        places = (Place(delivery.site, bed.device) for bed in status.devices)
+        batch.births += [Source(place, status.boot) for place in places]
     else:
         fields["end"] = delivery.payload
 

@@ -273,6 +273,16 @@ class Ingest:
         self._memory.advance(batch)
         self._note_heard(batch, fates)
         self._unsaid.add(sources)
+        self._greet(batch.births)
+
+    def _greet(self, births: list[Source]) -> None:
+        """Tell a gateway that is there again how far it is stored: the broker need not have kept that."""
+        unknown = [source for source in births if source not in self._memory.tracks]
+        for source, spans in self._store.progress_of(unknown).items():
+            track = Track(spans)
+            if any(track.next().values()):
+                self._memory.tracks[source] = track
+        self._unsaid.add(source for source in births if source in self._memory.tracks)
 
     def _take_promises(self, batch: Batch, read: list[Source]) -> None:
         """What was promised once and is not there now was lost by the store: named, and not waited for.
