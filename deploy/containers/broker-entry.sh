@@ -9,7 +9,15 @@ if [ "$1" = --healthy ]; then
 fi
 data=$1
 state() { cat "$data"/mosquitto/acl "$data"/mosquitto/passwords "$data"/mosquitto/crl* "$data"/secrets/* 2>/dev/null | cksum; }
-mosquitto -c "$data/mosquitto/mosquitto.conf" &
+PATH=$PATH:/usr/sbin
+conf=$data/mosquitto/mosquitto.conf
+until [ -s "$conf" ]; do sleep 1; done # the registry, or `spondyl gateway join`, writes it
+if grep -q bridge_session_expiry_interval "$(command -v mosquitto)"; then
+  running=$(mktemp) # settings that 2.0.11 refuses to start with, and a later one needs
+  sed 's/^#where-known //' "$conf" >"$running"
+  conf=$running
+fi
+mosquitto -c "$conf" &
 broker=$!
 trap 'kill -TERM "$broker" 2>/dev/null' TERM INT
 known=$(state)
