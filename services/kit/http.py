@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -49,6 +50,10 @@ LOOK_S = 30.0  # between two looks at the certificate's files
 PROBLEM_TYPE = "urn:spondyl:problem:"  # and the kind
 MAX_REASON = 100  # characters of a close reason, which has room for 123 bytes
 MOST_SHOWN = 80  # characters of a value that is refused
+# FastAPI's own spans would have path and query of every request: ours have the route (`taps.py`).
+SILENT: TelemetryConfig = {
+    "tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
+}  # fmt: skip
 Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 
 
@@ -85,6 +90,7 @@ def create_app(
         openapi_url=None,  # served by a route of ours that has a rule
         docs_url=None,
         redoc_url=None,
+        telemetry=SILENT,
         lifespan=_checked(title, lifespan or _plain),
     )
     app.state.guard = guard

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces, where the standard environment asks for them; without it nothing of it is loaded.
+"""OpenTelemetry traces, where the standard environment asks for them; without it no exporter is loaded.
 
 ``OTEL_EXPORTER_OTLP_ENDPOINT`` (http://collector:4318) switches them on; ``OTEL_SERVICE_NAME``,
 ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` and the others mean what OpenTelemetry says they mean. A

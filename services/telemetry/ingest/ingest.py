@@ -15,7 +15,7 @@ from broker.bus import Bus
 from broker.links import Packet
 from broker.messages import Committed
 from broker.receive import Receiver
-from services.kit import connections
+from services.kit import connections, tracing
 from services.kit.errors import SpondylError
 from services.telemetry.holes import Hole
 from services.telemetry.ingest.collector import Collector
@@ -267,7 +267,10 @@ class Ingest:
         self._add_heard(batch)
         checkpoints = self._memory.checkpoints()
         began = time.perf_counter()
-        fates = self._store.commit(batch, checkpoints, self._take_meanwhile)
+        said: dict[str, tracing.Value] = {"messaging.system": "mqtt"}
+        said |= {"messaging.batch.message_count": len(batch.entries)}
+        with tracing.span("store batch", "consumer", said):
+            fates = self._store.commit(batch, checkpoints, self._take_meanwhile)
         self._metrics.flushed(time.perf_counter() - began, batch, fates)
         self._memory.written(checkpoints)
         self._memory.advance(batch)
