@@ -50,6 +50,16 @@ docs: setup ## write the generated pages anew: topics, AsyncAPI, schemas, access
 pictures: setup ## take the picture of every page anew, into docs/pictures
 	@.venv/bin/python tests/browser/pictures.py
 
+FUZZED := message tension packets topic gdt einvoice invoice-pdf invoice-json statement token archive-block
+SECONDS_EACH := 600
+fuzz: setup ## every reader of foreign bytes, coverage-guided by atheris, SECONDS_EACH=600 each; keeps what it finds
+	@test -d test-output/atheris || .venv/bin/pip install -q --no-deps --target test-output/atheris "atheris==3.0.0"
+	@for target in $(FUZZED); do PYTHONPATH=test-output/atheris .venv/bin/python tests/fuzz/explore.py $$target \
+	  --seconds $(SECONDS_EACH) || exit 1; done
+
+audit: setup ## what is known against any package that is installed; fails when that cannot be asked
+	@.venv/bin/python -m deploy.dependencies
+
 lock: ## resolve dependencies anew (needs uv); hashes only, no download addresses
 	@for extra in $(EXTRAS); do \
 	  uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml \
@@ -76,4 +86,5 @@ stack-test: setup ## the system tests against the running containers
 	@.venv/bin/pytest -q -n 0 -m stack tests/stack
 
 .PHONY: images sbom stack stack-down stack-test chaos-stack
+.PHONY: audit fuzz
 .PHONY: help setup demo test lint verify chaos bench docs pictures lock

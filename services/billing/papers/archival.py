@@ -21,7 +21,7 @@ FACTURX: Final = "Factur-X 1.0 / ZUGFeRD 2"
 LARGEST_PDF: Final = 50_000_000  # bytes
 LONGEST: Final = 500_000  # words, lines and moves of the pen on all pages; a page of ours has some hundred
 _DEEPEST: Final = 8  # forms within forms
-_READER: Final[Mapping[str, int]] = {  # what pypdf is held to: a kilobyte can say that it is a library
+_READER: Final[Mapping[str, Any]] = {  # what pypdf is held to: a kilobyte can say that it is a library
     "page_tree_maximum_entries": 1000,
     "zlib_maximum_output_length": 20_000_000,
     "lzw_maximum_output_length": 20_000_000,

