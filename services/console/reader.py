@@ -20,6 +20,7 @@ from services.console import blocks, handlers
 from services.console.live import Live
 from services.console.models import ConsoleSettings, Key
 from services.console.remote import Remote
+from services.kit.connections import broker_of
 from services.kit.memory import GiveBack
 
 log = structlog.get_logger(__name__)
@@ -39,8 +40,7 @@ def samples_of(settings: ConsoleSettings, name: str) -> Receiver:
         settings.mqtt_url,
         f"{name}-samples",
         SAMPLES,
-        username=settings.mqtt_username,
-        password=settings.mqtt_secret,
+        **broker_of(settings),
         receive_maximum=MOST_WAITING // 2,
         gather_s=GATHER_S,
     )
