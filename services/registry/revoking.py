@@ -7,7 +7,8 @@ is connected already stays so with Mosquitto, deaf and mute, until it reconnects
 from services.kit.auth.principal import Principal
 from services.kit.database import writing
 from services.registry import files, store
-from services.registry.desk import Desk, require_living, the_member
+from services.registry.desk import Desk, the_member
+from services.registry.errors import Conflict, said
 from services.registry.models import Member
 
 
@@ -15,7 +16,12 @@ def revoke(desk: Desk, who: Principal, name: str, reason: str) -> tuple[Member, 
     """End it; gives how many certificates held until now. Raises NotFound, Conflict."""
     now = desk.now()
     with writing(desk.office.engine) as connection:
-        member = require_living(the_member(connection, name, who))
+        member = the_member(connection, name, who)
+        if member.ended_us is not None:
+            raise said(
+                Conflict,
+                {"de": f"{name} ist schon gesperrt", "en": f"{name} is revoked already: nothing to do"},
+            )
         held = [one.serial for one in store.certificates_of(connection, name)]
         fresh = [serial for serial in held if serial not in store.revoked_serials(connection, held)]
         store.revoke(connection, held, now, reason)
