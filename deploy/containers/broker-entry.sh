@@ -19,7 +19,7 @@ if grep -q bridge_session_expiry_interval "$(command -v mosquitto)"; then
 fi
 mosquitto -c "$conf" &
 broker=$!
-trap 'kill -TERM "$broker" 2>/dev/null' TERM INT
+trap 'kill -TERM "$broker"; wait "$broker"; exit $?' TERM INT
 known=$(state)
 while kill -0 "$broker" 2>/dev/null; do
   sleep 2 &

@@ -6,6 +6,7 @@ docker sees to it.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -26,7 +27,7 @@ FILES: Final = (
 )  # fmt: skip
 STATE: Final = ROOT / "var" / "stack"
 STORES: Final = ("db", "redis", "mqtt", "store")
-HEALTHY_WITHIN_S: Final = 300.0
+HEALTHY_WITHIN_S: Final = 600.0
 LOOK_S: Final = 1.0
 SCRATCH: Final = "/tmp"  # noqa: S108  (the container's own)
 AT_ONCE: Final = 3  # health checks: each is a process of its own
@@ -81,7 +82,13 @@ def up(*, scale: Sequence[str] = (), people: bool = True) -> dict[str, float]:
 def down(*, purge: bool = False) -> None:
     """Every container ended in order and removed; volumes and secrets stay unless told."""
     one = engine()
-    one.composed(FILES, "--profile", "jobs", "down", *(("-v",) if purge else ()))
+    words = ("--profile", "jobs", "down", *(("-v",) if purge else ()))
+    with contextlib.suppress(SpondylError):  # one that is starting again and again is passed over by podman
+        one.composed(FILES, *words)
+    left = list(one.containers())
+    if left:
+        one("rm", "-f", *left)
+        one.composed(FILES, *words)
     if purge and STATE.exists():
         one("run", "--rm", "--user", "0", "-v", f"{STATE.parent}:/state", "spondyl/tools:latest",
             "rm", "-rf", f"/state/{STATE.name}")  # fmt: skip
@@ -100,29 +107,30 @@ def prepare(one: Engine) -> None:
 
 def wait(one: Engine, counts: Callable[[str], bool], within_s: float = HEALTHY_WITHIN_S) -> dict[str, float]:
     """Until those services' containers are healthy: seconds from start to healthy. Raises SpondylError."""
-    waiting = [name for name, service in one.containers().items() if counts(service)]
     took: dict[str, float] = {}
-    words: dict[str, str] = {}
     deadline = time.monotonic() + within_s
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        while waiting:
-            for name, (well, said) in zip(
-                waiting, threads.map(lambda n: health(one, n), waiting), strict=True
-            ):
-                words[name] = said
-                if well:
-                    took[name] = round((datetime.now(UTC) - _started(one, name)).total_seconds(), 1)
-            waiting = [name for name in waiting if name not in took]
-            if waiting and time.monotonic() > deadline:
-                why = "; ".join(f"{name}: {words[name]}" for name in waiting)
-                raise SpondylError(f"not healthy within {within_s:.0f} s: {why}")
-            time.sleep(LOOK_S if waiting else 0)
+    while True:
+        waiting = [name for name, service in one.containers().items() if counts(service) and name not in took]
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            found = dict(zip(waiting, threads.map(lambda name: health(one, name), waiting), strict=True))
+        for name in (name for name, (well, _) in found.items() if well):
+            took[name] = round((datetime.now(UTC) - _started(one, name)).total_seconds(), 1)
+        unwell = {name: said for name, (well, said) in found.items() if not well}
+        if not unwell:
+            break
+        if time.monotonic() > deadline:
+            why = "; ".join(f"{name}: {said}" for name, said in unwell.items())
+            raise SpondylError(f"not healthy within {within_s:.0f} s: {why}")
+        time.sleep(LOOK_S)
     return took
 
 
 def health(one: Engine, name: str) -> tuple[bool, str]:
     """Whether a container is healthy now, and what its check or its end says."""
-    found = one.inspect("container", name)[0]
+    try:
+        found = one.inspect("container", name)[0]
+    except SpondylError as error:  # it is being made anew
+        return False, error.message
     state = found["State"]
     if not state.get("Running"):
         return state.get("ExitCode") == 0 and state[
