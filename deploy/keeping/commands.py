@@ -40,6 +40,7 @@ def register(root: typer.Typer) -> None:
     group.command("verify")(_verify)
     root.add_typer(group, name="backup")
     root.command("restore")(_restore)
+    root.command("support-bundle")(_support)
 
 
 def _take(
@@ -117,6 +118,22 @@ def _restore(
         else f"restored {done['mb']} MB of {done['made_at']} into {done['data']} in {done['seconds']} s; "
         "then: `spondyl migrate`, start, `spondyl audit`, `spondyl audit-trail verify`"
     )
+
+
+def _support(
+    out: Annotated[Path, typer.Option("--out", help="The file to write; replaced when it is there.")] = Path(
+        "spondyl-support.tar.gz"
+    ),
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put together what helps a stranger to help, without personal data and secrets, running or not."""
+    from deploy.keeping.bundle import collect, write
+    from services.kit.runfile import data_directory
+
+    made = write(collect(data_directory(data)), out.absolute())
+    missing = "".join(f"\n  not asked: {name}: {why}" for name, why in made["not_asked"].items())
+    print(json.dumps(made) if as_json else f"{made['file']}: {made['bytes'] / 1e3:.0f} kB{missing}")
 
 
 def _passphrase(path: Path | None) -> str | None:
