@@ -88,8 +88,8 @@ class Far:
 class Process:
     """``python -m services.controller.recorder`` on one data directory."""
 
-    def __init__(self, data, url):
-        self.data, self.url = data, url
+    def __init__(self, data, url, **told):
+        self.data, self.url, self.told = data, url, told
         self.directory = data / "gateways" / "north"
         self.process = None
 
@@ -97,7 +97,7 @@ class Process:
         """Start it; the log goes to a file."""
         environment = os.environ | {
             "SPONDYL_DATA": str(self.data), "SPONDYL_MQTT_URL": self.url, "SPONDYL_SITE": "north",
-            "SPONDYL_DEVICES": "bed-01,bed-02",
+            "SPONDYL_DEVICES": "bed-01,bed-02", **self.told,
         }  # fmt: skip
         self.process = warm.start("services.controller.recorder", environment, self.data / "recorder.log")
 

@@ -4,7 +4,9 @@ import gc
 from datetime import timedelta
 
 import pytest
+from recorder_rig import Process
 from registry_rig import RegistryRig, keep, outcome, reload, tls_of
+from ring_writer import Ring
 from servers import Mosquitto, eventually, free_port
 
 from broker.bus import Tls
@@ -92,6 +94,34 @@ def test_a_revoked_gateway_is_told_so_until_it_joins_anew(chain, tmp_path):
     reload(broker)
     assert outcome(url, tls_of(tmp_path / "again"), "gw-west") == "connected"
     assert outcome(url, tls, "gw-west") == "own_revoked"
+
+
+def test_a_gateway_with_an_expired_certificate_records_on_and_sends_when_it_has_a_new_one(chain, tmp_path):
+    """The log and the panel say which and what to do; not a sample is lost, nothing needs a restart."""
+    rig, _, broker, _ = chain
+    url, tls = f"mqtts://localhost:{broker.port}", papers_of(rig, tmp_path / "papers", age_days=3)
+    process = Process(
+        tmp_path, url, SPONDYL_MQTT_CA=tls.ca, SPONDYL_MQTT_CERTIFICATE=tls.certificate,
+        SPONDYL_MQTT_KEY=tls.key,
+    )  # fmt: skip
+    ring = Ring(process.directory, devices=("bed-01",))
+    try:
+        ring.idle(100)
+        process.start()
+        panel = Line(process.directory)
+        eventually(lambda: panel.refresh() or panel.words, 20, "the words for the panel")
+        assert panel.why == "own_expired"
+        eventually(lambda: ring.memory.health["spool_rows"] >= 10, 20, "everything in the spool")
+        assert SAID["own_expired"] in (tmp_path / "recorder.log").read_text()
+        assert ring.memory.health["mqtt_connected"] == 0
+        papers_of(rig, tmp_path / "papers")
+        eventually(lambda: ring.memory.health["mqtt_connected"], 40, "the connection")
+        eventually(lambda: panel.refresh() or panel.words is None, 10, "nothing more to say")
+        pieces = process.spooled("tension", "bed-01", ring.memory.boot)
+        assert (pieces[0][0], pieces[-1][1]) == (0, 100), "kept until telemetry has said that it is stored"
+    finally:
+        process.end()
+        ring.close()
 
 
 def test_every_reason_has_its_words_at_the_panel(tmp_path):
