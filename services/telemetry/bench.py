@@ -9,6 +9,7 @@ from services.kit.errors import SpondylError
 from services.kit.options import AsJson
 
 MOST_DEVICES = 20_000
+MOST_REPLICAS = 16
 
 
 def register(bench: typer.Typer) -> None:
@@ -16,6 +17,7 @@ def register(bench: typer.Typer) -> None:
     bench.command("store")(store)
     bench.command("ingest")(ingest)
     bench.command("fleet")(fleet)
+    bench.command("scale")(scale)
     bench.command("soak")(soak)
 
 
@@ -79,20 +81,20 @@ def fleet(
     """CPU, memory, disk and latency a bed as beds become many, at the pace of real beds."""
     from services.telemetry.benches import bench_fleet
 
-    result = bench_fleet.measure(_sizes(steps), seconds)
+    result = bench_fleet.measure(_numbers("--steps", steps, MOST_DEVICES), seconds)
     print(json.dumps(result) if as_json else _fleet_words(result))
     if result["lost_samples"] or result["duplicate_samples"] or not result["flat"]:
         raise typer.Exit(1)
 
 
-def _sizes(steps: str) -> list[int]:
+def _numbers(option: str, text: str, most: int) -> list[int]:
     try:
-        sizes = [int(part) for part in steps.split(",")]
+        found = [int(part) for part in text.split(",")]
     except ValueError:
-        sizes = []
-    if not sizes or not all(1 <= size <= MOST_DEVICES for size in sizes):
-        raise SpondylError(f"--steps is {steps!r}: numbers of beds, 1 to {MOST_DEVICES}, separated by commas")
-    return sizes
+        found = []
+    if not found or not all(1 <= number <= most for number in found):
+        raise SpondylError(f"{option} is {text!r}: whole numbers, 1 to {most}, separated by commas")
+    return found
 
 
 def _fleet_words(result: dict[str, Any]) -> str:
@@ -105,6 +107,22 @@ def _fleet_words(result: dict[str, Any]) -> str:
     ]
     flat = f"dearest over cheapest {result['largest_over_smallest']} (goal {result['goal']})"
     return "\n".join([*rows, flat])
+
+
+def scale(
+    replicas: Annotated[str, typer.Option(help="Numbers of ingest workers, separated by commas.")] = "1,2,4",
+    devices: Annotated[str, typer.Option(help="Numbers of beds, separated by commas.")] = "100,1000,5000",
+    seconds: Annotated[int, typer.Option(min=20, max=3600, help="Length of every bed's session.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """CPU and memory a bed by ingest workers and beds, and what 1 to 1000 clinics need by it."""
+    from services.telemetry.benches import bench_scale
+
+    workers = _numbers("--replicas", replicas, MOST_REPLICAS)
+    result = bench_scale.measure(workers, _numbers("--devices", devices, MOST_DEVICES), seconds)
+    print(json.dumps(result) if as_json else bench_scale.tell(result))
+    if result["lost_samples"] or result["duplicate_samples"]:
+        raise typer.Exit(1)
 
 
 def soak(

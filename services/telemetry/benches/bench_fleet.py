@@ -73,10 +73,10 @@ def measure(steps: Sequence[int], seconds: int) -> dict[str, Any]:
         recordings = directory / "recordings"
         fleet.record(recordings, seconds)
         with system_for(directory, max(steps)) as system:
-            _warm_up(system, Fleet(WARM_UP_BEDS, seconds, 0), recordings)
-            idle = _idle(system)
+            warm_up(system, Fleet(WARM_UP_BEDS, seconds, 0), recordings)
+            idle = idle_of(system)
             rows = [
-                _step(system, Fleet(beds, seconds, number), recordings, idle)
+                step_of(system, Fleet(beds, seconds, number), recordings, idle)
                 for number, beds in enumerate(steps, start=1)
             ]
     return _report(rows, idle, seconds)
@@ -130,13 +130,13 @@ def marginal(rows: Sequence[Step]) -> dict[str, float]:
 
 
 # --- a step -------------------------------------------------------------------------------------------------
-def _warm_up(system: System, beds: Fleet, recordings: Path) -> None:
+def warm_up(system: System, beds: Fleet, recordings: Path) -> None:
     """Let every process do once what it does only once."""
     _play(_task(system, beds, recordings, time.monotonic() + LEAD_S))
     _wait_archived(system, beds, wanted_share=0.5 / beds.beds)  # one of them
 
 
-def _idle(system: System) -> dict[str, Usage]:
+def idle_of(system: System) -> dict[str, Usage]:
     """What every process costs a second without a bed."""
     time.sleep(1.0)  # the last of its work
     before, began = system.usage(), time.monotonic()
@@ -148,7 +148,8 @@ def _idle(system: System) -> dict[str, Usage]:
     }
 
 
-def _step(system: System, beds: Fleet, recordings: Path, idle: Mapping[str, Usage]) -> Step:
+def step_of(system: System, beds: Fleet, recordings: Path, idle: Mapping[str, Usage]) -> Step:
+    """Play whole sessions, see them archived, audit them."""
     before, disk_before, began = system.usage(), system.disk(), time.monotonic()
     begin_at = began + LEAD_S + LEAD_PER_BED_S * beds.beds
     task = _task(system, beds, recordings, begin_at)

