@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -16,6 +16,7 @@ from services.kit.errors import SpondylError
 
 TIMEOUT: Final = httpx.Timeout(8.0, connect=2.0, pool=4.0)
 THINKING: Final = httpx.Timeout(130.0, connect=2.0, pool=4.0)  # above the most that a planner may be given
+_OF_PATHS: Final = "/%:@!$&'()*+,;=~-._"  # RFC 3986, 3.3, and what is quoted already
 LIMITS: Final = httpx.Limits(max_connections=40, max_keepalive_connections=10)
 Sign = Callable[[Principal], str]
 Query = Mapping[str, Any]
@@ -137,7 +138,8 @@ class Upstream:
             raise self._missing()
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         headers = {"authorization": f"Bearer {self._sign(caller)}", **correlation.headers()}
-        url = f"{self._address}{path}"
+        # What a person wrote may stand in a path: it is a part of it, never a query of its own.
+        url = f"{self._address}{quote(path, safe=_OF_PATHS)}"
         return self._client().build_request(method, url, params=given, headers=headers, **content)
 
     def _client(self) -> httpx.AsyncClient:

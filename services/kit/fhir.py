@@ -171,8 +171,17 @@ def base_of(request: Request) -> str:
     return f"{str(request.base_url).rstrip('/')}/fhir"
 
 
+class FhirAnswer(JSONResponse):
+    """A resource, as descriptions of routes name it."""
+
+    media_type = MEDIA_TYPE
+
+
 class FhirRoute(LateRoute):
     """A route whose refusals are FHIR's."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options | {"response_class": FhirAnswer})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with refusals as OperationOutcome."""

@@ -13,9 +13,15 @@ from typing import Annotated, Any, Final, get_args, get_origin
 from fastapi import APIRouter
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
+from starlette.responses import Response
 from starlette.routing import BaseRoute, compile_path, get_name
 
 _BUILDING: Final = threading.RLock()  # an application may be asked by several threads at once
+
+
+def gives(*kinds: str) -> dict[str, Any]:
+    """Options of a route that answers with a file of one of these media types, for its description."""
+    return {"response_class": Response, "responses": {200: {"content": {kind: {} for kind in kinds}}}}
 
 
 class LateRoute(APIRoute):

@@ -33,7 +33,7 @@ from services.kit.business.service import Office
 from services.kit.business.sites import here, unknown
 from services.kit.database import reading
 from services.kit.moments import Now
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -140,7 +140,7 @@ def _papers(router: APIRouter, office: Office, desk: Desk, kind: Kind) -> None:
         office.seen(who, f"{kind}.seen", str(kept.patient), kept.site)
         return _shown(office, desk, kept)
 
-    @router.get(path + "/{paper}/pdf")
+    @router.get(path + "/{paper}/pdf", **gives("application/pdf"))
     def pdf(who: Reader, paper: UUID, language: Language = "de") -> Response:
         """What is handed out, to the byte; in English a copy made now."""
         kept = _own(office, who, "billing.see", kind, paper)
@@ -153,7 +153,7 @@ def _papers(router: APIRouter, office: Office, desk: Desk, kind: Kind) -> None:
         copy = "" if language == "de" else f"-{language}"
         return _file(made, "application/pdf", f"{FILE_NAMES[kind]}-{kept.issued_on}{copy}.pdf")
 
-    @router.get(path + "/{paper}/text")
+    @router.get(path + "/{paper}/text", **gives("text/plain"))
     def text(who: Reader, paper: UUID, language: Language = "de") -> Response:
         """The same as plain text, for an e-mail."""
         kept = _own(office, who, "billing.see", kind, paper)

@@ -25,7 +25,7 @@ from services.kit.business.sites import here
 from services.kit.database import reading
 from services.kit.database import writing as writes
 from services.kit.moments import Now, us_of
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 Reader = Annotated[Principal, allow("billing.see")]
 
@@ -41,7 +41,7 @@ def router(office: Office, now: Now) -> APIRouter:
 
 
 def _patients_invoice(router: APIRouter, office: Office) -> None:
-    @router.get("/invoices/{invoice}/fhir")
+    @router.get("/invoices/{invoice}/fhir", **gives("application/fhir+json"))
     def digital(who: Reader, invoice: UUID) -> Response:
         """The Digitale Patientenrechnung: a FHIR Bundle (R4) of the invoice and all that it names."""
         with reading(office.engine) as connection:
@@ -56,7 +56,7 @@ def _patients_invoice(router: APIRouter, office: Office) -> None:
 
 
 def _books(router: APIRouter, office: Office, now: Now) -> None:
-    @router.get("/exports/datev")
+    @router.get("/exports/datev", **gives("text/csv"))
     def extf(who: Owner, site: Slug, since: Since, until: Until) -> Response:
         """Invoices, cancellations and payments as DATEV takes them (EXTF, Buchungsstapel, CP1252)."""
         here(who, "revenue.see", site)
@@ -65,7 +65,7 @@ def _books(router: APIRouter, office: Office, now: Now) -> None:
         office.seen(who, "books.exported", None, site, form="datev", since=str(since), until=str(until))
         return as_file(made, f"text/csv; charset={datev.ENCODING}", name)
 
-    @router.get("/exports/csv")
+    @router.get("/exports/csv", **gives("text/csv"))
     def table(who: Owner, site: Slug, since: Since, until: Until, rows: Rows = "invoices") -> Response:
         """The same as a table: a row an invoice, a line or a payment."""
         here(who, "revenue.see", site)

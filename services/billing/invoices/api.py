@@ -28,7 +28,7 @@ from services.kit.business.sites import here, unknown
 from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -171,7 +171,7 @@ def _issuing(router: APIRouter, office: Office, counter: Counter) -> None:
         office.seen(who, "invoice.issued", str(issued.patient), issued.site, number=issued.number)
         return shown(issued)
 
-    @router.get("/drafts/{draft}/pdf")
+    @router.get("/drafts/{draft}/pdf", **gives("application/pdf"))
     def preview(who: Reader, draft: UUID, language: Literal["de", "en"] = "de") -> Response:
         """The page that a draft would become; it says that it is none."""
         with reading(office.engine) as connection:
@@ -229,7 +229,7 @@ def _invoices(router: APIRouter, office: Office, now: Now) -> None:
 
 
 def _files(router: APIRouter, office: Office) -> None:
-    @router.get("/invoices/{invoice}/pdf")
+    @router.get("/invoices/{invoice}/pdf", **gives("application/pdf"))
     def pdf(who: Reader, invoice: UUID, language: Literal["de", "en"] = "de") -> Response:
         """What was handed out, to the byte; in English a copy made now."""
         with reading(office.engine) as connection:
@@ -241,7 +241,7 @@ def _files(router: APIRouter, office: Office) -> None:
         copy = "" if language == "de" else f"-{language}"
         return _file(made, "application/pdf", f"{held.number}{copy}.pdf")
 
-    @router.get("/invoices/{invoice}/xml")
+    @router.get("/invoices/{invoice}/xml", **gives("application/xml"))
     def xml(who: Reader, invoice: UUID) -> Response:
         """The data that are embedded (EN 16931)."""
         with reading(office.engine) as connection:

@@ -37,7 +37,7 @@ from services.kit.business.sites import here, unknown
 from services.kit.database import reading, writing
 from services.kit.language import Text
 from services.kit.moments import Now, us_of
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("billing.see")]
@@ -194,7 +194,7 @@ def _letters(router: APIRouter, office: Office, till: Till) -> None:
         office.seen(who, "fee.waived", str(held.patient), held.site, number=held.number)
         return _letter(left)
 
-    @router.get("/letters/{letter}/pdf")
+    @router.get("/letters/{letter}/pdf", **gives("application/pdf"))
     def pdf(who: Reader, letter: UUID) -> Response:
         """A letter as it was sent, to the byte."""
         with reading(office.engine) as connection:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.console.context import Console
@@ -83,7 +84,7 @@ async def site_of(
     name = wanted.strip()[:MOST_CHARACTERS] or (sites[0] if sites else "")
     if not name:
         raise BadSearch(said("plan_no_site"), "site")
-    body = await console.scheduler.ask(who, f"/sites/{name}")
+    body = await console.scheduler.ask(who, f"/sites/{quote(name, safe='')}")
     return Site(name, zone_of(str(body.get("zone") or "")), body)
 
 

@@ -20,7 +20,7 @@ from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.moments import instant_of
 from services.kit.pages import Language, language_of
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 from services.kit.trail import Entry, Finding
 from services.kit.trail_pages import Page, Wanted
 
@@ -101,7 +101,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
 
 
 def _add_rest(routes: APIRouter, console: Console) -> None:
-    @routes.get("/trail.csv")
+    @routes.get("/trail.csv", **gives("text/csv"))
     async def export(request: Request, who: Reader, asked: Asked) -> Response:
         """The same rows as a table for a spreadsheet, oldest first."""
         await console.record(request, who, "trail.exported", detail=query_of(asked))

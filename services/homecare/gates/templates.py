@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from services.homecare.errors import Invalid, said
 from services.homecare.gates.deciding import decide
 from services.homecare.gates.models import Template
@@ -39,20 +41,29 @@ def fill(
     found = next((one for one in templates() if one.fits(region, stage, hernia, size)), None)
     if found is None:
         raise _nothing(region, stage, hernia, size)
-    wanted = Wanted(
-        region=region, stage=stage, hernia=hernia, size=size, body_weight_kg=body_weight_kg,
-        conditions=frozenset(conditions), starts_on=starts_on, weeks=found.weeks,
-        days_per_week=found.days_per_week, minutes_per_day=found.minutes_per_day, template=found.id,
-        exercises=tuple(
-            Chosen(exercise=row.exercise, start_level=row.start_level, ceiling_level=row.ceiling_level)
-            for row in found.exercises
-        ),
-    )  # fmt: skip
+    try:
+        wanted = Wanted(
+            region=region, stage=stage, hernia=hernia, size=size, body_weight_kg=body_weight_kg,
+            conditions=frozenset(conditions), starts_on=starts_on, weeks=found.weeks,
+            days_per_week=found.days_per_week, minutes_per_day=found.minutes_per_day, template=found.id,
+            exercises=tuple(
+                Chosen(exercise=row.exercise, start_level=row.start_level, ceiling_level=row.ceiling_level)
+                for row in found.exercises
+            ),
+        )  # fmt: skip
+    except ValidationError as error:
+        raise _contradicts(error) from None
     refused = {one.exercise for one in decide(wanted).exercises if one.verdict == "refused"}
     kept = tuple(one for one in wanted.exercises if one.exercise not in refused)
     if not kept:
         raise _nothing(region, stage, hernia, size)
     return wanted.model_copy(update={"exercises": kept})
+
+
+def _contradicts(error: ValidationError) -> Invalid:
+    """A finding whose parts do not fit each other."""
+    words = "; ".join(row["msg"].removeprefix("Value error, ") for row in error.errors())
+    return said(Invalid, {"de": f"Der Befund passt so nicht zusammen: {words}", "en": words}, field="body")
 
 
 def _nothing(region: Region, stage: Stage, hernia: Hernia, size: Size | None) -> Invalid:

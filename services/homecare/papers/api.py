@@ -22,7 +22,7 @@ from services.kit.business.service import Office
 from services.kit.database import reading
 from services.kit.language import Language
 from services.kit.moments import Now
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ def router(office: Office, now: Now) -> APIRouter:
     """The route."""
     made = Routes(tags=["papers"])
 
-    @made.get("/programmes/{programme}/note.pdf")
+    @made.get("/programmes/{programme}/note.pdf", **gives("application/pdf"))
     def note(
         who: Reader, programme: UUID, reader: Annotated[For, Query(alias="for")],
         language: Language | None = None,

@@ -22,7 +22,7 @@ from services.kit.business.service import Office
 from services.kit.business.sites import here, unknown
 from services.kit.database import reading
 from services.kit.language import Language, Text
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("homecare.see")]
@@ -63,7 +63,7 @@ def _library(router: APIRouter) -> None:
         del who
         return _whole()
 
-    @router.get("/library/drawings/{drawing}.svg")
+    @router.get("/library/drawings/{drawing}.svg", **gives("image/svg+xml"))
     def drawing(nobody: Nobody, drawing: str) -> Response:
         """The drawing of an exercise or of a rule for every day."""
         del nobody
@@ -80,7 +80,7 @@ def _library(router: APIRouter) -> None:
         found = [one for one in templates.templates() if region in (None, one.region)]
         return {"templates": [one.model_dump(mode="json") for one in found]}
 
-    @router.get("/dose/chart.svg")
+    @router.get("/dose/chart.svg", **gives("image/svg+xml"))
     def drawn(
         who: Reader, body_weight_kg: Weight, friction: Friction = 0.3, angle_deg: Angle = 45.0,
         language: Language = "de",

@@ -19,7 +19,7 @@ from services.kit.business.service import Office
 from services.kit.business.sites import here
 from services.kit.database import reading
 from services.kit.moments import Now
-from services.kit.routes import Routes
+from services.kit.routes import Routes, gives
 
 Row = dict[str, Any]
 Reader = Annotated[Principal, allow("homecare.see")]
@@ -93,7 +93,7 @@ def _chain(router: APIRouter, office: Office, now: Now) -> None:
         """By site: programmes, adherence (median, quartiles), pain, what was completed, what is missing."""
         return figures(who, site, since, until)
 
-    @router.get("/report.csv")
+    @router.get("/report.csv", **gives("text/csv"))
     def report_csv(who: Reader, site: Slug | None = None, since: From = None, until: To = None) -> Response:
         """The same, a line a figure; what is not known is empty."""
         found = figures(who, site, since, until)

@@ -14,6 +14,7 @@ from services.kit.auth.principal import Principal
 from services.kit.business.service import Office
 from services.kit.database import reading
 from services.kit.language import Text
+from services.kit.routes import gives
 from services.screening.errors import Invalid
 from services.screening.patients import attachments, copying, keeping, previews
 from services.screening.patients.attachments import Cabinet, Sent
@@ -75,7 +76,7 @@ def _no_file() -> Invalid:
 
 
 def _add_reading(routes: APIRouter, office: Office, cabinet: Cabinet) -> None:
-    @routes.get("/patients/{patient}/attachments/{attachment}/file")
+    @routes.get("/patients/{patient}/attachments/{attachment}/file", **gives("*/*"))
     def whole(who: Reader, patient: UUID, attachment: UUID) -> Response:
         """The file as it was filed; 409 when it is damaged."""
         row = attachments.find(office, who, "patients.see", patient, attachment)
@@ -83,7 +84,7 @@ def _add_reading(routes: APIRouter, office: Office, cabinet: Cabinet) -> None:
         _seen(office, who, row, "file")
         return Response(content, media_type=row["media_type"], headers=headers(row["filename"], inline=True))
 
-    @routes.get("/patients/{patient}/attachments/{attachment}/preview")
+    @routes.get("/patients/{patient}/attachments/{attachment}/preview", **gives("*/*"))
     def preview(
         who: Reader, patient: UUID, attachment: UUID,
         frame: Annotated[int | None, Query(ge=0, le=1_000_000)] = None,
@@ -118,7 +119,7 @@ def headers(filename: str, *, inline: bool = False) -> dict[str, str]:
 
 
 def _add_copy(routes: APIRouter, office: Office, cabinet: Cabinet) -> None:
-    @routes.get("/patients/{patient}/export")
+    @routes.get("/patients/{patient}/export", **gives("application/zip"))
     def export(who: Copier, patient: UUID) -> StreamingResponse:
         """The copy of everything (GDPR Art. 15(3), BGB 630g): JSON, findings, a document to read; a ZIP."""
         file = keeping.seen_for_copy(office, who, patient)
