@@ -83,7 +83,7 @@ def _certificates(authority: Authority, centre: Path, dealt: Mapping[str, Sequen
 
 
 def _passwords(own: Path) -> None:
-    passwords = {name: _password(own, name) for name in ("redis", "postgres", "store", *DATABASES)}
+    passwords = {name: _password(own, name) for name in ("redis", "postgres", "store", "grafana", *DATABASES)}
     redis = (
         "bind * -::*", "port 6379", f'requirepass "{passwords["redis"]}"', "dir /data", "appendonly yes",
         "appendfsync always", 'save ""', "maxmemory 512mb", "maxmemory-policy noeviction", "",
@@ -91,6 +91,7 @@ def _passwords(own: Path) -> None:
     write(own / "redis.conf", "\n".join(redis).encode(), EVERYBODY)
     write(own / "redis-url", f"redis://:{passwords['redis']}@redis:6379/0".encode(), OWNER)
     write(own / "postgres-password", passwords["postgres"].encode(), EVERYBODY)
+    write(own / "grafana-password", passwords["grafana"].encode(), EVERYBODY)
     write(own / "store-secret", passwords["store"].encode(), OWNER)
     roles = "".join(
         f"CREATE ROLE {name} LOGIN PASSWORD '{passwords[name]}';\n"
