@@ -36,7 +36,8 @@ chaos: setup ## every fault of the table for minutes, then many deaths; writes d
 	@.venv/bin/pytest -q tests/scheduler/test_chaos.py tests/billing/test_chaos.py tests/kit/test_business.py
 
 BENCHES := "kernel" "loop --beds 8 --period-ms 20 --seconds 30 --hog" "ingest --devices 2000 --seconds 30" \
-  "store --sessions 200" "fleet --steps 100,1000,5000" "wall --beds 1000 --browsers 3 --seconds 30" \
+  "store --sessions 200" "fleet --steps 100,1000,5000" \
+  "scale --replicas 1,2 --devices 100,1000" "wall --beds 1000 --browsers 3 --seconds 30" \
   "plan --sites 20 --devices 60 --utilisation 0.8 --cures 200" "invoices --count 1000"
 bench: setup ## every benchmark as JSON, each with its peer in the same run; fails when one misses its goal
 	@mkdir -p test-output; status=0; for bench in $(BENCHES); do \
@@ -85,6 +86,9 @@ chaos-stack: setup ## every fault in a chain of containers, for its long time; w
 stack-test: setup ## the system tests against the running containers
 	@.venv/bin/pytest -q -n 0 -m stack tests/stack
 
-.PHONY: images sbom stack stack-down stack-test chaos-stack
+chaos-cluster: setup ## each of three RabbitMQ nodes killed under load, as the central broker (root, podman)
+	@.venv/bin/pytest -q -n 0 tests/cluster && cat test-output/chaos-cluster.json
+
+.PHONY: images sbom stack stack-down stack-test chaos-stack chaos-cluster
 .PHONY: audit fuzz
 .PHONY: help setup demo test lint verify chaos bench docs pictures lock
