@@ -1,11 +1,11 @@
-"""`spondyl up`, `status`, `doctor`, `replay`, `token`, `audit-trail` and `migrate`."""
+"""`spondyl up`, `status`, `doctor`, `replay`, `token`, `secrets`, `audit-trail` and `migrate`."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from deploy import issuing, migrating, replaying, trails
+from deploy import issuing, migrating, replaying, secrets, trails
 from deploy.keeping import commands as keeping
 from services.kit.options import AsJson, Data
 
@@ -18,6 +18,7 @@ def register(root: typer.Typer) -> None:
     replaying.register(root)
     issuing.register(root)
     trails.register(root)
+    secrets.register(root)
     migrating.register(root)
     keeping.register(root)
 

@@ -18,13 +18,12 @@ import jwt
 import structlog
 
 from services.kit.auth import keys
-from services.kit.auth.keys import Keys, ensure_pair
+from services.kit.auth.keys import ALGORITHM, Keys, ensure_pair
 from services.kit.errors import ClearanceError, SpondylError
 
 log = structlog.get_logger(__name__)
 
 NAME = "clearance"  # of the key pair
-ALGORITHM = "EdDSA"
 AUDIENCE = "spondyl-gateway"
 MAX_TOKEN = 4096
 LONGEST = timedelta(days=366)
@@ -255,20 +254,17 @@ def _claims(token: str, public_key: bytes) -> dict[str, Any]:
     if len(token) > MAX_TOKEN:
         raise ClearanceError(f"the clearance has {len(token)} characters: a token has at most {MAX_TOKEN}")
     try:
-        return dict(
-            jwt.decode(
-                token,
-                public_key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                # its times are judged here on both clocks
-                options={
-                    "require": list(_CLAIMS),
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
+        return keys.decoded(
+            token,
+            public_key,
+            audience=AUDIENCE,
+            # its times are judged here on both clocks
+            options={
+                "require": list(_CLAIMS),
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
         )
     except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
         raise ClearanceError(

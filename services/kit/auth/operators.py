@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.kit import files
 from services.kit.auth.hashing import Work
+from services.kit.auth.keys import ALGORITHM, decoded
 from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import ROLES, RoleName
 from services.kit.errors import SpondylError
 
-ALGORITHM: Final = "EdDSA"
 ISSUER: Final = "spondyl"
 AUDIENCE: Final = "spondyl-operators"
 VALID_S: Final = 30 * 24 * 3600
@@ -140,15 +140,12 @@ def _row(operator: Operator) -> dict[str, Any]:
 
 def _claims(signed: str, public_pem: bytes) -> dict[str, Any]:
     try:
-        return dict(
-            jwt.decode(
-                signed,
-                public_pem,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                options={"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False},
-            )
+        return decoded(
+            signed,
+            public_pem,
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False},
         )
     except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
         raise OperatorListRefused("the list is not signed by this chain's access key") from None

@@ -8,7 +8,6 @@ names a service that asks in somebody's name, and has written down itself what t
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -16,13 +15,12 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.kit.auth.keys import Keys, ensure_pair, keys_at, read_private, read_public
+from services.kit.auth.keys import ALGORITHM, Keys, decoded, ensure_pair, keys_at, read_private, read_public
 from services.kit.auth.principal import SYSTEM, Grant, Principal
 from services.kit.auth.roles import EVERY_ROLE, RoleName
 from services.kit.errors import NotSignedIn, SpondylError
 
 NAME: Final = "access"  # of the key pair
-ALGORITHM: Final = "EdDSA"
 ISSUER: Final = "spondyl"
 TELEMETRY: Final = "spondyl-telemetry"  # audiences: whom a token is for
 SCREENING: Final = "spondyl-screening"
@@ -112,10 +110,9 @@ def read_until(token: str, public_pem: bytes, audience: str = TELEMETRY) -> tupl
             f"the token has {len(token)} characters, at most {MAX_CHARACTERS} pass: it is none of ours"
         )
     try:
-        claims = jwt.decode(
+        claims = decoded(
             token,
-            _prepared(public_pem),
-            algorithms=[ALGORITHM],
+            public_pem,
             audience=audience,
             issuer=ISSUER,
             leeway=LEEWAY_S,
@@ -130,11 +127,6 @@ def read_until(token: str, public_pem: bytes, audience: str = TELEMETRY) -> tupl
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError):
         raise NotSignedIn("the token is none of this system's: it is malformed or signed by others") from None
     return _principal(claims), int(claims["exp"])
-
-
-@lru_cache(maxsize=8)
-def _prepared(public_pem: bytes) -> Any:
-    return jwt.get_algorithm_by_name(ALGORITHM).prepare_key(public_pem)
 
 
 def _sites_by_role(principal: Principal) -> dict[str, list[str]]:
