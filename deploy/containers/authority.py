@@ -1,4 +1,4 @@
-"""A chain's own certificate authority in a directory, for a demo: in a clinic it is the registry's."""
+"""A demo chain's certificate authority, in the files that the registry keeps its own in: it takes it over."""
 
 import ipaddress
 import os
@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from services.kit import pki
+
 CA_DAYS: Final = 3650
 DAYS: Final = 365
 EARLIER: Final = timedelta(minutes=5)  # by how much another machine's clock may be behind
@@ -19,10 +21,10 @@ EVERYBODY, OWNER = 0o444, 0o400
 
 
 class Authority:
-    """``ca.crt`` and ``ca.key`` in a directory, made when missing."""
+    """``authority.pem`` and ``authority.key`` in a directory, made when missing."""
 
     def __init__(self, directory: Path, name: str = "Spondyl demo chain") -> None:
-        self.certificate_path, self._key_path = directory / "ca.crt", directory / "ca.key"
+        self.certificate_path, self._key_path = directory / "authority.pem", directory / "authority.key"
         if not self._key_path.exists():
             self._make(name)
         key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
@@ -55,18 +57,10 @@ class Authority:
         write(directory / f"{file}.crt", signed.public_bytes(serialization.Encoding.PEM), EVERYBODY)
 
     def _make(self, name: str) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        now = datetime.now(UTC)
-        signed = (
-            _builder(name, subject, key.public_key())
-            .not_valid_before(now - EARLIER)
-            .not_valid_after(now + timedelta(days=CA_DAYS))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        write(self._key_path, _private(key), OWNER)
-        write(self.certificate_path, signed.public_bytes(serialization.Encoding.PEM), EVERYBODY)
+        now = pki.utc_now()
+        made = pki.authority(name, now + timedelta(days=CA_DAYS), now)
+        write(self._key_path, pki.key_pem(made.key), OWNER)
+        write(self.certificate_path, made.pem.encode(), EVERYBODY)
 
 
 def write(path: Path, content: bytes, mode: int) -> None:

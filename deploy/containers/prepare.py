@@ -53,6 +53,7 @@ def prepare(directory: Path) -> None:
     _certificates(authority, centre, dealt)
     _passwords(centre / "secrets")
     _central_broker(centre, dealt)
+    (directory / "registry").mkdir(exist_ok=True, mode=0o700)
     for site, devices in dealt.items():
         _clinic(authority, centre, directory / "clinics" / site, site, devices)
     _give_away(directory)

@@ -95,7 +95,7 @@ def services():
     return {
         name: service
         for name, service in itertools.chain.from_iterable(read)
-        if "image" in service and "jobs" not in service.get("profiles", ())
+        if "image" in service and not service.get("profiles")
     }
 
 

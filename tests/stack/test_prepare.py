@@ -44,7 +44,7 @@ def test_keys_and_passwords_are_nobody_else_s(chain):
     """What engines of other users read lies open inside a directory that is not."""
     open_inside = {"redis.conf", "databases.sql", "postgres-password", "grafana-password"}
     for path in chain.rglob("*"):
-        if path.suffix not in (".crt", ".pub") and path.name not in open_inside:
+        if path.suffix not in (".crt", ".pub", ".pem") and path.name not in open_inside:
             assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
     assert not stat.S_IMODE(chain.stat().st_mode) & 0o077
 
