@@ -87,7 +87,7 @@ def back_up(
         "file": str(file), "bytes": size, "seconds": round(time.monotonic() - began, 1),
         "objects": len(manifest["objects"]), "new_object_bytes": objects_told["new_object_bytes"],
         "databases": work.found["databases"], "redis_keys": work.found["redis"],
-        "secrets": work.found["secrets"],
+        "secrets": work.found["secrets"], "without": work.found["without"],
     }  # fmt: skip
 
 
@@ -150,6 +150,9 @@ def _databases(work: Backup, chosen: Sequence[Database]) -> None:
         if (broker := places.save_broker(work.data)) is not None:
             moment[places.BROKER_FILE] = broker
 
+    work.found["without"] = [one.service for one in chosen if not one.is_there]
+    for name in work.found["without"]:
+        work.say(f"{name} has no database here: nothing of it is kept")
     work.found["databases"] = {one.service: _told(one) for one in chosen if one in files or one.file is None}
     with ExitStack() as held:
         readers = held.enter_context(sqlite.pinned([one.file for one in files if one.file], meanwhile))

@@ -30,6 +30,7 @@ RULES: Final[tuple[tuple[str, Kind], ...]] = (
     # kept by what understands it
     ("redis/*", "apart"),
     ("telemetry/archive/*", "apart"),
+    ("*/telemetry/archive/*", "apart"),
     ("mosquitto/mosquitto.db", "apart"),
     ("*.db-wal", "apart"),
     ("*.db-shm", "apart"),
@@ -37,6 +38,7 @@ RULES: Final[tuple[tuple[str, Kind], ...]] = (
     ("*.seal", "seal"),
     # whoever reads one of these may act for somebody
     ("secrets/*", "secret"),
+    ("*/secrets/*", "secret"),  # a volume of each service's own
     ("*.key", "secret"),
     ("*.token", "secret"),
     ("*/mosquitto/passwords", "secret"),

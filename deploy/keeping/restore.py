@@ -5,6 +5,7 @@ the end; a PostgreSQL is filled in one transaction, committed just before; objec
 bucket are taken out again when anything fails.
 """
 
+import errno
 import io
 import os
 import shutil
@@ -25,6 +26,7 @@ from deploy.keeping.backup import FORMAT, OBJECTS, SUFFIX, Say
 from deploy.keeping.layout import STAGE, checked
 from deploy.keeping.packing import Damaged, Pack
 from deploy.keeping.sealing import unseal
+from services.kit import files
 from services.kit.errors import SpondylError
 from services.kit.files import OWNER_ONLY, flush_directory
 
@@ -326,13 +328,22 @@ def _name(work: Restoring) -> None:
     _flush(work.stage)
     for waiting, path in work.moves:
         waiting.replace(path)
-    for path in sorted(work.stage.iterdir()):
-        target = work.data / path.name
-        if target.is_dir():
-            shutil.rmtree(target)  # there is no file in it: see _refuse
-        path.replace(target)
-    work.stage.rmdir()
+    for path in sorted(path for path in work.stage.rglob("*") if not path.is_dir()):
+        target = work.data / path.relative_to(work.stage)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _move(path, target)
+    shutil.rmtree(work.stage)  # the last: while it is there the restoring is unfinished
     flush_directory(work.data)
+
+
+def _move(path: Path, target: Path) -> None:
+    """One file to its place, which may be a volume of its own below DATA."""
+    try:
+        path.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        files.replace(target, path.read_bytes())
 
 
 def _flush(directory: Path) -> None:

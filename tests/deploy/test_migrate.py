@@ -119,6 +119,14 @@ def test_one_job_migrates_every_service(tmp_path, capsys, monkeypatch, postgres)
     assert capsys.readouterr().out == f"billing: is at {NEWEST}\n"
 
 
+def test_a_job_of_all_finds_each_service_s_own_secret(tmp_path, monkeypatch):
+    """Every service has a password of its own; a backup needs them all."""
+    (tmp_path / "billing-database").write_text("postgresql+psycopg://billing:one@db/billing\n")
+    monkeypatch.setenv("SPONDYL_BUSINESS_DATABASE_URL_FILE", f"{tmp_path}/{{service}}-database")
+    assert databases(tmp_path, ["billing"])[0].url == "postgresql+psycopg://billing:one@db/billing"
+    assert databases(tmp_path, ["registry"])[0].file == tmp_path / "registry" / "registry.db"
+
+
 def test_a_service_that_is_none_is_refused_with_those_that_are(tmp_path):
     """A typing error in a job must not look like work done."""
     with pytest.raises(SpondylError, match=r"no service 'biling' .* console, telemetry"):

@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 import threading
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import kept_system
 import pytest
@@ -94,6 +96,7 @@ def test_a_destroyed_machine_comes_back_as_it_was(data, tmp_path, passphrase, ca
     before, kept = state(data), files(data)
     made = run(capsys, "backup", tmp_path / "kept", "--data", data, "--passphrase-file", passphrase)
     assert made["redis_keys"] > 10
+    assert (made["without"], len(made["databases"])) == ([], 7)
     assert run(capsys, "backup", "verify", tmp_path / "kept")["objects"] == before[4]
     shutil.rmtree(data)
     back = run(capsys, "restore", tmp_path / "kept", "--data", data, "--passphrase-file", passphrase)
@@ -207,6 +210,17 @@ def running(data):
     with (data / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def test_a_volume_of_its_own_below_the_directory_is_filled(kept, tmp_path):
+    """In containers every service's part is a volume: a file cannot just be given another name there."""
+    (tmp_path / "back").mkdir()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as volume:
+        (tmp_path / "back" / "billing").symlink_to(volume)
+        restore(kept, tmp_path / "back", silent)
+        assert kept_system.broken_trails(tmp_path / "back") == ({}, 5)
+        assert (Path(volume) / "billing.db").exists()
+        assert not (tmp_path / "back" / ".restoring").exists()
 
 
 def test_a_failure_on_the_way_leaves_nothing(kept, tmp_path, monkeypatch):
