@@ -13,7 +13,7 @@ PATH=$PATH:/usr/sbin
 conf=$data/mosquitto/mosquitto.conf
 until [ -s "$conf" ]; do sleep 1; done # the registry, or `spondyl gateway join`, writes it
 if grep -q bridge_session_expiry_interval "$(command -v mosquitto)"; then
-  running=$(mktemp) # settings that 2.0.11 refuses to start with, and a later one needs
+  running=$(mktemp) # settings that 2.0.21 refuses to start with, and a later one needs
   sed 's/^#where-known //' "$conf" >"$running"
   conf=$running
 fi

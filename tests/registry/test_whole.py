@@ -16,6 +16,7 @@ from broker.bus import Bus, Tls
 from broker.contract import COMMAND, EVENT, STREAMS, TENSION
 from broker.messages import ClinicEvent, Command
 from services.kit.enrolment.machine import Machine
+from services.kit.enrolment.staying import stay
 
 pytestmark = [
     pytest.mark.system,
@@ -240,6 +241,14 @@ def test_a_clinic_that_is_mistaken_is_told_and_nothing_is_written(chain, tmp_pat
         "gateway", "join", "--centre", here, "--code", code, "--data", tmp_path / "x"
     )
     assert (status, "was used already" in err) == (1, True)
+    (tmp_path / "west" / "secrets" / "bridge.crt").unlink()
+    ending = stay(tmp_path / "west", every_s=0.2, first_s=0.01)
+    eventually(
+        (tmp_path / "west" / "secrets" / "bridge.crt").exists, 20, "what is due, without anybody's doing"
+    )
+    ending.set()
+    status, out, err = chain.at_clinic("gateway", "renew", "--data", tmp_path / "west", "--at-once", "--json")
+    assert json.loads(out.splitlines()[-1])["renewed"] == ["gateway", "bridge", "broker"], err
     again = ("gateway", "join", "--centre", here, "--code", code, "--data", tmp_path / "west")
     assert "is gw-west's already" in chain.at_clinic(*again)[2]
     assert oct((tmp_path / "west" / "secrets" / "gateway.key").stat().st_mode)[-3:] == "600"
