@@ -47,6 +47,8 @@ def phases_of(text: bytes) -> tuple[Phase, ...]:
 
 def outline_of(payload: bytes) -> Outline | None:
     """A block that is right in everything but, perhaps, its boot; None when it is not sure."""
+    if not payload.isascii() or b"\\" in payload:
+        return None  # nothing of a block needs them, and what stands twice is looked at only once
     try:
         block = _outline(payload)
         count = len(block.tension_n)

@@ -207,7 +207,7 @@ def _refusals(error: ValidationError) -> Iterable[str]:
 
 def _shown_value(value: object) -> str:
     """A password in an address is none of a log's."""
-    return re.sub(r"//[^/@\s]*@", "//***@", repr(value))
+    return re.sub(r"//.*@", "//***@", repr(value), flags=re.DOTALL)
 
 
 def _is_secret(variable: str) -> bool:
