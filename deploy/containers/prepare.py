@@ -53,7 +53,8 @@ def prepare(directory: Path) -> None:
     _certificates(authority, centre, dealt)
     _passwords(centre / "secrets")
     _central_broker(centre, dealt)
-    (directory / "registry").mkdir(exist_ok=True, mode=0o700)
+    for name in ("registry", "backups"):
+        (directory / name).mkdir(exist_ok=True, mode=0o700)
     for site, devices in dealt.items():
         _clinic(authority, centre, directory / "clinics" / site, site, devices)
     _give_away(directory)
@@ -84,7 +85,9 @@ def _certificates(authority: Authority, centre: Path, dealt: Mapping[str, Sequen
 
 
 def _passwords(own: Path) -> None:
-    passwords = {name: _password(own, name) for name in ("redis", "postgres", "store", "grafana", *DATABASES)}
+    passwords = {
+        name: _password(own, name) for name in ("redis", "postgres", "store", "grafana", "backup", *DATABASES)
+    }
     redis = (
         "bind * -::*", "port 6379", f'requirepass "{passwords["redis"]}"', "dir /data", "appendonly yes",
         "appendfsync always", 'save ""', "maxmemory 512mb", "maxmemory-policy noeviction", "",

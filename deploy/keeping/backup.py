@@ -23,6 +23,7 @@ from deploy.keeping.layout import Kept, walk
 from deploy.keeping.packing import Packer
 from deploy.keeping.sealing import seal
 from services.kit.errors import SpondylError
+from services.kit.standing import backed_up
 
 FORMAT: Final = 1
 SUFFIX: Final = ".tar"
@@ -83,12 +84,22 @@ def back_up(
             "took_s": round(time.monotonic() - began, 1), "data": str(data), **work.found, **objects_told,
         }  # fmt: skip
         size = packer.finish(manifest)
+    _write_down(data, say)
     return {
         "file": str(file), "bytes": size, "seconds": round(time.monotonic() - began, 1),
         "objects": len(manifest["objects"]), "new_object_bytes": objects_told["new_object_bytes"],
         "databases": work.found["databases"], "redis_keys": work.found["redis"],
         "secrets": work.found["secrets"], "without": work.found["without"],
     }  # fmt: skip
+
+
+def _write_down(data: Path, say: Say) -> None:
+    """Where services look how old the last backup is; in containers each has a volume of its own."""
+    for directory in (data, *sorted(data.glob("volumes/*"))):
+        try:
+            backed_up(directory)
+        except OSError as error:
+            say(f"that it ended well cannot be written into {directory}: {error.strerror}")
 
 
 def _secrets(work: Backup) -> None:

@@ -7,12 +7,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, Literal
 
+from services.kit.standing import BACKED_UP
+
 Kind = Literal["left", "apart", "seal", "secret", "sqlite", "plain"]
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 STAGE: Final = ".restoring"  # where a backup is put back before anything has its name
 RULES: Final[tuple[tuple[str, Kind], ...]] = (
     # of the running system: made anew by the next start
     ("run.json", "left"),
+    (BACKED_UP, "left"),
+    (f"volumes/*/{BACKED_UP}", "left"),
     ("lock", "left"),
     ("ports.json", "left"),
     ("processes.json", "left"),
