@@ -53,6 +53,8 @@ _QUIET = (
     "websockets",
     "httpx",
     "httpcore",
+    "urllib3",
+    "requests",
 )
 
 
