@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -19,6 +19,8 @@ from services.kit.errors import SpondylError
 Use = Literal["client", "server", "both"]
 Key = ec.EllipticCurvePrivateKey
 CLOCKS_APART: Final = timedelta(minutes=5)  # a certificate holds so long before it was made
+# What cryptography raises for what it cannot read or does not know.
+_STRANGE: Final = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
 MOST_PEM: Final = 100_000  # characters of a request or of a chain
 FINGERPRINT_BYTES: Final = 32
 _USAGES: Final = {
@@ -99,7 +101,7 @@ def requested(pem: str) -> ec.EllipticCurvePublicKey:
         request = x509.load_pem_x509_csr(pem[:MOST_PEM].encode())
         key = request.public_key()
         is_proven = request.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature):
+    except _STRANGE:
         raise NotPem("a certificate request is needed (PKCS 10, PEM), signed by its own key") from None
     if not is_proven or not isinstance(key, ec.EllipticCurvePublicKey) or key.key_size < 256:  # noqa: PLR2004  (bits)
         raise NotPem("the request is not signed by its own key, or that is no EC key of 256 bits or more")
@@ -110,7 +112,7 @@ def certificates(pem: str) -> tuple[x509.Certificate, ...]:
     """Every certificate of a PEM text, in its order. Raises NotPem."""
     try:
         return tuple(x509.load_pem_x509_certificates(pem[:MOST_PEM].encode()))
-    except (ValueError, TypeError):
+    except _STRANGE:
         raise NotPem("a certificate in PEM is needed") from None
 
 
@@ -183,7 +185,7 @@ def is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> boo
     """Whether that authority made it."""
     try:
         certificate.verify_directly_issued_by(signer)
-    except (ValueError, TypeError, InvalidSignature):
+    except _STRANGE:
         return False
     return True
 
@@ -222,12 +224,12 @@ def sign(key: Key, message: bytes) -> bytes:
 
 def is_signature(certificate: x509.Certificate, signature: bytes, message: bytes) -> bool:
     """Whether the key of that certificate signed this."""
-    key = certificate.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return False
     try:
+        key = certificate.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            return False
         key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
+    except _STRANGE:
         return False
     return True
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import PlainTextResponse
 
 from services.kit.auth.guard import allow, public
@@ -18,6 +18,7 @@ from services.registry.models import Enrolling, Revoking, shown
 from services.registry.tries import Tries
 
 Keeper = Annotated[Principal, allow("gateways.manage")]
+Name = Annotated[str, Path(pattern=r"^[a-z0-9-]+$", max_length=64)]
 
 
 def routers(desk: Desk) -> list[APIRouter]:
@@ -81,12 +82,12 @@ def _keepers(desk: Desk) -> APIRouter:
         }  # fmt: skip
 
     @made.get("/gateways/{gateway}")
-    def gateway(who: Keeper, gateway: str) -> dict[str, Any]:
+    def gateway(who: Keeper, gateway: Name) -> dict[str, Any]:
         """One of them, with every certificate that it ever had."""
         return showing.gateway(desk, who, gateway)
 
     @made.post("/gateways/{gateway}/revoke")
-    def revoke(who: Keeper, gateway: str, asked: Revoking) -> dict[str, Any]:
+    def revoke(who: Keeper, gateway: Name, asked: Revoking) -> dict[str, Any]:
         """End its access: certificates, rights and codes."""
         member, count = revoking.revoke(desk, who, gateway, asked.reason)
         return {"gateway": member.name, "site": member.site, "certificates": count}

@@ -33,6 +33,7 @@ CA: Final = "secrets/ca.crt"
 
 def write_all(desk: Desk) -> None:
     """Bring everything up to date. Raises SpondylError, OSError."""
+    (desk.settings.centre / "secrets").mkdir(parents=True, exist_ok=True, mode=0o700)
     hosts = desk.settings.registry_hosts
     for name in desk.settings.registry_services:
         ensure_certificate(desk, name, tuple(dict.fromkeys((name, *hosts))), "both")

@@ -1,10 +1,13 @@
 """A machine with a code becomes a gateway, once; whatever else is shown is refused in plain words."""
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.kit import pki
@@ -138,3 +141,31 @@ def test_everything_that_happened_is_a_row_of_the_trail(rig):
     ]
     assert rig.office.trail.verify().ok
     assert not [row for row in rig.trail() if "BEGIN" in row["detail"]]
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "", "\0", "ä" * 100, "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+        "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
+    ],
+)  # fmt: skip
+def test_whatever_is_sent_for_a_request_is_refused_in_words(rig, pem):
+    """The door is open to everybody: nothing that comes through it may be a fault of ours."""
+    body = {"secret": rig.code().secret, "requests": {"gateway": pem}}
+    refused(rig.client().request("POST", "/enrolments", json=body), 422, "certificate request")
+    signed = {"body": json.dumps({"certificate": pem, "requests": {}, "at": "2026-01-01T00:00:00Z"}),
+              "signature": "AAAA"}  # fmt: skip
+    assert rig.client().request("POST", "/renewals", json=signed).status_code == 422
+
+
+def test_an_rsa_key_and_a_stolen_request_are_refused(rig):
+    """The chain's keys are of one kind, and who asks for a certificate must have the key."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "x")])
+    of_rsa = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    mine = pki.request_pem(pki.new_key(), "x")
+    forged = mine[:-80] + ("A" if mine[-80] != "A" else "B") + mine[-79:]
+    for pem in (of_rsa.public_bytes(serialization.Encoding.PEM).decode(), forged):
+        body = {"secret": rig.code().secret, "requests": {"gateway": pem}}
+        refused(rig.client().request("POST", "/enrolments", json=body), 422, "request")

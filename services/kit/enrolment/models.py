@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 MOST_CSR: Final = 4000  # characters
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=40)]
+Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z.+_-]*$", max_length=40)]
 Csr = Annotated[str, Field(max_length=MOST_CSR)]
 Part = Literal[
     "gateway", "bridge", "broker"
@@ -30,7 +31,7 @@ class Joining(Message):
 
     secret: Annotated[str, Field(min_length=16, max_length=16, repr=False)]
     requests: dict[Part, Csr]
-    version: Annotated[str, Field(max_length=40)] = ""
+    version: Version = ""
 
 
 class Renewal(Message):
@@ -39,7 +40,7 @@ class Renewal(Message):
     certificate: Annotated[str, Field(max_length=MOST_CSR)]  # the gateway's, as it holds it
     requests: dict[Part, Csr]  # none: only what is new of the site and of the revocation list
     at: AwareDatetime
-    version: Annotated[str, Field(max_length=40)] = ""
+    version: Version = ""
 
 
 class Signed(Message):
