@@ -41,7 +41,7 @@ def definitions(users: Sequence[User]) -> dict[str, Any]:
         "topic_permissions": [
             {
                 "user": user.username, "vhost": VHOST, "exchange": EXCHANGE,
-                "write": _any_of(_written(user, users)), "read": _any_of(reads(user, users)),
+                "write": _any_of(_written(user, users)), "read": _any_of(_read(user, users)),
             }
             for user in users
         ],
@@ -68,6 +68,14 @@ def _written(user: User, users: Sequence[User]) -> list[str]:
         return writes(user, users)
     site = user.site or topics.ANY
     return [topics.topic_filter(one, site) for one in STREAMS.values() if user.role in one.producers]
+
+
+def _read(user: User, users: Sequence[User]) -> list[str]:
+    """A bridge subscribes with one filter a stream, for whatever beds its site has."""
+    if user.role != BRIDGE:
+        return reads(user, users)
+    consumed = [stream for stream in STREAMS.values() if "gateway" in stream.consumers]
+    return [topics.topic_filter(stream, user.site or "") for stream in consumed]
 
 
 def _any_of(filters: Sequence[str]) -> str:
