@@ -19,6 +19,7 @@ Made = TypeVar("Made")
 Migrate = Literal["at-start", "never"]  # SPONDYL_MIGRATE
 BUSY_TIMEOUT_MS = 5000
 PATIENCE_S = 30.0  # for one statement of a PostgreSQL
+IDLE_S = 60.0  # between two of a transaction: a process that is frozen in it keeps its locks from all others
 IMPATIENT_MS = 100
 CROSSED = frozenset({"40P01", "40001"})  # PostgreSQL: deadlock detected, serialization failure
 HIDDEN = True  # the values of a statement in its error, which goes to a log: notes, hashes of passwords
@@ -66,7 +67,10 @@ def _postgres(url: URL, patience_s: float) -> Engine:
     """With the times after which a silent network, server or pool is an error; what the URL says counts."""
     from services.kit.postgres import be_patient  # (the gateway has no PostgreSQL)
 
-    options = f"-c statement_timeout={round(patience_s * 1000)}"
+    options = (
+        f"-c statement_timeout={round(patience_s * 1000)} "
+        f"-c idle_in_transaction_session_timeout={round(IDLE_S * 1000)}"
+    )
     told = url.set(query={**_NETWORK, "options": options, **url.query})
     engine = create_engine(told, pool_pre_ping=True, pool_timeout=patience_s, hide_parameters=HIDDEN)
     be_patient(engine, patience_s)

@@ -53,6 +53,7 @@ def unhurried(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.driver_connection
     silent_s, driver.silent_s = driver.silent_s, float("inf")
     connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     try:
         yield
     finally:

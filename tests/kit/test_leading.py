@@ -14,10 +14,12 @@ import replica_worker
 from business_tables import EFFECTS, METADATA, NAMES, STREAM, TABLES
 from servers import eventually
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from broker.bus import Bus
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
+from services.kit import database
 from services.kit.business import leases
 from services.kit.business.leading import NotLeading
 from services.kit.business.leases import FileLease, PostgresLease, lease_of
@@ -242,6 +244,23 @@ def test_a_leader_that_does_not_renew_is_replaced_and_knows_it_before(pair, monk
     with pytest.raises(psycopg.OperationalError):
         old.hold()
     assert (old.term, old.hold()) == (0, False)
+
+
+def test_a_replica_frozen_in_a_transaction_keeps_its_locks_for_a_while_only(postgres, monkeypatch):
+    """Any replica, not the leader alone: the desks of all others would wait for its row for ever."""
+    monkeypatch.setattr(database, "IDLE_S", 0.3)
+    url = postgres.database()
+    frozen, other = open_database(url), open_database(url)
+    create_schema(frozen, METADATA)
+    holding = frozen.connect()
+    holding.execute(text("LOCK TABLE probe_effects"))
+    with writing(other) as connection:
+        effect(connection)
+    with pytest.raises(DBAPIError):
+        holding.execute(text("SELECT 1"))
+    holding.close()
+    frozen.dispose()
+    other.dispose()
 
 
 def test_leases_of_two_services_in_one_database_do_not_meet(pair):

@@ -35,14 +35,14 @@ REPLACED_S = 15.0  # within 5 s alone; beside a whole suite on two cores it may 
 # replicas, patients, sessions of each, rounds of a kill and a freeze
 ROUNDS = [
     pytest.param(2, 4, 3, 1, id="short"),
-    pytest.param(3, 40, 10, 15, marks=pytest.mark.soak, id="long"),
+    pytest.param(3, 20, 10, 8, marks=pytest.mark.soak, id="long"),
 ]
 
 
 def ready(process):
     """What it says of itself; nothing while it is gone."""
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{process.url}/readyz", timeout=2).json()
+        return httpx.get(f"{process.url}/readyz", timeout=PATIENT_S).json()
     return {}
 
 
