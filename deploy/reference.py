@@ -4,8 +4,9 @@
 """
 
 import re
+import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from broker.contract import STREAMS, Role
 from services.billing.settings import BillingSettings
@@ -29,6 +30,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 OPERATIONS = DOCS / "operations.md"
 ACCESS = DOCS / "access.md"
 SCREENING = DOCS / "screening.md"
+SECURITY = DOCS / "security.md"
+THREATS = DOCS / "security" / "threats.toml"
+STRIDE = "STRIDE"
 READERS: tuple[tuple[str, type[Settings]], ...] = (
     ("every service", Settings),
     ("gateway", ControllerSettings),
@@ -112,6 +116,35 @@ def purposes_table() -> str:
     return "\n".join(rows)
 
 
+def threats() -> dict[str, Any]:
+    """Interface by interface: its title, attackers, and a cell a letter of STRIDE."""
+    return tomllib.loads(THREATS.read_text(encoding="utf-8"))
+
+
+def threats_table() -> str:
+    """One row a letter of an interface."""
+    rows = ["| interface | | threat | answer | test |", "|---|---|---|---|---|"]
+    for interface in threats().values():
+        for letter in STRIDE:
+            cell = interface[letter]
+            answer = cell.get("answer") or ("does not apply" if "none" in cell else "**open**, below")
+            tests = "<br>".join(f"`{test.rpartition('::')[2]}`" for test in cell.get("tests", ()))
+            threat = cell.get("threat") or cell["none"]
+            rows.append(f"| {interface['title']} | {letter} | {threat} | {answer} | {tests} |")
+    return "\n".join(rows)
+
+
+def open_threats_table() -> str:
+    """One row a threat without an answer."""
+    rows = ["| interface | | threat | what is left to do |", "|---|---|---|---|"]
+    for interface in threats().values():
+        for letter in STRIDE:
+            cell = interface[letter]
+            if "open" in cell:
+                rows.append(f"| {interface['title']} | {letter} | {cell['threat']} | {cell['open']} |")
+    return "\n".join(rows)
+
+
 def with_part(text: str, name: str, part: str) -> str:
     """The page with the lines between its two marks replaced."""
     pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
@@ -143,9 +176,19 @@ def current_screening(text: str) -> str:
     return with_part(text, "review", review.table())
 
 
+def current_security(text: str) -> str:
+    """The page on security as it should be."""
+    return with_part(with_part(text, "threats", threats_table()), "open threats", open_threats_table())
+
+
 def main() -> None:
     """Write the pages anew."""
-    pages = ((OPERATIONS, current), (ACCESS, current_access), (SCREENING, current_screening))
+    pages = (
+        (OPERATIONS, current),
+        (ACCESS, current_access),
+        (SCREENING, current_screening),
+        (SECURITY, current_security),
+    )
     for page, write in pages:
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 
