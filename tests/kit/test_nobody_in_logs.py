@@ -107,6 +107,12 @@ def test_screening_s_log_metrics_and_spans_name_nobody(tmp_path, read):
             "POST", "/patients", json={"site": "north", "content": PERSON | WHO, "anyway": True}
         )
         assert fault.status_code == 500
+
+        @rig.app.get("/broken")
+        def broken():
+            raise RuntimeError(f"there is no {WHO['family_name']} in {WHO}")
+
+        assert rig.knock("GET", "/broken").status_code == 500
         exposed = scraped(rig.app, rig)
         rig.close()
     said = read()
