@@ -4,6 +4,7 @@ import base64
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
@@ -21,7 +22,8 @@ from services.scheduler.settings import SchedulerSettings
 from services.screening.settings import ScreeningSettings
 from services.telemetry.settings import TelemetrySettings
 
-HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"
+ROOT = Path(__file__).parents[2]
+HERE = ROOT / "deploy" / "kubernetes"
 VERSION = "1.37"
 READS = {
     "telemetry": TelemetrySettings, "ingest": TelemetrySettings, "archiver": TelemetrySettings,
@@ -235,18 +237,25 @@ def test_replicas_share_their_files(central, workloads):
 
 
 def test_every_image_of_ours_is_of_one_release(workloads):
-    """`latest` is another program after every restart."""
+    """`latest` is another program after every restart; the example begins with this release."""
+    release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     images = {container["image"] for one in workloads.values() for container in containers(one)}
     ours = {image for image in images if "spondyl/" in image}
     assert len(ours) == 8
-    assert {image.rpartition(":")[2] for image in ours} == {"0.1.0"}
+    assert {image.rpartition(":")[2] for image in ours} == {release}
     assert images - ours == {"docker.io/library/eclipse-mosquitto:2"}
 
 
-def test_the_broker_starts_as_it_does_in_compose(central):
-    """Two copies of a script are two scripts, unless somebody compares them."""
-    script = of_kind(central, "ConfigMap")["broker-entry"]["data"]["broker-entry.sh"]
-    assert script == (HERE.parent / "containers" / "broker-entry.sh").read_text()
+def test_the_broker_starts_with_the_script_of_this_release(workloads):
+    """Two copies of a script would be two scripts: our images have the one that compose mounts."""
+    (entry,) = pod(workloads["mqtt"])["initContainers"]
+    _, path, folder = entry["command"]
+    script = ROOT / path.removeprefix("/opt/app/")
+    assert script.is_relative_to(ROOT / "deploy")
+    assert script.is_file()
+    started = main_of(workloads["mqtt"])["command"]
+    assert started == ["sh", folder + script.name, "/var/lib/spondyl"]
+    assert main_of(workloads["mqtt"])["readinessProbe"]["exec"]["command"] == [*started[:2], "--healthy"]
 
 
 def test_secrets_are_made_of_files_and_the_token_of_names_of_its_key(tmp_path):
