@@ -67,12 +67,12 @@ def up(*, scale: Sequence[str] = (), people: bool = True) -> dict[str, float]:
     prepare(one)
     say("starting stores and the central broker")
     one.composed(FILES, "up", "-d", *STORES)
-    wait(one, lambda service: service in STORES)
+    stores = wait(one, lambda service: service in STORES)
     say("bringing the databases up to date")
     one.composed(FILES, "--profile", "jobs", "run", "--rm", "migrate")
     say("starting everything else")
     one.composed(FILES, "up", "-d", *(part for words in scale for part in ("--scale", words)))
-    took = wait(one, lambda _service: True)
+    took = wait(one, lambda _service: True) | stores
     if people:
         say("letting made-up people come")
         one.composed(FILES, "--profile", "jobs", "run", "--rm", "people")

@@ -3,10 +3,12 @@
 Nothing here starts it. `make stack-test` runs these in the order they stand: what disturbs comes last.
 """
 
+import contextlib
 import itertools
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 
@@ -35,12 +37,11 @@ TOKEN = (
 class Chain:
     """Its containers, and the doors that lead into it."""
 
-    def __init__(self, directory):
+    def __init__(self):
         self.engine = engine()
         self.names = {service: name for name, service in self.engine.containers().items()}
         assert "console" in self.names, "nothing runs: `make stack` first"
-        self.authority = directory / "ca.crt"
-        self.authority.write_text(self.inside("console", "cat", "/run/secrets/ca.crt"))
+        self.trust = ssl.create_default_context(cadata=self.inside("console", "cat", "/run/secrets/ca.crt"))
 
     def inside(self, service, *command):
         """What a command in a container prints."""
@@ -49,19 +50,18 @@ class Chain:
     def telemetry(self, path):
         """JSON through the proxy, with a token as another system has one."""
         headers = {"authorization": f"Bearer {self.inside('console', 'python', '-c', TOKEN).strip()}"}
-        answer = httpx.get(
-            ADDRESSES["telemetry"] + path, headers=headers, verify=str(self.authority), timeout=60
-        )
+        answer = httpx.get(ADDRESSES["telemetry"] + path, headers=headers, verify=self.trust, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    @contextlib.contextmanager
     def browser(self):
         """A client that has signed in at the console, past the proxy."""
-        client = httpx.Client(base_url=ADDRESSES["console"], verify=str(self.authority), timeout=30)
-        form = {"name": DEMO_NAME, "password": DEMO_PASSWORD, "next": "/"}
-        answer = client.post("/sign-in", data=form, headers={"origin": ADDRESSES["console"]})
-        assert answer.status_code == 303, answer.text
-        return client
+        with httpx.Client(base_url=ADDRESSES["console"], verify=self.trust, timeout=30) as client:
+            form = {"name": DEMO_NAME, "password": DEMO_PASSWORD, "next": "/"}
+            answer = client.post("/sign-in", data=form, headers={"origin": ADDRESSES["console"]})
+            assert answer.status_code == 303, answer.text
+            yield client
 
     def audit(self):
         """`spondyl audit` in the centre's own network: it waits for what gateways still owe."""
@@ -85,8 +85,8 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory):
-    return Chain(tmp_path_factory.mktemp("chain"))
+def chain():
+    return Chain()
 
 
 def services():
@@ -202,7 +202,7 @@ def test_a_session_is_recorded_and_comes_to_the_archive_in_the_store(chain):
 
     eventually(lambda: chain.telemetry("/sessions"), 300, "a session of the simulated therapist")
     panel = ADDRESSES["panels north"]
-    with httpx.Client(verify=str(chain.authority), timeout=30) as client:
+    with httpx.Client(verify=chain.trust, timeout=30) as client:
         for bed in BEDS[:3]:
             client.post(f"{panel}/api/devices/{bed.partition('/')[2]}/stop", json={})
     eventually(archived, 300, "an object in the store")
