@@ -20,6 +20,7 @@ from broker.mosquitto.render import Certificates
 from services.kit import files, pki
 from services.kit.auth.principal import SYSTEM
 from services.kit.database import reading, writing
+from services.kit.errors import SpondylError
 from services.registry import store
 from services.registry.authority import Authorities
 from services.registry.desk import Desk, users
@@ -81,7 +82,7 @@ def write_revoked(desk: Desk, authorities: Authorities) -> str:
 def ensure_certificate(desk: Desk, name: str, hosts: tuple[str, ...], use: pki.Use) -> bool:
     """Key and certificate of one of the centre's own, made anew when two thirds are over; whether it was."""
     path, key_path = (desk.settings.centre / "secrets" / f"{name}.{ending}" for ending in ("crt", "key"))
-    if not (_is_due(desk, path, hosts) or not key_path.exists()):
+    if not _is_due(desk, path, key_path, hosts):
         return False
     key = pki.new_key()
     wanted = pki.Wanted(name, use, desk.until(SERVICE_DAYS), hosts)
@@ -109,13 +110,14 @@ def is_over(certificate: x509.Certificate, now: datetime) -> bool:
     return now >= begins + (ends - begins) * RENEW_AT
 
 
-def _is_due(desk: Desk, path: Path, hosts: tuple[str, ...]) -> bool:
+def _is_due(desk: Desk, path: Path, key_path: Path, hosts: tuple[str, ...]) -> bool:
     try:
         held = pki.certificates(path.read_text(encoding="ascii"))[0]
-    except (OSError, IndexError, pki.NotPem):
+        is_pair = pki.read_key(key_path).public_key() == held.public_key()
+    except (OSError, IndexError, SpondylError):
         return True
     signed = pki.is_signed_by(held, desk.authorities.signing.certificate)
-    return not signed or is_over(held, desk.now()) or _names(held) != hosts
+    return not (signed and is_pair) or is_over(held, desk.now()) or _names(held) != hosts
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def renew(directory: Path, *, now_at_once: bool = False) -> tuple[Joined, tuple[
     Gives who we are and what was renewed. Raises SpondylError; then everything is as it was.
     """
     machine = Machine(directory)
+    machine.settle()
     joined = machine.joined
     held = machine.certificate("gateway")
     if joined is None or held is None:

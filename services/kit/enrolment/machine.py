@@ -25,6 +25,7 @@ from services.kit.errors import SpondylError
 FILES: Final[dict[Part, str]] = {"gateway": "gateway", "bridge": "bridge", "broker": "mqtt"}
 READABLE: Final = 0o644
 PORT: Final = 8883
+BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
 
 class Joined(BaseModel):
@@ -80,11 +81,12 @@ class Machine:
         return (self.secrets / "ca.crt").read_text(encoding="ascii")
 
     def keep(self, papers: Papers, keys: Mapping[Part, pki.Key], joined: Joined) -> None:
-        """Write what came: each file in one step, the key before its certificate, who we are last."""
+        """Write what came: each file in one step, keys with their certificates, who we are last."""
         self.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
         for part, key in keys.items():
-            files.replace(self.secrets / f"{FILES[part]}.key", pki.key_pem(key))
-            files.replace(self.secrets / f"{FILES[part]}.crt", papers.certificates[part].encode(), READABLE)
+            both = pki.key_pem(key) + papers.certificates[part].encode()
+            files.replace(self.secrets / f"{FILES[part]}.new", both)
+        self.settle()
         given = {
             "ca.crt": papers.authorities, "access.pub": papers.access_public_key,
             "clearance.pub": papers.clearance_public_key,
@@ -97,6 +99,17 @@ class Machine:
         if "broker" in joined.parts:
             self._render(papers, joined)
         _put(self.directory / "gateway.json", joined.model_dump_json(indent=1), READABLE)
+
+    def settle(self) -> None:
+        """Put new keys and certificates into their places: finished at the next start if this one ends now.
+
+        A key without its certificate could neither connect nor ask for another.
+        """
+        for path in sorted(self.secrets.glob("*.new")):
+            key, begin, certificate = path.read_text(encoding="ascii").partition(BEGIN)
+            files.replace(path.with_suffix(".key"), key.encode())
+            files.replace(path.with_suffix(".crt"), (begin + certificate).encode(), READABLE)
+            path.unlink()
 
     def environment(self, joined: Joined) -> dict[str, str]:
         """What the gateway's process is told, as variables."""
