@@ -196,6 +196,7 @@ def _sizes(data: Path) -> Iterator[tuple[str, dict[str, int]]]:
 
 def _redis(data: Path) -> dict[str, Any]:
     from deploy.keeping import places
+    from services.telemetry.cluster import Cluster
     from services.telemetry.store import connect
 
     url = places.given_redis(data)
@@ -205,8 +206,11 @@ def _redis(data: Path) -> dict[str, Any]:
     wanted = ("redis_version", "used_memory", "maxmemory", "aof_enabled", "aof_last_write_status",
               "connected_clients", "uptime_in_seconds", "role")  # fmt: skip
     try:
-        told_ = client.info()
-        return {"keys": client.dbsize(), **{name: told_[name] for name in wanted if name in told_}}
+        rows = [
+            {"keys": node.dbsize(), **{name: value for name, value in node.info().items() if name in wanted}}
+            for node in (client.primaries() if isinstance(client, Cluster) else [client])
+        ]
+        return {"nodes": rows} if isinstance(client, Cluster) else rows[0]
     finally:
         client.close()
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from deploy import engines
 from services.kit.errors import SpondylError
+from services.telemetry.cluster import Cluster, is_cluster
 
 LEAST_TTL_MS: Final = 60_000  # what ends sooner is a lease: nobody holds it after a restoring
 START_S: Final = 60.0
@@ -30,14 +31,14 @@ def dump(url: str) -> Iterator[bytes]:
     """Every key with what it holds, in pieces for ``restore``. Raises SpondylError."""
     with _client(url) as client:
         tagged: dict[bytes, list[bytes]] = {}
-        for key in client.scan_iter(count=1000):
+        for key in (key for node in _nodes(client) for key in node.scan_iter(count=1000)):
             found = _TAG.search(key)
             tagged.setdefault(found.group(1) if found and b"session:" not in key else b"", []).append(key)
         last = tagged.pop(b"", [])
         for keys in tagged.values():
             yield from _together(client, keys)
         for first in range(0, len(last), AT_ONCE):
-            yield from _together(client, last[first : first + AT_ONCE])
+            yield from _together(client, last[first : first + AT_ONCE], whole=not isinstance(client, Cluster))
 
 
 def restore(url: str, pieces: Iterable[bytes]) -> int:
@@ -58,13 +59,14 @@ def restore(url: str, pieces: Iterable[bytes]) -> int:
 def clear(url: str) -> None:
     """Take everything out of a server that was empty before. Raises SpondylError."""
     with _client(url) as client:
-        client.flushdb()
+        for node in _nodes(client):
+            node.flushdb()
 
 
 def size(url: str) -> int:
     """How many keys there are. Raises SpondylError."""
     with _client(url) as client:
-        return int(client.dbsize())
+        return sum(int(node.dbsize()) for node in _nodes(client))
 
 
 @contextmanager
@@ -101,9 +103,9 @@ def _wait(server: "subprocess.Popen[bytes]", url: str) -> None:
     raise SpondylError("a Redis-compatible server does not start on these files: see `spondyl doctor`")
 
 
-def _together(client: Any, keys: list[bytes]) -> Iterator[bytes]:
-    """What these keys hold at one moment."""
-    pipe = client.pipeline(transaction=True)
+def _together(client: Any, keys: list[bytes], *, whole: bool = True) -> Iterator[bytes]:
+    """What these keys hold, at one moment unless they lie on several nodes."""
+    pipe = client.pipeline(transaction=whole)
     for key in keys:
         pipe.dump(key)
         pipe.pttl(key)
@@ -135,13 +137,17 @@ def _records(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
         raise SpondylError("the keys of Redis end in the middle of one")
 
 
+def _nodes(client: Any) -> list[Any]:
+    """The servers that have the keys."""
+    return client.primaries() if isinstance(client, Cluster) else [client]
+
+
 @contextmanager
 def _client(url: str) -> Iterator[Any]:
     import redis
 
-    if url.startswith(("redis+cluster:", "rediss+cluster:")):
-        raise SpondylError("a Redis Cluster is kept by its nodes' own append-only files: back those up")
-    client: Any = redis.Redis.from_url(url, socket_timeout=60.0, socket_connect_timeout=5.0)
+    make: Any = Cluster if is_cluster(url) else redis.Redis.from_url
+    client = make(url, socket_timeout=60.0, socket_connect_timeout=5.0, protocol=2)
     try:
         yield client
     except redis.RedisError as error:

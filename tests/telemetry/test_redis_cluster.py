@@ -8,6 +8,7 @@ from gateway_stand_in import GatewayStandIn, TelemetryProcess, block
 from redis_cluster import RedisCluster
 from servers import eventually
 
+from deploy.keeping import redis_keys
 from services.kit.errors import SpondylError
 from services.telemetry import keys
 from services.telemetry.cluster import Cluster, slot_of
@@ -144,6 +145,19 @@ def test_what_is_archived_leaves_its_node(shared, tmp_path):
         assert boot.mark == rig.archive.index.marks(rig.source)
         assert rig.hot.sessions() == []
         assert rig.hot.memory()[0] > 0
+
+
+def test_a_cluster_is_backed_up_and_put_back_as_one_server_is(shared):
+    """What was only in Redis is in the backup, whichever node had it."""
+    sources = _sources()
+    with closing(Store(shared.url)) as store, closing(Hot(shared.url)) as hot:
+        store.commit(_batch(sources, 0, 10), {})
+        before, count = list(redis_keys.dump(shared.url)), redis_keys.size(shared.url)
+        redis_keys.clear(shared.url)
+        assert redis_keys.size(shared.url) == 0
+        assert redis_keys.restore(shared.url, before) == count
+        assert _spans(hot, sources) == [[(0, 20, False)]] * len(sources)
+        assert {source.place for source in sources} <= set(hot.places())
 
 
 @pytest.mark.parametrize(
