@@ -3,7 +3,7 @@
 PostgreSQL: an advisory lock of a session of its own. The server ends that session where the leader says
 nothing for ``LEASE_S``: killed, frozen or cut off, it is replaced. What an old leader has begun is either
 committed before the next one leads, or never: each transaction of a leader's holds a second lock, shared,
-and looks whether the term it acts in is still held; the next leader waits until all of those are over.
+and looks whether the term it acts in is still held; the next leader ends those that are left, then it leads.
 
 SQLite: a lock on a file beside the database. The kernel frees it when its holder is gone; a frozen holder
 keeps it, as it keeps the database's own locks.
@@ -13,6 +13,7 @@ import fcntl
 import secrets
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
@@ -24,6 +25,7 @@ from services.kit.errors import SpondylError
 LEASE_S: Final = 4.0  # a leader that is frozen or cut off is replaced after so long
 MARGIN_S: Final = 0.5  # so much earlier it holds itself to be replaced
 SILENT_S: Final = 1.5  # a server that says nothing for so long has not renewed the lease
+UNDONE_MS: Final = 500  # in which a transaction that is ended has let go
 IDLE_S: Final = 5.0  # between two statements of a leader's transaction; a frozen one is undone
 _LEADS, _FENCE = 0, 1  # second keys; every other is a term
 
@@ -151,12 +153,28 @@ class PostgresLease:
         if self._session is None:
             self._session = self._connect()
         self._claimed = self._claimed or self._try("pg_try_advisory_lock", _LEADS)
-        if not self._claimed or not self._try("pg_try_advisory_xact_lock", _FENCE):
+        if not self._claimed:
             return False
+        if not self._try("pg_try_advisory_xact_lock", _FENCE):
+            self._undo()
+            if not self._try("pg_try_advisory_xact_lock", _FENCE):
+                return False
         term = _new_term()
         self._try("pg_try_advisory_lock", term)
         self.term = term
         return True
+
+    def _undo(self) -> None:
+        """End what a leader that is none any more has begun: frozen, it may wait for its own other locks."""
+        from psycopg.errors import InsufficientPrivilege
+
+        with suppress(InsufficientPrivilege):  # of another user: they end by themselves
+            self._session.execute(
+                "SELECT pg_terminate_backend(pid, %s) FROM pg_locks JOIN pg_database ON pg_database.oid = "
+                "pg_locks.database WHERE locktype = 'advisory' AND datname = current_database() AND "
+                "classid = %s AND objid = %s AND objsubid = 2 AND granted",
+                (UNDONE_MS, self._key, _FENCE),
+            )
 
     def _ask(self) -> bool:
         self._session.execute("SELECT 1").fetchone()
