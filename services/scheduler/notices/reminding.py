@@ -19,6 +19,7 @@ from services.kit.business.service import Office
 from services.kit.database import reading, writing
 from services.kit.health import Check
 from services.kit.language import Language
+from services.kit.told import plain
 from services.scheduler.booking import store as bookings
 from services.scheduler.booking.models import Appointment
 from services.scheduler.clock import Now, us_of, utc_now
@@ -149,7 +150,7 @@ class Reminding:
             state = "failed" if hopeless else "waiting"
             next_us = None if hopeless else us_of(next_at)
             store.set_reminder(connection, one, state, tries=tries, next_us=next_us, why=why)
-        self.last_error = f"reminders wait: {why}"
+        self.last_error = f"reminders wait: {plain(why)}"
         log.warning("reminder not sent", appointment=str(one.appointment), why=why, state=state)
 
     def _set(self, one: Appointment, state: str, why: str = "") -> None:

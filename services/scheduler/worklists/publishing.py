@@ -32,6 +32,7 @@ from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
 from services.kit.moments import instant_of
 from services.kit.sealed import Person, SealedRefused, seal_person
+from services.kit.told import told
 from services.scheduler.clock import Now, us_of, utc_now
 from services.scheduler.resources import store as resources
 from services.scheduler.worklists import store
@@ -171,7 +172,7 @@ def begin(office: Office, names: Names) -> Callable[[], None]:
             try:
                 worklists.look()
             except (SQLAlchemyError, SpondylError, ValueError) as error:
-                log.warning("worklists could not be told; trying again", why=str(error)[:300])
+                log.warning("worklists could not be told; trying again", why=told(error))
 
     thread = thread_of_term(run, "worklists")
     thread.start()

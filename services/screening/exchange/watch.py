@@ -18,6 +18,7 @@ from services.kit.database import reading, writing
 from services.kit.errors import SpondylError
 from services.kit.health import Check
 from services.kit.moments import now_us
+from services.kit.told import told
 from services.screening.exchange import store, taking
 from services.screening.exchange.errors import GdtUnwritable
 from services.screening.exchange.gdt.folders import Folder, names
@@ -64,7 +65,7 @@ class Watcher:
                 self._look(site, folder)
                 self.last_error.pop(site, None)
             except (OSError, SQLAlchemyError, SpondylError) as error:
-                why = str(getattr(error, "orig", None) or error)[:300]
+                why = error.message if isinstance(error, SpondylError) else told(error)
                 if self.last_error.get(site) != why:
                     log.warning("the GDT folder waits", site=site, why=why)
                 self.last_error[site] = why
