@@ -121,12 +121,14 @@ class Addresses:
 def addresses(option: Path | str | None = None) -> Addresses:
     """Of the running system of this machine; where SPONDYL_TELEMETRY_URL is set, of the environment.
 
-    ``option`` is a data directory that somebody named: then its system is meant. Raises as ``load``.
+    ``option`` is a data directory that somebody named: where a system runs there, it is meant. Raises as
+    ``load``.
     """
     names = ("telemetry", "screening", "scheduler", "billing")
     given = {name: os.environ.get(f"SPONDYL_{name.upper()}_URL", "").rstrip("/") for name in names}
-    if option is None and given["telemetry"]:
-        return Addresses(data_directory(), **given)
+    data = data_directory(option)
+    if given["telemetry"] and (option is None or not (data / "run.json").exists()):
+        return Addresses(data, **given)
     run = load(option)
     return Addresses(run.data, **{name: getattr(run, name) for name in names})
 
