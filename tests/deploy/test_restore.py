@@ -285,9 +285,9 @@ def test_databases_are_of_one_moment_while_services_write(data, tmp_path):
 def servers_of(tmp_path, postgres, monkeypatch):
     """The centre's servers by address: PostgreSQL, Valkey, S3; each call gives empty ones."""
     with ExitStack() as stack:
+        bucket = stack.enter_context(S3(tmp_path))
 
         def fresh(name):
-            bucket = stack.enter_context(S3(tmp_path / name))
             store = stack.enter_context(Valkey(tmp_path / name))
             urls = {service: postgres.database() for service in ("console", "telemetry", "business")}
             for variable, value in {
@@ -295,7 +295,7 @@ def servers_of(tmp_path, postgres, monkeypatch):
                 "SPONDYL_ARCHIVE_DATABASE_URL": urls["telemetry"],
                 "SPONDYL_BUSINESS_DATABASE_URL": urls["business"],
                 "SPONDYL_REDIS_URL": store.url,
-                "SPONDYL_ARCHIVE_URL": bucket.url,
+                "SPONDYL_ARCHIVE_URL": bucket.url.replace("telemetry", name),
                 "SPONDYL_ARCHIVE_S3_ACCESS_KEY": bucket.access_key,
                 "SPONDYL_ARCHIVE_S3_SECRET_KEY": bucket.secret_key,
             }.items():
