@@ -55,8 +55,8 @@ class Authorities:
             raise said(
                 Conflict,
                 {
-                    "de": "eine neue Ausstellerin ist schon vorbereitet: --activate",
-                    "en": "the next authority is prepared already: --activate makes it the one that signs",
+                    "de": "eine neue Ausstellerin ist schon vorbereitet: `rotate activate`",
+                    "en": "the next authority is prepared already: `rotate activate` lets it sign",
                 },
             )
         return _make(directory / "next", now)
@@ -68,9 +68,9 @@ class Authorities:
             raise said(
                 Conflict,
                 {
-                    "de": "keine neue Ausstellerin ist vorbereitet: erst --prepare",
-                    "en": "no next authority is prepared: --prepare first, then wait until every gateway "
-                    "has asked (`spondyl gateway list`)",
+                    "de": "keine neue Ausstellerin ist vorbereitet: erst `rotate prepare`",
+                    "en": "no next authority is prepared: `rotate prepare` first, then wait until every "
+                    "gateway has been online for an hour",
                 },
             )
         chain = pki.certificates((directory / "authority.pem").read_text(encoding="ascii"))

@@ -114,7 +114,7 @@ def test_a_new_authority_takes_over_while_the_old_one_s_certificates_still_hold(
     """Prepared, it is trusted; activated, it signs; nobody is cut off in between, and both can revoke."""
     rig = RegistryRig(tmp_path / "centre", registry_broker_listen=f"127.0.0.1:{free_port()}")
     directory = rig.settings.directory
-    with pytest.raises(Conflict, match="--prepare first"):
+    with pytest.raises(Conflict, match="rotate prepare` first"):
         Authorities.activate(directory, rig.now)
     rig.joined()
     old = tls_of(keep(rig, tmp_path / "old"))
