@@ -5,7 +5,6 @@ import itertools
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
@@ -17,14 +16,15 @@ from services.kit.errors import SpondylError
 from services.telemetry import keys, resp, spread
 from services.telemetry.cluster import Cluster, is_cluster
 from services.telemetry.errors import NotDurable, StoreUnavailable
+from services.telemetry.examining import Flush, Server, examine, memory_of
 from services.telemetry.models import KINDS, Batch, Entry, Fate, Kind, Source
 from services.telemetry.progress import Spans
 from services.telemetry.reading import PAGE, number_of, read_entries, read_gaps, read_progress, read_strays
 from services.telemetry.spread import FLUSH_TIMEOUT_MS
 
 __all__ = [
-    "PAGE", "NotDurable", "Server", "Store", "StoreUnavailable", "connect", "nothing_archived", "number_of",
-    "read_entries", "read_gaps", "read_strays", "told",
+    "PAGE", "NotDurable", "Server", "Store", "StoreUnavailable", "connect", "memory_of", "nothing_archived",
+    "number_of", "read_entries", "read_gaps", "read_strays", "told",
 ]  # fmt: skip
 
 SOCKET_TIMEOUT_S = 5.0
@@ -47,7 +47,6 @@ redis.call('ZADD', KEYS[1], 'NX', place, ARGV[2])
 redis.call('ZADD', KEYS[2], 'NX', redis.call('ZSCORE', KEYS[1], ARGV[2]), ARGV[2])
 return redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - ARGV[3])
 """
-Flush = Literal["always", "waitaof"]
 Checkpoints = dict[Source, dict[Kind, int]]
 IsArchived = Callable[[Kind, Source, int, int], bool]
 Meanwhile = Callable[[], bool] | None
@@ -56,15 +55,6 @@ Meanwhile = Callable[[], bool] | None
 def nothing_archived(_kind: Kind, _source: Source, _first: int, _after: int) -> bool:
     """Where there is no archive, nothing is in it."""
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """What the server says of itself: how a write is known to be on disk, and its memory in bytes."""
-
-    flush: Flush
-    used_bytes: int
-    limit_bytes: int  # 0: none
 
 
 class Store:
@@ -87,7 +77,7 @@ class Store:
         """Look whether the server keeps what it takes. Raises StoreUnavailable, NotDurable."""
         self.server = None
         with told():
-            server = _examine(self._redis)
+            server = examine(self._redis)
         if self._connects != self._examined:
             self._known.clear()  # it may be another server
             self._heads.clear()
@@ -269,14 +259,6 @@ def connect(url: str, **options: Any) -> Any:
         ) from None
 
 
-def memory_of(client: Any) -> tuple[int, int]:
-    """(used, limit) in bytes, of a cluster's fullest node; limit 0: none is set."""
-    nodes = client.primaries() if isinstance(client, Cluster) else [client]
-    found = [node.info("memory") for node in nodes]
-    every = [(int(info["used_memory"]), int(info.get("maxmemory", 0))) for info in found]
-    return max(every, key=lambda one: (one[0] / one[1] if one[1] else 0.0, one[0]))
-
-
 @contextlib.contextmanager
 def told() -> Iterator[None]:
     """Whatever the client raises, in the house's words."""
@@ -345,50 +327,3 @@ def _flat(fields: dict[Any, Any]) -> Iterator[Any]:
     for name, value in fields.items():
         yield name if isinstance(name, str) else str(name)
         yield value
-
-
-def _examine(client: Any) -> Server:
-    """Every server that writes go to; of a cluster the most careful way counts, and the fullest node."""
-    if isinstance(client, Cluster):
-        client.look()
-    nodes = client.primaries() if isinstance(client, Cluster) else [client]
-    ways = {_examine_node(node) for node in nodes}
-    return Server("waitaof" if "waitaof" in ways else "always", *memory_of(client))
-
-
-def _examine_node(client: Any) -> Flush:
-    info = client.info("persistence") | client.info("memory")
-    if not info.get("aof_enabled"):
-        raise NotDurable(
-            "Redis keeps no append-only file: set `appendonly yes`, or what it takes dies with it"
-        )
-    limit, policy = int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", "noeviction"))
-    if limit and policy != "noeviction":
-        raise NotDurable(f"Redis may evict what it keeps: set `maxmemory-policy noeviction`, it is {policy}")
-    return _flush_of(client)
-
-
-def _flush_of(client: Any) -> Flush:
-    """How a write is known to be on disk: by the server's own promise, or by asking it."""
-    try:
-        found = client.config_get("*appendfsync*")
-    except redis.ResponseError:
-        found = {}  # a hosted server hides its configuration; WAITAOF tells all the same
-    policy = str(found.get("appendfsync", "unknown"))
-    if found.get("no-appendfsync-on-rewrite") == "yes":  # then `always` and `everysec` pause, too
-        raise NotDurable(
-            "Redis flushes nothing while it rewrites its append-only file: set `no-appendfsync-on-rewrite no`"
-        )
-    if policy == "always":
-        return "always"
-    if policy == "no":
-        raise NotDurable(
-            "Redis leaves flushing to the operating system: set `appendfsync always` or `everysec`"
-        )
-    try:
-        client.waitaof(0, 0, 1)
-    except redis.ResponseError:
-        raise NotDurable(
-            f"Redis has `appendfsync {policy}` and no WAITAOF (since 7.2): set `appendfsync always`"
-        ) from None
-    return "waitaof"

@@ -12,7 +12,7 @@ from deploy.keeping import redis_keys
 from services.kit.errors import SpondylError
 from services.telemetry import keys
 from services.telemetry.cluster import Cluster, slot_of
-from services.telemetry.errors import StoreUnavailable
+from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.hot import Hot
 from services.telemetry.models import KINDS, Batch, Entry, Place, Source
 from services.telemetry.store import Store, connect
@@ -145,6 +145,17 @@ def test_what_is_archived_leaves_its_node(shared, tmp_path):
         assert boot.mark == rig.archive.index.marks(rig.source)
         assert rig.hot.sessions() == []
         assert rig.hot.memory()[0] > 0
+
+
+def test_the_node_that_could_forget_is_named(shared):
+    """One of three that is set up otherwise loses a third of the beds."""
+    other = shared.primaries[1]
+    with closing(Store(shared.url)) as store:
+        other.ask("CONFIG", "SET", "appendfsync", "no")
+        with pytest.raises(NotDurable, match=f"node 127.0.0.1:{other.port}: .*appendfsync"):
+            store.commit(_batch(_sources(), 0), {})
+        other.ask("CONFIG", "SET", "appendfsync", "everysec")
+        assert set(store.commit(_batch(_sources(), 0), {})) == {"stored"}
 
 
 def test_a_cluster_is_backed_up_and_put_back_as_one_server_is(shared):
