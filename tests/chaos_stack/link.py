@@ -128,7 +128,8 @@ class Line:
         if random.random() * 100 < wanted.loss:  # noqa: S311  (no secret)
             queue.verdict(packet, DROP)
             return
-        late_ms = max(0.0, wanted.delay + random.uniform(-wanted.jitter, wanted.jitter))  # noqa: S311
+        spread = random.uniform(-wanted.jitter, wanted.jitter)  # noqa: S311  (the same)
+        late_ms = max(0.0, wanted.delay + spread)
         self._order += 1
         heapq.heappush(self._waiting, (time.monotonic() + late_ms / 1000, self._order, packet))
 
