@@ -24,6 +24,7 @@ from pydantic import Field, SecretStr
 
 from services.controller.settings import ControllerSettings
 from services.kit import clearance, logging
+from services.kit.connections import verification
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.therapy import dosing
 from services.kit.therapy import prescription as rx
@@ -291,7 +292,9 @@ class Therapist:
         """Work until cancelled."""
         limits = httpx.Limits(max_keepalive_connections=len(self._panels))
         async with (
-            httpx.AsyncClient(timeout=REQUEST_S, limits=limits, trust_env=False) as client,
+            httpx.AsyncClient(
+                verify=verification(), timeout=REQUEST_S, limits=limits, trust_env=False
+            ) as client,
             asyncio.TaskGroup() as group,
         ):
             for index, device in enumerate(sorted(self._panels)):
