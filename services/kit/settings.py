@@ -94,7 +94,8 @@ class Settings(BaseSettings):
     mqtt_url: str = Field(
         "mqtt://127.0.0.1:1883",
         pattern=r"^mqtts?://[^/@\s]+$",
-        description="Address of the MQTT 5 broker: mqtt://host:port, or mqtts:// with TLS.",
+        description="Address of the MQTT 5 broker: mqtt://host:port, or mqtts:// with TLS; of a cluster "
+        "mqtts://host:port,host:port.",
     )
     mqtt_username: str | None = Field(None, description="User name at the broker; none for an open one.")
     mqtt_password: SecretStr | None = Field(None, description="Password at the broker.")
