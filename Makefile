@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 DATA ?= var
 PYTHON := .venv/bin/python
-EXTRAS := controller telemetry console screening scheduler billing homecare registry local test
+EXTRAS := test local controller telemetry console screening scheduler billing homecare registry # tests first
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -61,10 +61,11 @@ fuzz: setup ## every reader of foreign bytes, coverage-guided by atheris, SECOND
 audit: setup ## what is known against any package that is installed; fails when that cannot be asked
 	@.venv/bin/python -m deploy.dependencies
 
-lock: ## resolve dependencies anew (needs uv); hashes only, no download addresses
+lock: ## resolve dependencies anew (needs uv): what is installed is what is tested; no download addresses
 	@for extra in $(EXTRAS); do \
 	  uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml \
-	    --extra $$extra -o requirements/$$extra.lock --custom-compile-command "make lock" || exit 1; done
+	    --extra $$extra -o requirements/$$extra.lock --custom-compile-command "make lock" \
+	    $$([ $$extra = test ] || echo --no-annotate --constraints requirements/test.lock) || exit 1; done
 
 # --- containers: docker with compose, or podman with podman-compose ---
 STACK := .venv/bin/python -m deploy.containers
