@@ -65,7 +65,8 @@ lock: ## resolve dependencies anew (needs uv): what is installed is what is test
 	@for extra in $(EXTRAS); do \
 	  uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml \
 	    --extra $$extra -o requirements/$$extra.lock --custom-compile-command "make lock" \
-	    $$([ $$extra = test ] || echo --no-annotate --constraints requirements/test.lock) || exit 1; done
+	    $$([ $$extra = test ] || echo --constraints requirements/test.lock) || exit 1; \
+	  sed -i.old '/^    #   -c requirements/d' requirements/$$extra.lock && rm requirements/$$extra.lock.old; done
 
 # --- containers: docker with compose, or podman with podman-compose ---
 STACK := .venv/bin/python -m deploy.containers
