@@ -47,25 +47,30 @@ def prepare(directory: Path) -> None:
     os.umask(0o077)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     dealt = site_devices(BEDS, SITES)
+    if (directory / "centre.env").exists():
+        raise SpondylError(
+            f"{directory} is a centre of its own (`centre.env`): the demo needs another directory"
+        )
     authority = Authority(directory / "authority")
     centre = directory / "centre"
-    _keys(centre)
+    keys(centre)
+    operator = simulated_operator.ensure(centre)
+    write(centre / "secrets" / "operator-pin", operator.pin.encode(), OWNER)
     _certificates(authority, centre, dealt)
-    _passwords(centre / "secrets")
+    passwords(centre / "secrets")
     _central_broker(centre, dealt)
     for name in ("registry", "backups"):
         (directory / name).mkdir(exist_ok=True, mode=0o700)
     for site, devices in dealt.items():
         _clinic(authority, centre, directory / "clinics" / site, site, devices)
-    _give_away(directory)
+    give_away(directory)
 
 
-def _keys(centre: Path) -> None:
+def keys(centre: Path) -> None:
+    """What tokens, clearances and digests of PINs are made with, and a token for names; made when missing."""
     access = tokens.ensure_keys(centre)
     clearance.ensure_keys(centre)
     ensure_bedside_key(centre)
-    operator = simulated_operator.ensure(centre)
-    write(centre / "secrets" / "operator-pin", operator.pin.encode(), OWNER)
     token = identity_token_path(centre)
     if not token.exists():
         who = Principal("scheduler", "scheduler", (Grant("identity"),))
@@ -84,28 +89,28 @@ def _certificates(authority: Authority, centre: Path, dealt: Mapping[str, Sequen
         authority.issue(own, f"bridge-{site}", f"bridge-{site}")
 
 
-def _passwords(own: Path) -> None:
-    passwords = {
-        name: _password(own, name) for name in ("redis", "postgres", "store", "grafana", "backup", *DATABASES)
-    }
+def passwords(own: Path) -> None:
+    """Of the stores, one a service and database; and what stores and services read them from."""
+    names = ("redis", "postgres", "store", "grafana", "backup", *DATABASES)
+    made = {name: _password(own, name) for name in names}
     redis = (
-        "bind * -::*", "port 6379", f'requirepass "{passwords["redis"]}"', "dir /data", "appendonly yes",
+        "bind * -::*", "port 6379", f'requirepass "{made["redis"]}"', "dir /data", "appendonly yes",
         "appendfsync always", 'save ""', "maxmemory 512mb", "maxmemory-policy noeviction", "",
     )  # fmt: skip
     write(own / "redis.conf", "\n".join(redis).encode(), EVERYBODY)
-    write(own / "redis-url", f"redis://:{passwords['redis']}@redis:6379/0".encode(), OWNER)
-    write(own / "postgres-password", passwords["postgres"].encode(), EVERYBODY)
-    write(own / "grafana-password", passwords["grafana"].encode(), EVERYBODY)
-    write(own / "store-secret", passwords["store"].encode(), OWNER)
+    write(own / "redis-url", f"redis://:{made['redis']}@redis:6379/0".encode(), OWNER)
+    write(own / "postgres-password", made["postgres"].encode(), EVERYBODY)
+    write(own / "grafana-password", made["grafana"].encode(), EVERYBODY)
+    write(own / "store-secret", made["store"].encode(), OWNER)
     roles = "".join(
-        f"CREATE ROLE {name} LOGIN PASSWORD '{passwords[name]}';\n"
+        f"CREATE ROLE {name} LOGIN PASSWORD '{made[name]}';\n"
         f"CREATE DATABASE {name} OWNER {name};\n"
         f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC;\n"
         for name in DATABASES
     )
     write(own / "databases.sql", roles.encode(), EVERYBODY)
     for name in DATABASES:
-        url = f"postgresql+psycopg://{name}:{passwords[name]}@db:5432/{name}"
+        url = f"postgresql+psycopg://{name}:{made[name]}@db:5432/{name}"
         write(own / f"{name}-database", url.encode(), OWNER)
 
 
@@ -167,7 +172,8 @@ def _copy(source: Path, target: Path, mode: int) -> None:
         write(target, source.read_bytes(), mode)
 
 
-def _give_away(directory: Path) -> None:
+def give_away(directory: Path) -> None:
+    """To user 10001, all of it, where we may."""
     if os.geteuid() != 0:
         return
     os.chown(directory, OWN, OWN)
