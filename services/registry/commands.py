@@ -46,7 +46,7 @@ def enrol(
     host: Annotated[
         list[str] | None,
         typer.Option(
-            help="A name under which the clinic's broker and panel are reached; repeat it for several.",
+            help="One more name that the clinic's broker and panel are reached by; repeat it for several.",
             show_default="localhost, 127.0.0.1, site-mqtt, gateway",
         ),
     ] = None,
@@ -57,13 +57,13 @@ def enrol(
     """Make an enrolment code for a gateway, new or known; it is shown here once and opens the door once."""
     from services.kit.auth.principal import SYSTEM
     from services.registry import enrolling
-    from services.registry.models import Enrolling, shown
+    from services.registry.models import HOSTS, Enrolling, shown
 
     wanted: dict[str, Any] = {
         "name": name, "site": site, "devices": [part.strip() for part in devices.split(",") if part.strip()],
-        "minutes": minutes,
+        "minutes": minutes, "hosts": tuple(dict.fromkeys((*HOSTS, *(host or ())))),
     }  # fmt: skip
-    asked = _asked(Enrolling, wanted | ({"hosts": host} if host else {}))
+    asked = _asked(Enrolling, wanted)
     desk = _desk(data)
     code, ends_us = enrolling.enrol(desk, SYSTEM, asked)
     made = {"gateway": name, "site": site, "code": code.text, "expires_at": shown(ends_us)}
@@ -181,7 +181,7 @@ def join(
     """Make this machine the gateway that the code is for: keys are made here, its broker is set up."""
     import sys
 
-    from services.kit.enrolment import joining
+    from services.kit.enrolment import compose, joining
     from services.kit.enrolment.machine import Machine
     from services.kit.runfile import data_directory
 
@@ -190,10 +190,14 @@ def join(
     directory = data_directory(data)
     joined = joining.join(directory, centre, code, joining.Place(listen, seen_as, broker))
     environment = Machine(directory).environment(joined)
+    told = compose.write(directory, joined) if seen_as else None
     if as_json:
         print(json.dumps(joined.model_dump() | {"environment": environment}))
         return
     print(f"this is {joined.gateway} of site {joined.site} now, with {', '.join(joined.devices)}")
+    if told is not None:
+        print(f"its containers: docker compose --env-file {told} -f deploy/compose.yaml up -d")
+        return
     print(
         f"its broker's configuration is {directory / 'mosquitto' / 'mosquitto.conf'}; the gateway is told by"
     )
