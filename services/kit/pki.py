@@ -222,6 +222,11 @@ def sign(key: Key, message: bytes) -> bytes:
     return key.sign(message, ec.ECDSA(hashes.SHA256()))
 
 
+def of_bundle(bundle: str) -> bytes:
+    """What an authority signs of those that it wants believed beside itself."""
+    return b"spondyl authorities\n" + bundle.encode()
+
+
 def is_signature(certificate: x509.Certificate, signature: bytes, message: bytes) -> bool:
     """Whether the key of that certificate signed this."""
     try:

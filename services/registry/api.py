@@ -36,7 +36,7 @@ def _machines(desk: Desk, tries: Tries) -> APIRouter:
         authorities = desk.authorities
         return {
             "authorities": authorities.bundle, "fingerprint": authorities.fingerprint.hex(),
-            "version": release(),
+            "proof": authorities.proof, "version": release(),
         }  # fmt: skip
 
     @made.get("/revoked.pem", response_class=PlainTextResponse)

@@ -5,6 +5,7 @@ DATA/registry/next.key .pem         prepared by `spondyl registry rotate`: trust
 DATA/registry/former-*.key .pem     signed once: trusted, and lists what it revoked, until it expires
 """
 
+import base64
 import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,11 @@ class Authorities:
     def bundle(self) -> str:
         """Whom to trust, in PEM, each certificate once."""
         return "".join(dict.fromkeys(pki.pem_of(one) for signer in self.trusted for one in signer.chain))
+
+    @property
+    def proof(self) -> str:
+        """The one that signs vouches for all of them, base64: a code names it alone."""
+        return base64.b64encode(pki.sign(self.signing.key, pki.of_bundle(self.bundle))).decode()
 
     @property
     def fingerprint(self) -> bytes:

@@ -1,5 +1,6 @@
 """Asking the registry from a clinic: over TLS that is checked from the first secret on."""
 
+import base64
 import contextlib
 import json
 import socket
@@ -9,6 +10,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from services.kit import pki
 from services.kit.enrolment.codes import Code
@@ -45,10 +48,11 @@ class Centre:
         told = self._ask("/authority", None, _believing_anybody())
         authorities = str(told.get("authorities", ""))
         chain = pki.certificates(authorities)
-        if not chain or not code.fits(pki.fingerprint(chain[0])):
+        if not chain or not code.fits(pki.fingerprint(chain[0])) or not _is_proven(chain[0], told):
             raise WrongCentre(
                 f"whoever answers at {self.url} is not the centre that made this code (its authority has "
-                "another fingerprint): nothing was sent; check the address, and ask there for a new code"
+                "another fingerprint, or does not vouch for what came with it): nothing was sent; check the "
+                "address, and ask there for a new code"
             )
         self._trusted = authorities
 
@@ -101,6 +105,15 @@ def _believing_anybody() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _is_proven(pinned: x509.Certificate, told: Mapping[str, Any]) -> bool:
+    """Whether the authority that the code names signed the whole list: anybody may repeat its certificate."""
+    try:
+        proof = base64.b64decode(str(told.get("proof", "")), validate=True)
+    except ValueError:
+        return False
+    return pki.is_signature(pinned, proof, pki.of_bundle(str(told["authorities"])))
 
 
 def _object(body: bytes, url: str) -> dict[str, Any]:
