@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.containers.authority import OWNER, write
+from deploy.containers.authority import write
 from deploy.containers.prepare import HERE, give_away, keys, passwords
 from services.kit.errors import SpondylError, refusals_in_one_line
 
 ENVIRONMENT: Final = "centre.env"
+EDITABLE: Final = 0o600
 DIRECTORIES: Final = ("centre/mosquitto", "authority", "backups")
 HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 ASKS: Final = {
@@ -73,7 +74,7 @@ def centre(directory: Path, hosts: Sequence[str]) -> bool:
     passwords(directory / "centre" / "secrets")
     is_new = not (directory / ENVIRONMENT).exists()
     if is_new:
-        write(directory / ENVIRONMENT, environment(directory, hosts).encode(), OWNER)
+        write(directory / ENVIRONMENT, environment(directory, hosts).encode(), EDITABLE)
     give_away(directory)
     return is_new
 
