@@ -1,5 +1,6 @@
 """The registry in this process, with what gateways are given; a clinic's machine that joins it."""
 
+import base64
 import gc
 import signal
 from datetime import timedelta
@@ -16,7 +17,7 @@ from services.kit.auth.principal import SYSTEM
 from services.kit.business.service import open_office
 from services.kit.enrolment import codes
 from services.kit.enrolment.machine import Joined, Machine
-from services.kit.enrolment.models import PARTS, Papers
+from services.kit.enrolment.models import PARTS, Papers, Renewal, Signed
 from services.registry import enrolling
 from services.registry.api import routers
 from services.registry.desk import Desk
@@ -66,6 +67,19 @@ class RegistryRig(BusinessRig):
         answer = self.show(self.code(name, site, devices, **more))
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+
+def signed(rig, papers, key=None, at=None, parts=("gateway",), certificate=None):
+    """A renewal as a machine makes it, and its new keys."""
+    keys = {part: pki.new_key() for part in parts}
+    renewal = Renewal(
+        certificate=certificate or papers["certificates"]["gateway"],
+        requests={part: pki.request_pem(one, part) for part, one in keys.items()},
+        at=at or rig.now,
+        version="0.2.0",
+    ).model_dump_json()
+    signature = base64.b64encode(pki.sign(key or rig.machine["gateway"], renewal.encode())).decode()
+    return Signed(body=renewal, signature=signature), keys
 
 
 def keep(rig, directory, name="gw-north", **more):

@@ -1,6 +1,7 @@
 """Taking a gateway in: a code at the centre, and what a machine with the code is given, once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Final
 
 from sqlalchemy import Connection
@@ -32,6 +33,7 @@ def enrol(desk: Desk, who: Principal, wanted: Enrolling) -> tuple[codes.Code, in
     now = desk.now()
     code, ends = codes.make(desk.authorities.fingerprint), now + timedelta(minutes=wanted.minutes)
     with writing(desk.office.engine) as connection:
+        store.wait_turn(connection)
         before = store.member(connection, wanted.name)
         if before is not None:
             the_member(connection, wanted.name, who)  # another site's is not known to them
@@ -54,7 +56,7 @@ def enrol(desk: Desk, who: Principal, wanted: Enrolling) -> tuple[codes.Code, in
 
 def join(desk: Desk, asked: Joining, address: str) -> Papers:
     """What the machine with the code is given. Raises CodeRefused, Invalid; then nothing was issued."""
-    now, digest = desk.now(), pki.digest(asked.secret)
+    digest = pki.digest(asked.secret)
     with reading(desk.office.engine) as connection:
         found = store.code(connection, digest)
     if found is None:
@@ -63,15 +65,19 @@ def join(desk: Desk, asked: Joining, address: str) -> Papers:
     name = str(found["member"])
     with reading(desk.office.engine) as connection:
         member = require_living(the_member(connection, name))
-    why = "used" if found["used_us"] is not None else "expired" if found["ends_us"] <= us(now) else None
+    why = (
+        "used" if found["used_us"] is not None else "expired" if found["ends_us"] <= us(desk.now()) else None
+    )
     if why is not None:
         desk.write_down(MACHINES, "gateway.code-refused", name, member.site, why=why, address=address)
         raise CodeRefused(_again(name, why))
     public = papers.keys_of(asked.requests)
     if set(public) - {"bridge", "broker"} != {"gateway"}:
         raise Invalid(f"requests for {', '.join(PARTS)} are needed, or for gateway alone")
-    _require_one_bridge(desk, member, asked)
     with writing(desk.office.engine) as connection:
+        store.wait_turn(connection)
+        now, member = desk.now(), require_living(the_member(connection, name))  # it may have ended meanwhile
+        require_one_bridge(connection, member, public, now)
         if not store.use_code(connection, digest, now):  # somebody else had it a moment ago
             raise CodeRefused(_again(name, "used"))
         made = papers.issue(desk, connection, member, public)
@@ -95,11 +101,19 @@ def require_name(name: str) -> None:
 
 def require_hosts(desk: Desk, hosts: tuple[str, ...]) -> None:
     """Raises Invalid for names of the centre: a clinic must not be able to pass for it."""
-    shared = {"localhost", "127.0.0.1", "::1"}
-    centre = {host.lower() for host in (*desk.settings.registry_hosts, *SERVICES, "registry")} - shared
-    taken = sorted(centre & {host.lower() for host in hosts})
+    told, named = desk.settings, files.names_of_broker(desk)
+    centre = {*map(_same, (*named, *SERVICES, "registry", "proxy", *told.registry_services))}
+    taken = sorted((centre - {"localhost", "127.0.0.1", "::1"}) & set(map(_same, hosts)))
     if taken:
         raise Invalid(f"the clinic's broker cannot be called {taken[0]!r}: that is a name of the centre")
+
+
+def _same(host: str) -> str:
+    """One way of writing a name or an address."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower()
 
 
 def _again(name: str, why: str) -> str:
@@ -133,16 +147,13 @@ def _require_free(connection: Connection, wanted: Enrolling) -> None:
             )
 
 
-def _require_one_bridge(desk: Desk, member: Member, asked: Joining) -> None:
-    """Two bridges of one name would throw each other out at the centre for ever."""
-    if "bridge" not in asked.requests:
+def require_one_bridge(connection: Connection, member: Member, asked: papers.Keys, now: datetime) -> None:
+    """Two bridges of one name would throw each other out at the centre for ever. Raises Invalid."""
+    if "bridge" not in asked:
         return
-    with reading(desk.office.engine) as connection:
-        living = {one.name for one in store.members(connection, living=True) if one.site == member.site}
-        held = store.newest(connection)
-    now = us(desk.now())
-    for (name, part), ends_us in held.items():
-        if part == "bridge" and name in living - {member.name} and ends_us > now:
+    living = {one.name for one in store.members(connection, living=True) if one.site == member.site}
+    for (name, part), ends_us in store.newest(connection).items():
+        if part == "bridge" and name in living - {member.name} and ends_us > us(now):
             raise Invalid(
                 f"{name} has the broker of site {member.site} already: join with --broker mqtts://HOST:8883 "
                 "of that machine"

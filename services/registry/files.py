@@ -44,8 +44,7 @@ def write_all(desk: Desk) -> None:
 def write_broker(desk: Desk) -> None:
     """The central broker's directory: who is trusted, who is not any more, who may what."""
     authorities, settings = desk.authorities, desk.settings
-    named = (BROKER, *settings.registry_hosts, urlsplit(settings.registry_broker_url).hostname or BROKER)
-    ensure_certificate(desk, BROKER, tuple(dict.fromkeys(named)), "both")
+    ensure_certificate(desk, BROKER, names_of_broker(desk), "both")
     put(settings.centre / CA, authorities.bundle)
     write_revoked(desk, authorities)
     seen = settings.registry_seen_as or settings.centre
@@ -57,6 +56,12 @@ def write_broker(desk: Desk) -> None:
         settings.centre / "mosquitto", host=host, port=int(port), users=users(members),
         certificates=Certificates(*own), seen_as=seen / "mosquitto",
     )  # fmt: skip
+
+
+def names_of_broker(desk: Desk) -> tuple[str, ...]:
+    """What the central broker is called in its certificate: nobody else may be."""
+    address = urlsplit(desk.settings.registry_broker_url).hostname
+    return tuple(dict.fromkeys((BROKER, *desk.settings.registry_hosts, address or BROKER)))
 
 
 def write_revoked(desk: Desk, authorities: Authorities) -> str:

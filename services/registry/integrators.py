@@ -28,6 +28,7 @@ def issue(desk: Desk, who: Principal, name: str, site: str | None, out: Path) ->
     key, now = pki.new_key(), desk.now()
     wanted = pki.Wanted(name, "client", desk.until(INTEGRATOR_DAYS))
     with writing(desk.office.engine) as connection:
+        store.wait_turn(connection)
         before = store.member(connection, name)
         if before is not None and before.site != site:
             raise said(

@@ -7,11 +7,12 @@ from typing import Final
 
 from cryptography import x509
 from pydantic import ValidationError
+from sqlalchemy import Connection
 
 from services.kit import pki
 from services.kit.database import reading, writing
 from services.kit.enrolment.models import Papers, Renewal, Signed
-from services.registry import papers, store
+from services.registry import enrolling, papers, store
 from services.registry.desk import MACHINES, Desk
 from services.registry.errors import Invalid, Unproven
 from services.registry.models import Member
@@ -26,7 +27,8 @@ def renew(desk: Desk, asked: Signed, address: str) -> Papers:
     message, signature = asked.body.encode(), _signature(asked)
     if not pki.is_signature(held, signature, message):
         raise Unproven("the renewal is not signed by the key of the certificate that it shows")
-    member = _holder(desk, held)
+    with reading(desk.office.engine) as connection:
+        member = _holder(desk, connection, held)
     apart = abs(desk.now() - renewal.at)
     if apart > CLOCKS:
         raise Unproven(
@@ -36,6 +38,10 @@ def renew(desk: Desk, asked: Signed, address: str) -> Papers:
         )
     keys = papers.keys_of(renewal.requests)
     with writing(desk.office.engine) as connection:
+        store.wait_turn(connection)
+        member = _holder(desk, connection, held)  # once more: it may have been revoked meanwhile
+        _require_own(connection, member, keys)
+        enrolling.require_one_bridge(connection, member, keys, desk.now())
         made = papers.issue(desk, connection, member, keys)
         if renewal.version != member.version:
             store.note_version(connection, member.name, renewal.version)
@@ -69,16 +75,15 @@ def _signature(asked: Signed) -> bytes:
         raise Invalid("the signature is no base64") from None
 
 
-def _holder(desk: Desk, held: x509.Certificate) -> Member:
+def _holder(desk: Desk, connection: Connection, held: x509.Certificate) -> Member:
     """The gateway whose certificate this is, if it holds. Raises Unproven."""
     again = "enrol it anew with a code of the centre (`spondyl gateway enrol`)"
     if desk.authorities.of(held) is None:
         raise Unproven(f"the certificate is of an authority that is not known here: {again}")
     serial = pki.serial_of(held)
-    with reading(desk.office.engine) as connection:
-        kept = store.certificate(connection, serial)
-        is_revoked = store.is_revoked(connection, serial)
-        member = store.member(connection, kept.member) if kept and kept.member else None
+    kept = store.certificate(connection, serial)
+    is_revoked = store.is_revoked(connection, serial)
+    member = store.member(connection, kept.member) if kept and kept.member else None
     if kept is None or member is None or kept.part != "gateway":
         raise Unproven(f"the certificate is no gateway's: {again}")
     if is_revoked or member.ended_us is not None:
@@ -88,3 +93,15 @@ def _holder(desk: Desk, held: x509.Certificate) -> Member:
             f"the certificate of {member.name} expired on {held.not_valid_after_utc:%Y-%m-%d}: {again}"
         )
     return member
+
+
+def _require_own(connection: Connection, member: Member, keys: papers.Keys) -> None:
+    """Only what a code once gave is renewed: not the bridge of a site by who is one of its gateways."""
+    issued = store.certificates_of(connection, member.name)
+    revoked = store.revoked_serials(connection, [one.serial for one in issued])
+    own = {one.part for one in issued if one.serial not in revoked}
+    if strange := sorted(set(keys) - own):
+        raise Unproven(
+            f"{member.name} has no certificate for {', '.join(strange)}: such a one is given with a "
+            "code alone (`spondyl gateway enrol`)"
+        )

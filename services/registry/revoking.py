@@ -14,8 +14,9 @@ from services.registry.models import Member
 
 def revoke(desk: Desk, who: Principal, name: str, reason: str) -> tuple[Member, int]:
     """End it; gives how many certificates held until now. Raises NotFound, Conflict."""
-    now = desk.now()
     with writing(desk.office.engine) as connection:
+        store.wait_turn(connection)
+        now = desk.now()
         member = the_member(connection, name, who)
         if member.ended_us is not None:
             raise said(

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from registry_rig import RegistryRig
 
 from services.kit import pki
 from services.kit.database import reading
@@ -118,6 +119,18 @@ def test_a_gateway_that_could_pass_for_another_is_refused(rig, wanted, status, w
     rig.joined()
     body = {"name": "gw-south", "site": "south", "devices": ["bed-07"], **wanted}
     refused(rig.knock("POST", "/gateways", json=body), status, words)
+
+
+def test_no_clinic_s_broker_has_any_name_that_the_centre_answers_to(tmp_path):
+    """Whoever has a certificate for the central broker's name is the central broker to every other clinic."""
+    rig = RegistryRig(
+        tmp_path / "centre", registry_broker_url="mqtts://broker.chain.example:8883",
+        registry_hosts=("localhost", "2001:db8::1"), registry_services=("telemetry", "proxy"),
+    )  # fmt: skip
+    for host in ("mqtt", "Proxy", "registry", "BROKER.chain.example", "2001:DB8:0::1"):
+        body = {"name": "gw-south", "site": "south", "devices": ["bed-07"], "hosts": ["localhost", host]}
+        refused(rig.knock("POST", "/gateways", json=body), 422, "that is a name of the centre")
+    rig.close()
 
 
 def test_a_second_gateway_of_a_site_has_no_second_bridge(rig):

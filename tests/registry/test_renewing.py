@@ -1,29 +1,20 @@
 """A machine whose certificate holds gets new ones, signed for with its old key; nobody else does."""
 
-import base64
 import re
 from datetime import timedelta
 
 import pytest
+from registry_rig import signed
 
 from services.kit import pki
-from services.kit.enrolment.models import Renewal
 
 LATER = {"days": 61}
 
 
-def ask(rig, papers, key=None, at=None, parts=("gateway",), certificate=None):
-    """A renewal as a machine makes it."""
-    keys = {part: pki.new_key() for part in parts}
-    renewal = Renewal(
-        certificate=certificate or papers["certificates"]["gateway"],
-        requests={part: pki.request_pem(one, part) for part, one in keys.items()},
-        at=at or rig.now,
-        version="0.2.0",
-    ).model_dump_json()
-    signature = base64.b64encode(pki.sign(key or rig.machine["gateway"], renewal.encode())).decode()
-    body = {"body": renewal, "signature": signature}
-    return rig.client().request("POST", "/renewals", json=body), keys
+def ask(rig, papers, **more):
+    """The answer to a renewal, and the new keys."""
+    body, keys = signed(rig, papers, **more)
+    return rig.client().request("POST", "/renewals", json=body.model_dump()), keys
 
 
 def test_a_renewal_gives_new_certificates_for_new_keys_and_no_secret_again(rig):
@@ -50,6 +41,17 @@ def test_a_machine_learns_of_others_at_its_site(rig):
     answer, _ = ask(rig, papers, key=first["gateway"], parts=())
     assert [row["name"] for row in answer.json()["members"]] == ["gw-north", "gw-north-2"]
     assert answer.json()["certificates"] == {}
+
+
+def test_a_gateway_without_its_site_s_broker_gets_no_certificate_of_it_by_renewing(rig):
+    """The bridge may what every gateway of the site may: one gateway must not make itself all of them."""
+    rig.joined()
+    rig.show(rig.code("gw-north-2", devices=("bed-02",)), parts=("gateway",))
+    for parts in (("bridge",), ("gateway", "broker")):
+        answer, _ = ask(rig, rig.last, parts=parts)
+        assert answer.status_code == 403, answer.text
+        assert "gw-north-2 has no certificate" in answer.json()["detail"]
+    assert len(rig.ask("GET", "/gateways/gw-north-2")["certificates"]) == 1
 
 
 @pytest.mark.parametrize(
