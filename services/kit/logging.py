@@ -5,6 +5,7 @@ is: of an exception it has the class, the places and what ``told`` may repeat, n
 """
 
 import logging
+import math
 import sys
 import threading
 import traceback
@@ -118,10 +119,14 @@ def _withheld(key: object, value: Any, depth: int) -> Any:
         return told(value)
     if isinstance(value, dict):
         rows = value.items() if depth else ()
-        return {name: _withheld(name, held, depth - 1) for name, held in rows}
+        return {
+            name if isinstance(name, str) else str(name): _withheld(name, held, depth - 1)
+            for name, held in rows
+        }
     if isinstance(value, list | tuple | set | frozenset) and key != "exc_info":
         return [_withheld(None, held, depth - 1) for held in value] if depth else []
-    return value
+    is_json = not isinstance(value, float) or math.isfinite(value)
+    return value if is_json else str(value)
 
 
 def _binding(bound: dict[str, str]) -> Processor:
@@ -164,7 +169,10 @@ def _chain(error: BaseException | None) -> Iterator[tuple[BaseException, traceba
 
 def _as_text(value: Any) -> str:
     """Of what is no JSON; a library's object may hold anything, and says it."""
-    return plain(str(value))
+    try:
+        return plain(str(value))
+    except Exception:  # noqa: BLE001  (the line is worth more than this value)
+        return f"<{type(value).__name__}>"
 
 
 def _catch_the_rest() -> None:

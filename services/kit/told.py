@@ -22,9 +22,10 @@ _OF_MACHINES: Final = (
     ArithmeticError,
 )  # who raises them has no person at hand
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,60}")
-# The second net, under every text: what has the form of an address or an account is nobody's to read.
+# The second net, under every text: what has the form of an address or an account is nobody's to read. Each
+# character is looked at once: a long text must not hold a process.
 PERSONAL: Final = re.compile(
-    r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
+    r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++"  # an e-mail address
     r"|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"  # an IBAN
 )
 

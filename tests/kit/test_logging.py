@@ -3,6 +3,7 @@ import logging
 import sqlite3
 import sys
 import threading
+import time
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.kit import correlation
 from services.kit import logging as kit_logging
-from services.kit.told import told
+from services.kit.told import plain, told
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 NAMED = "Anna Muster", "anna@example.org", "1980-05-17", "DE02120300000000202051"
@@ -213,3 +214,27 @@ def test_an_exception_says_where_and_never_the_values_of_variables(configure, ca
     assert "request failed" in said
     assert "in fail" in said or '"name": "fail"' in said
     assert "a-secret-a-secret" not in said
+
+
+def test_a_long_value_costs_its_length_and_no_more():
+    """A line is written where somebody waits for it: one value must not hold a process for seconds."""
+    began = time.process_time()
+    for text in ("a" * 40_000, "a." * 20_000, "A" * 40_000, "a@" * 20_000, "a@" + "b" * 40_000):
+        assert plain(text) == text
+    assert time.process_time() - began < 0.5
+
+
+def test_an_odd_value_is_still_one_line_of_json(configure, capsys):
+    """A collector drops what is none, and with it why something failed."""
+
+    class Speechless:
+        def __str__(self):
+            raise RuntimeError
+
+    configure("fulda")
+    held = {"worst": float("nan"), "beds": {("north", 1): 2.5}, "why": [Speechless(), float("inf")]}
+    structlog.get_logger("odd").info("measured", **held)
+    line = json.loads(capsys.readouterr().err, parse_constant=pytest.fail)
+    assert line["worst"] == "nan"
+    assert line["beds"] == {"('north', 1)": 2.5}
+    assert line["why"] == ["<Speechless>", "inf"]
