@@ -12,10 +12,10 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """A certificate authority for a test, with the certificates it signed."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, name="test authority"):
         self.directory = directory
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.ca = directory / "ca.pem"
         self._write(self.ca, self._certificate(self.name, self.key.public_key(), authority=True))
 

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import ssl
 import threading
@@ -145,6 +146,32 @@ def test_a_service_is_reached_by_who_knows_the_chain_s_authority_and_by_nobody_e
     fetching._openers.cache_clear()
     assert fetch(f"{address}/livez", 5.0) == b"alive"
     assert httpx.get(f"{address}/livez", verify=verification(), trust_env=False).text == "alive"
+
+
+def test_a_new_authority_is_believed_without_a_restart(authority, served, tmp_path, monkeypatch):
+    """The centre's certificates change their signer at once; who waits for a restart reaches nobody."""
+    url, file = f"{served[0]}/livez", tmp_path / "trusted.pem"
+    former = Authority(tmp_path, "former authority").ca.read_text()
+    file.write_text(former)
+    monkeypatch.setenv("SPONDYL_TLS_CA", str(file))
+    connections.verification.cache_clear()
+    fetching._openers.cache_clear()
+    with httpx.Client(verify=verification(), trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            client.get(url)
+        file.write_text("half of something")
+        with pytest.raises(httpx.ConnectError):
+            client.get(url)
+        file.write_text(former + authority.ca.read_text())
+        assert client.get(url).text == "alive"
+        assert asyncio.run(asked(url)) == "alive"
+        assert fetch(url, 5.0) == b"alive"
+
+
+async def asked(url):
+    """What pages of the console ask with."""
+    async with httpx.AsyncClient(verify=verification(), trust_env=False) as client:
+        return (await client.get(url)).text
 
 
 def test_a_certificate_that_is_replaced_is_served_without_a_restart(authority, served):
