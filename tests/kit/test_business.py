@@ -16,6 +16,7 @@ from broker import codec
 from broker.bus import Bus
 from services.kit.business import outbox as outbox_module
 from services.kit.business.inbox import TRIES, Consumer
+from services.kit.business.leading import NotLeading
 from services.kit.business.outbox import Outbox, Publisher
 from services.kit.database import create_schema, open_database, reading, writing
 from services.kit.errors import SpondylError
@@ -160,6 +161,19 @@ def test_a_fault_that_passes_loses_nothing(listener, teller):
     teller(event(uuid4(), 1))
     heard(listener, 1)
     assert listener.refused() == []
+
+
+def test_a_term_that_ends_under_a_handler_refuses_nothing(ear, teller):
+    """A pause of the machine ends a term for a moment: the message is for whoever leads then."""
+
+    def fail(_connection, number):
+        if number == 1 and ear.tried.count(1) == 1:
+            raise NotLeading("the lease is over")
+
+    ear.wrong = fail
+    teller(event(uuid4(), 1))
+    heard(ear, 1)
+    assert ear.refused() == []
 
 
 def test_what_came_while_the_service_was_down_is_heard_once_it_is_up(listener, teller, mosquitto, tmp_path):

@@ -148,6 +148,8 @@ class Consumer:
                 if self._is_new(connection, delivery):
                     with handling(delivery):
                         self._handlers[delivery.stream.name](connection, heard)
+        except NotLeading:
+            raise  # the message's fault is none: it is for whoever leads then
         except SpondylError as error:
             self._refuse(connection, delivery, error.message)
 
