@@ -271,6 +271,10 @@ class Bus:
             connection = Connection(
                 self._endpoint, self._generation, self._receive, self._connack, self._in_flight
             )
+        except OSError:  # of the files
+            self._refused("own_unreadable")
+            return
+        try:
             connection.open()
         except OSError as error:
             self._unreachable(error)
@@ -333,7 +337,7 @@ class Bus:
     def _on_disconnect(self, connection: Connection, occurrence: Occurrence) -> list[Callable[[], None]]:
         if self._closing.is_set():
             return []
-        if self._connection is None and self._endpoint.is_secure:  # hung up instead of an answer
+        if not connection.is_answered and self._endpoint.is_secure:  # hung up instead of an answer
             trouble, certificate = connection.trouble, self._endpoint.certificate
             kind = refusals.kind_of(trouble, certificate, is_secure=True) if trouble else None
             self._refused(kind or refusals.hung_up(certificate))
@@ -365,11 +369,9 @@ class Bus:
 
     def _unreachable(self, error: OSError) -> None:
         endpoint = self._endpoint
-        if isinstance(error, FileNotFoundError | PermissionError) and endpoint.is_secure:
-            kind: refusals.Kind | None = "own_unreadable"
-        else:
-            kind = refusals.kind_of(error, endpoint.certificate, is_secure=endpoint.is_secure)
+        kind = refusals.kind_of(error, endpoint.certificate, is_secure=endpoint.is_secure)
         if kind is None:
+            self.refusal = None
             self._failed(f"cannot reach {endpoint.url}: {error.strerror or error}")
         else:
             self._refused(kind)

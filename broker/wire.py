@@ -146,6 +146,7 @@ class Connection:
         self.generation = generation
         self.window = in_flight
         self.session_present = False
+        self.is_answered = False  # the broker has welcomed or refused us, with its reason
         self.occurrences: deque[Occurrence] = deque()
         self._endpoint = endpoint
         self._on_message = on_message
@@ -246,7 +247,7 @@ class Connection:
         self, _client: Client, _data: Any, flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
         """Before any message of the resumed session: what arrives must be acknowledgeable."""
-        self.session_present = flags.session_present
+        self.session_present, self.is_answered = flags.session_present, True
         self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
         if not reason.is_failure:
             self._on_connack(self)

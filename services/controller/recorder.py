@@ -256,6 +256,7 @@ class Recorder:
         return open_bus(
             self.settings,
             memory.gateway,
+            must_fit=False,  # whatever becomes of papers, the record goes on
             site=self.settings.site,
             will=will,
             session_expiry_s=SESSION_EXPIRY_S,

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -7,12 +9,13 @@ from uuid import uuid4
 
 import made
 import pytest
+from authority import Authority
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from servers import Mosquitto, eventually, free_port
 
 from broker import topics
-from broker.bus import Bus, BusOffline, BusRefused, Will
+from broker.bus import Bus, BusOffline, BusRefused, Tls, Will
 from broker.codec import Malformed
 from broker.contract import ALARM, COMMAND, STATUS, TENSION
 
@@ -326,6 +329,48 @@ def test_a_broker_that_never_answers_is_told_as_such():
         assert eventually(lambda: bus.last_error, 15).endswith("does not answer")
         assert not bus.connected
         bus.close()
+
+
+NOT_AUTHORIZED = bytes([0x20, 3, 0, 0x87, 0])
+
+
+@contextlib.contextmanager
+def answering(papers, *answers):
+    """A broker with TLS that gives each connection its answer and hangs up, then is away; its port."""
+    _, certificate, key = papers
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            for answer in answers:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as client:
+                    client.recv(1000)
+                    client.sendall(answer)
+            listener.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def test_a_broker_with_tls_that_says_why_it_refuses_is_quoted(tmp_path):
+    """Somebody would look for a certificate where a password or a right is missing."""
+    papers = Authority(tmp_path).issue("broker")
+    said = []
+    with answering(papers, NOT_AUTHORIZED, NOT_AUTHORIZED, b"") as port:
+        bus = Bus(f"mqtts://127.0.0.1:{port}", "gateway", tls=Tls(str(papers[0]), *map(str, papers[1:])))
+        bus._failed = lambda why, before=bus._failed: said.append(why) or before(why)
+        bus.start()
+        eventually(lambda: said and "cannot reach" in said[-1])
+        bus.close()
+    refused = [why for why in said if "refuses" in why]
+    assert len(refused) == 2
+    assert "Not authorized" in refused[0]
+    assert said[:2] == refused
+    assert "hung up" in said[2]
+    assert bus.refusal is None, "merely away: its certificate is no longer what is wrong"
 
 
 def test_closing_does_not_wait_for_a_frozen_broker(mosquitto, bus):

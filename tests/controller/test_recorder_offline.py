@@ -1,10 +1,12 @@
 """The recorder in this process: what it does with no broker and no room."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from authority import Authority
 from ring_writer import Ring
 from servers import eventually, free_port
 
@@ -33,6 +35,24 @@ def offline(tmp_path):
     yield recorder, ring
     recorder.close()
     ring.close()
+
+
+def test_papers_that_cannot_be_used_stop_no_recording(tmp_path):
+    """A key that was half copied is no reason to lose what happens at a bed: the panel says it."""
+    ca, certificate, _ = Authority(tmp_path).issue("gw-north")
+    key = Authority(tmp_path).issue("other")[2]
+    settings = ControllerSettings(
+        data=tmp_path, site="north", devices="bed-01", mqtt_url=f"mqtts://127.0.0.1:{free_port()}",
+        mqtt_ca=ca, mqtt_certificate=certificate, mqtt_key=key,
+    )  # fmt: skip
+    ring = Ring(tmp_path / "gateways" / "north", devices=("bed-01",), capacity_ticks=1024)
+    with closing(ring), closing(Recorder.open(settings)) as recorder:
+        recorder._look()
+        ring.idle(200)
+        recorder.round(recorder.station)
+        assert ring.memory.health["recorder_tick"] == 200
+        eventually(lambda: recorder.round(recorder.station) or recorder.worklists.line.why)
+        assert recorder.worklists.line.why == "own_unreadable"
 
 
 def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
