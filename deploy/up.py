@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from deploy.keeping.layout import STAGE
 from deploy.local import BUSINESS, Plan, addresses, identity_token_path, ingest_names, make_run, programs
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, first_password
 from services.kit.auth import tokens
@@ -232,4 +233,7 @@ def _lock(data: Path) -> int:
             f"a system is already running in {data}: see `spondyl status --data {data}`, "
             "or choose another --data"
         ) from None
+    if (data / STAGE).exists():
+        os.close(descriptor)
+        raise SpondylError(f"{data} was not restored to its end: empty it, then `spondyl restore` again")
     return descriptor

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from deploy.databases import Database, databases
 from deploy.keeping import objects, places, postgres, redis_keys, sqlite
-from deploy.keeping.layout import Kept, walk
+from deploy.keeping.layout import Kept, links, walk
 from deploy.keeping.packing import Packer
 from deploy.keeping.sealing import seal
 from services.kit.errors import SpondylError
@@ -73,14 +73,16 @@ def back_up(
         raise SpondylError(f"{where} lies in {data}: a backup belongs somewhere else")
     with Packer(file) as packer:
         work = Backup(data, packer, say, passphrase, secrets_in_clear)
-        work.kept = list(walk(data))
+        work.kept, linked = list(walk(data)), links(data)
+        for name in linked:
+            say(f"{name} is a link: what it leads to is not kept, but for a database that settings name")
         if not without_secrets:
             _secrets(work)
         chosen = databases(data)
         _data(work, chosen)
         objects_told = _objects(work, chosen, shared)
         manifest = {
-            "format": FORMAT, "release": version("spondyl"), "made_at": now.isoformat(),
+            "format": FORMAT, "links": linked, "release": version("spondyl"), "made_at": now.isoformat(),
             "took_s": round(time.monotonic() - began, 1), "data": str(data), **work.found, **objects_told,
         }  # fmt: skip
         size = packer.finish(manifest)
@@ -89,7 +91,7 @@ def back_up(
         "file": str(file), "bytes": size, "seconds": round(time.monotonic() - began, 1),
         "objects": len(manifest["objects"]), "new_object_bytes": objects_told["new_object_bytes"],
         "databases": work.found["databases"], "redis_keys": work.found["redis"],
-        "secrets": work.found["secrets"], "without": work.found["without"],
+        "secrets": work.found["secrets"], "links": linked, "without": work.found["without"],
     }  # fmt: skip
 
 

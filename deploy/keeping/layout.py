@@ -44,6 +44,8 @@ RULES: Final[tuple[tuple[str, Kind], ...]] = (
     ("secrets/*", "secret"),
     ("*/secrets/*", "secret"),  # a volume of each service's own
     ("*.key", "secret"),
+    ("*.key.*", "secret"),  # one that is just being written, or was when our process was ended
+    ("*.token.*", "secret"),
     ("*.token", "secret"),
     ("*/mosquitto/passwords", "secret"),
     ("*.db", "sqlite"),
@@ -76,6 +78,14 @@ def walk(data: Path) -> Iterator[Kept]:
             if path.is_symlink() or not path.is_file():
                 continue
             yield Kept(path, name, "plain" if kind == "sqlite" and not is_sqlite(path) else kind)
+
+
+def links(data: Path) -> list[str]:
+    """Names of links below DATA, to files and to directories: nothing behind one is a file of DATA."""
+    found = []
+    for folder, folders, files in os.walk(data):
+        found += [path for path in (Path(folder, name) for name in (*folders, *files)) if path.is_symlink()]
+    return sorted(path.relative_to(data).as_posix() for path in found)
 
 
 def is_sqlite(path: Path) -> bool:

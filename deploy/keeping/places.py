@@ -31,6 +31,17 @@ def is_running(data: Path) -> bool:
     return False
 
 
+@contextmanager
+def held(data: Path) -> Iterator[None]:
+    """Have the directory as `spondyl up` has it: nobody starts a system in it. Raises SpondylError."""
+    with (data / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SpondylError(f"a system is running in {data}: end it, and restore then") from None
+        yield
+
+
 def given_redis(data: Path) -> str | None:
     """The address of a server that is there by itself; None: its files are under DATA, if anywhere."""
     if os.environ.get(REDIS) or os.environ.get(f"{REDIS}{FROM_FILE}"):

@@ -1,7 +1,7 @@
 """`spondyl restore`: a backup put back into an empty place, whole or not at all.
 
 Everything is read and compared first. Files are put together under DATA/.restoring and get their names at
-the end; a PostgreSQL is filled in one transaction, committed just before; objects that were put into a
+the end; a PostgreSQL is filled in one transaction, committed just behind; objects that were put into a
 bucket are taken out again when anything fails.
 """
 
@@ -26,7 +26,6 @@ from deploy.keeping.backup import FORMAT, OBJECTS, SUFFIX, Say
 from deploy.keeping.layout import STAGE, checked
 from deploy.keeping.packing import Damaged, Pack
 from deploy.keeping.sealing import unseal
-from services.kit import files
 from services.kit.errors import SpondylError
 from services.kit.files import OWNER_ONLY, flush_directory
 
@@ -139,13 +138,16 @@ def restore(
         _refuse(work)
         work.stage.mkdir(parents=True, mode=0o700)
         undo.callback(shutil.rmtree, work.stage, ignore_errors=True)
+        ending.enter_context(places.held(data))
         _files(work, secrets)
         keys = _redis(work)
         finish = _databases(work)
         count = _objects(work)
-        finish()
         _name(work)
+        finish()
         undo.pop_all()
+        shutil.rmtree(work.stage)  # the last: while it is there the restoring is unfinished
+        flush_directory(work.data)
     seconds = time.monotonic() - began
     return {
         "file": checked_["file"], "data": str(data), "mb": round(checked_["bytes"] / 1e6, 1),
@@ -324,16 +326,16 @@ def _objects(work: Restoring) -> int:
 
 
 def _name(work: Restoring) -> None:
-    """Everything gets its name: nothing can fail now but the disk."""
+    """Everything gets its name; what has one loses it again when anything fails. Raises SpondylError."""
     _flush(work.stage)
-    for waiting, path in work.moves:
-        waiting.replace(path)
-    for path in sorted(path for path in work.stage.rglob("*") if not path.is_dir()):
-        target = work.data / path.relative_to(work.stage)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _move(path, target)
-    shutil.rmtree(work.stage)  # the last: while it is there the restoring is unfinished
-    flush_directory(work.data)
+    below = sorted(path for path in work.stage.rglob("*") if not path.is_dir())
+    for waiting, path in [*work.moves, *((one, work.data / one.relative_to(work.stage)) for one in below)]:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _move(waiting, path)
+        except OSError as error:
+            raise SpondylError(f"{path} cannot be put in its place: {error.strerror}") from None
+        work.undo.callback(path.unlink, missing_ok=True)
 
 
 def _move(path: Path, target: Path) -> None:
@@ -343,7 +345,14 @@ def _move(path: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        files.replace(target, path.read_bytes())
+        beside = target.with_name(f".{target.name}{STAGE}")
+        try:
+            shutil.copyfile(path, beside)  # in pieces: a database may be larger than the memory
+            beside.chmod(OWNER_ONLY)
+            _flush(beside.parent)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _flush(directory: Path) -> None:

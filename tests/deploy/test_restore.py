@@ -20,12 +20,13 @@ from servers import S3, Valkey
 from sqlalchemy import text
 
 from deploy.databases import databases
-from deploy.keeping import redis_keys
+from deploy.keeping import places, redis_keys
 from deploy.keeping.backup import back_up
 from deploy.keeping.objects import of_settings
 from deploy.keeping.packing import Damaged, Pack
 from deploy.keeping.restore import restore
 from deploy.migrating import is_good, migrate_all
+from deploy.up import _lock
 from services.cli import main
 from services.kit.database import writing
 from services.kit.errors import SpondylError
@@ -89,6 +90,7 @@ def files(data):
         for path in data.rglob("*")
         if path.is_file()
         and path.suffix not in {".db", ".lock", ".txt"}
+        and path.name != "lock"
         and "appendonlydir" not in path.parts
     }
 
@@ -136,6 +138,27 @@ def test_secrets_are_never_in_clear_unless_somebody_says_so(data, tmp_path, pass
     run(capsys, "backup", tmp_path / "clear.tar", "--data", data, "--secrets-in-clear")
     assert any(key in member for member in members(tmp_path / "clear.tar"))
     assert key in (restored(tmp_path / "clear.tar", tmp_path / "back") / "secrets" / "trail.key").read_bytes()
+
+
+def test_a_key_that_is_just_being_written_is_a_secret_too(data, tmp_path):
+    """Its name is another until it is whole; who ended our process left such a one behind."""
+    half = data / "registry" / ".authority.key.4711.0f0f"
+    half.parent.mkdir(exist_ok=True)
+    half.write_text("-----BEGIN PRIVATE KEY-----\n")
+    back_up(data, tmp_path / "kept.tar", silent, without_secrets=True)
+    assert not any(b"PRIVATE KEY" in member for member in members(tmp_path / "kept.tar"))
+
+
+def test_what_a_link_leads_to_is_not_left_out_without_a_word(data, tmp_path):
+    """A service's part on another disk: whoever restores misses its seal and its key a year later."""
+    shutil.move(data / "billing", tmp_path / "disk")
+    (data / "billing").symlink_to(tmp_path / "disk")
+    (data / "screening" / "trail.seal").rename(tmp_path / "seal")
+    (data / "screening" / "trail.seal").symlink_to(tmp_path / "seal")
+    heard = []
+    made = back_up(data, tmp_path / "kept.tar", heard.append, without_secrets=True)
+    assert made["links"] == ["billing", "screening/trail.seal"]
+    assert any("screening/trail.seal" in text and "is not kept" in text for text in heard)
 
 
 def restored(where, data):
@@ -231,7 +254,29 @@ def test_a_failure_on_the_way_leaves_nothing(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(redis_keys, "START_S", -1.0)
     with pytest.raises(SpondylError, match="does not start"):
         restore(kept, tmp_path / "back", silent)
-    assert list((tmp_path / "back").iterdir()) == []
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["lock"]
+
+
+def test_a_file_that_cannot_get_its_name_takes_the_others_back(kept, tmp_path):
+    """Half a system without a mark of it would be started; a mount left a directory in the way here."""
+    (tmp_path / "back" / "screening" / "trail.seal").mkdir(parents=True)
+    heard = []
+
+    def say(text):
+        heard.append((text, places.is_running(tmp_path / "back")))
+
+    with pytest.raises(SpondylError, match=r"trail\.seal"):
+        restore(kept, tmp_path / "back", say)
+    assert [path.name for path in (tmp_path / "back").rglob("*") if path.is_file()] == ["lock"]
+    assert not (tmp_path / "back" / ".restoring").exists()
+    assert heard[-1][1], "nobody may start a system in there meanwhile"
+
+
+def test_what_was_not_restored_to_its_end_is_not_started(tmp_path):
+    """The light went out in the middle: a system on half of its files would go on from a wrong past."""
+    (tmp_path / ".restoring").mkdir()
+    with pytest.raises(SpondylError, match="was not restored to its end"):
+        _lock(tmp_path)
 
 
 def test_a_backup_of_a_newer_release_is_refused(data, tmp_path):
