@@ -13,13 +13,15 @@ from urllib.parse import unquote, urlsplit
 from deploy import engines
 from deploy.local import BUSINESS, host_port, ingest_names
 from deploy.ports import answers
-from services.kit import runfile
+from services.kit import pki, runfile
+from services.kit.enrolment.machine import PORT, Joined, Machine
 from services.kit.errors import SpondylError
 
 if TYPE_CHECKING:
     from services.telemetry.settings import TelemetrySettings
 
 ARCHIVE_GB = 1.0  # some weeks of six beds
+JOINED_VARIABLE = "SPONDYL_CLINIC_DIRECTORY"
 RING_MB = 64  # one gateway's ring at its largest
 Verdict = Literal["ok", "limited", "missing"]
 
@@ -35,7 +37,14 @@ class Finding:
 
 
 def examine(data: Path) -> list[Finding]:
-    """Every check in its order; reachability only for a system that runs under ``data``."""
+    """Every check in its order; reachability only for a system that runs under ``data``.
+
+    On a machine that joined a chain, what a gateway needs: its broker and all stores are elsewhere.
+    """
+    machine = Machine(Path(os.environ.get(JOINED_VARIABLE) or data))
+    joined = machine.joined
+    if joined is not None:
+        return [check() for check in GATEWAY_CHECKS] + _gateway(machine, joined)
     return [check() for check in CHECKS] + [_archive(data)] + _reachable(data)
 
 
@@ -168,6 +177,28 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _locked_memory,
     _shared_memory,
 )
+
+
+GATEWAY_CHECKS: tuple[Callable[[], Finding], ...] = (
+    _python, _cores, _realtime_class, _locked_memory, _shared_memory,
+)  # fmt: skip
+
+
+def _gateway(machine: Machine, joined: Joined) -> list[Finding]:
+    """Who this machine is, until when it is believed, and whether its broker answers."""
+    held, where = machine.certificate("gateway"), os.environ.get("SPONDYL_MQTT_URL") or joined.mqtt
+    who, address = f"{joined.gateway} of site {joined.site}", urlsplit(where)
+    host, port = address.hostname or "", address.port or PORT
+    if held is None or held.not_valid_after_utc <= pki.utc_now():
+        renew = "`spondyl gateway renew`, or a new code from the centre and `spondyl gateway join`"
+        found = [Finding("Gateway", "missing", f"{who}: its certificate holds no more", renew)]
+    else:
+        until = f"its certificate holds until {held.not_valid_after_utc:%Y-%m-%d}"
+        found = [Finding("Gateway", "ok", f"{who}, with {', '.join(joined.devices)}; {until}")]
+    if answers(host, port):
+        return [*found, Finding("Clinic's broker", "ok", f"{host}:{port} answers")]
+    do = "start it; beds are treated and recorded without it, its log says what is wrong"
+    return [*found, Finding("Clinic's broker", "missing", f"{host}:{port} does not answer", do)]
 
 
 def _archive(data: Path) -> Finding:

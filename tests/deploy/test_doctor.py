@@ -1,11 +1,14 @@
 import json
 import os
 import socket
+from datetime import timedelta
 
 import pytest
 
 from deploy import doctor, engines
 from services.cli import main
+from services.kit import pki
+from services.kit.enrolment.machine import Joined
 from services.kit.runfile import Run, process_start, save
 
 
@@ -113,3 +116,26 @@ def test_the_command_prints_the_same_findings_as_lines_or_json(nothing_installed
     report = json.loads('{"ok"' + document)
     assert "MISSING  Mosquitto: not installed" in lines
     assert {row["what"] for row in report["findings"]} >= {"Python", "Mosquitto", "Real-time class"}
+
+
+def test_a_gateway_of_a_chain_needs_no_broker_or_store_of_its_own(nothing_installed, tmp_path, monkeypatch):
+    """Its container holds neither: a report of what is not missing teaches people to ignore it."""
+    monkeypatch.delenv("SPONDYL_MQTT_URL", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        now = pki.utc_now()
+        authority = pki.authority("Chain", now + timedelta(days=9), now)
+        joined = Joined(
+            gateway="gw-north", site="north", devices=("bed-01",), centre="https://centre.example:8446",
+            mqtt=f"mqtts://127.0.0.1:{broker.getsockname()[1]}",
+        )  # fmt: skip
+        (tmp_path / "secrets").mkdir()
+        (tmp_path / "gateway.json").write_text(joined.model_dump_json())
+        assert by_name(doctor.examine(tmp_path))["Gateway"].verdict == "missing"
+        (tmp_path / "secrets" / "gateway.crt").write_text(authority.pem)
+        found = by_name(doctor.examine(tmp_path))
+    assert found["Gateway"].verdict == found["Clinic's broker"].verdict == "ok"
+    assert "gw-north of site north, with bed-01" in found["Gateway"].detail
+    assert "Mosquitto" not in found
+    away = by_name(doctor.examine(tmp_path))["Clinic's broker"]
+    assert away.verdict == "missing"
+    assert "treated and recorded without it" in away.do
