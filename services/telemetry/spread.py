@@ -105,14 +105,15 @@ def _parts(
 ) -> dict[tuple[Address, bool], _Part]:
     """By node; what one was told to ask another for goes there, this once."""
     parts: dict[tuple[Address, bool], _Part] = {}
-    slots = cluster.layout().slots
+    layout = cluster.layout()
     for index, why in left.items():
         if why.startswith(_ASK):
             host, _, port = why.split()[2].rpartition(":")
-            target = Primary(Address(host, int(port)), 0)
+            asked = Address(host, int(port))
+            target = next((one for one in layout.primaries if one.address == asked), Primary(asked, 0))
         else:
             slot = slot_of(_key_of(commands[index]))
-            target = slots[slot] or cluster.primary(slot)
+            target = layout.slots[slot] or cluster.primary(slot)
         where = target.address, why.startswith(_ASK)
         part = parts.get(where)
         if part is None:

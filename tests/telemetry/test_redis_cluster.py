@@ -10,8 +10,8 @@ from servers import eventually
 
 from deploy.keeping import redis_keys
 from services.kit.errors import SpondylError
-from services.telemetry import keys
-from services.telemetry.cluster import Cluster, slot_of
+from services.telemetry import keys, resp, spread
+from services.telemetry.cluster import Address, Cluster, Layout, Primary, slot_of
 from services.telemetry.errors import NotDurable, StoreUnavailable
 from services.telemetry.hot import Hot
 from services.telemetry.models import KINDS, Batch, Entry, Place, Source
@@ -130,6 +130,15 @@ def test_slots_that_move_are_followed_by_writer_and_reader(shared):
         assert _spans(hot, sources) == [[(0, 30, False)]] * len(sources)
         assert hot.look("tension", sources[0]).newest == 20
         assert set(hot.overview([one.place for one in sources])) == {one.place for one in sources}
+
+
+def test_what_moves_to_another_node_is_on_the_disks_of_its_replicas_too():
+    """One of them may take its place while the slot still moves."""
+    old, new = Primary(Address("127.0.0.1", 1), 0), Primary(Address("127.0.0.1", 2), 2)
+    cluster = Cluster("redis+cluster://127.0.0.1:1")
+    cluster._layout = Layout([old] * 8192 + [new] * 8192, (old, new))
+    (part,) = spread._parts(cluster, [b""], {0: "ASK 5 127.0.0.1:2"}, waits=False).values()
+    assert part.wait == resp.pack("WAITAOF", 1, 2, spread.FLUSH_TIMEOUT_MS)
 
 
 def test_what_is_archived_leaves_its_node(shared, tmp_path):
