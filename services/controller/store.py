@@ -100,12 +100,16 @@ class Session:
 class Store:
     """``session.db`` of one gateway. Every method is one transaction; failures raise StoreUnavailable.
 
-    ``read_only`` neither makes nor changes anything, and so never waits for whoever writes.
+    ``read_only`` makes nothing and never waits for whoever writes; a file of an earlier release it brings up
+    to date as the panel does, which may start later.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._engine = database.open_database(f"sqlite:///{path}")
         if read_only:
+            if self._is_older():
+                with self._writing() as connection:
+                    _grow(connection)
             sa.event.listen(self._engine, "connect", _query_only)
             self._engine.dispose()  # the connection it was tried with
             return
@@ -114,6 +118,11 @@ class Store:
             _grow(connection)
             for trigger in APPEND_ONLY:
                 connection.execute(trigger)
+
+    def _is_older(self) -> bool:
+        with self._reading() as connection:
+            is_there = sa.inspect(connection).has_table(SESSIONS.name)
+            return is_there and bool(_lacking(connection))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -393,10 +402,13 @@ def _report(row: sa.RowMapping) -> Report:
 
 def _grow(connection: sa.Connection) -> None:
     """Add the columns that a file of an earlier release lacks."""
+    for name in _lacking(connection):
+        connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN {name} TEXT"))
+
+
+def _lacking(connection: sa.Connection) -> list[str]:
     present = {row["name"] for row in sa.inspect(connection).get_columns(SESSIONS.name)}
-    for name in ("account", "cleared_until", "correlation"):
-        if name not in present:
-            connection.execute(sa.text(f"ALTER TABLE sessions ADD COLUMN {name} TEXT"))
+    return [name for name in ("account", "cleared_until", "correlation") if name not in present]
 
 
 def _text(value: UUID | None) -> str | None:

@@ -1,5 +1,6 @@
 """The recorder in this process: what it does with no broker and no room."""
 
+import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from broker import codec
 from broker.contract import EVENT
 from broker.drain import Span
 from broker.spool import SpoolFull
+from services.controller.known_sessions import KnownSessions
 from services.controller.lost_rows import AGAIN_S, LostRows
 from services.controller.recorder import Recorder
 from services.controller.reports import Report
@@ -53,6 +55,18 @@ def test_papers_that_cannot_be_used_stop_no_recording(tmp_path):
         assert ring.memory.health["recorder_tick"] == 200
         eventually(lambda: recorder.round(recorder.station) or recorder.worklists.line.why)
         assert recorder.worklists.line.why == "own_unreadable"
+
+
+def test_sessions_of_an_earlier_release_are_known_before_a_panel_has_started(tmp_path):
+    """Behind an upgrade the recorder may be first: it must neither wait nor end a session as nobody's."""
+    report = reported(tmp_path, uuid4())
+    path = tmp_path / "gateways" / "north" / "session.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("ALTER TABLE sessions DROP COLUMN correlation")
+    with closing(KnownSessions(path)) as sessions:
+        facts = sessions.facts("bed-02", 1)
+    assert facts.session == report.session
+    assert facts.correlation is None
 
 
 def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
