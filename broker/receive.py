@@ -239,7 +239,13 @@ class Receiver:
         def publications(found: list[Publication]) -> None:
             self._receive(link, found)
 
-        connection = BlockConnection(session.endpoint, self._generation, publications, lambda _it: None)
+        try:
+            connection = BlockConnection(session.endpoint, self._generation, publications, lambda _it: None)
+        except OSError as error:  # of the files of certificates: the other sites are read on
+            why = error.strerror or error
+            session.error = f"our certificate, its key or the authority cannot be used: {why}"
+            self._again(session, session.attempt + 1)
+            return
         link = session.link = Link(session, connection)
         try:
             connection.open()
@@ -333,9 +339,12 @@ class Receiver:
             self._forget(session)
             session.link = None
         steady = link.standing and time.monotonic() - link.began > STEADY_S
-        session.attempt = 0 if steady else session.attempt + 1
-        session.due = max(session.due, time.monotonic() + full_jitter(session.attempt))
         session.error = session.error or f"the connection to {self._endpoint.url} broke"
+        self._again(session, 0 if steady else session.attempt + 1)
+
+    def _again(self, session: Session, attempt: int) -> None:
+        session.attempt = attempt
+        session.due = max(session.due, time.monotonic() + full_jitter(session.attempt))
         log.warning("site is not connected, trying again", site=session.site, why=session.error)
 
     def _forget(self, session: Session) -> None:

@@ -1,4 +1,5 @@
 import socket
+from dataclasses import replace
 from uuid import UUID
 
 import paho.mqtt.publish
@@ -8,6 +9,7 @@ from servers import eventually
 
 from broker import contract
 from broker.receive import Receiver
+from broker.wire import Tls
 
 pytestmark = pytest.mark.system
 BOOT = UUID(int=1)
@@ -178,6 +180,22 @@ def test_a_broker_that_refuses_is_named(mosquitto):
     receiver.open("north")
     eventually(lambda: "cannot reach" in (receiver.last_error or ""), what="the reason")
     receiver.stop()
+
+
+def test_a_certificate_that_cannot_be_read_is_named_and_holds_up_no_other_site(mosquitto, tmp_path, capsys):
+    """Files are replaced while sites come and go: who has a connection must be heard all the while."""
+    receiver = Receiver(mosquitto.url, "telemetry", STREAMS)
+    receiver.start()
+    receiver.open("north")
+    eventually(lambda: receiver.connected, what="connected")
+    papers = Tls(certificate=str(tmp_path / "none.crt"), key=str(tmp_path / "none.key"))
+    receiver._endpoint = replace(receiver._endpoint, url="mqtts://127.0.0.1:1", tls=papers)
+    receiver.open("south")
+    eventually(lambda: "No such file" in (receiver.last_error or ""), 5, what="the reason")
+    _publish(mosquitto, event("00000000-0000-4000-8000-000000000001", 0).model_dump_json(), stream="event")
+    assert len(_taken(receiver, 1)[0]) == 1
+    receiver.stop()
+    assert "a turn failed" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(
