@@ -21,10 +21,13 @@ from broker.contract import STREAMS
 from broker.messages import ClinicEvent
 from services.kit import database
 from services.kit.business import leases
+from services.kit.business.duties import Duties
+from services.kit.business.inbox import Consumer
 from services.kit.business.leading import NotLeading
 from services.kit.business.leases import FileLease, PostgresLease, lease_of
-from services.kit.business.outbox import Outbox
+from services.kit.business.outbox import Outbox, Publisher
 from services.kit.database import create_schema, open_database, reading, writing
+from services.kit.settings import Settings
 
 pytestmark = pytest.mark.system
 PATIENT_S = 60.0
@@ -295,3 +298,31 @@ def test_a_file_lease_is_free_as_soon_as_it_is_let_go(tmp_path):
     with pytest.raises(NotLeading):
         old.fence(None, term)
     new.let_go()
+
+
+class Ending(Duties):
+    """A leader whose term ends between two looks at its parts."""
+
+    def __init__(self, *arguments):
+        self.looks = []
+        super().__init__(*arguments)
+
+    @property
+    def _parts(self):
+        return self.looks.pop(0) if self.looks else None
+
+    @_parts.setter
+    def _parts(self, parts):
+        self.looks.append(parts)
+
+
+@pytest.mark.parametrize("look", [Duties.broker, Duties.inbox, Duties.outbox])
+def test_a_probe_at_the_end_of_a_term_finds_nothing_wrong(tmp_path, look):
+    """Every change of a leader would else be an outage to who asks at that moment."""
+    engine = open_database(f"sqlite:///{tmp_path}/ending.db")
+    duties = Ending("ending", Settings(), engine, TABLES, Outbox(engine, TABLES), {}, ())
+    bus = Bus("mqtt://127.0.0.1:1", "ending")
+    outbox = Outbox(engine, TABLES)
+    duties.looks = [(bus, Consumer(engine, TABLES, outbox, bus, {}), Publisher(outbox, bus)), None]
+    assert look(duties) in (None, "not connected")
+    engine.dispose()

@@ -59,16 +59,19 @@ class Duties:
 
     def broker(self) -> str | None:
         """What is wrong with the connection; nothing of one who does not lead."""
-        bus = self._parts and self._parts[0]
+        parts = self._parts  # (read once: the term may end meanwhile)
+        bus = parts and parts[0]
         return None if bus is None or bus.connected else bus.last_error or "not connected"
 
     def inbox(self) -> str | None:
         """Why messages wait."""
-        return self._parts and self._parts[1].last_error
+        parts = self._parts
+        return parts and parts[1].last_error
 
     def outbox(self) -> str | None:
         """Why what is to be told waits."""
-        return self._parts and self._parts[2].last_error
+        parts = self._parts
+        return parts and parts[2].last_error
 
     def _bus(self, is_current: Callable[[], bool]) -> Bus:
         """Named by the service: the next leader has the session, and whoever led before is thrown out."""
