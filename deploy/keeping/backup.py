@@ -97,7 +97,7 @@ def back_up(
 
 def _write_down(data: Path, say: Say) -> None:
     """Where services look how old the last backup is; in containers each has a volume of its own."""
-    for directory in (data, *sorted(data.glob("volumes/*"))):
+    for directory in sorted(data.glob("volumes/*")) or [data]:
         try:
             backed_up(directory)
         except OSError as error:
