@@ -166,11 +166,15 @@ def issue(
 def revocation_list(
     signer: Signer, revoked: Iterable[tuple[str, datetime]], now: datetime, until: datetime
 ) -> x509.CertificateRevocationList:
-    """The authority's list of what holds no more: serial numbers and since when."""
+    """The authority's list of what holds no more: serial numbers and since when.
+
+    It begins earlier, as certificates do: to a clock that is behind it would not hold yet, and then nobody is
+    let in.
+    """
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(signer.certificate.subject)
-        .last_update(now)
+        .last_update(now - CLOCKS_APART)
         .next_update(until)
         .add_extension(_issued_by(signer), critical=False)
         .add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)

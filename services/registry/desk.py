@@ -1,6 +1,6 @@
 """What every room of the registry stands on: its office, its authorities, the moment, who is who."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -89,13 +89,13 @@ def require_living(member: Member) -> Member:
     return member
 
 
-def users(members: list[Member]) -> list[User]:
-    """Everybody at the central broker, for its access list."""
+def users(members: list[Member], ended: Collection[str] = ()) -> list[User]:
+    """Everybody at the central broker, for its access list; but for bridges that were ``ended``."""
     gateways = [one for one in members if one.role == "gateway"]
     sites = dict.fromkeys(one.site for one in gateways if one.site)
     return [
         *(User(service, service) for service in SERVICES),
-        *(User(BRIDGE, bridge_name(site), site=site) for site in sites),
+        *(User(BRIDGE, bridge_name(site), site=site) for site in sites if bridge_name(site) not in ended),
         *(
             User("gateway", one.name, site=one.site, gateway=one.name, devices=one.devices)
             for one in gateways

@@ -50,10 +50,10 @@ def write_broker(desk: Desk) -> None:
     seen = settings.registry_seen_as or settings.centre
     host, _, port = settings.registry_broker_listen.rpartition(":")
     with reading(desk.office.engine) as connection:
-        members = store.members(connection, living=True)
+        members, ended = store.members(connection, living=True), store.ended_bridges(connection)
     own = (seen / path for path in (CA, f"secrets/{BROKER}.crt", f"secrets/{BROKER}.key", CRL))
     render_central(
-        settings.centre / "mosquitto", host=host, port=int(port), users=users(members),
+        settings.centre / "mosquitto", host=host, port=int(port), users=users(members, ended),
         certificates=Certificates(*own), seen_as=seen / "mosquitto",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
 
 from services.registry.models import Issued, Member, us
 from services.registry.tables import CERTIFICATES, CODES, MEMBERS, REVOCATIONS
@@ -108,6 +108,18 @@ def newest(connection: Connection) -> dict[tuple[str, str], int]:
         CERTIFICATES.c.number
     )
     return {(row.member, row.part): row.ends_us for row in connection.execute(query) if row.member}
+
+
+def ended_bridges(connection: Connection) -> set[str]:
+    """Names of bridges whose every certificate was revoked: who still speaks as one of them may not."""
+    query = (
+        select(CERTIFICATES.c.name)
+        .select_from(CERTIFICATES.outerjoin(REVOCATIONS, CERTIFICATES.c.serial == REVOCATIONS.c.serial))
+        .where(CERTIFICATES.c.part == "bridge")
+        .group_by(CERTIFICATES.c.name)
+        .having(func.count() == func.count(REVOCATIONS.c.serial))
+    )
+    return {row[0] for row in connection.execute(query)}
 
 
 # --- revocations ----------------------------------------------------------------------------------------

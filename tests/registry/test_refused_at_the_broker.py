@@ -135,3 +135,17 @@ def test_every_reason_has_its_words_at_the_panel(tmp_path):
     recorder.take(None)
     panel.refresh()
     assert panel.words is None
+
+
+def test_a_broker_whose_clock_is_behind_the_registry_s_goes_on_with_a_new_list(chain, tmp_path):
+    """A list that begins in its future lets nobody in: no clinic of a chain for the sake of one minute."""
+    rig, _, broker, _ = chain
+    url, tls = f"mqtts://localhost:{broker.port}", papers_of(rig, tmp_path / "right")
+    rig.later(minutes=2)
+    rig.show(rig.code("gw-lost", "lost", ("bed-30",)))
+    lost = tls_of(keep(rig, tmp_path / "lost", "gw-lost"))
+    rig.ask("POST", "/gateways/gw-lost/revoke", json={"reason": "stolen"})
+    reload(broker)
+    eventually(lambda: outcome(url, lost, "gw-lost") == "own_revoked", 15, "the revocation")
+    assert outcome(url, tls) == "connected"
+    rig.later(minutes=-2)

@@ -110,8 +110,11 @@ def test_a_gateway_that_is_revoked_takes_its_beds_from_its_bridge(rig):
     rig.ask("POST", "/gateways/gw-north/revoke", json={"reason": "stolen"})
     text = acl.read_text()
     assert "bed-01" not in text
-    assert "topic write spondyl/v1/north/bed-02/tension" in text.split("user bridge-north")[1]
+    assert "topic write spondyl/v1/north/bed-02/tension" in text.split("user gw-north-2")[1]
+    assert "bridge-north" not in text, "its machine is connected still, and bed-02 is not its"
+    rig.show(rig.code("gw-north-2", devices=("bed-02",)))  # the site's broker moves to the other machine
+    assert "topic write spondyl/v1/north/bed-02/tension" in acl.read_text().split("user bridge-north")[1]
     answer = rig.knock("POST", "/gateways/gw-north/revoke", json={"reason": "stolen"})
     assert (answer.status_code, answer.json()["type"].endswith(Conflict.__name__.lower())) == (409, True)
-    rig.joined()  # the same name once more, with a new code
+    rig.show(rig.code(), parts=("gateway",))  # the same name once more, with a new code
     assert "bed-01" in acl.read_text()
