@@ -13,6 +13,7 @@ import yaml
 from deploy.containers import centre
 from deploy.containers.images import TARGETS
 from deploy.containers.prepare import prepare
+from deploy.keeping import backup
 from services.cli import build
 from services.kit.enrolment import compose
 from services.kit.enrolment.machine import Joined
@@ -160,3 +161,13 @@ def test_a_clinic_s_containers_are_told_who_joined_and_keep_what_people_wrote(tm
     assert (told["SPONDYL_SITE"], told["SPONDYL_DEVICES"]) == ("west", "bed-03")
     assert told["SPONDYL_GATEWAY_NAME"] == "gw-west"
     assert set(told) <= set(re.findall(r"\$\{(\w+)", text(FILES["clinic"])))
+
+
+def test_the_age_of_a_backup_is_written_where_services_look_for_it(tmp_path):
+    """The job's own root is read-only: a complaint after each good backup is read as a bad one."""
+    said = []
+    (tmp_path / "volumes" / "console").mkdir(parents=True)
+    backup._write_down(tmp_path, said.append)
+    assert said == []
+    assert [path.name for path in tmp_path.iterdir()] == ["volumes"]
+    assert list((tmp_path / "volumes" / "console").iterdir())

@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -83,7 +84,9 @@ class Centre:
         error.close()
         if error.code >= 500 or error.code == 429:  # noqa: PLR2004  (HTTP)
             return CentreAway(f"{self.url} answers {error.code}: {said or 'it has a fault'}; try again later")
-        return CentreRefuses(said or f"{self.url} answers {error.code}: is this the registry's address?")
+        if not said or said == HTTPStatus.NOT_FOUND.phrase:  # of a web server that knows no enrolment
+            said = f"{self.url} answers {error.code}, as no registry does: is this its address, its port?"
+        return CentreRefuses(said)
 
     def _failed(self, error: OSError | ValueError) -> SpondylError:
         reason = getattr(error, "reason", error)
