@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import UUID, uuid5
 import psycopg
 import pytest
 import replica_worker
+import structlog
 from business_tables import EFFECTS, METADATA, NAMES, STREAM, TABLES
 from servers import eventually
 from sqlalchemy import insert, select, text
@@ -20,7 +22,7 @@ from broker.bus import Bus
 from broker.contract import STREAMS
 from broker.messages import ClinicEvent
 from services.kit import database
-from services.kit.business import leases
+from services.kit.business import leading, leases
 from services.kit.business.duties import Duties
 from services.kit.business.inbox import Consumer
 from services.kit.business.leading import NotLeading
@@ -326,3 +328,28 @@ def test_a_probe_at_the_end_of_a_term_finds_nothing_wrong(tmp_path, look):
     duties.looks = [(bus, Consumer(engine, TABLES, outbox, bus, {}), Publisher(outbox, bus)), None]
     assert look(duties) in (None, "not connected")
     engine.dispose()
+
+
+def test_a_term_that_has_to_wait_for_the_last_one_says_so_once(monkeypatch):
+    """A planner may compute for minutes behind a lost lease: one line, and not of a lease that is held."""
+    for name in ("RENEW_S", "AGAIN_S"):
+        monkeypatch.setattr(leading, name, 0.02)
+    tried, is_over = [], threading.Event()
+
+    def begin(_is_current):
+        tried.append(1)
+        if not is_over.is_set():
+            raise NotLeading("planner: what was begun in an earlier term is not over yet")
+        return lambda: None
+
+    waiting = leading.Leading(FileLease(None, "probe"), begin)
+    with structlog.testing.capture_logs() as lines:
+        waiting.start()
+        eventually(lambda: "earlier term" in (waiting.trouble or ""))
+        eventually(lambda: len(tried) > 5)
+        is_over.set()
+        eventually(lambda: any(line["event"] == "this replica leads" for line in lines))
+        assert waiting.trouble is None
+        waiting.stop()
+    warnings = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert warnings == ["leading could not begin; trying again"]

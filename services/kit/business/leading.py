@@ -85,12 +85,18 @@ class Leading:
         self._leader = threading.Thread(target=self._lead, name="leading", daemon=True)
         self._over: Callable[[], None] | None = None
         self._term = 0
+        self._waits: str | None = None  # why a term could not begin yet
         self.last_error: str | None = None
 
     @property
     def holds(self) -> bool:
         """Whether this process leads at this moment."""
         return bool(self._lease.term) and now_s() < self._lease.until_s
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody can be asked for the lease, or why its term has not begun."""
+        return self.last_error or (self._waits if self.holds else None)
 
     def start(self) -> None:
         """Ask for the lease from now on."""
@@ -145,14 +151,19 @@ class Leading:
         try:
             with _acting(self._lease, term):
                 self._over = self._begin(lambda: self.holds and self._lease.term == term)
-            self._term = term
+            self._term, self._waits = term, None
             log.info("this replica leads")
         except (SQLAlchemyError, NotLeading) as error:
-            self._failed(str(getattr(error, "orig", None) or error)[:300])
-            self._ending.wait(AGAIN_S)
+            self._wait(str(getattr(error, "orig", None) or error)[:300])
         except Exception:
             log.exception("leading could not begin; trying again")
             self._ending.wait(AGAIN_S)
+
+    def _wait(self, why: str) -> None:
+        if why != self._waits:
+            log.warning("leading could not begin; trying again", why=why)
+        self._waits = why
+        self._ending.wait(AGAIN_S)
 
     def _end(self, why: str) -> None:
         over, self._over = self._over, None

@@ -147,5 +147,5 @@ def checks(office: Office, duties: Duties, leading: Leading) -> list[Check]:
         Check("broker", duties.broker, essential=False),
         Check("messages", passed_over, essential=False),
         Check("outbox", duties.outbox, essential=False),
-        Check("lease", lambda: leading.last_error, essential=False),
+        Check("lease", lambda: leading.trouble, essential=False),
     ]
