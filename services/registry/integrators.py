@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from broker.acl import User
+from broker.contract import Role
 from services.kit import files as disk
 from services.kit import pki
 from services.kit.auth.principal import Principal
@@ -13,7 +15,7 @@ from services.registry.desk import Desk
 from services.registry.errors import Conflict, Invalid, said
 from services.registry.models import INTEGRATOR_DAYS, Member, us
 
-PREFIX: Final = "integrator"
+PREFIX: Final[Role] = "integrator"
 
 
 def issue(desk: Desk, who: Principal, name: str, site: str | None, out: Path) -> None:
@@ -24,6 +26,10 @@ def issue(desk: Desk, who: Principal, name: str, site: str | None, out: Path) ->
     """
     if name != PREFIX and not name.startswith(f"{PREFIX}-"):
         raise Invalid(f"the integrator's name is {name!r}: it begins with {PREFIX!r}, as integrator-lab")
+    try:
+        User(PREFIX, name, site=site)  # as the access list will have it: what it cannot hold is not kept
+    except ValueError as error:
+        raise Invalid(str(error)) from None
     here(who, "gateways.manage", site or "*")
     key, now = pki.new_key(), desk.now()
     wanted = pki.Wanted(name, "client", desk.until(INTEGRATOR_DAYS))

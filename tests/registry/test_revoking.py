@@ -9,6 +9,9 @@ from servers import Mosquitto, eventually, free_port
 
 from broker.bus import Bus, BusError
 from broker.contract import COMMAND, STATE, TENSION
+from services.kit.auth.principal import SYSTEM
+from services.kit.errors import SpondylError
+from services.registry import files, integrators
 from services.registry.errors import Conflict
 
 pytestmark = [
@@ -49,8 +52,6 @@ def is_refused(bus, device):
 
 def test_who_is_connected_falls_deaf_and_mute_at_once(chain, tmp_path):
     """Mosquitto hangs up on nobody for a revocation; it asks its list at every message, both ways."""
-    from services.registry import files
-
     rig, broker = chain
     files.write_all(rig.desk)
     rig.joined()
@@ -118,3 +119,13 @@ def test_a_gateway_that_is_revoked_takes_its_beds_from_its_bridge(rig):
     assert (answer.status_code, answer.json()["type"].endswith(Conflict.__name__.lower())) == (409, True)
     rig.show(rig.code(), parts=("gateway",))  # the same name once more, with a new code
     assert "bed-01" in acl.read_text()
+
+
+@pytest.mark.parametrize(("name", "site"), [("integrator-lab x", None), ("integrator-lab", "The Clinic")])
+def test_an_integrator_whose_name_no_access_list_can_hold_is_refused(rig, tmp_path, name, site):
+    """Once it is kept the broker's directory could never be written again: a week later nobody gets in."""
+    rig.joined()
+    with pytest.raises(SpondylError, match="letters, digits"):
+        integrators.issue(rig.desk, SYSTEM, name, site, tmp_path / "out")
+    files.write_all(rig.desk)
+    assert not (tmp_path / "out").exists()
