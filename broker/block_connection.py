@@ -1,5 +1,7 @@
 """A connection that reads in blocks: paho connects, subscribes and keeps alive, the splitter reads."""
 
+import contextlib
+import ssl
 from collections.abc import Callable
 from socket import socket
 from typing import Any, cast
@@ -27,7 +29,7 @@ class BlockClient(Client):
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what is there, once. CONNACK and the like are handled before the messages behind them."""
         try:
-            data = super()._sock_recv(READ_BYTES)
+            data = self._there()
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         except OSError:
@@ -45,6 +47,18 @@ class BlockClient(Client):
         if publications:
             self.on_publications(publications)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _there(self) -> bytes:
+        """What has come by now: of TLS a call gives one record, which Mosquitto makes of each message."""
+        data = super()._sock_recv(READ_BYTES)
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return data
+        parts, size = [data], len(data)
+        with contextlib.suppress(BlockingIOError):
+            while parts[-1] and size < READ_BYTES:
+                parts.append(super()._sock_recv(READ_BYTES))
+                size += len(parts[-1])
+        return b"".join(parts)
 
     def queue(self, packets: bytes) -> None:
         """Whole packets that go out behind what is queued already."""

@@ -59,7 +59,10 @@ def test_blocks_are_read_whole_through_tls(tmp_path):
         url = f"mqtts://127.0.0.1:{port}"
         ca, *mine = (str(path) for path in authority.issue("gw-north"))
         _, *theirs = (str(path) for path in authority.issue("telemetry"))
-        receiver = Receiver(url, "telemetry", (TENSION,), session_expiry_s=60, tls=Tls(ca, *theirs))
+        # With a turn of 0.2 s a record a turn, which Mosquitto makes of each message, would take a minute.
+        receiver = Receiver(
+            url, "telemetry", (TENSION,), session_expiry_s=60, tls=Tls(ca, *theirs), gather_s=0.2
+        )
         receiver.start()
         receiver.open("north")
         eventually(lambda: receiver.connected, 15, "connected")
