@@ -34,7 +34,7 @@ def killed(name: str, *services: str, ends_therapy: bool = False) -> Fault:
 
 def spoiled(name: str, *options: str) -> Fault:
     """One site's line, both ways, for a while."""
-    return Fault(name, lambda stack: stack.spoil("north", *options), Stack.restore_lines, 20, 180)
+    return Fault(name, lambda stack: stack.spoil("north", *options), Stack.restore_lines, 20, 60)
 
 
 def nothing(_: Stack) -> None:
@@ -48,7 +48,7 @@ ROLLED = (
 )  # fmt: skip
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("nothing at all (for comparison)", nothing, nothing, 5, 20),
+    Fault("nothing at all (for comparison)", nothing, nothing, 5, 10),
     Fault("a site is cut off", lambda stack: stack.cut("north"), Stack.join, 30, 600),
     spoiled("a site's line is slow and lossy", "--delay", "150", "--jitter", "50", "--loss", "5", "--both"),
     spoiled("a site's line is narrow", "--rate", "512", "--both", "--delay", "40"),
@@ -66,9 +66,9 @@ FAULTS: tuple[Fault, ...] = (
     killed("a site's gateway is killed, its loop with it", "gateway", ends_therapy=True),
     Fault("everything is restarted, one after another", lambda stack: stack.restart(ROLLED), nothing,
           ends_therapy=True),
-    Fault("the disk of a site is full", lambda stack: stack.fill_site(), Stack.make_room, 20, 90),
+    Fault("the disk of a site is full", lambda stack: stack.fill_site(), Stack.make_room, 20, 60),
     Fault("the certificate of a site's bridge has expired", lambda stack: stack.expire_bridge("south"),
-          lambda stack: stack.renew_bridge("south"), 30, 120),
+          lambda stack: stack.renew_bridge("south"), 30, 60),
     Fault("every clock is a minute fast", lambda stack: stack.step_clocks(MINUTE_S),
           lambda stack: stack.step_clocks(0), 20, 60),
     Fault("every clock is a minute slow", lambda stack: stack.step_clocks(-MINUTE_S),
