@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import gateway_stand_in
 import made
 import psutil
 import pytest
@@ -184,6 +185,13 @@ def test_from_a_code_to_a_sample_at_the_centre_and_to_its_end(chain):
         bus.subscribe(COMMAND, device=device)
         ears[name] = Ear(bus, STREAMS["clearance"])
 
+    # The centre's broker looks at its files every 2 s: what is told it before it refuses, and a spool again.
+    for bus, device in ((north, "bed-01"), (south, "bed-02")):
+        told = lambda b=bus, d=device: (
+            b.publish(EVENT, gateway_stand_in.event(made.BOOT, 0), device=d).wait(10)
+            and ("event", d) in centre.kinds()
+        )
+        eventually(told, 60, "an event, once the centre has read who joined")
     for bus, device in ((north, "bed-01"), (south, "bed-02")):
         assert bus.publish(TENSION, made.block(0), device=device).wait(10)
     eventually(lambda: centre.seqs("bed-01") and centre.seqs("bed-02"), 30, "a block of each at the centre")
