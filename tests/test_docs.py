@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 import typer.main
 from chaos.faults import FAULTS
+from chaos_stack.faults import FAULTS as CHAIN_FAULTS
 
 from deploy import reference
 from services.cli import build
@@ -127,3 +128,10 @@ def test_help_does_not_load_the_compiler():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("fault", CHAIN_FAULTS, ids=lambda fault: fault.name)
+def test_every_fault_that_is_done_to_a_chain_is_a_row_of_the_operations_page(fault):
+    """The same for the chain in containers; `make chaos-stack` writes the rows."""
+    part = OPERATIONS.partition("<!-- chaos-stack -->")[2].partition("<!-- /chaos-stack -->")[0]
+    assert f"\n| {fault.name} |" in part
