@@ -42,6 +42,15 @@ def _sure(path):
     return sure if any(f"mark.{name}" in text for name in SERVED) else sure | dict.fromkeys(SERVED, False)
 
 
+@pytest.fixture(autouse=True)
+def _umask():
+    """Commands make theirs strict for good; the next test in this process is another user."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 def pytest_ignore_collect(collection_path, config):
     """A stage of scripts/test reads no file that has nothing for it: all are ten seconds a worker."""
     named = {Path(arg.partition("::")[0]).absolute() for arg in config.args}

@@ -1,5 +1,6 @@
 """A draft is checked, mended, issued, handed out and cancelled in a browser, in front of a real billing."""
 
+import contextlib
 from uuid import uuid4
 
 import pytest
@@ -58,9 +59,13 @@ def test_a_draft_becomes_an_invoice_once_its_rules_are_kept(desk, open_page):
 def _add_what_is_excluded(page):
     """By words with a slip, the arrow keys and Enter; the rule stands there before anything is kept."""
     number = page.get_by_role("combobox", name="GOÄ number")
-    number.press_sequentially("99999")
     none_found = page.locator("main [data-count]")
-    expect(none_found).to_have_text("Nothing found", timeout=30_000)
+    for tries_left in reversed(range(4)):  # a service that is busy beside a whole suite may be asked again
+        number.fill("")
+        number.press_sequentially("99999")
+        with contextlib.nullcontext() if not tries_left else contextlib.suppress(AssertionError):
+            expect(none_found).to_have_text("Nothing found", timeout=10_000)
+            break
     expect(none_found).not_to_have_class("visually-hidden")
     number.fill("")
     expect(none_found).to_have_class("visually-hidden")

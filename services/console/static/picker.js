@@ -83,7 +83,11 @@ function picker(root) {
     input.setAttribute("aria-expanded", String(isOpen));
     mark(-1);
   };
-  const ask = newest("/api/billing/pick", show, close);
+  const refuse = (why) => {
+    close();
+    tell(why, Boolean(why));
+  };
+  const ask = newest("/api/billing/pick", show, refuse);
   const look = later(() => (input.value.trim() ? ask({ ...beside(), q: input.value.trim() }) : clear()));
 
   input.addEventListener("input", look);
@@ -112,6 +116,7 @@ function picker(root) {
   });
   for (const name of CHECKED) if (name !== "number") field(name).addEventListener("input", later(check));
   if (input.value && field("factor").value) check();
+  else if (document.activeElement === input) look(); // it was typed before this was here
 }
 
 function optionOf(item, index) {
