@@ -84,6 +84,7 @@ def back_up(
         manifest = {
             "format": FORMAT, "links": linked, "release": version("spondyl"), "made_at": now.isoformat(),
             "took_s": round(time.monotonic() - began, 1), "data": str(data), **work.found, **objects_told,
+            "parts": sorted({one.name.partition("/")[0] for one in work.kept if "/" in one.name}),
         }  # fmt: skip
         size = packer.finish(manifest)
     _write_down(data, say)

@@ -101,16 +101,23 @@ def _restore(
     data: Data = None,
     passphrase_file: Passphrase = None,
     without_secrets: NoSecrets = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Files of this directory alone.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="NAME", help="All but this directory.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into an empty place, whole or not at all."""
+    from deploy.keeping.parts import Parts
     from deploy.keeping.restore import restore
     from services.kit.runfile import data_directory
 
     os.umask(PRIVATE_UMASK)
     done = restore(
         where.absolute(), data_directory(data), _say(as_json), passphrase=_passphrase(passphrase_file),
-        without_secrets=without_secrets,
+        without_secrets=without_secrets, parts=Parts(tuple(only or ()), tuple(without or ())),
     )  # fmt: skip
     print(
         json.dumps({"ok": True, **done})

@@ -150,11 +150,14 @@ class Pack:
 
     def read(self, name: str) -> Iterator[bytes]:
         """A member's content in pieces, compared with its checksum behind the last."""
-        digest, told = hashlib.sha256(), self.members[checked(name)]
+        digest, told, left = hashlib.sha256(), self.members[checked(name)], self.members[name]["bytes"]
         try:
             file = self._tar.extractfile(name + PACKED)
             with zstandard.ZstdDecompressor().stream_reader(file or io.BytesIO()) as plain:
                 while piece := plain.read(CHUNK):
+                    left -= len(piece)
+                    if left < 0:
+                        raise Damaged(f"{self.path}: {name} is longer than the {told['bytes']} bytes it had")
                     digest.update(piece)
                     yield piece
         except (KeyError, tarfile.TarError, zstandard.ZstdError, zlib.error, EOFError) as error:

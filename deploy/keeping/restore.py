@@ -25,6 +25,7 @@ from deploy.keeping import objects, places, postgres, redis_keys
 from deploy.keeping.backup import FORMAT, OBJECTS, SUFFIX, Say
 from deploy.keeping.layout import STAGE, checked
 from deploy.keeping.packing import Damaged, Pack
+from deploy.keeping.parts import EVERYTHING, Parts
 from deploy.keeping.sealing import unseal
 from services.kit.errors import SpondylError
 from services.kit.files import OWNER_ONLY, flush_directory
@@ -40,6 +41,7 @@ class Restoring:
     pack: Pack
     data: Path
     say: Say
+    parts: Parts
     chosen: list[Database]
     ending: ExitStack  # in any case
     undo: ExitStack  # when anything fails
@@ -127,13 +129,21 @@ def _beside(pack: Pack) -> Any:
 
 
 def restore(
-    where: Path, data: Path, say: Say, *, passphrase: str | None = None, without_secrets: bool = False
+    where: Path,
+    data: Path,
+    say: Say,
+    *,
+    passphrase: str | None = None,
+    without_secrets: bool = False,
+    parts: Parts = EVERYTHING,
 ) -> dict[str, Any]:
     """Put a backup back; what was put back, and in which time. Raises SpondylError: then nothing was."""
     began = time.monotonic()
     checked_ = verify(where, say)
     with closing(opened(where)) as pack, ExitStack() as ending, ExitStack() as undo:
-        work = Restoring(pack, data, say, databases(data), ending, undo)
+        parts.check(pack)
+        chosen = [] if parts.are_files else databases(data)
+        work = Restoring(pack, data, say, parts, chosen, ending, undo)
         secrets = _secrets_of(work, passphrase, without_secrets=without_secrets)
         _refuse(work)
         work.stage.mkdir(parents=True, mode=0o700)
@@ -151,7 +161,8 @@ def restore(
     seconds = time.monotonic() - began
     return {
         "file": checked_["file"], "data": str(data), "mb": round(checked_["bytes"] / 1e6, 1),
-        "seconds": round(seconds, 1), "databases": sorted(work.manifest["databases"]), "redis_keys": keys,
+        "seconds": round(seconds, 1), "redis_keys": keys,
+        "databases": [] if parts.are_files else sorted(work.manifest["databases"]),
         "objects": count, "secrets": bool(secrets), "made_at": work.manifest["made_at"],
     }  # fmt: skip
 
@@ -181,10 +192,13 @@ def _refuse(work: Restoring) -> None:
     there = sorted(path.name for path in work.data.iterdir()) if work.data.is_dir() else []
     if STAGE in there:
         raise SpondylError(f"{work.data} has an unfinished restoring: empty it, then restore again")
-    if strange := [name for name in there if name not in NOTHING and _has_files(work.data / name)]:
+    asked = [name for name in there if name not in NOTHING and work.parts.wants(name)]
+    if strange := [name for name in asked if _has_files(work.data / name)]:
         raise SpondylError(
             f"{work.data} is not empty ({', '.join(strange[:3])}): restore into an empty directory"
         )
+    if work.parts.are_files:
+        return
     for one in work.chosen:
         if (told := work.manifest["databases"].get(one.service)) is not None:
             _refuse_database(one, told)
@@ -230,10 +244,12 @@ def _refuse_database(one: Database, told: Rows) -> None:
 
 # --- putting back -------------------------------------------------------------------------------------------
 def _files(work: Restoring, secrets: Mapping[str, bytes]) -> None:
-    for name in work.pack.below("data"):
-        _write(work.staged(work.data / checked(name.removeprefix("data/"))), work.pack.read(name))
+    for member in work.pack.below("data"):
+        if work.parts.wants(name := checked(member.removeprefix("data/"))):
+            _write(work.staged(work.data / name), work.pack.read(member))
     for name, content in secrets.items():
-        _write(work.staged(work.data / name), iter([content]))
+        if work.parts.wants(name):
+            _write(work.staged(work.data / name), iter([content]))
     for one in work.chosen:
         if f"databases/{one.service}.db" in work.pack.members and one.file is not None:
             work.say(f"database of {one.service}")
@@ -249,7 +265,7 @@ def _write(path: Path, pieces: Iterator[bytes]) -> None:
 
 def _redis(work: Restoring) -> int:
     """Every key, into the server that is named or into files for the one of this machine."""
-    if work.manifest["redis"] is None:
+    if work.manifest["redis"] is None or work.parts.are_files:
         return 0
     work.say(f"Redis, {work.manifest['redis']} keys")
     if (url := places.given_redis(work.data)) is not None:
@@ -310,7 +326,7 @@ def _bucket(work: Restoring) -> bool:
 
 
 def _objects(work: Restoring) -> int:
-    wanted = objects.from_manifest(work.manifest["objects"])
+    wanted = [] if work.parts.are_files else objects.from_manifest(work.manifest["objects"])
     if not wanted:
         return 0
     work.say(f"{len(wanted)} objects of the archive")

@@ -24,6 +24,7 @@ from deploy.keeping import places, redis_keys
 from deploy.keeping.backup import back_up
 from deploy.keeping.objects import of_settings
 from deploy.keeping.packing import Damaged, Pack
+from deploy.keeping.parts import Parts
 from deploy.keeping.restore import restore
 from deploy.migrating import is_good, migrate_all
 from deploy.up import _lock
@@ -247,6 +248,36 @@ def test_a_volume_of_its_own_below_the_directory_is_filled(kept, tmp_path):
         assert kept_system.broken_trails(tmp_path / "back") == ({}, 5)
         assert (Path(volume) / "billing.db").exists()
         assert not (tmp_path / "back" / ".restoring").exists()
+
+
+def test_a_centres_own_directories_come_back_before_its_databases(data, tmp_path, passphrase, capsys):
+    """Without its passwords no database can be reached, without its authority nobody is known."""
+    (data / "authority").mkdir()
+    (data / "authority" / "authority.key").write_text("of the chain")
+    (data / "centre" / "secrets").mkdir(parents=True)
+    (data / "centre" / "secrets" / "postgres.password").write_text("of the server")
+    before, sealed = files(data), ("--passphrase-file", passphrase)
+    run(capsys, "backup", tmp_path / "kept", "--data", data, *sealed)
+    back = tmp_path / "back"
+    own = ("--only", "centre", "--only", "authority")
+    assert run(capsys, "restore", tmp_path / "kept", "--data", back, *sealed, *own)["databases"] == []
+    assert {path.name for path in back.iterdir()} == {"authority", "centre", "lock"}
+    with pytest.raises(SpondylError, match="is not empty"):
+        restore(tmp_path / "kept", back, silent, without_secrets=True)
+    rest = ("--without", "centre", "--without", "authority")
+    assert run(capsys, "restore", tmp_path / "kept", "--data", back, *sealed, *rest)["databases"]
+    assert files(back) == before
+    with pytest.raises(SpondylError, match="has no directory 'center': it has authority, "):
+        restore(tmp_path / "kept", back, silent, parts=Parts(only=("center",)))
+
+
+def test_a_member_that_unpacks_to_more_than_it_held_is_found_on_the_way(kept):
+    """A few kilobytes of zeros, packed, would fill a disk."""
+    with closing(Pack(kept)) as pack:
+        name = next(name for name in pack.members if pack.members[name]["bytes"] > 10)
+        pack.members[name]["bytes"] = 10
+        with pytest.raises(Damaged, match="is longer than the 10 bytes it had"):
+            pack.content(name)
 
 
 def test_a_failure_on_the_way_leaves_nothing(kept, tmp_path, monkeypatch):
