@@ -57,3 +57,5 @@ form.addEventListener("submit", (event) => {
   }
   form.elements.png.value = pad.toDataURL("image/png");
 });
+
+form.querySelector("button[disabled]").disabled = false; // nothing could be drawn before
