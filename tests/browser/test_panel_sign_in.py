@@ -128,6 +128,7 @@ def test_the_pin_pad_is_enough_for_gloved_fingers(bedside):
     signed_in(page)
 
 
+@pytest.mark.requirement("stop-without-sign-in")
 @pytest.mark.parametrize("focused", [None, "#stop", "#sign-in"])
 def test_a_badge_signs_in_whatever_has_the_focus_and_presses_nothing(bedside, focused):
     """A reader ends with Enter: on STOP it would end a treatment, on a button do what nobody asked for."""
@@ -215,6 +216,7 @@ def test_touching_the_screen_keeps_the_sign_in(bedside):
     signed_out_after(page, 10)
 
 
+@pytest.mark.requirement("stop-without-sign-in")
 @pytest.mark.parametrize("with_dialog", [False, True])
 @pytest.mark.parametrize("by", ["pointer", "key"])
 def test_stop_asks_for_nobody_also_while_the_sign_in_is_open(bedside, with_dialog, by):

@@ -55,6 +55,7 @@ def test_every_reason_of_screening_has_its_words_at_the_bed():
     assert known == set(REASONS)
 
 
+@pytest.mark.requirement("refuse-suspended")
 def test_a_suspended_patient_is_not_confirmed_started_resumed_or_changed(clinic):
     """What a clinician has taken back must not begin, go on or grow at any bed of the gateway."""
     clinic.under_way()
@@ -77,6 +78,7 @@ def test_a_suspended_patient_is_not_confirmed_started_resumed_or_changed(clinic)
     assert clinic.phase("bed-02") == "idle"
 
 
+@pytest.mark.requirement("refuse-suspended")
 def test_a_newer_list_restores_and_an_older_one_does_not(clinic):
     """A clinician's signature counts at once; a list that the network held back does not."""
     clinic.centre.says(suspended=[suspension(region="cervical")])
@@ -87,6 +89,7 @@ def test_a_newer_list_restores_and_an_older_one_does_not(clinic):
     assert clinic.confirm().patient == PATIENT
 
 
+@pytest.mark.requirement("pause-adverse")
 def test_an_adverse_event_pauses_the_running_session_at_once(clinic):
     """Dizziness was reported at the desk while the patient lies under traction."""
     clinic.under_way()
@@ -104,6 +107,7 @@ def test_an_adverse_event_pauses_the_running_session_at_once(clinic):
         clinic.bedside.act("bed-01", "resume")
 
 
+@pytest.mark.requirement("pause-adverse")
 def test_any_other_suspension_lets_the_session_end_with_a_notice(clinic, panel):
     """A review that was not signed is no reason to leave somebody hanging in a pause."""
     clinic.under_way()
@@ -119,6 +123,7 @@ def test_any_other_suspension_lets_the_session_end_with_a_notice(clinic, panel):
     assert "review" not in panel.get("/bed-01")["suspension"]["text"]["en"]
 
 
+@pytest.mark.requirement("refuse-uncleared")
 def test_a_clearance_that_ended_meanwhile_starts_nothing(clinic, hands):
     """Confirmed at five to, started at five past: the signature was for the time before."""
     clinic.ready()
@@ -128,6 +133,7 @@ def test_a_clearance_that_ended_meanwhile_starts_nothing(clinic, hands):
     assert "galt bis" in refusal.value.german
 
 
+@pytest.mark.requirement("refuse-uncleared")
 @pytest.mark.parametrize("by_appointment", [True, False])
 def test_an_appointment_without_a_clearance_starts_nothing(clinic, by_appointment):
     """Somebody took it back; an older token that still lies on a desk does not revive it."""
@@ -139,6 +145,7 @@ def test_an_appointment_without_a_clearance_starts_nothing(clinic, by_appointmen
         clinic.bedside.act("bed-01", "start")
 
 
+@pytest.mark.requirement("refuse-uncleared")
 def test_an_older_clearance_that_has_not_expired_confirms_nobody(clinic):
     """A token that still lies on a desk does not outlive what a clinician said after it was signed."""
     old = clinic.request(clearance=clinic.token(NOW - timedelta(hours=2)))
@@ -165,6 +172,7 @@ def test_a_centre_of_another_release_is_said_and_hinders_nobody(clinic, panel):
     assert panel.post("bed-01/start").is_success
 
 
+@pytest.mark.requirement("say-silence")
 def test_a_silent_centre_is_said_and_must_be_seen_before_each_start(clinic, panel, hands):
     """Who was suspended meanwhile is not known here: somebody has to ask the desk, and may then go on."""
     assert panel.get("/bed-01")["centre"]["silent"] is None
@@ -179,6 +187,7 @@ def test_a_silent_centre_is_said_and_must_be_seen_before_each_start(clinic, pane
     clinic.until("slack", "precondition", "ramp", "hold")
 
 
+@pytest.mark.requirement("ask-the-name")
 def test_a_patient_of_the_list_is_confirmed_by_the_appointment(clinic, panel):
     """Name and birth date are asked, prescription and clearance come from the centre: nothing is typed."""
     one = clinic.entry()
@@ -234,6 +243,7 @@ def test_nobody_sees_a_name_who_is_not_signed_in_at_the_panel(clinic, panel):
     assert "Mustermann" not in answer.text
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_a_list_that_cannot_be_read_and_a_clock_that_is_behind_are_said_before_a_start(tmp_path, hands):
     """Half a file, or an empty battery, must not mean in silence that nobody is suspended."""
     centre, clocks = Centre(tmp_path), hands.clocks()

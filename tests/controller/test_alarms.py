@@ -33,6 +33,7 @@ def conditions(board):
     return [alarm.condition for alarm in board.active()]
 
 
+@pytest.mark.requirement("tell-the-operator")
 def test_every_kernel_condition_has_exactly_one_alarm():
     """A condition without a row would be silent; two rows would disagree about priority."""
     bits = [alarm.bit for alarm in ALARMS if alarm.bit]
@@ -43,6 +44,7 @@ def test_every_kernel_condition_has_exactly_one_alarm():
     assert len(BY_CONDITION) == len(ALARMS)
 
 
+@pytest.mark.requirement("tell-the-operator")
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.condition)
 def test_every_row_speaks_both_languages_with_the_same_numbers(alarm):
     """Staff read either language: neither may leave out the value or the limit."""
@@ -55,6 +57,7 @@ def test_every_row_speaks_both_languages_with_the_same_numbers(alarm):
     assert alarm.reaction.endswith(".")
 
 
+@pytest.mark.requirement("tell-the-operator")
 @pytest.mark.parametrize("alarm", [a for a in ALARMS if a.bit], ids=lambda alarm: alarm.condition)
 def test_every_kernel_bit_raises_its_alarm_after_its_delay_and_not_before(alarm):
     """Walks every row: the bit comes on, the delay passes, the alarm is there; it goes with its bit."""
@@ -78,6 +81,7 @@ def test_latching_is_the_kernels():
     assert deciding.LATCHING & ~by_the_loop == sum(alarm.bit for alarm in ALARMS if alarm.latching)
 
 
+@pytest.mark.requirement("record-lateness")
 def test_an_alarm_of_a_single_tick_is_held_for_people_and_repeats_are_one():
     """20 ms on a screen is nothing; every tick of a storm is not an occurrence of its own."""
     board = AlarmBoard()
@@ -124,6 +128,7 @@ def test_a_tick_that_woke_late_counts_from_the_one_before_it(cut):
     assert [alarm.text["en"] for alarm in board.active()] == ["*** NO CONTROL FOR 54 ms"]
 
 
+@pytest.mark.requirement("stop-over-force")
 def test_the_text_names_the_value_and_the_limit_that_was_in_force():
     """`over limit` helps nobody: the line says 512 > 450 N, even when the ceiling falls in the same tick."""
     board = AlarmBoard()
@@ -188,6 +193,7 @@ def test_nothing_changes_while_conditions_stay():
     assert not board.observe(*rows(10, 10, conditions=layout.OVER_FORCE))
 
 
+@pytest.mark.requirement("order-without-clocks")
 def test_a_delay_is_measured_on_the_monotonic_clock():
     """A wall clock stepped by an hour must not raise a delayed alarm early."""
     board = AlarmBoard()

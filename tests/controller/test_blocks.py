@@ -40,6 +40,7 @@ def valid(stream, payload):
     return codec.decode(stream, payload)
 
 
+@pytest.mark.requirement("one-unit")
 @settings(deadline=None, max_examples=60)
 @given(st.lists(SAMPLE, min_size=1, max_size=20))
 def test_a_tension_block_says_exactly_what_the_counts_say(samples):

@@ -85,6 +85,7 @@ def watched_on(monkeypatch):
     monkeypatch.setattr(simulation, "LINGER_S", 12.0)
 
 
+@pytest.mark.requirement("stop-over-force")
 def test_tension_above_its_ceiling_is_a_fault_and_is_let_out():
     """An independent limiter, whatever law and target want."""
     course = treat(injection=bursts(120.0, every_s=20.0), parameters={layout.P_CEILING: 140.0})
@@ -95,6 +96,7 @@ def test_tension_above_its_ceiling_is_a_fault_and_is_let_out():
     assert course.tension_n[-1] < 20
 
 
+@pytest.mark.requirement("limit-tension")
 def test_the_envelope_holds_the_ceiling_against_a_target_above_it():
     """A wrong target alone never gets as far as the fault."""
     course = treat(parameters={layout.P_CEILING: 140.0})
@@ -102,6 +104,7 @@ def test_the_envelope_holds_the_ceiling_against_a_target_above_it():
     assert course.tension_n.max() < 141
 
 
+@pytest.mark.requirement("stop-on-patient-switch")
 def test_the_patient_switch_stops_in_the_same_tick_and_cuts_the_power_after_five_seconds():
     """At once, to zero, and on a second channel."""
     course = treat((AT_S, FAULT, faults.SWITCH_PRESSED))
@@ -115,6 +118,7 @@ def test_the_patient_switch_stops_in_the_same_tick_and_cuts_the_power_after_five
     assert course.tension_n[-1] < 10
 
 
+@pytest.mark.requirement("test-patient-switch")
 def test_a_switch_that_was_not_tested_or_is_unplugged_forbids_the_start():
     """It is tested before each use, or nothing begins."""
     untested = [(0, 0, ACTION, layout.ACTION_LOAD), (START, 0, ACTION, layout.ACTION_START)]
@@ -126,6 +130,7 @@ def test_a_switch_that_was_not_tested_or_is_unplugged_forbids_the_start():
     assert phase(course).max() == layout.READY
 
 
+@pytest.mark.requirement("stop-on-unplugged-switch")
 def test_a_switch_unplugged_under_way_stops_as_if_it_were_pressed():
     """Who cannot press must not be pulled."""
     course = treat((AT_S, FAULT, faults.SWITCH_UNPLUGGED))
@@ -153,6 +158,7 @@ def test_a_block_says_that_nobody_measured_from_the_fault_to_its_end(kind, bit, 
     assert condition(course, bit)[end + 49]
 
 
+@pytest.mark.requirement("distrust-load-cell")
 @pytest.mark.parametrize(
     ("fault", "bit", "within_s"),
     [
@@ -209,6 +215,7 @@ def test_a_contraction_in_the_hold_shows_with_its_size():
     assert burst.max() == pytest.approx(course.counter_n[tick(AT_S) : tick(AT_S + 1.0)].max() * 1000, rel=0.3)
 
 
+@pytest.mark.requirement("notice-stuck-drive")
 def test_a_drive_that_does_not_move_loses_its_power_and_is_released_mechanically():
     """Command and response disagree: more command does not help."""
     course = treat((AT_S, FAULT, faults.DRIVE_STUCK))
@@ -221,6 +228,7 @@ def test_a_drive_that_does_not_move_loses_its_power_and_is_released_mechanically
     assert course.tension_n[-1] < 10
 
 
+@pytest.mark.requirement("never-pull-up-after-a-drop")
 def test_a_sudden_drop_stops_and_is_never_pulled_up_again():
     """A strap that slipped once slips again."""
     course = treat((AT_S, FAULT, faults.STRAP_SLIP))
@@ -230,6 +238,7 @@ def test_a_sudden_drop_stops_and_is_never_pulled_up_again():
     never_pulls_after(course, dropped)
 
 
+@pytest.mark.requirement("distrust-old-readings")
 def test_a_silent_bed_is_not_pulled_on_an_old_reading():
     """No reading, no pull; at the bed its own watchdog releases."""
     course = treat((AT_S, FAULT, faults.LINK_LOST))
@@ -241,6 +250,7 @@ def test_a_silent_bed_is_not_pulled_on_an_old_reading():
     assert course.tension_n[-1] < 10
 
 
+@pytest.mark.requirement("end-on-battery")
 def test_mains_lost_ends_the_session_under_control():
     """The battery lasts for an orderly end, not for the rest of the session."""
     course = treat((AT_S, FAULT, faults.MAINS_LOST))
@@ -251,6 +261,7 @@ def test_mains_lost_ends_the_session_under_control():
     assert course.tension_n[-1] < 20
 
 
+@pytest.mark.requirement("end-on-repeated-guarding")
 def test_guarding_again_and_again_ends_the_session():
     """After the number the prescription allows: cooldown, not one more try."""
     course = treat(
@@ -263,6 +274,7 @@ def test_guarding_again_and_again_ends_the_session():
     assert layout.REASONS[course.row(layout.S_REASON)[-1]] == "repeated_guarding"
 
 
+@pytest.mark.requirement("yield-to-guarding")
 def test_each_stop_in_a_cycle_beyond_the_allowed_rebuilds_to_a_lower_peak():
     """What was too much three times is not asked for again."""
     course = treat(injection=bursts(60.0, count=8), parameters={layout.P_GUARDINGS_PER_CYCLE: 2.0})
@@ -272,6 +284,7 @@ def test_each_stop_in_a_cycle_beyond_the_allowed_rebuilds_to_a_lower_peak():
     assert peaks[detected[2] + 1] < peaks[detected[0]]
 
 
+@pytest.mark.requirement("match-the-tilt")
 def test_a_tilt_that_is_not_the_prescribed_one_forbids_the_start():
     """Another angle is another segment."""
     course = treat(parameters={layout.P_TILT_TOLERANCE: -1.0})
@@ -280,6 +293,7 @@ def test_a_tilt_that_is_not_the_prescribed_one_forbids_the_start():
     assert phase(course).max() == layout.READY
 
 
+@pytest.mark.requirement("limit-heat")
 def test_a_heat_pad_that_does_not_obey_is_switched_off_and_said():
     """Infrared heat is switched and limited by the controller."""
     course = treat((1.0, FAULT, faults.HEAT_STUCK), parameters={layout.P_HEAT_CEILING: 24.0})

@@ -74,6 +74,7 @@ def run_until(loop, phase, ticks=500):
 # --- the clock -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("keep-the-period")
 @pytest.mark.parametrize("period_ms", [1, 20])
 def test_every_tick_wakes_on_one_grid_while_python_hogs_the_interpreter(made, period_ms):
     """Three seconds of ticks: none missing, none twice, and deadlines that never drift."""
@@ -119,6 +120,7 @@ def test_a_late_tick_is_followed_by_the_next_deadline_of_the_same_grid(ended_ns,
     assert compiled.next_deadline.py_func(1000, 100, ended_ns) == following_ns
 
 
+@pytest.mark.requirement("record-lateness")
 def test_a_tick_after_a_missed_deadline_says_so(loop):
     """The alarm and the record know that control stood still."""
     assert tick(loop)[layout.S_CONDITIONS, 0] & layout.MISSED_DEADLINE == 0
@@ -160,6 +162,7 @@ def test_actions_are_taken_one_a_tick_in_their_order(loop):
     assert not any(outcome.accepted for outcome in outcomes)  # the bed is idle: nothing to start or close
 
 
+@pytest.mark.requirement("stop-first")
 def test_a_stop_overtakes_everything_queued_for_its_bed_and_nothing_queued_acts_after_it(loop):
     """What was asked before a stop must not pull again after it."""
     overtaken = [
@@ -176,6 +179,7 @@ def test_a_stop_overtakes_everything_queued_for_its_bed_and_nothing_queued_acts_
     assert tick(loop)[layout.S_ACTION].tolist() == [layout.ACTION_NONE, layout.ACTION_NONE]
 
 
+@pytest.mark.requirement("calm-only-from-remote")
 @pytest.mark.parametrize(
     "action", [n for n in range(1, layout.ACTION_REMOTE_PAUSE) if n not in layout.REMOTE_ACTIONS]
 )
@@ -189,6 +193,7 @@ def test_from_remote_nothing_but_pause_and_stop_is_taken(loop, action):
     assert sample[layout.S_PHASE, 0] == layout.IDLE
 
 
+@pytest.mark.requirement("stop-first")
 def test_an_action_that_waited_too_long_is_refused_but_a_stop_never(loop):
     """A start must not act when nobody expects it any more."""
     loop.memory.post(BEDSIDE, 0, layout.ACTION_START)

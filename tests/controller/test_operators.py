@@ -49,6 +49,7 @@ def test_a_newer_list_replaces_the_held_one_and_survives_the_process(staff, keep
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+@pytest.mark.requirement("trust-only-signed-lists")
 @pytest.mark.parametrize(
     ("other", "why"),
     [
@@ -102,6 +103,7 @@ def test_a_list_that_cannot_be_written_is_tried_again(staff, tmp_path):
     assert names(held(staff, directory)) == [THERAPIST]
 
 
+@pytest.mark.requirement("sign-in-offline")
 def test_an_expired_list_says_since_when_and_why_in_both_languages(staff, tmp_path):
     """Somebody has to know that it is the console that is not reached."""
     staff.enlist(tmp_path, issued_s=time.time() - 31 * DAY_S)
@@ -114,6 +116,7 @@ def test_an_expired_list_says_since_when_and_why_in_both_languages(staff, tmp_pa
     assert f"am {since}" in standing.trouble.de
 
 
+@pytest.mark.requirement("trust-only-signed-lists")
 def test_a_clock_set_back_does_not_revive_an_expired_list(staff, tmp_path):
     """Whoever can set a clock must not become an operator by it."""
     wall, steady = [1_000_000.0], [50.0]

@@ -209,6 +209,7 @@ def alarms_of(panel, device="bed-01"):
     return {alarm["condition"] for alarm in panel.get(f"/{device}")["alarms"]}
 
 
+@pytest.mark.requirement("stop-without-sign-in")
 def test_stop_works_when_the_log_cannot_be_written(panel, clinic):
     """A full disk must never keep a patient under tension."""
     clinic.under_way()

@@ -15,6 +15,7 @@ from services.kit.auth.roles import ROLES
 from services.kit.errors import SpondylError
 
 
+@pytest.mark.requirement("sign-in-to-operate")
 def test_nothing_but_stop_is_done_by_somebody_unknown(panel, clinic):
     """A visitor at the bed must not start, change or note anything."""
     session = clinic.confirm().session
@@ -26,6 +27,7 @@ def test_nothing_but_stop_is_done_by_somebody_unknown(panel, clinic):
     assert [row["action"] for row in clinic.store.actions(session)] == ["confirm"]
 
 
+@pytest.mark.requirement("no-token-acts")
 @pytest.mark.parametrize("role", ROLES)
 def test_a_token_from_elsewhere_never_acts_whatever_its_role(panel, clinic, role):
     """Only the bedside may start: not a console, not an integrator, not an administrator at home."""
@@ -36,6 +38,7 @@ def test_a_token_from_elsewhere_never_acts_whatever_its_role(panel, clinic, role
     assert clinic.phase() == "idle"
 
 
+@pytest.mark.requirement("stop-without-sign-in")
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer forged"}, {"authorization": "Basic eDp5"}])
 def test_stop_needs_no_sign_in_and_minds_no_forged_token(panel, clinic, headers):
     """Whoever stands at the bed may stop it."""
@@ -45,6 +48,7 @@ def test_stop_needs_no_sign_in_and_minds_no_forged_token(panel, clinic, headers)
     assert clinic.phase() == "stopped"
 
 
+@pytest.mark.requirement("sign-in-to-operate")
 def test_who_acts_is_who_signed_in(panel, clinic):
     """The record names the person that the PIN proved, and nothing that a browser claims."""
     panel.sign_in()

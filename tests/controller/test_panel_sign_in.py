@@ -70,6 +70,7 @@ def test_signing_in_by_a_form_of_another_page_is_impossible(panel):
     assert panel.http.post("/api/sign-in", json={"badge": BADGE}, headers=foreign).status_code == 403
 
 
+@pytest.mark.requirement("sign-in-to-operate")
 def test_an_untouched_sign_in_ends_and_a_touched_one_goes_on(door, hands):
     """Ten minutes without a hand on the screen."""
     cookie, made = door.by_pin(THERAPIST, PIN)
@@ -83,6 +84,7 @@ def test_an_untouched_sign_in_ends_and_a_touched_one_goes_on(door, hands):
     assert door.touch(cookie) is None
 
 
+@pytest.mark.requirement("sign-in-to-operate")
 @pytest.mark.parametrize("change", ["gone", "role", "pin"])
 def test_whoever_the_list_drops_is_out_at_once(clinic, door, change):
     """A dismissal, another role, a new PIN: the browser that is still open does not outlive it."""
@@ -98,6 +100,7 @@ def test_whoever_the_list_drops_is_out_at_once(clinic, door, change):
     assert door.find(cookie) is None
 
 
+@pytest.mark.requirement("sign-in-offline")
 def test_a_list_that_expires_keeps_new_people_out_and_ends_no_treatment(clinic, door, hands):
     """Who is at work stays at work; STOP and the view ask for no list."""
     clinic.staff.enlist(clinic.directory, issued_s=hands.wall, valid_s=300)

@@ -9,6 +9,7 @@ from operator_rig import BADGE, PIN, THERAPIST
 from services.controller.errors import SignInLocked, SignInRefused
 
 
+@pytest.mark.requirement("slow-down-guessing")
 def test_after_five_wrong_pins_every_further_one_doubles_the_wait(door, hands):
     """Six digits stand for nothing when they may be tried without end."""
     assert [type(wrong(door)) for _ in range(5)] == [SignInRefused] * 5
@@ -23,6 +24,7 @@ def test_after_five_wrong_pins_every_further_one_doubles_the_wait(door, hands):
     assert type(wrong(door)) is SignInRefused  # the right one: the count began anew
 
 
+@pytest.mark.requirement("slow-down-guessing")
 def test_the_wait_survives_a_restart_and_a_clock_set_back(clinic, door, hands):
     """Pulling the plug must not buy five more tries."""
     for _ in range(5):
@@ -35,6 +37,7 @@ def test_the_wait_survives_a_restart_and_a_clock_set_back(clinic, door, hands):
     assert 0 < locked.retry_after_s <= 30
 
 
+@pytest.mark.requirement("slow-down-guessing")
 def test_going_round_the_names_is_counted_too(clinic, door, hands):
     """Fifteen wrong ones at the panel are a wait for everybody, badges too, and it passes."""
     people = [clinic.staff.person(f"u{number}", account=uuid4(), badge=None) for number in range(8)]

@@ -53,6 +53,7 @@ def at_limit(row, beyond):
     return {**document, row.field: int(value) if whole else value}, limit, value
 
 
+@pytest.mark.requirement("limit-prescriptions")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_every_limit_refuses_what_lies_beyond_and_names_value_limit_and_source(row):
     """A limit in the table that nothing enforces would be worse than none."""
@@ -121,6 +122,7 @@ def test_all_refusals_come_at_once():
     assert fields >= {"peak_n", "base_n", "heat_min", "age_years", "colour"}
 
 
+@pytest.mark.requirement("limit-heat")
 def test_heat_is_refused_for_the_neck():
     """Infrared heat is for the lumbar spine only."""
     (refusal,) = rx.check_document({**CERVICAL, "heat_min": 5.0})

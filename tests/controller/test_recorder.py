@@ -66,6 +66,7 @@ def test_a_gateway_says_what_it_is_and_what_its_beds_do(site):
     assert site.ring.memory.health["mqtt_connected"] == 1
 
 
+@pytest.mark.requirement("store-before-publish")
 def test_only_a_commit_trims_the_spool(site):
     """The broker's acknowledgement is not storage."""
     boot = spooled(site)
@@ -130,6 +131,7 @@ def test_what_the_spool_does_not_have_is_named_lost_once_and_nothing_that_is_sti
     assert site.far.lost() == lost
 
 
+@pytest.mark.requirement("store-before-publish")
 def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(site):
     """SIGKILL between any two instructions, while samples flow and sessions come and go."""
     boot, dice = site.ring.memory.boot, random.Random(5)  # noqa: S311  (when to kill is no secret)
@@ -168,6 +170,7 @@ def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(site):
                     .model_dump_json() for event in ends}) == 1  # fmt: skip
 
 
+@pytest.mark.requirement("work-offline")
 def test_an_outage_of_the_broker_is_caught_up(site, mosquitto):
     """The spool keeps what the network cannot take; live samples go out again at once."""
     boot = site.ring.memory.boot
@@ -224,6 +227,7 @@ def test_a_loop_that_changed_while_the_recorder_was_away_leaves_its_samples(site
     old.close()
 
 
+@pytest.mark.requirement("calm-only-from-remote")
 def test_remote_stop_is_answered_and_remote_start_refused_and_recorded(site):
     """From the network to the loop's verdict and back, with correlation data."""
     site.ring.idle(20)

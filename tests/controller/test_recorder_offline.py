@@ -69,6 +69,7 @@ def test_sessions_of_an_earlier_release_are_known_before_a_panel_has_started(tmp
     assert facts.correlation is None
 
 
+@pytest.mark.requirement("name-what-is-lost")
 def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
     """State and alarms go on, storing is tried again, and with room everything is caught up."""
     recorder, ring = offline
@@ -91,6 +92,7 @@ def test_a_full_disk_raises_the_alarm_and_nothing_else_stops(offline):
     assert not [a for a in recorder.station.live.beds[0].board.active() if a.condition == "spool_full"]
 
 
+@pytest.mark.requirement("name-what-is-lost")
 def test_a_disk_full_for_longer_than_the_ring_names_what_was_lost(offline):
     """It goes on when there is room, and says from where to where there is nothing."""
     recorder, ring = offline
@@ -125,6 +127,7 @@ def test_what_is_lost_is_named_again_when_it_is_still_asked_for_much_later(offli
     assert lost.named(still_to_come, recorder.station.writer) == []
 
 
+@pytest.mark.requirement("work-offline")
 def test_a_lost_network_is_an_alarm_after_its_delay(offline):
     """Low priority: therapy goes on here."""
     recorder, ring = offline
@@ -161,6 +164,7 @@ def events_of(recorder, kind):
     return [event for event in (codec.decode(EVENT, row.payload) for row in rows) if event.type == kind]
 
 
+@pytest.mark.requirement("report-adverse")
 def test_a_report_from_the_bed_waits_for_the_network_as_one_event_without_a_name(offline, tmp_path):
     """Told once, whichever process was restarted between the panel's writing and the line's coming back."""
     recorder, ring = offline

@@ -46,6 +46,7 @@ def delivery(action="stop", device="bed-02", number=1, sent_at=NOW, *, retained=
     )  # fmt: skip
 
 
+@pytest.mark.requirement("answer-remote-commands")
 @pytest.mark.parametrize(
     ("action", "taken"),
     [("stop", layout.ACTION_REMOTE_STOP), ("pause", layout.ACTION_REMOTE_PAUSE)],
@@ -72,6 +73,7 @@ def test_the_kernels_refusal_is_answered_in_words_with_the_phase(desk, ring):
     assert answer.reply.detail == "pause is not possible: the bed is in phase idle"
 
 
+@pytest.mark.requirement("calm-only-from-remote")
 @pytest.mark.parametrize("action", ["start", "resume", "change", "load", "close", "raise", "", "STOP", "💥"])
 def test_whatever_could_start_resume_or_raise_is_refused_and_recorded(desk, ring, action):
     """Only the bedside may; and that somebody tried is part of the record."""
@@ -84,6 +86,7 @@ def test_whatever_could_start_resume_or_raise_is_refused_and_recorded(desk, ring
     assert Mail(ring.memory).answer(tick=9) == [0, 0]
 
 
+@pytest.mark.requirement("answer-remote-commands")
 @pytest.mark.parametrize("off", [timedelta(seconds=-11), timedelta(days=-9000), timedelta(hours=1)])
 @pytest.mark.parametrize(
     ("action", "taken"),
@@ -95,6 +98,7 @@ def test_no_clock_keeps_a_stop_or_a_pause_from_acting(desk, ring, action, taken,
     assert Mail(ring.memory).answer(tick=9) == [0, taken]
 
 
+@pytest.mark.requirement("answer-remote-commands")
 def test_a_retained_pause_is_stale_and_refused_a_retained_stop_acts(desk, ring):
     """The broker kept it from before the gateway listened; in doubt a stop is done, anything else is not."""
     (answer,) = desk.take(delivery("pause", retained=True))
@@ -105,6 +109,7 @@ def test_a_retained_pause_is_stale_and_refused_a_retained_stop_acts(desk, ring):
     assert Mail(ring.memory).answer(tick=10) == [0, layout.ACTION_REMOTE_STOP]
 
 
+@pytest.mark.requirement("answer-remote-commands")
 def test_a_repeated_command_is_done_once_and_answered_the_same(desk, ring):
     """At least once delivery must not stop twice."""
     mail = Mail(ring.memory)
@@ -124,6 +129,7 @@ def test_a_command_to_a_bed_of_another_gateway_is_refused(desk):
     assert answer.note is None
 
 
+@pytest.mark.requirement("answer-remote-commands")
 def test_a_loop_that_does_not_answer_is_said_so_in_time(desk, clock):
     """The person at the console must go to the bed, and know it."""
     desk.take(delivery())

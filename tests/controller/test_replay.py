@@ -53,6 +53,7 @@ def bump(name, row, by):
     return change
 
 
+@pytest.mark.requirement("replay")
 def test_a_recorded_session_gives_the_same_commands_bit_for_bit(recorded, course):
     """What the controller did can be shown, not only told."""
     result = replay(recorded)
@@ -60,6 +61,7 @@ def test_a_recorded_session_gives_the_same_commands_bit_for_bit(recorded, course
     assert result.samples == result.commands_compared == len(course.course.samples)
 
 
+@pytest.mark.requirement("replay")
 def test_a_bed_among_others_and_long_idle_before_replays_alone(course, tmp_path):
     """The load resets everything: neither neighbours nor what was before may matter."""
     beds, before, bed = 3, 137, 1
@@ -124,6 +126,7 @@ def test_a_prescription_changed_under_way_replays_too(course, tmp_path):
     assert (result.equal, result.samples) == (True, length)
 
 
+@pytest.mark.requirement("replay")
 @pytest.mark.parametrize(
     ("row", "by"), [("velocity_ums", 1), ("velocity_ums", -1), ("outputs", 2), ("outputs", 8)]
 )

@@ -52,6 +52,7 @@ def as_the_recorder(clinic):
     return Suspender(clinic.memory, sessions, found)
 
 
+@pytest.mark.requirement("report-adverse")
 def test_kinds_and_grades_are_those_of_screening_in_every_word():
     """The bed suspends by the same table as the desk, and says the same words."""
     path = ROOT / "services/screening/outcomes/adverse.toml"
@@ -64,6 +65,7 @@ def test_kinds_and_grades_are_those_of_screening_in_every_word():
     assert {number: (words.en, words.de) for number, words in GRADES.items()} == grades
 
 
+@pytest.mark.requirement("report-adverse")
 def test_a_report_pauses_at_once_and_nobody_resumes_without_the_network(clinic):
     """New weakness under the pull: it ends now, and not only when some server has heard of it."""
     session = clinic.under_way()
@@ -85,6 +87,7 @@ def test_a_report_pauses_at_once_and_nobody_resumes_without_the_network(clinic):
         clinic.confirm("bed-02")
 
 
+@pytest.mark.requirement("report-adverse")
 def test_a_report_that_the_panel_could_not_pause_is_paused_by_the_recorder(clinic):
     """Whatever process was ended meanwhile: the report is on the disk, and whoever reads it acts on it."""
     session = clinic.under_way()
@@ -105,6 +108,7 @@ def as_weakness(report):
     return replace(report, report=uuid4(), kind="weakness")
 
 
+@pytest.mark.requirement("report-adverse")
 def test_only_a_list_that_named_the_patient_and_no_longer_does_restores(clinic):
     """Neither a list that knows nothing of it yet nor a restart nor a lost line undoes what was reported."""
     session = clinic.under_way()
@@ -123,6 +127,7 @@ def test_only_a_list_that_named_the_patient_and_no_longer_does_restores(clinic):
     assert clinic.confirm().patient == PATIENT
 
 
+@pytest.mark.requirement("report-adverse")
 def test_after_the_session_the_last_one_of_the_bed_is_meant_and_the_next_patient_goes_on(clinic):
     """Dizzy on getting up: it is about whoever lay there, not about whoever lies there now."""
     first = clinic.under_way()
@@ -142,6 +147,7 @@ def test_after_the_session_the_last_one_of_the_bed_is_meant_and_the_next_patient
         reporting(clinic).report("bed-02", adverse(), THERAPIST)
 
 
+@pytest.mark.requirement("report-adverse")
 def test_a_log_that_takes_nothing_pauses_all_the_same_and_the_report_is_written_later(clinic):
     """What cannot be written counts from memory, and the bed says that the desk must be told, too."""
     clinic.under_way()

@@ -165,6 +165,7 @@ def test_a_refused_prescription_leaves_nothing_behind(clinic):
     assert clinic.phase() == "idle"
 
 
+@pytest.mark.requirement("confirm-at-the-bed")
 def test_a_clearance_of_somebody_else_leaves_nothing_behind(clinic):
     """Wrong patient is the hazard that confirmation exists for."""
     request = clinic.request() | {"clearance": clinic.clearance(patient=uuid4())}

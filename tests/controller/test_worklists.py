@@ -1,6 +1,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from bedside_rig import PATIENT
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from worklist_rig import NOW, Centre, entry, suspension
@@ -20,6 +21,7 @@ def held(directory):
     return found
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_the_newest_list_is_kept_and_an_older_one_leaves_it(tmp_path):
     """The network goes down at night; in the morning the bed must know today's patients, not yesterday's."""
     centre, one = Centre(tmp_path), entry(KEY, "token")
@@ -32,6 +34,7 @@ def test_the_newest_list_is_kept_and_an_older_one_leaves_it(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_a_list_of_the_future_is_not_the_newest_for_ever(tmp_path):
     """A centre whose clock ran ahead must not keep every later suspension out."""
     other = uuid4()
@@ -45,6 +48,7 @@ def test_a_list_of_the_future_is_not_the_newest_for_ever(tmp_path):
     assert held(tmp_path).suspended() == []
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_a_damaged_file_takes_back_nothing_that_was_read(tmp_path):
     """Half a file after a full disk must not restore a suspended patient."""
     Centre(tmp_path).says(suspended=[suspension()])
@@ -82,6 +86,7 @@ def test_the_newest_of_all_beds_lists_says_who_is_suspended(tmp_path):
     assert found.suspension(PATIENT, "lumbar") is None
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_a_clock_set_back_lets_a_new_suspension_in_and_no_older_list(tmp_path):
     """A gateway whose battery is empty took every list for one of the future: no suspension came in."""
     Centre(tmp_path).says()
@@ -92,6 +97,7 @@ def test_a_clock_set_back_lets_a_new_suspension_in_and_no_older_list(tmp_path):
     assert held(tmp_path).suspension(PATIENT, "lumbar") is not None
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_a_clock_set_back_across_a_reboot_makes_no_replayed_list_believed(tmp_path):
     """With an empty battery an old list looked right: whoever was suspended since was treated."""
     earlier, back = NOW - timedelta(days=10), NOW - timedelta(days=9)
@@ -105,6 +111,7 @@ def test_a_clock_set_back_across_a_reboot_makes_no_replayed_list_believed(tmp_pa
     assert found.suspension(PATIENT, "lumbar") is not None
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_what_a_list_that_is_not_believed_suspends_is_suspended(tmp_path):
     """Perhaps it was the centre's clock that was wrong: nobody is treated whom either word is against."""
     both_ahead = (NOW + timedelta(days=30)).timestamp
@@ -120,6 +127,7 @@ def test_what_a_list_that_is_not_believed_suspends_is_suspended(tmp_path):
     assert admission.worklists.suspended() == []
 
 
+@pytest.mark.requirement("keep-worklists")
 def test_a_lost_list_lets_no_older_one_in(tmp_path):
     """How new a bed's list was is known beyond the file that had it."""
     centre = Centre(tmp_path)

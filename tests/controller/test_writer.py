@@ -55,6 +55,7 @@ def test_blocks_are_cut_by_time_and_only_when_complete(gateway):
     assert block.phase == ["idle"] * 10
 
 
+@pytest.mark.requirement("store-before-publish")
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 150), st.booleans()), min_size=1, max_size=8), st.integers(0, 10**9))
 def test_any_rhythm_of_reading_and_restarting_stores_every_sample_once(tmp_path, rounds, salt):
@@ -120,6 +121,7 @@ def test_a_full_spool_loses_nothing_that_still_fits_the_ring(gateway):
     contiguous(tension(gateway), 0, 200)
 
 
+@pytest.mark.requirement("name-what-is-lost")
 def test_a_ring_that_ran_over_leaves_a_gap_that_is_named(tmp_path):
     """What is lost is said: which samples, in which streams."""
     gateway = Gateway(tmp_path, capacity_ticks=256)
@@ -153,6 +155,7 @@ def test_a_boot_that_is_over_ends_its_session_as_aborted_once(gateway):
     assert kinds(gateway).count("session.aborted") == 1
 
 
+@pytest.mark.requirement("order-without-clocks")
 def test_a_step_of_the_clock_is_an_event_and_changes_nothing_else(gateway):
     """Order and durations do not know the wall clock."""
     gateway.ring.run(*whole_session()[:7])

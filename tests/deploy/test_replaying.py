@@ -62,6 +62,7 @@ def test_a_changed_command_is_named_and_exits_1(recording, capsys):
     assert told["first_difference"]["seq"] == chunk["seq"] + 77
 
 
+@pytest.mark.requirement("replay")
 def test_a_recording_cut_at_a_line_s_end_is_not_the_session_and_exits_1(recording, capsys):
     """Nothing in it is damaged, every command in it is equal, and yet the rest is missing."""
     recording.write_bytes(b"".join(recording.read_bytes().splitlines(keepends=True)[:3]))
@@ -98,6 +99,7 @@ def archived(valkey, tmp_path):
     return tmp_path
 
 
+@pytest.mark.requirement("replay")
 @pytest.mark.system
 def test_an_archived_session_is_replayed_from_the_archive_alone(archived, capsys):
     """No gateway, no Redis, no running system: ten years later."""
@@ -137,6 +139,7 @@ def test_an_object_of_the_middle_of_a_session_says_what_to_replay_instead(valkey
     assert any(f"all of it: `spondyl replay {SESSION}`" in err for err in refused), told
 
 
+@pytest.mark.requirement("replay")
 @pytest.mark.system
 def test_one_flipped_bit_of_an_object_is_found_and_its_block_named(archived, capsys):
     """Bits rot in ten years: what is replayed is what was recorded, or nothing is."""

@@ -126,6 +126,7 @@ def test_a_clock_that_is_wrong_loses_nothing(home):
     assert home.get().json()["days"][0]["items"][0]["level"] == 0
 
 
+@pytest.mark.requirement("mark-what-was-closed")
 def test_what_was_done_while_it_was_closed_is_kept_and_marked(home):
     """It happened: the clinic is told, whether the programme was paused, suspended or over."""
     home.send(before := home.done())
@@ -140,6 +141,7 @@ def test_what_was_done_while_it_was_closed_is_kept_and_marked(home):
     assert home.marks()[late["id"]] == []
 
 
+@pytest.mark.requirement("mark-what-was-closed")
 def test_what_is_not_open_at_home_is_kept_and_marked(rig):
     """Without a signature, beside the programme, under a suspension."""
     home = Home(rig, signed=["bridge"])

@@ -69,6 +69,7 @@ def test_screening_has_its_word(outcome, verdict):
     assert "Schwangerschaft" in decision.reasons[0].words["de"]
 
 
+@pytest.mark.requirement("gate-the-home")
 @pytest.mark.parametrize("exercise", library().exercises.values(), ids=lambda row: row.id)
 def test_a_condition_refuses_the_exercises_that_are_not_for_it(exercise):
     """With its reason in both languages, and with what is possible instead where something is."""
@@ -81,6 +82,7 @@ def test_a_condition_refuses_the_exercises_that_are_not_for_it(exercise):
         assert all(reason.words.values())
 
 
+@pytest.mark.requirement("cap-the-home-dose")
 def test_a_pull_above_the_ceiling_is_refused_with_the_angle_that_would_do():
     """The clinician's ceiling in newtons holds, whatever the angle that was typed."""
     board = {"exercise": "inclined-board", "angle_deg": 60, "friction": 0.3, "most_n": 100}
@@ -108,6 +110,7 @@ def test_a_suspension_is_told_in_words_and_every_reason_of_screening_has_them():
         assert words["de"].startswith("Die Freigabe ist ausgesetzt: ")
 
 
+@pytest.mark.requirement("cap-the-home-dose")
 def test_hours_become_minutes_and_it_is_said():
     """The article's "a few hours" on the board contradict every other source."""
     decision = decide(wished(minutes_per_day=60, minutes_per_week=420, days_per_week=7))
@@ -115,6 +118,7 @@ def test_hours_become_minutes_and_it_is_said():
     assert {"cap-day", "cap-week"} <= set(rules(decision))
 
 
+@pytest.mark.requirement("gate-the-home")
 @given(
     st.sampled_from(STAGES), st.sampled_from(HERNIAS), st.sampled_from(SIZES),
     st.sets(st.sampled_from(sorted(library().conditions)), max_size=6),

@@ -50,6 +50,7 @@ def test_each_link_opens_its_programme_until_it_is_revoked(home):
     assert {one["link"]: one["revoked_by"] for one in links(home)} == {home.link: "clinician", other: None}
 
 
+@pytest.mark.requirement("keep-links-secret")
 def test_a_revoked_link_keeps_nothing_and_an_unknown_one_says_nothing(home):
     """What was not sent stays on the telephone; nobody learns which addresses there were."""
     home.rig.ask("DELETE", f"/links/{home.link}", status=204)
@@ -93,6 +94,7 @@ def test_the_address_is_the_one_that_patients_reach(tmp_path):
     rig.close()
 
 
+@pytest.mark.requirement("keep-links-secret")
 def test_the_secret_is_in_no_trail_no_error_no_metric_and_no_header(home):
     """Each of them is read by people who may not open a patient's programme."""
     home.send(home.done())

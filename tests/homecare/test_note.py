@@ -51,6 +51,7 @@ def test_it_says_what_is_allowed_what_is_not_and_until_when(language, until, not
     assert board in read(render(PROGRAMME, {}, "therapist", language)).split(not_allowed)[0]
 
 
+@pytest.mark.requirement("lock-on-pain")
 def test_what_is_locked_by_pain_is_not_on_the_note():
     """It would be trained elsewhere while the clinic still looks at it."""
     noted = read(render(PROGRAMME, {}, "gym", "de", "Jörg Ümläut", closed=frozenset({"bridge"})))

@@ -33,6 +33,7 @@ def level(home, exercise="bridge"):
     return next(item["level"] for item in items if item["exercise"] == exercise)
 
 
+@pytest.mark.requirement("lock-on-pain")
 def test_a_report_locks_its_exercise_and_is_told_at_once(home):
     """The others go on; screening gets the fields that it suspends by."""
     report = home.pain(6)
@@ -76,6 +77,7 @@ def test_no_report_is_lost_for_its_words(home):
     assert len(home.send(*sent)["known"]) == 2
 
 
+@pytest.mark.requirement("lock-on-pain")
 def test_nothing_but_an_answer_opens_it(home):
     """Not a new version, not another link, not time, not an entry, not a pause and its end."""
     home.send(home.pain(3))

@@ -197,6 +197,7 @@ def test_what_cannot_be_signed_is_refused(rig, exercise, day, status, named):
     assert rig.count(SUPERVISED) == 1
 
 
+@pytest.mark.requirement("supervise-first")
 def test_a_stronger_pull_is_begun_beside_a_therapist_anew(rig):
     """A signature is for what was done then; a body weight that varies a little is the same pull."""
     board = {"exercise": "inclined-board", "ceiling_level": 1, "angle_deg": 40, "most_n": 390}
@@ -257,6 +258,7 @@ def test_what_stays_off_is_off_until_a_version_names_it_again(rig):
 
 
 # --- screening --------------------------------------------------------------------------------------------
+@pytest.mark.requirement("gate-the-home")
 def test_screening_closes_a_programme_and_opens_it_again(rig):
     """At once, with its reason on the page and in the history; a late word changes nothing."""
     patient = home.cleared(rig)

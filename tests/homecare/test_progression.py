@@ -3,6 +3,7 @@
 import itertools
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +82,7 @@ EVENTS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.requirement("cap-the-home-dose")
 @given(EVENTS, st.integers(0, 3), st.integers(0, 3))
 def test_no_path_passes_the_ceiling_or_jumps(events, start, ceiling):
     """Whatever happens, in whatever order it comes: within 0 and the ceiling, one level at a time."""
@@ -91,6 +93,7 @@ def test_no_path_passes_the_ceiling_or_jumps(events, start, ceiling):
     assert all(later - before <= 1 for before, later in itertools.pairwise(levels))
 
 
+@pytest.mark.requirement("supervise-first")
 def test_nothing_is_open_at_home_before_its_supervised_sessions_are_signed():
     """Each by itself: who has done the bridge beside a therapist has not hung yet."""
     day = plan(WANTED, DECISION, Course(signed={"bridge": 1}), MONDAY)
@@ -100,6 +103,7 @@ def test_nothing_is_open_at_home_before_its_supervised_sessions_are_signed():
     }  # fmt: skip
 
 
+@pytest.mark.requirement("cap-the-home-dose")
 @given(
     st.dictionaries(st.sampled_from(sorted(SIGNED)), st.integers(0, 30)),
     st.sets(st.sampled_from([*SIGNED, EVERYTHING])), st.sets(st.sampled_from(sorted(SIGNED))),

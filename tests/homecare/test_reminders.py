@@ -79,6 +79,7 @@ def evening(tmp_path):
         yield made
 
 
+@pytest.mark.requirement("keep-links-secret")
 def test_a_reminder_goes_out_in_the_evening_once_a_day_and_opens_nothing(evening):
     """Whoever reads somebody's mail learns nothing of them and gets in nowhere."""
     home = evening.at_home()

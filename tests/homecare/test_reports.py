@@ -5,6 +5,7 @@ import io
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from homecare.reported import STARTED, begin, enter, hurt, noon, open_page
 from sqlalchemy import event
 
@@ -23,6 +24,7 @@ def spoken(row):
     return [call["id"] for call in row["calls"]]
 
 
+@pytest.mark.requirement("call-the-patient")
 def test_the_overview_tells_nothing_done_from_nothing_heard(rig):
     """One of them gets a question, the other a look at the telephone."""
     lazy, silent, good = (begin(rig) for _ in range(3))
@@ -41,6 +43,7 @@ def test_the_overview_tells_nothing_done_from_nothing_heard(rig):
     assert rows[good]["urgency"] is None
 
 
+@pytest.mark.requirement("call-the-patient")
 def test_a_report_without_an_answer_stands_above_everything_whatever_became_of_the_programme(rig):
     """Ending a programme does not answer what its patient reported."""
     quiet, ended = begin(rig), begin(rig)
@@ -104,6 +107,7 @@ def test_thirty_programmes_cost_as_many_statements_as_one(rig):
     assert asked() == (30, one[1])
 
 
+@pytest.mark.requirement("mark-what-was-closed")
 def test_a_report_says_what_each_day_was(rig):
     """Done, nothing, closed and why, not heard of since; nothing of it is a zero that nobody measured."""
     programme = begin(rig)

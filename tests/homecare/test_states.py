@@ -86,6 +86,7 @@ def test_a_programme_is_completed_when_its_weeks_are_over(rig):
     home.turn(rig, programme, "resume", status=409)
 
 
+@pytest.mark.requirement("gate-the-home")
 def test_a_centre_programme_never_opens_at_home(rig):
     """A large hernia is signed session by session and nothing else."""
     programme = home.made(rig, hernia="extrusion", size="large")["programme"]["id"]
@@ -191,6 +192,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.requirement("lock-on-pain")
 @settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

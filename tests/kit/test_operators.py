@@ -45,6 +45,7 @@ def test_a_list_comes_back_as_it_was_signed():
     assert found.with_badge("e" * 64) is None
 
 
+@pytest.mark.requirement("trust-only-signed-lists")
 @pytest.mark.parametrize(
     ("token", "why"),
     [

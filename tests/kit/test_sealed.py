@@ -50,6 +50,7 @@ def test_a_name_in_any_script_opens_for_its_gateway_only(key, name):
         sealed.unseal_person(X25519PrivateKey.generate(), text, APPOINTMENT, PATIENT)
 
 
+@pytest.mark.requirement("ask-the-name")
 def test_a_name_moved_to_another_appointment_does_not_open(key):
     """The wrong name at a bed is the wrong patient under it."""
     text = sealed.seal_person(sealed.public_text(key), Person("A B", date(1990, 1, 1)), APPOINTMENT, PATIENT)

@@ -28,6 +28,7 @@ def kept(rig, patient):
     return rig.ask("GET", f"/patients/{patient}/adverse")
 
 
+@pytest.mark.requirement("report-adverse")
 def test_a_report_from_the_bed_is_one_adverse_event_however_often_it_comes(rig):
     """The line was down, the gateway was started again: the patient had one event, not three."""
     patient = cleared(rig)
@@ -46,6 +47,7 @@ def test_a_report_from_the_bed_is_one_adverse_event_however_often_it_comes(rig):
     assert open_reasons(rig, patient) == []
 
 
+@pytest.mark.requirement("report-adverse")
 def test_each_report_is_answered_by_a_suspension_of_its_own(rig):
     """A bed treats again when a list has named its patient after the report: each must lead to a new one."""
     patient = cleared(rig)

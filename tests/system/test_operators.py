@@ -57,6 +57,7 @@ class Door:
         return self.http.post(f"/api/devices/bed-01/{action}", json={}).status_code
 
 
+@pytest.mark.requirement("sign-in-offline")
 def test_whom_the_console_employs_signs_in_at_the_bed_also_with_the_network_cut(machine, door):
     """A clinic works when its line is down, and a dismissal arrives when it is back."""
     assert door.sign_in() == 401

@@ -160,6 +160,7 @@ def chain(tmp_path, mosquitto):
         yield Chain(tmp_path, mosquitto.url, ending)
 
 
+@pytest.mark.requirement("refuse-suspended", "pause-adverse")
 def test_a_suspension_of_the_centre_is_refused_at_the_bed(chain):
     """The patient lies under traction when the desk hears of the dizziness of yesterday."""
     chain.plan()

@@ -20,6 +20,7 @@ def limited(
     return row[0]
 
 
+@pytest.mark.requirement("limit-tension")
 @pytest.mark.parametrize("which", FORMS)
 @settings(deadline=None)  # the first call may compile
 @given(
@@ -75,6 +76,7 @@ def watch(which, forces_dn, ages=None, status=layout.STATUS_FORCE_VALID, armed=1
     return told
 
 
+@pytest.mark.requirement("distrust-load-cell")
 @pytest.mark.parametrize("which", FORMS)
 def test_eight_identical_readings_are_a_frozen_load_cell(which):
     """Noise never repeats that often; a cell that does has died with its last value."""
@@ -88,6 +90,7 @@ def test_a_slack_harness_at_rest_is_no_frozen_load_cell(which):
     assert not any(watch(which, [0] * 500, armed=0.0))
 
 
+@pytest.mark.requirement("distrust-old-readings")
 @pytest.mark.parametrize("which", FORMS)
 def test_a_repeated_old_reading_is_lateness_not_freezing(which):
     """While the link is late the same reading comes again; that is the link's fault, told by its age."""

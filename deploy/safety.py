@@ -1,0 +1,125 @@
+"""The risk file read and followed: hazard -> requirement -> test, failure mode -> hazard, alarm -> hazard.
+
+Tests say what they show by ``@pytest.mark.requirement("id")``; they are read here without being run.
+"""
+
+import ast
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from services.controller.alarms import Alarm
+
+ROOT: Final = Path(__file__).parent.parent
+SAFETY: Final = ROOT / "docs" / "safety"
+MARK: Final = "requirement"
+BLOCK: Final = "block"  # a hazard that lets nothing start needs no alarm
+Row = Mapping[str, Any]
+
+
+class Mark(NamedTuple):
+    """A test, as pytest names it, and a requirement that it says it shows."""
+
+    test: str
+    requirement: str
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """The rows of one of the risk file's tables: hazards, requirements, failures."""
+    path = SAFETY / f"{name}.toml"
+    found: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))[name.removesuffix("s")]
+    return found
+
+
+def marks(root: Path = ROOT) -> list[Mark]:
+    """Every mark of every test below ``root``, by file and line; ValueError for a stray one."""
+    found: list[Mark] = []
+    for path in sorted(root.glob("tests/**/test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        if f"mark.{MARK}" in text:
+            found += marks_in(text, path.relative_to(root).as_posix())
+    return found
+
+
+def marks_in(source: str, name: str) -> list[Mark]:
+    """The marks of one file; ValueError for one that is on no test, or names no id."""
+    tree = ast.parse(source)
+    found: dict[ast.Call, list[Mark]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            for call in _calls(*node.decorator_list):
+                found[call] = [Mark(f"{name}::{node.name}", word) for word in _words(call, name)]
+    stray = [call for call in _calls(tree) if call not in found]
+    if stray:
+        raise ValueError(f"{name}:{stray[0].lineno}: mark.{MARK} stands on no test: it decorates one")
+    return [mark for call in sorted(found, key=lambda call: call.lineno) for mark in found[call]]
+
+
+def _calls(*trees: ast.AST) -> Iterator[ast.Call]:
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(f"mark.{MARK}"):
+            yield node
+
+
+def _words(call: ast.Call, name: str) -> list[str]:
+    words = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    if not words or len(words) != len(call.args) or call.keywords:
+        raise ValueError(f"{name}:{call.lineno}: mark.{MARK} takes ids of requirements, each in quotes")
+    return words
+
+
+def orphans(
+    hazards: Sequence[Row],
+    requirements: Sequence[Row],
+    shown: Sequence[Mark],
+    alarms: Sequence[Alarm],
+) -> list[str]:
+    """Everything that hangs in the air, in sentences; an empty list when the risk file holds together."""
+    known = {row["id"] for row in requirements}
+    return [
+        *(f"two rows are called {name}" for table in (hazards, requirements) for name in _twice(table)),
+        *_unanswered(hazards, known),
+        *_unshown(hazards, requirements, shown),
+        *_unheard(hazards, alarms),
+    ]
+
+
+def _unanswered(hazards: Sequence[Row], known: set[str]) -> Iterator[str]:
+    for row in hazards:
+        if not row["requirements"]:
+            yield f"hazard {row['id']} names no requirement"
+        for name in row["requirements"]:
+            if name not in known:
+                yield f"hazard {row['id']} names {name}: there is no such requirement"
+
+
+def _unshown(hazards: Sequence[Row], requirements: Sequence[Row], shown: Sequence[Mark]) -> Iterator[str]:
+    needed = {name for row in hazards for name in row["requirements"]}
+    tested = {mark.requirement for mark in shown}
+    known = [row["id"] for row in requirements]
+    for name in known:
+        if name not in needed:
+            yield f"requirement {name} answers no hazard"
+        if name not in tested:
+            yield f"requirement {name} is shown by no test"
+    for mark in shown:
+        if mark.requirement not in known:
+            yield f"{mark.test} shows {mark.requirement}: there is no such requirement"
+
+
+def _unheard(hazards: Sequence[Row], alarms: Sequence[Alarm]) -> Iterator[str]:
+    """Alarms without a hazard; hazards that can happen under way and are not heard at their full priority."""
+    known = {row["id"] for row in hazards}
+    heard = {(alarm.hazard, alarm.priority) for alarm in alarms}
+    for alarm in alarms:
+        if alarm.hazard not in known:
+            yield f"alarm {alarm.condition} names {alarm.hazard}: there is no such hazard"
+    for row in hazards:
+        if row["priority"] != BLOCK and (row["id"], row["priority"]) not in heard:
+            yield f"hazard {row['id']} is of priority {row['priority']}: no alarm of that priority names it"
+
+
+def _twice(table: Sequence[Row]) -> list[str]:
+    names = [row["id"] for row in table]
+    return sorted({name for name in names if names.count(name) > 1})
