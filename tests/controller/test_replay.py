@@ -157,7 +157,7 @@ def without(name):
     [
         (bump("force_dn", 5, 1), False, "checksum"),
         (bump("velocity_ums", 5, 1), False, "checksum"),
-        (lambda chunk: chunk.update(kernel_version=99), True, "recorded by kernel version 99, this"),
+        (lambda chunk: chunk.update(kernel_version=99), True, "recorded by kernel version 99, its load by"),
         (lambda chunk: chunk.update(seq=chunk["seq"] + 5), True, "samples are missing"),
         (lambda chunk: chunk.update(seq=-1), True, "no black-box chunk"),
         (without("tilt_ddeg"), True, "columns tilt_ddeg are missing"),

@@ -44,10 +44,27 @@ def choose(package: Path, wanted: str | None) -> Path:
 def use() -> Path:
     """Point numba there; before or after it is imported."""
     directory = choose(Path(__file__).parent, os.environ.get(VARIABLE))
+    _point_at(directory)
+    return directory
+
+
+def _point_at(directory: Path) -> None:
+    """Numba asks when a function is decorated, not when it is compiled."""
     os.environ[VARIABLE] = str(directory)
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = str(directory)
-    return directory
+
+
+@contextmanager
+def kept_for(package: Path) -> Iterator[Path]:
+    """What is imported meanwhile is compiled into a directory of its own: an earlier kernel never changes."""
+    mine = os.environ[VARIABLE]
+    directory = choose(package, mine)
+    _point_at(directory)
+    try:
+        yield directory
+    finally:
+        _point_at(Path(mine))
 
 
 @contextmanager
@@ -74,6 +91,8 @@ def _base(wanted: str | None) -> tuple[Path, ...]:
 
 def _writable(directory: Path) -> bool:
     if directory.is_dir():
+        with suppress(OSError):
+            os.utime(directory)  # in use: another version's start must not remove it
         return os.access(directory, os.W_OK)
     try:
         directory.mkdir(parents=True, exist_ok=True)

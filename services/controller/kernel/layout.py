@@ -321,4 +321,4 @@ PARAMETERS = (
     P_PERIOD,
 ) = range(len(PARAMETERS))
 
-KERNEL_VERSION = 3  # raised whenever the same inputs may give other commands
+KERNEL_VERSION = 4  # raised whenever the same inputs may give other commands

@@ -1,0 +1,1 @@
+"""Kernel version 3, frozen: written by shipped/freeze.py, never edited."""

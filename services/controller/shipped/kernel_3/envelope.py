@@ -1,0 +1,174 @@
+"""The safety envelope: its own view of the bed, and a limit on velocity that can only lower tension.
+
+It shares no memory with the law: force, slope and travel are its own; target, base, ceiling are given to it.
+Units: N, mm, s. What each condition means to the session is decided in phases.py and alarms.py.
+"""
+
+from . import layout
+from .compiled import stage
+
+STALE_MS, LOST_MS = 30, 100  # older readings: no pulling; controlled release
+RELEASE_MM_S = -3.0  # release by position only
+CEILING_STIFFNESS = 30.0  # N/mm
+APPROACH_PER_S, YIELD_PER_S = 2.0, 8.0  # below and above the ceiling
+RISE_LIMIT_N_S = 80.0  # faster by its own slope: no pulling
+IMPLAUSIBLE_N = 2000.0  # beyond the load cell's range
+JUMP_N = 400.0  # between two readings: no tissue does that
+REST_N, REST_S = 5.0, 1.0  # identical readings above it, for so long: frozen although nothing moves
+FOUND = 1e12  # added to the count: a frozen cell stays one until its reading changes
+OVER_N, OVER_S, FAR_OVER_N = 5.0, 0.5, 60.0
+TRAVEL_MM = 2.0  # commanded and measured travel part by more: the drive is stuck
+DROP_N, DROP_FRACTION = 40.0, 0.35  # below the target by more than both: tension is missing
+BARE_FRACTION, BARE_N = 0.5, 10.0  # below this share of base (or of a lower target of at least so much): bare
+LOST_FRACTION, DROP_S = 0.7, 0.03  # no ending contraction explains this share of what is missing
+LOADED_FRACTION = 0.9  # of base: below it the harness is soft, and its stiffness is not the one learnt
+STAYED_S = 0.5  # explained or not, a strap that holds has its tension back by then
+GONE_FRACTION = 0.4  # as LOST_FRACTION, while easing: some was missing before
+GONE_N = 2.0  # four sigmas of the load cell: no tension at all
+
+OVER_FORCE = float(layout.OVER_FORCE)
+LOAD_CELL_LOST = float(layout.LOAD_CELL_LOST)
+LOAD_CELL_FROZEN = float(layout.LOAD_CELL_FROZEN)
+LOAD_CELL_IMPLAUSIBLE = float(layout.LOAD_CELL_IMPLAUSIBLE)
+ACTUATOR_STUCK = float(layout.ACTUATOR_STUCK)
+SUDDEN_DROP = float(layout.SUDDEN_DROP)
+LINK_LOST = float(layout.LINK_LOST)
+MAINS_LOST = float(layout.MAINS_LOST)
+DRIVE_NOT_READY = float(layout.DRIVE_NOT_READY)
+STATUS_DRIVE_READY, STATUS_MAINS = layout.STATUS_DRIVE_READY, layout.STATUS_MAINS
+STATUS_FORCE_VALID = layout.STATUS_FORCE_VALID
+EASE = 2.0  # as in state.py
+
+
+@stage
+def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_gain, ceiling,
+                    own_force, own_slope, same, over_s, blind, live):  # fmt: skip
+    """Conditions of the load cell and the ceiling, as a sum of condition bits in `live`.
+
+    A frozen cell is found by identical readings: soon while the drive may move, after a second of clear
+    tension at rest. Once found it is frozen until a reading differs, whatever the phase.
+    """
+    for bed in range(period.shape[0]):
+        y = force_dn[bed] * 0.1
+        change = y - own_force[bed]
+        own_force[bed] = y
+        fresh = 1.0 if age_ms[bed] == 0 else 0.0
+        under = armed[bed]
+        dt = max(0.001, period[bed])
+        own_slope[bed] = own_slope[bed] + fresh * slope_gain[bed] * (change / dt - own_slope[bed])
+        repeated = same[bed] + fresh if change == 0.0 else 1.0
+        jump = change if change > 0.0 else -change
+        size = y if y > 0.0 else -y
+        lost = 0.0 if status[bed] & STATUS_FORCE_VALID else LOAD_CELL_LOST
+        repeated = repeated if lost == 0.0 else 0.0
+        lasting = 1.0 if (repeated * dt >= REST_S) & (size > REST_N) else 0.0
+        stands = under if repeated >= same_limit[bed] else 0.0
+        stands = 1.0 if (lasting > 0.0) | (repeated >= FOUND) else stands
+        frozen = LOAD_CELL_FROZEN if stands > 0.0 else 0.0
+        same[bed] = repeated + FOUND if (stands > 0.0) & (repeated < FOUND) else repeated
+        wild = LOAD_CELL_IMPLAUSIBLE if size > IMPLAUSIBLE_N else 0.0
+        wild = LOAD_CELL_IMPLAUSIBLE if jump * under > JUMP_N else wild
+        wild = wild if lost == 0.0 else 0.0
+        excess = y - ceiling[bed]
+        over = over_s[bed] + dt if excess > OVER_N else 0.0
+        over = over * under
+        over_s[bed] = over
+        high = OVER_FORCE if over > OVER_S else 0.0
+        high = OVER_FORCE if excess * under > FAR_OVER_N else high
+        blind[bed] = lost + frozen + wild
+        live[bed] = lost + frozen + wild + high
+
+
+@stage
+def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, bearing, following, mode,
+                  counter_keep, lost_keep, own_force, target, own_position,
+                  seen_force, countered, lost, drop_s, live):  # fmt: skip
+    """A sudden loss of tension, added to `live`: the strap has slipped.
+
+    What the drive's travel does not explain is booked: a rise as counter-tension, a fall first against the
+    counter-tension that is there and beyond it as lost. Tension that is missing with most of it lost is a
+    fault at once; where a contraction has ended that was eased, only if it does not come back. While the
+    table eases nothing pulls it back: then it must be gone, unexplained, and waits for the rebuild otherwise.
+    """
+    for bed in range(period.shape[0]):
+        y = own_force[bed]
+        here = bearing[bed]
+        pulled = stiffness[bed] * (position_cmm[bed] * 0.01 - own_position[bed])
+        counter = counter_keep[bed] * countered[bed] + (y - seen_force[bed] - pulled)
+        seen_force[bed] = y
+        beyond = -counter if counter < 0.0 else 0.0
+        countered[bed] = max(counter, 0.0) * here
+        gone_n = (lost_keep[bed] * lost[bed] + beyond) * here
+        lost[bed] = gone_n
+        wanted = target[bed]
+        margin = DROP_FRACTION * wanted
+        margin = max(margin, DROP_N)
+        slack = 1.0 if y < wanted - margin else 0.0
+        slack = slack * following[bed]
+        least = base[bed]
+        least = min(least, wanted)
+        bare = 1.0 if y < BARE_FRACTION * least else 0.0
+        bare = bare * here if least >= BARE_N else 0.0
+        lasted = drop_s[bed] + period[bed] if slack + bare > 0.0 else 0.0
+        missing = wanted - y
+        unexplained = 1.0 if gone_n > LOST_FRACTION * missing else 0.0
+        gone = 1.0 if (gone_n > GONE_FRACTION * missing) & (y < GONE_N) else 0.0
+        eased = 1.0 if mode[bed] == EASE else 0.0
+        lasted = lasted * gone if eased > 0.0 else lasted
+        drop_s[bed] = lasted
+        sudden = unexplained * (1.0 - eased) if lasted > DROP_S else 0.0
+        sudden = sudden if wanted > LOADED_FRACTION * base[bed] else 0.0
+        stayed = 1.0 if lasted > STAYED_S else 0.0
+        drop = SUDDEN_DROP if sudden + stayed > 0.0 else 0.0
+        drop = drop if armed[bed] > 0.0 else 0.0
+        drop = drop if status[bed] & STATUS_FORCE_VALID else 0.0
+        age = age_ms[bed]
+        live[bed] = live[bed] + (drop if (age >= 0) & (age <= LOST_MS) else 0.0)
+
+
+@stage
+def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep, sent,
+                own_position, travel_error, blind, live):  # fmt: skip
+    """Conditions of drive, link and mains, added to `live`; an age below zero is no age."""
+    for bed in range(period.shape[0]):
+        x = position_cmm[bed] * 0.01
+        driven = armed[bed] * power[bed]
+        error = travel_keep[bed] * (travel_error[bed] + sent[bed] * period[bed] - (x - own_position[bed]))
+        error = error * driven
+        own_position[bed] = x
+        travel_error[bed] = error
+        size = error if error > 0.0 else -error
+        age = age_ms[bed]
+        linked = 1.0 if (age >= 0) & (age <= LOST_MS) else 0.0
+        stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
+        stuck = stuck * linked
+        unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY
+        unready = unready if driven * linked > 0.0 else 0.0
+        link = 0.0 if linked > 0.0 else LINK_LOST
+        mains = 0.0 if status[bed] & STATUS_MAINS else MAINS_LOST
+        blind[bed] = blind[bed] + link
+        live[bed] = live[bed] + (stuck + unready + link + mains)
+
+
+@stage
+def limit_velocity(age_ms, armed, drive_mm_s, ceiling, own_force, own_slope, blind, home, own_position,
+                   velocity):  # fmt: skip
+    """Lower the drive's velocity (mm/s) where the envelope demands it; never raise it, nor ask too much.
+
+    Near the ceiling the approach is slowed and above it the table yields; nothing pulls while the reading is
+    stale or tension rises faster than 80 N/s; with link or load cell lost it is released by position.
+    """
+    for bed in range(armed.shape[0]):
+        v = velocity[bed]
+        room = ceiling[bed] - own_force[bed]
+        gain = APPROACH_PER_S if room > 0.0 else YIELD_PER_S
+        cap = gain * room / CEILING_STIFFNESS
+        cap = 0.0 if (cap > 0.0) & (own_slope[bed] > RISE_LIMIT_N_S) else cap
+        cap = 0.0 if (cap > 0.0) & (age_ms[bed] > STALE_MS) else cap
+        release = RELEASE_MM_S if own_position[bed] > home[bed] else 0.0
+        cap = release if blind[bed] > 0.0 else cap
+        fastest = -drive_mm_s[bed]
+        cap = max(cap, fastest)
+        limited = min(v, cap)
+        halted = min(v, 0.0)
+        velocity[bed] = limited if armed[bed] > 0.0 else halted
