@@ -7,7 +7,7 @@ and another reads has a cache line of its own.
 from services.controller.kernel.layout import SAMPLES
 
 MAGIC = b"SPONDYL\x00"
-VERSION = 2
+VERSION = 3
 HEADER_BYTES = 16_384  # magic, version, size, checksum, then the description as JSON
 LINE_BYTES = 64
 LINE_WORDS = LINE_BYTES // 8
@@ -83,8 +83,10 @@ HEALTH = (
     "late_us",  # the worst wake-up of the last second
     "clock_step_ms",  # the wall clock's last step, for a minute; 0 when there was none
     "spool_bytes",
+    "panel_ns",  # CLOCK_MONOTONIC of the panel's last look, its own word: who is silent for long hangs
 )
 HEALTH_CAPACITY = 64
+SINCE_CAPACITY = 64  # alarms: since when each is on, as the recorder announces it (CLOCK_MONOTONIC, 0: not on)
 
 
 def sections(beds: int, capacity: int) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
@@ -104,6 +106,7 @@ def sections(beds: int, capacity: int) -> tuple[tuple[str, str, tuple[int, ...]]
         ("histograms", "i8", (len(HISTOGRAMS), BUCKETS + 2)),
         ("faults", "i8", (beds,)),
         ("health", "i8", (HEALTH_CAPACITY,)),
+        ("since", "i8", (beds, SINCE_CAPACITY)),
     )
 
 
