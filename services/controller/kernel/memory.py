@@ -86,7 +86,7 @@ HEALTH = (
     "panel_ns",  # CLOCK_MONOTONIC of the panel's last look, its own word: who is silent for long hangs
 )
 HEALTH_CAPACITY = 64
-SINCE_CAPACITY = 64  # alarms: since when each is on, as the recorder announces it (CLOCK_MONOTONIC, 0: not on)
+SINCE_CAPACITY = 64  # alarms: since when (CLOCK_MONOTONIC) each is on, by the recorder; 0: it is not
 
 
 def sections(beds: int, capacity: int) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
