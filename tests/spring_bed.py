@@ -59,7 +59,7 @@ class Spring:
         status = self.status | (layout.STATUS_SWITCH_PRESSED if self.pressed else 0)
         if self.age_ms == 0:
             self.reading[:, 0] = (round(shown * 10), round(self.position * 100), round(self.tilt_deg * 10),
-                                  round(self.heat_c * 10), 0, status)  # fmt: skip
+                                  round(self.heat_c * 10), 0, status, layout.NO_EFFORT)  # fmt: skip
         self.reading[layout.R_AGE, 0] = self.age_ms
 
     def tick(self, action: int = layout.ACTION_NONE) -> np.ndarray:

@@ -29,6 +29,9 @@ GRAVITY = 9.81
 # (some 50 to 250 N m). Amplitudes and moments are from memory.
 FULL_PULL_SHARE = 0.30
 
+EMG = ("emg_uv_n", "emg_lead_s", "emg_floor_uv", "emg_heart_uv", "emg_heart_hz", "emg_motion_uv_s",
+       "emg_spread")  # fmt: skip
+
 Floats = NDArray[np.float64]
 
 # What a person and a table may be: (low, high), drawn evenly or, where marked, evenly in the logarithm.
@@ -46,7 +49,17 @@ RANGES: dict[str, tuple[float, float]] = {
     "reflex_s": (0.050, 0.097),  # pubmed 12436269; J Biomech 2004;37:1483
     "guard_early_hz": (1 / 300, 1 / 60),
     "heat_rise_c": (28.0, 36.0),
+    # EMG leads force by 30-50 ms from onset to onset (Cavanagh & Komi 1979); by cross-correlation, the twitch
+    # included, by 126-137 ms in the erector spinae (van Dieen et al. 1991): the smaller one is simulated.
+    "emg_lead_s": (0.030, 0.050),
+    "emg_full_uv": (80.0, 250.0),  # rectified mean at full strength, from memory
+    "emg_floor_uv": (1.0, 3.0),  # electrodes, amplifier and tone at rest
+    "emg_heart_uv": (0.5, 5.0),  # left of the ECG behind a 30 Hz high-pass, Drake & Callaghan 2006
+    "heart_hz": (0.9, 1.5),
 }
+FULL_STRENGTH_N = 4000.0  # of trunk extensors: some 250 N m over 60 mm, both from memory
+EMG_BANDWIDTH_HZ = 120.0  # effective, behind the high-pass: a period's mean scatters with its square root
+EMG_MOTION_UV_S = 0.2  # what is left of skin motion behind the high-pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +129,27 @@ def _constants(person: dict[str, float], period_s: float) -> list[float]:
         "full_pull_n": FULL_PULL_SHARE * person["weight_kg"] * GRAVITY,
         "drive_gain": _gain(step_s, person["drive_lag_s"]), "drive_mm_s": 20.0, "drive_mm_s2": 2000.0,
         "noise_n": 0.5, "ambient_c": 22.0, "heat_rise_c": person["heat_rise_c"],
-        "heat_gain": _gain(period_s, 300.0),
+        "heat_gain": _gain(period_s, 300.0), **dict.fromkeys(EMG, 0.0),
     }  # fmt: skip
     return [values[name] for name in plant.CONSTANTS]
+
+
+def with_electrodes(constants: Floats, seed: int) -> Floats:
+    """The same people (population of this seed) with surface EMG over their paraspinal muscles. In place.
+
+    Microvolts follow the muscle's own force, which the harness lets through as (spine + harness) / harness.
+    The mean of a rectified Gaussian over n independent samples scatters by 0.756 / sqrt(n) of itself.
+    """
+    for bed in range(constants.shape[1]):
+        person, column = _person(np.random.default_rng([seed, bed])), constants[:, bed]
+        harness, period_s = column[plant.K_HARNESS], column[plant.K_STEP] * column[plant.K_STEPS]
+        muscle_per_counter = (column[plant.K_SPINE] + harness) / harness
+        column[plant.K_EMG] = person["emg_full_uv"] / FULL_STRENGTH_N * muscle_per_counter
+        column[plant.K_EMG_LEAD], column[plant.K_EMG_FLOOR] = person["emg_lead_s"], person["emg_floor_uv"]
+        column[plant.K_EMG_HEART], column[plant.K_EMG_HEART_HZ] = person["emg_heart_uv"], person["heart_hz"]
+        column[plant.K_EMG_MOTION] = EMG_MOTION_UV_S
+        column[plant.K_EMG_SPREAD] = 0.756 / (2.0 * EMG_BANDWIDTH_HZ * period_s) ** 0.5
+    return constants
 
 
 def _gain(step_s: float, constant_s: float) -> float:

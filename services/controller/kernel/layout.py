@@ -49,8 +49,10 @@ READINGS = (
     "heat_dc",  # heat pad temperature, tenths of a degree Celsius
     "age_ms",  # age of this reading, 0 when fresh
     "status",  # STATUS_* bits
+    "effort_duv",  # surface EMG envelope over the paraspinal muscles, tenths of a microvolt; NO_EFFORT: none
 )
-R_FORCE, R_POSITION, R_TILT, R_HEAT, R_AGE, R_STATUS = range(len(READINGS))
+R_FORCE, R_POSITION, R_TILT, R_HEAT, R_AGE, R_STATUS, R_EFFORT = range(len(READINGS))
+NO_EFFORT = -1  # this bed has no electrodes; a recording without the column means the same
 STATUS_SWITCH_CONNECTED = 1  # the patient switch is plugged in
 STATUS_SWITCH_PRESSED = 2  # ... and pressed
 STATUS_DRIVE_READY = 4  # the drive accepts set-points
@@ -96,6 +98,7 @@ SAMPLES = (
     S_HEAT,
     S_AGE,
     S_STATUS,
+    S_EFFORT,
     S_VELOCITY,
     S_OUTPUTS,
     S_TARGET,

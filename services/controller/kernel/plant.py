@@ -41,13 +41,18 @@ CONSTANTS = (
     "full_pull_n",                                      # tension from which contractions are at full strength
     "drive_gain", "drive_mm_s", "drive_mm_s2",          # 1 - exp(-step / lag); most speed, acceleration
     "noise_n", "ambient_c", "heat_rise_c", "heat_gain", # steady rise of the pad, 1 - exp(-period / lag)
+    "emg_uv_n", "emg_lead_s",                           # surface EMG a newton of counter-tension, 0: no
+    "emg_floor_uv", "emg_heart_uv", "emg_heart_hz",     # electrodes; ahead of the force by; noise; ECG in it
+    "emg_motion_uv_s",                                  # microvolts a mm/s that the skin moves
+    "emg_spread",                                       # of one period's mean, as a share of itself
 )  # fmt: skip
 (K_STEP, K_STEPS, K_HARNESS, K_TOE, K_HARNESS_DAMPING, K_SLACK, K_SPINE, K_SPINE_DAMPING, K_MASS,
  K_CREEP_FAST, K_CREEP_SLOW, K_CREEP_FAST_GAIN, K_CREEP_SLOW_GAIN, K_STICK, K_SLIDE, K_BREATH, K_BREATH_S,
  K_SIGH, K_COUGH, K_GUARD_EARLY, K_GUARD_LATE, K_GUARD_SETTLE, K_REFLEX_S, K_REFLEX_STRETCH,
  K_FULL_PULL, K_DRIVE_GAIN,
  K_DRIVE_SPEED, K_DRIVE_ACC, K_NOISE, K_AMBIENT, K_HEAT_RISE,
- K_HEAT_GAIN) = range(len(CONSTANTS))  # fmt: skip
+ K_HEAT_GAIN, K_EMG, K_EMG_LEAD, K_EMG_FLOOR, K_EMG_HEART, K_EMG_HEART_HZ, K_EMG_MOTION,
+ K_EMG_SPREAD) = range(len(CONSTANTS))  # fmt: skip
 
 # --- where a bed stands, float64[PLANT, beds] --------------------------------------------------------------
 PLANT = (
@@ -67,8 +72,8 @@ PLANT = (
  X_BURST_HZ, X_COUGH_AT, X_COUGH_N, X_COUGHS, X_LAMP, X_TILT, X_HEAT, X_AGE, X_HELD_SPEED,
  X_HELD_OUTPUTS, X_FORCE) = range(len(PLANT))  # fmt: skip
 
-STREAMS = 3  # of random numbers a bed: each cause its own, so that a finer period meets the same breaths
-NOISE, BREATH, WILL = range(STREAMS)
+STREAMS = 4  # of random numbers a bed: each cause its own, so that a finer period meets the same breaths
+NOISE, BREATH, WILL, ELECTRODE = range(STREAMS)
 FAR = 1e18  # a time that never comes: nothing is scheduled
 WATCHDOG_S = 0.1  # the bed's own: no command for this long is a controlled release
 RELEASE_S = 0.4  # mechanical release: time constant of the tension let out
@@ -77,6 +82,8 @@ SLIP_MM, SLIP_MM_S = 25.0, 250.0
 PRESS_AFTER_S, PRESS_FOR_S, PRESS_AGAIN_S = 0.8, 0.5, 6.0
 COUGH_S, COUGH_EVERY_S = 0.25, 0.45
 TILT_DEG_S = 4.0
+HEART_S = 0.08  # a beat in the envelope: the QRS complex
+EFFORT_MAX_UV = 3000.0  # the amplifier's
 STROKE_MM = (-20.0, 400.0)
 
 _SHIFT_A, _SHIFT_B, _SHIFT_C, _TOP = np.uint64(13), np.uint64(7), np.uint64(17), np.uint64(11)
@@ -317,6 +324,29 @@ def _surroundings(plant, constants, bed, fault, outputs, wanted_tilt_deg, period
 
 
 @scalar
+def _effort(plant, constants, random, library, entries, bed, time_s):
+    """Surface EMG envelope (uV) of this period: the muscle's, ahead of its force, in what electrodes add.
+
+    Sources that do not know of each other add by their squares; the mean of a period scatters around that.
+    """
+    ahead = time_s + constants[K_EMG_LEAD, bed]
+    counter, index = 0.0, int(plant[X_BURST, bed])
+    if plant[X_BURST_AT, bed] < FAR:
+        counter = _contraction(
+            ahead, plant[X_BURST_AT, bed], plant[X_BURST_N, bed], plant[X_BURST_HZ, bed], library,
+            int(entries[index, 0]), int(entries[index, 1]))  # fmt: skip
+    if plant[X_COUGH_AT, bed] < FAR:
+        counter += _cough(ahead, plant[X_COUGH_AT, bed], plant[X_COUGH_N, bed], plant[X_COUGHS, bed])
+    beat_s = (time_s * constants[K_EMG_HEART_HZ, bed]) % 1.0 / constants[K_EMG_HEART_HZ, bed]
+    heart = constants[K_EMG_HEART, bed] * math.sin(math.pi * beat_s / HEART_S) if beat_s < HEART_S else 0.0
+    muscle, floor = constants[K_EMG, bed] * counter, constants[K_EMG_FLOOR, bed]
+    motion = constants[K_EMG_MOTION, bed] * plant[X_PELVIS_SPEED, bed]
+    whole = math.sqrt(muscle * muscle + floor * floor + heart * heart + motion * motion)
+    scattered = whole * (1.0 + constants[K_EMG_SPREAD, bed] * normal(random, ELECTRODE, bed))
+    return min(max(scattered, 0.0), EFFORT_MAX_UV)
+
+
+@scalar
 def _status(plant, bed, fault):
     """Status bits the bed reports."""
     status = layout.STATUS_DRIVE_READY
@@ -346,6 +376,7 @@ def _read(plant, constants, random, bed, fault, reading):
     reading[layout.R_HEAT, bed] = round(10.0 * plant[X_HEAT, bed])
     reading[layout.R_AGE, bed] = 0
     reading[layout.R_STATUS, bed] = _status(plant, bed, fault)
+    reading[layout.R_EFFORT, bed] = layout.NO_EFFORT
 
 
 @scalar
@@ -381,3 +412,6 @@ def plant_step(plant, constants, random, library, entries, faults, tilt_deg, com
             reading[layout.R_AGE, bed] = round(1000.0 * plant[X_AGE, bed])
         else:
             _read(plant, constants, random, bed, fault, reading)
+            if constants[K_EMG, bed] > 0.0:
+                effort = _effort(plant, constants, random, library, entries, bed, time_s + period_s)
+                reading[layout.R_EFFORT, bed] = round(10.0 * effort)
