@@ -99,6 +99,55 @@ class Segment(_Row):
     source: str
 
 
+class Spread(_Row):
+    """An input of the force model that lies anywhere between two values, evenly, and who says so."""
+
+    low: float
+    high: float
+    source: str
+
+
+class Scatter(_Row):
+    """How much an input of the force model varies about its nominal value: one standard deviation."""
+
+    sd: float
+    source: str
+
+
+class Support(_Row):
+    """What carries a region: how it slides, how the harness holds it. See docs/segment.md."""
+
+    table: str  # which of ``friction`` the clinic's beds have
+    friction: dict[str, Spread]  # coefficient, by kind of table
+    harness_share: Spread  # of the pull that the harness hands on
+    harness_deg: Scatter  # of the strap against the support
+    segment_deg: Scatter  # of the segment's own plane against the convention's angle
+    gravity_share: Spread  # of the inclined weight that the spine and not the support carries
+
+
+class Mass(_Row):
+    """Body mass on the pulled side of a segment, as fractions of the whole body's."""
+
+    region: Region
+    segment: str
+    female: float
+    male: float
+    inclined_female: float  # of it what lies on the inclined support
+    inclined_male: float
+    sd: float
+    source: str
+
+
+class SegmentForce(_Row):
+    """Inputs of the model of the force at the segment, each with its spread and source."""
+
+    interval: float = Field(gt=0.0, lt=1.0)
+    draws: int = Field(ge=200, le=20_000)
+    seed: int
+    support: dict[Region, Support]
+    mass: tuple[Mass, ...]
+
+
 class Dosing(_Row):
     """The whole table."""
 
@@ -106,6 +155,7 @@ class Dosing(_Row):
     defaults: dict[Region, Defaults]
     control: dict[Region, Control]
     segment: tuple[Segment, ...]
+    segment_force: SegmentForce
 
     def segments(self, region: str) -> dict[str, Segment]:
         """The segments of a region by name."""
@@ -147,5 +197,16 @@ def _merged(table: dict[str, Any], clinic: dict[str, Any]) -> dict[str, Any]:
         merged[name] = {
             region: {**row, **clinic.get(name, {}).get(region, {})} for region, row in table[name].items()
         }
+    merged["segment_force"] = _merged_force(table["segment_force"], clinic.get("segment_force", {}))
     merged.update({name: value for name, value in clinic.items() if name not in table})
     return merged
+
+
+def _merged_force(table: dict[str, Any], clinic: dict[str, Any]) -> dict[str, Any]:
+    """The same for the force model's inputs: masses by region and segment, supports by region and name."""
+    masses = {(row["region"], row["segment"]): row for row in (*table["mass"], *clinic.get("mass", ()))}
+    support = {
+        region: {**row, **clinic.get("support", {}).get(region, {})}
+        for region, row in table["support"].items()
+    }
+    return {**table, **clinic, "mass": list(masses.values()), "support": support}

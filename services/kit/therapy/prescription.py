@@ -6,7 +6,6 @@ Newtons, seconds, degrees, kilograms, minutes where the name says so. Limits and
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,23 +13,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from services.kit import documents
 from services.kit.errors import PrescriptionError
-from services.kit.therapy import dosing
+from services.kit.therapy import at_segment, dosing
+from services.kit.therapy.at_segment import with_angle, with_pull
 from services.kit.therapy.dosing import GRAVITY_N_KG, Dosing, Limit, Region, Sex
+from services.kit.therapy.refusals import (
+    GERMAN_UNITS,
+    LARGEST,
+    Refusal,
+    is_number,
+    plain,
+    short,
+    told,
+    unit_of,
+)
 
-LARGEST = 1e6  # no quantity of a session comes near
 Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Field(strict=True, ge=-1000, le=1000)]
 GIVEN = ("region", "segment", "body_weight_kg", "age_years", "sex", "session_number", "peak_n")  # no default
-GERMAN_UNITS = {"degrees": "Grad", "years": "Jahre"}
-UNITS = {
-    "_n": "N",
-    "_n_s": "N/s",
-    "_s": "s",
-    "_min": "min",
-    "_kg": "kg",
-    "_deg": "degrees",
-    "_years": "years",
-}
 
 
 class Prescription(BaseModel):
@@ -46,7 +45,8 @@ class Prescription(BaseModel):
     sex: Sex
     session_number: Count  # within the cure, from 1
     base_n: Number  # always kept between peaks
-    peak_n: Number  # the session's highest target
+    peak_n: Number  # the session's highest target: a pull
+    segment_peak_n: Number | None = None  # prescribed at the segment: peak_n is then the model's pull for it
     first_peak_n: Number  # the first cycle's; grows to peak_n over progression_cycles
     progression_cycles: Count
     hold_s: Number
@@ -83,27 +83,6 @@ class Prescription(BaseModel):
             raise refused(_faults(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One reason why a prescription is not taken; ``text`` and ``text_de`` say all of it to a person."""
-
-    field: str
-    value: Any
-    limit: float | None
-    unit: str
-    source: str
-    text: str
-    text_de: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for JSON; a number that is none is told as text."""
-        row = asdict(self)
-        value = row["value"]
-        plain = isinstance(value, str | int | bool) or value is None
-        row["value"] = value if plain or (isinstance(value, float) and math.isfinite(value)) else repr(value)
-        return row
-
-
 def default_prescription() -> Prescription:
     """Lumbar, 80 kg, in the middle of a cure: what `spondyl simulate` pulls without a file."""
     return Prescription.parse({
@@ -117,19 +96,17 @@ def with_defaults(document: Mapping[str, Any], table: Dosing) -> dict[str, Any]:
     region = document.get("region")
     if region not in ("lumbar", "cervical"):
         return dict(document)
+    document = with_pull(document, table)
     default = table.defaults[region]
     known = {name: value for name, value in default if name in Prescription.model_fields}
-    peak_n, segment = document.get("peak_n"), document.get("segment")
-    if isinstance(peak_n, int | float) and _is_number(peak_n):
+    peak_n = document.get("peak_n")
+    if isinstance(peak_n, int | float) and is_number(peak_n):
         base_n = min(default.base_n, math.floor(default.base_share * peak_n))
         known["base_n"] = base_n
         base_n = document.get("base_n", base_n)
-        if isinstance(base_n, int | float) and _is_number(base_n):
+        if isinstance(base_n, int | float) and is_number(base_n):
             known["first_peak_n"] = base_n + default.first_peak_share * (peak_n - base_n)
-    rows = table.segments(region)
-    if isinstance(segment, str) and segment in rows:
-        known["angle_deg"] = rows[segment].angle_deg
-    return {**known, **document}
+    return {**known, **with_angle(document, table)}
 
 
 def check(prescription: Prescription, table: Dosing | None = None) -> list[Refusal]:
@@ -163,7 +140,11 @@ def refused(refusals: Iterable[Refusal]) -> PrescriptionError:
 def _beyond_limits(prescription: Prescription, table: Dosing, broken: frozenset[str]) -> list[Refusal]:
     rows = [row for row in table.limit if _applies(row, prescription, broken)]
     refusals = [refusal for row in rows if (refusal := _broken_limit(row, prescription)) is not None]
-    return refusals + _beyond_segment(prescription, table, broken)
+    return (
+        refusals
+        + _beyond_segment(prescription, table, broken)
+        + at_segment.refusals(prescription, table, broken)
+    )
 
 
 def _applies(row: Limit, prescription: Prescription, broken: frozenset[str]) -> bool:
@@ -210,10 +191,14 @@ def _broken_limit(row: Limit, prescription: Prescription) -> Refusal | None:
     formulas = _formula(row, unit)
     subjects = _subject(row, prescription)
     claims = dosing.STANDING_TEXT[row.standing]
+    heads = at_segment.heads(row.field, prescription, unit)
+    ends = at_segment.ends(row.field, prescription, limit)
     texts = [
-        f"prescription.{row.field} {verb} {_told(value, told)}: {name}{subject} {verb} {_told(limit, told)} "
-        f"({formula}{source}{claim}, {see} {dosing.DOCUMENT})"
-        for name, verb, see, told, source, formula, subject, claim in zip(
+        f"{head}: {name}{subject} {verb} {told(limit, named)} "
+        f"({formula}{source}{claim}, {see} {dosing.DOCUMENT}){end}"
+        for head, end, name, verb, see, named, source, formula, subject, claim in zip(
+            heads,
+            ends,
             (row.en, row.de),
             ("is", "ist"),
             ("see", "siehe"),
@@ -229,7 +214,7 @@ def _broken_limit(row: Limit, prescription: Prescription) -> Refusal | None:
 
 
 def _subject(row: Limit, prescription: Prescription) -> tuple[str, str]:
-    english = [_told(prescription.body_weight_kg, "kg")] if "body_weight" in row.of else []
+    english = [told(prescription.body_weight_kg, "kg")] if "body_weight" in row.of else []
     german = list(english)
     if "session_number" in row.when:
         english.append(f"session {prescription.session_number}")
@@ -244,7 +229,7 @@ def _formula(row: Limit, unit: str) -> tuple[str, str]:
     texts = []
     for weight, of in (("body weight", "of "), ("Körpergewicht", "")):
         terms = [
-            _told(factor, unit)
+            told(factor, unit)
             if name == "constant"
             else f"{_share(factor, of)}{weight if name == 'body_weight' else name}"
             for name, factor in row.of.items()
@@ -264,7 +249,7 @@ def _beyond_segment(prescription: Prescription, table: Dosing, broken: frozenset
     row = rows.get(prescription.segment)
     if row is None:
         known = ", ".join(rows)
-        return [_plain(
+        return [plain(
             "segment", prescription.segment,
             f"is {prescription.segment!r}: the {prescription.region} segments are {known}",
             f"ist {prescription.segment!r}: die Segmente sind {known}",
@@ -300,36 +285,20 @@ def _faults(error: ValidationError) -> list[Refusal]:
     for fault in error.errors(include_url=False):
         if fault["type"] == "missing" and fault["loc"][0] not in GIVEN:
             continue  # it has a default as soon as what it hangs on is there
+        if _lacks_pull(fault):
+            refusals += at_segment.without_pull(fault["input"])
+            continue
         field = ".".join(str(part) for part in fault["loc"])[:60].encode("unicode_escape").decode()
         value = None if fault["type"] == "missing" else fault["input"]
         english, german = _FAULTS.get(fault["type"], (f"is wrong: {fault['msg']}",) * 2)
-        told = "" if fault["type"] in ("missing", "extra_forbidden") else f" (it is {_short(value)})"
-        told_de = told.replace("it is", "angegeben:")
-        refusals.append(_plain(field, value, english + told, german + told_de))
+        it_is = "" if fault["type"] in ("missing", "extra_forbidden") else f" (it is {short(value)})"
+        it_is_de = it_is.replace("it is", "angegeben:")
+        refusals.append(plain(field, value, english + it_is, german + it_is_de))
     return refusals
 
 
-def _plain(field: str, value: Any, english: str, german: str) -> Refusal:
-    name = f"prescription.{field}"
-    return Refusal(name, value, None, "", dosing.DOCUMENT, f"{name} {english}", f"{name} {german}")
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python prints
-        return "a number of thousands of digits"
-    return text if len(text) <= 40 else f"{text[:40]}..."  # noqa: PLR2004  (one line on a terminal)
-
-
-def _told(value: float, unit: str) -> str:
-    return f"{value:.6g} {unit}".rstrip()
-
-
-def unit_of(field: str) -> str:
-    """The unit a field's name ends in; empty for a count."""
-    return next((UNITS[end] for end in sorted(UNITS, key=len, reverse=True) if field.endswith(end)), "")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+def _lacks_pull(fault: Mapping[str, Any]) -> bool:
+    """Whether a peak is missing where the force at the segment is given: what that lacks is the reason."""
+    document = fault["input"]
+    is_peak = fault["type"] == "missing" and fault["loc"] == ("peak_n",) and isinstance(document, Mapping)
+    return is_peak and document.get(at_segment.FIELD) is not None

@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from services.kit.language import LANGUAGES, Text
-from services.kit.therapy.prescription import Prescription, Refusal, check_document
+from services.kit.therapy.prescription import Prescription, check_document
+from services.kit.therapy.refusals import Refusal
 
 Prescribed = Mapping[str, Any]
 LEAST_STEP_N: Final = 1.0
@@ -192,8 +193,11 @@ def _words(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _document(last: Prescribed, peak_n: float, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The prescription before with another peak: base and first peak keep their share of it."""
-    whole = Prescription.parse(last)
+    """The prescription before with another peak: base and first peak keep their share of it.
+
+    By the pull, whatever the one before was prescribed by: the limits are the pull's.
+    """
+    whole = Prescription.parse({**last, "segment_peak_n": None})
     base_n = min(whole.base_n, math.floor(peak_n / 2))
     share = (whole.first_peak_n - whole.base_n) / max(whole.peak_n - whole.base_n, 1.0)
     return {

@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 
 from services.kit.language import Text
-from services.kit.therapy.prescription import Refusal, check_document
+from services.kit.therapy.at_segment import with_pull
+from services.kit.therapy.prescription import check_document
+from services.kit.therapy.refusals import Refusal
 from services.scheduler.booking import store as booking
 from services.scheduler.booking.models import CureAsked
 from services.scheduler.errors import Conflict, Invalid, said
@@ -54,6 +56,7 @@ def prescribe(
 ) -> None:  # fmt: skip
     """Write it down and tell it. Raises Invalid with every limit that it breaks."""
     require_sound(cure, prescription)
+    prescription = with_pull(prescription)
     connection.execute(
         insert(PRESCRIPTIONS).values(
             cure=cure["cure"], number=number, prescription=dict(prescription), rule=rule,
@@ -75,7 +78,7 @@ def is_given(
     With the cure held: two who ask at once are one behind the other.
     """
     known = prescriptions(connection, cure)
-    wanted = (number, dict(prescription))
+    wanted = (number, with_pull(prescription))
     query = select(PRESCRIPTIONS).where(PRESCRIPTIONS.c.request == str(request))
     row = connection.execute(query).mappings().first()
     if row is not None:
