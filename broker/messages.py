@@ -304,6 +304,16 @@ class ActiveAlarm(Message):
     value: FiniteFloat | None = None
     limit: FiniteFloat | None = None
     hazard: Annotated[Text, _said("id in docs/safety/hazards.toml")]
+    occurrence: Annotated[
+        Text | None,
+        _said("this one time that it came on, unique within the boot; what comes back is another"),
+    ] = None
+    state: Annotated[
+        Literal["active_unacknowledged", "active_acknowledged", "gone_unacknowledged"],
+        _said("`gone_unacknowledged`: its cause is over, and nobody at the bed has seen it yet"),
+    ] = "active_unacknowledged"
+    acknowledged_at: Annotated[Time | None, _said("when somebody at the bed acknowledged it")] = None
+    acknowledged_by: Annotated[Text | None, _said("account of who did, not a name")] = None
 
 
 class AlarmState(Message):

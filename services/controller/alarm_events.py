@@ -8,15 +8,17 @@ What was told is kept in the recorder's ledger, in the same transaction as the e
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from broker.messages import ActiveAlarm, Event
-from services.controller.alarms import GATEWAY_CONDITIONS, AlarmBoard, Samples, Times
+from services.controller.alarm_board import AlarmBoard
+from services.controller.alarms import GATEWAY_CONDITIONS, Samples, Times
 from services.controller.events import Diary, FactsOf
 from services.controller.kernel import layout
 from services.controller.wallclock import instant
 
+_PASSING: Final = {"state", "acknowledged_at", "acknowledged_by"}  # what changes while it is on
 # Parameters of a session by its number, for the limits that texts name.
 ParametersOf = Callable[[int], Sequence[float] | None]
 
@@ -77,10 +79,13 @@ class AlarmLog:
         is_gateway: bool = False,
     ) -> list[Event]:
         """Cleared what is no longer on, raised what was not told; ``session`` is one that just ended."""
-        on = {alarm.condition: alarm.model_dump(mode="json", exclude_none=True) for alarm in alarms}
+        on = {
+            alarm.condition: alarm.model_dump(mode="json", exclude_none=True, exclude=_PASSING)
+            for alarm in alarms
+        }
         events = []
         for condition in [name for name in self.told if (name in GATEWAY_CONDITIONS) == is_gateway]:
-            if on.get(condition, {}).get("since") != self.told[condition]["since"]:
+            if not _is_same(on.get(condition), self.told[condition]):
                 data = self.told.pop(condition)
                 events.append(diary.note("alarm.cleared", tick, at_ns, data, session=session))
         for condition, data in on.items():
@@ -89,6 +94,12 @@ class AlarmLog:
                 raised = {"raised_at": instant(at_ns).isoformat(), "raised_seq": tick}
                 self.told[condition] = data | raised
         return events
+
+
+def _is_same(alarm: Mapping[str, Any] | None, told: Mapping[str, Any]) -> bool:
+    """Whether an alarm that is on is the occurrence that was told; earlier releases told it by its time."""
+    by = "occurrence" if "occurrence" in told else "since"
+    return alarm is not None and alarm.get(by) == told[by]
 
 
 def _parameters(sample: Samples, known: ParametersOf) -> Sequence[float] | None:

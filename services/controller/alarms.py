@@ -1,20 +1,21 @@
-"""The alarm table, and the board that turns conditions into the alarms that are on now.
+"""The alarm table: what is an alarm, how urgent, when, in which words, and what it answers.
 
 A *condition* is a fact: a bit the kernel set in the sample (latched ones stay until the operator resets) or
 something the gateway knows about itself. An *alarm* is a condition that lasted its delay. Priority is decided
-here and nowhere else; recorder (stream `alarm`) and panel show the same board.
+here and nowhere else; `alarm_board.py` follows the conditions of a bed, and recorder (stream `alarm`) and
+panel show the same board.
 """
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from broker.messages import ActiveAlarm, Priority
+from broker.messages import Priority
+from services.controller.alarm_states import Rule
 from services.controller.kernel import layout
 
 Samples = npt.NDArray[np.int32]
@@ -23,9 +24,12 @@ Conditions = Mapping[str, "Condition"]
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("high", "medium", "low")  # worst first
 MARKS: Final[dict[Priority, str]] = {"high": "***", "medium": "**", "low": "*"}  # IEC 60601-1-8
-LATCHED: Final = True  # stays on until the operator resets at the bed
-LIVE: Final = False  # goes when its cause goes
+LATCHED: Final = "until_reset"  # the kernel keeps it until the operator resets at the bed
+SEEN: Final = "until_acknowledged"  # it is over, and somebody must have seen it
+LIVE: Final = "live"  # goes when its cause goes
+Latching = Literal["until_reset", "until_acknowledged", "live"]
 NS_PER_S: Final = 1_000_000_000
+AT: Final = "%Y-%m-%d %H:%M UTC"  # pages read it, and show the clock on their wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Condition:
 
     value: float | None = None
     limit: float | None = None
+    at_ns: int | None = None  # wall clock of what the text is about, where it is not when it came on
+    since_ns: int | None = None  # monotonic, where it is known better than by looking
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +72,15 @@ class Alarm:
 
     ``bit`` is the kernel's CONDITION bit, 0 for a condition the gateway finds; ``delay_s`` is how long it
     must last; ``value`` and ``limit`` say where the numbers of the text come from (unknown ones read ``--``);
-    ``hazard`` is an id of docs/safety/hazards.toml; ``hold_s`` keeps one tick on for people.
+    ``hazard`` is an id of docs/safety/hazards.toml; ``hold_s`` keeps one tick on for people, and one that
+    flaps one alarm.
     """
 
     condition: str
     bit: int
     delay_s: float
     priority: Priority
-    latching: bool
+    latching: Latching
     en: str
     de: str
     reaction: str
@@ -81,6 +88,11 @@ class Alarm:
     value: Row | Gap | None = None
     limit: Row | Parameter | None = None
     hold_s: float = 0
+
+    @property
+    def rule(self) -> Rule:
+        """How its states follow each other."""
+        return Rule(round(self.delay_s * NS_PER_S), round(self.hold_s * NS_PER_S), self.latching == SEEN)
 
 
 FORCE_N = Row(layout.S_FORCE, 10)
@@ -131,7 +143,7 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "missed-deadline", Gap(), hold_s=10),
     Alarm("mains_lost", layout.MAINS_LOST, 1, "medium", LIVE,
           "MAINS LOST: ON BATTERY", "NETZSTROM AUSGEFALLEN: AKKUBETRIEB",
-          "The session ends under control on the battery.", "mains-lost"),
+          "The session ends under control on the battery.", "mains-lost", hold_s=2),
     Alarm("repeated_guarding", layout.REPEATED_GUARDING, 0, "medium", LATCHED,
           "GUARDED {value:.0f} TIMES (LIMIT {limit:.0f}): SESSION ENDS",
           "{value:.0f}-MAL ABWEHR (GRENZE {limit:.0f}): SITZUNG ENDET",
@@ -150,22 +162,32 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "No start; a session under way is stopped.", "actuator-stuck", POSITION_MM),
     Alarm("network_lost", 0, 10, "low", LIVE,
           "NETWORK LOST: THERAPY GOES ON HERE", "NETZWERK AUSGEFALLEN: THERAPIE LÄUFT HIER WEITER",
-          "Therapy goes on locally; samples wait on this machine's disk.", "network-lost"),
+          "Therapy goes on locally; samples wait on this machine's disk.", "network-lost", hold_s=3),
     Alarm("loop_degraded", 0, 2, "low", LIVE,
           "CONTROL WAKES {value:.1f} > {limit:.1f} ms LATE",
           "REGELUNG ERWACHT {value:.1f} > {limit:.1f} ms ZU SPÄT",
-          "Therapy goes on; service should look at this machine's load.", "missed-deadline"),
+          "Therapy goes on; service should look at this machine's load.", "missed-deadline", hold_s=10),
     Alarm("spool_full", 0, 0, "medium", LIVE,
           "DISK FULL: NOTHING NEW IS RECORDED", "PLATTE VOLL: NICHTS NEUES WIRD AUFGEZEICHNET",
           "Therapy goes on; samples wait in memory for as long as the ring lasts.", "record-lost"),
     Alarm("storage_lag", 0, 5, "low", LIVE,
           "RECORD {value:.0f} > {limit:.0f} s BEHIND",
           "AUFZEICHNUNG {value:.0f} > {limit:.0f} s IM RÜCKSTAND",
-          "Therapy goes on; samples wait on this machine's disk.", "record-lost"),
+          "Therapy goes on; samples wait on this machine's disk.", "record-lost", hold_s=5),
     Alarm("clock_stepped", 0, 0, "low", LIVE,
           "CLOCK STEPPED BY {value:+.1f} s", "UHR SPRANG UM {value:+.1f} s",
           "Therapy and order are not affected: durations are monotonic, records are ordered by seq.",
           "record-lost"),
+    Alarm("control_lost", 0, 0, "high", LIVE,
+          "NO CONTROL: THE DRIVE RELEASES BY ITSELF; USE THE BED'S OWN SWITCH",
+          "KEINE REGELUNG: ANTRIEB LÖST SELBST; SCHALTER DER LIEGE BENUTZEN",
+          "Nobody commands the drive: its own watchdog releases; the gateway starts another loop, which is "
+          "idle.", "control-lost"),
+    Alarm("control_interrupted", 0, 0, "high", SEEN,
+          "CONTROL WAS INTERRUPTED AT {value:.0f} N ({at}): SESSION ENDED, LOOK AFTER THE PATIENT",
+          "REGELUNG WAR UNTERBROCHEN BEI {value:.0f} N ({at}): SITZUNG BEENDET, NACH PATIENT SEHEN",
+          "The drive's own watchdog released; the session is over and is never resumed by itself: a new one "
+          "is confirmed at the bed.", "control-lost"),
 )
 # fmt: on
 BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALARMS}
@@ -176,165 +198,19 @@ RECORDER_SILENT_S: Final = 5.0  # its words are not believed any longer than thi
 LOOP_LATE_SHARE: Final = 0.5  # of the period; a wake-up later than this leaves too little time for the bed
 
 
-@dataclass(slots=True)
-class _Occurrence:
-    """A condition that is on: since when, with which numbers, and whether its delay is over."""
-
-    since_ns: int  # monotonic
-    at_ns: int  # wall clock
-    value: float | None
-    limit: float | None
-    active: bool = False
-    gone_ns: int | None = None  # monotonic: the condition went, the alarm is held a while longer
-
-
-@dataclass(slots=True)
-class AlarmBoard:
-    """The alarms of one bed, from its samples and from what the gateway knows of itself.
-
-    Pure bookkeeping: no clock of its own (delays are measured on the samples' monotonic times), no I/O.
-    ``parameters`` are the bed's compiled parameters, for the limits some texts name.
-    """
-
-    parameters: Sequence[float] | None = None
-    _bits: int = 0
-    _on: dict[str, _Occurrence] = field(default_factory=dict)
-    _last: Samples | None = None
-    _last_ns: int = 0  # monotonic, of that sample
-    _before_ns: int = 0  # of the one before it
-
-    def observe(self, times: Times, samples: Samples, gateway: Conditions | None = None) -> bool:
-        """Take the next samples (int64[n, 3], int32[n, SAMPLES], n >= 1); True when the board changed."""
-        before = self._signature()
-        bits = samples[:, layout.S_CONDITIONS]
-        woke_ns = [self._before_ns, self._last_ns, *times[:, 1].tolist()]
-        for i in self.changes(samples):
-            limits_from = samples[i - 1] if i else (samples[0] if self._last is None else self._last)
-            gap_ns = _longest_gap_ns(woke_ns[i : i + 3])
-            self._take_bits(int(bits[i]), times[i], samples[i], limits_from, gap_ns)
-        self._take_gateway(gateway or {}, times[-1])
-        self._last, (self._before_ns, self._last_ns) = samples[-1].copy(), woke_ns[-2:]
-        self._complete()
-        self._promote(int(times[-1, 1]))
-        return self._signature() != before
-
-    def changes(self, samples: Samples) -> list[int]:
-        """The rows of the next samples in which a condition of the kernel comes or goes."""
-        bits = samples[:, layout.S_CONDITIONS]
-        previous = np.concatenate((np.array([self._bits], bits.dtype), bits[:-1]))
-        return np.flatnonzero(bits != previous).tolist()
-
-    def active(self) -> tuple[ActiveAlarm, ...]:
-        """The alarms that are on now, worst first, older before newer."""
-        rows = [
-            (PRIORITIES.index(BY_CONDITION[name].priority), on.since_ns, BY_CONDITION[name], on)
-            for name, on in self._on.items()
-            if on.active
-        ]
-        return tuple(_message(alarm, on) for *_, alarm, on in sorted(rows, key=lambda row: row[:2]))
-
-    def dump(self, *, whole: bool = False) -> dict[str, Any]:
-        """What a restarted recorder needs to go on with the same occurrences; JSON-able.
-
-        ``whole``: with the last sample, for a reader that goes on exactly behind it.
-        """
-        occurrences = {
-            name: [on.since_ns, on.at_ns, on.value, on.limit, on.active, on.gone_ns]
-            for name, on in self._on.items()
-        }
-        dumped: dict[str, Any] = {"bits": self._bits, "on": occurrences}
-        if whole and self._last is not None:
-            dumped["last"] = [self._last_ns, self._last.tolist(), self._before_ns]
-        return dumped
-
-    @classmethod
-    def restore(cls, dumped: Mapping[str, Any], parameters: Sequence[float] | None = None) -> "AlarmBoard":
-        """The board that ``dump`` described; conditions the table no longer knows are dropped."""
-        occurrences = {name: _Occurrence(*row) for name, row in dumped["on"].items() if name in BY_CONDITION}
-        last_ns, last, *older = dumped.get("last", (0, None))
-        sample = None if last is None else np.array(last, np.int32)
-        return cls(parameters, int(dumped["bits"]), occurrences, sample, last_ns, *older)
-
-    def _take_bits(
-        self, bits: int, time: Times, sample: Samples, before: Samples, gap_ns: int | None
-    ) -> None:
-        """Open and close the kernel's conditions that changed in one sample, after a gap of so long."""
-        for alarm in ALARMS:
-            if (bits ^ self._bits) & alarm.bit:
-                if bits & alarm.bit:
-                    value = _value(alarm, sample, gap_ns)
-                    self._open(alarm.condition, time, value, self._limit(alarm, before))
-                else:
-                    self._close(alarm, int(time[1]))
-        self._bits = bits
-
-    def _take_gateway(self, conditions: Conditions, time: Times) -> None:
-        """Open and close the gateway's own conditions."""
-        for name in GATEWAY_CONDITIONS:
-            if name not in conditions:
-                self._on.pop(name, None)
-            elif name not in self._on:
-                self._open(name, time, conditions[name].value, conditions[name].limit)
-            elif not self._on[name].active:  # the text names what it was when the delay was over
-                self._on[name].value, self._on[name].limit = conditions[name].value, conditions[name].limit
-
-    def _close(self, alarm: Alarm, now_ns: int) -> None:
-        if alarm.hold_s and alarm.condition in self._on:
-            self._on[alarm.condition].gone_ns = now_ns
-        else:
-            self._on.pop(alarm.condition, None)
-
-    def _open(self, name: str, time: Times, value: float | None, limit: float | None) -> None:
-        if name in self._on and self._on[name].gone_ns is not None:  # still held: the same occurrence goes on
-            self._on[name].gone_ns = None
-            return
-        self._on[name] = _Occurrence(int(time[1]), int(time[2]), value, limit)
-
-    def _limit(self, alarm: Alarm, before: Samples) -> float | None:
-        """The limit that was in force in the sample before the condition came on."""
-        if isinstance(alarm.limit, Row):
-            return alarm.limit.of(before)
-        if isinstance(alarm.limit, Parameter) and self.parameters is not None:
-            return float(self.parameters[alarm.limit.index])
-        return None
-
-    def _complete(self) -> None:
-        """The limits of a session that became known only after the condition had come on."""
-        for name, on in self._on.items():
-            alarm = BY_CONDITION[name]
-            if on.limit is None and isinstance(alarm.limit, Parameter) and self.parameters is not None:
-                on.limit = float(self.parameters[alarm.limit.index])
-
-    def _promote(self, now_ns: int) -> None:
-        """Conditions that lasted their delay become alarms; those held long enough after their end go."""
-        for name, on in list(self._on.items()):
-            if on.gone_ns is not None and now_ns - on.gone_ns >= BY_CONDITION[name].hold_s * NS_PER_S:
-                del self._on[name]
-        for name, on in self._on.items():
-            on.active = on.active or now_ns - on.since_ns >= BY_CONDITION[name].delay_s * NS_PER_S
-
-    def _signature(self) -> set[tuple[str, int, bool]]:
-        return {(name, on.since_ns, on.limit is None) for name, on in self._on.items() if on.active}
-
-
-def text(alarm: Alarm, language: Literal["de", "en"], value: float | None, limit: float | None) -> str:
+def text(
+    alarm: Alarm,
+    language: Literal["de", "en"],
+    value: float | None,
+    limit: float | None,
+    at_ns: int | None = None,
+) -> str:
     """The alarm's line, e.g. ``*** TENSION 512 > 450 N``; numbers that are not known read ``--``."""
     template = alarm.de if language == "de" else alarm.en
     point = "," if language == "de" else "."
-    known = {"value": _OrDashes(value, point), "limit": _OrDashes(limit, point)}
+    at = "--" if at_ns is None else datetime.fromtimestamp(at_ns / NS_PER_S, UTC).strftime(AT)
+    known = {"value": _OrDashes(value, point), "limit": _OrDashes(limit, point), "at": at}
     return f"{MARKS[alarm.priority]} {template.format(**known)}"
-
-
-def _longest_gap_ns(woke_ns: Sequence[int]) -> int | None:
-    """The longest time between neighbours of some ticks, of those that are known (0: not)."""
-    return max((after - before for before, after in itertools.pairwise(woke_ns) if before), default=None)
-
-
-def _value(alarm: Alarm, sample: Samples, gap_ns: int | None) -> float | None:
-    """The number of the alarm's text, for one that has a number."""
-    if isinstance(alarm.value, Row):
-        return alarm.value.of(sample)
-    return gap_ns / 1e6 if alarm.value is not None and gap_ns is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,19 +222,6 @@ class _OrDashes:
 
     def __format__(self, spec: str) -> str:
         return "--" if self.number is None else format(self.number, spec).replace(".", self.point)
-
-
-def _message(alarm: Alarm, on: _Occurrence) -> ActiveAlarm:
-    return ActiveAlarm(
-        condition=alarm.condition,
-        priority=alarm.priority,
-        since=datetime.fromtimestamp(on.at_ns / NS_PER_S, UTC),
-        latched=alarm.latching,
-        text={"de": text(alarm, "de", on.value, on.limit), "en": text(alarm, "en", on.value, on.limit)},
-        value=on.value,
-        limit=on.limit,
-        hazard=alarm.hazard,
-    )
 
 
 def gateway_conditions(

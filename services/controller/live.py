@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from broker.messages import AlarmState, DeviceState, Message
 from services.controller.alarm_events import GatewayAlarms
-from services.controller.alarms import AlarmBoard, gateway_conditions
+from services.controller.alarm_board import AlarmBoard
+from services.controller.alarms import gateway_conditions
 from services.controller.events import unknown_session
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions

@@ -3,12 +3,14 @@ import json
 import numpy as np
 import pytest
 
+from services.controller.alarm_board import AlarmBoard, Moment, Seen
 from services.controller.alarms import (
     ALARMS,
     BY_CONDITION,
     GATEWAY_CONDITIONS,
+    LATCHED,
     MARKS,
-    AlarmBoard,
+    SEEN,
     Condition,
     Parameter,
     gateway_conditions,
@@ -68,7 +70,7 @@ def test_every_kernel_bit_raises_its_alarm_after_its_delay_and_not_before(alarm)
     assert board.observe(*rows(1, delay_ticks, conditions=alarm.bit))
     assert conditions(board) == [alarm.condition]
     assert board.active()[0].priority == alarm.priority
-    held_ticks = round(alarm.hold_s * 1e9 / PERIOD_NS)
+    held_ticks = round(alarm.hold_s * 1e9 / PERIOD_NS)  # flapping is one alarm
     if held_ticks:
         assert not board.observe(*rows(held_ticks, delay_ticks + 1))
     assert board.observe(*rows(1, delay_ticks + 1 + held_ticks))
@@ -78,7 +80,7 @@ def test_every_kernel_bit_raises_its_alarm_after_its_delay_and_not_before(alarm)
 def test_latching_is_the_kernels():
     """The page says `until reset` of exactly what the kernel keeps until a reset."""
     by_the_loop = layout.MISSED_DEADLINE  # set after the step, in one tick's sample; held by its row
-    assert deciding.LATCHING & ~by_the_loop == sum(alarm.bit for alarm in ALARMS if alarm.latching)
+    assert deciding.LATCHING & ~by_the_loop == sum(alarm.bit for alarm in ALARMS if alarm.latching == LATCHED)
 
 
 @pytest.mark.requirement("record-lateness")
@@ -165,13 +167,16 @@ def test_a_limit_that_becomes_known_later_is_named_from_then_on():
     assert not board.observe(*rows(1, 61, conditions=layout.TILT_MISMATCH))
 
 
-def test_worst_comes_first_and_older_before_newer():
-    """The wall sorts by this order and never computes a priority of its own."""
+def test_the_most_urgent_comes_first_and_of_those_the_newest():
+    """Panel, console and wall show this order and never compute a priority of their own."""
     board = AlarmBoard()
     board.observe(*rows(60, conditions=layout.MAINS_LOST))
     board.observe(*rows(1, 60, conditions=layout.MAINS_LOST | layout.SUDDEN_DROP))
     both = layout.MAINS_LOST | layout.SUDDEN_DROP | layout.OVER_FORCE
     board.observe(*rows(1, 61, conditions=both))
+    assert conditions(board) == ["over_force", "sudden_drop", "mains_lost"]
+    urgent, *_ = board.active()
+    assert board.acknowledge(urgent.occurrence, Seen("Jo", None, START_NS))
     assert conditions(board) == ["sudden_drop", "over_force", "mains_lost"]
 
 
@@ -247,9 +252,107 @@ def test_every_gateway_condition_raises_its_alarm(name):
     board = AlarmBoard()
     alarm = BY_CONDITION[name]
     ticks = round(alarm.delay_s * 1e9 / PERIOD_NS)
+    held = round(alarm.hold_s * 1e9 / PERIOD_NS)
     board.observe(*rows(1), {name: Condition(1.0, 2.0)})
     board.observe(*rows(1, ticks), {name: Condition(3.0, 2.0)})
     assert conditions(board) == [name]
     assert board.active()[0].value == (3.0 if ticks else 1.0)
-    assert board.observe(*rows(1, ticks + 1), {})
+    board.observe(*rows(1, ticks + 1), {})
+    board.observe(*rows(1, ticks + 1 + held), {})
+    assert conditions(board) == ([name] if alarm.latching == SEEN else [])
+    assert [shown.state for shown in board.active()] == ["gone_unacknowledged"] * len(board.active())
+
+
+# --- occurrences and who has seen them ----------------------------------------------------------------------
+SEEN_BY = Seen("Jo", "account-7", START_NS + 7)
+OVER = {"conditions": layout.OVER_FORCE}
+
+
+@pytest.mark.requirement("acknowledge-one-occurrence")
+def test_acknowledging_silences_one_occurrence_and_what_comes_back_is_another():
+    """Whoever silenced the first must hear the second."""
+    board = AlarmBoard()
+    board.observe(*rows(2, **OVER | {"conditions": layout.OVER_FORCE | layout.LOAD_CELL_LOST}))
+    first, other = board.active()
+    assert board.acknowledge(first.occurrence, SEEN_BY)
+    shown = {alarm.condition: alarm for alarm in board.active()}
+    assert shown[first.condition].state == "active_acknowledged"
+    assert shown[first.condition].acknowledged_by == "account-7"
+    assert shown[other.condition].state == "active_unacknowledged"
+    board.observe(*rows(1, 2))
+    assert not board.acknowledge(first.occurrence, SEEN_BY)
+    board.observe(*rows(1, 3, **OVER))
+    (again,) = board.active()
+    assert (again.condition, again.state) == ("over_force", "active_unacknowledged")
+    assert again.occurrence != shown["over_force"].occurrence
+    assert not board.acknowledge(shown["over_force"].occurrence, SEEN_BY)
+
+
+@pytest.mark.requirement("acknowledge-one-occurrence")
+def test_who_acknowledged_first_stays_and_is_known_after_a_restart():
+    """The record says who silenced it; a recorder or panel that was killed must not let it sound again."""
+    board = AlarmBoard()
+    board.observe(*rows(2, **OVER))
+    (alarm,) = board.active()
+    assert board.acknowledge(alarm.occurrence, SEEN_BY)
+    assert board.acknowledge(alarm.occurrence, Seen("Al", "account-8", START_NS + 9))
+    kept = AlarmBoard.restore(json.loads(json.dumps(board.dump())))
+    anew = AlarmBoard(known={alarm.occurrence: SEEN_BY}, since=board.since_when())
+    for restarted in (kept, anew):
+        restarted.observe(*rows(2, 50, **OVER))
+        (shown,) = restarted.active()
+        assert (shown.state, shown.acknowledged_by, shown.occurrence) == (
+            "active_acknowledged", "account-7", alarm.occurrence,
+        )  # fmt: skip
+        assert restarted.seen("over_force") == SEEN_BY
+
+
+def test_what_flaps_is_one_alarm_and_one_acknowledgement():
+    """A network that comes and goes every second must not sound every second."""
+    board, found = AlarmBoard(), {"network_lost": Condition()}
+    board.observe(*rows(1), found)
+    board.observe(*rows(1, 500), found)
+    (alarm,) = board.active()
+    board.acknowledge(alarm.occurrence, SEEN_BY)
+    for at in range(550, 1000, 50):
+        board.observe(*rows(1, at), found if at % 100 else {})
+        assert [one.occurrence for one in board.active()] == [alarm.occurrence]
+        assert board.active()[0].state == "active_acknowledged"
+
+
+def test_a_gateways_condition_is_called_as_the_recorder_calls_it():
+    """Panel and console must speak of the same occurrence, whoever saw it a round sooner."""
+    board, found = AlarmBoard(), {"spool_full": Condition()}
+    board.observe(*rows(1, 40), found)
+    board.since = {"spool_full": 5_000 + 38 * PERIOD_NS}
+    board.observe(*rows(1, 41), found)
+    assert board.active()[0].occurrence == f"spool_full-{5_000 + 38 * PERIOD_NS}"
+
+
+@pytest.mark.requirement("say-interruptions")
+def test_an_interruption_is_shown_until_somebody_has_seen_it():
+    """It is over before anybody can look: what happened, when, and at which tension must wait for them."""
+    board = AlarmBoard()
+    found = {"control_interrupted": Condition(312.4, at_ns=START_NS, since_ns=4_000)}
+    board.observe(*rows(1), found)
+    (alarm,) = board.active()
+    assert alarm.text["en"] == (
+        "*** CONTROL WAS INTERRUPTED AT 312 N (2023-11-14 22:13 UTC): SESSION ENDED, LOOK AFTER THE PATIENT"
+    )
+    assert "312 N (2023-11-14 22:13 UTC): SITZUNG BEENDET" in alarm.text["de"]
+    board.observe(*rows(1, 1), {})
+    assert board.active()[0].state == "gone_unacknowledged"
+    assert board.acknowledge(alarm.occurrence, SEEN_BY)
+    assert board.active() == ()
+
+
+@pytest.mark.requirement("tell-the-operator")
+def test_a_loop_that_brings_no_samples_is_an_alarm_all_the_same():
+    """Exactly when nothing controls, no sample comes that could bring an alarm on."""
+    board = AlarmBoard()
+    board.observe(*rows(1))
+    assert board.look(Moment(0, 3_000_000_000, START_NS), {"control_lost": Condition()})
+    assert conditions(board) == ["control_lost"]
+    assert board.active()[0].priority == "high"
+    assert board.look(Moment(0, 4_000_000_000, START_NS), {})
     assert board.active() == ()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.controller.alarms import AlarmBoard
+from services.controller.alarm_board import AlarmBoard
 from services.controller.blocks import is_blind, is_silent
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
