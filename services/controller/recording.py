@@ -1,19 +1,24 @@
-"""Local recordings: one JSONL file of black-box chunks a session, for replay without a network.
+"""Recordings as files: one JSONL file of black-box chunks a session, for replay without a network.
 
 A chunk is written before it is committed to the spool: a recorder killed in between writes it again. Reading
-therefore takes a repeated chunk once and refuses two that differ.
+therefore takes a repeated chunk once and refuses two that differ. A chunk's own checksum covers its columns;
+in a file every line has a seal besides, the CRC-32 of the whole line before it, so that no bit of parameters,
+actions or times changes unseen. Files of release 0.2.0 and before have none.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import UUID
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from pydantic import ValidationError
 
 from broker.messages import BlackboxChunk
@@ -25,6 +30,7 @@ MAX_AGE_S: Final = 30 * 86_400.0
 MAX_LINE_BYTES: Final = 2_000_000
 LOOK_BACK_BYTES: Final = 65_536
 _INT32: Final = np.iinfo(np.int32)
+_SEAL: Final = re.compile(rb',"line_crc32":(\d{1,10})\}\n?$')
 
 
 class Unreadable(SpondylError):  # noqa: N818  (what the recording is)
@@ -59,7 +65,7 @@ class Recordings:
         is_new = not path.exists()
         with path.open("a+b") as file:
             _cut_unfinished_line(file)
-            file.write(payload + b"\n")
+            file.write(sealed(payload) + b"\n")
         if is_new:
             self.rotate()
 
@@ -105,9 +111,39 @@ def _cut_unfinished_line(file: BinaryIO) -> None:
         file.truncate(whole)
 
 
+def sealed(payload: bytes) -> bytes:
+    """A chunk's JSON with its seal as the last key: the CRC-32 of all bytes before it."""
+    text = payload.rstrip()[:-1]
+    return text + b',"line_crc32":%d}' % crc32(text)
+
+
 def read(path: Path) -> list[Chunk]:
     """All chunks in the order of their samples, each once; raises Unreadable naming the line."""
-    return parse(str(path), _lines(path))
+    lines = list(_lines(path))
+    seals = [_SEAL.search(text) for _, text in lines]
+    for (line, text), seal in zip(lines, seals, strict=True):
+        _check_seal(f"{path}:{line}", text, seal, is_wanted=any(seals))
+    return parse(str(path), lines)
+
+
+def _check_seal(where: str, text: bytes, seal: re.Match[bytes] | None, *, is_wanted: bool) -> None:
+    """Refuse a line that is not what was sealed, one that lost its seal, and keys that nobody wrote."""
+    if seal is None:
+        if is_wanted or not _keys(text) <= BlackboxChunk.model_fields.keys():
+            raise Unreadable(f"{where}: the line was changed: it has no seal, or a key that no chunk has")
+    elif (found := crc32(text[: seal.start()])) != int(seal[1]):
+        raise Unreadable(
+            f"{where}: checksum {found:08x} over the line, sealed with {int(seal[1]):08x}: it was changed"
+        )
+
+
+def _keys(text: bytes) -> set[str]:
+    """The keys of a line's object; none when it is none, which is refused in better words elsewhere."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return set()
+    return set(found) if isinstance(found, dict) else set()
 
 
 def parse(path: str, lines: Iterable[tuple[int, bytes]]) -> list[Chunk]:

@@ -20,6 +20,7 @@ from services.controller.kernel import layout, plant, rehearse
 from services.controller.kernel.state import STATE_INDEX
 from services.controller.kernel.step import new_parameters, new_state
 from services.controller.parameters import compile_parameters
+from services.controller.recording import sealed
 from services.kit.errors import SpondylError
 from services.kit.therapy import prescription
 from services.kit.therapy.prescription import Prescription
@@ -309,4 +310,4 @@ def recording(plan: Plan, course: scoring.Course) -> bytes:
         )
         for first, last in pairwise(edges)
     ]
-    return b"".join(chunk + b"\n" for chunk in chunks)
+    return b"".join(sealed(chunk) + b"\n" for chunk in chunks)

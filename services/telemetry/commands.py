@@ -110,7 +110,7 @@ def _ask(where: "Addresses", name: str, path: str) -> dict[str, Any]:
 
 def _export(
     session: Annotated[UUID, typer.Argument(help="The session's id.")],
-    form: Annotated[str, typer.Option("--format", help="parquet, arrow, csv, edf or fhir.")],
+    form: Annotated[str, typer.Option("--format", help="parquet, arrow, csv, edf, fhir or recording.")],
     out: Annotated[Path, typer.Option(help="The file to write; replaced when it is there.")],
     data: Data = None,
     as_json: AsJson = False,

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.telemetry.archive import objects
-from services.telemetry.archive.models import heads
+from services.telemetry.archive.models import Run, heads
 from services.telemetry.archive.rows import SessionRow
 from services.telemetry.archive.runs import chunks_of
 from services.telemetry.errors import Corrupt, UnknownSession
@@ -91,12 +91,26 @@ def object_chunks(path: Path) -> list[dict[str, Any]]:
         data = path.read_bytes()
     except OSError as error:
         raise Corrupt(f"{path} cannot be read: {error.strerror}") from None
+    return chunks_of_object(str(path), data)
+
+
+def chunks_of_object(path: str, data: bytes) -> list[dict[str, Any]]:
+    """The same of an object's bytes; ``path`` names it."""
+    return [chunk for run in _runs(path, data) for chunk in chunks_of(run)]
+
+
+def sessions_of_object(path: str, data: bytes) -> list[str]:
+    """The sessions whose chunks an object holds, each once, in order. Raises Corrupt."""
+    heads_ = (orjson.loads(line) for run in _runs(path, data) for _, line in heads(run.note))
+    return list(dict.fromkeys(head["session"] for head in heads_ if head["session"] is not None))
+
+
+def _runs(path: str, data: bytes) -> list[Run]:
     try:
         directory = objects.read_directory(data)
-        runs = [objects.run_of(objects.block_of(data, entry), entry) for entry in directory.of("blackbox")]
+        return [objects.run_of(objects.block_of(data, entry), entry) for entry in directory.of("blackbox")]
     except Corrupt as error:
         raise Corrupt(f"{path}: {error.message}") from None
-    return [chunk for run in runs for chunk in chunks_of(run)]
 
 
 def is_object(path: Path) -> bool:

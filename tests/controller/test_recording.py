@@ -3,9 +3,12 @@ import os
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sample_streams import rows, whole_session
 
 from services.controller.blocks import blackbox_payload
+from services.controller.kernel.tuning import PARAMETER_NAMES
 from services.controller.recording import Recordings, Unreadable, read
 
 BOOT = UUID(int=7)
@@ -37,7 +40,7 @@ def test_a_recording_reads_back_in_order_with_repeated_chunks_once(tmp_path):
 @pytest.mark.parametrize("cut", [1, 150, 100_000], ids=["newline", "end", "all but a little"])
 def test_a_chunk_cut_short_by_a_full_disk_costs_only_itself(tmp_path, cut):
     """Half an hour of a treatment must not become unreadable by one line of it."""
-    first, second, third = (chunk + b" " * 150_000 for chunk in lines())  # longer than one look back
+    first, second, third = (chunk[:-1] + b" " * 150_000 + b"}" for chunk in lines())  # longer than one look back
     path = written(tmp_path, [first, second])
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - cut)
@@ -63,10 +66,47 @@ def test_a_chunk_cut_short_by_a_full_disk_costs_only_itself(tmp_path, cut):
     ],
 )  # fmt: skip
 def test_a_spoiled_recording_is_refused_by_name(tmp_path, spoil, words):
-    """A recording that cannot be trusted must not be replayed as if it could."""
-    path = written(tmp_path, lines())
-    path.write_bytes(spoil(path.read_bytes()))
+    """A recording that cannot be trusted must not be replayed as if it could, one without seals neither."""
+    path = tmp_path / "unsealed.jsonl"
+    path.write_bytes(spoil(b"".join(line + b"\n" for line in lines())))
     with pytest.raises(Unreadable, match=words):
+        read(path)
+
+
+@pytest.mark.requirement("replay")
+@given(data=st.data())
+def test_every_flipped_bit_of_a_recording_is_found(sealed_recording, tmp_path_factory, data):
+    """Not of the samples alone: of parameters, actions, times and of the seals themselves."""
+    place = data.draw(st.integers(0, len(sealed_recording) - 1), label="byte")
+    bit = data.draw(st.integers(0, 7), label="bit")
+    text = bytearray(sealed_recording)
+    text[place] ^= 1 << bit
+    path = tmp_path_factory.getbasetemp() / "flipped.jsonl"
+    path.write_bytes(text)
+    with pytest.raises(Unreadable):
+        read(path)
+
+
+@pytest.fixture(scope="module")
+def sealed_recording(tmp_path_factory):
+    """Two chunks as a gateway writes them, the first with parameters."""
+    times, samples = rows(*whole_session())
+    parameters = [float(number) for number in range(len(PARAMETER_NAMES))]
+    pieces = ((0, 30, parameters), (30, 60, None))
+    chunks = [
+        blackbox_payload(BOOT, 20.0, times[first:last], samples[first:last], UUID(int=3), taken)
+        for first, last, taken in pieces
+    ]
+    path = written(tmp_path_factory.mktemp("sealed"), chunks)
+    assert [chunk.message.count for chunk in read(path)] == [30, 30]
+    return path.read_bytes()
+
+
+def test_a_line_that_lost_its_seal_is_refused_alone_too(tmp_path):
+    """A seal that no longer reads as one must not make its line an old one."""
+    path = written(tmp_path, lines()[:1])
+    path.write_bytes(path.read_bytes().replace(b'"line_crc32"', b'"line_csc32"'))
+    with pytest.raises(Unreadable, match=":1: the line was changed"):
         read(path)
 
 

@@ -5,28 +5,37 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from uuid import UUID
 
 import httpx
 import pytest
 from history_rig import HistoryRig
 from run_file import running
-from servers import eventually, free_port
+from servers import S3, eventually, free_port
 from simulated_session import SESSION, simulated
 
 from services.cli import main
 from services.controller.blocks import checksum, column_from, differences
 from services.kit.auth import tokens
 from services.telemetry.archive.objects import read_directory
+from services.telemetry.archive.stores import Credentials, open_store
+from services.telemetry.exports.formats import FORMATS
+
+
+def run(*arguments):
+    """The command's exit status."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
 
 
 def replay(capsys, *arguments):
     """Exit status, the JSON object (None when refused) and stderr."""
-    status = 0
-    try:
-        main(["replay", *map(str, arguments), "--json"])
-    except SystemExit as ended:
-        status = int(ended.code or 0)
+    capsys.readouterr()
+    status = run("replay", *arguments, "--json")
     written = capsys.readouterr()
     return status, json.loads(written.out) if written.out else None, written.err
 
@@ -155,6 +164,80 @@ def test_one_flipped_bit_of_an_object_is_found_and_its_block_named(archived, cap
         assert path.name in err
         assert f"blackbox block {entry.first} to {entry.after}" in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.requirement("replay")
+@pytest.mark.system
+def test_an_export_of_the_black_box_is_replayed_and_one_of_samples_alone_says_what_it_lacks(archived, capsys):
+    """Whoever takes a session elsewhere can show there what was done; a table of samples cannot."""
+    told = {}
+    for form in FORMATS:
+        out = archived / f"session.{form}"
+        assert run("export", SESSION, "--format", form, "--out", out, "--data", archived) == 0
+        told[form] = replay(capsys, out)
+    status, result, _ = told.pop("recording")
+    assert (status, result["equal"], result["complete"], result["origin"]) == (0, True, True, "file")
+    for form, (status, result, err) in told.items():
+        assert (status, result) == (1, None), form
+        assert "not all that the kernel was given; `spondyl export SESSION --format recording` does" in err
+
+
+@pytest.mark.requirement("replay")
+@pytest.mark.system
+def test_an_exported_archive_of_one_session_is_replayed_from_its_load_on(valkey, tmp_path, capsys):
+    """The patient was laid on the bed before the start: that part lies in the object of the idle time."""
+    with closing(HistoryRig(valkey.url, tmp_path, minutes=1.0)) as rig:
+        rig.session = replace(rig.session, first=rig.session.first + 300)
+        rig.store("archived")
+        assert len(list(rig.rig.archive.index.all_objects())) > 1
+    out = tmp_path / "exported"
+    assert run("archive", "export", out, "--session", SESSION, "--data", tmp_path) == 0
+    status, told, err = replay(capsys, out)
+    assert (status, told["ok"], told["replayed"], told["refused"]) == (0, True, 1, []), err
+    assert told["sessions"][0]["session"] == str(SESSION)
+
+
+@pytest.mark.requirement("replay")
+@pytest.mark.system
+def test_an_archive_in_a_bucket_is_replayed_by_session_and_whole(archived, s3, monkeypatch, capsys):
+    """The same bits, wherever the chain keeps its archive."""
+    for name in ("access_key", "secret_key"):
+        monkeypatch.setenv(f"SPONDYL_ARCHIVE_S3_{name.upper()}", getattr(s3, name))
+    local = archived / "telemetry" / "archive"
+    store = open_store(s3.url, Credentials(s3.access_key, s3.secret_key))
+    paths = sorted(local.rglob("*.spa"))
+    store.put_all({path.relative_to(local).as_posix(): path.read_bytes() for path in paths})
+    for path in paths:
+        path.unlink()
+    monkeypatch.setenv("SPONDYL_ARCHIVE_URL", s3.url)
+    status, told, err = replay(capsys, SESSION, "--data", archived)
+    assert (status, told["origin"], told["equal"]) == (0, "archive", True), err
+    status, told, err = replay(capsys, s3.url)
+    assert (status, told["ok"], told["replayed"]) == (0, True, 1), err
+
+
+@pytest.mark.system
+def test_in_a_directory_everything_is_replayed_and_what_is_damaged_is_named(archived, recording, capsys):
+    """One rotten object must not keep the others from being shown."""
+    status, told, _ = replay(capsys, archived)
+    assert (status, told["replayed"], told["differing"]) == (0, 2, 0)
+    path, directory = _session_object(archived)
+    data = bytearray(path.read_bytes())
+    data[next(block for block in directory.blocks if block.kind == "blackbox").offset + 30] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+    status, told, _ = replay(capsys, archived)
+    assert (status, told["replayed"], told["ok"]) == (1, 1, False)
+    assert path.name in told["refused"][0]["name"]
+    status, told, _ = replay(capsys, archived / "telemetry" / "none-of-it")
+    assert (status, told) == (1, None)
+
+
+@pytest.fixture
+def s3(tmp_path):
+    """An S3 server that checks signatures."""
+    with S3(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

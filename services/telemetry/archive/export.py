@@ -16,6 +16,8 @@ from services.telemetry.archive.rows import ObjectRow, SessionRow
 from services.telemetry.archive.stores import LocalStore
 from services.telemetry.archive.verify import PAGE, Progress, every_object
 from services.telemetry.errors import Corrupt
+from services.telemetry.query import History
+from services.telemetry.recording import session_chunks
 
 MANIFEST: Final = "manifest.json"
 FORM: Final = "spondyl-archive-export-1"
@@ -112,7 +114,11 @@ def _selected(archive: Archive, selection: Selection) -> Iterator[ObjectRow]:
     if row.source is None or row.first_seq is None:
         raise SpondylError(f"session {row.id} has no samples: its start was never heard of")
     after = None if row.end_seq is None else row.end_seq + 1
-    yield from archive.index.objects(row.source, "tension", row.first_seq, after)
+    chunks = session_chunks(History(None, archive), row)
+    loaded = chunks[0]["seq"] if chunks else row.first_seq  # before the start: a replay begins there
+    samples = archive.index.objects(row.source, "tension", row.first_seq, after)
+    inputs = archive.index.objects(row.source, "blackbox", loaded, after)
+    yield from {one.path: one for one in (*inputs, *samples)}.values()
 
 
 def _sessions(archive: Archive, selection: Selection, rows: list[dict[str, Any]]) -> Iterator[SessionRow]:

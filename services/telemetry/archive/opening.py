@@ -35,11 +35,15 @@ def open_existing(settings: TelemetrySettings) -> Archive:
 
 def open_settings_store(settings: TelemetrySettings, patience: Patience = WRITING) -> ObjectStore:
     """The object store alone."""
+    return open_store(settings.archive_location, credentials_of(settings), patience)
+
+
+def credentials_of(settings: TelemetrySettings) -> Credentials:
+    """Of an S3-compatible store, as far as the settings tell them."""
     secret = settings.archive_s3_secret_key
-    credentials = Credentials(
+    return Credentials(
         settings.archive_s3_access_key,
         secret.get_secret_value() if secret else None,
         settings.archive_s3_region,
         settings.archive_s3_endpoint,
     )
-    return open_store(settings.archive_location, credentials, patience)

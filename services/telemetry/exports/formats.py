@@ -41,6 +41,7 @@ FORMATS: Final = {
         Format("csv", "text/csv; charset=utf-8", "csv", f"{_HERE}.tables"),
         Format("edf", "application/edf", "edf", f"{_HERE}.edf"),
         Format("fhir", "application/fhir+json; fhirVersion=4.0", "fhir.json", f"{_HERE}.fhir"),
+        Format("recording", "application/jsonl", "jsonl", f"{_HERE}.recorded"),
     )
 }
 

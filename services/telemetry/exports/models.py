@@ -1,6 +1,6 @@
 """What every export is made of: a session's runs, in exact integers, and what happened in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +28,7 @@ class Recorded:
     region: str | None = None
     segment: str | None = None
     events: Sequence[dict[str, Any]] = field(default_factory=list)
+    blackbox: Callable[[], Sequence[dict[str, Any]]] | None = None  # a session's chunks, from its load on
 
     @property
     def name(self) -> str:
