@@ -126,6 +126,24 @@ def test_a_clinician_confirms_the_proposal(rig):
     assert "300 N" in refused["detail"]
 
 
+def test_a_prescription_at_the_segment_is_kept_and_told_with_its_pull(rig):
+    """A gateway or a console that knows no model of the spine reads the pull; proposals go on by it."""
+    rig.clinic()
+    cure = rig.cure()
+    by_force = {name: value for name, value in PRESCRIPTION.items() if name != "peak_n"}
+    by_force |= {"session_number": 2, "segment_peak_n": 120.0}
+    after = rig.sign(cure, number=2, prescription=by_force)
+    kept = after["appointments"][1]["prescription"]
+    assert kept["segment_peak_n"] == 120.0
+    assert kept["peak_n"] > 120.0
+    assert rig.told("cure")[-1].data["peak_n"] == kept["peak_n"]
+    refused = rig.sign(cure, status=422, number=2, prescription=by_force | {"segment_peak_n": 700.0})
+    assert "at the segment, by the model a pull" in refused["detail"]
+    proposed = propose(kept, [result(2, peak=kept["peak_n"])]).prescription
+    assert proposed["peak_n"] <= kept["peak_n"]
+    assert "segment_peak_n" not in proposed
+
+
 def test_a_signature_that_is_sent_twice_is_one(either_rig):
     """A double click or a lost answer: one row, told once; another thing under its name is refused."""
     rig = either_rig
