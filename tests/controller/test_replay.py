@@ -1,17 +1,23 @@
 import json
+import os
 from types import SimpleNamespace
 from uuid import UUID
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from writer_rig import Gateway
 
+from broker.spool import Spool
 from services.controller import simulate as simulation
 from services.controller.blocks import blackbox_payload, checksum, column_from, differences
 from services.controller.kernel import layout, step
-from services.controller.recording import Recordings, Unreadable, read
+from services.controller.recording import Recordings, Unreadable, read, sealed
 from services.controller.replay import replay
 
 SESSION = UUID(int=3)
+DEATHS = ("none", "between", "before commit")
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +36,16 @@ def recorded(course, tmp_path):
 
 
 def edit(path, line, change, *, mend=True):
-    """Change one chunk's JSON; with ``mend`` its checksum is made right again."""
+    """Change one chunk's JSON and seal it anew; with ``mend`` its own checksum is made right again, too."""
     lines = path.read_bytes().splitlines()
     chunk = json.loads(lines[line])
+    del chunk["line_crc32"]
     change(chunk)
     if mend:
         chunk["crc32"] = checksum(
             {name: column_from(values).astype(np.int32) for name, values in chunk["columns"].items()}
         )
-    lines[line] = json.dumps(chunk).encode()
+    lines[line] = sealed(json.dumps(chunk).encode())
     path.write_bytes(b"\n".join(lines) + b"\n")
 
 
@@ -127,6 +134,56 @@ def test_a_prescription_changed_under_way_replays_too(course, tmp_path):
 
 
 @pytest.mark.requirement("replay")
+@pytest.mark.requirement("replay")
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rounds=st.lists(st.tuples(st.integers(1, 900), st.sampled_from(DEATHS)), min_size=3, max_size=9))
+def test_a_session_whose_recorder_died_again_and_again_replays_to_the_bit(course, tmp_path, rounds):
+    """Between two looks, or between a chunk's line and its commit: nothing is missing and nothing twice."""
+    gateway = Gateway(tmp_path / os.urandom(4).hex(), devices=("bed-01",))
+    try:
+        pushed, length = 0, len(course.course.samples)
+        taken(gateway, course.course.parameters)
+        for ticks, death in [*rounds, *[(900, "none")] * 20]:
+            until = min(length, pushed + ticks)
+            gateway.ring.push(times(pushed, until), course.course.samples[pushed:until])
+            pushed = until
+            store(gateway, death)
+        gateway.writer.finish()
+        [path] = gateway.writer.recordings.directory.glob("*.jsonl")
+        result = replay(path)
+        assert (result.equal, result.complete, result.samples) == (True, True, length)
+    finally:
+        gateway.close()
+
+
+def store(gateway, death):
+    """One look of the recorder, and what becomes of it."""
+    before = gateway.spool.connection.serialize()
+    gateway.writer.store()
+    if death == "before commit":
+        gateway.spool.connection.close()
+        for path in gateway.directory.glob("spool.db*"):
+            path.unlink()
+        (gateway.directory / "spool.db").write_bytes(before)
+        gateway.spool = Spool(Spool.open(gateway.directory / "spool.db"))
+    if death != "none":
+        gateway.again()
+
+
+def taken(gateway, parameters):
+    """What the loop keeps for the recorder when a load takes parameters, here in tick 0."""
+    arrays = gateway.ring.memory.arrays
+    arrays["taken_ticks"][0, 0] = 0
+    arrays["taken_parameters"][0, 0, : len(parameters)] = parameters
+    arrays["taken"][0] = 1
+
+
+def times(first, last):
+    """Ticks at 20 ms: number, monotonic and wall clock."""
+    ticks = np.arange(first, last, dtype=np.int64)
+    return np.column_stack((ticks, ticks * 20_000_000, 1_800_000_000_000_000_000 + ticks * 20_000_000))
+
+
 @pytest.mark.parametrize(
     ("row", "by"), [("velocity_ums", 1), ("velocity_ums", -1), ("outputs", 2), ("outputs", 8)]
 )
