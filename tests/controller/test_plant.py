@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 
 from services.controller import signals
 from services.controller.beds import simulated
-from services.controller.kernel import layout
+from services.controller.kernel import chance, layout, mechanics
 from services.controller.kernel import plant as p
 
 
@@ -76,7 +76,7 @@ def test_creep_follows_its_two_time_constants():
         assert bundle.plant[p.X_PELVIS, 0] == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("slide", [p.slide, p.slide.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize("slide", [mechanics.slide, mechanics.slide.py_func], ids=["compiled", "python"])
 def test_friction_sticks_then_slides_and_never_turns_a_motion(slide):
     """Coulomb friction opposes motion; a scheme that pushes would make energy."""
     rate = 0.0025 / 0.015
@@ -158,8 +158,8 @@ def test_the_load_cell_is_noisy_and_quantised():
 def test_the_generator_draws_what_it_says():
     """Own random numbers must be as even and as normal as a library's."""
     state = simulated.random_states(1, 1)
-    even = [p.uniform(state, 0, 0) for _ in range(20000)]
-    bell = [p.normal(state, 1, 0) for _ in range(20000)]
+    even = [chance.uniform(state, 0, 0) for _ in range(20000)]
+    bell = [chance.normal(state, 1, 0) for _ in range(20000)]
     assert stats.kstest(even, "uniform").pvalue > 0.01
     assert stats.kstest(bell, "norm").pvalue > 0.01
     assert abs(np.corrcoef(even[:-1], even[1:])[0, 1]) < 0.02
@@ -168,7 +168,9 @@ def test_the_generator_draws_what_it_says():
 def test_the_generator_is_the_same_compiled_and_not():
     """Determinism from the seed must not depend on the compiler."""
     first, second = simulated.random_states(5, 1), simulated.random_states(5, 1)
-    assert [p.uniform(first, 0, 0) for _ in range(50)] == [p.uniform.py_func(second, 0, 0) for _ in range(50)]
+    assert [chance.uniform(first, 0, 0) for _ in range(50)] == [
+        chance.uniform.py_func(second, 0, 0) for _ in range(50)
+    ]
 
 
 def test_the_same_seed_gives_the_same_readings_and_another_does_not():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from plant_rig import PERIOD_S, beds_of, pull_to, run
 
-from services.controller.kernel import layout
+from services.controller.kernel import faults, layout
 from services.controller.kernel import plant as p
 
 
@@ -53,7 +53,7 @@ def test_without_power_the_drive_brakes_and_holds():
     assert bundle.plant[p.X_TENSION, 0] > 100.0
 
 
-@pytest.mark.parametrize("fault", [0, p.DRIVE_STUCK])
+@pytest.mark.parametrize("fault", [0, faults.DRIVE_STUCK])
 def test_the_mechanical_release_empties_the_tension_even_of_a_stuck_drive(fault):
     """The last way out needs no drive."""
     bundle = pull_to(beds_of(seed=18), 200.0)
@@ -105,6 +105,56 @@ def _heats_unasked(bundle):
     return bundle.plant[p.X_HEAT, 0] > 24.0
 
 
+def _drifts(bundle):
+    run(bundle, 40.0, 0.0)
+    short = bundle.plant[p.X_TENSION, 0] - 0.1 * bundle.reading[layout.R_FORCE, 0]
+    return short == pytest.approx(20.0, abs=2.5)
+
+
+def _is_noisy(bundle):
+    forces = []
+    for _ in range(200):
+        run(bundle, PERIOD_S, 0.0)
+        forces.append(0.1 * bundle.reading[layout.R_FORCE, 0])
+    return float(np.std(forces)) > 3.0
+
+
+def _runs_away(bundle):
+    before = bundle.plant[p.X_DRIVE, 0]
+    run(bundle, 0.5, -5.0)
+    away = bundle.plant[p.X_DRIVE, 0] > before + 8.0
+    bundle.command[layout.C_OUTPUTS] = 0
+    run(bundle, 0.5)
+    here = bundle.plant[p.X_DRIVE, 0]
+    run(bundle, 0.5)
+    return away and bundle.plant[p.X_DRIVE, 0] == pytest.approx(here, abs=1e-6)
+
+
+def _is_slow(bundle):
+    before = bundle.plant[p.X_DRIVE, 0]
+    run(bundle, 1.0, -20.0)
+    return before - bundle.plant[p.X_DRIVE, 0] == pytest.approx(4.0, abs=0.2)
+
+
+def _comes_late(bundle):
+    ages = []
+    for _ in range(12):
+        run(bundle, PERIOD_S, 0.0)
+        ages.append(int(bundle.reading[layout.R_AGE, 0]))
+    return sorted(set(ages)) == [0, 20, 40]
+
+
+def _lives_thrice(bundle):
+    before = bundle.plant[p.X_TICK, 0]
+    run(bundle, 1.0, 0.0)
+    return bundle.plant[p.X_TICK, 0] - before == 150
+
+
+def _from_the_future(bundle):
+    run(bundle, PERIOD_S, 0.0)
+    return bundle.reading[layout.R_AGE, 0] < -1_000_000
+
+
 SIGNS = {
     "sensor-stuck": _frozen,
     "sensor-lost": _status(layout.STATUS_FORCE_VALID, present=False),
@@ -115,14 +165,21 @@ SIGNS = {
     "mains-lost": _status(layout.STATUS_MAINS, present=False),
     "switch-unplugged": _status(layout.STATUS_SWITCH_CONNECTED, present=False),
     "heat-stuck": _heats_unasked,
+    "sensor-drift": _drifts,
+    "sensor-noise": _is_noisy,
+    "drive-runaway": _runs_away,
+    "drive-slow": _is_slow,
+    "link-late": _comes_late,
+    "late-ticks": _lives_thrice,
+    "clock": _from_the_future,
 }
 
 
-@pytest.mark.parametrize("kind", p.FAULT_KINDS)
+@pytest.mark.parametrize("kind", faults.FAULT_KINDS)
 def test_every_fault_shows_its_sign_and_only_then(kind):
     """Each alarm is tested by raising its fault: a fault without a sign would test nothing."""
     healthy = pull_to(beds_of(seed=19, noise_n=0.5), 150.0)
     assert not SIGNS[kind](healthy)
     faulty = pull_to(beds_of(seed=19, noise_n=0.5), 150.0)
-    faulty.faults[:] = 1 << p.FAULT_KINDS.index(kind)
+    faulty.faults[:] = 1 << faults.FAULT_KINDS.index(kind)
     assert SIGNS[kind](faulty)

@@ -15,7 +15,8 @@ File = Annotated[Path, typer.Argument(help="YAML, JSON or TOML file.")]
 ANSWER_S = 10.0
 FAULT_HELP = (  # all of FAULT_KINDS; written out, for their module prepares the compiled code's cache
     "sensor-stuck, sensor-lost, drive-stuck, strap-slip, switch-pressed, link-lost, mains-lost, "
-    "switch-unplugged, heat-stuck"
+    "switch-unplugged, heat-stuck, sensor-drift, sensor-noise, drive-runaway, drive-slow, link-late, "
+    "late-ticks, clock"
 )
 LATCHED = "an alarm that latched stays until the bed is reset at its panel (the simulated therapist resets)"
 
