@@ -107,21 +107,25 @@ class AlarmBoard:
 
     def active(self) -> tuple[ActiveAlarm, ...]:
         """What is shown now: the most urgent first, of those what nobody has seen, of those the newest."""
-        rows = [(BY_CONDITION[name], shown) for name, shown in self._on.items() if self._is_shown(name)]
+        rows = self._shown()
         rows.sort(
             key=lambda row: (PRIORITIES.index(row[0].priority), bool(row[1].seen), -row[1].held.since_ns)
         )
         return tuple(self._message(alarm, shown) for alarm, shown in rows)
 
-    def acknowledge(self, occurrence: str, seen: Seen) -> bool:
-        """Somebody at the bed has seen this one occurrence; False when it is not shown (any more)."""
-        name, shown = self._find(occurrence)
-        if shown is None or not self._is_shown(name):
-            return False
-        if shown.seen is None:
-            self.known[occurrence] = seen
-            self._apply_known(self._now_ns)
-        return True
+    def acknowledge(self, occurrence: str, seen: Seen) -> Seen | None:
+        """Who has seen this one occurrence: this one, or who was first; None when it is not shown."""
+        condition = occurrence.rpartition("-")[0]
+        shown = self._on.get(condition)
+        if shown is None or name_of(condition, shown.held.since_ns) != occurrence:
+            return None
+        if self._state(BY_CONDITION[condition], shown) not in PRESENTED:
+            return None
+        if shown.seen is not None:
+            return shown.seen
+        self.known[occurrence] = seen
+        self._apply_known(self._now_ns)
+        return seen
 
     def seen(self, condition: str) -> Seen | None:
         """Who acknowledged the condition's present occurrence."""
@@ -130,7 +134,7 @@ class AlarmBoard:
 
     def since_when(self) -> dict[str, int]:
         """Since when (monotonic, ns) each condition is on that is held here, for whoever looks later."""
-        return {name: shown.held.since_ns for name, shown in self._on.items()}
+        return {name: shown.held.since_ns for name, shown in list(self._on.items())}
 
     def dump(self, *, whole: bool = False) -> dict[str, Any]:
         """What a restarted recorder needs to go on with the same occurrences; JSON-able.
@@ -252,18 +256,14 @@ class AlarmBoard:
             else:
                 shown.held, shown.seen = held, seen
 
-    def _find(self, occurrence: str) -> tuple[str, _Shown | None]:
-        name = occurrence.rpartition("-")[0]
-        shown = self._on.get(name)
-        same = shown is not None and name_of(name, shown.held.since_ns) == occurrence
-        return name, shown if same else None
-
     # --- showing -------------------------------------------------------------------------------------------
-    def _state(self, name: str) -> str:
-        return state(BY_CONDITION[name].rule, self._on[name].held, self._now_ns)
+    def _shown(self) -> list[tuple[Alarm, _Shown]]:
+        """What is shown; other threads ask while samples come, so from a copy."""
+        rows = [(BY_CONDITION[name], shown) for name, shown in list(self._on.items())]
+        return [(alarm, shown) for alarm, shown in rows if self._state(alarm, shown) in PRESENTED]
 
-    def _is_shown(self, name: str) -> bool:
-        return self._state(name) in PRESENTED
+    def _state(self, alarm: Alarm, shown: _Shown) -> Any:
+        return state(alarm.rule, shown.held, self._now_ns)
 
     def _message(self, alarm: Alarm, shown: _Shown) -> ActiveAlarm:
         numbers = (shown.value, shown.limit, shown.about_ns)
@@ -277,16 +277,15 @@ class AlarmBoard:
             limit=shown.limit,
             hazard=alarm.hazard,
             occurrence=name_of(alarm.condition, shown.held.since_ns),
-            state=self._state(alarm.condition),
+            state=self._state(alarm, shown),
             acknowledged_at=_instant(shown.seen.at_ns) if shown.seen else None,
             acknowledged_by=shown.seen.account if shown.seen else None,
         )
 
     def _signature(self) -> set[tuple[str, int, str, bool]]:
         return {
-            (name, shown.held.since_ns, self._state(name), shown.limit is None)
-            for name, shown in self._on.items()
-            if self._is_shown(name)
+            (alarm.condition, shown.held.since_ns, self._state(alarm, shown), shown.limit is None)
+            for alarm, shown in self._shown()
         }
 
 

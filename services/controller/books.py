@@ -19,7 +19,7 @@ class Note:
     realtime_ns: int
     data: Mapping[str, Any]
     session: UUID | None = None  # that it is of, whichever is under way
-    report: UUID | None = None  # of an adverse event: told once
+    report: UUID | None = None  # of an adverse event, or an acknowledgement's id: told once
     correlation: str | None = None  # of who asked from remote, where no session is under way
 
 

@@ -62,6 +62,7 @@ class Last:
     reason: int = layout.REASON_NONE
     tick: int = -1
     realtime_ns: int = 0
+    force_dn: int | None = None  # tenths of a newton; an earlier release did not keep it
 
 
 @dataclass(slots=True)
@@ -130,7 +131,13 @@ class Diary:
         """
         ended = self.last.phase in ENDED_PHASES and self.last.reason != layout.REASON_NONE
         reason = self.last.reason if ended else layout.REASON_FAULT
-        return self._end(self.last.tick, self.last.realtime_ns, reason, facts_of)
+        force_dn = self.last.force_dn
+        data = {
+            "interrupted": True,
+            "phase": layout.PHASES[self.last.phase],
+            "tension_n": None if force_dn is None else force_dn / 10,
+        }
+        return self._end(self.last.tick, self.last.realtime_ns, reason, facts_of, {} if ended else data)
 
     def dump(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -228,7 +235,9 @@ class Diary:
             return [self.note("session.resumed", tick, at_ns, {})]
         return []
 
-    def _end(self, tick: int, at_ns: int, reason: int, facts_of: FactsOf) -> list[Event]:
+    def _end(
+        self, tick: int, at_ns: int, reason: int, facts_of: FactsOf, data: dict[str, Any] | None = None
+    ) -> list[Event]:
         """End the open session; one that was never started leaves no event of its own."""
         session = self.session
         if session is None:
@@ -239,7 +248,7 @@ class Diary:
             summary = session.tally.summary(facts, layout.REASONS[reason], at_ns)
             completed = reason == layout.REASON_COMPLETED
             kind: EventType = "session.completed" if completed else "session.aborted"
-            events.append(self.note(kind, max(tick, 0), at_ns, {}, summary))
+            events.append(self.note(kind, max(tick, 0), at_ns, data or {}, summary))
         self.session = None
         return events
 
@@ -251,8 +260,9 @@ class Diary:
     def _remember(self, time: Times, sample: Samples) -> None:
         reason = int(sample[layout.S_REASON])
         self.last = Last(
-            int(sample[layout.S_PHASE]), int(sample[layout.S_SESSION]), reason, int(time[0]), int(time[2])
-        )
+            int(sample[layout.S_PHASE]), int(sample[layout.S_SESSION]), reason, int(time[0]), int(time[2]),
+            int(sample[layout.S_FORCE]),
+        )  # fmt: skip
 
 
 def unknown_session(boot: UUID, device: str, number: int) -> SessionFacts:

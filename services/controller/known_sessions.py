@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from services.controller.acknowledging import Acknowledgement
 from services.controller.errors import StoreUnavailable
 from services.controller.events import unknown_session
 from services.controller.reports import Report
@@ -59,6 +60,11 @@ class KnownSessions:
         """Reports of adverse events behind a row; raises StoreUnavailable."""
         store = self._open()
         return store.reports(behind) if store is not None else []
+
+    def acknowledgements(self, boot: UUID) -> list[Acknowledgement]:
+        """Who has seen which alarm of the loop's boot; raises StoreUnavailable."""
+        store = self._open()
+        return store.acknowledgements(boot) if store is not None else []
 
     def close(self) -> None:
         """Let go of the file."""

@@ -4,7 +4,8 @@ It never waits for a disk: when nothing can be stored, state and alarms still go
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,19 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.messages import AlarmState, DeviceState, Message
-from services.controller.alarm_events import GatewayAlarms
+from services.controller import alarm_memory
+from services.controller.acknowledging import Acknowledgement
 from services.controller.alarm_board import AlarmBoard
-from services.controller.alarms import gateway_conditions
+from services.controller.alarm_events import GatewayAlarms
+from services.controller.alarms import Conditions, gateway_conditions
 from services.controller.events import unknown_session
+from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
-from services.controller.shared import GatewayMemory
+from services.controller.shared import GatewayMemory, Overrun
 from services.controller.wallclock import ClockWatch, instant
 
 LATE_WINDOW_S: Final = 1.0
 STEP_SHOWN_S: Final = 60.0  # for so long a step of the clock stays an alarm
 PROGRESS_MS: Final = 5000  # a running session says at least so often how much is left
-READ_S: Final = 5.0  # after an absence only the newest samples matter here
+READ_S: Final = 5.0  # after an absence only the newest samples are announced
+CATCH_UP: Final = 8  # a reader that was away begins this part of the ring ahead of the writer
 
 _KEY: Final = (
     layout.S_PHASE, layout.S_CYCLE, layout.S_SESSION, layout.S_PEAK, layout.S_CEILING, layout.S_GUARDINGS,
@@ -51,20 +56,29 @@ class Live:
     next: int = 0
     beds: list[Bed] = field(default_factory=list)
     clock: ClockWatch = field(default_factory=ClockWatch)
+    interruptions: Interruptions | None = None
     _late: deque[tuple[int, int]] = field(default_factory=deque)  # monotonic ns, microseconds
     _step: tuple[int, float] | None = None  # monotonic ns, seconds
     _at_ns: int | None = None  # wall clock of the newest sample that was looked at
 
     @classmethod
     def resume(
-        cls, memory: GatewayMemory, sessions: KnownSessions, next_: int, boards: Mapping[str, Any]
+        cls,
+        memory: GatewayMemory,
+        sessions: KnownSessions,
+        next_: int,
+        boards: Mapping[str, Any],
+        interruptions: Interruptions | None = None,
     ) -> "Live":
         """Go on where the stored lane is, with the boards it kept."""
         beds = [
             Bed(name, AlarmBoard.restore(boards[name]) if boards.get(name) else AlarmBoard())
             for name in memory.devices
         ]
-        return cls(memory, sessions, next_, beds)
+        for number, bed in enumerate(beds):  # a board that was not kept calls what is on as it was called
+            kept = boards.get(bed.name)
+            bed.board.since = {} if kept else alarm_memory.read_since(memory, number, alarm_memory.OWN_S)
+        return cls(memory, sessions, next_, beds, interruptions=interruptions)
 
     def advance(self) -> list[tuple[str, str, Message]]:
         """Read what is new: (stream, device, message) for every state and alarm that changed."""
@@ -72,20 +86,53 @@ class Live:
         window = min(round(READ_S * 1e9 / self.memory.period_ns), self.memory.capacity_ticks // 2)
         first = max(self.next, head - window)
         if first >= head:
-            return []
+            return self._without_samples()
+        self._skip(first)
         times, samples = self.memory.read(first, head)
         self.next, self._at_ns = head, int(times[-1, 2])
         self._watch(times, samples)
-        conditions = gateway_conditions(self.memory.health, self.memory.period_ns / 1e6)
         announced: list[tuple[str, str, Message]] = []
         for number, bed in enumerate(self.beds):
             rows = samples[:, :, number]
-            changed = bed.board.observe(times, rows, conditions)
+            changed = bed.board.observe(times, rows, self._conditions(bed))
+            bed.board.since = {}  # from now on this is who has looked for longest
+            alarm_memory.write_since(self.memory, number, bed.board.since_when())
             announced += self._state(bed, times[-1], rows[-1])
             if changed or not bed.alarms_said:
                 announced.append(("alarm", bed.name, self._alarms(bed, times[-1])))
                 bed.alarms_said = True
         return announced
+
+    def acknowledged(self, given: Sequence[Acknowledgement]) -> None:
+        """Who has seen which alarm, as far as is known: every row there is."""
+        by_device = {bed.name: bed.board.known for bed in self.beds}
+        for row in given:
+            if row.device in by_device:
+                by_device[row.device].setdefault(row.occurrence, row.seen)
+
+    def _skip(self, first: int) -> None:
+        """Let the boards see what is not announced any more: an alarm is called by when it came on."""
+        capacity = self.memory.capacity_ticks
+        begin = max(self.next, self.memory.head() - capacity + capacity // CATCH_UP)
+        if begin >= first:
+            return
+        with suppress(Overrun):
+            times, samples = self.memory.read(begin, first)
+            for number, bed in enumerate(self.beds):
+                bed.board.observe(times, samples[:, :, number], self._conditions(bed))
+
+    def _without_samples(self) -> list[tuple[str, str, Message]]:
+        """A loop that is dead or hangs brings none: that is an alarm, too."""
+        if not alarm_memory.is_lost(self.memory):
+            return []
+        now = alarm_memory.moment(self.memory)
+        self._at_ns = now.wall_ns
+        changed = [bed for bed in self.beds if bed.board.look(now, alarm_memory.lost(self._conditions(bed)))]
+        return [("alarm", bed.name, self._alarms(bed, np.array(now))) for bed in changed]
+
+    def _conditions(self, bed: Bed) -> Conditions:
+        found = gateway_conditions(self.memory.health, self.memory.period_ns / 1e6)
+        return alarm_memory.of_bed(found, self.memory, bed.name, self.interruptions)
 
     def boards(self) -> dict[str, Any]:
         """The boards as JSON-able values, by bed."""

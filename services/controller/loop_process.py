@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from services.controller import interruption
 from services.controller.kernel import cache, layout
 from services.controller.kernel import memory as m
 from services.controller.settings import ControllerSettings
@@ -72,6 +73,7 @@ def run(settings: ControllerSettings) -> None:
         log.warning("compiled code cannot be kept: no directory for it can be written, every start compiles")
     _forget_stale(settings)
     _compile(settings)
+    interruption.write_down(settings.directory)
     memory = _create(settings)
     try:
         thread, obtained = _begin(settings, memory)

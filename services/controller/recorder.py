@@ -30,6 +30,7 @@ from broker.topics import TopicError
 from services.controller import ledger
 from services.controller.books import Note
 from services.controller.errors import StoreUnavailable
+from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.known_sessions import KnownSessions
 from services.controller.live import Live
@@ -85,13 +86,14 @@ class Recorder:
     keeper: Keeper
     lists: WorklistKeeper
     worklists: Worklists
+    interruptions: Interruptions
     sealing_key: str
     station: Station | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     lost: LostRows = field(default_factory=LostRows)
     _notes: list[tuple[Note, Delivery | None]] = field(default_factory=list)
     _commits: dict[tuple[str, UUID], Committed] = field(default_factory=dict)  # the newest a device and boot
-    _told_reports: set[UUID] | None = None  # of adverse events; None: not read yet
+    _told: set[UUID] | None = None  # reports and acknowledgements; None: not read yet
     _not_before: float = 0.0
     _looked: float = 0.0
     _trouble: str | None = None
@@ -109,8 +111,10 @@ class Recorder:
         worklists = Worklists(directory, reports=Reports(sessions.reports))
         worklists.refresh()
         sealing_key = public_text(ensure_key(settings.sealing_key))
-        recordings = Recordings(directory / "recordings")
-        return cls(settings, directory, spool, sessions, recordings, keeper, lists, worklists, sealing_key)
+        recordings, left = Recordings(directory / "recordings"), Interruptions(directory)
+        return cls(
+            settings, directory, spool, sessions, recordings, keeper, lists, worklists, left, sealing_key
+        )
 
     def run(self) -> None:
         """Go round until ``stopping``; a boot that ends meanwhile is brought to its end."""
@@ -172,6 +176,7 @@ class Recorder:
             self._measure(self.station)
             self._suspend(self.station)
             self._tell_reports(self.station)
+            self._tell_acknowledgements(self.station)
         if found is None or (self.station is not None and str(self.station.memory.boot) == found.boot):
             return
         try:
@@ -212,7 +217,7 @@ class Recorder:
         station = Station(
             memory,
             bus,
-            Live.resume(memory, self.sessions, writer.next, boards),
+            Live.resume(memory, self.sessions, writer.next, boards, self.interruptions),
             writer,
             Drain(
                 self.spool,
@@ -312,13 +317,31 @@ class Recorder:
 
     def _tell_reports(self, station: Station) -> None:
         """Record every report of an adverse event that is not told yet, as its session's event."""
-        if self._told_reports is None:
-            self._told_reports = ledger.told(self.spool.connection)
         for made in self.worklists.reports.all():
-            if made.report in self._told_reports or len(self._notes) >= MAX_NOTES:
-                continue
-            self._told_reports.add(made.report)
-            self._notes.append((report_note(made, station.memory.devices), None))
+            if self._is_new(made.report):
+                self._notes.append((report_note(made, station.memory.devices), None))
+
+    def _tell_acknowledgements(self, station: Station) -> None:
+        """Show what somebody at a bed has seen as seen, and record it once as its session's event."""
+        try:
+            given = self.sessions.acknowledgements(station.memory.boot)
+        except StoreUnavailable:  # a file of an earlier release, until the panel has started
+            return
+        station.live.acknowledged(given)
+        for row in given:
+            if row.device in station.memory.devices and self._is_new(row.id):
+                bed = station.memory.devices.index(row.device)
+                note = Note(bed, "operator.action", row.seen.at_ns, row.told(), row.session, row.id)
+                self._notes.append((note, None))
+
+    def _is_new(self, identity: UUID) -> bool:
+        """Whether this is told for the first time, and there is room to tell it."""
+        if self._told is None:
+            self._told = ledger.told(self.spool.connection)
+        if identity in self._told or len(self._notes) >= MAX_NOTES:
+            return False
+        self._told.add(identity)
+        return True
 
     def _note_commit(self, device: str, committed: Committed) -> None:
         """Cumulative: what was once said to be stored stays stored, whatever an older message says later."""

@@ -16,10 +16,20 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.controller.acknowledging import Acknowledgement
 from services.controller.errors import StoreUnavailable, UnknownSession
 from services.controller.reports import Report
 from services.controller.summary import SessionFacts
-from services.controller.tables import ACTIONS, APPEND_ONLY, CLOCK, METADATA, NOTES, REPORTS, SESSIONS
+from services.controller.tables import (
+    ACKNOWLEDGEMENTS,
+    ACTIONS,
+    APPEND_ONLY,
+    CLOCK,
+    METADATA,
+    NOTES,
+    REPORTS,
+    SESSIONS,
+)
 from services.kit import database
 
 State = Literal["loading", "open", "closed", "refused"]
@@ -287,6 +297,18 @@ class Store:
         query = REPORTS.select().where(REPORTS.c.id > behind).order_by(REPORTS.c.id)
         with self._reading() as connection:
             return [(row["id"], _report(row)) for row in connection.execute(query).mappings()]
+
+    def add_acknowledgement(self, given: Acknowledgement) -> None:
+        """Append who has seen an occurrence of an alarm."""
+        with self._writing() as connection:
+            connection.execute(ACKNOWLEDGEMENTS.insert().values(given.as_row()))
+
+    def acknowledgements(self, boot: UUID) -> list[Acknowledgement]:
+        """Those of the loop's boot, oldest first."""
+        of_boot = ACKNOWLEDGEMENTS.select().where(ACKNOWLEDGEMENTS.c.boot == str(boot))
+        with self._reading() as connection:
+            rows = connection.execute(of_boot.order_by(ACKNOWLEDGEMENTS.c.id)).mappings()
+            return [Acknowledgement.of_row(row) for row in rows]
 
     def last_treated(self, device: str) -> Session | None:
         """The last session at this bed that was started."""

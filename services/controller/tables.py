@@ -72,6 +72,20 @@ REPORTS = sa.Table(  # of adverse events
     sa.Column("account", sa.Text),
     sqlite_autoincrement=True,
 )
+ACKNOWLEDGEMENTS = sa.Table(  # of alarms, one occurrence each
+    "acknowledgements",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("acknowledgement", sa.Text, nullable=False, unique=True),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("boot", sa.Text, nullable=False, index=True),
+    sa.Column("occurrence", sa.Text, nullable=False),
+    sa.Column("session", sa.Text),
+    sa.Column("at_ns", sa.Integer, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("account", sa.Text),
+    sqlite_autoincrement=True,
+)
 CLOCK = sa.Table(
     "clock",
     METADATA,
@@ -79,12 +93,12 @@ CLOCK = sa.Table(
     sa.Column("wall_s", sa.Float, nullable=False),
     sa.Column("steady_s", sa.Float, nullable=False),
 )
-# Notes, actions and reports are a record: the database itself refuses to change or forget one.
+# These are a record: the database itself refuses to change or forget a row.
 APPEND_ONLY = tuple(
     sa.text(
         f"CREATE TRIGGER IF NOT EXISTS {table.name}_{verb} BEFORE {verb} ON {table.name} "
         f"BEGIN SELECT RAISE(ABORT, '{table.name} only grow'); END"
     )
-    for table in (NOTES, ACTIONS, REPORTS)
+    for table in (NOTES, ACTIONS, REPORTS, ACKNOWLEDGEMENTS)
     for verb in ("UPDATE", "DELETE")
 )
