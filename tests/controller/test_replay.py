@@ -1,5 +1,6 @@
 import json
 import os
+from datetime import timedelta
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -12,9 +13,9 @@ from writer_rig import Gateway
 from broker.spool import Spool
 from services.controller import simulate as simulation
 from services.controller.blocks import blackbox_payload, checksum, column_from, differences
-from services.controller.kernel import layout, step
-from services.controller.recording import Recordings, Unreadable, read, sealed
-from services.controller.replay import replay
+from services.controller.kernel import layout, phases, step
+from services.controller.recording import Chunk, Recordings, Unreadable, read, sealed
+from services.controller.replay import recompute, replay, tell
 
 SESSION = UUID(int=3)
 DEATHS = ("none", "between", "before commit")
@@ -203,6 +204,88 @@ def test_another_reading_gives_other_commands(recorded):
     edit(recorded, 1, bump("force_dn", 77, 10))
     result = replay(recorded)
     assert result.first_difference.seq == read(recorded)[1].message.seq + 77
+
+
+# Of every reading but the force: a bit in the hold of a treatment that shows, one that cannot, and why.
+# A bit of a recording at rest is found by its checksums, whatever it is: tests/controller/test_recording.py.
+CANNOT_MATTER = {
+    "position_cmm": (
+        12,
+        0,
+        "a hundredth of a millimetre is learnt from, and moves the drive less than 1 um/s",
+    ),
+    "tilt_ddeg": (
+        None,
+        0,
+        "compared with what is prescribed before the start; afterwards an alarm, no command",
+    ),
+    "heat_dc": (14, 0, "compared with the pad's limits, far from which it changes nothing"),
+    "age_ms": (7, 2, "younger than 30 ms a reading is a fresh one"),
+    "status": (1, 9, "bits that no bed has a meaning for"),
+    "effort_duv": (None, 0, "this bed has no electrodes: -1 in any case but a bit of it"),
+}
+
+
+def flipped(recording, row, tick, bit):
+    """The chunks with one bit of one reading changed before anybody made a checksum of it."""
+    chunks, left = [], tick
+    for chunk in recording:
+        columns = dict(chunk.columns)
+        if 0 <= left < chunk.message.count:
+            columns[row] = columns[row].copy()
+            columns[row].view(np.uint32)[left] ^= np.uint32(1 << bit)
+        left -= chunk.message.count
+        chunks.append(Chunk(chunk.line, chunk.message, columns))
+    return recompute("flipped", chunks)
+
+
+@pytest.fixture(scope="module")
+def whole(course, tmp_path_factory):
+    """The session's chunks, read once."""
+    path = tmp_path_factory.mktemp("whole") / "session.jsonl"
+    path.write_bytes(simulation.recording(course.plan, course.course))
+    return read(path)
+
+
+@pytest.mark.requirement("replay")
+@settings(max_examples=25)
+@given(data=st.data())
+def test_any_bit_of_any_force_that_reached_the_kernel_under_way_is_found(course, whole, data):
+    """What the drive is told follows the load cell to its last tenth of a newton."""
+    moving = np.isin(course.course.row(layout.S_PHASE), [layout.PHASES.index(name) for name in phases.MOVING])
+    tick = data.draw(st.sampled_from(np.flatnonzero(moving).tolist()), label="tick")
+    bit = data.draw(st.integers(0, 31), label="bit")
+    result = flipped(whole, "force_dn", tick, bit)
+    assert not result.equal
+    assert result.first_difference.seq >= tick
+
+
+@pytest.mark.parametrize("row", CANNOT_MATTER)
+def test_bits_of_other_readings_are_found_where_they_act(course, whole, row):
+    """Which cannot matter is written down, with the reason; a reading that never acts would be no reading."""
+    [tick] = np.flatnonzero(course.course.row(layout.S_PHASE) == layout.PRECONDITION)[1200:1201]
+    shows, cannot, _why = CANNOT_MATTER[row]
+    assert flipped(whole, row, tick, cannot).equal
+    if shows is not None:
+        assert flipped(whole, row, tick, shows).first_difference.seq >= tick
+    assert CANNOT_MATTER.keys() == set(layout.READINGS) - {"force_dn"}
+
+
+@pytest.mark.requirement("replay")
+def test_the_first_difference_says_when_which_row_and_both_values_in_units(recorded):
+    """Who looks into an accident needs no table of bits."""
+    edit(recorded, 1, bump("velocity_ums", 77, 1500))
+    result = replay(recorded)
+    told = result.as_json()["first_difference"]
+    assert told["after_load_s"] == pytest.approx((read(recorded)[1].message.seq + 77) * 0.02)
+    assert told["at"] == (read(recorded)[1].message.started_at + timedelta(seconds=77 * 0.02)).isoformat()
+    assert (told["row"], told["recorded"] - told["recomputed"]) == ("velocity_ums", 1500)
+    assert told["recorded_told"] == f"{told['recorded'] / 1000:.3f} mm/s"
+    edit(recorded, 1, bump("velocity_ums", 77, -1500))
+    edit(recorded, 1, bump("outputs", 80, layout.OUTPUT_FREE))
+    told = replay(recorded).as_json()["first_difference"]
+    assert (told["recorded_told"], told["recomputed_told"]) == ("power+heat+free", "power+heat")
+    assert f"({told['recorded_told']})" in tell(replay(recorded))
 
 
 def without(name):
