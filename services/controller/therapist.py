@@ -11,6 +11,7 @@ import math
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -397,13 +398,18 @@ def main() -> None:
 
 
 async def _until_told(therapist: Therapist) -> None:
-    task = asyncio.create_task(therapist.run())
+    """Work until a signal; what is asked of a panel then is not waited for, it might hold up the end."""
+    told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        log.info("ended")
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    work, end = asyncio.create_task(therapist.run()), asyncio.create_task(told.wait())
+    await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
+    log.info("ended")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -199,7 +199,8 @@ def test_a_session_is_recorded_and_comes_to_the_archive_in_the_store(chain):
             assert client.post(f"{panel}/stop").status_code == 200
 
     def archived():
-        lines = chain.engine("logs", chain.names["archiver"]).stdout.splitlines()
+        told = chain.engine("logs", chain.names["archiver"])
+        lines = [*told.stdout.splitlines(), *told.stderr.splitlines()]
         return any(one["session"] in line for one in sessions for line in lines if '"archived"' in line)
 
     eventually(archived, 300, "one of the sessions archived")
