@@ -113,6 +113,16 @@ def test_every_variable_of_ours_is_a_setting():
     assert not unknown
 
 
+def test_whoever_reads_the_archive_is_told_where_the_demo_keeps_it():
+    """A backup that looks for the objects elsewhere than they are is refused every night."""
+    central, demo = (read(DEPLOY / OURS[place])["services"] for place in ("central", "demo"))
+    readers = {
+        name for name, service in central.items() if "SPONDYL_ARCHIVE_URL" in service.get("environment", ())
+    }
+    told = {name for name, service in demo.items() if "SPONDYL_ARCHIVE_URL" in service.get("environment", ())}
+    assert {"telemetry", "backup"} <= readers <= told
+
+
 def test_no_secret_stands_in_an_environment():
     """An environment is shown by `inspect`, and kept in the history of an orchestrator."""
     for where, environment in environments():
