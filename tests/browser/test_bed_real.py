@@ -4,6 +4,7 @@ import contextlib
 import re
 
 import pytest
+import replayed
 from browser.conftest import shot
 from console.account_rig import AccountRig
 from machine import Machine
@@ -25,6 +26,7 @@ def system(tmp_path_factory):
     yield made
     if made.running:
         made.stop(10.0)
+    replayed.left_behind(made)
 
 
 @pytest.fixture

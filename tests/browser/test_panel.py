@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+import replayed
 from browser.conftest import shot, sideways
 from console.account_rig import AccountRig
 from machine import Machine
@@ -30,6 +31,7 @@ def clinic(tmp_path_factory):
     yield system
     if system.running:
         system.stop(10.0)
+    replayed.left_behind(system)
 
 
 def employ(system):

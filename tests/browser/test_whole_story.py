@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+import replayed
 from browser.conftest import shot
 from console.account_rig import AccountRig
 from machine import Machine
@@ -37,6 +38,8 @@ def machine(tmp_path_factory):
     yield made
     if made.running:
         made.stop(10.0)
+    sessions, _ = replayed.left_behind(made)
+    assert sessions > 0
 
 
 @dataclass

@@ -37,6 +37,7 @@ class Rig:
     world: World = field(default_factory=World)
     ballast: Path | None = None
     notes: dict[str, Any] = field(default_factory=dict)  # what one fault's begin tells its end
+    filled: set[str] = field(default_factory=set)  # disks that were full for a while
 
     def __post_init__(self) -> None:
         self.data = self.directory / "data"
@@ -126,6 +127,7 @@ class Rig:
     def fill(self, directory: str) -> None:
         """Not a byte is free any more where this part of the data lies."""
         self.ballast = self.world.fill_disk(self.data / directory)
+        self.filled.add(Path(directory).name)
 
     def make_room(self) -> None:
         """Somebody tidied up."""

@@ -5,6 +5,7 @@ import random
 import time
 
 import pytest
+import replayed
 from machine import Machine
 from servers import eventually
 
@@ -21,6 +22,7 @@ def system(tmp_path):
     yield running
     if running.running:
         running.kill_everything()
+    replayed.left_behind(running)
 
 
 def test_many_deaths_lose_and_double_nothing(system):

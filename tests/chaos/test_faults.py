@@ -9,9 +9,10 @@ import time
 import warnings
 
 import pytest
+import replayed
 from chaos.faults import FAULTS
 from chaos.report import Outcome, write_json, write_page
-from chaos.rig import Rig
+from chaos.rig import SITES, Rig
 from chaos.world import World
 
 FORM = os.environ.get("SPONDYL_CHAOS_FORM", "short")  # or long
@@ -32,6 +33,8 @@ def rig(tmp_path_factory):
     with Rig(tmp_path_factory.mktemp("chaos"), SEED) as running:
         running.watch.seconds_until_committed([NEXT_TICKS] * 2, COMMITTED_WITHIN_S)
         yield running
+        sessions, _ = replayed.every_session(*map(running.gateway, SITES), may_lack=running.filled)
+        assert sessions > 0
 
 
 @pytest.fixture(scope="module")

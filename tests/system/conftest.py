@@ -1,10 +1,11 @@
 import pytest
+import replayed
 from machine import Machine
 
 
 @pytest.fixture
 def machine(tmp_path):
-    """Start a system with options of the test's own; ended whatever happens."""
+    """Start a system with options of the test's own; ended whatever happens, its sessions replayed."""
     started = []
 
     def start(*options, data="data", environment=None):
@@ -16,6 +17,8 @@ def machine(tmp_path):
     for system in started:
         if system.running:
             system.kill_everything()
+    for system in started:
+        replayed.left_behind(system)
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +29,6 @@ def shared_machine(tmp_path_factory):
     if system.running:
         left = system.stop()
         assert not left, f"orphans after Ctrl-C: {left}"
+    sessions, samples = replayed.left_behind(system)
+    assert sessions > 0
+    assert samples > 0

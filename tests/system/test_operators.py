@@ -5,6 +5,7 @@ import signal
 
 import httpx
 import pytest
+import replayed
 from machine import Machine
 from operator_rig import PIN, THERAPIST
 from servers import eventually
@@ -21,6 +22,7 @@ def machine(tmp_path):
     finally:
         if system.running:
             system.stop(10.0)
+    replayed.left_behind(system)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
+import replayed
 from jsonschema import Draft202012Validator
 from machine import Machine
 from servers import eventually
@@ -167,6 +168,7 @@ def ward(tmp_path_factory):
     yield system
     if system.running:
         system.kill_everything()
+    replayed.left_behind(system)
 
 
 def stored(system, bed):
