@@ -81,7 +81,7 @@ def test_without_breath_friction_and_creep_are_the_simulated_ones():
     for seed in range(PEOPLE):
         samples, constants = session(seed, breath=0.0)
         found, truth = identified(samples), true(constants)
-        for name, share in (("series_n_mm", 0.01), ("spine_n_mm", 0.15), ("creep24_mm_kn", 0.2)):
+        for name, share in (("series_n_mm", 0.015), ("spine_n_mm", 0.15), ("creep24_mm_kn", 0.2)):
             assert found.of(name).value == pytest.approx(truth[name], rel=share), (seed, name)
         friction = found.of("friction_n")
         assert friction.value == pytest.approx(truth["friction_n"], rel=0.25, abs=4.0), seed
@@ -143,7 +143,7 @@ def test_the_fit_is_what_scipy_makes_of_the_same_equation(people):
     ids=["a-minute", "no-swing", "no-travel", "no-load-cell", "old-readings", "nothing"],
 )
 def test_what_does_not_suffice_is_said_and_no_number_given(people, change, why):
-    """ "Cannot be told" is an answer; a stiffness from nothing is not."""
+    """That it cannot be told is an answer; a stiffness from nothing is none."""
     columns = change(fit.columns_of(people[0][0]))
     found = fit.identify(fit.first_pulls(columns, PERIOD_S))
     assert {value.why for value in found.values} == {why}
