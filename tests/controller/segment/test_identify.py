@@ -84,7 +84,7 @@ def test_without_breath_friction_and_creep_are_the_simulated_ones():
         for name, share in (("series_n_mm", 0.015), ("spine_n_mm", 0.15), ("creep24_mm_kn", 0.2)):
             assert found.of(name).value == pytest.approx(truth[name], rel=share), (seed, name)
         friction = found.of("friction_n")
-        assert friction.value == pytest.approx(truth["friction_n"], rel=0.25, abs=4.0), seed
+        assert friction.value == pytest.approx(truth["friction_n"], rel=0.3, abs=4.0), seed
 
 
 def test_breathing_leaves_less_friction_and_never_more_than_there_is(people):
