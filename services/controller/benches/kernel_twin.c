@@ -301,10 +301,10 @@ static void watch_drive(long n, counts position_cmm, counts age_ms, counts statu
 }
 
 static void limit_velocity(long n, counts age_ms, in armed, in drive_mm_s, in ceiling, in own_force, in own_slope,
-                           in blind, in home, in own_position, row velocity)
+                           in blind, in home, in own_position, in wanted, row velocity)
 {
     EACH_BED {
-        double v = velocity[b], room = ceiling[b] - own_force[b], gain = room > 0.0 ? 2.0 : 8.0;
+        double v = wanted[b], room = ceiling[b] - own_force[b], gain = room > 0.0 ? 2.0 : 8.0;
         double cap = gain * room / 30.0;
         cap = (cap > 0.0) & (own_slope[b] > 80.0) ? 0.0 : cap;
         cap = (cap > 0.0) & (age_ms[b] > 30) ? 0.0 : cap;
@@ -456,9 +456,9 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
     advance_target(n, P(P_PERIOD), S(ORIGIN), S(SPAN), S(INVERSE), S(CLOCK), S(TARGET), S(RATE), S(CURVATURE));
     drive_velocity(n, P(P_PERIOD), P(P_DRIVE_SPEED), S(TARGET), S(RATE), S(CURVATURE), S(FORCE), S(SLOPE),
                    S(POSITION), S(STIFFNESS), S(MODE), S(FIXED_VELOCITY), S(POSITION_FLOOR), S(INTEGRAL),
-                   S(VELOCITY));
+                   S(WANTED));
     limit_velocity(n, R(R_AGE), S(ARMED), P(P_DRIVE_SPEED), P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(BLIND),
-                   S(OWN_HOME), S(OWN_POSITION), S(VELOCITY));
+                   S(OWN_HOME), S(OWN_POSITION), S(WANTED), S(VELOCITY));
     write_outputs(n, P(P_PERIOD), R(R_HEAT), P(P_HEAT_CEILING), P(P_HEAT_ALLOWED), S(HEAT_WANTED), S(HEATED),
                   S(POWER), S(FREE), S(TESTING), S(HEAT_ON), S(HEAT_S), S(VELOCITY), S(SENT),
                   command + C_VELOCITY * n, command + C_OUTPUTS * n);

@@ -152,14 +152,14 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
 
 @stage
 def limit_velocity(age_ms, armed, drive_mm_s, ceiling, own_force, own_slope, blind, home, own_position,
-                   velocity):  # fmt: skip
-    """Lower the drive's velocity (mm/s) where the envelope demands it; never raise it, nor ask too much.
+                   wanted, velocity):  # fmt: skip
+    """Lower the wanted velocity (mm/s) where the envelope demands it; never raise it, nor ask too much.
 
     Near the ceiling the approach is slowed and above it the table yields; nothing pulls while the reading is
     stale or tension rises faster than 80 N/s; with link or load cell lost it is released by position.
     """
     for bed in range(armed.shape[0]):
-        v = velocity[bed]
+        v = wanted[bed]
         room = ceiling[bed] - own_force[bed]
         gain = APPROACH_PER_S if room > 0.0 else YIELD_PER_S
         cap = gain * room / CEILING_STIFFNESS

@@ -42,6 +42,7 @@ STATE_NAMES = (
     "curvature",
     # law
     "integral",
+    "wanted",  # the law's velocity; "velocity" is what the envelope leaves of it
     "velocity",
     "mode",
     "fixed_velocity",
@@ -143,6 +144,7 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     RATE,
     CURVATURE,
     INTEGRAL,
+    WANTED,
     VELOCITY,
     MODE,
     FIXED_VELOCITY,

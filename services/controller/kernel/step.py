@@ -245,12 +245,12 @@ def follow(params, state, reading, command):
         params[layout.P_PERIOD], params[layout.P_DRIVE_SPEED], state[at.TARGET], state[at.RATE],
         state[at.CURVATURE], state[at.FORCE], state[at.SLOPE], state[at.POSITION], state[at.STIFFNESS],
         state[at.MODE], state[at.FIXED_VELOCITY], state[at.POSITION_FLOOR], state[at.INTEGRAL],
-        state[at.VELOCITY],
+        state[at.WANTED],
     )  # fmt: skip
     envelope.limit_velocity(
         reading[layout.R_AGE], state[at.ARMED], params[layout.P_DRIVE_SPEED], params[layout.P_CEILING],
         state[at.OWN_FORCE], state[at.OWN_SLOPE], state[at.BLIND], state[at.OWN_HOME],
-        state[at.OWN_POSITION], state[at.VELOCITY],
+        state[at.OWN_POSITION], state[at.WANTED], state[at.VELOCITY],
     )  # fmt: skip
     write_outputs(
         params[layout.P_PERIOD], reading[layout.R_HEAT], params[layout.P_HEAT_CEILING],

@@ -13,10 +13,10 @@ def limited(
     which, velocity, force=100.0, ceiling=300.0, slope=0.0, age=0, blind=0.0, home=0.0, x=20.0, armed=1.0,
     drive=20.0,
 ):  # fmt: skip
-    row = np.array([velocity])
+    wanted, row = np.array([velocity]), np.zeros(1)
     stage = envelope.limit_velocity if which == "compiled" else envelope.limit_velocity.py_func
     values = [np.array([float(value)]) for value in (armed, drive, ceiling, force, slope, blind, home, x)]
-    stage(np.array([age], dtype=np.int32), *values, row)
+    stage(np.array([age], dtype=np.int32), *values, wanted, row)
     return row[0]
 
 
