@@ -139,7 +139,7 @@ def simulate(plan: Plan) -> scoring.Course:
     beds.plant[plant.X_TILT] = beds.tilt_deg[:] = parameters[layout.P_TILT]
     start = ticks(START_S, plan.period_s)
     if plan.injection is not None:
-        _inject(beds, plan.injection, (start + 1) * plan.period_s)
+        inject(beds, plan.injection, (start + 1) * plan.period_s)
     script = session_script(start, parameters)
     course = run(beds, parameters[:, None], script, longest(parameters), start)[0]
     started = course.row(layout.S_PHASE)[start] not in (layout.IDLE, layout.READY)
@@ -176,7 +176,7 @@ def _planned_s(parameters: NDArray[np.float64]) -> float:
     return float(parameters[rows].sum())
 
 
-def _inject(beds: simulated.SimulatedBeds, injection: Injection, zero_s: float) -> None:
+def inject(beds: simulated.SimulatedBeds, injection: Injection, zero_s: float) -> None:
     """Let the plant's contraction be this one; zero_s is the session's zero on the plant's clock."""
     beds.library = simulated.library([np.append(injection.force_n, 0.0)], injection.rate_hz)
     beds.plant[plant.X_BURST] = 0.0

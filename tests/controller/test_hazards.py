@@ -35,7 +35,7 @@ def treat(*told, minutes=2.0, injection=None, script=None, parameters=None, seed
     simulated.calm(beds.constants)
     beds.plant[plant.X_TILT] = beds.tilt_deg[:] = compiled[layout.P_TILT]
     if injection is not None:
-        simulation._inject(beds, injection, (START + 1) * PERIOD_S)
+        simulation.inject(beds, injection, (START + 1) * PERIOD_S)
     lines = simulation.session_script(START, compiled) if script is None else script
     rows = [*lines.tolist(), *((tick(seconds), 0, kind, value) for seconds, kind, value in told)]
     ordered = np.array(sorted(rows, key=lambda row: row[0]), dtype=np.int64)

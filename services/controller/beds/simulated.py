@@ -1,6 +1,6 @@
 """Simulated beds: a population of patients, the recorded contractions they make, the arrays of a plant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, exp
@@ -89,16 +89,22 @@ class SimulatedBeds:
                          self.faults, self.tilt_deg, self.command, self.reading)  # fmt: skip
 
 
-def population(seed: int, beds: int, period_s: float, weight_kg: float | None = None) -> Floats:
+def population(
+    seed: int,
+    beds: int,
+    period_s: float,
+    weight_kg: float | None = None,
+    traits: Mapping[str, float] | None = None,
+) -> Floats:
     """Draw patients and tables: float64[CONSTANTS, beds], for a control period of period_s seconds.
 
-    Given a weight, all weigh that.
+    Given a weight, all weigh that; given other traits by the names of RANGES, all have those.
 
     Bed n of a seed is the same person at whatever period and among however many others.
     """
     people = [_person(np.random.default_rng([seed, bed])) for bed in range(beds)]
-    if weight_kg is not None:
-        people = [{**person, "weight_kg": weight_kg} for person in people]
+    told = dict(traits or {}) | ({} if weight_kg is None else {"weight_kg": weight_kg})
+    people = [person | told for person in people]
     return np.array([_constants(person, period_s) for person in people]).T.copy()
 
 
@@ -163,11 +169,17 @@ def calm(constants: Floats) -> Floats:
     return constants
 
 
-def simulated_beds(seed: int, beds: int, period_s: float, weight_kg: float | None = None) -> SimulatedBeds:
-    """Beds at rest with their people, deterministic from the seed; given a weight, all weigh that."""
+def simulated_beds(
+    seed: int,
+    beds: int,
+    period_s: float,
+    weight_kg: float | None = None,
+    traits: Mapping[str, float] | None = None,
+) -> SimulatedBeds:
+    """Beds at rest with their people, deterministic from the seed; weight or traits are of all."""
     return SimulatedBeds(
         plant=plant.new_plant(beds),
-        constants=population(seed, beds, period_s, weight_kg),
+        constants=population(seed, beds, period_s, weight_kg, traits),
         random=random_states(seed, beds),
         library=recorded_contractions(),
         faults=np.zeros(beds, dtype=np.int64),
