@@ -54,6 +54,12 @@ class Change(Act):
     prescription: dict[str, Any]
 
 
+class Acknowledge(Act):
+    """Somebody has seen this one occurrence of an alarm, as the state names it."""
+
+    occurrence: Annotated[str, Field(min_length=1, max_length=80)]
+
+
 class Heat(Act):
     """Switch the heat pad."""
 

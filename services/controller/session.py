@@ -348,6 +348,11 @@ class Bedside:
             elif session.boot != memory.boot or session.session_no not in _numbers(memory):
                 self.store.ended(session.session)
                 self._records.forget(session)
+                if session.boot != memory.boot:
+                    why = "ended with the control loop that ran it: a new one starts nothing by itself"
+                    self._records.note(
+                        session.device, session.session, "", "interrupted", why, accepted=True
+                    )
 
     def _settle(self, memory: GatewayMemory, session: Session) -> None:
         """Decide a row that somebody was about to load when the process ended."""

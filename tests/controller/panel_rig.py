@@ -13,6 +13,7 @@ from services.kit.clearance import Anchor, Clocks
 ACTING = {
     "confirm": {}, "switch-test": {}, "start": {}, "pause": {}, "resume": {}, "reset": {}, "close": {},
     "change": {}, "heat": {"on": True}, "pain": {"when": "after", "value": 3}, "note": {"text": "x"},
+    "acknowledge": {"occurrence": "over_force-1"},
     "adverse": {"id": "0b0e7a36-5d0f-4a8f-9c66-1f7d3e2a9b10", "kind": "other", "grade": 1},
 }  # fmt: skip
 COOKIE = "spondyl-panel-north"

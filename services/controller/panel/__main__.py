@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 
 from services.controller.admission import Admission
 from services.controller.centre import CentreMetrics
+from services.controller.interruption import Interruptions
 from services.controller.link import LoopLink
 from services.controller.loop_metrics import LoopMetrics
 from services.controller.operators import Operators, access_key
@@ -97,6 +98,7 @@ def run(settings: PanelSettings) -> None:
             clients=settings.panel_clients,
             pages=pages.router,
             todays=todays,
+            interruptions=Interruptions(settings.directory),
         )
         app.state.registry.register(LoopMetrics(link))
         app.state.registry.register(CentreMetrics(worklists.centre))

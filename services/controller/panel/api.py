@@ -20,11 +20,13 @@ from services.controller.errors import (
     SignInLocked,
     SignInRefused,
 )
+from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.panel import rules
 from services.controller.panel.guard import KnownClients, KnownHosts, json_only
 from services.controller.panel.live import Listener, Live
+from services.controller.panel.seen import Acknowledging
 from services.controller.panel.sign_in_api import router as sign_in_router
 from services.controller.panel.sign_ins import SignIns
 from services.controller.panel.view import Json, bed_state, open_view, row, session_view
@@ -62,14 +64,15 @@ def create_panel(
     clients: Iterable[str] = (),
     pages: Callable[["Panel"], APIRouter] | None = None,
     todays: TodaysList | None = None,
+    interruptions: Interruptions | None = None,
 ) -> FastAPI:
     """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
 
     ``signed`` knows who is signed in here, ``hosts`` are names the panel may be called by beside loopback,
     ``clients`` are networks where its operators' browsers may be beside this machine; ``todays`` is the
-    worklist, where there is one.
+    worklist, where there is one; ``interruptions`` what an earlier loop left behind.
     """
-    panel = Panel(bedside, version, signed, todays)
+    panel = Panel(bedside, version, signed, todays, interruptions)
     routers = [panel.router(), sign_in_router(signed)] + ([pages(panel)] if pages else [])
     app = http.create_app(
         "panel",
@@ -95,7 +98,12 @@ class Panel:
     """What the routes share."""
 
     def __init__(
-        self, bedside: Bedside, version: str, signed: SignIns, todays: TodaysList | None = None
+        self,
+        bedside: Bedside,
+        version: str,
+        signed: SignIns,
+        todays: TodaysList | None = None,
+        interruptions: Interruptions | None = None,
     ) -> None:
         self.bedside = bedside
         self.version = version
@@ -103,7 +111,8 @@ class Panel:
         self.todays = todays
         worklists = bedside.admission.worklists if bedside.admission else None
         self.reporting = Reporting(bedside, worklists) if worklists else None
-        self.live = Live(bedside)
+        self.live = Live(bedside, interruptions)
+        self.seen = Acknowledging(bedside, interruptions)
         self._background: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
@@ -405,6 +414,14 @@ def _keeping(acting: APIRouter, panel: Panel) -> None:
     def pain(device: str, body: models.PainScore, who: Operator) -> Json:
         """Pain before or after."""
         return done(device, bedside.pain(device, who.name, body.when, body.value))
+
+    @acting.post("/acknowledge")
+    async def acknowledge(device: str, body: models.Acknowledge, who: Operator) -> Json:
+        """Silence this one occurrence of an alarm; nothing else changes."""
+        actor = Actor(who.name, who.account)
+        given = panel.seen.see(device, panel.live.watch(device), body.occurrence, actor)
+        answer = await asyncio.to_thread(panel.seen.keep, device, given)
+        return await asyncio.to_thread(done, device, answer)
 
     @acting.post("/adverse")
     def adverse(device: str, body: models.Adverse, who: Operator) -> Json:

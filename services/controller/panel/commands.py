@@ -9,10 +9,13 @@ from uuid import UUID
 import typer
 
 from services.kit.errors import SpondylError
+from services.kit.language import LANGUAGES
 from services.kit.options import AsJson, Data
 
 File = Annotated[Path, typer.Argument(help="YAML, JSON or TOML file.")]
 ANSWER_S = 10.0
+LEAST_HARNESS, MOST_HARNESS = 1.0, 200.0  # N/mm: beyond, a mistyped number
+HARNESS_SHARE = 0.03  # deviation of a harness that was measured in a test pull
 FAULT_HELP = (  # all of FAULT_KINDS; written out, for their module prepares the compiled code's cache
     "sensor-stuck, sensor-lost, drive-stuck, strap-slip, switch-pressed, link-lost, mains-lost, "
     "switch-unplugged, heat-stuck, sensor-drift, sensor-noise, drive-runaway, drive-slow, link-late, "
@@ -26,6 +29,7 @@ def register(root: typer.Typer) -> None:
     prescriptions = _group("prescription", "Look at a prescription before a bed does.")
     prescriptions.command("check")(check)
     prescriptions.command("plot")(plot)
+    prescriptions.command("identify")(identify)
     clearances = _group("clearance", "Clearances, until the screening service issues them.")
     clearances.command("issue")(issue)
     beds = _group("bed", "Simulated beds.")
@@ -57,25 +61,67 @@ def check(file: File, as_json: AsJson = False) -> None:
 
 def plot(
     file: File,
-    out: Annotated[Path | None, typer.Option(help="PNG to write; beside the file when not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="PNG or SVG to write; a PNG beside the file when not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which simulated patient, and which noise.")] = 7,
+    lang: Annotated[str, typer.Option(help="Of the picture: en or de.")] = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Draw the compiled profile."""
-    from services.controller import outputs, profile
-    from services.controller.parameters import compile_parameters
+    """Draw the compiled profile, its limits, the modelled force at the segment, and a simulated session."""
+    from services.controller import outputs, simulate
+    from services.controller.segment import picture, preview, studio
     from services.kit.therapy import prescription as rx
 
     path = out or file.with_suffix(".png")
-    prescription = rx.Prescription.load(file)
-    parameters = compile_parameters(prescription, 0.020, 1)
+    kind = _one_of("--out", path.suffix.lower().removeprefix("."), ("png", "svg"))
+    language = _one_of("--lang", lang, LANGUAGES)
+    simulate.require_within("--seed", seed)
     outputs.require_writable(path)
-    outputs.write_whole(path, profile.picture(prescription, parameters))
-    curve = profile.profile(parameters)
+    prescription = rx.Prescription.load(file)
+    found = studio.studio(prescription)
+    session = preview.preview(prescription, seed)
+    outputs.write_whole(path, picture.picture(prescription, found, session, language, kind))
+    profile, segment = found["profile"], found["segment"]
     report: dict[str, Any] = {
-        "out": str(path), "cycles": curve.cycles, "highest_n": round(curve.highest_n, 1),
-        "seconds": round(float(curve.time_s[-1]), 1),
+        "out": str(path), "cycles": profile["cycles"], "highest_n": profile["highest_n"],
+        "seconds": profile["seconds"], "levels": found["levels"],
+        "segment": {name: value for name, value in segment.items() if not isinstance(value, list)},
+        "simulated": {name: value for name, value in session.items() if not isinstance(value, list)},
     }  # fmt: skip
-    print(json.dumps(report) if as_json else f"{path}: {curve.cycles} cycles up to {curve.highest_n:.0f} N")
+    axial, low, high = (f"{segment['at']['peak'][f'axial{end}_n']:.0f}" for end in ("", "_low", "_high"))
+    told = (
+        f"{path}: {profile['cycles']} cycles up to {profile['highest_n']:.0f} N; by the model {axial} N "
+        f"({low} to {high} N) of it reach the segment"
+    )
+    print(json.dumps(report) if as_json else told)
+
+
+def identify(
+    recording: Annotated[Path, typer.Argument(help="A session's recording, as `spondyl replay` reads it.")],
+    harness_n_mm: Annotated[
+        float | None, typer.Option(help="The bed's harness, N/mm, as `spondyl bed identify` measured it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stiffness, creep and friction from a session's first pulls; exit 0 only when any is told."""
+    from services.controller.segment import identify as fit
+
+    if harness_n_mm is not None and not LEAST_HARNESS <= harness_n_mm <= MOST_HARNESS:
+        raise SpondylError(
+            f"--harness-n-mm is {harness_n_mm:g}: a harness has {LEAST_HARNESS:g} to {MOST_HARNESS:g} N/mm"
+        )
+    harness = None if harness_n_mm is None else fit.Harness(harness_n_mm, HARNESS_SHARE * harness_n_mm)
+    found = fit.identify(fit.first_pulls(*fit.recorded(recording)), harness)
+    print(json.dumps(found.as_json()) if as_json else "\n".join(fit.tell(found)))
+    if all(value.why for value in found.values):
+        raise SystemExit(1)
+
+
+def _one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
+    if value not in allowed:
+        raise SpondylError(f"{option} is {value!r}: it is one of {', '.join(allowed)}")
+    return value
 
 
 def issue(

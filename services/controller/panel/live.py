@@ -16,9 +16,11 @@ import orjson
 import structlog
 from numpy.typing import NDArray
 
-from services.controller.alarms import gateway_conditions
+from services.controller import alarm_memory
+from services.controller.alarms import Conditions, gateway_conditions
 from services.controller.blocks import is_blind
 from services.controller.errors import BedUnavailable
+from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
 from services.controller.panel.view import Json, Watch, bed_state, open_view, parameter, scalars
@@ -72,8 +74,9 @@ class Listener:
 class Live:
     """Reads the ring for the whole process and tells the listeners; runs in the event loop."""
 
-    def __init__(self, bedside: Bedside) -> None:
+    def __init__(self, bedside: Bedside, interruptions: Interruptions | None = None) -> None:
         self._bedside = bedside
+        self._interruptions = interruptions
         self._listeners: set[Listener] = set()
         self._watches: dict[str, Watch] = {}
         self._boot: UUID | None = None
@@ -148,10 +151,12 @@ class Live:
     def poll(self) -> None:
         """Read what is new and hand it out."""
         memory = self._bedside.link.memory()
+        memory.health["panel_ns"] = time.monotonic_ns()
         if memory.boot != self._boot:
             self._begin(memory)
         step = samples_an_entry(memory.period_ns)
         self._note_freshness(memory)
+        self._note_silence(memory)
         head = memory.head()
         if head - self._cursor > memory.capacity_ticks // 2:
             self._cursor = head - memory.capacity_ticks // 2  # long asleep: what is older is history
@@ -186,17 +191,33 @@ class Live:
                 for listener in self._listeners:
                     listener.put('{"type":"gone"}')
 
+    def _note_silence(self, memory: GatewayMemory) -> None:
+        """A loop that is dead or hangs brings no sample that could bring an alarm."""
+        if not alarm_memory.is_lost(memory):
+            return
+        now, found = alarm_memory.moment(memory), self._conditions(memory)
+        for device in memory.devices:
+            own = alarm_memory.of_bed(found, memory, device, self._interruptions)
+            if self.watch(device).board.look(now, alarm_memory.lost(own)):
+                self._tell.add(device)
+                self._states_due.set()
+
+    def _conditions(self, memory: GatewayMemory) -> Conditions:
+        return gateway_conditions(memory.health, memory.period_ns / 1e6, time.monotonic_ns())
+
     def _take(
         self, memory: GatewayMemory, first: int, times: NDArray[np.int64], samples: Samples, step: int
     ) -> None:
-        health = gateway_conditions(memory.health, memory.period_ns / 1e6, time.monotonic_ns())
+        health = self._conditions(memory)
         caught_up = memory.head() - first <= MOST_TICKS
         wanted = {listener.device for listener in self._listeners} if caught_up else set()
         for bed, device in enumerate(memory.devices):
             column = samples[:, :, bed]
             watch = self.watch(device)
             self._follow(watch, column)
-            if watch.board.observe(times, column, health):
+            own = alarm_memory.of_bed(health, memory, device, self._interruptions)
+            watch.board.since = alarm_memory.read_since(memory, bed)
+            if watch.board.observe(times, column, own):
                 self._tell.add(device)
             if self._changed(bed, column):
                 self._tell.add(device)
@@ -260,6 +281,7 @@ class Live:
         if self._reconcile:
             self._reconcile = False  # before the work: a session that ends meanwhile asks for it again
             try:
+                await self._remember_seen()
                 await asyncio.to_thread(self._bedside.reconcile)
             except SpondylError:
                 self._reconcile = True
@@ -267,6 +289,12 @@ class Live:
         for watch in self._watches.values():
             if watch.session_no and self._known(watch) is None:
                 await asyncio.to_thread(self._bedside.record, watch.session_no)
+
+    async def _remember_seen(self) -> None:
+        """What was acknowledged before this panel started stays so."""
+        if self._boot is not None:
+            for given in await asyncio.to_thread(self._bedside.store.acknowledgements, self._boot):
+                self.watch(given.device).board.known.setdefault(given.occurrence, given.seen)
 
     async def _tell_now(self, devices: set[str]) -> None:
         for device in devices:

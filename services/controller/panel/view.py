@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.controller.alarm_board import AlarmBoard
+from services.controller.alarms import BY_CONDITION
 from services.controller.blocks import is_blind, is_silent
 from services.controller.kernel import layout
 from services.controller.link import is_fresh
@@ -53,13 +54,23 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "heat": _heat(sample, record),
         "conditions": conditions(sample),
         "standing": standing(sample),
-        "alarms": [alarm.model_dump(mode="json") for alarm in watch.board.active()],
+        "alarms": alarms(watch),
         "actions": list(ACTIONS_IN[phase]),
         "log": trouble,
         "session": session_view(record) if record else None,
         "adverse": _adverse(bedside, device, record, phase),
         **_told_by_the_centre(bedside, record),
     }
+
+
+def alarms(watch: Watch) -> list[Json]:
+    """The alarms as the recorder publishes them, with how each ends and, here at the bed, who has seen it."""
+    rows = []
+    for alarm in watch.board.active():
+        seen = watch.board.seen(alarm.condition) if alarm.acknowledged_at else None
+        known = {"latching": BY_CONDITION[alarm.condition].latching, "seen_by": seen.name if seen else None}
+        rows.append(alarm.model_dump(mode="json") | known)
+    return rows
 
 
 # What the screen needs of a session to show what the bed does, whoever stands before it: no person, no note.
@@ -104,15 +115,16 @@ def _adverse(bedside: Bedside, device: str, record: Record | None, phase: str) -
 
 def row(memory: GatewayMemory, bed: int, sample: Sample, watch: Watch, record: Record | None) -> Json:
     """One line of the list of beds."""
-    alarms = watch.board.active()
+    shown = watch.board.active()
     return {
         "device": memory.devices[bed],
         **measured(sample),
         **{name: value for name, value in scalars(sample).items() if name in _ROW},
         "session": str(record.session.session) if record else None,
-        "priority": alarms[0].priority if alarms else None,
-        "alarms": len(alarms),
-        "alarm": alarms[0].text if alarms else None,
+        "priority": shown[0].priority if shown else None,
+        "quiet": all(one.acknowledged_at for one in shown if one.priority == shown[0].priority),
+        "alarms": len(shown),
+        "alarm": shown[0].text if shown else None,
         "fresh": is_fresh(memory),
         "tension_known": unmeasured(sample) is None,
     }

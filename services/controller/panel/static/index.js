@@ -19,6 +19,7 @@ function show(item, row) {
   const sure = (row?.fresh && row.tension_known) ?? false;
   item.classList.toggle("frozen", !sure);
   item.dataset.priority = row?.priority ?? "";
+  item.toggleAttribute("data-quiet", row?.quiet ?? false);
   item.querySelector('[data-field="tension"]').textContent = sure ? String(Math.round(row.tension_n) + 0) : "--";
   if (!row) return;
   const alarm = item.querySelector('[data-field="alarm"]');

@@ -3,7 +3,7 @@ import { AlarmSound, synchroniseFlash, worse } from "/kit/alarms.js";
 import { keepFocus } from "/kit/focus.js";
 import { Sweep, scaleFor } from "/kit/sweep.js";
 import { reportAdverse, showReports } from "./adverse.js";
-import { fill, follow, language, post, said, texts } from "./api.js";
+import { fill, follow, language, local, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
 import { nameOf, prepareToday, showToday, startBody, startNotice, warnings } from "./today.js";
@@ -173,6 +173,8 @@ function alarmItem(alarm) {
   const item = document.createElement("li");
   item.className = "alarm";
   item.dataset.priority = alarm.priority;
+  item.dataset.occurrence = alarm.occurrence;
+  item.toggleAttribute("data-acknowledged", !signals(alarm));
   const icon = document.createElement("span");
   icon.className = "alarm-icon";
   icon.append(byId("no-alarms").querySelector("svg").cloneNode(true));
@@ -182,9 +184,30 @@ function alarmItem(alarm) {
   symbol.textContent = SYMBOLS[alarm.priority];
   const text = document.createElement("span");
   text.className = "alarm-text";
-  text.textContent = alarm.text[language].replace(/^[* ]+/, "");
-  item.append(icon, symbol, text);
+  text.textContent = local(alarm.text[language]).replace(/^[* ]+/, "");
+  item.append(icon, symbol, text, signals(alarm) ? seenButton(alarm, text.textContent) : seenBy(alarm));
   return item;
+}
+
+const signals = (alarm) => alarm.state !== "active_acknowledged";
+
+/** Silences this one occurrence, for good; the sound of all is paused for a while elsewhere. */
+function seenButton(alarm, text) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "alarm-button";
+  button.textContent = texts.alarm_acknowledge;
+  button.setAttribute("aria-label", fill(texts.alarm_acknowledge_this, { text }));
+  button.addEventListener("click", () => whenSignedIn(() => actNow("acknowledge", { occurrence: alarm.occurrence })));
+  return button;
+}
+
+function seenBy(alarm) {
+  const known = document.createElement("span");
+  known.className = "alarm-known";
+  const at = new Date(alarm.acknowledged_at).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+  known.textContent = fill(texts.alarm_acknowledged, { at, name: alarm.seen_by ?? "" });
+  return known;
 }
 
 function showAlarms(alarms) {
@@ -192,9 +215,34 @@ function showAlarms(alarms) {
   const now = JSON.stringify(alarms);
   if (list.shown === now) return;
   list.shown = now;
-  list.replaceChildren(...alarms.map(alarmItem));
+  // What has the focus is found again in the same alarm, or else the group: never in another alarm's button.
+  keepFocus(list, () => list.replaceChildren(...alarms.map(alarmItem)), (held) => sameButton(list, held) ?? list);
   byId("no-alarms").hidden = alarms.length > 0;
-  sound.set(alarms.map((alarm) => alarm.priority).reduce(worse, null));
+  const heard = alarms.filter(signals);
+  const worst = heard.map((alarm) => alarm.priority).reduce(worse, null);
+  const newest = heard.filter((alarm) => alarm.priority === worst).map((alarm) => alarm.occurrence);
+  sound.set(worst, newest[0] ?? "");
+}
+
+function sameButton(list, held) {
+  const { occurrence } = held.closest(".alarm")?.dataset ?? {};
+  const now = [...list.children].find((item) => item.dataset.occurrence === occurrence);
+  return now?.querySelector("button") ?? null;
+}
+
+const PAUSE_MINUTES = 2; // IEC 60601-1-8: an audio pause ends by itself
+let pauseShown = "";
+
+/** Pausing the sound is for all alarms and for a while; it acknowledges none. Offered while something sounds. */
+function showPause({ state: now, left_s, priority }) {
+  const button = byId("sound-pause");
+  const paused = now === "muted";
+  const text = paused ? fill(texts.sound_paused, { left: clock(left_s) }) : fill(texts.sound_pause, { minutes: PAUSE_MINUTES });
+  button.hidden = !paused && !(now === "on" && priority);
+  if (pauseShown === text) return;
+  pauseShown = text;
+  button.textContent = text;
+  button.setAttribute("aria-pressed", String(paused));
 }
 
 function showState() {
@@ -245,7 +293,7 @@ function showActions() {
   const shown = new Set(state.actions);
   if (!state.switch.tested) shown.delete("start");
   else shown.delete("switch-test");
-  if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latched)) shown.delete("reset");
+  if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latching === "until_reset")) shown.delete("reset");
   if (!state.heat.allowed) shown.delete("heat");
   if (state.suspension) for (const refused of NOT_SUSPENDED) shown.delete(refused); // the notice says why
   const actions = byId("actions");
@@ -390,7 +438,8 @@ function showFaults() {
 }
 
 synchroniseFlash();
-const sound = new AlarmSound(byId("sound"));
+const sound = new AlarmSound(byId("sound"), { remember: `sound ${device}`, onChange: showPause });
+byId("sound-pause").addEventListener("click", () => (sound.state === "muted" ? sound.unmute() : sound.mute(PAUSE_MINUTES)));
 prepare();
 showState();
 const live = follow(device, (message) => TAKERS[message.type]?.(message));
