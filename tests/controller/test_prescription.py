@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer import Typer
 from typer.testing import CliRunner
 
-from services.controller import profile
+from services.controller import profile, simulate
 from services.controller.kernel import layout, tuning
 from services.controller.panel import commands
 from services.controller.parameters import compile_parameters
@@ -357,19 +357,45 @@ def test_check_says_ok_and_exits_zero_only_within_the_limits(tmp_path, run):
     assert "446 N" in run("prescription", "check", bad).stdout
 
 
-def test_plot_writes_a_png(tmp_path, run):
+def test_plot_draws_profile_model_and_simulated_session(tmp_path, run):
     """A picture beside the file, or where it was asked for; nothing at all for a refused prescription."""
-    path, out = tmp_path / "p.json", tmp_path / "p.png"
-    path.write_text(json.dumps(LUMBAR), encoding="utf-8")
+    path, out = tmp_path / "p.json", tmp_path / "p.svg"
+    path.write_text(json.dumps({**LUMBAR, "traction_min": 4.5}), encoding="utf-8")
+    answer = run("prescription", "plot", path, "--lang", "de", "--seed", 3)
+    assert answer.exit_code == 0, answer.output
+    assert "by the model" in answer.stdout
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     answer = run("prescription", "plot", path, "--out", out, "--json")
-    assert answer.exit_code == 0
-    assert json.loads(answer.stdout)["cycles"] > 10
-    assert out.read_bytes().startswith(b"\x89PNG")
-    path.write_text(json.dumps({**LUMBAR, "peak_n": 900.0}), encoding="utf-8")
+    told = json.loads(answer.stdout)
+    assert out.read_text(encoding="utf-8").startswith("<?xml")
+    assert (told["cycles"], told["levels"]["ceiling"], told["segment"]["interval"]) == (2, 420.0, 0.9)
+    peak = told["segment"]["at"]["first_peak"]
+    assert 0 < peak["axial_low_n"] < peak["axial_n"] < peak["axial_high_n"] < peak["pull_n"]
+    assert told["segment"]["model"] is True
+    assert told["simulated"] | {"simulated": True, "guardings": 0, "cycles": 2} == told["simulated"]
     out.unlink()
-    refused = run("prescription", "plot", path, "--out", out)
-    assert isinstance(refused.exception, PrescriptionError)
-    assert not out.exists()
+    path.write_text(json.dumps({**LUMBAR, "peak_n": 900.0}), encoding="utf-8")
+    for options, error in (
+        (("--out", out), PrescriptionError), (("--out", tmp_path / "p.pdf"), SpondylError),
+        (("--lang", "fr"), SpondylError), (("--seed", -1), SpondylError),
+    ):  # fmt: skip
+        assert isinstance(run("prescription", "plot", path, *options).exception, error)
+        assert not out.exists()
+
+
+def test_identify_tells_a_recording_and_exits_zero_only_when_it_told_something(tmp_path, run):
+    """From the recorded columns alone; a recording too short for it says so."""
+    record = tmp_path / "session.jsonl"
+    for minutes, status in ((5.0, 0), (0.5, 1)):
+        plan = simulate.Plan(rx.default_prescription(), 2, minutes)
+        record.write_bytes(simulate.recording(plan, simulate.simulate(plan)))
+        answer = run("prescription", "identify", record, "--json")
+        assert answer.exit_code == status, answer.output
+        rows = {row["name"]: row for row in json.loads(answer.stdout)["values"]}
+        assert rows["series_n_mm"]["told"] is not bool(status)
+        assert ("cannot be told" in run("prescription", "identify", record).stdout) is bool(status)
+    wild = run("prescription", "identify", record, "--harness-n-mm", 0)
+    assert isinstance(wild.exception, SpondylError)
 
 
 def test_whoever_plans_checks_a_prescription_without_the_kernel():

@@ -206,6 +206,37 @@ def _told(name: str, unit: str, value: float, sd: float) -> Value:
     return Value(name, unit, value, max(0.0, value - half), value + half)
 
 
+WHY: Final = {
+    "too-short": f"cannot be told: less than {LEAST_S:g} s of tension above {LEAST_N:g} N",
+    "little-pull": f"cannot be told: the pull varies by less than {LEAST_SWING_N:g} N",
+    "little-travel": f"cannot be told: the bed travels less than {LEAST_TRAVEL_MM:g} mm",
+    "wide": "cannot be told: the interval is too wide",
+}
+TEXTS: Final = {
+    "series_n_mm": "harness and spine in series",
+    "spine_n_mm": "spine, with its creep",
+    "harness_n_mm": "harness",
+    "creep24_mm_kn": "creep within 24 s",
+    "creep580_mm_kn": "creep within 580 s",
+    "friction_n": "friction that breathing leaves",
+}
+
+
+def tell(found: Identified) -> list[str]:
+    """The values for a person, a line each."""
+    given = f"{found.seconds:.0f} s of tension, {found.swing_n:.0f} N and {found.travel_mm:.1f} mm"
+    return [
+        f"from {given}; 90 % intervals",
+        *(f"{TEXTS[value.name]}: {_in_words(value)}" for value in found.values),
+    ]
+
+
+def _in_words(value: Value) -> str:
+    if value.value is None:
+        return WHY[value.why]
+    return f"{value.value:.3g} {value.unit} ({value.low:.3g} to {value.high:.3g})"
+
+
 # --- the fit -----------------------------------------------------------------------------------------------
 Estimate = tuple[Floats, Floats, float]  # parameters, their covariance, rms of what is left (mm)
 Found = dict[str, tuple[float, float]]  # value and standard deviation by name
