@@ -40,6 +40,8 @@ class Raised:
     since_us: int
     latched: bool
     text: Mapping[Language, str]
+    seen_us: int | None = None  # when somebody at the bed acknowledged it
+    is_over: bool = False  # its cause went, and nobody at the bed has seen it
 
     def row(self, acknowledged: Acknowledged | None, language: Language) -> dict[str, Any]:
         """As pages show it, with who acknowledged it and when."""
@@ -53,13 +55,24 @@ class Raised:
             "priority": self.priority,
             "symbol": PRIORITY_SYMBOLS[self.priority],
             "spoken": PRIORITIES[self.priority][language],
-            "text": self.text[language],
+            "text": self._text(language),
             "since_us": self.since_us,
             "since": formats.clock_seconds(instant_of(self.since_us), language),
             "latched": self.latched,
-            "acknowledged": acknowledged is not None,
-            "acknowledged_text": _acknowledged_text(acknowledged, language),
+            "acknowledged": acknowledged is not None or self.seen_us is not None,
+            "acknowledged_text": self._seen_text(language) or _acknowledged_text(acknowledged, language),
         }
+
+    def _text(self, language: Language) -> str:
+        text = self.text[language]
+        return TEXTS["alarm_is_over"][language].format(text=text) if self.is_over else text
+
+    def _seen_text(self, language: Language) -> str:
+        """Who stands at the bed counts first: a console silences itself alone."""
+        if self.seen_us is None:
+            return ""
+        at = formats.clock(instant_of(self.seen_us), language)
+        return TEXTS["alarm_acknowledged_there"][language].format(at=at)
 
 
 def in_session(device: Device, now: float) -> bool:
@@ -83,6 +96,8 @@ def raised(live: Live, device: Device, now: float) -> Iterator[Raised]:
                 int(alarm.since.timestamp() * 1e6),
                 alarm.latched,
                 {"de": german, "en": english},
+                int(alarm.acknowledged_at.timestamp() * 1e6) if alarm.acknowledged_at else None,
+                alarm.state == "gone_unacknowledged",
             )
     if live.broker_up and in_session(device, now) and _unseen(live, device, now):
         yield _connection_lost(live, device)

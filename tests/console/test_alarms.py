@@ -58,6 +58,23 @@ def test_an_acknowledged_alarm_keeps_everything_but_its_signal(rig):
     assert (header(rig)["worst"], header(rig)["signal"]) == ("high", None)
 
 
+@pytest.mark.requirement("acknowledge-one-occurrence")
+def test_what_was_seen_at_the_bed_signals_nowhere_and_says_so(rig):
+    """Who stands there counts first; what is over and was seen by nobody still signals, and says so."""
+    seen = {"state": "active_acknowledged", "acknowledged_at": SINCE, "acknowledged_by": "account-7"}
+    rig.raise_alarms(
+        rig.bed(),
+        over_force(SINCE).model_copy(update=seen),
+        over_force(SINCE, "low", "network_lost").model_copy(update={"state": "gone_unacknowledged"}),
+    )
+    high, low = sorted(on_now(rig), key=lambda row: row["priority"])
+    assert high["acknowledged"]
+    assert high["acknowledged_text"].startswith("acknowledged at the bed ")
+    assert not low["acknowledged"]
+    assert low["text"].endswith(" (over)")
+    assert header(rig)["signal"] == "low"
+
+
 def test_a_second_acknowledgement_is_told_of_the_first(rig):
     """Two at the same button: both learn who it was."""
     rig.person("tina", "clinician")

@@ -184,7 +184,8 @@ function alarmItem(alarm) {
   symbol.textContent = SYMBOLS[alarm.priority];
   const text = document.createElement("span");
   text.className = "alarm-text";
-  text.textContent = local(alarm.text[language]).replace(/^[* ]+/, "");
+  const said = local(alarm.text[language]).replace(/^[* ]+/, "");
+  text.textContent = alarm.state === "gone_unacknowledged" ? fill(texts.alarm_is_over, { text: said }) : said;
   item.append(icon, symbol, text, signals(alarm) ? seenButton(alarm, text.textContent) : seenBy(alarm));
   return item;
 }
