@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.kit.errors import SpondylError
 from services.kit.options import AsJson
 
 
@@ -18,6 +19,7 @@ def register(root: typer.Typer) -> None:
 
 
 def simulate(
+    context: typer.Context,
     minutes: Annotated[
         float | None, typer.Option(help="Traction time instead of the prescription's.")
     ] = None,
@@ -37,12 +39,22 @@ def simulate(
     period_ms: Annotated[float, typer.Option(help="The loop's period, 1 to 20.")] = 20.0,
     plot: Annotated[Path | None, typer.Option(help="Draw the session to this PNG.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write a recording for `spondyl replay`.")] = None,
+    scenario: Annotated[
+        list[Path] | None,
+        typer.Option(help="A scenario file, or a directory of them, instead of all that says what to do."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one session faster than real time, with any recorded force as the patient's counter-tension."""
+    """Run one session faster than real time, with any recorded force as the patient's counter-tension.
+
+    With --scenario exit 0 only when all came as the file expects.
+    """
     from services.controller import outputs
     from services.controller import simulate as simulation
 
+    if scenario:
+        _play(context, scenario, plot, record, as_json=as_json)
+        return
     options = {"--seed": seed, "--rate-hz": rate_hz, "--scale-n": scale_n, "--at-s": at_s,
                "--period-ms": period_ms}  # fmt: skip
     for option, value in {**options, **({} if minutes is None else {"--minutes": minutes})}.items():
@@ -62,3 +74,22 @@ def simulate(
 
         outputs.write_whole(plot, plots.picture(course, result["guarding"], simulation.title(plan)))
     print(json.dumps(result) if as_json else simulation.tell(result))
+
+
+def _play(
+    context: typer.Context, scenario: list[Path], plot: Path | None, record: Path | None, *, as_json: bool
+) -> None:
+    from services.controller.scenarios.command import play_all
+
+    beside = {"scenario", "plot", "record", "as_json"}
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    told = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if more := [name for name in told if name not in beside]:
+        options = ", ".join("--" + name.replace("_", "-") for name in more)
+        raise SpondylError(
+            f"a scenario says all of a session: leave {options} away, or write it into the file"
+        )
+    ok, report, words = play_all(scenario, plot, record)
+    print(json.dumps(report) if as_json else words)
+    if not ok:
+        raise typer.Exit(1)

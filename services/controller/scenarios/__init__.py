@@ -1,0 +1,1 @@
+"""Golden scenarios: patient, prescription, contractions, faults and actions, and what must come of them."""
