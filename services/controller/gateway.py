@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 0.5
 STALLED_S = 5.0  # a loop whose last tick ended so long ago hangs: end it, start another
+BEATS = {"recorder": "recorder_ns", "panel": "panel_ns"}  # the health word in which each says that it lives
+START_S = 30.0  # so long a half may take to say so for the first time
 LOOP_STOP_S = 2.6  # its controlled release, see loop_process.RELEASE_S
 END_S = 3.4  # everything of the gateway: no child's own patience counts beyond it
 
@@ -103,6 +105,21 @@ class Gateway:
         if age_s > STALLED_S and self._memory.alive():
             log.error("the loop hangs and is killed", last_tick_s_ago=round(age_s, 1))
             _signal(self._memory.word(m.W_PID), signal.SIGKILL)
+        for name in BEATS:
+            self._end_hanging(name, self._memory)
+
+    def _end_hanging(self, name: str, memory: GatewayMemory) -> None:
+        """Kill a half that lives and says nothing: stopped, or waiting for what never comes; it starts again.
+
+        Either may be killed at any moment: the therapy does not notice, and the record goes on where it was.
+        """
+        pid, now = self._supervisor.pid(name), time.monotonic_ns()
+        at_this_loop_s = min(self._supervisor.lived_s(name), (now - memory.created_ns) / 1e9)
+        silent_s = min((now - memory.health[BEATS[name]]) / 1e9, at_this_loop_s)
+        patience_s = START_S if silent_s == at_this_loop_s else self._settings.hanging_s
+        if pid is not None and silent_s > patience_s:
+            log.error("hangs and is killed", process=name, silent_s=round(silent_s, 1))
+            _signal(pid, signal.SIGKILL)
 
     def _follow(self) -> None:
         file = LoopFile.load(self._directory)

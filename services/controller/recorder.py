@@ -137,7 +137,7 @@ class Recorder:
         self._answer(station, station.desk.verdicts())
         self._store(station)
         station.drain.tick()
-        station.memory.health["recorder_ns"] = time.monotonic_ns()
+        _beat(station.memory)
         station.memory.health["recorder_tick"] = station.writer.next
         station.memory.health["mqtt_connected"] = int(station.bus.connected)
         self.worklists.line.take(station.bus.refusal)
@@ -158,7 +158,7 @@ class Recorder:
         if station.memory.alive():
             station.writer.store()
             return
-        self._finish(station.writer)
+        self._finish(station.writer, station.memory)
         status = self._status(station.memory, "stopped")
         station.bus.announce(STATUS, status, self.settings.site, station.memory.gateway)
 
@@ -188,8 +188,9 @@ class Recorder:
 
     def _change(self, memory: GatewayMemory, found: LoopFile) -> None:
         """A new boot: end the one before, then serve this one."""
+        _beat(memory)
         if self.station is not None:
-            self._finish(self.station.writer)
+            self._finish(self.station.writer, memory)
             self._leave(self.station)
             self.station = None
         else:
@@ -203,7 +204,7 @@ class Recorder:
             return
         before = _attach_if(found.previous, lambda old: old.boot == position.boot)
         if before is not None:
-            self._finish(self._writer(before))
+            self._finish(self._writer(before), memory)
             before.close()
         else:
             end_boot(self.spool, self.sessions)
@@ -247,9 +248,9 @@ class Recorder:
         station.bus.close(timeout_s=CLOSE_S)
         station.memory.close()
 
-    def _finish(self, writer: Writer) -> None:
-        """Store the rest of a boot that is over."""
-        writer.finish()
+    def _finish(self, writer: Writer, seen_at: GatewayMemory) -> None:
+        """Store the rest of a boot that is over, without being taken for one that hangs."""
+        writer.finish(lambda: _beat(seen_at))
         log.info("boot ended", boot=str(writer.memory.boot), next=writer.next)
 
     def _writer(self, memory: GatewayMemory) -> Writer:
@@ -436,6 +437,11 @@ class Recorder:
         if why != self._trouble:
             log.error("recorder: trouble", why=why)
         self._trouble = why
+
+
+def _beat(memory: GatewayMemory) -> None:
+    """Show the supervisor that this process lives."""
+    memory.health["recorder_ns"] = time.monotonic_ns()
 
 
 def report_note(made: Report, devices: Sequence[str]) -> Note:

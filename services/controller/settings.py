@@ -70,6 +70,13 @@ class ControllerSettings(Settings):
         description="A loop without its supervisor for so long ends itself once all beds are idle.",
     )
 
+    hanging_s: float = Field(
+        10.0,
+        gt=0,
+        description="The gateway's recorder or panel that lives and has shown no sign of it for so long "
+        "hangs: it is killed and started again.",
+    )
+
     @field_validator("devices")
     @classmethod
     def _device_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:

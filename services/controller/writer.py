@@ -6,7 +6,7 @@ a piece is complete; the cursor moves with the piece, in one transaction.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -134,10 +134,10 @@ class Writer:
         book = self.books[bed]
         return {"tension": self.next, "blackbox": book.box_next, "event": book.diary.index}[stream]
 
-    def finish(self) -> None:
-        """The boot is over: store the rest, end what was open as aborted."""
+    def finish(self, beat: Callable[[], None] = lambda: None) -> None:
+        """The boot is over: store the rest, end what was open as aborted; ``beat`` after every piece."""
         while self.store(final=True):
-            pass
+            beat()
         end_boot(self.spool, self.sessions)
 
     # --- reading ----------------------------------------------------------------------------------------

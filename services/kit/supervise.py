@@ -104,6 +104,12 @@ class Supervisor:
                 return child.process.pid
         return None
 
+    def lived_s(self, name: str) -> float:
+        """For how long a child has run; 0 for one that does not."""
+        alive = self.pid(name) is not None
+        started = [child.started_at for child in self._children if child.program.name == name]
+        return time.monotonic() - started[0] if alive and started else 0.0
+
     def stop(self, within_s: float = 5.0) -> None:
         """End every child, highest stage first, by SIGTERM, at last by SIGKILL; returns within the time."""
         self._stopping.set()

@@ -1,5 +1,6 @@
 """A whole system in a world of its own, and the hands that do things to it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -120,8 +121,9 @@ class Rig:
         os.kill(self.notes["pid"], signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """SIGCONT, to the very process."""
-        os.kill(self.notes["pid"], signal.SIGCONT)
+        """SIGCONT, to the very process, unless it was taken for one that hangs and was replaced."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.notes["pid"], signal.SIGCONT)
 
     # --- disks, line and clock ---------------------------------------------------------------------------
     def fill(self, directory: str) -> None:

@@ -1,0 +1,170 @@
+"""One half of a gateway after the other dies or hangs under a patient; then the loop itself.
+
+Real processes, a real broker, one session from the first test to the last.
+"""
+
+import os
+import signal
+
+import httpx
+import pytest
+from bedside_rig import NECK
+from controller.test_gateway import Clinic
+from recorder_rig import Far
+from servers import Mosquitto, eventually, free_port
+
+from services.controller.interruption import Interruptions
+from services.controller.kernel import layout
+from services.controller.kernel import memory as m
+from services.controller.parameters import compile_parameters
+from services.controller.shared import BEDSIDE, GatewayMemory, LoopFile
+from services.kit.runfile import read_json
+from services.kit.therapy.prescription import Prescription
+
+pytestmark = pytest.mark.system
+
+HALVES = ("recorder", "panel")
+PULLING = {layout.PHASES.index(name) for name in ("slack", "precondition", "ramp", "hold", "release", "rest")}
+LONG = NECK | {"traction_min": 20.0}
+START_S = 90.0  # a first start compiles
+AGAIN_S = 60.0
+
+
+class Ward(Clinic):
+    """A gateway with its broker and far end, and a patient under way on the first of its two beds."""
+
+    def __init__(self, data, broker):
+        super().__init__(data)
+        self.far, self.port = Far(broker.url), free_port()
+        self.gateway = self.start(
+            SPONDYL_MQTT_URL=broker.url, SPONDYL_HANGING_S="3", SPONDYL_HTTP_PORT=str(self.port)
+        )
+        self.file = self.loop()
+        self.memory = GatewayMemory.attach(self.file.path)
+
+    def treat(self):
+        """Confirm, test the switch, start: on the bedside's channel, as the panel would."""
+        parameters = compile_parameters(Prescription.parse(LONG), self.memory.period_ns / 1e9, 1)
+        self.act(layout.ACTION_LOAD, parameters)
+        eventually(lambda: self.act(layout.ACTION_TEST_SWITCH), 20, "a switch test asked for")
+        eventually(self.is_tested, 30, "the switch tested")
+        eventually(lambda: self.act(layout.ACTION_START), 20, "a start")
+        eventually(lambda: self.now()[layout.S_FORCE] > 100, 60, "tension")
+
+    def is_tested(self):
+        """Whether the patient has pressed the switch when asked."""
+        return (self.column(layout.S_EVENTS) & layout.EVENT_SWITCH_TESTED).any()
+
+    def act(self, action, *parameters):
+        """Whether the kernel took the action."""
+        ticket = self.memory.post(BEDSIDE, 0, action, *parameters)
+        return eventually(lambda: self.memory.outcome(BEDSIDE, 0, ticket), 10, "an answer").accepted
+
+    def column(self, row, bed=0):
+        """One row of all samples that the ring still has."""
+        return self.memory.read(self.memory.oldest(), self.memory.head())[1][:, row, bed]
+
+    def now(self, memory=None):
+        """The newest sample of the first bed."""
+        memory = memory or self.memory
+        return memory.read(memory.head() - 1, memory.head())[1][0, :, 0]
+
+    def pid(self, half):
+        """Its process now, by the supervisor's own file."""
+        return read_json(self.directory / "processes.json").get(half, {}).get("pid")
+
+    def come_back(self, how):
+        """Do it to both halves and wait until others have taken their place and speak."""
+        before = {half: self.pid(half) for half in HALVES}
+        for pid in before.values():
+            os.kill(pid, how)
+        eventually(lambda: all(self.pid(h) not in (None, before[h]) for h in HALVES), AGAIN_S, "others")
+        words = {f"{half}_ns": self.memory.health[f"{half}_ns"] for half in HALVES}
+        spoke = lambda: all(self.memory.health[word] > said for word, said in words.items())
+        eventually(spoke, AGAIN_S, "a sign of life of both")
+
+    def state(self):
+        """What the panel says of the first bed, once it answers."""
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False) as http:
+            return http.get("/api/devices/bed-01").raise_for_status().json()
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory):
+    data = tmp_path_factory.mktemp("ward")
+    with Mosquitto(data) as broker:
+        made = Ward(data, broker)
+        try:
+            made.treat()
+            yield made
+        finally:
+            made.far.bus.close()
+            made.kill_all()
+
+
+@pytest.mark.requirement("outlive-the-halves", "store-before-publish")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_the_therapy_goes_on_without_recorder_and_panel_and_no_sample_is_lost(ward, how):
+    """Whatever becomes of record and page: nobody lets go of the patient, and nothing is forgotten."""
+    remaining_ms = ward.now()[layout.S_REMAINING]
+    ward.come_back(how)
+    assert how == signal.SIGKILL or ward.log().count("hangs and is killed") >= len(HALVES)
+    assert LoopFile.load(ward.directory) == ward.file, "the loop lives through it"
+    head = ward.memory.head()
+    eventually(lambda: len(ward.far.covered(ward.memory.boot)) >= head, AGAIN_S, "every sample so far")
+    seqs = ward.far.covered(ward.memory.boot)
+    assert seqs == list(range(len(seqs))), "none is missing"
+    times, _ = ward.memory.read(ward.memory.oldest(), head)
+    assert times[:, m.T_TICK].tolist() == list(range(times[0, m.T_TICK], head)), "no tick is left out"
+    sample = ward.now()
+    assert sample[layout.S_PHASE] in PULLING
+    assert sample[layout.S_REMAINING] < remaining_ms
+    assert ward.far.lost() == set()
+
+
+@pytest.mark.requirement("say-interruptions", "never-resume-alone")
+def test_a_killed_loop_is_told_of_and_nothing_is_resumed(ward):
+    """The drive has let go by itself; who comes to the bed reads what happened, and starts anew if at all."""
+    before = ward.memory
+    os.kill(ward.file.pid, signal.SIGKILL)
+    after = GatewayMemory.attach(ward.loop(other_than=ward.file.boot).path)
+    tension_n = int(ward.now(before)[layout.S_FORCE]) / 10
+    row = Interruptions(ward.directory).of("bed-01")
+    assert (row.boot, row.tension_n, row.tick) == (str(before.boot), tension_n, before.head() - 1)
+    assert Interruptions(ward.directory).of("bed-02") is None, "nobody lay there"
+
+    ended = eventually(lambda: aborted(ward), AGAIN_S, "the session's end in the record")
+    assert ended.boot == before.boot
+    assert ended.data == {"interrupted": True, "phase": row.phase, "tension_n": tension_n}
+    assert ended.summary.reason == "fault"
+    told = eventually(lambda: interrupted(ward, "bed-01"), AGAIN_S, "the alarm on the bus")
+    assert f"INTERRUPTED AT {tension_n:.0f} N" in told.text["en"]
+    assert f"UNTERBROCHEN BEI {tension_n:.0f} N" in told.text["de"]
+    assert (told.priority, told.state) == ("high", "active_unacknowledged")
+    assert not interrupted(ward, "bed-02")
+    shown = eventually(lambda: at_the_panel(ward, after), AGAIN_S, "the alarm at the panel")
+    assert (shown["occurrence"], shown["text"]) == (told.occurrence, told.text)
+
+    eventually(lambda: after.head() > 200, AGAIN_S, "four seconds")
+    samples = after.read(0, after.head())[1][:, :, 0]
+    assert set(samples[:, layout.S_PHASE].tolist()) == {layout.IDLE}
+    assert not samples[:, layout.S_SESSION].any()
+
+
+def aborted(ward):
+    """The event that ends the session, once it has come."""
+    events = ward.far.messages("event", "bed-01")
+    return next((event for event in events if event.type == "session.aborted"), None)
+
+
+def interrupted(ward, device):
+    """The alarm as the stream said it last."""
+    alarms = ward.far.messages("alarm", device)[-1].alarms
+    return next((alarm for alarm in alarms if alarm.condition == "control_interrupted"), None)
+
+
+def at_the_panel(ward, memory):
+    """The alarm as the panel shows it of the new loop."""
+    state = ward.state()
+    rows = [row for row in state["alarms"] if row["condition"] == "control_interrupted"]
+    return rows[0] if rows and state["boot"] == str(memory.boot) and state["phase"] == "idle" else None
