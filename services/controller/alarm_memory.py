@@ -40,8 +40,9 @@ def of_bed(
 
 
 def is_lost(memory: GatewayMemory) -> bool:
-    """Whether nothing controls: the loop has not ended a tick for LOST_S, and was not told to end."""
-    return memory.head() > 0 and not memory.word(m.W_STOP) and memory.heartbeat_age_s() > LOST_S
+    """Whether nothing controls: the loop ticked, has not for LOST_S, and was not told to end."""
+    has_ticked = memory.head() > 0 and memory.word(m.W_HEARTBEAT) > 0
+    return has_ticked and not memory.word(m.W_STOP) and memory.heartbeat_age_s() > LOST_S
 
 
 def lost(found: Conditions) -> Conditions:

@@ -171,7 +171,7 @@ def test_a_report_from_the_bed_waits_for_the_network_as_one_event_without_a_name
     made = reported(tmp_path, ring.memory.boot)
     recorder.worklists.refresh()
     for _ in range(2):
-        recorder._told_reports = None  # as a recorder that starts now
+        recorder._told = None  # as a recorder that starts now
         recorder._tell_reports(recorder.station)
         ring.idle(50)
         recorder.round(recorder.station)
