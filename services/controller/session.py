@@ -21,7 +21,7 @@ from services.controller.errors import (
     UnknownDevice,
 )
 from services.controller.kernel import layout
-from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.kernel.faults import BITS
 from services.controller.link import LoopLink, is_fresh
 from services.controller.models import Confirm
 from services.controller.parameters import compile_parameters
@@ -322,9 +322,9 @@ class Bedside:
         memory, bed = self.bed(device)
         if not self.simulated:
             raise SessionRefused(f"{device} is a real bed: faults are simulated only on simulated ones")
-        if kind not in FAULT_KINDS:
-            raise SessionRefused(f"kind is {kind!r}: the faults are {', '.join(FAULT_KINDS)}")
-        bit = 1 << FAULT_KINDS.index(kind)
+        if kind not in BITS:
+            raise SessionRefused(f"kind is {kind!r}: the faults are {', '.join(BITS)}")
+        bit = BITS[kind]
         with self._lock:
             memory.faults[bed] = int(memory.faults[bed]) & ~bit if clear else int(memory.faults[bed]) | bit
         words = Words(

@@ -8,7 +8,7 @@ from bedside_rig import Served
 from run_file import running
 
 from services.cli import main
-from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.kernel.faults import BITS
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def spondyl(capsys, *words):
     return "\n".join(line for line in printed if " [info " not in line)  # what the panel logs in this process
 
 
-@pytest.mark.parametrize("kind", FAULT_KINDS)
+@pytest.mark.parametrize("kind", BITS)
 def test_a_fault_says_how_long_it_lasts_and_the_command_that_ends_it(clinic, home, capsys, kind):
     """Somebody who tries an alarm waited for it to go by itself; none does."""
-    bit = 1 << FAULT_KINDS.index(kind)
+    bit = BITS[kind]
     told = json.loads(spondyl(capsys, "bed", "fault", "bed-01", kind, "--data", str(home), "--json"))
     assert (told["set"], told["lasts"]) == (True, "until cleared")
     assert "reset at its panel" in told["alarm"]
@@ -62,4 +62,4 @@ def test_the_help_names_every_kind_of_fault(capsys):
     """Three kinds and three dots leave the other six to guessing."""
     said = spondyl(capsys, "bed", "fault", "--help")
     unbroken = "".join(character for character in said if character.isalnum() or character == "-")
-    assert [kind for kind in FAULT_KINDS if kind not in unbroken] == []
+    assert [kind for kind in BITS if kind not in unbroken] == []

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from services.controller.kernel import layout
-from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.kernel.faults import BITS
 from services.controller.link import LoopLink
 from services.controller.panel import live, pages
 from services.controller.panel.guard import host_name
@@ -80,7 +80,7 @@ def test_the_readme_lists_every_route_and_no_other(panel):
 def test_the_page_offers_every_fault_a_simulated_bed_can_have(panel):
     """An alarm that can be raised by the command only would not be seen in a demonstration."""
     page = panel.http.get("/bed-01").text
-    assert [kind for kind in FAULT_KINDS if f"<option>{kind}</option>" not in page] == []
+    assert [kind for kind in BITS if f"<option>{kind}</option>" not in page] == []
 
 
 def test_a_session_through_the_api(panel, clinic):

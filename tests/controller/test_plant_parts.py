@@ -183,3 +183,18 @@ def test_every_fault_shows_its_sign_and_only_then(kind):
     faulty = pull_to(beds_of(seed=19, noise_n=0.5), 150.0)
     faulty.faults[:] = 1 << faults.FAULT_KINDS.index(kind)
     assert SIGNS[kind](faulty)
+
+
+@pytest.mark.parametrize("kind", faults.WILL_KINDS)
+def test_a_person_who_is_told_to_does_so_while_it_stands_and_then_no_more(kind):
+    """The demo shows a cough when somebody looks, not once in twenty minutes."""
+    told = pull_to(beds_of(seed=20), 250.0)
+    still = pull_to(beds_of(seed=20), 250.0)
+    told.faults[:] = faults.BITS[kind]
+    counter = [told.plant[p.X_COUNTER, 0] for _ in range(round(1.0 / PERIOD_S)) if told.step() is None]
+    assert max(counter) > 8.0
+    told.faults[:] = 0
+    run(told, 12.0)
+    assert told.plant[p.X_COUNTER, 0] == 0.0
+    run(still, 13.0)
+    assert still.plant[p.X_COUNTER, 0] == 0.0

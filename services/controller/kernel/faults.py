@@ -21,3 +21,11 @@ FAULT_KINDS = (
 (SENSOR_STUCK, SENSOR_LOST, DRIVE_STUCK, STRAP_SLIP, SWITCH_PRESSED, LINK_LOST, MAINS_LOST, SWITCH_UNPLUGGED,
  HEAT_STUCK, SENSOR_DRIFT, SENSOR_NOISE, DRIVE_RUNAWAY, DRIVE_SLOW, LINK_LATE, LATE_TICKS,
  CLOCK) = (1 << bit for bit in range(len(FAULT_KINDS)))  # fmt: skip
+
+# What a simulated person can be told to do: no fault, and never drawn among them.
+WILL_KINDS = (
+    "cough",  # a fit of two, again and again while it stands
+    "contraction",  # a recorded one, again and again
+)
+COUGHS, CONTRACTS = 1 << 32, 1 << 33
+BITS = {name: 1 << bit for bit, name in enumerate(FAULT_KINDS)} | {"cough": COUGHS, "contraction": CONTRACTS}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.controller.kernel import chance, equipment, layout, mechanics, patient
 from services.controller.kernel.compiled import scalar
-from services.controller.kernel.faults import LATE_TICKS
+from services.controller.kernel.faults import CONTRACTS, COUGHS, LATE_TICKS
 from services.controller.kernel.patient import FAR
 
 # --- what a bed and its patient are, float64[CONSTANTS, beds] ----------------------------------------------
@@ -300,17 +300,33 @@ def _period(plant, constants, random, library, entries, faults, tilt_deg, comman
 
 
 @scalar
+def _tell(plant, constants, random, entries, faults):
+    """Let the people cough or contract who are told to, when they do not already."""
+    for bed in range(plant.shape[1]):
+        if faults[bed] < COUGHS:
+            continue
+        time_s = plant[X_TICK, bed] * constants[K_STEP, bed] * constants[K_STEPS, bed]
+        if faults[bed] & COUGHS and plant[X_COUGH_AT, bed] >= FAR:
+            plant[X_COUGH_AT, bed] = time_s
+            plant[X_COUGH_N, bed] = 35.0 * _answer(plant, constants, bed)
+            plant[X_COUGHS, bed] = 2.0
+        if faults[bed] & CONTRACTS and plant[X_BURST_AT, bed] >= FAR:
+            _begin_contraction(plant, constants, random, bed, time_s, entries)
+
+
+@scalar
 def plant_step(plant, constants, random, library, entries, faults, tilt_deg, command, reading):
     """Let every bed obey its command for one period and say what it then reads.
 
     plant float64[PLANT and work, beds] and random uint64[STREAMS, beds] are advanced, reading
     int32[READINGS, beds] is written. constants float64[CONSTANTS, beds]; library float64[n] and entries
     float64[m, 4] (first, length, rise_s, sample_hz of each recorded contraction, peak 1) from
-    beds/simulated.py; faults int64[beds], FAULT bits; tilt_deg float64[beds] is where someone at the bed sets
-    the pelvic support; command int32[COMMANDS, beds].
+    beds/simulated.py; faults int64[beds], bits of faults and of what people are told to do; tilt_deg
+    float64[beds] is where someone at the bed sets the pelvic support; command int32[COMMANDS, beds].
     While LINK_LOST stands the command does not arrive and the reading only grows older; under LATE_TICKS a
     bed lives through LATE_PERIODS.
     """
+    _tell(plant, constants, random, entries, faults)
     _period(plant, constants, random, library, entries, faults, tilt_deg, command, reading)
     for bed in range(plant.shape[1]):
         if faults[bed] & LATE_TICKS:

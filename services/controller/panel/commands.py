@@ -16,10 +16,10 @@ File = Annotated[Path, typer.Argument(help="YAML, JSON or TOML file.")]
 ANSWER_S = 10.0
 LEAST_HARNESS, MOST_HARNESS = 1.0, 200.0  # N/mm: beyond, a mistyped number
 HARNESS_SHARE = 0.03  # deviation of a harness that was measured in a test pull
-FAULT_HELP = (  # all of FAULT_KINDS; written out, for their module prepares the compiled code's cache
+FAULT_HELP = (  # all of faults.BITS; written out, for their module prepares the compiled code's cache
     "sensor-stuck, sensor-lost, drive-stuck, strap-slip, switch-pressed, link-lost, mains-lost, "
     "switch-unplugged, heat-stuck, sensor-drift, sensor-noise, drive-runaway, drive-slow, link-late, "
-    "late-ticks, clock"
+    "late-ticks, clock; and what the patient does while it stands: cough, contraction"
 )
 LATCHED = "an alarm that latched stays until the bed is reset at its panel (the simulated therapist resets)"
 
@@ -162,13 +162,13 @@ def fault(
     as_json: AsJson = False,
 ) -> None:
     """Break a simulated bed, to see its alarms. No fault wears off: each stays until --clear."""
-    from services.controller.kernel.faults import FAULT_KINDS
+    from services.controller.kernel.faults import BITS
     from services.kit import runfile
     from services.kit.auth import tokens
     from services.kit.auth.principal import SYSTEM
 
-    if kind not in FAULT_KINDS:
-        raise SpondylError(f"kind is {kind!r}: the faults are {', '.join(FAULT_KINDS)}")
+    if kind not in BITS:
+        raise SpondylError(f"kind is {kind!r}: the faults are {', '.join(BITS)}")
     run = runfile.load(data)
     panels = run.panels
     if device not in panels:

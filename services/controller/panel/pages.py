@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.kernel.faults import BITS
 from services.controller.panel import rules
 from services.controller.panel.sign_in_api import view
 from services.controller.panel.texts import TEXTS
@@ -37,7 +37,7 @@ def router(panel: "Panel") -> APIRouter:
             "gateway": memory.gateway,
             "version": panel.version,
             "segments": panel.segments(),
-            "fault_kinds": FAULT_KINDS,
+            "fault_kinds": tuple(BITS),
             "kinds": {name: {"words": kind.words.as_json()} for name, kind in KINDS.items()},
             "grades": {number: words.as_json() for number, words in GRADES.items() if number <= SURVIVED},
         }
