@@ -76,8 +76,8 @@ images: setup ## build every container image, print a table of sizes (JSON=1: as
 sbom: setup ## a CycloneDX file an image and a table of licences, into test-output/sbom
 	@$(STACK).sbom
 
-stack: setup ## centre, two clinics and made-up people in containers; waits until all are healthy
-	@$(STACK).stack up
+stack: setup ## centre, two clinics, made-up people in containers, all healthy (SCALE="ingest=2 billing=2")
+	@$(STACK).stack up $(foreach replicas,$(SCALE),--scale $(replicas))
 
 stack-down: setup ## end the containers (PURGE=1: with their volumes and secrets)
 	@$(STACK).stack down $(if $(PURGE),--purge)

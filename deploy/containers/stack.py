@@ -26,6 +26,11 @@ FILES: Final = (
     *os.environ.get("SPONDYL_STACK_FILES", "").split(),  # relative to deploy/: what a test lays on top
 )  # fmt: skip
 STATE: Final = ROOT / "var" / "stack"
+REPLICAS: Final = STATE.with_name("stack-replicas.yaml")  # JSON is YAML
+REPEATABLE: Final = (
+    "telemetry", "ingest", "archiver", "console", "screening", "scheduler", "billing", "homecare",
+)  # fmt: skip
+COUNTS: Final = tuple(map(str, range(1, 9)))
 STORES: Final = ("db", "redis", "mqtt", "store")
 HEALTHY_WITHIN_S: Final = 600.0
 LOOK_S: Final = 1.0
@@ -62,7 +67,7 @@ def main() -> None:
 
 def up(*, scale: Sequence[str] = (), people: bool = True) -> dict[str, float]:
     """Everything started and healthy: seconds from each container's start to that. Raises SpondylError."""
-    one = engine()
+    one, _ = engine(), replicas(scale)
     images.build(images.TARGETS, only_missing=True)
     prepare(one)
     say("starting stores and the central broker")
@@ -71,12 +76,32 @@ def up(*, scale: Sequence[str] = (), people: bool = True) -> dict[str, float]:
     say("bringing the databases up to date")
     one.composed(FILES, "--profile", "jobs", "run", "--rm", "migrate")
     say("starting everything else")
-    one.composed(FILES, "up", "-d", *(part for words in scale for part in ("--scale", words)))
+    one.composed((*FILES, *replicas(scale)), "up", "-d")
     took = wait(one, lambda _service: True) | stores
     if people:
         say("letting made-up people come")
         one.composed(FILES, "--profile", "jobs", "run", "--rm", "people")
     return took
+
+
+def replicas(scale: Sequence[str], file: Path = REPLICAS) -> tuple[str, ...]:
+    """A compose file with so many of each service; none where nothing is asked for. Raises SpondylError.
+
+    podman-compose takes but one `--scale`.
+    """
+    asked = dict(words.partition("=")[::2] for words in scale)
+    for service, number in asked.items():
+        if service not in REPEATABLE or number not in COUNTS:
+            raise SpondylError(
+                f"--scale {service}={number}: there may be {COUNTS[0]} to {COUNTS[-1]} of "
+                f"{', '.join(REPEATABLE)}"
+            )
+    if not asked:
+        return ()
+    file.parent.mkdir(exist_ok=True)
+    services = {service: {"scale": int(number)} for service, number in asked.items()}
+    file.write_text(json.dumps({"services": services}), encoding="utf-8")
+    return (str(file),)
 
 
 def down(*, purge: bool = False) -> None:

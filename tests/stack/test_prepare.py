@@ -3,9 +3,12 @@
 import stat
 
 import pytest
+import yaml
 from cryptography import x509
 
 from deploy.containers import prepare
+from deploy.containers.stack import replicas
+from services.kit.errors import SpondylError
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +71,16 @@ def test_a_broker_finds_its_files_where_its_container_has_them(chain):
         assert "acl_file /var/lib/spondyl/mosquitto/acl" in text
         assert "require_certificate true" in text
         assert "use_identity_as_username true" in text
+
+
+def test_replicas_of_several_services_are_asked_for_in_one_file(tmp_path):
+    """podman-compose heeds the last `--scale` alone: whoever asked for three got one."""
+    file = tmp_path / "replicas.yaml"
+    assert replicas(["ingest=2", "billing=3"], file) == (str(file),)
+    assert yaml.safe_load(file.read_text()) == {"services": {"ingest": {"scale": 2}, "billing": {"scale": 3}}}
+    assert replicas([], file) == ()
+    for wrong in ("ingest=0", "ingest", "gateway=2", "db=2"):
+        with pytest.raises(
+            SpondylError, match=f"{wrong.partition('=')[0]}.*there may be 1 to 8 of telemetry"
+        ):
+            replicas([wrong], file)
