@@ -167,6 +167,7 @@ def difference(file: LoopFile, settings: ControllerSettings) -> str:
     rows = (
         ("site", memory.site, settings.site),
         ("devices", memory.devices, settings.devices),
+        ("beds", memory.addresses, settings.addresses),
         ("period_ns", memory.period_ns, settings.period_ns),
         ("seed", memory.seed, settings.seed),
     )

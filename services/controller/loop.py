@@ -4,6 +4,8 @@ import threading
 
 import numpy as np
 
+from services.controller.beds import modbus_bed
+from services.controller.beds.addresses import SIMULATED, drive_address
 from services.controller.beds.simulated import simulated_beds
 from services.controller.kernel import cache, layout, loop
 from services.controller.kernel import memory as m
@@ -16,10 +18,13 @@ FOREVER = 2**62
 
 
 class Loop:
-    """Simulated beds under the kernel, ticking into a gateway's shared memory."""
+    """Beds under the kernel, simulated or on a bus, ticking into a gateway's shared memory."""
 
-    def __init__(self, memory: GatewayMemory) -> None:
+    def __init__(self, memory: GatewayMemory, wiring: modbus_bed.Wiring | None = None) -> None:
         beds, period_s = memory.beds, memory.period_ns / 1e9
+        wiring = wiring or modbus_bed.Wiring()
+        wired = _wired(memory, wiring)
+        bus = modbus_bed.new_bus(wired, wiring.wait_ns or memory.period_ns // modbus_bed.WAIT_PART)
         simulated = simulated_beds(memory.seed, beds, period_s)
         self.memory = memory
         self._shared = loop.Shared(*(memory.arrays[name] for name in loop.Shared._fields))
@@ -34,13 +39,23 @@ class Loop:
             pending=np.zeros((beds, len(PENDING)), np.int64),
             timespec=np.zeros(2, np.int64),
         )
-        self._bed = loop.Plant(
+        self._bed = loop.Beds(
             state=simulated.plant,
             constants=simulated.constants,
             random=simulated.random,
             library=simulated.library.samples,
             entries=simulated.library.entries,
+            bus=bus,
         )
+        self._connections = modbus_bed.Connections(wired, bus, memory.arrays["link"])
+
+    def connect(self) -> None:
+        """Begin to connect the drives there are; ticks go on without them meanwhile."""
+        self._connections.start()
+
+    def disconnect(self) -> None:
+        """Let go of the drives, whose own watchdogs act then; after the last tick."""
+        self._connections.stop()
 
     def run(self, ticks: int = FOREVER) -> int:
         """Tick until told to stop (the stop word) or ``ticks`` have been run; returns their number.
@@ -57,6 +72,15 @@ class Loop:
     def stop(self) -> None:
         """Let ``run`` return after the tick it is in."""
         self.memory.set_word(m.W_STOP, 1)
+
+
+def _wired(memory: GatewayMemory, wiring: modbus_bed.Wiring) -> list[modbus_bed.WiredBed]:
+    """The beds of this memory that are not simulated."""
+    return [
+        modbus_bed.WiredBed(device, place, drive_address(address), wiring.serials.get(device, 0))
+        for place, (device, address) in enumerate(zip(memory.devices, memory.addresses, strict=True))
+        if address != SIMULATED
+    ]
 
 
 class LoopThread:

@@ -7,6 +7,7 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.controller.beds.addresses import SIMULATED
 from services.controller.errors import BedUnavailable
 from services.controller.histograms import Histogram, bucket_start_ns
 from services.controller.kernel import memory as m
@@ -19,6 +20,7 @@ EXPOSED = (
     ("late", "spondyl_loop_late_seconds", "How late the loop woke for a tick."),
     ("compute", "spondyl_loop_compute_seconds", "How long a tick took, the beds' answers included."),
     ("link", "spondyl_loop_link_seconds", "How long the beds took to answer."),
+    ("command", "spondyl_loop_command_seconds", "From a drive's reading to its command, within a tick."),
 )
 MISSED = "spondyl_loop_missed_deadlines"
 # Upper edges in seconds; the 3 % buckets of shared memory are summed into them.
@@ -45,6 +47,7 @@ class LoopMetrics(Collector):
         missed = CounterMetricFamily(MISSED, "Ticks that ended after the next one's start.")
         missed.add_metric([], memory.word(m.W_MISSED))
         yield missed
+        yield from Looked(lambda: _drives(memory)).collect()
         yield from Looked(lambda: _standing(memory)).collect()
 
     def describe(self) -> list[Metric]:
@@ -70,6 +73,18 @@ def _standing(memory: GatewayMemory) -> Iterator[Row]:
         "spondyl_spool_full": health["disk_full"],
     }
     yield from ((name, (), float(value)) for name, value in values.items())
+
+
+def _drives(memory: GatewayMemory) -> Iterator[Row]:
+    """Every bed that is reached over a bus: what became of its exchanges."""
+    for bed, (device, address) in enumerate(zip(memory.devices, memory.addresses, strict=True)):
+        if address == SIMULATED:
+            continue
+        counts = memory.link_counts(bed)
+        yield "spondyl_drive_connected", (device,), float(counts["connected"])
+        yield "spondyl_drive_answers", (device,), float(counts["answers"])
+        for kind in m.LINK_REFUSALS:
+            yield "spondyl_drive_refused", (device, kind), float(counts[kind])
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

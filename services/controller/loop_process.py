@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.controller import interruption
+from services.controller.beds.addresses import SIMULATED
+from services.controller.commissioning import parameters
 from services.controller.kernel import cache, layout
 from services.controller.kernel import memory as m
 from services.controller.settings import ControllerSettings
@@ -25,6 +27,7 @@ from services.kit.logging import configure
 from services.kit.runfile import process_start
 
 if TYPE_CHECKING:  # the compiler is loaded when the loop is
+    from services.controller.beds.modbus_bed import Wiring
     from services.controller.loop import LoopThread
     from services.controller.realtime import Obtained
 
@@ -104,7 +107,7 @@ def _begin(settings: ControllerSettings, memory: GatewayMemory) -> "tuple[LoopTh
     from services.controller.loop import Loop, LoopThread
     from services.controller.realtime import Wanted
 
-    loop = Loop(memory)
+    loop = Loop(memory, _wiring(settings))
     loop.load()
     wanted = Wanted(
         priority=settings.loop_priority,
@@ -117,8 +120,25 @@ def _begin(settings: ControllerSettings, memory: GatewayMemory) -> "tuple[LoopTh
     memory.enlist()
     thread = LoopThread(loop, wanted)
     obtained = thread.start()
+    loop.connect()  # by a thread of the normal class, beginning now
     publish(settings.directory, memory)
     return thread, obtained
+
+
+def _wiring(settings: ControllerSettings) -> "Wiring":
+    """What is known of the drives; raises SpondylError when a bed's parameters are another device's."""
+    from services.controller.beds.modbus_bed import Wiring
+
+    serials = {}
+    for device, address in zip(settings.devices, settings.addresses, strict=True):
+        if address == SIMULATED:
+            continue
+        found = parameters.load(settings.directory, device)
+        if found is None:
+            log.warning("bed not commissioned: any drive is taken", device=device, address=address)
+        else:
+            serials[device] = found.serial
+    return Wiring(round(settings.bed_wait_ms * 1e6), serials)
 
 
 def publish(directory: Path, memory: GatewayMemory) -> None:
@@ -196,6 +216,7 @@ def _create(settings: ControllerSettings, capacity_ticks: int | None = None) -> 
             period_ns=settings.period_ns,
             seed=settings.seed,
             directory=settings.directory,
+            addresses=settings.addresses,
             capacity_ticks=capacity_ticks,
         )
     except OSError as error:

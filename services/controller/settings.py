@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from broker.contract import SLUG
+from services.controller.beds.addresses import SIMULATED, addresses_of
 from services.kit.sealed import KEY_FILE
 from services.kit.settings import Listed, Settings, listed
 
@@ -24,6 +25,18 @@ class ControllerSettings(Settings):
     )
     devices: Listed = Field(
         ("bed-01",), description="Its beds, separated by commas; 1 to 64, each name once in the chain."
+    )
+    beds: Listed = Field(
+        (SIMULATED,),
+        description="How each bed is reached, separated by commas: DEVICE=modbus://HOST:PORT?unit=N or "
+        "DEVICE=simulated; once one is named, all must be.",
+    )
+    bed_wait_ms: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="How long a tick waits for the drives' answers at most, below half of the period; 0: a "
+        "quarter of the period.",
     )
     gateway_name: str = Field(
         "",
@@ -100,6 +113,20 @@ class ControllerSettings(Settings):
         if self.block_ms < self.period_ms:
             raise ValueError(f"block_ms is {self.block_ms:g}: at least one period, {self.period_ms:g} ms")
         return self
+
+    @model_validator(mode="after")
+    def _beds_are_named(self) -> Self:
+        addresses_of(self.devices, self.beds)
+        if self.bed_wait_ms > self.period_ms / 2:
+            raise ValueError(
+                f"bed_wait_ms is {self.bed_wait_ms:g}: at most half of the period, {self.period_ms / 2:g} ms"
+            )
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """How each device is reached, in their order."""
+        return addresses_of(self.devices, self.beds)
 
     @property
     def gateway(self) -> str:

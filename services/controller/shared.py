@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import numpy.typing as npt
 
+from services.controller.beds.addresses import SIMULATED
 from services.controller.histograms import Histogram
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
@@ -120,6 +121,7 @@ class GatewayMemory:
         self.site: str = description["site"]
         self.gateway: str = description["gateway"]
         self.devices: tuple[str, ...] = tuple(description["devices"])
+        self.addresses: tuple[str, ...] = tuple(description["addresses"])  # how each is reached
         self.period_ns: int = description["period_ns"]
         self.capacity_ticks: int = description["capacity_ticks"]
         self.seed: int = description["seed"]
@@ -145,11 +147,12 @@ class GatewayMemory:
         capacity_ticks: int | None = None,
         directory: Path | None = None,
         boot: UUID | None = None,
+        addresses: Sequence[str] = (),
     ) -> "GatewayMemory":
         """Make a new file, all zero, with a new boot id.
 
         ``directory`` is the gateway's own: it owns the memory, and holds it on machines without /dev/shm.
-        ``capacity_ticks`` (a power of two) is for tests.
+        ``capacity_ticks`` (a power of two) is for tests. Without ``addresses`` every bed is simulated.
         """
         capacity = capacity_ticks or m.ring_ticks(period_ns)
         if not 1 <= len(devices) <= MAX_BEDS or len(set(devices)) != len(devices):
@@ -161,6 +164,7 @@ class GatewayMemory:
             "site": site,
             "gateway": gateway,
             "devices": list(devices),
+            "addresses": list(addresses) or [SIMULATED] * len(devices),
             "period_ns": period_ns,
             "capacity_ticks": capacity,
             "seed": seed,
@@ -309,6 +313,10 @@ class GatewayMemory:
             name: Histogram.from_row(row)
             for name, row in zip(m.HISTOGRAMS, self.arrays["histograms"], strict=True)
         }
+
+    def link_counts(self, bed: int) -> dict[str, int]:
+        """What became of a bed's exchanges by ``memory.LINK_COUNTS``; zeros for one without a bus."""
+        return dict(zip(m.LINK_COUNTS, self.arrays["link"][bed].tolist(), strict=True))
 
     @classmethod
     def forget_stale(cls, gateway: str, directory: Path, keep: set[Path]) -> list[Path]:

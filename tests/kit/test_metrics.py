@@ -55,7 +55,7 @@ def test_every_metric_of_the_program_is_listed_and_every_listed_one_is_the_progr
 def test_no_metric_has_a_label_that_grows_with_patients():
     """A label value a session would fill the memory of whoever scrapes, and tell of somebody."""
     bounded = {"service", "version", "route", "status", "use", "site", "state", "gateway", "phase"}
-    bounded |= {"priority", "stream", "fate", "sender"}
+    bounded |= {"priority", "stream", "fate", "sender", "device", "kind"}
     assert {label for one in metrics.METRICS for label in one.labels} <= bounded
 
 

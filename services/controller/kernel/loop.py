@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from services.controller.kernel import mailbox, plant, ring
+from services.controller.kernel import mailbox, modbus, plant, ring
+from services.controller.kernel.clock import CLOCK_MONOTONIC, CLOCK_REALTIME, SECOND_NS, clock_ns
 from services.controller.kernel.compiled import scalar
 from services.controller.kernel.layout import MISSED_DEADLINE, P_TILT, S_CONDITIONS, S_LATE, S_LINK
 from services.controller.kernel.memory import (
+    HISTOGRAM_COMMAND,
     HISTOGRAM_COMPUTE,
     HISTOGRAM_LATE,
     HISTOGRAM_LINK,
@@ -25,14 +27,11 @@ from services.controller.kernel.memory import (
 )
 from services.controller.kernel.step import step
 
-CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
 TIMER_ABSTIME = 1
 EINTR = 4
 NAP_US = 100
-SECOND_NS = 1_000_000_000
 LONGEST_US = 2_000_000_000  # what an int32 row can tell
 
-_clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
 _clock_nanosleep = types.ExternalFunction(
     "clock_nanosleep", types.int32(types.int32, types.int32, types.uintp, types.uintp)
 )
@@ -54,6 +53,7 @@ class Shared(NamedTuple):
     taken_parameters: np.ndarray
     histograms: np.ndarray
     faults: np.ndarray
+    link: np.ndarray
 
 
 class Kernel(NamedTuple):
@@ -70,21 +70,15 @@ class Kernel(NamedTuple):
     timespec: np.ndarray
 
 
-class Plant(NamedTuple):
-    """The simulated beds' arrays, see plant.plant_step."""
+class Beds(NamedTuple):
+    """The simulated beds' arrays, see plant.plant_step, and what is reached over a bus instead."""
 
     state: np.ndarray
     constants: np.ndarray
     random: np.ndarray
     library: np.ndarray
     entries: np.ndarray
-
-
-@scalar
-def clock_ns(clock, timespec):
-    """Read a clock of the system (ns) by way of a scratch timespec int64[2]."""
-    _clock_gettime(np.int32(clock), timespec.ctypes.data)
-    return timespec[0] * SECOND_NS + timespec[1]
+    bus: modbus.Bus
 
 
 @scalar
@@ -119,12 +113,29 @@ def next_deadline(deadline_ns, period_ns, now_ns):
 
 
 @scalar
-def tick(shared, kernel, bed, number, woke_ns, realtime_ns, late_ns, missed):
-    """One tick: exchange with the bed, take actions, step, record. Returns the link's time (ns)."""
+def exchange(shared, kernel, bed, woke_ns):
+    """Ask the beds on a bus, let the simulated ones live for a period meanwhile, receive what was answered.
+
+    Returns when the first answer was there (ns), 0 without one.
+    """
+    modbus.ask(
+        bed.bus, shared.link, kernel.command, kernel.sample, kernel.params[P_TILT],
+        clock_ns(CLOCK_MONOTONIC, kernel.timespec),
+    )  # fmt: skip
+    deadline_ns = clock_ns(CLOCK_MONOTONIC, kernel.timespec) + bed.bus.options[modbus.OPTION_WAIT_NS]
     plant.plant_step(
         bed.state, bed.constants, bed.random, bed.library, bed.entries, shared.faults,
         kernel.params[P_TILT], kernel.command, kernel.reading,
     )  # fmt: skip
+    first_ns = modbus.receive_all(bed.bus, shared.link, deadline_ns, kernel.timespec)
+    modbus.give_readings(bed.bus, shared.link, kernel.reading, woke_ns)
+    return first_ns
+
+
+@scalar
+def tick(shared, kernel, bed, number, woke_ns, realtime_ns, late_ns, missed):
+    """One tick: exchange with the bed, take actions, step, command, record. Returns the link's time (ns)."""
+    read_ns = exchange(shared, kernel, bed, woke_ns)
     link_ns = clock_ns(CLOCK_MONOTONIC, kernel.timespec) - woke_ns
     mailbox.take_actions(
         shared.mail, shared.mail_slots, shared.mail_parameters, kernel.pending, kernel.staged, kernel.action,
@@ -139,6 +150,10 @@ def tick(shared, kernel, bed, number, woke_ns, realtime_ns, late_ns, missed):
         kernel.sample,
         kernel.command,
     )
+    modbus.tell(bed.bus, shared.link, kernel.command, kernel.sample, kernel.params[P_TILT])
+    if read_ns != 0:
+        told_ns = clock_ns(CLOCK_MONOTONIC, kernel.timespec)
+        ring.count(shared.histograms[HISTOGRAM_COMMAND], told_ns - read_ns)
     kernel.sample[S_LATE, :] = min(late_ns // 1000, LONGEST_US)
     kernel.sample[S_LINK, :] = min(link_ns // 1000, LONGEST_US)
     if missed:
@@ -155,9 +170,10 @@ def tick(shared, kernel, bed, number, woke_ns, realtime_ns, late_ns, missed):
 def run(ticks, period_ns, shared, kernel, bed):
     """Run that many ticks, or until the stop word is set; returns the ticks run.
 
-    The simulated bed obeys its last command for one period and answers with a reading: what a field bus does
-    in one exchange. A tick that ends after the next one's start counts as missed, marks the next sample with
-    MISSED_DEADLINE, and the loop goes on at the next deadline of the same grid; seq counts the ticks run.
+    A simulated bed obeys its last command for one period and answers with a reading; one on a bus is asked
+    for its reading and told the command made of it in the same tick (modbus.py). A tick that ends after the
+    next one's start counts as missed, marks the next sample with MISSED_DEADLINE, and the loop goes on at the
+    next deadline of the same grid; seq counts the ticks run.
     """
     words = shared.words
     deadline_ns = clock_ns(CLOCK_MONOTONIC, kernel.timespec) + period_ns

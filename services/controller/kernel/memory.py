@@ -7,7 +7,7 @@ and another reads has a cache line of its own.
 from services.controller.kernel.layout import SAMPLES
 
 MAGIC = b"SPONDYL\x00"
-VERSION = 3
+VERSION = 4
 HEADER_BYTES = 16_384  # magic, version, size, checksum, then the description as JSON
 LINE_BYTES = 64
 LINE_WORDS = LINE_BYTES // 8
@@ -64,13 +64,75 @@ ACTION_EXPIRES_NS = 2_000_000_000  # an action that waited longer is refused; st
 TAKEN_SLOTS = 8  # parameters taken last, kept for the recorder
 
 # --- histograms: logarithmic buckets, 32 an octave (3 %), in nanoseconds ------------------------------------
-HISTOGRAMS = ("late", "compute", "link")
-HISTOGRAM_LATE, HISTOGRAM_COMPUTE, HISTOGRAM_LINK = range(len(HISTOGRAMS))
+HISTOGRAMS = (
+    "late",
+    "compute",
+    "link",
+    "command",  # beds on a bus: from the first reading's arrival until the last command is on its way
+)
+HISTOGRAM_LATE, HISTOGRAM_COMPUTE, HISTOGRAM_LINK, HISTOGRAM_COMMAND = range(len(HISTOGRAMS))
 BUCKETS_PER_OCTAVE = 32
 BUCKET_BITS = 5
 OCTAVES = 36  # up to 2^41 ns, half an hour
 BUCKETS = BUCKETS_PER_OCTAVE * (OCTAVES + 1)
 H_MAX, H_SUM = BUCKETS, BUCKETS + 1  # two more columns: the greatest value and the sum of all
+
+# --- link: what became of each bed's exchanges (zeros for one without a bus), int64[beds, LINK_COUNTS] -----
+LINK_REFUSALS = (  # an answer of these kinds is not taken for a reading
+    "late",  # to an earlier request: it came after its tick
+    "unanswered",  # nothing in time
+    "half",  # the beginning of a frame in time
+    "garbage",  # no Modbus frame
+    "unit",  # of another unit
+    "transaction",  # to a request that was never made
+    "exception",  # the drive refuses the request
+    "length",  # not as many registers as were asked for
+    "signature",  # another register map
+    "swapped",  # words in the other order
+    "scaling",  # another version or scale
+    "serial",  # another drive than before, or than was commissioned
+    "other_master",  # the drive obeys somebody else
+    "echo",  # not made in this exchange
+    "unsent",  # the drive owes too many answers, or the network takes nothing
+    "lost",  # connections that ended
+)
+LINK_COUNTS = (
+    "requests",
+    "answers",  # that became readings
+    *LINK_REFUSALS,
+    "switch_disagrees",  # answers in which the patient switch's contacts contradict each other
+    "connected",  # the rest are no counts: what is so now
+    "drive_state",
+    "watchdog_state",
+    "stop_state",
+    "serial_no",
+)
+(
+    N_REQUESTS,
+    N_ANSWERS,
+    N_LATE,
+    N_UNANSWERED,
+    N_HALF,
+    N_GARBAGE,
+    N_UNIT,
+    N_TRANSACTION,
+    N_EXCEPTION,
+    N_LENGTH,
+    N_SIGNATURE,
+    N_SWAPPED,
+    N_SCALING,
+    N_SERIAL,
+    N_OTHER_MASTER,
+    N_ECHO,
+    N_UNSENT,
+    N_LOST,
+    N_SWITCH_DISAGREES,
+    N_CONNECTED,
+    N_DRIVE_STATE,
+    N_WATCHDOG_STATE,
+    N_STOP_STATE,
+    N_SERIAL_NO,
+) = range(len(LINK_COUNTS))
 
 # --- health: what the recorder tells the panel --------------------------------------------------------------
 HEALTH = (
@@ -107,6 +169,7 @@ def sections(beds: int, capacity: int) -> tuple[tuple[str, str, tuple[int, ...]]
         ("faults", "i8", (beds,)),
         ("health", "i8", (HEALTH_CAPACITY,)),
         ("since", "i8", (beds, SINCE_CAPACITY)),
+        ("link", "i8", (beds, len(LINK_COUNTS))),
     )
 
 

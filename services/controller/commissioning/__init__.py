@@ -1,0 +1,1 @@
+"""Bringing a bed into service: its drive looked at, its parameters identified."""

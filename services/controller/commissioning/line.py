@@ -1,0 +1,163 @@
+"""A person's line to a drive: the loop's exchange through pymodbus' client, for commissioning only.
+
+It asks before it writes whether anybody else commands the drive, stops at the patient switch and at a stated
+tension, and lets the tension out at its end; whatever happens to this program, the drive's watchdog does.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from pymodbus.client import ModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+
+from services.controller.beds.addresses import DriveAddress
+from services.controller.beds.modbus_map import pack, unpack
+from services.controller.kernel import layout
+from services.controller.kernel import modbus_map as reg
+from services.kit.errors import SpondylError
+
+ANSWER_S = 1.0
+EVERY_S = 0.005
+RUN, STOP = (reg.RUN_A, reg.RUN_B), (reg.STOP_A, reg.STOP_B)
+SLACK_N = 3.0  # less is the load cell's noise
+BACK_MM_S, BACK_S = -10.0, 10.0
+WORDS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the drive said: counts by the register map's names, when, and how long it took."""
+
+    values: dict[str, int]
+    at_s: float
+    took_s: float
+
+    @property
+    def force_n(self) -> float:
+        """Tension at the load cell."""
+        return self.values["force"] / 10
+
+    @property
+    def position_mm(self) -> float:
+        """Travel of the drive."""
+        return self.values["position"] / 100
+
+    @property
+    def pressed(self) -> bool:
+        """The patient switch, as the loop reads it: anything but both contacts released."""
+        return (self.values["switch_a"], self.values["switch_b"]) != (reg.RELEASED_A, reg.RELEASED_B)
+
+
+class Line:
+    """A connection with one drive; a context in which it may be commanded."""
+
+    def __init__(self, address: DriveAddress) -> None:
+        self.address = address
+        self.master = 1 + secrets.randbelow(2**31 - 1)
+        self._beat = 0
+        self._next_at = 0.0
+        self._client = ModbusTcpClient(address.host, port=address.port, timeout=ANSWER_S, retries=0)
+
+    def __enter__(self) -> Self:
+        if not self._client.connect():  # type: ignore[no-untyped-call]
+            raise SpondylError(
+                f"{self.address} does not answer: check power, cable, address and whether the drive takes "
+                "another connection"
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def look(self) -> Look:
+        """Read without writing (function 3): it feeds no watchdog and commands nothing."""
+        began = time.monotonic()
+        try:
+            answer = self._client.read_holding_registers(
+                reg.READ_ADDRESS, count=reg.READ_WORDS, device_id=self.address.unit
+            )
+        except ModbusException as error:
+            raise self._refused(error) from None
+        return self._read(answer, began)
+
+    def exchange(
+        self, velocity_mm_s: float = 0.0, outputs: int = layout.OUTPUT_POWER, stop: tuple[int, int] = RUN
+    ) -> Look:
+        """Write a command and read, in one exchange (function 23)."""
+        self._beat = (self._beat + 1) % WORDS
+        command = {
+            "heartbeat": self._beat, "stop_a": stop[0], "stop_b": stop[1], "master": self.master,
+            "velocity": round(1000 * velocity_mm_s), "outputs": outputs,
+        }  # fmt: skip
+        began = time.monotonic()
+        try:
+            answer = self._client.readwrite_registers(
+                read_address=reg.READ_ADDRESS, read_count=reg.READ_WORDS, write_address=reg.WRITE_ADDRESS,
+                values=pack(reg.WRITES, command), device_id=self.address.unit,
+            )  # fmt: skip
+        except ModbusException as error:
+            raise self._refused(error) from None
+        look = self._read(answer, began)
+        if look.values["master"] != self.master:
+            raise self._taken(look)
+        return look
+
+    def require_free(self) -> Look:
+        """Refuse where somebody commands this drive: a gateway's loop does so also while no session runs."""
+        look = self.look()
+        if look.values["watchdog_state"] == reg.WATCHDOG_FED or look.values["master"] != reg.NO_MASTER:
+            raise self._taken(look)
+        return look
+
+    def move(
+        self, velocity_mm_s: float, seconds: float, most_n: float, *, every_s: float = EVERY_S,
+        stop: tuple[int, int] = RUN,
+    ) -> Iterator[Look]:  # fmt: skip
+        """Command a velocity for so long, and say what is read; ends before its time when not read on.
+
+        SpondylError at the patient switch, and above most_n: the tension is let out first.
+        """
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            look = self.exchange(velocity_mm_s, stop=stop)
+            why = "the patient switch was pressed" if look.pressed else ""
+            why = why or (f"{look.force_n:g} N: the ceiling is {most_n:g} N" if look.force_n > most_n else "")
+            if why:
+                self.back()
+                raise SpondylError(f"stopped: {why}; the tension was let out")
+            yield look
+            time.sleep(max(0.0, now + every_s - time.monotonic()))
+
+    def back(self) -> Look:
+        """Let the tension out at a stated speed; the stop channels forbid pulling meanwhile."""
+        end = time.monotonic() + BACK_S
+        look = self.exchange(BACK_MM_S, stop=STOP)
+        while look.force_n > SLACK_N and time.monotonic() < end:
+            look = self.exchange(BACK_MM_S, stop=STOP)
+            time.sleep(EVERY_S)
+        return self.exchange(0.0, stop=STOP)
+
+    def _read(self, answer: ModbusPDU, began: float) -> Look:
+        ended = time.monotonic()
+        if answer.isError() or len(answer.registers) != reg.READ_WORDS:
+            raise SpondylError(
+                f"{self.address} refuses the exchange ({answer}): it has another register map, see "
+                "docs/modbus.md"
+            )
+        return Look(unpack(reg.READS, list(answer.registers)), (began + ended) / 2, ended - began)
+
+    def _refused(self, error: ModbusException) -> SpondylError:
+        return SpondylError(f"{self.address} does not answer rightly: {error}")
+
+    def _taken(self, look: Look) -> SpondylError:
+        return SpondylError(
+            f"{self.address}: master {look.values['master']} commands this drive, we are {self.master}: stop "
+            "the gateway that serves this bed first"
+        )
