@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from services.controller.commissioning import commands as commissioning
 from services.kit.errors import SpondylError
 from services.kit.language import LANGUAGES
 from services.kit.options import AsJson, Data
@@ -32,8 +33,9 @@ def register(root: typer.Typer) -> None:
     prescriptions.command("identify")(identify)
     clearances = _group("clearance", "Clearances, until the screening service issues them.")
     clearances.command("issue")(issue)
-    beds = _group("bed", "Simulated beds.")
+    beds = _group("bed", commissioning.HELP)
     beds.command("fault")(fault)
+    commissioning.register(beds)
     for group in (prescriptions, clearances, beds):
         root.add_typer(group)
 
@@ -82,19 +84,25 @@ def plot(
     found = studio.studio(prescription)
     session = preview.preview(prescription, seed)
     outputs.write_whole(path, picture.picture(prescription, found, session, language, kind))
-    profile, segment = found["profile"], found["segment"]
+    profile, segment = found["profile"], found["segment"] or {}
     report: dict[str, Any] = {
         "out": str(path), "cycles": profile["cycles"], "highest_n": profile["highest_n"],
         "seconds": profile["seconds"], "levels": found["levels"],
         "segment": {name: value for name, value in segment.items() if not isinstance(value, list)},
         "simulated": {name: value for name, value in session.items() if not isinstance(value, list)},
     }  # fmt: skip
-    axial, low, high = (f"{segment['at']['peak'][f'axial{end}_n']:.0f}" for end in ("", "_low", "_high"))
-    told = (
-        f"{path}: {profile['cycles']} cycles up to {profile['highest_n']:.0f} N; by the model {axial} N "
-        f"({low} to {high} N) of it reach the segment"
-    )
+    told = f"{path}: {profile['cycles']} cycles up to {profile['highest_n']:.0f} N; {_arrives(found)}"
     print(json.dumps(report) if as_json else told)
+
+
+def _arrives(found: dict[str, Any]) -> str:
+    """What of the peak reaches the segment by the model, or why that is not known."""
+    if found["segment"] is None:
+        return str(found["no_model"]["en"])
+    axial, low, high = (
+        f"{found['segment']['at']['peak'][f'axial{end}_n']:.0f}" for end in ("", "_low", "_high")
+    )
+    return f"by the model {axial} N ({low} to {high} N) of it reach the segment"
 
 
 def identify(
