@@ -142,7 +142,7 @@ class Bedside:
         return Answer("confirm", done, session.session)
 
     def _load(self, memory: GatewayMemory, bed: int, device: str, request: Confirm, actor: Actor) -> Session:
-        prescription = _accepted(request.prescription)
+        prescription = accepted(request.prescription)
         clearance = verify(request.clearance, self._key(), request.patient, prescription.region, self._clocks)
         if self.admission is not None:
             whom = Whom(request.patient, prescription.region, request.appointment, clearance.valid_until)
@@ -279,7 +279,7 @@ class Bedside:
 
     def change(self, device: str, document: Mapping[str, Any], operator: str) -> Answer:
         """Another prescription for the same patient, from the next phase boundary on."""
-        prescription = _accepted(document)
+        prescription = accepted(document)
         memory, bed = self.bed(device)
         session = self.current(device).session
         _same_treatment(session.prescription, prescription)
@@ -350,9 +350,7 @@ class Bedside:
                 self._records.forget(session)
                 if session.boot != memory.boot:
                     why = "ended with the control loop that ran it: a new one starts nothing by itself"
-                    self._records.note(
-                        session.device, session.session, "", "interrupted", why, accepted=True
-                    )
+                    self._records.note(session.device, session.session, "", "interrupted", why, accepted=True)
 
     def _settle(self, memory: GatewayMemory, session: Session) -> None:
         """Decide a row that somebody was about to load when the process ended."""
@@ -410,7 +408,7 @@ class Bedside:
             return self._confirming.setdefault(device, threading.Lock())
 
 
-def _accepted(document: Mapping[str, Any]) -> Prescription:
+def accepted(document: Mapping[str, Any]) -> Prescription:
     """The prescription when nothing is against it; raises PrescriptionError with every reason."""
     if refusals := rx.check_document(document):
         raise rx.refused(refusals)

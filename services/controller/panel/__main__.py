@@ -98,6 +98,7 @@ def run(settings: PanelSettings) -> None:
             clients=settings.panel_clients,
             pages=pages.router,
             todays=todays,
+            recordings=settings.directory / "recordings",
             interruptions=Interruptions(settings.directory),
         )
         app.state.registry.register(LoopMetrics(link))

@@ -29,6 +29,8 @@ from services.controller.panel.live import Listener, Live
 from services.controller.panel.seen import Acknowledging
 from services.controller.panel.sign_in_api import router as sign_in_router
 from services.controller.panel.sign_ins import SignIns
+from services.controller.panel.studio import Studio
+from services.controller.panel.studio import router as studio_router
 from services.controller.panel.view import Json, bed_state, open_view, row, session_view
 from services.controller.panel.worklist import TodaysList
 from services.controller.records import Record
@@ -65,15 +67,20 @@ def create_panel(
     pages: Callable[["Panel"], APIRouter] | None = None,
     todays: TodaysList | None = None,
     interruptions: Interruptions | None = None,
+    recordings: Path | None = None,
 ) -> FastAPI:
     """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
 
     ``signed`` knows who is signed in here, ``hosts`` are names the panel may be called by beside loopback,
     ``clients`` are networks where its operators' browsers may be beside this machine; ``todays`` is the
-    worklist, where there is one; ``interruptions`` what an earlier loop left behind.
+    worklist, where there is one; ``interruptions`` what an earlier loop left behind; ``recordings`` where
+    the recorder writes sessions.
     """
     panel = Panel(bedside, version, signed, todays, interruptions)
-    routers = [panel.router(), sign_in_router(signed)] + ([pages(panel)] if pages else [])
+    panel.studio = Studio(recordings)
+    routers = [panel.router(), studio_router(panel), sign_in_router(signed)] + (
+        [pages(panel)] if pages else []
+    )
     app = http.create_app(
         "panel",
         version,
@@ -113,6 +120,7 @@ class Panel:
         self.reporting = Reporting(bedside, worklists) if worklists else None
         self.live = Live(bedside, interruptions)
         self.seen = Acknowledging(bedside, interruptions)
+        self.studio = Studio(None)
         self._background: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
@@ -125,6 +133,7 @@ class Panel:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.studio.jobs.close()
 
     async def _follow_operators(self) -> None:
         while True:

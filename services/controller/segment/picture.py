@@ -42,15 +42,15 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "region_lumbar": "lumbal", "region_cervical": "zervikal",
         "by_pull": "verordnet als Zug von {pull:.0f} N",
         "by_force": "verordnet als {force:.0f} N am Segment, nach dem Modell ein Zug von {pull:.1f} N",
-        "minutes": "Minuten", "force": "Kraft, N", "target": "Zug: Sollwert",
+        "minutes": "Minuten", "force": "Kraft, N", "target": "Zug: Soll",
         "segment": "Kraft am Segment: ein MODELL, keine Messung",
-        "interval": "{interval:.0%}-Bereich des Modells",
-        "ceiling": "Obergrenze", "peak": "Spitze", "first_peak": "erste Spitze", "base": "Grundzug",
+        "interval": "{interval:.0%}-Intervall des Modells",
+        "ceiling": "Grenze", "peak": "Spitze", "first_peak": "erste Spitze", "base": "Grundzug",
         "simulated": "SIMULIERTE Sitzung eines Menschen von {weight:g} kg (Seed {seed}): Atmung, keine "
         "Abwehr. Höchster Zug {most:.0f} N, {cycles} Zyklen, {duration:.0f} min",
         "tension": "Zug (simuliert)", "travel": "Weg der Liege (simuliert)", "millimetres": "mm",
         "foot": "An der Spitze kommen nach dem Modell {axial:.0f} N ({low:.0f} bis {high:.0f} N) von "
-        "{pull:.0f} N entlang der Wirbelsäule am Segment an; Tisch: {table}. Formel, Quellen, Grenzen: "
+        "{pull:.0f} N entlang der Wirbelsäule am Segment an; Liege: {table}. Formel, Quellen, Grenzen: "
         "docs/segment.md. Kein zertifiziertes Medizinprodukt.",
         "split": "geteilt", "unsplit": "ungeteilt", "sliding-rest": "gleitende Kopfstütze", "pad": "Kissen",
     },
@@ -69,7 +69,7 @@ def picture(prescription: Prescription, studio: Json, preview: Json, language: L
         _title(figure, prescription, studio, words)
         _profile(above, studio, words, language)
         _session(below, prescription, preview, words)
-        _foot(figure, studio, words)
+        _foot(figure, studio, words, language)
         image = BytesIO()
         meta = {"Date": None} if kind == "svg" else {}
         figure.savefig(image, dpi=130, format=kind, metadata=meta)
@@ -92,17 +92,23 @@ def _profile(axes: "Axes", studio: Json, words: dict[str, str], language: Langua
     profile, segment = studio["profile"], studio["segment"]
     minutes = [second / 60 for second in profile["time_s"]]
     _shade(axes, profile, language)
-    label = words["interval"].format(interval=segment["interval"])
-    axes.fill_between(
-        minutes, segment["low_n"], segment["high_n"], color=SEGMENT, alpha=0.2, lw=0, label=label
-    )
-    axes.plot(minutes, segment["axial_n"], color=SEGMENT, lw=1.2, ls=(0, (4, 1.5)), label=words["segment"])
+    if segment is not None:
+        _segment(axes, minutes, segment, words)
     axes.plot(minutes, profile["target_n"], color=TENSION, lw=1.7, label=words["target"])
     _levels(axes, studio["levels"], words)
     axes.set_ylabel(words["force"])
     axes.set_ylim(0, studio["levels"]["ceiling"] * 1.3)
     axes.set_xlim(0, minutes[-1] * 1.09)
     axes.legend(loc="upper left", ncols=3, frameon=True, framealpha=0.95, edgecolor="none")
+
+
+def _segment(axes: "Axes", minutes: list[float], segment: Json, words: dict[str, str]) -> None:
+    label, ends = (
+        words["interval"].format(interval=segment["interval"]),
+        (segment["low_n"], segment["high_n"]),
+    )
+    axes.fill_between(minutes, *ends, color=SEGMENT, alpha=0.2, lw=0, label=label)
+    axes.plot(minutes, segment["axial_n"], color=SEGMENT, lw=1.2, ls=(0, (4, 1.5)), label=words["segment"])
 
 
 def _shade(axes: "Axes", profile: Json, language: Language) -> None:
@@ -150,8 +156,12 @@ def _session(axes: "Axes", prescription: Prescription, preview: Json, words: dic
     axes.legend(handles=lines, loc="upper left", ncols=3, frameon=True, framealpha=0.95, edgecolor="none")
 
 
-def _foot(figure: "Figure", studio: Json, words: dict[str, str]) -> None:
-    peak, segment = studio["segment"]["at"]["peak"], studio["segment"]
+def _foot(figure: "Figure", studio: Json, words: dict[str, str], language: Language) -> None:
+    segment = studio["segment"]
+    if segment is None:
+        figure.supxlabel(studio["no_model"][language], x=0.01, ha="left", fontsize=8.5, color=ALERT)
+        return
+    peak = segment["at"]["peak"]
     told = words["foot"].format(
         axial=peak["axial_n"], low=peak["axial_low_n"], high=peak["axial_high_n"], pull=peak["pull_n"],
         table=words.get(segment["table"], segment["table"]),

@@ -15,8 +15,9 @@ from services.controller.parameters import compile_parameters
 from services.controller.profile import STEP_S, Move, profile, target_of
 from services.kit.therapy import dosing
 from services.kit.therapy.at_segment import model_of
+from services.kit.therapy.dosing import Dosing
 from services.kit.therapy.prescription import Prescription
-from services.kit.therapy.segment_force import Arrival, Measured, Model
+from services.kit.therapy.segment_force import Arrival, BeyondModel, Measured, Model
 
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
@@ -33,13 +34,11 @@ LEVELS: Final = {
 
 
 def studio(prescription: Prescription, measured: Measured | None = None) -> Json:
-    """Profile, levels and the modelled force at the segment; raises PrescriptionError, BeyondModel."""
+    """Profile, levels and the modelled force at the segment; raises PrescriptionError."""
     table = dosing.load()
     parameters = compile_parameters(prescription, PERIOD_S, 1, table)
-    model = model_of(prescription, table, measured)
     time_s, target_n, phases = _curve(parameters)
     levels = {name: float(parameters[index]) for name, index in LEVELS.items()}
-    axial, low, high = band(model, target_n)
     return {
         "profile": {
             "time_s": _rounded(time_s, 2),
@@ -50,20 +49,37 @@ def studio(prescription: Prescription, measured: Measured | None = None) -> Json
             "seconds": round(float(time_s[-1]), 1),
         },
         "levels": levels,
-        "segment": {
-            "model": True,
-            "interval": model.interval,
-            "table": model.table,
-            "friction": model.friction,
-            "friction_n": round(model.nominal.friction_n, 1),
-            "gravity_n": round(model.nominal.gravity_n, 1),
-            "gain": round(model.nominal.gain, 4),
-            "axial_n": _rounded(axial, 1),
-            "low_n": _rounded(low, 1),
-            "high_n": _rounded(high, 1),
-            "at": {name: told(model.at(level)) for name, level in levels.items()},
-        },
+        **_at_segment(prescription, table, measured, target_n, levels),
     }
+
+
+def _at_segment(
+    prescription: Prescription,
+    table: Dosing,
+    measured: Measured | None,
+    target_n: Floats,
+    levels: dict[str, float],
+) -> Json:
+    """``segment``, the model's part; null where the model has no data, and ``no_model`` says why."""
+    try:
+        model = model_of(prescription, table, measured)
+    except BeyondModel as error:  # a segment that only the clinic's own table has
+        return {"segment": None, "no_model": {"en": error.message, "de": error.german}}
+    axial, low, high = band(model, target_n)
+    segment = {
+        "model": True,
+        "interval": model.interval,
+        "table": model.table,
+        "friction": model.friction,
+        "friction_n": round(model.nominal.friction_n, 1),
+        "gravity_n": round(model.nominal.gravity_n, 1),
+        "gain": round(model.nominal.gain, 4),
+        "axial_n": _rounded(axial, 1),
+        "low_n": _rounded(low, 1),
+        "high_n": _rounded(high, 1),
+        "at": {name: told(model.at(level)) for name, level in levels.items()},
+    }
+    return {"segment": segment, "no_model": None}
 
 
 def told(arrival: Arrival) -> Json:

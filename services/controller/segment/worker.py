@@ -1,7 +1,7 @@
 """``python -m services.controller.segment.worker``: one simulation or one fit, in a process of its own.
 
 A task as one JSON object on stdin; lines of JSON on stdout: {"stage", "progress"} as it goes on, at the end
-{"done": ...} or {"error", "error_de"}. It runs with the lowest priority, touches no gateway's memory and
+{"done": ...} or {"error", "error_de"}. It runs with a low priority, touches no gateway's memory and
 sends nothing: whoever asked may end it at any time.
 """
 
@@ -16,14 +16,12 @@ import orjson
 from services.kit.errors import SpondylError
 
 Json = dict[str, Any]
-LOWEST: Final = 19  # nice
+POLITE: Final = 15  # nice: behind everything of the gateway, and done within a minute on a busy one
 
 
 def main() -> None:
     """Do the task on stdin."""
-    os.nice(LOWEST)
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(POLITE)
     task = orjson.loads(sys.stdin.buffer.read())
     try:
         _say(done=TASKS[task["task"]](task))

@@ -2,9 +2,11 @@
 import { rescueFocus } from "/kit/focus.js";
 import { fill, language, post, texts } from "./api.js";
 
-const GIVEN = ["body_weight_kg", "age_years", "session_number", "peak_n"];
+const GIVEN = ["body_weight_kg", "age_years", "session_number"];
+const EITHER = ["peak_n", "segment_peak_n"]; // a pull, or the force at the segment
 
-function showRefusals(form, error) {
+/** Show in a form what stands in the way, each reason by itself. */
+export function showRefusals(form, error) {
   const rows = error.refusals?.length ? error.refusals.map((row) => (language === "de" && row.text_de) || row.text) : [error.message];
   form.querySelector("[data-refusals]").replaceChildren(
     ...rows.map((text) => {
@@ -84,7 +86,7 @@ export function prescriptionOf(form) {
   }
   const name = repeated(text) ?? Object.keys(more).find((one) => form.elements[one]);
   if (name !== undefined) throw new Error(fill(texts.json_twice, { name }));
-  const numbers = Object.fromEntries(GIVEN.map((name) => [name, Number(fields.get(name))]));
+  const numbers = Object.fromEntries([...GIVEN, ...EITHER.filter((name) => fields.get(name))].map((name) => [name, Number(fields.get(name))]));
   return { region: fields.get("region"), segment: fields.get("segment"), sex: fields.get("sex"), ...numbers, ...more };
 }
 
@@ -106,13 +108,23 @@ function repeated(text) {
 /** Show a prescription in a form: the given ones in their fields, the others as JSON. */
 export function fillPrescription(form, prescription) {
   const rest = {};
+  for (const name of EITHER) form.elements[name].value = "";
   for (const [name, value] of Object.entries(prescription ?? {})) {
+    if (name === "peak_n" && (prescription.segment_peak_n ?? null) !== null) continue; // the model's: one of the two
     const field = form.elements[name];
     if (field && value !== null) field.value = value;
     else if (value !== null) rest[name] = value;
   }
   form.elements.more.value = Object.keys(rest).length ? JSON.stringify(rest, null, 1) : "";
   offerSegments(form);
+  offerForces(form);
+}
+
+/** Prescribed is a pull or the force at the segment: what is typed closes the other. */
+function offerForces(form) {
+  const [pull, segment] = EITHER.map((name) => form.elements[name]);
+  pull.disabled = segment.value !== "";
+  segment.disabled = !pull.disabled && pull.value !== "";
 }
 
 function offerSegments(form) {
@@ -150,5 +162,6 @@ export function prepare() {
     form.querySelector("[data-check]")?.addEventListener("click", () => check(form));
     form.elements.region?.addEventListener("change", () => offerSegments(form));
     if (form.elements.region) offerSegments(form);
+    for (const name of EITHER) form.elements[name]?.addEventListener("input", () => offerForces(form));
   }
 }

@@ -7,6 +7,7 @@ import { fill, follow, language, local, post, said, texts } from "./api.js";
 import { prepareSignIn, signInEnded, signedIn, whenSignedIn } from "./sign-in.js";
 import { ask, dismiss, fillPrescription, painOf, prepare, prescriptionOf } from "./dialogs.js";
 import { nameOf, prepareToday, showToday, startBody, startNotice, warnings } from "./today.js";
+import { prepareStudio, showSession } from "./studio.js";
 import { words } from "./words.js";
 
 const SILENT_MS = 1000; // 50 frames a second come; after this nobody may trust a number
@@ -296,6 +297,7 @@ function showActions() {
   else shown.delete("switch-test");
   if (state.phase === "idle" && !state.alarms.some((alarm) => alarm.latching === "until_reset")) shown.delete("reset");
   if (!state.heat.allowed) shown.delete("heat");
+  if (state.session) shown.add("studio");
   if (state.suspension) for (const refused of NOT_SUSPENDED) shown.delete(refused); // the notice says why
   const actions = byId("actions");
   const redraw = () => {
@@ -391,6 +393,7 @@ const DO = {
       ? actNow("heat", { on: false })
       : ask("heat", () => act("heat", { on: true }), fill(texts.heat_text, { temperature: state.heat.temperature_c })),
   adverse: () => reportAdverse({ state, act, pause: () => actNow("pause"), name: nameOf(state.adverse.session) }),
+  studio: () => showSession(path),
   note: () => ask("note", async (form) => (await act("note", { text: new FormData(form).get("text") }), form.reset())),
 };
 
@@ -445,6 +448,7 @@ prepare();
 showState();
 const live = follow(device, (message) => TAKERS[message.type]?.(message));
 prepareToday({ path, act, signedIn });
+prepareStudio(path);
 prepareSignIn(() => {
   showToday(state);
   live.again(); // whose session it is, is told to those who may know it
