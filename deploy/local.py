@@ -23,6 +23,7 @@ MAX_SITES = 64
 MAX_INGEST_WORKERS = 16
 CONSOLE_PORT = 8080
 INTEGRATOR: Final = "integrator"
+SCENARIOS: Final = Path(__file__).parents[1] / "tests" / "scenarios"  # in a checkout
 BUSINESS: Final = ("screening", "scheduler", "billing", "homecare")  # with database, inbox and outbox
 
 
@@ -343,6 +344,7 @@ def _therapist(plan: Plan, run: Run) -> Program:
             "SPONDYL_OPERATOR_NAME": operator.name,
             "SPONDYL_OPERATOR_PIN": operator.pin,
             "SPONDYL_THERAPIST_WAITS_S": "120" if plan.demo else "0",
+            "SPONDYL_THERAPIST_SCENARIOS": str(SCENARIOS) if plan.demo and SCENARIOS.is_dir() else "",
         },
         needs=lambda: all(panel() for panel in panels),
         stage=2,  # with the gateways: they need all the time there is

@@ -23,12 +23,13 @@ import httpx
 import structlog
 from pydantic import Field, SecretStr
 
+from services.controller.made_up import invent
+from services.controller.scenarios import staging
 from services.controller.settings import ControllerSettings
 from services.kit import clearance, logging
 from services.kit.connections import verification
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.therapy import dosing
-from services.kit.therapy import prescription as rx
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ class Visit:
     listed: list[Json] = field(default_factory=list)  # who is still to be treated at this bed today
     waits_s: float = 0.0  # for its first list, before anybody is made up
     waits_until: float | None = None
+    play: staging.Play | None = None  # what a demo shows in this session
 
     def see(self, state: Json, now: float) -> None:
         """Notice a new phase or session, and what stands in the way."""
@@ -228,52 +230,6 @@ _IN_PHASE = {
     "cooldown": lambda *_: None,
 }
 
-# --- made-up patients ------------------------------------------------------------------------------------
-
-_SEGMENTS = {
-    "lumbar": (("L4/5", 45), ("L5/S1", 40), ("L3/4", 10), ("L2/3", 5)),
-    "cervical": (("C5-7", 70), ("C2-5", 25), ("C0-2", 5)),
-}
-FIRST_TRACTION_MIN = (12.0, 20.0, 30.0, 15.0, 25.0, 18.0)  # of the first patients: beds come apart
-FIRST_PRECONDITION_S = (15.0, 30.0, 20.0, 45.0, 15.0, 30.0)
-
-
-def invent(dice: random.Random, index: int, sessions: int) -> Json:
-    """A prescription within every limit; the first of a day start soon and differ from bed to bed."""
-    cervical = index % 4 == 3 if sessions == 0 else dice.random() < 0.3  # noqa: PLR2004  (three of ten)
-    region = "cervical" if cervical else "lumbar"
-    names, weights = zip(*_SEGMENTS[region], strict=True)
-    sex = dice.choice(("female", "male"))
-    body_weight_kg = round(min(130.0, max(48.0, dice.gauss(72.0 if sex == "female" else 84.0, 11.0))), 1)
-    document: Json = {
-        "region": region,
-        "segment": dice.choices(names, weights)[0],
-        "body_weight_kg": body_weight_kg,
-        "age_years": dice.randint(24, 78),
-        "sex": sex,
-        "session_number": dice.randint(3, 18),
-        "peak_n": 1000.0,
-        "hold_s": float(dice.choice((30, 40, 45, 60))),
-        "rest_s": float(dice.choice((15, 20, 30))),
-        "traction_min": float(dice.choice((20, 25, 30))),
-        "precondition_s": float(dice.choice((30, 45, 60))),
-    }
-    if sessions == 0:
-        document["traction_min"] = FIRST_TRACTION_MIN[index % len(FIRST_TRACTION_MIN)]
-        document["precondition_s"] = FIRST_PRECONDITION_S[index % len(FIRST_PRECONDITION_S)]
-        document["precondition_cycles"] = 1
-    if region == "lumbar" and dice.random() < 0.6:  # noqa: PLR2004  (most want it)
-        document["heat_min"] = min(15.0, document["traction_min"])
-    return _within_limits(document, dice.uniform(0.72, 0.95))
-
-
-def _within_limits(document: Json, share: float) -> Json:
-    """The document with its peak at a share of the lowest ceiling that holds for it."""
-    against = [row for row in rx.check_document(document) if row.field == "prescription.peak_n"]
-    ceiling = min(row.limit for row in against if row.limit is not None)
-    return {**document, "peak_n": float(math.floor(ceiling * share))}
-
-
 # --- at the beds -----------------------------------------------------------------------------------------
 
 
@@ -281,13 +237,22 @@ class Therapist:
     """Looks after every bed at once."""
 
     def __init__(
-        self, panels: Mapping[str, str], key: Path, seed: int, *, name: str, pin: str, waits_s: float = 0.0
+        self,
+        panels: Mapping[str, str],
+        key: Path,
+        seed: int,
+        *,
+        name: str,
+        pin: str,
+        waits_s: float = 0.0,
+        stage: staging.Stage | None = None,
     ) -> None:
         self._panels = dict(panels)
         self._waits_s = waits_s
         self._sign_in = {"name": name, "pin": pin}
         self._key = key
         self._seed = seed
+        self._show = stage
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -323,6 +288,8 @@ class Therapist:
         state = answer.json()
         if state["phase"] == "idle" and now >= visit.next_patient_at:
             visit.listed = still_to_treat(await self._ask(client, f"{root}/worklist"), visit.device)
+        if visit.play is not None and (due := visit.play.due(state["phase"], now)):
+            await self._stage(client, f"{root}/{due[0]}", due[1], state["site"])
         step = decide(state, visit, now, self._clear)
         if step is not None:
             await self._do(client, f"{root}/{step.action}", step, visit, now)
@@ -346,8 +313,18 @@ class Therapist:
         if answer.is_error:
             log.info("refused", device=visit.device, action=step.action, detail=detail)
             return
-        visit.sessions += step.action in ("confirm", "confirm-listed")
+        if step.action in ("confirm", "confirm-listed"):
+            visit.play = self._show.of(visit.index, visit.sessions) if self._show else None
+            visit.sessions += 1
         log.info("done", device=visit.device, action=step.action, detail=detail)
+
+    async def _stage(self, client: httpx.AsyncClient, url: str, body: Json, site: str) -> None:
+        """One thing that a scenario brings; a fault needs more than a therapist's rights."""
+        headers = {}
+        if self._show is not None and url.endswith("/fault"):
+            headers["authorization"] = f"Bearer {self._show.authority(site)}"
+        answer = await client.post(url, json=body, headers=headers)
+        log.info("scenario", url=url, body=body, status=answer.status_code)
 
     def _clear(self, patient: UUID, region: str) -> str:
         token, _ = clearance.issue(
@@ -367,6 +344,11 @@ class TherapistSettings(ControllerSettings):
         le=3600,
         description="At every second bed the simulated therapist waits so long for a first worklist before "
         "anybody is made up; `spondyl up --demo` gives the demo's clinics the time to book.",
+    )
+    therapist_scenarios: str = Field(
+        "",
+        description="Directory of golden scenarios: the simulated therapist shows some of them, at a third "
+        "of the beds and in every second session; `spondyl up --demo` names those of the tests.",
     )
 
 
@@ -392,9 +374,14 @@ def main() -> None:
         therapist = Therapist(
             panels, key, settings.seed,
             name=settings.operator_name, pin=settings.operator_pin.get_secret_value(),
-            waits_s=settings.therapist_waits_s,
+            waits_s=settings.therapist_waits_s, stage=_stage(settings),
         )  # fmt: skip
         asyncio.run(_until_told(therapist))
+
+
+def _stage(settings: TherapistSettings) -> staging.Stage | None:
+    directory = settings.therapist_scenarios
+    return staging.Stage(staging.library(Path(directory)), settings.data) if directory else None
 
 
 async def _until_told(therapist: Therapist) -> None:

@@ -1,8 +1,11 @@
 """What several tests of the controller stand on."""
 
+import json
+
 import pytest
 from bedside_rig import Clinic, Served, Ticking
 from controller.panel_rig import Time
+from run_file import running
 
 from services.controller.panel import pages
 
@@ -42,3 +45,19 @@ def panel(clinic):
 def door(clinic, hands):
     """Sign-ins without a server, on a clock of the test's."""
     return clinic.sign_ins(600.0, hands.clocks(), steady=lambda: hands.steady)
+
+
+@pytest.fixture
+def home(clinic):
+    """The data directory of a system whose panel serves these beds."""
+    panel = Served(clinic.panel())
+    running(clinic.directory, "http://127.0.0.1:1")
+    file = clinic.directory / "run.json"
+    address = f"http://127.0.0.1:{panel.port}"
+    places = {
+        "panels": dict.fromkeys(clinic.memory.devices, address),
+        "sites": {"north": {"gateway": "gw-north", "panel": address, "devices": clinic.memory.devices}},
+    }
+    file.write_text(json.dumps(json.loads(file.read_text()) | places))
+    yield clinic.directory
+    panel.close()

@@ -4,27 +4,9 @@ import json
 import shlex
 
 import pytest
-from bedside_rig import Served
-from run_file import running
 
 from services.cli import main
 from services.controller.kernel.faults import BITS
-
-
-@pytest.fixture
-def home(clinic):
-    """The data directory of a system whose panel serves these beds."""
-    panel = Served(clinic.panel())
-    running(clinic.directory, "http://127.0.0.1:1")
-    file = clinic.directory / "run.json"
-    address = f"http://127.0.0.1:{panel.port}"
-    places = {
-        "panels": dict.fromkeys(clinic.memory.devices, address),
-        "sites": {"north": {"gateway": "gw-north", "panel": address, "devices": clinic.memory.devices}},
-    }
-    file.write_text(json.dumps(json.loads(file.read_text()) | places))
-    yield clinic.directory
-    panel.close()
 
 
 def spondyl(capsys, *words):

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.controller.alarms import ALARMS
-from services.controller.beds.simulated import LIBRARY_FILES
 from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
 from services.kit.errors import SpondylError
@@ -23,6 +22,9 @@ from services.kit.therapy.prescription import Prescription, default_prescription
 MAX_BYTES: Final = 100_000
 LATEST_S: Final = 3600.0
 DIRECTORY: Final = Path(__file__).parents[3] / "tests" / "scenarios"
+RECORDED: Final = tuple(
+    sorted(path.name for path in (Path(__file__).parents[1] / "beds" / "signals").glob("*.csv"))
+)
 # What an operator, or the remote channel, may do under way; load, switch test and start are done by itself.
 DEEDS: Final = ("pause", "resume", "stop", "change", "heat_on", "heat_off", "remote_pause", "remote_stop")
 EXCUSES: Final = ("contraction_faster_than_drive", "base_dipped_after_contraction", "base_lost_by_fault")
@@ -90,7 +92,7 @@ class Contraction(Strict):
     peak_n: Newtons
     lasts_s: ForS | None = None
     held_s: Annotated[float, Field(ge=0.0, le=LATEST_S)] = 0.0
-    recording: Annotated[str, _one_of(LIBRARY_FILES)] | None = None
+    recording: Annotated[str, _one_of(RECORDED)] | None = None
     times: Annotated[int, Field(ge=1, le=50)] = 1
     every_s: ForS = 20.0
 
