@@ -1,4 +1,4 @@
-"""The generated parts of docs/operations.md and docs/access.md: every setting, every role.
+"""The generated parts of docs/operations.md and docs/access.md, and docs/safety/matrix.md.
 
 ``python -m deploy.reference`` writes them; a test fails when they are not current.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from broker.contract import STREAMS, Role
+from deploy import safety
 from services.billing.settings import BillingSettings
 from services.console.models import ConsoleSettings
 from services.controller.panel.__main__ import PanelSettings
@@ -191,6 +192,7 @@ def main() -> None:
     )
     for page, write in pages:
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
+    safety.MATRIX.write_text(safety.matrix(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from services.controller.alarms import Alarm
+from services.controller.alarms import ALARMS, MARKS, Alarm
 
 ROOT: Final = Path(__file__).parent.parent
 SAFETY: Final = ROOT / "docs" / "safety"
+MATRIX: Final = SAFETY / "matrix.md"
+FILES: Final = {"hazards": "hazards", "requirements": "requirements", "failures": "fmea"}
 MARK: Final = "requirement"
 SILENT: Final = ("block", "design")  # a hazard that lets nothing start, or that cannot sound, needs no alarm
 Row = Mapping[str, Any]
@@ -26,8 +28,8 @@ class Mark(NamedTuple):
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    """The rows of one of the risk file's tables: hazards, requirements, failures."""
-    path = SAFETY / f"{name}.toml"
+    """The rows of one of the risk file's tables: hazards, requirements, failures (``fmea.toml``)."""
+    path = SAFETY / f"{FILES[name]}.toml"
     found: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))[name.removesuffix("s")]
     return found
 
@@ -74,11 +76,13 @@ def orphans(
     requirements: Sequence[Row],
     shown: Sequence[Mark],
     alarms: Sequence[Alarm],
+    failures: Sequence[Row] = (),
 ) -> list[str]:
     """Everything that hangs in the air, in sentences; an empty list when the risk file holds together."""
-    known = {row["id"] for row in requirements}
+    known, tables = {row["id"] for row in requirements}, (hazards, requirements, failures)
     return [
-        *(f"two rows are called {name}" for table in (hazards, requirements) for name in _twice(table)),
+        *(f"two rows are called {name}" for table in tables for name in _twice(table)),
+        *_lost(hazards, failures, alarms),
         *_unanswered(hazards, known),
         *_unshown(hazards, requirements, shown),
         *_unheard(hazards, alarms),
@@ -108,6 +112,16 @@ def _unshown(hazards: Sequence[Row], requirements: Sequence[Row], shown: Sequenc
             yield f"{mark.test} shows {mark.requirement}: there is no such requirement"
 
 
+def _lost(hazards: Sequence[Row], failures: Sequence[Row], alarms: Sequence[Alarm]) -> Iterator[str]:
+    """Failure modes that lead to no hazard, or are said to raise an alarm that there is not."""
+    known, raised = {row["id"] for row in hazards}, {alarm.condition for alarm in alarms}
+    for row in failures:
+        if row["hazard"] not in known:
+            yield f"failure {row['id']} leads to {row['hazard']}: there is no such hazard"
+        if "alarm" in row and row["alarm"] not in raised:
+            yield f"failure {row['id']} raises {row['alarm']}: there is no such alarm"
+
+
 def _unheard(hazards: Sequence[Row], alarms: Sequence[Alarm]) -> Iterator[str]:
     """Alarms without a hazard; hazards that can happen under way and are not heard at their full priority."""
     known = {row["id"] for row in hazards}
@@ -123,3 +137,66 @@ def _unheard(hazards: Sequence[Row], alarms: Sequence[Alarm]) -> Iterator[str]:
 def _twice(table: Sequence[Row]) -> list[str]:
     names = [row["id"] for row in table]
     return sorted({name for name in names if names.count(name) > 1})
+
+
+# --- the matrix ---------------------------------------------------------------------------------------------
+def matrix() -> str:
+    """docs/safety/matrix.md: hazard -> requirements -> tests -> alarm, then every failure mode."""
+    return "\n".join([*_HEAD, *_hazard_lines(), "", *_FAILURE_HEAD, *_failure_lines(), ""])
+
+
+_HEAD: Final = (
+    "# Traceability matrix",
+    "",
+    "Written by `python -m deploy.reference` from [hazards.toml](hazards.toml),",
+    "[requirements.toml](requirements.toml), [fmea.toml](fmea.toml), the alarm table and the marks of the",
+    "tests; `tests/test_safety.py` fails when it is not current. `***` high, `**` medium, `*` low.",
+    "",
+    "## Hazards",
+    "",
+    "| hazard | priority | requirement | shown by | alarms |",
+    "|---|---|---|---|---|",
+)
+_FAILURE_HEAD: Final = (
+    "## Failure modes",
+    "",
+    "By the method of IEC 60812:2018. Severity, occurrence and detectability from 1 to 5, without and with",
+    "what is done, and their product, which only sorts. All are estimates of the developers; there is no",
+    "field data.",
+    "",
+    "| part | failure mode | effect | noticed by | what is done | before | after | hazard | alarm |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def _hazard_lines() -> Iterator[str]:
+    shown: dict[str, list[str]] = {}
+    for mark in marks():
+        shown.setdefault(mark.requirement, []).append(mark.test)
+    for row in rows("hazards"):
+        raised = [f"`{a.condition}` {MARKS[a.priority]}" for a in ALARMS if a.hazard == row["id"]]
+        first = (f"`{row['id']}` {row['hazard']}", row["priority"], "<br>".join(raised).replace("*", "\\*"))
+        for number, name in enumerate(row["requirements"]):
+            hazard, priority, alarms = ("", "", "") if number else first
+            tests = "<br>".join(_test(test) for test in shown.get(name, ()))
+            yield f"| {hazard} | {priority} | `{name}` | {tests} | {alarms} |"
+
+
+def _test(node: str) -> str:
+    """A test's sentence, linked to its file."""
+    path, _, name = node.partition("::")
+    return f"[{name.removeprefix('test_').replace('_', ' ')}](../../{path})"
+
+
+def _failure_lines() -> Iterator[str]:
+    for row in sorted(rows("failures"), key=lambda row: -_product(row["after"])):
+        figures = (
+            f"{' x '.join(map(str, row[when]))} = {_product(row[when])}" for when in ("before", "after")
+        )
+        alarm = f"`{row['alarm']}`" if "alarm" in row else ""
+        cells = (row["part"], row["mode"], row["effect"], row["detection"], row["reaction"], *figures)
+        yield f"| {' | '.join(cells)} | `{row['hazard']}` | {alarm} |"
+
+
+def _product(figures: Sequence[int]) -> int:
+    return figures[0] * figures[1] * figures[2]

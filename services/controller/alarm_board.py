@@ -20,6 +20,7 @@ from services.controller.alarms import (
     LIVE,
     NS_PER_S,
     PRIORITIES,
+    SECOND_CHANNEL_LOST,
     Alarm,
     Condition,
     Conditions,
@@ -77,18 +78,20 @@ class AlarmBoard:
     _last_ns: int = 0  # monotonic, of that sample
     _before_ns: int = 0  # of the one before it
     _now_ns: int = 0  # monotonic, of the last look
+    _had_effort: bool = False  # the bed has a second sensor channel
     known: dict[str, Seen] = field(default_factory=dict)
     since: Mapping[str, int] = field(default_factory=dict)
 
     def observe(self, times: Times, samples: Samples, gateway: Conditions | None = None) -> bool:
         """Take the next samples (int64[n, 3], int32[n, SAMPLES], n >= 1); True when the board changed."""
         before = self._signature()
-        bits = samples[:, layout.S_CONDITIONS]
+        bits = self._facts(samples)
         woke_ns = [self._before_ns, self._last_ns, *times[:, 1].tolist()]
         for i in self.changes(samples):
             limits_from = samples[i - 1] if i else (samples[0] if self._last is None else self._last)
             gap_ns = _longest_gap_ns(woke_ns[i : i + 3])
             self._take_bits(int(bits[i]), Moment(*times[i].tolist()), samples[i], limits_from, gap_ns)
+        self._had_effort |= bool((samples[:, layout.S_EFFORT] > layout.NO_EFFORT).any())
         self._last, (self._before_ns, self._last_ns) = samples[-1].copy(), woke_ns[-2:]
         self._look(Moment(*times[-1].tolist()), gateway or {})
         return self._signature() != before
@@ -101,7 +104,7 @@ class AlarmBoard:
 
     def changes(self, samples: Samples) -> list[int]:
         """The rows of the next samples in which a condition of the kernel comes or goes."""
-        bits = samples[:, layout.S_CONDITIONS]
+        bits = self._facts(samples)
         previous = np.concatenate((np.array([self._bits], bits.dtype), bits[:-1]))
         return np.flatnonzero(bits != previous).tolist()
 
@@ -147,6 +150,7 @@ class AlarmBoard:
             for name, one in self._on.items()
         }  # fmt: skip
         dumped: dict[str, Any] = {"bits": self._bits, "on": occurrences, "now": self._now_ns}
+        dumped["effort"] = self._had_effort
         if whole and self._last is not None:
             dumped["last"] = [self._last_ns, self._last.tolist(), self._before_ns]
         return dumped
@@ -158,17 +162,19 @@ class AlarmBoard:
         last_ns, last, *older = dumped.get("last", (0, None))
         sample = None if last is None else np.array(last, np.int32)
         before_ns = older[0] if older else 0
-        return cls(
-            parameters,
-            int(dumped["bits"]),
-            occurrences,
-            sample,
-            last_ns,
-            before_ns,
-            dumped.get("now", last_ns),
-        )
+        now_ns, had_effort = dumped.get("now", last_ns), bool(dumped.get("effort"))
+        bits = int(dumped["bits"])
+        return cls(parameters, bits, occurrences, sample, last_ns, before_ns, now_ns, had_effort)
 
     # --- conditions ----------------------------------------------------------------------------------------
+    def _facts(self, samples: Samples) -> Times:
+        """The kernel's conditions, and what the samples tell beside them; int64[n]."""
+        is_there = samples[:, layout.S_EFFORT] > layout.NO_EFFORT
+        is_lost = (np.logical_or.accumulate(is_there) | self._had_effort) & ~is_there
+        bits: Times = samples[:, layout.S_CONDITIONS].astype(np.int64)
+        bits[is_lost] |= SECOND_CHANNEL_LOST
+        return bits
+
     def _take_bits(
         self, bits: int, now: Moment, sample: Samples, before: Samples, gap_ns: int | None
     ) -> None:

@@ -29,6 +29,7 @@ SEEN: Final = "until_acknowledged"  # it is over, and somebody must have seen it
 LIVE: Final = "live"  # goes when its cause goes
 Latching = Literal["until_reset", "until_acknowledged", "live"]
 NS_PER_S: Final = 1_000_000_000
+SECOND_CHANNEL_LOST: Final = 1 << 40  # found in the samples, beside the kernel's own conditions
 AT: Final = "%Y-%m-%d %H:%M UTC"  # pages read it, and show the clock on their wall
 
 
@@ -70,7 +71,8 @@ class Condition:
 class Alarm:
     """One row of the table.
 
-    ``bit`` is the kernel's CONDITION bit, 0 for a condition the gateway finds; ``delay_s`` is how long it
+    ``bit`` is the kernel's CONDITION bit or one that the board finds in the samples, 0 for a condition the
+    gateway finds; ``delay_s`` is how long it
     must last; ``value`` and ``limit`` say where the numbers of the text come from (unknown ones read ``--``);
     ``hazard`` is an id of docs/safety/hazards.toml; ``hold_s`` keeps one tick on for people, and one that
     flaps one alarm.
@@ -160,6 +162,11 @@ ALARMS: Final[tuple[Alarm, ...]] = (
     Alarm("drive_not_ready", layout.DRIVE_NOT_READY, 0.5, "medium", LATCHED,
           "DRIVE NOT READY AT {value:.1f} mm", "ANTRIEB NICHT BEREIT BEI {value:.1f} mm",
           "No start; a session under way is stopped.", "actuator-stuck", POSITION_MM),
+    Alarm("second_channel_lost", SECOND_CHANNEL_LOST, 2, "low", LIVE,
+          "SECOND SENSOR CHANNEL LOST: TENSION ALONE GUARDS",
+          "ZWEITER MESSKANAL AUSGEFALLEN: NUR DER ZUG WACHT",
+          "The detector goes on with the tension alone, as on a bed without it; check the electrodes.",
+          "second-channel", hold_s=5),
     Alarm("network_lost", 0, 10, "low", LIVE,
           "NETWORK LOST: THERAPY GOES ON HERE", "NETZWERK AUSGEFALLEN: THERAPIE LÄUFT HIER WEITER",
           "Therapy goes on locally; samples wait on this machine's disk.", "network-lost", hold_s=3),

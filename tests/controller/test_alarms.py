@@ -10,6 +10,7 @@ from services.controller.alarms import (
     GATEWAY_CONDITIONS,
     LATCHED,
     MARKS,
+    SECOND_CHANNEL_LOST,
     SEEN,
     Condition,
     Parameter,
@@ -25,6 +26,7 @@ START_NS = 1_700_000_000_000_000_000
 def rows(count, first=0, **columns):
     """Sample rows of one bed and their times; columns by name hold for every row."""
     samples = np.zeros((count, len(layout.SAMPLES)), np.int32)
+    samples[:, layout.S_EFFORT] = layout.NO_EFFORT
     for name, value in columns.items():
         samples[:, layout.SAMPLES.index(name)] = value
     ticks = np.arange(first, first + count, dtype=np.int64)
@@ -38,11 +40,11 @@ def conditions(board):
 @pytest.mark.requirement("tell-the-operator")
 def test_every_kernel_condition_has_exactly_one_alarm():
     """A condition without a row would be silent; two rows would disagree about priority."""
-    bits = [alarm.bit for alarm in ALARMS if alarm.bit]
+    bits = [alarm.bit for alarm in ALARMS if alarm.bit and alarm.bit != SECOND_CHANNEL_LOST]
     assert sorted(bits) == [1 << n for n in range(len(layout.CONDITIONS))]
-    assert [alarm.condition for alarm in sorted((a for a in ALARMS if a.bit), key=lambda a: a.bit)] == list(
-        layout.CONDITIONS
-    )
+    assert [
+        alarm.condition for alarm in sorted((a for a in ALARMS if a.bit in bits), key=lambda a: a.bit)
+    ] == list(layout.CONDITIONS)
     assert len(BY_CONDITION) == len(ALARMS)
 
 
@@ -60,7 +62,9 @@ def test_every_row_speaks_both_languages_with_the_same_numbers(alarm):
 
 
 @pytest.mark.requirement("tell-the-operator")
-@pytest.mark.parametrize("alarm", [a for a in ALARMS if a.bit], ids=lambda alarm: alarm.condition)
+@pytest.mark.parametrize(
+    "alarm", [a for a in ALARMS if 0 < a.bit < SECOND_CHANNEL_LOST], ids=lambda alarm: alarm.condition
+)
 def test_every_kernel_bit_raises_its_alarm_after_its_delay_and_not_before(alarm):
     """Walks every row: the bit comes on, the delay passes, the alarm is there; it goes with its bit."""
     board = AlarmBoard([0.0] * len(layout.PARAMETERS))
@@ -356,3 +360,20 @@ def test_a_loop_that_brings_no_samples_is_an_alarm_all_the_same():
     assert board.active()[0].priority == "high"
     assert board.look(Moment(0, 4_000_000_000, START_NS), {})
     assert board.active() == ()
+
+
+@pytest.mark.requirement("say-lost-channel")
+def test_a_second_channel_that_falls_silent_is_an_alarm_and_one_that_never_was_is_none():
+    """A loose electrode must be known; most beds have none."""
+    board = AlarmBoard()
+    board.observe(*rows(200))
+    assert conditions(board) == []
+    board.observe(*rows(10, 200, effort_duv=35))
+    board.observe(*rows(50, 210))
+    restored = AlarmBoard.restore(json.loads(json.dumps(board.dump(whole=True))))
+    for one in (board, restored):
+        one.observe(*rows(60, 260))
+        assert conditions(one) == ["second_channel_lost"]
+    board.observe(*rows(10, 320, effort_duv=40))
+    board.observe(*rows(1, 330 + 250, effort_duv=40))
+    assert conditions(board) == []

@@ -20,6 +20,7 @@ def found():
     return sizes | finer
 
 
+@pytest.mark.requirement("find-guarding")
 @pytest.mark.parametrize("scale_n", GOALS)
 def test_a_fast_contraction_is_found_in_time(found, scale_n):
     """The page promises a stop within a tick or two of the first trace; this is what that means."""
@@ -30,6 +31,7 @@ def test_a_fast_contraction_is_found_in_time(found, scale_n):
     assert result.false_stops == 0
 
 
+@pytest.mark.requirement("find-guarding")
 @pytest.mark.parametrize("scale_n", OVERSHOOT_N)
 def test_tension_does_not_rise_far_over_the_target(found, scale_n):
     """Stopping is not enough, the table must yield."""
@@ -56,6 +58,7 @@ def test_recorded_contractions_are_found():
     assert np.median(slow.latency_ms) <= 60.0
 
 
+@pytest.mark.requirement("seldom-stop-needlessly")
 def test_people_who_only_breathe_are_not_stopped():
     """A false stop costs minutes of therapy and trust; the goal is one in ten hours."""
     result = study.calm(people=12, minutes=30, seed=41)

@@ -79,6 +79,7 @@ def test_breathing_is_not_guarding():
     assert stops == 0
 
 
+@pytest.mark.requirement("seldom-stop-needlessly")
 def test_a_cough_is_rebuilt_fast_and_a_long_contraction_slowly():
     """What is over within a second was no guarding: the patient need not wait for a slow rebuild."""
     took = {}

@@ -143,6 +143,7 @@ def check_heat_and_change(scene: Mayhem, before: np.ndarray, params: np.ndarray)
     assert np.isfinite(scene.state).all()
 
 
+@pytest.mark.requirement("survive-any-reading")
 @pytest.mark.parametrize("period_s", [0.001, 0.005, 0.01, 0.02])
 @pytest.mark.parametrize("beds", [1, 64])
 @settings(deadline=None, max_examples=4)
@@ -168,6 +169,7 @@ def test_mayhem_gets_everywhere():
     assert seen == set(range(len(layout.PHASES)))
 
 
+@pytest.mark.requirement("survive-any-reading")
 @pytest.mark.parametrize("row", layout.READINGS)
 @pytest.mark.parametrize("value", EXTREMES.tolist())
 @pytest.mark.parametrize("phase", ["ready", "slack", "precondition", "hold", "guarded", "cooldown"])

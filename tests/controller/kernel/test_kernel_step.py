@@ -103,6 +103,7 @@ def test_pause_holds_base_and_resume_ramps_again_in_the_same_cycle():
     assert bed.sample[layout.S_REMAINING, 0] == remaining
 
 
+@pytest.mark.requirement("change-at-a-boundary")
 def test_a_changed_prescription_acts_at_the_next_phase_boundary():
     """Not in the middle of a hold, and with nothing read from the staging area later."""
     bed = bed_in(layout.HOLD)
