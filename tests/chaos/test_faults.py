@@ -46,6 +46,7 @@ def outcomes():
         write_page(rows)
 
 
+@pytest.mark.requirement("outlive-the-halves", "store-before-publish")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_a_fault_loses_and_doubles_nothing(rig, outcomes, fault):
     """Whatever happens to machine, line or disk: every sample is stored, once, and the therapy goes on."""

@@ -116,6 +116,7 @@ def clinic(tmp_path):
     made.kill_all()
 
 
+@pytest.mark.requirement("outlive-the-halves")
 def test_the_loop_outlives_its_supervisor_and_is_found_again(clinic):
     """Therapy does not notice that everything around it was killed."""
     first = clinic.start()
@@ -158,6 +159,7 @@ def test_an_orderly_end_leaves_no_shared_memory_not_even_a_killed_loops(clinic):
     assert not (clinic.directory / "loop.json").exists()
 
 
+@pytest.mark.requirement("say-interruptions")
 def test_a_loop_that_hangs_is_replaced(clinic):
     """A process that exists but does not tick is worse than none: no drive watchdog sees it."""
     clinic.start()

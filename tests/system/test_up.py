@@ -179,6 +179,7 @@ def stored(system, bed):
         return 0
 
 
+@pytest.mark.requirement("outlive-the-halves", "store-before-publish")
 def test_everything_killed_under_load_loses_and_doubles_nothing(ward):
     """Broker, store, ingest and recorder die and come back: no gap, no duplicate by sequence number."""
     for name in (

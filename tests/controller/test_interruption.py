@@ -1,0 +1,87 @@
+"""What a new loop finds of the one before it: killed, told to end, or gone with the machine's memory."""
+
+import pytest
+from sample_streams import treated
+from writer_rig import Gateway
+
+from services.controller import interruption
+from services.controller.interruption import Interruptions
+from services.controller.kernel import layout
+from services.controller.kernel import memory as m
+
+HOLD = treated(7, phase=layout.HOLD, force_dn=3124, target_mn=310_000, ceiling_mn=450_000, cycle=1)
+STOPPED = treated(7, phase=layout.STOPPED, reason=layout.REASON_OPERATOR_STOP)
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    made = Gateway(tmp_path)
+    yield made
+    made.close()
+
+
+def left(gateway):
+    """What the next loop finds, by bed."""
+    interruption.write_down(gateway.directory)
+    found = Interruptions(gateway.directory)
+    return {device: found.of(device) for device in gateway.ring.memory.devices if found.of(device)}
+
+
+@pytest.mark.requirement("say-interruptions")
+def test_a_loop_that_was_killed_left_its_sessions_at_their_last_tension(gateway):
+    """Who comes to the bed must know that it pulled, and how much, when nobody commanded any more."""
+    gateway.ring.run((40, HOLD))
+    found = left(gateway)
+    assert set(found) == {"bed-01", "bed-02"}
+    row = found["bed-01"]
+    assert (row.phase, row.tension_n, row.tick, row.session_no) == ("hold", 312.4, 39, 7)
+    assert row.boot == str(gateway.ring.memory.boot)
+
+
+@pytest.mark.parametrize(
+    ("samples", "ended_in_order", "phases"),
+    [
+        (HOLD, True, []),
+        ({}, False, []),
+        (STOPPED | {"force_dn": 20}, False, []),
+        (STOPPED | {"force_dn": 900}, False, ["stopped"]),
+        (treated(7, phase=layout.READY), False, ["ready"]),
+    ],
+    ids=["told to end", "nobody there", "let out", "tension left", "patient lies there"],
+)
+@pytest.mark.requirement("say-interruptions")
+def test_only_what_was_under_way_was_interrupted(gateway, samples, ended_in_order, phases):
+    """An alarm for nothing teaches people to press it away."""
+    gateway.ring.run((10, samples))
+    gateway.ring.memory.set_word(m.W_STOP, int(ended_in_order))
+    assert [row.phase for row in left(gateway).values()] == phases * 2
+
+
+@pytest.mark.requirement("say-interruptions")
+def test_after_the_machine_went_down_it_is_known_from_what_was_stored(gateway):
+    """The shared memory is gone with the power; the recorder's last transaction is not."""
+    gateway.ring.run((40, HOLD))
+    gateway.writer.store()
+    gateway.ring.memory.unlink()
+    row = left(gateway)["bed-01"]
+    assert (row.phase, row.tension_n, row.tick) == ("hold", 312.4, 39)
+
+
+@pytest.mark.requirement("say-interruptions")
+def test_it_is_forgotten_by_bed_and_only_when_somebody_has_seen_it(gateway):
+    """Another restart, orderly or not, must not take it away unseen."""
+    gateway.ring.run((40, HOLD))
+    assert set(left(gateway)) == {"bed-01", "bed-02"}
+    gateway.ring.memory.set_word(m.W_STOP, 1)
+    Interruptions(gateway.directory).forget("bed-01")
+    assert set(left(gateway)) == {"bed-02"}
+
+
+def test_a_damaged_file_stops_no_loop(gateway):
+    """The loop's start must depend on nothing that can be broken."""
+    (gateway.directory / interruption.FILE).write_text('{"bed-01": {"boot": 1')
+    gateway.ring.run((40, HOLD))
+    assert set(left(gateway)) == {"bed-01", "bed-02"}
+    (gateway.directory / interruption.FILE).write_text('{"bed-01": {"other": 1}, "bed-02": 3}')
+    gateway.ring.memory.set_word(m.W_STOP, 1)
+    assert left(gateway) == {}
