@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bedside_rig import BACK, NECK, Served
 from servers import eventually
 
 from services.controller import simulate
+from services.controller.commissioning.parameters import BedParameters
 from services.controller.panel import studio as module
 from services.controller.panel.studio import Job, Jobs, Studio
 from services.kit.therapy.prescription import Prescription, default_prescription
@@ -21,7 +23,7 @@ PATH = "bed-01/studio"
 @pytest.fixture
 def panel(clinic):
     """The panel behind a real server, with somebody signed in."""
-    served = Served(clinic.panel(recordings=clinic.directory / "recordings"))
+    served = Served(clinic.panel(directory=clinic.directory))
     served.sign_in()
     yield served
     served.close()
@@ -86,17 +88,20 @@ def test_what_the_first_pulls_tell_narrows_the_model_and_changes_no_pull(clinic,
     """The recorder's file of this session is read by a worker; the compiled session stays what it was."""
     plan = simulate.Plan(default_prescription(), 2, 6.0)
     record = clinic.started(prescription=NECK)
-    (tmp_path / f"{record.session}.jsonl").write_bytes(simulate.recording(plan, simulate.simulate(plan)))
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / f"{record.session}.jsonl").write_bytes(
+        simulate.recording(plan, simulate.simulate(plan))
+    )
     session = clinic.store.by_id(record.session)
     before = session.parameters
 
     async def told():
         made = Studio(tmp_path)
         made.jobs.kept[module.key_of(plan.prescription)] = Job("done", 1.0, {})  # only the fit matters here
-        first = await made.of(plan.prescription, session)
+        first = await made.of("bed-01", plan.prescription, session)
         assert first["segment"]["friction"] == "table"
         await made.jobs.settled()
-        return await made.of(plan.prescription, session)
+        return await made.of("bed-01", plan.prescription, session)
 
     found = asyncio.run(told())
     rows = {row["name"]: row for row in found["identified"]["result"]["values"]}
@@ -104,6 +109,23 @@ def test_what_the_first_pulls_tell_narrows_the_model_and_changes_no_pull(clinic,
     assert rows["friction_n"]["told"]
     assert found["segment"]["friction"] == "measured"
     assert clinic.store.by_id(record.session).parameters == before
+
+
+def test_a_bed_that_was_measured_lends_its_harness_and_friction_and_anothers_are_refused(panel, clinic):
+    """Until this patient's own pulls tell: what commissioning found at this bed, at no other."""
+    beds = clinic.directory / "beds"
+    found = BedParameters(
+        device="bed-01", serial=7, harness_n_mm=20.0, toe_mm=1.0, friction_n=15.0, drive_lag_s=0.015,
+        drive_mm_s=20.0, measured_at=datetime.now(UTC), kernel=4, ceiling_n=200.0,
+        uncertainty={"harness_n_mm": 0.2, "friction_n": 0.5},
+    )  # fmt: skip
+    assumed = looked(panel, BACK)["segment"]["friction_n"]
+    found.save(clinic.directory)
+    segment = looked(panel, BACK)["segment"]
+    assert segment["friction"] == "bed"
+    assert segment["friction_n"] > assumed
+    (beds / "bed-01.json").write_text(found.model_copy(update={"device": "bed-02"}).model_dump_json())
+    assert looked(panel, BACK)["segment"]["friction"] == "table"
 
 
 def test_a_worker_that_dies_is_said_tried_again_and_no_more_than_a_few_wait(monkeypatch):

@@ -98,7 +98,7 @@ def run(settings: PanelSettings) -> None:
             clients=settings.panel_clients,
             pages=pages.router,
             todays=todays,
-            recordings=settings.directory / "recordings",
+            directory=settings.directory,
             interruptions=Interruptions(settings.directory),
         )
         app.state.registry.register(LoopMetrics(link))

@@ -67,17 +67,17 @@ def create_panel(
     pages: Callable[["Panel"], APIRouter] | None = None,
     todays: TodaysList | None = None,
     interruptions: Interruptions | None = None,
-    recordings: Path | None = None,
+    directory: Path | None = None,
 ) -> FastAPI:
     """The panel's application: API, live sockets, and the pages that ``pages`` makes for it.
 
     ``signed`` knows who is signed in here, ``hosts`` are names the panel may be called by beside loopback,
     ``clients`` are networks where its operators' browsers may be beside this machine; ``todays`` is the
-    worklist, where there is one; ``interruptions`` what an earlier loop left behind; ``recordings`` where
-    the recorder writes sessions.
+    worklist, where there is one; ``interruptions`` what an earlier loop left behind; ``directory`` is the
+    gateway's, where its recorder and commissioning write.
     """
     panel = Panel(bedside, version, signed, todays, interruptions)
-    panel.studio = Studio(recordings)
+    panel.studio = Studio(directory)
     routers = [panel.router(), studio_router(panel), sign_in_router(signed)] + (
         [pages(panel)] if pages else []
     )

@@ -18,11 +18,13 @@ import structlog
 from fastapi import APIRouter, Depends
 
 from services.controller import models
+from services.controller.commissioning.parameters import BedParameters, load
 from services.controller.panel import rules
 from services.controller.panel.guard import json_only
 from services.controller.segment.studio import studio
 from services.controller.session import accepted
 from services.controller.store import Session
+from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import Prescription
 from services.kit.therapy.segment_force import Measured
 
@@ -39,6 +41,8 @@ MOST_WAITING: Final = 8
 MOST_S: Final = 600.0  # compiling anew on a busy machine included
 REFIT_BYTES: Final = 100_000  # of the recording: about a minute
 LAST_REFIT: Final = 10  # the first cycles are over by then
+STRAP_SHARE: Final = 0.03  # of a harness' stiffness: it lies anew on every patient
+DOLL_SHARE, LEAST_FRICTION_N = 0.5, 3.0  # of a friction measured on a doll of another weight
 SHOWN: Final = (
     "region", "segment", "angle_deg", "body_weight_kg", "session_number", "peak_n", "segment_peak_n",
     "traction_min",
@@ -143,15 +147,20 @@ def key_of(prescription: Prescription) -> str:
 class Studio:
     """What the routes ask."""
 
-    def __init__(self, recordings: Path | None) -> None:
+    def __init__(self, directory: Path | None) -> None:
+        """``directory``: the gateway's, where the recorder writes and commissioning wrote."""
         self.jobs = Jobs()
-        self._recordings = recordings
+        self._directory = directory
 
-    async def of(self, prescription: Prescription, session: Session | None = None) -> Json:
+    async def of(self, device: str, prescription: Prescription, session: Session | None = None) -> Json:
         """Everything about a prescription; of a session on the bed also what its first pulls told."""
-        fit = self._fit(session)
+        bed = await asyncio.to_thread(self._bed, device)
+        fit = self._fit(session, bed)
         told = fit.result["measured"] if fit and fit.result else None
-        found = await asyncio.to_thread(studio, prescription, Measured(*told) if told else None)
+        measured = Measured(*told) if told else _friction_of(bed)
+        found = await asyncio.to_thread(studio, prescription, measured)
+        if not told and found["segment"] and found["segment"]["friction"] == "measured":
+            found["segment"]["friction"] = "bed"
         document = prescription.model_dump()
         task = {"task": "preview", "prescription": document, "seed": SEED}
         preview = self.jobs.ask(key_of(prescription), task)
@@ -162,16 +171,26 @@ class Studio:
             "identified": fit.as_json() if fit else None,
         }
 
-    def _fit(self, session: Session | None) -> Job | None:
-        """The fit to what the recorder wrote of this session so far; None while there is nothing."""
-        if session is None or self._recordings is None or session.started_at is None:
+    def _bed(self, device: str) -> BedParameters | None:
+        """What commissioning measured at this bed, None where it was never measured or cannot be trusted."""
+        if self._directory is None:
             return None
-        recording = self._recordings / f"{session.session}.jsonl"
+        try:
+            return load(self._directory, device)
+        except SpondylError as error:
+            log.warning("the bed's parameters are not used", device=device, error=error.message)
+            return None
+
+    def _fit(self, session: Session | None, bed: BedParameters | None) -> Job | None:
+        """The fit to what the recorder wrote of this session so far; None while there is nothing."""
+        if session is None or self._directory is None or session.started_at is None:
+            return None
+        recording = self._directory / "recordings" / f"{session.session}.jsonl"
         try:
             minutes = min(recording.stat().st_size // REFIT_BYTES, LAST_REFIT)
         except OSError:
             return None
-        task = {"task": "identify", "recording": str(recording)}
+        task = {"task": "identify", "recording": str(recording), "harness": _harness_of(bed)}
         return self._newest(str(session.session), minutes, task)
 
     def _newest(self, session: str, minutes: int, task: Json) -> Job:
@@ -179,6 +198,21 @@ class Studio:
         job = self.jobs.ask(f"{session} {minutes}", task)
         earlier = self.jobs.kept.get(f"{session} {minutes - 1}")
         return earlier if job.result is None and earlier is not None and earlier.result is not None else job
+
+
+def _harness_of(bed: BedParameters | None) -> list[float] | None:
+    """Stiffness and deviation (N/mm) for the fit."""
+    if bed is None:
+        return None
+    return [bed.harness_n_mm, max(bed.uncertainty.get("harness_n_mm", 0.0), STRAP_SHARE * bed.harness_n_mm)]
+
+
+def _friction_of(bed: BedParameters | None) -> Measured | None:
+    """A doll's friction stands for a patient's until their own pulls tell: theirs may differ by much."""
+    if bed is None:
+        return None
+    deviation_n = max(bed.uncertainty.get("friction_n", 0.0), DOLL_SHARE * bed.friction_n, LEAST_FRICTION_N)
+    return Measured(bed.friction_n, deviation_n)
 
 
 def router(panel: "Panel") -> APIRouter:
@@ -189,12 +223,12 @@ def router(panel: "Panel") -> APIRouter:
     async def of_session(device: str) -> Json:
         """What the prescription of the session on this bed does, and what its first pulls told."""
         session = (await asyncio.to_thread(panel.bedside.current, device)).session
-        return await panel.studio.of(Prescription.parse(session.prescription), session)
+        return await panel.studio.of(device, Prescription.parse(session.prescription), session)
 
     @routes.post("/studio", dependencies=[Depends(json_only), rules.here("beds.operate")])
     async def of_prescription(device: str, body: models.PrescriptionCheck) -> Json:
         """What a prescription would do; refused with every reason when it may not be given."""
         panel.bedside.bed(device)
-        return await panel.studio.of(accepted(body.prescription))
+        return await panel.studio.of(device, accepted(body.prescription))
 
     return routes

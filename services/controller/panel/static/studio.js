@@ -129,7 +129,7 @@ function showLevels({ levels, segment, no_model: none }) {
   byId("studio-levels").replaceChildren(...rows);
   const values = { friction: number(segment?.friction_n ?? 0), table: texts[`studio_table_${under(segment?.table ?? "")}`] ?? segment?.table };
   byId("studio-friction").textContent = segment ? fill(texts[`studio_friction_${under(segment.friction)}`], values) : none[language];
-  byId("studio-friction").toggleAttribute("data-warning", segment?.friction !== "table" && segment?.friction !== "measured");
+  byId("studio-friction").toggleAttribute("data-warning", !segment || segment.friction === "beyond-table");
 }
 
 function showSimulated({ preview, prescription }) {
