@@ -129,12 +129,15 @@ class Visit:
         """By how many pixels the page scrolls sideways."""
         return self.page.evaluate("Math.max(0, document.documentElement.scrollWidth - window.innerWidth)")
 
-    def complaints(self):
-        """What axe, the security policy or the page itself has against how it is now."""
+    def complaints(self, size):
+        """What axe, the security policy or the page itself has against how it is now.
+
+        Colours are a theme's, not a width's, and the dearest to look at: both themes are seen at a desk.
+        """
         page = self.page
         sideways = self.sideways()
         unforgiven = [text for text in self.errors if not any(word in text for word in self.row.may_fail)]
-        return [*grave(page, self.row), *page.evaluate("window.violations"), *unforgiven] + (
+        return [*grave(page, self.row, contrast=size == DESK), *page.evaluate("window.violations"), *unforgiven] + (
             [f"scrolls sideways by {sideways} px"] if sideways else []
         )
 
@@ -181,9 +184,9 @@ def seen(request, reader, here, loads):
     with visiting(reader, here, loads, found.row) as visit:
         for language, first, second in LOOKS:
             visit.open(language, *first)
-            found.complaints[language, *first] = visit.complaints()
+            found.complaints[language, *first] = visit.complaints(first[0])
             visit.turn(*second)
-            found.complaints[language, *second] = visit.complaints()
+            found.complaints[language, *second] = visit.complaints(second[0])
         found.stops, found.endless = visit.stops()
         found.skips = visit.page.locator(".skip").count()
     return found
@@ -201,12 +204,12 @@ def opened(reader, here, loads):
         yield open_at
 
 
-def grave(page, row):
+def grave(page, row, *, contrast):
     """What axe calls serious or critical: rule, element, why. Not what lies dimmed behind a dialog."""
     part = {"include": [["dialog[open]"], ["#stop"]]} if row.opens else None
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.axe_script)
-    options = {"resultTypes": ["violations"]}
+    options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": contrast}}}
     found = page.evaluate("([part, options]) => axe.run(part ?? document, options)", [part, options])
     return [
         (rule["id"], node["html"][:160], node.get("failureSummary", "")[:300])
