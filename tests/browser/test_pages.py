@@ -137,9 +137,11 @@ class Visit:
         page = self.page
         sideways = self.sideways()
         unforgiven = [text for text in self.errors if not any(word in text for word in self.row.may_fail)]
-        return [*grave(page, self.row, contrast=size == DESK), *page.evaluate("window.violations"), *unforgiven] + (
-            [f"scrolls sideways by {sideways} px"] if sideways else []
-        )
+        return [
+            *grave(page, self.row, contrast=size == DESK),
+            *page.evaluate("window.violations"),
+            *unforgiven,
+        ] + ([f"scrolls sideways by {sideways} px"] if sideways else [])
 
     def stops(self):
         """Where the tabulator leads until it is where it began, and a word if it never is."""
