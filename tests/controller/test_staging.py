@@ -1,12 +1,15 @@
 """Golden scenarios at the beds of a demo: few, in turn, said to be simulated, and taken away again."""
 
+import asyncio
 import json
 from collections import Counter
 
 import httpx
 import pytest
+from operator_rig import PIN, THERAPIST
 from servers import eventually
 
+from services.controller import therapist
 from services.controller.kernel.faults import BITS
 from services.controller.scenarios import staging
 from services.controller.scenarios.files import DIRECTORY, load
@@ -71,6 +74,25 @@ def test_the_panel_takes_every_step_of_every_scenario(clinic, home):
         assert answer.status_code == 200, answer.text
     eventually(lambda: int(clinic.memory.faults[0]) == 0, 5, "a sound bed")
     assert httpx.post(f"{root}/start", json={}, headers=headers).status_code in (401, 403)
+
+
+def test_a_therapist_who_is_signed_in_lets_a_fault_come_and_says_so_in_a_note(clinic, home):
+    """The panel takes a cookie for who asks: a therapist's own must not be sent along with a fault."""
+    run = json.loads((home / "run.json").read_text())
+    sign_in = {"name": THERAPIST, "pin": PIN}
+    stage = staging.Stage(LIBRARY, home)
+    someone = therapist.Therapist(run["panels"], home / "none", 1, **sign_in, stage=stage)
+    root = run["panels"]["bed-01"]
+
+    async def shown():
+        async with httpx.AsyncClient() as client:
+            (await client.post(f"{root}/api/sign-in", json=sign_in)).raise_for_status()
+            body = {"kind": "cough", "clear": False}
+            await someone._stage(client, f"{root}/api/devices/bed-01/fault", body, "north")
+
+    asyncio.run(shown())
+    assert clinic.memory.faults[0] & BITS["cough"]
+    clinic.bedside.fault("bed-01", "cough", clear=True)
 
 
 def test_a_scenario_without_words_for_a_demo_is_not_shown_there():
