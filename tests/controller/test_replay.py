@@ -315,6 +315,13 @@ def test_a_recording_that_cannot_be_trusted_is_refused_by_line_and_reason(record
     assert ".jsonl:2: " in str(refused.value)
 
 
+def test_a_recording_from_before_there_were_electrodes_is_replayed_as_a_bed_without(recorded):
+    """A reading that is added later must not take away what was recorded before."""
+    for line in range(len(recorded.read_bytes().splitlines())):
+        edit(recorded, line, without("effort_duv"))
+    assert replay(recorded).equal
+
+
 def test_a_recording_without_its_load_is_refused(recorded):
     """There is no state to begin with."""
     edit(recorded, 0, lambda chunk: chunk.update(parameters=None))
