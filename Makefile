@@ -25,7 +25,10 @@ lint: setup ## ruff, mypy, import rules, committed contract
 	@PYTHONPATH=. .venv/bin/lint-imports
 	@.venv/bin/spondyl contract check
 
-verify: setup ## the long forms: simulated hours, many examples, `make demo` from a clone, an hour of soak
+VERIFY_SESSIONS := 100000
+verify: setup ## the long forms: 100 000 simulated sessions, broken kernels, many examples, an hour of soak
+	@.venv/bin/spondyl verify --sessions $(VERIFY_SESSIONS) --faults all --seed 1 --write docs/verification.md
+	@.venv/bin/spondyl verify --mutants
 	@.venv/bin/pytest -q -m "soak and not system" --hypothesis-profile=verify
 	@.venv/bin/pytest -q tests -m "not soak" --hypothesis-profile=verify
 	@mkdir -p test-output

@@ -25,7 +25,8 @@ def kernel(
 
     result = bench_kernel.measure(beds, ticks, rounds)
     print(json.dumps(result) if as_json else _kernel_words(result))
-    if result["ratio_to_c"] > result["ratio_limit"]:
+    slow = result["sessions_per_minute"] < result["sessions_per_minute_goal"]
+    if result["ratio_to_c"] > result["ratio_limit"] or slow:
         raise typer.Exit(1)
 
 
@@ -33,8 +34,9 @@ def _kernel_words(result: dict[str, Any]) -> str:
     return (
         f"{result['controller_ns_per_bed_tick']} ns a bed-tick, {result['ratio_to_c']} of C's "
         f"{result['c_ns_per_bed_tick']} ns (limit {result['ratio_limit']}); with the simulated bed "
-        f"{result['with_plant_ns_per_bed_tick']} ns, {result['sessions_per_minute_per_core']} sessions a "
-        f"minute and core"
+        f"{result['with_plant_ns_per_bed_tick']} ns; with every invariant of spondyl verify "
+        f"{result['verified_ns_per_bed_tick']} ns: {result['sessions_per_minute']} sessions of thirty minutes "
+        f"a minute and core (goal {result['sessions_per_minute_goal']})"
     )
 
 

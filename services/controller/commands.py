@@ -13,8 +13,10 @@ from services.kit.options import AsJson
 def register(root: typer.Typer) -> None:
     """Add the controller's commands."""
     from services.controller.panel import commands as bedside
+    from services.controller.verifying import commands as verifying
 
     root.command("simulate")(simulate)
+    verifying.register(root)
     bedside.register(root)
 
 

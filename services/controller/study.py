@@ -10,7 +10,7 @@ import numpy as np
 from services.controller import scoring, signals, simulate
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant, rehearse
-from services.controller.kernel.faults import FAULT_KINDS, STRAP_SLIP
+from services.controller.kernel.faults import STRAP_SLIP
 from services.controller.parameters import compile_parameters
 from services.kit.therapy import prescription
 
@@ -167,36 +167,6 @@ def _add(total: dict[str, int], more: dict[str, int]) -> None:
         total[name] = total.get(name, 0) + count
 
 
-def trouble(
-    people: int, minutes: float, seed: int, period_s: float = 0.02
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Sessions of restless people on faulty beds: ticks that break an invariant, and those that are excused.
-
-    Everybody contracts and coughs of their own accord, and each bed has one or two faults at random times.
-    """
-    broken: dict[str, int] = {}
-    excused: dict[str, int] = {}
-    parameters = _default(period_s)
-    parameters[layout.P_TRACTION_S] = 60.0 * minutes
-    ticks = simulate.longest(parameters)
-    start = simulate.ticks(simulate.START_S, period_s)
-    for part, count in enumerate(_parts(people, ticks)):
-        generator = np.random.default_rng([seed, part])
-        beds = _people(seed, part, count, period_s)
-        beds.constants[:] = simulated.population(_seed(seed, part), count, period_s)
-        beds.constants[plant.K_GUARD_EARLY : plant.K_GUARD_LATE + 1] = 1 / 60
-        beds.constants[plant.K_COUGH] = 1 / 120
-        everybody = np.repeat(parameters[:, None], count, axis=1)
-        script = _with_faults(
-            generator, simulate.session_script(start, parameters, count), count, minutes, period_s
-        )
-        for course in simulate.run(beds, everybody, script, ticks, start):
-            one, two = scoring.violations(course)
-            _add(broken, one)
-            _add(excused, two)
-    return broken, excused
-
-
 def restless(
     parameters: Floats, people: int, seed: int, slips_s: tuple[float, float] | None = None
 ) -> Iterator[tuple[scoring.Course, int]]:
@@ -219,23 +189,6 @@ def restless(
         everybody = np.repeat(parameters[:, None], count, axis=1)
         script = np.array(sorted(rows), dtype=np.int64)
         yield from zip(simulate.run(beds, everybody, script, ticks, start), slipped.tolist(), strict=True)
-
-
-def _with_faults(
-    generator: np.random.Generator, script: simulate.Script, beds: int, minutes: float, period_s: float
-) -> simulate.Script:
-    """The script with a fault set and cleared once or twice on each bed, in the order of ticks."""
-    rows = script.tolist()
-    for bed in range(beds):
-        for _ in range(generator.integers(1, 3)):
-            first = simulate.ticks(generator.uniform(20.0, 60.0 * minutes), period_s)
-            lasting = simulate.ticks(generator.uniform(0.05, 20.0), period_s)
-            kind = 1 << int(generator.integers(len(FAULT_KINDS)))
-            rows += [
-                [first, bed, rehearse.TELL_FAULTS, kind],
-                [first + lasting, bed, rehearse.TELL_FAULTS, 0],
-            ]
-    return np.array(sorted(rows), dtype=np.int64)
 
 
 def _parts(people: int, ticks: int) -> list[int]:

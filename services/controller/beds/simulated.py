@@ -95,14 +95,16 @@ def population(
     period_s: float,
     weight_kg: float | None = None,
     traits: Mapping[str, float] | None = None,
+    first: int = 0,
 ) -> Floats:
     """Draw patients and tables: float64[CONSTANTS, beds], for a control period of period_s seconds.
 
     Given a weight, all weigh that; given other traits by the names of RANGES, all have those.
 
-    Bed n of a seed is the same person at whatever period and among however many others.
+    Bed n of a seed is the same person at whatever period and among however many others; the beds drawn begin
+    with `first`.
     """
-    people = [_person(np.random.default_rng([seed, bed])) for bed in range(beds)]
+    people = [_person(np.random.default_rng([seed, bed])) for bed in range(first, first + beds)]
     told = dict(traits or {}) | ({} if weight_kg is None else {"weight_kg": weight_kg})
     people = [person | told for person in people]
     return np.array([_constants(person, period_s) for person in people]).T.copy()
@@ -189,10 +191,10 @@ def simulated_beds(
     )
 
 
-def random_states(seed: int, beds: int) -> NDArray[np.uint64]:
-    """Generators' states, uint64[STREAMS, beds], never 0."""
+def random_states(seed: int, beds: int, first: int = 0) -> NDArray[np.uint64]:
+    """Generators' states of the beds from `first` on, uint64[STREAMS, beds], never 0."""
     states = [np.random.SeedSequence([seed, bed, 1]).generate_state(plant.STREAMS, np.uint64)
-              for bed in range(beds)]  # fmt: skip
+              for bed in range(first, first + beds)]  # fmt: skip
     return np.stack(states, axis=1) | np.uint64(1)
 
 

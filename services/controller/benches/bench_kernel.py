@@ -25,12 +25,16 @@ from services.controller.benches.twin import FAST, Twin
 from services.controller.kernel import layout, plant, rehearse, timed
 from services.controller.kernel.step import new_parameters, new_state
 from services.controller.parameters import compile_parameters
+from services.controller.verifying.drawing import PERIODS_S, draw
+from services.controller.verifying.running import Slots
 from services.kit.therapy import prescription
 
 RATIO_LIMIT = 1.1  # of the C twin's time
 PERIOD_S = 0.02
 STAGGER_TICKS = 150  # between one bed's start and the next's
 SEED = 7
+AHEAD_TICKS = 3000  # into the sessions that are verified
+SESSIONS_GOAL = 3000  # thirty-minute sessions a minute and core, invariants and all
 Counts = NDArray[np.int32]
 
 
@@ -123,9 +127,26 @@ def replay_with_plant(place: Scene) -> float:
     return (time.perf_counter_ns() - begun) / (ticks * place.count)
 
 
+def verified(beds: int) -> Slots:
+    """Sessions of `spondyl verify` without faults, in the middle of treatment."""
+    slots = Slots(beds, PERIOD_S)
+    numbers = [number for number in range(2 * beds) if PERIODS_S[number % len(PERIODS_S)] == PERIOD_S]
+    for slot, number in enumerate(numbers[:beds]):
+        slots.seat(slot, draw(SEED, number, ()))
+    slots.run(AHEAD_TICKS, -1)
+    return slots
+
+
+def run_verified(slots: Slots, ticks: int) -> float:
+    """Nanoseconds a bed-tick of plant, controller and every invariant."""
+    begun = time.perf_counter_ns()
+    slots.run(ticks, -1)
+    return (time.perf_counter_ns() - begun) / (ticks * slots.beds)
+
+
 def measure(beds: int, ticks: int, rounds: int) -> dict[str, Any]:
     """The benchmark's result; ratio_to_c is the kernel's least time over its twin's."""
-    place = scene(beds, ticks)
+    place, slots = scene(beds, ticks), verified(beds)
     with TemporaryDirectory() as directory:
         twin = Twin(Path(directory))
         replay(place, timed.run)
@@ -133,11 +154,13 @@ def measure(beds: int, ticks: int, rounds: int) -> dict[str, Any]:
         kernel: list[float] = []
         c: list[float] = []
         plants: list[float] = []
+        watched: list[float] = []
         for turn in range(rounds):
             pair = (kernel, timed.run), (c, twin.run)
             for times, run in pair if turn % 2 == 0 else reversed(pair):
                 times.append(replay(place, run)[0])
             plants.append(replay_with_plant(place))
+            watched.append(run_verified(slots, ticks // 4))
     return {
         "beds": beds,
         "ticks": ticks,
@@ -149,9 +172,18 @@ def measure(beds: int, ticks: int, rounds: int) -> dict[str, Any]:
         "controller_median_ns": round(statistics.median(kernel), 2),
         "c_median_ns": round(statistics.median(c), 2),
         "with_plant_ns_per_bed_tick": round(min(plants), 2),
-        "sessions_per_minute_per_core": round(60e9 / (min(plants) * 30 * 60 / PERIOD_S)),
+        "sessions_per_minute_per_core": round(_a_minute(min(plants))),
+        "verified_ns_per_bed_tick": round(min(watched), 2),
+        "verified_median_ns": round(statistics.median(watched), 2),
+        "sessions_per_minute": round(_a_minute(min(watched))),
+        "sessions_per_minute_goal": SESSIONS_GOAL,
         "versions": versions(),
     }
+
+
+def _a_minute(ns_a_bed_tick: float) -> float:
+    """Thirty-minute sessions that one core simulates in a minute."""
+    return 60e9 / (ns_a_bed_tick * 30 * 60 / PERIOD_S)
 
 
 def versions() -> dict[str, str]:

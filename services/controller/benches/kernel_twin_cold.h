@@ -201,10 +201,15 @@ static void enter_idle(long n, double *state, long b)
 
 static void apply_change(long n, double *params, double *state, long b)
 {
+    double ceiling = PB(P_CEILING);
     for (long index = 0; index < PARAMETER_COUNT; index++)
         if (index != P_SESSION)
             PB(index) = SB(CHANGED + index);
     SB(CHANGE_PENDING) = 0.0;
+    if (SB(TARGET) > PB(P_PEAK)) {
+        PB(P_CEILING) = ceiling > PB(P_CEILING) ? ceiling : PB(P_CEILING);
+        SB(CHANGE_PENDING) = 1.0;
+    }
 }
 
 static void set_marks(long n, double *state, long b, long phase)
@@ -262,7 +267,7 @@ static void enter(long n, double *params, double *state, long b, long phase, lon
         SB(LEFT) = SB(HOLD_LEFT);
         break;
     case RELEASE:
-        SB(LEFT) = begin_move(n, state, b, PB(P_BASE), PB(P_FALL), 0.0);
+        SB(LEFT) = begin_move(n, state, b, PB(P_BASE), SB(TARGET) < PB(P_BASE) ? PB(P_RISE) : PB(P_FALL), 0.0);
         break;
     case REST:
         enter_rest(n, params, state, b, previous);

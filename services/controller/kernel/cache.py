@@ -31,9 +31,12 @@ def fingerprint(sources: Iterable[Path]) -> str:
     return checksum.hexdigest()[:16]
 
 
-def choose(package: Path, wanted: str | None) -> Path:
-    """The first that can be written: where wanted, beside the sources, the user's cache, or temporary."""
-    name = PREFIX + fingerprint(package.glob("*.py"))
+def choose(package: Path, wanted: str | None, *others: Path) -> Path:
+    """The first that can be written: where wanted, beside the sources, the user's cache, or temporary.
+
+    Its name is the checksum of the package's sources and of the other packages' that call into them.
+    """
+    name = PREFIX + fingerprint(path for each in (package, *others) for path in each.glob("*.py"))
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for base in (*_base(wanted), package / "__pycache__", user / "spondyl"):
         if _writable(base / name):
@@ -56,10 +59,10 @@ def _point_at(directory: Path) -> None:
 
 
 @contextmanager
-def kept_for(package: Path) -> Iterator[Path]:
+def kept_for(package: Path, *others: Path) -> Iterator[Path]:
     """What is imported meanwhile is compiled into a directory of its own: an earlier kernel never changes."""
     mine = os.environ[VARIABLE]
-    directory = choose(package, mine)
+    directory = choose(package, mine, *others)
     _point_at(directory)
     try:
         yield directory

@@ -131,6 +131,14 @@ def enter_hold(params, state, bed):
 
 
 @scalar
+def enter_release(params, state, bed):
+    """Come down to base; up to it, where it was raised meanwhile, no faster than any rise."""
+    rising = state[at.TARGET, bed] < params[layout.P_BASE, bed]
+    rate = params[layout.P_RISE, bed] if rising else params[layout.P_FALL, bed]
+    state[at.LEFT, bed] = begin_move(state, bed, params[layout.P_BASE, bed], rate, 0.0)
+
+
+@scalar
 def enter_rest(params, state, bed, previous):
     """Stay at base; coming down from a peak completes its cycle."""
     if previous == layout.RELEASE:
@@ -287,11 +295,19 @@ def enter_idle(state, bed):
 
 @scalar
 def apply_change(params, state, bed):
-    """A changed prescription acts now; the session keeps its number."""
+    """A changed prescription acts now; the session keeps its number.
+
+    A lower ceiling waits for the next boundary while the target is above the new peak: it comes down at the
+    prescribed rate, and a ceiling that fell below it at once would be an over-force that nobody caused.
+    """
+    ceiling = params[layout.P_CEILING, bed]
     for row in range(tuning.PARAMETER_COUNT):
         if row != layout.P_SESSION:
             params[row, bed] = state[at.CHANGED + row, bed]
     state[at.CHANGE_PENDING, bed] = 0.0
+    if state[at.TARGET, bed] > params[layout.P_PEAK, bed]:
+        params[layout.P_CEILING, bed] = max(ceiling, params[layout.P_CEILING, bed])
+        state[at.CHANGE_PENDING, bed] = 1.0
 
 
 @scalar
@@ -338,9 +354,7 @@ def enter(params, state, bed, phase, trigger):
     elif phase == layout.HOLD:
         enter_hold(params, state, bed)
     elif phase == layout.RELEASE:
-        state[at.LEFT, bed] = begin_move(
-            state, bed, params[layout.P_BASE, bed], params[layout.P_FALL, bed], 0.0
-        )
+        enter_release(params, state, bed)
     elif phase == layout.REST:
         enter_rest(params, state, bed, previous)
     elif phase == layout.GUARDED:

@@ -119,6 +119,34 @@ def test_a_changed_prescription_acts_at_the_next_phase_boundary():
     assert bed.sample[layout.S_TARGET, 0] == 80_000
 
 
+def test_a_lower_prescription_in_a_hold_is_no_over_force():
+    """The target comes down at its rate; a ceiling that fell below it at once ended the session in fault."""
+    bed = bed_in(layout.RAMP)
+    bed.run(2.0)
+    bed.staged[:, 0] = prescribed(
+        base_n=40, first_peak_n=60, peak_n=80, peak_step_n=10, ceiling_n=100, fall_n_s=10
+    )
+    bed.tick(layout.ACTION_CHANGE)
+    bed.until(layout.HOLD)
+    assert bed.sample[layout.S_TARGET, 0] > 100_000
+    assert bed.sample[layout.S_CEILING, 0] == 400_000
+    bed.until(layout.RELEASE)
+    assert bed.sample[layout.S_TARGET, 0] <= 80_000
+    bed.until(layout.REST)
+    assert bed.sample[layout.S_CEILING, 0] == 100_000
+    assert bed.sample[layout.S_CONDITIONS, 0] == 0
+
+
+def test_a_base_raised_in_a_hold_is_gone_up_to_at_the_rate_of_a_rise():
+    """The rate of a fall is greater, and meant for falls."""
+    bed = bed_in(layout.HOLD)
+    bed.staged[:, 0] = prescribed(base_n=300, peak_n=380, first_peak_n=320, rise_n_s=10, fall_n_s=80)
+    bed.tick(layout.ACTION_CHANGE)
+    bed.until(layout.RELEASE)
+    targets = [bed.tick()[layout.S_TARGET] / 1000 for _ in range(100)]
+    assert 0.5 < max(np.diff(targets)) / bed.period_s <= 10.2
+
+
 FAULTS = {
     "load_cell_lost": lambda bed: setattr(bed, "status", WELL & ~layout.STATUS_FORCE_VALID),
     "load_cell_frozen": lambda bed: setattr(bed, "stuck_n", 150.0),

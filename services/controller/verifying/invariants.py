@@ -1,0 +1,317 @@
+"""The invariants, one small stage each over rows of sessions; nothing here comes from the kernel's envelope.
+
+What is read: the bed's reading, the command, the sample the loop records, and the truth that only a
+simulation knows. Units: N, mm, s. `broken` and `excused` get 1.0 where it is so in this tick.
+"""
+
+import numpy as np
+
+from services.controller.kernel import layout
+from services.controller.kernel.compiled import stage
+from services.controller.kernel.faults import (
+    CLOCK,
+    DRIVE_RUNAWAY,
+    DRIVE_SLOW,
+    DRIVE_STUCK,
+    LATE_TICKS,
+    LINK_LATE,
+    LINK_LOST,
+    SENSOR_DRIFT,
+    SENSOR_LOST,
+    SENSOR_NOISE,
+    SENSOR_STUCK,
+)
+
+BASE_SHARE, BASE_N = 0.9, 4.0  # below both: a sigh moves a neck by more than a tenth of its base
+EXCUSE_S = 1.0  # a cause explains what the tension does for so long
+CONTRACTING_N = 0.5
+FRESH_MS, LOST_MS = 30.0, 100.0
+SAME = 12.0  # identical readings: 0.056^12 by chance
+PART_MM, PART_S = 4.0, 2.0
+RELEASED_N = 20.0  # 8 N by the load cell, a sigh and its noise on top
+STOP_S, STOP_UNABLE_S = 5.5, 36.0  # 4.5 s of ramp; 30 s until a release is given up, then the mechanical one
+POWER_S = 5.2
+RISE_N = 12.0
+SMOOTH_S, SETTLE_S = 0.3, 3.0
+SLIP_MM, GIVEN_BACK_MM = 12.0, 12.5
+PULLING = 0.002  # mm/s: counts of the command are micrometres a second
+DISOBEYS = DRIVE_STUCK | DRIVE_RUNAWAY
+TROUBLE = DISOBEYS | DRIVE_SLOW | LINK_LOST | LINK_LATE | LATE_TICKS | CLOCK
+MISREADS = SENSOR_STUCK | SENSOR_LOST | SENSOR_DRIFT | SENSOR_NOISE
+LIES = SENSOR_STUCK | SENSOR_LOST | SENSOR_DRIFT
+POWER, FREE, HEAT = layout.OUTPUT_POWER, layout.OUTPUT_FREE, layout.OUTPUT_HEAT
+PRESSED, CONNECTED = layout.STATUS_SWITCH_PRESSED, layout.STATUS_SWITCH_CONNECTED
+VALID, MAINS = layout.STATUS_FORCE_VALID, layout.STATUS_MAINS
+STOPPED, FAULT, REBUILD, GUARDED = layout.STOPPED, layout.FAULT, layout.REBUILD, layout.GUARDED
+DONE, IDLE, COOLDOWN = layout.DONE, layout.IDLE, layout.COOLDOWN
+STOP, REMOTE_STOP = layout.ACTION_STOP, layout.ACTION_REMOTE_STOP
+
+
+@stage
+def regard_causes(period, fault, silent, counter, outputs_before, calm, unable, trouble, misread, lied):
+    """Seconds since a muscle pulled, the drive could not obey, and drive, link or load cell had a fault."""
+    for bed in range(period.shape[0]):
+        dt, bits = period[bed], fault[bed]
+        calm[bed] = 0.0 if counter[bed] > CONTRACTING_N else calm[bed] + dt
+        told = np.int64(outputs_before[bed])
+        cannot = (bits & DISOBEYS != 0) | (silent[bed] > 0.0) | (told & POWER == 0) | (told & FREE != 0)
+        unable[bed] = 0.0 if cannot else unable[bed] + dt
+        trouble[bed] = 0.0 if bits & TROUBLE else trouble[bed] + dt
+        misread[bed] = 0.0 if bits & MISREADS else misread[bed] + dt
+        lied[bed] = 0.0 if bits & LIES else lied[bed] + dt
+
+
+@stage
+def foresee(period, drive_mm, limit, lag_gain, harness, spine, tension, base, ceiling, over_n, calm,
+            unable, onset_ok, before_mm, best_mm, best_speed, spared):  # fmt: skip
+    """Newtons that a clairvoyant drive would have spared: full speed from a contraction's first trace on.
+
+    Its lag is the real drive's, harness and prompt spine in series turn its way into newtons, it stops where
+    the base would be lost, and where the drive cannot obey neither can it. It begins anew 1 s after the
+    cause; a cause that finds the tension above the ceiling already (onset_ok 0) is none.
+    """
+    for bed in range(period.shape[0]):
+        here = drive_mm[bed]
+        caused = (calm[bed] < EXCUSE_S) | (unable[bed] < EXCUSE_S)
+        moved = here - before_mm[bed]
+        before_mm[bed] = here
+        series = harness[bed] * spine[bed] / (harness[bed] + spine[bed])
+        speed = best_speed[bed] + lag_gain[bed] * (-limit[bed] - best_speed[bed])
+        speed = speed if unable[bed] > 0.0 else 0.0
+        speed = speed if caused else 0.0
+        best_speed[bed] = speed
+        change = speed * period[bed] if unable[bed] > 0.0 else moved
+        best = best_mm[bed] + change if caused else here
+        best = min(here, best)
+        room = (tension[bed] - base[bed]) / series
+        room = max(0.0, room)
+        away = here - best
+        away = min(room, away)
+        best_mm[bed] = here - away
+        spared[bed] = series * away
+        within = 1.0 if tension[bed] <= ceiling[bed] + over_n[bed] else 0.0
+        onset_ok[bed] = onset_ok[bed] if caused else within
+
+
+@stage
+def keep_ceiling(fault, lied_s, armed, tension, force_dn, drift, ceiling, over_n, calm, unable, onset_ok,
+                 spared, broken, beyond, misread):  # fmt: skip
+    """Never above the ceiling, but by what no drive could have yielded or what the load cell keeps back."""
+    for bed in range(armed.shape[0]):
+        limit = ceiling[bed] + over_n[bed]
+        over = (tension[bed] > limit) & (armed[bed] > 0.0)
+        caused = ((calm[bed] < EXCUSE_S) | (unable[bed] < EXCUSE_S)) & (onset_ok[bed] > 0.0)
+        faster = over & caused & (tension[bed] - spared[bed] > limit)
+        read = tension[bed] - drift[bed] if fault[bed] & SENSOR_DRIFT else 0.1 * force_dn[bed]
+        lied = (read <= limit) | (fault[bed] & LIES == 0)
+        lied = over & lied & (lied_s[bed] < EXCUSE_S)
+        beyond[bed] = 1.0 if faster else 0.0
+        misread[bed] = 1.0 if lied & (not faster) else 0.0
+        broken[bed] = 1.0 if over & (not faster) & (not lied) else 0.0
+
+
+@stage
+def keep_base(pulled, phase, tension, base, reached, calm, slip_mm, trouble, misread, broken, yielded,
+              slipped, unable, lied):  # fmt: skip
+    """Once reached the base is kept while the profile runs."""
+    for bed in range(pulled.shape[0]):
+        prescribed = base[bed]
+        lower = min(prescribed, reached[bed])
+        kept = prescribed if tension[bed] >= 0.95 * prescribed else lower
+        reached[bed] = kept
+        below = (tension[bed] < BASE_SHARE * kept) & (tension[bed] < kept - BASE_N) & (pulled[bed] > 0.0)
+        eased = (calm[bed] < EXCUSE_S) | (phase[bed] == GUARDED) | (phase[bed] == REBUILD)
+        gone = slip_mm[bed] > 0.0
+        weak = trouble[bed] < EXCUSE_S
+        wrong = misread[bed] < EXCUSE_S
+        yielded[bed] = 1.0 if below & eased else 0.0
+        slipped[bed] = 1.0 if below & gone & (not eased) else 0.0
+        unable[bed] = 1.0 if below & weak & (not eased) & (not gone) else 0.0
+        lied[bed] = 1.0 if below & wrong & (not eased) & (not gone) & (not weak) else 0.0
+        broken[bed] = 1.0 if below & (not eased) & (not gone) & (not weak) & (not wrong) else 0.0
+
+
+@stage
+def bound_target(period, watched, pulled, entered, phase, target_mn, peak, rise, fast, before, too_high,
+                 too_fast):  # fmt: skip
+    """The target stays below the peak and climbs as prescribed at most; it may begin anew with a phase."""
+    for bed in range(period.shape[0]):
+        target = target_mn[bed] * 0.001
+        limit = max(fast[bed], rise[bed])
+        limit = limit if phase[bed] == REBUILD else rise[bed]
+        climb = (target - before[bed]) / period[bed]
+        risen = climb > 0.001
+        before[bed] = target
+        steep = (climb > 1.02 * limit + 0.2) & (watched[bed] > 0.0) & (entered[bed] == 0.0)
+        too_fast[bed] = 1.0 if steep else 0.0
+        too_high[bed] = 1.0 if risen & (target > peak[bed] + 0.01) & (pulled[bed] > 0.0) else 0.0
+
+
+@stage
+def bound_slew(period, pulled, tension, breath, rise, fast, calm, trouble, misread, phase, smooth,
+               settled, broken):  # fmt: skip
+    """What the drive makes of the tension, smoothed over 0.3 s, climbs at the prescribed rate, give or take.
+
+    Give or take: half as much again and 15 N/s, for a spine that sticks and slides. Not within 3 s of a
+    contraction, a stop, or a fault of drive, link or load cell: there the loop catches up.
+    """
+    for bed in range(period.shape[0]):
+        bare = tension[bed] - breath[bed]
+        limit = max(fast[bed], rise[bed])
+        slope = (bare - smooth[bed]) / SMOOTH_S
+        smooth[bed] = smooth[bed] + slope * period[bed]
+        usual = (pulled[bed] > 0.0) & (phase[bed] != GUARDED) & (calm[bed] > SETTLE_S)
+        usual = usual & (trouble[bed] > SETTLE_S) & (misread[bed] > SETTLE_S)
+        settled[bed] = settled[bed] + period[bed] if usual else 0.0
+        broken[bed] = 1.0 if (settled[bed] > SETTLE_S) & (slope > 1.5 * limit + 15.0) else 0.0
+
+
+@stage
+def bound_command(velocity, wanted, force_dn, age_ms, armed, ended, ceiling, drive_mm_s, period, too_fast,
+                  raised, above, stale, after_end):  # fmt: skip
+    """What the drive is told: never more than the law wanted, and no pull where nothing may pull."""
+    for bed in range(wanted.shape[0]):
+        v = velocity[bed] * 0.001
+        size = v if v > 0.0 else -v
+        pulls = v > 0.0
+        oldest = 1000.0 * period[bed]
+        oldest = max(FRESH_MS, oldest)
+        too_fast[bed] = 1.0 if size > drive_mm_s[bed] + PULLING else 0.0
+        raised[bed] = 1.0 if (v > wanted[bed] + PULLING) & (armed[bed] > 0.0) else 0.0
+        over = (0.1 * force_dn[bed] > ceiling[bed]) & (armed[bed] > 0.0)
+        above[bed] = 1.0 if pulls & over else 0.0
+        stale[bed] = 1.0 if pulls & ((age_ms[bed] > oldest) | (age_ms[bed] < 0)) else 0.0
+        after_end[bed] = 1.0 if pulls & (ended[bed] > 0.0) else 0.0
+
+
+@stage
+def obey_people(status, action, moved, phase, velocity, stop, switch):
+    """Stop and patient switch act in the tick that brings them: stopped or in fault, and nothing pulls."""
+    for bed in range(moved.shape[0]):
+        halted = ((phase[bed] == STOPPED) | (phase[bed] == FAULT)) & (velocity[bed] <= 0)
+        told = (action[bed] == STOP) | (action[bed] == REMOTE_STOP)
+        stop[bed] = 1.0 if told & (moved[bed] > 0.0) & (not halted) else 0.0
+        pressed = (status[bed] & PRESSED != 0) | (status[bed] & CONNECTED == 0)
+        switch[bed] = 1.0 if pressed & (moved[bed] > 0.0) & (not halted) else 0.0
+
+
+@stage
+def distrust(period, status, age_ms, force_dn, moved, moving, phase, same, last_dn, since_mains_s, lost_cell,
+             frozen_cell, lost_link, mains):  # fmt: skip
+    """A load cell that does not answer or repeats itself, a link that is silent, mains that are gone."""
+    for bed in range(period.shape[0]):
+        faulty = phase[bed] == FAULT
+        valid = status[bed] & VALID != 0
+        age = age_ms[bed]
+        repeated = force_dn[bed] * 1.0 == last_dn[bed]
+        last_dn[bed] = force_dn[bed] * 1.0
+        count = same[bed] + 1.0 if age == 0 else same[bed]
+        count = count if repeated & valid & (moving[bed] > 0.0) else 0.0
+        same[bed] = count
+        frozen_cell[bed] = 1.0 if (count >= SAME) & (not faulty) & (moving[bed] > 0.0) else 0.0
+        lost_cell[bed] = 1.0 if (not valid) & (moved[bed] > 0.0) & (not faulty) else 0.0
+        silent = (age < 0) | (age > LOST_MS + 1000.0 * period[bed])
+        lost_link[bed] = 1.0 if silent & (moved[bed] > 0.0) & (not faulty) else 0.0
+        without = (status[bed] & MAINS == 0) & (age == 0)
+        since = since_mains_s[bed] + period[bed] if without else 0.0
+        since_mains_s[bed] = since
+        treated = (moving[bed] > 0.0) & (phase[bed] != COOLDOWN)
+        mains[bed] = 1.0 if treated & (since > 1.5 * period[bed]) else 0.0
+
+
+@stage
+def compare_travel(period, position_cmm, age_ms, velocity, moving, outputs, phase, commanded, part, position,
+                   broken):  # fmt: skip
+    """Command and travel, forgotten over 2 s, may not part by 4 mm with the drive in use."""
+    for bed in range(period.shape[0]):
+        place = position_cmm[bed] * 0.01
+        apart = part[bed] + commanded[bed] * period[bed] - (place - position[bed])
+        apart = apart * (1.0 - period[bed] / PART_S)
+        position[bed] = place
+        powered = outputs[bed] & POWER != 0
+        commanded[bed] = velocity[bed] * 0.001 if powered else 0.0
+        used = (moving[bed] > 0.0) & powered & (age_ms[bed] == 0)
+        apart = apart if used else 0.0
+        part[bed] = apart
+        size = apart if apart > 0.0 else -apart
+        broken[bed] = 1.0 if (size > PART_MM) & (phase[bed] != FAULT) else 0.0
+
+
+@stage
+def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest, patient_stop, by_force, calm,
+              trouble, misread, slow, power, rise, excused):  # fmt: skip
+    """A stop gets to zero in its time, the patient's cuts the power, and nothing rises again."""
+    for bed in range(period.shape[0]):
+        clock = since[bed] + period[bed] if tripped[bed] > 0.0 else 0.0
+        since[bed] = clock
+        bare = tension[bed] - counter[bed] - breath[bed]
+        tight = tension[bed] > RELEASED_N
+        limit = STOP_S if by_force[bed] > 0.0 else STOP_UNABLE_S
+        left = (clock > limit) & tight & (bare > RELEASED_N)
+        cannot = (
+            (trouble[bed] < clock + EXCUSE_S) | (misread[bed] < clock + EXCUSE_S) | (calm[bed] < EXCUSE_S)
+        )
+        waits = left & cannot & (clock < STOP_UNABLE_S)
+        excused[bed] = 1.0 if waits else 0.0
+        slow[bed] = 1.0 if left & (not waits) else 0.0
+        powered = outputs[bed] & POWER != 0
+        power[bed] = 1.0 if powered & (clock > POWER_S) & (patient_stop[bed] > 0.0) else 0.0
+        least = min(bare, lowest[bed])
+        least = least if clock > 0.0 else bare
+        lowest[bed] = least
+        quiet = (calm[bed] > EXCUSE_S) & (trouble[bed] > EXCUSE_S)
+        rise[bed] = 1.0 if (clock > 0.0) & tight & quiet & (bare > least + RISE_N) else 0.0
+
+
+@stage
+def leave_slipped(
+    armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before, slip_n, slip_up, place, broken
+):
+    """What a slipped strap has given is not pulled in again: at most half of it, until it is noticed.
+
+    A strap that slips before the base is reached is still being taken up.
+    """
+    for bed in range(armed.shape[0]):
+        given = slip_mm[bed]
+        slips = given > slip_before[bed] + 0.1
+        fresh = slips & (slip_before[bed] <= 0.0)
+        slip_n[bed] = smooth_n[bed] if fresh else slip_n[bed]
+        most = given if slips else slip_before[bed]  # fastened anew it may be, but not pulled in
+        slip_before[bed] = most
+        up = drive_mm[bed] - place[bed]
+        place[bed] = drive_mm[bed]
+        up = max(0.0, up)
+        total = slip_up[bed] + up if (most > SLIP_MM) & (not slips) else 0.0
+        slip_up[bed] = total
+        counts = (slip_n[bed] > BASE_SHARE * base[bed]) & (trouble[bed] > EXCUSE_S) & (armed[bed] > 0.0)
+        broken[bed] = 1.0 if counts & (total > GIVEN_BACK_MM) else 0.0
+
+
+@stage
+def bound_rest(period, busy, started, age_s, longest_s, remaining_ms, changing, before_ms, outputs, heat_dc,
+               heat_c, allowed_s, moving, heat_s, grew, endless, heat):  # fmt: skip
+    """The clock of the traction runs down, the session ends, the pad keeps to its limits."""
+    for bed in range(period.shape[0]):
+        left = remaining_ms[bed] * 1.0
+        same = (started[bed] > 0.0) & (changing[bed] == 0.0) & (before_ms[bed] >= 0.0)
+        grew[bed] = 1.0 if same & (left > before_ms[bed]) else 0.0
+        before_ms[bed] = left
+        age = age_s[bed] + period[bed] if started[bed] > 0.0 else 0.0
+        age_s[bed] = age
+        endless[bed] = 1.0 if age > longest_s[bed] else 0.0
+        warm = outputs[bed] & HEAT != 0
+        total = heat_s[bed] + period[bed] if warm else heat_s[bed]
+        heat_s[bed] = total
+        hot = heat_dc[bed] * 0.1 > heat_c[bed] + 1.0
+        beyond = hot | (total > allowed_s[bed] + 1.0) | (moving[bed] == 0.0)
+        heat[bed] = 1.0 if warm & beyond & (busy[bed] > 0.0) else 0.0
+
+
+@stage
+def tally(busy, tick, marks, counts, first):
+    """Add one kind's marks of this tick to its counts, and remember the tick of the first."""
+    for bed in range(busy.shape[0]):
+        here = marks[bed] * busy[bed]
+        counts[bed] = counts[bed] + here
+        earliest = first[bed] if first[bed] >= 0.0 else tick[bed]
+        first[bed] = earliest if here > 0.0 else first[bed]

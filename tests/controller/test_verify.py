@@ -1,0 +1,110 @@
+"""`spondyl verify`: random sessions on faulty beds break no invariant, and broken kernels do not pass."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import build
+from services.controller.kernel import layout
+from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.verifying import drawing, invariants, mutants, probing, rows, running
+from services.kit.errors import SpondylError
+from services.kit.therapy.prescription import check
+
+SESSIONS = 60
+
+
+@pytest.fixture
+def stepwise(monkeypatch):
+    """The round's outer loop uncompiled: to compile it costs more than 60 sessions."""
+    monkeypatch.setattr(running, "watch", running.watch.py_func)
+
+
+@pytest.mark.requirement("limit-tension")
+def test_random_sessions_on_faulty_beds_break_no_invariant(stepwise):
+    """Patients, prescriptions, contractions and faults as they come; the long form is `make verify`."""
+    told = CliRunner().invoke(build(), ["verify", "--sessions", str(SESSIONS), "--seed", "1", "--json"])
+    report = json.loads(told.stdout)
+    assert report["violations"] == dict.fromkeys(rows.INVARIANT_NAMES, 0), report["found"]
+    assert (report["violations_total"], report["sessions"], told.exit_code) == (0, SESSIONS, 0)
+    assert set(report["excused"]) == set(rows.EXCUSE_NAMES)
+    assert set(report["faults"]) == set(FAULT_KINDS)
+    assert sum(report["faults"].values()) > 20
+    assert sum(report["reasons"].values()) == SESSIONS
+    assert report["beyond_drive"] >= 0
+    assert report["sessions_per_minute"] > 0
+    assert report["versions"]["kernel"] == layout.KERNEL_VERSION
+    assert f"{SESSIONS}/{SESSIONS} sessions" in told.stderr
+
+
+def test_a_session_is_the_same_alone_and_among_others(stepwise):
+    """Or a violation could not be looked at: --only runs one session by itself."""
+    numbers = [3, 4, 7, 19]
+    together = {one.number: one for one in running.outcomes(5, numbers, FAULT_KINDS)}
+    assert set(together) == set(numbers)
+    for number in (4, 19):
+        alone = next(running.outcomes(5, [number], FAULT_KINDS))
+        assert alone == together[number]
+
+
+def test_prescriptions_are_drawn_from_the_whole_table_and_never_beyond_it():
+    """What the clinic's table forbids no bed is ever given; what it allows must be tried."""
+    drawn = [drawing.draw(9, number).prescription for number in range(60)]
+    assert all(not check(one) for one in drawn)
+    assert {one.region for one in drawn} == {"lumbar", "cervical"}
+    assert max(one.peak_n for one in drawn) > 400
+    minutes = [one.traction_min for one in drawn]
+    assert min(minutes) < 4.0
+    assert max(minutes) > 26.0
+
+
+@pytest.mark.parametrize("name", ["stop-ignored-in-hold", "switch-a-tick-late", "ceiling-not-checked"])
+def test_a_broken_kernel_is_caught(name):
+    """An invariant that no broken kernel breaks shows nothing; all of them in `spondyl verify --mutants`."""
+    mutant = next(one for one in mutants.MUTANTS if one.name == name)
+    assert mutants.caught_by(mutant)
+
+
+def test_every_mutant_still_finds_its_line(tmp_path):
+    """A mutant whose text has gone would be the sound kernel under another name."""
+    assert len(mutants.MUTANTS) >= 12
+    for mutant in mutants.MUTANTS:
+        source = (mutants.ROOT / mutants.KERNEL / mutant.file).read_text(encoding="utf-8")
+        assert source.count(mutant.before) == 1, mutant.name
+        assert set(mutant.probes) <= set(probing.PROBES)
+    (tmp_path / "law.py").write_text("nothing of it\n")
+    stray = mutants.Mutant("stray", "law.py", "what is not there", "", ())
+    with pytest.raises(SpondylError, match="stands 0 times"):
+        mutants._break(tmp_path / "law.py", stray)
+
+
+@pytest.mark.parametrize("form", ["compiled", "interpreted"])
+def test_the_ceiling_is_excused_only_where_no_drive_could_have_kept_it(form):
+    """By hand: a clairvoyant drive spares 20 N of 35 above the ceiling, or 40; without a cause nothing."""
+    stage = invariants.keep_ceiling if form == "compiled" else invariants.keep_ceiling.py_func
+
+    def judged(tension, spared, calm_s, fault=0, drift=0.0):
+        row = {name: np.array([value]) for name, value in {
+            "lied": 0.0, "armed": 1.0, "tension": tension, "drift": drift, "ceiling": 300.0, "over": 0.5,
+            "calm": calm_s, "unable": 1e9, "onset": 1.0, "spared": spared}.items()}  # fmt: skip
+        out = [np.zeros(1) for _ in range(3)]
+        stage(np.array([fault]), row["lied"], row["armed"], row["tension"], np.array([3000], np.int32),
+              row["drift"], row["ceiling"], row["over"], row["calm"], row["unable"], row["onset"],
+              row["spared"], *out)  # fmt: skip
+        return [float(one[0]) for one in out]  # broken, beyond the drive, misread
+
+    drift = 1 << FAULT_KINDS.index("sensor-drift")
+    assert judged(300.4, 0.0, 9.0) == [0.0, 0.0, 0.0]
+    assert judged(335.0, 20.0, 0.0) == [0.0, 1.0, 0.0]
+    assert judged(335.0, 40.0, 0.0) == [1.0, 0.0, 0.0]
+    assert judged(335.0, 0.0, 9.0) == [1.0, 0.0, 0.0]
+    assert judged(320.0, 0.0, 9.0, drift, 25.0) == [0.0, 0.0, 1.0]
+    assert judged(335.0, 0.0, 9.0, drift, 25.0) == [1.0, 0.0, 0.0]
+
+
+def test_an_unknown_fault_is_refused_with_those_there_are():
+    """A mistyped kind must not mean a verification without it."""
+    with pytest.raises(SpondylError, match=r"'sensor-struck'.*sensor-stuck"):
+        CliRunner().invoke(build(), ["verify", "--faults", "sensor-struck"], catch_exceptions=False)
