@@ -264,9 +264,8 @@ def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest,
 
 
 @stage
-def leave_slipped(
-    armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before, slip_n, slip_up, place, broken
-):
+def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before, slip_n, slip_up, place,
+                  broken):  # fmt: skip
     """What a slipped strap has given is not pulled in again: at most half of it, until it is noticed.
 
     A strap that slips before the base is reached is still being taken up.
