@@ -96,11 +96,11 @@ def _bounds(table: dosing.Dosing, person: SimpleNamespace, field: str) -> tuple[
     """Least and greatest value that the table allows a field of a prescription that is half drawn."""
     low, high = -np.inf, np.inf
     for row in table.limit:
-        known = all(
-            getattr(person, name, None) is not None for name in (*row.when, *(row.of.keys() - FREE_TERMS))
-        )
-        meant = row.region in ("any", person.region) and (not row.sex or person.sex in row.sex)
-        if row.field != field or not known or not meant:
+        if row.field != field or row.region not in ("any", person.region):
+            continue
+        wanted = (*row.when, *(row.of.keys() - FREE_TERMS))
+        unknown = any(getattr(person, name, None) is None for name in wanted)
+        if unknown or (row.sex and person.sex not in row.sex):
             continue
         if all(first <= getattr(person, name) <= last for name, (first, last) in row.when.items()):
             limit = limit_of(row, person)  # type: ignore[arg-type]
