@@ -22,6 +22,7 @@ class Page:
     wait: str = "main h1"
     at: str = "console"  # or "panel": whose page it is
     opens: str = ""  # the button that opens the dialog which the row is about
+    then: str = ""  # what its picture waits for in there
     may_fail: tuple[str, ...] = ()  # words of errors that a browser reports here by right
 
     @property
@@ -226,6 +227,10 @@ PAGES = (
     Page(
         "panel-confirm", "Who lies down, and the dose", "/{free}", at="panel", role="operator", wait=HEARS,
         opens='[data-action="confirm"]',
+    ),
+    Page(
+        "panel-studio", "Before the first pull: profile, modelled force, a simulated session", "/{device}",
+        at="panel", role="operator", wait=HEARS, opens='[data-action="studio"]', then="#studio-session svg",
     ),
 )  # fmt: skip
 

@@ -60,6 +60,8 @@ def _take(chromium, here, row, size, theme, path):
     if row.opens:
         page.locator(row.opens).first.click()
         page.locator("dialog[open]").wait_for()
+    if row.then:
+        page.locator(row.then).wait_for(timeout=300_000)
     page.wait_for_timeout(SETTLE_MS)
     tall = min(page.evaluate(TALL), MOST_HEIGHT)
     page.set_viewport_size({"width": width, "height": max(tall, height)})
