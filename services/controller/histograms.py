@@ -34,6 +34,10 @@ class Histogram:
             self.counts + other.counts, max(self.max_ns, other.max_ns), self.sum_ns + other.sum_ns
         )
 
+    def at_least(self, bucket: int) -> int:
+        """How many durations fell into this bucket or a later one, see bucket_start_ns."""
+        return int(self.counts[bucket:].sum())
+
     def percentile_us(self, percent: float) -> float:
         """The duration that this share of all stays at or below, in microseconds; 0 for an empty one."""
         total = self.total
@@ -55,6 +59,11 @@ def bucket_start_ns(bucket: int) -> int:
         return bucket
     octave, within = divmod(bucket, BUCKETS_PER_OCTAVE)
     return (BUCKETS_PER_OCTAVE + within) << (octave - 1)
+
+
+def first_bucket(least_ns: int) -> int:
+    """The first bucket that holds nothing below least_ns."""
+    return next(bucket for bucket in range(BUCKETS) if bucket_start_ns(bucket) >= least_ns)
 
 
 assert 1 << BUCKET_BITS == BUCKETS_PER_OCTAVE  # noqa: S101  (two names of one constant, checked when imported)

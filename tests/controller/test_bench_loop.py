@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import build
-from services.controller.benches.bench_loop import _summary_us
+from services.controller.benches.bench_loop import _summary_us, no_more
 from services.kit.errors import SpondylError
 
 needs_peer = pytest.mark.skipif(shutil.which("cyclictest") is None, reason="cyclictest (rt-tests) is needed")
@@ -29,9 +29,20 @@ def test_a_run_reports_loop_and_peer_side_by_side():
     assert report["p99_ratio"] == pytest.approx(
         report["late_us"]["p99"] / report["cyclictest_us"]["p99"], abs=0.001
     )
-    failed = report["missed_deadlines"] > 0 or report["p99_ratio"] > report["ratio_limit"]
-    assert result.exit_code == int(failed)
+    assert report["compute_limit_us"] == 2500
+    assert set(report["late_over_1ms"]) == {"ours", "cyclictest"}
+    goals = report["goals"]
+    assert goals["compute_p99_under_half_the_period"] is (report["compute_us"]["p99"] < 2500)
+    assert goals["late_p99_within_ratio"] is (report["p99_ratio"] <= report["ratio_limit"])
+    assert result.exit_code == int(not all(goals.values()))
     assert report["scheduling"].startswith(("SCHED_FIFO", "normal"))
+
+
+def test_rare_lateness_is_compared_with_its_scatter():
+    """Three against one in thirty thousand says nothing; thirty against three does."""
+    assert no_more(3, 1)
+    assert no_more(0, 0)
+    assert not no_more(30, 3)
 
 
 def test_without_cyclictest_it_says_what_to_install(monkeypatch):

@@ -7,6 +7,7 @@ threads that hog the interpreter the loop lives in, and a busy process on every 
 
 import contextlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -23,7 +24,7 @@ from typing import Any
 import llvmlite
 import numba
 
-from services.controller.histograms import PERCENTILES
+from services.controller.histograms import PERCENTILES, bucket_start_ns, first_bucket
 from services.controller.kernel import memory as m
 from services.controller.loop import Loop, LoopThread
 from services.controller.realtime import Obtained, Wanted
@@ -32,6 +33,7 @@ from services.kit.errors import SpondylError
 
 RATIO_LIMIT = 1.5  # of cyclictest's p99
 ROUND_S = 10.0
+LATE_NS = 1_000_000  # a wake-up later than this is counted by itself
 PRIORITY = 50
 INTERPRETER_HOGS = 2
 LONGEST_US = 200_000  # cyclictest's histogram
@@ -50,7 +52,7 @@ def measure(beds: int, period_ms: float, seconds: float, *, hog: bool) -> dict[s
         loop.load()
         if hog:
             stack.enter_context(_burning_cores())
-            stack.enter_context(_hogged_interpreter())
+            stack.enter_context(hogged_interpreter())
         for _ in range(rounds):
             obtained = _tick(loop, ticks)
             late += _peer_round(peer, obtained, period_ms, ticks)
@@ -135,7 +137,7 @@ def _burning_cores() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hogged_interpreter() -> Iterator[None]:
+def hogged_interpreter() -> Iterator[None]:
     """Threads of this process that never let the interpreter rest."""
     over = threading.Event()
 
@@ -155,8 +157,15 @@ def _hogged_interpreter() -> Iterator[None]:
 
 
 def _result(memory: GatewayMemory, obtained: Obtained, peer_late: Counter[int]) -> dict[str, Any]:
-    histograms = {name: histogram.summary_us() for name, histogram in memory.histograms().items()}
-    peer = _summary_us(peer_late)
+    measured = memory.histograms()
+    histograms = {name: histogram.summary_us() for name, histogram in measured.items()}
+    peer, period_us = _summary_us(peer_late), memory.period_ns / 1000
+    bucket = first_bucket(LATE_NS)
+    over = {
+        "ours": measured["late"].at_least(bucket),
+        "cyclictest": _later_than(peer_late, bucket_start_ns(bucket) / 1000),
+    }
+    late_periods = _later_than(peer_late, period_us)
     return {
         "ticks": memory.head(),
         "missed_deadlines": memory.word(m.W_MISSED),
@@ -164,6 +173,14 @@ def _result(memory: GatewayMemory, obtained: Obtained, peer_late: Counter[int]) 
         "cyclictest_us": peer,
         "p99_ratio": round(histograms["late"]["p99"] / peer["p99"], 3),
         "ratio_limit": RATIO_LIMIT,
+        "compute_limit_us": period_us / 2,
+        "late_over_1ms": over,
+        "goals": {
+            "compute_p99_under_half_the_period": histograms["compute"]["p99"] < period_us / 2,
+            "late_over_1ms_no_more_than_cyclictest": no_more(over["ours"], over["cyclictest"]),
+            "late_p99_within_ratio": histograms["late"]["p99"] <= RATIO_LIMIT * peer["p99"],
+            "missed_no_more_than_cyclictest": no_more(memory.word(m.W_MISSED), late_periods),
+        },
         "scheduling": obtained.scheduling,
         "memory_locked": obtained.locked,
         "wakes_fast": obtained.wakes_fast,
@@ -175,6 +192,15 @@ def _result(memory: GatewayMemory, obtained: Obtained, peer_late: Counter[int]) 
             "system": platform.release(),
         },
     }
+
+
+def _later_than(late: Counter[int], least_us: float) -> int:
+    return sum(count for microseconds, count in late.items() if microseconds >= least_us)
+
+
+def no_more(ours: int, peers: int) -> bool:
+    """Whether one rare count is no greater than another, but for chance: within two of its scatter."""
+    return ours <= peers + 2.0 * math.sqrt(ours + peers)
 
 
 def _summary_us(late: Counter[int]) -> dict[str, float]:
