@@ -12,6 +12,7 @@ from broker.contract import STREAMS, Role
 from deploy import safety
 from services.billing.settings import BillingSettings
 from services.console.models import ConsoleSettings
+from services.controller.beds import modbus_map
 from services.controller.panel.__main__ import PanelSettings
 from services.controller.settings import ControllerSettings
 from services.controller.therapist import TherapistSettings
@@ -32,6 +33,7 @@ OPERATIONS = DOCS / "operations.md"
 ACCESS = DOCS / "access.md"
 SCREENING = DOCS / "screening.md"
 SECURITY = DOCS / "security.md"
+MODBUS = DOCS / "modbus.md"
 THREATS = DOCS / "security" / "threats.toml"
 STRIDE = "STRIDE"
 READERS: tuple[tuple[str, type[Settings]], ...] = (
@@ -177,6 +179,13 @@ def current_screening(text: str) -> str:
     return with_part(text, "review", review.table())
 
 
+def current_modbus(text: str) -> str:
+    """The page on beds over Modbus as it should be."""
+    for name, part in modbus_map.tables().items():
+        text = with_part(text, name, part)
+    return text
+
+
 def current_security(text: str) -> str:
     """The page on security as it should be."""
     return with_part(with_part(text, "threats", threats_table()), "open threats", open_threats_table())
@@ -189,6 +198,7 @@ def main() -> None:
         (ACCESS, current_access),
         (SCREENING, current_screening),
         (SECURITY, current_security),
+        (MODBUS, current_modbus),
     )
     for page, write in pages:
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")

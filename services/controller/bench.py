@@ -12,6 +12,7 @@ def register(bench: typer.Typer) -> None:
     """Add the controller's benchmarks to the `bench` group."""
     bench.command("kernel")(kernel)
     bench.command("loop")(loop)
+    bench.command("link")(link)
 
 
 def kernel(
@@ -65,4 +66,29 @@ def _loop_words(result: dict[str, Any]) -> str:
         f"(limit {result['ratio_limit']}); a tick computes p99 {result['compute_us']['p99']} us "
         f"(limit {result['compute_limit_us']:g}); later than 1 ms {result['late_over_1ms']['ours']} times, "
         f"cyclictest {result['late_over_1ms']['cyclictest']}"
+    )
+
+
+def link(
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long each of the two runs.")] = 30.0,
+    period_ms: Annotated[float, typer.Option(min=1, max=20, help="The loop's period.")] = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """How long a drive's reading takes to become its command, in turns with pymodbus' client."""
+    from services.controller.benches import bench_link
+
+    result = bench_link.measure(seconds, period_ms)
+    print(json.dumps(result) if as_json else _link_words(result))
+    if result["p99_ratio"] > result["ratio_limit"]:
+        raise typer.Exit(1)
+
+
+def _link_words(result: dict[str, Any]) -> str:
+    def row(name: str, measured: str) -> str:
+        of = result[measured][name]
+        return f"p50 {of['p50']} p99 {of['p99']} max {of['max']} us"
+
+    return "\n".join(
+        f"{name:<9} sense to command {row(name, 'sense_to_command_us')}; exchange {row(name, 'exchange_us')}"
+        for name in ("ours", "pymodbus")
     )

@@ -49,7 +49,8 @@ class Drive:
         self.releasing = False
         self.stop = reg.STOP_STOP
         self._clock = clock
-        self._now = self._fed_at = clock()
+        self._now = self.fed_at = clock()
+        self.expired_at = self.released_at = 0.0  # when the watchdog acted last, and when nothing pulled then
         self._written = dict.fromkeys((register.name for register in reg.WRITES), 0)
 
     @property
@@ -73,9 +74,9 @@ class Drive:
         wanted = values["master"]
         if wanted == reg.NO_MASTER or self.master not in (reg.NO_MASTER, wanted):
             return
-        if wanted == self.master and values["heartbeat"] == self._written["heartbeat"]:
+        if all(values[name] == self._written[name] for name in ("master", "heartbeat")):
             return  # the same again feeds no watchdog: a master that hangs repeats itself
-        self.master, self.watchdog, self._fed_at = wanted, reg.WATCHDOG_FED, self._now
+        self.master, self.watchdog, self.fed_at = wanted, reg.WATCHDOG_FED, self._now
         self.stop = STOPS.get((values["stop_a"], values["stop_b"]), reg.STOP_DISAGREE)
         self._written = values
         self.bed.tilt_deg[0] = values["tilt_wanted"] / 10
@@ -98,12 +99,12 @@ class Drive:
         })  # fmt: skip
 
     def _watch(self) -> None:
-        if self.watchdog == reg.WATCHDOG_FED and self._now - self._fed_at > reg.WATCHDOG_MS / 1000:
+        if self.watchdog == reg.WATCHDOG_FED and self._now - self.fed_at > reg.WATCHDOG_MS / 1000:
             self.watchdog, self.master = reg.WATCHDOG_EXPIRED, reg.NO_MASTER
-            self.releasing = True
+            self.releasing, self.expired_at = True, self._now
             self.stop = reg.STOP_STOP
         if self.releasing and self.tension_n <= RELEASED_N:
-            self.releasing = False
+            self.releasing, self.released_at = False, self._now
 
     def _command(self) -> None:
         velocity, outputs = self._written["velocity"], self._written["outputs"]

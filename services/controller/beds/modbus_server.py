@@ -90,7 +90,8 @@ class Server(ModbusTcpServer):
     def __init__(
         self, drive: Drive, host: str, port: int, unit: int, fault: str = "", every: int = 1
     ) -> None:
-        self.drive, self.fault, self.every, self.answers = drive, fault, every, 0
+        self.drive, self.fault, self.every = drive, fault, every
+        self.answers = self.sent = 0  # made, and gone out
         blocks = [
             SimData(reg.READ_ADDRESS, count=reg.READ_WORDS, datatype=DataType.REGISTERS, readonly=True),
             SimData(reg.WRITE_ADDRESS, count=reg.WRITE_WORDS, datatype=DataType.REGISTERS),
@@ -134,11 +135,16 @@ class _Line(ServerRequestHandler):
 
     def send(self, data: bytes, addr: tuple[Any, ...] | None = None) -> None:
         """Send an answer, or what becomes of it."""
-        for delay_s, piece in self.server.pieces(data):
+        pieces = self.server.pieces(data)
+        for delay_s, piece in pieces:
             if delay_s:
                 self.loop.call_later(delay_s, super().send, piece, addr)
             else:
                 super().send(piece, addr)
+        self.loop.call_later(max((delay_s for delay_s, _ in pieces), default=0.0), self._count)
+
+    def _count(self) -> None:
+        self.server.sent += 1
 
 
 async def serve(server_of: Callable[[], Server], ready: Callable[[Server, int], None]) -> None:

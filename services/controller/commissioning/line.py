@@ -59,7 +59,7 @@ class Line:
     def __init__(self, address: DriveAddress) -> None:
         self.address = address
         self.master = 1 + secrets.randbelow(2**31 - 1)
-        self._beat = 0
+        self.beat = 0
         self._next_at = 0.0
         self._client = ModbusTcpClient(address.host, port=address.port, timeout=ANSWER_S, retries=0)
 
@@ -91,9 +91,9 @@ class Line:
         self, velocity_mm_s: float = 0.0, outputs: int = layout.OUTPUT_POWER, stop: tuple[int, int] = RUN
     ) -> Look:
         """Write a command and read, in one exchange (function 23)."""
-        self._beat = (self._beat + 1) % WORDS
+        self.beat = (self.beat + 1) % WORDS
         command = {
-            "heartbeat": self._beat, "stop_a": stop[0], "stop_b": stop[1], "master": self.master,
+            "heartbeat": self.beat, "stop_a": stop[0], "stop_b": stop[1], "master": self.master,
             "velocity": round(1000 * velocity_mm_s), "outputs": outputs,
         }  # fmt: skip
         began = time.monotonic()

@@ -1,0 +1,92 @@
+"""A bed behind Modbus/TCP for tests: the pymodbus drive in a thread, the compiled loop's ticks one by one."""
+
+import time
+
+from servers import eventually
+
+from services.controller.beds.modbus_bed import Wiring
+from services.controller.beds.modbus_drive import DOLL, Drive, Kind
+from services.controller.beds.modbus_server import Served
+from services.controller.kernel import layout
+from services.controller.kernel import loop as compiled
+from services.controller.loop import Loop
+from services.controller.shared import GatewayMemory
+
+PERIOD_NS = 20_000_000
+WAIT_NS = 40_000_000  # longer than a loaded machine needs, shorter than a slow drive
+
+
+class Clock:
+    """Time that a test moves."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        """Now."""
+        return self.now
+
+
+def doll(**constants):
+    """A drive with the commissioning doll, whose constants may differ."""
+    return Kind(calm=True, constants=(*DOLL, *constants.items()))
+
+
+class Wired:
+    """One bed on a drive that is really served."""
+
+    def __init__(self, kind=None, serials=None, wait_ns=WAIT_NS):
+        self.served = Served(Drive(kind or Kind(calm=True)))
+        self.memory = GatewayMemory.create(
+            site="north", gateway="gw-north", devices=("bed-01",), period_ns=PERIOD_NS,
+            addresses=(self.served.address,),
+        )  # fmt: skip
+        self.loop = Loop(self.memory, Wiring(wait_ns, serials or {}))
+        self.woke_ns = time.monotonic_ns()
+        self._before = self._due = 0
+        self.loop.connect()
+
+    def tick(self, count=1):
+        """Ticks of 20 ms by their own clock, as fast as the drive answers; samples int32[count, SAMPLES]."""
+        for _ in range(count):
+            number = self.memory.head()
+            compiled.tick(self.loop._shared, self.loop._kernel, self.loop._bed, number, self.woke_ns,
+                          time.time_ns(), 0, False)  # fmt: skip
+            self.woke_ns += PERIOD_NS
+            self._let_answer()
+        head = self.memory.head()
+        return self.memory.read(head - count, head)[1][:, :, 0]
+
+    def _let_answer(self):
+        """A tick's last request is answered before the next tick's: pymodbus forgets what comes meanwhile."""
+        asked = self.counts()["requests"]
+        self._due += asked - self._before
+        self._before = asked
+        end = time.monotonic() + 1.0
+        while self.served.server.sent < self._due and time.monotonic() < end:
+            time.sleep(0.0005)
+        self._due = self.served.server.sent
+
+    def answered(self):
+        """One more tick; whether its reading is fresh."""
+        return self.tick()[-1, layout.S_AGE] == 0
+
+    def connected(self):
+        """Wait until the drive answers."""
+        eventually(self.answered, 20.0, "an answer of the drive")
+        return self
+
+    def counts(self):
+        """What became of the exchanges."""
+        return self.memory.link_counts(0)
+
+    def since(self, before):
+        """Counters that have moved."""
+        now = self.counts()
+        return {name: now[name] - before[name] for name in now if now[name] != before[name]}
+
+    def close(self):
+        """End drive and connections."""
+        self.loop.disconnect()
+        self.served.close()
+        self.memory.unlink()
