@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,9 +59,17 @@ def test_a_prescription_is_shown_with_its_limits_model_and_a_simulated_session(p
     assert result["simulated"] is True
     assert result["ceiling_n"] == 420.0
     assert max(result["most_n"]) < 420.0
-    began = time.monotonic()
-    assert looked(panel, BACK)["preview"]["stage"] == "done"
-    assert time.monotonic() - began < 60.0
+    assert looked(panel, BACK)["preview"]["result"] == result, "kept, not simulated again"
+
+
+@pytest.mark.requirement("stop-first")
+def test_stop_is_answered_while_a_simulation_is_being_made(panel, clinic):
+    """A preview for the next patient must not keep this one under the pull."""
+    clinic.under_way()
+    clinic.until("precondition", "ramp", "hold")
+    assert looked(panel, BACK)["preview"]["stage"] != "done"
+    assert panel.post("bed-01/stop").json()["accepted"] is True
+    clinic.until("stopped", "done")
 
 
 def test_a_refused_prescription_is_refused_there_too(panel):
