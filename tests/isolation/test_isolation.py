@@ -8,25 +8,22 @@ import signal
 
 import httpx
 import pytest
-from bedside_rig import NECK
+import replayed
 from controller.test_gateway import Clinic
+from isolation import under_way
 from recorder_rig import Far
 from servers import Mosquitto, eventually, free_port
 
 from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
-from services.controller.parameters import compile_parameters
-from services.controller.shared import BEDSIDE, GatewayMemory, LoopFile
+from services.controller.shared import GatewayMemory, LoopFile
 from services.kit.runfile import read_json
-from services.kit.therapy.prescription import Prescription
 
 pytestmark = pytest.mark.system
 
 HALVES = ("recorder", "panel")
 PULLING = {layout.PHASES.index(name) for name in ("slack", "precondition", "ramp", "hold", "release", "rest")}
-LONG = NECK | {"traction_min": 20.0}
-START_S = 90.0  # a first start compiles
 AGAIN_S = 60.0
 
 
@@ -41,33 +38,6 @@ class Ward(Clinic):
         )
         self.file = self.loop()
         self.memory = GatewayMemory.attach(self.file.path)
-
-    def treat(self):
-        """Confirm, test the switch, start: on the bedside's channel, as the panel would."""
-        parameters = compile_parameters(Prescription.parse(LONG), self.memory.period_ns / 1e9, 1)
-        self.act(layout.ACTION_LOAD, parameters)
-        eventually(lambda: self.act(layout.ACTION_TEST_SWITCH), 20, "a switch test asked for")
-        eventually(self.is_tested, 30, "the switch tested")
-        eventually(lambda: self.act(layout.ACTION_START), 20, "a start")
-        eventually(lambda: self.now()[layout.S_FORCE] > 100, 60, "tension")
-
-    def is_tested(self):
-        """Whether the patient has pressed the switch when asked."""
-        return (self.column(layout.S_EVENTS) & layout.EVENT_SWITCH_TESTED).any()
-
-    def act(self, action, *parameters):
-        """Whether the kernel took the action."""
-        ticket = self.memory.post(BEDSIDE, 0, action, *parameters)
-        return eventually(lambda: self.memory.outcome(BEDSIDE, 0, ticket), 10, "an answer").accepted
-
-    def column(self, row, bed=0):
-        """One row of all samples that the ring still has."""
-        return self.memory.read(self.memory.oldest(), self.memory.head())[1][:, row, bed]
-
-    def now(self, memory=None):
-        """The newest sample of the first bed."""
-        memory = memory or self.memory
-        return memory.read(memory.head() - 1, memory.head())[1][0, :, 0]
 
     def pid(self, half):
         """Its process now, by the supervisor's own file."""
@@ -95,18 +65,20 @@ def ward(tmp_path_factory):
     with Mosquitto(data) as broker:
         made = Ward(data, broker)
         try:
-            made.treat()
+            under_way.treat(made.memory)
             yield made
         finally:
             made.far.bus.close()
             made.kill_all()
+        sessions, samples = replayed.every_session(made.directory)
+        assert (sessions, samples > 100) == (1, True)
 
 
 @pytest.mark.requirement("outlive-the-halves", "store-before-publish")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_the_therapy_goes_on_without_recorder_and_panel_and_no_sample_is_lost(ward, how):
     """Whatever becomes of record and page: nobody lets go of the patient, and nothing is forgotten."""
-    remaining_ms = ward.now()[layout.S_REMAINING]
+    remaining_ms = under_way.now(ward.memory)[layout.S_REMAINING]
     ward.come_back(how)
     assert how == signal.SIGKILL or ward.log().count("hangs and is killed") >= len(HALVES)
     assert LoopFile.load(ward.directory) == ward.file, "the loop lives through it"
@@ -116,7 +88,7 @@ def test_the_therapy_goes_on_without_recorder_and_panel_and_no_sample_is_lost(wa
     assert seqs == list(range(len(seqs))), "none is missing"
     times, _ = ward.memory.read(ward.memory.oldest(), head)
     assert times[:, m.T_TICK].tolist() == list(range(times[0, m.T_TICK], head)), "no tick is left out"
-    sample = ward.now()
+    sample = under_way.now(ward.memory)
     assert sample[layout.S_PHASE] in PULLING
     assert sample[layout.S_REMAINING] < remaining_ms
     assert ward.far.lost() == set()
@@ -128,7 +100,7 @@ def test_a_killed_loop_is_told_of_and_nothing_is_resumed(ward):
     before = ward.memory
     os.kill(ward.file.pid, signal.SIGKILL)
     after = GatewayMemory.attach(ward.loop(other_than=ward.file.boot).path)
-    tension_n = int(ward.now(before)[layout.S_FORCE]) / 10
+    tension_n = int(under_way.now(before)[layout.S_FORCE]) / 10
     row = Interruptions(ward.directory).of("bed-01")
     assert (row.boot, row.tension_n, row.tick) == (str(before.boot), tension_n, before.head() - 1)
     assert Interruptions(ward.directory).of("bed-02") is None, "nobody lay there"
