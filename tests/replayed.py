@@ -3,7 +3,6 @@
 from services.controller.recording import Unreadable, parse
 from services.controller.replay import recompute
 
-
 LACKS = ("samples are missing", "holds no load")
 
 

@@ -40,7 +40,9 @@ def test_a_recording_reads_back_in_order_with_repeated_chunks_once(tmp_path):
 @pytest.mark.parametrize("cut", [1, 150, 100_000], ids=["newline", "end", "all but a little"])
 def test_a_chunk_cut_short_by_a_full_disk_costs_only_itself(tmp_path, cut):
     """Half an hour of a treatment must not become unreadable by one line of it."""
-    first, second, third = (chunk[:-1] + b" " * 150_000 + b"}" for chunk in lines())  # longer than one look back
+    first, second, third = (
+        chunk[:-1] + b" " * 150_000 + b"}" for chunk in lines()
+    )  # longer than one look back
     path = written(tmp_path, [first, second])
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - cut)
