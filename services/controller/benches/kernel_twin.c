@@ -304,7 +304,8 @@ static void limit_velocity(long n, counts age_ms, in armed, in drive_mm_s, in ce
                            in blind, in home, in own_position, in wanted, row velocity)
 {
     EACH_BED {
-        double v = wanted[b], room = ceiling[b] - own_force[b], gain = room > 0.0 ? 2.0 : 8.0;
+        double v = wanted[b], rise = own_slope[b] > 0.0 ? own_slope[b] : 0.0;
+        double room = ceiling[b] - own_force[b] - 0.06 * rise, gain = room > 0.0 ? 2.0 : 30.0;
         double cap = gain * room / 30.0;
         cap = (cap > 0.0) & (own_slope[b] > 80.0) ? 0.0 : cap;
         cap = (cap > 0.0) & (age_ms[b] > 30) ? 0.0 : cap;

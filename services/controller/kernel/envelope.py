@@ -10,7 +10,8 @@ from services.controller.kernel.compiled import stage
 STALE_MS, LOST_MS = 30, 100  # older readings: no pulling; controlled release
 RELEASE_MM_S = -3.0  # release by position only
 CEILING_STIFFNESS = 30.0  # N/mm
-APPROACH_PER_S, YIELD_PER_S = 2.0, 8.0  # below and above the ceiling
+APPROACH_PER_S, YIELD_PER_S = 2.0, 30.0  # below the ceiling, and above it: 1 mm/s a newton
+AHEAD_S = 0.06  # the drive lags: what rises by its own slope meets the ceiling this much sooner
 RISE_LIMIT_N_S = 80.0  # faster by its own slope: no pulling
 IMPLAUSIBLE_N = 2000.0  # beyond the load cell's range
 JUMP_N = 400.0  # between two readings: no tissue does that
@@ -155,12 +156,14 @@ def limit_velocity(age_ms, armed, drive_mm_s, ceiling, own_force, own_slope, bli
                    wanted, velocity):  # fmt: skip
     """Lower the wanted velocity (mm/s) where the envelope demands it; never raise it, nor ask too much.
 
-    Near the ceiling the approach is slowed and above it the table yields; nothing pulls while the reading is
-    stale or tension rises faster than 80 N/s; with link or load cell lost it is released by position.
+    Near the ceiling the approach is slowed; above it, or about to be, the table yields; nothing pulls while
+    the reading is stale or tension rises faster than 80 N/s; without link or load cell it is released by
+    position.
     """
     for bed in range(armed.shape[0]):
         v = wanted[bed]
-        room = ceiling[bed] - own_force[bed]
+        rise = max(own_slope[bed], 0.0)
+        room = ceiling[bed] - own_force[bed] - AHEAD_S * rise
         gain = APPROACH_PER_S if room > 0.0 else YIELD_PER_S
         cap = gain * room / CEILING_STIFFNESS
         cap = 0.0 if (cap > 0.0) & (own_slope[bed] > RISE_LIMIT_N_S) else cap

@@ -111,13 +111,13 @@ def keep_ceiling(fault, lied_s, armed, tension, force_dn, drift, ceiling, over_n
 
 
 @stage
-def keep_base(pulled, phase, tension, base, reached, calm, slip_mm, trouble, misread, broken, yielded,
-              slipped, unable, lied):  # fmt: skip
-    """Once reached the base is kept while the profile runs."""
+def keep_base(pulled, phase, target_mn, tension, base, reached, calm, slip_mm, trouble, misread, broken,
+              yielded, slipped, unable, lied):  # fmt: skip
+    """Once the target has reached it the base is kept while the profile runs."""
     for bed in range(pulled.shape[0]):
         prescribed = base[bed]
         lower = min(prescribed, reached[bed])
-        kept = prescribed if tension[bed] >= 0.95 * prescribed else lower
+        kept = prescribed if target_mn[bed] * 0.001 >= 0.95 * prescribed else lower
         reached[bed] = kept
         below = (tension[bed] < BASE_SHARE * kept) & (tension[bed] < kept - BASE_N) & (pulled[bed] > 0.0)
         eased = (calm[bed] < EXCUSE_S) | (phase[bed] == GUARDED) | (phase[bed] == REBUILD)
@@ -167,8 +167,8 @@ def bound_slew(period, pulled, tension, breath, rise, fast, calm, trouble, misre
 
 
 @stage
-def bound_command(velocity, wanted, force_dn, age_ms, armed, ended, ceiling, drive_mm_s, period, too_fast,
-                  raised, above, stale, after_end):  # fmt: skip
+def bound_command(velocity, outputs, wanted, force_dn, age_ms, armed, ended, ceiling, drive_mm_s, period,
+                  too_fast, raised, above, stale, after_end):  # fmt: skip
     """What the drive is told: never more than the law wanted, and no pull where nothing may pull."""
     for bed in range(wanted.shape[0]):
         v = velocity[bed] * 0.001
@@ -177,7 +177,8 @@ def bound_command(velocity, wanted, force_dn, age_ms, armed, ended, ceiling, dri
         oldest = 1000.0 * period[bed]
         oldest = max(FRESH_MS, oldest)
         too_fast[bed] = 1.0 if size > drive_mm_s[bed] + PULLING else 0.0
-        raised[bed] = 1.0 if (v > wanted[bed] + PULLING) & (armed[bed] > 0.0) else 0.0
+        powered = outputs[bed] & POWER != 0
+        raised[bed] = 1.0 if (v > wanted[bed] + PULLING) & (armed[bed] > 0.0) & powered else 0.0
         over = (0.1 * force_dn[bed] > ceiling[bed]) & (armed[bed] > 0.0)
         above[bed] = 1.0 if pulls & over else 0.0
         stale[bed] = 1.0 if pulls & ((age_ms[bed] > oldest) | (age_ms[bed] < 0)) else 0.0

@@ -123,9 +123,10 @@ def check_tension(
         excused[r.E_BEYOND], excused[r.E_MISREAD],
     )  # fmt: skip
     hold.keep_base(
-        monitor[r.M_PULLED], sample[layout.S_PHASE], tension, given[r.G_BASE], monitor[r.M_BASE_NOW],
-        monitor[r.M_CALM], beds[plant.X_SLIP], monitor[r.M_TROUBLE], monitor[r.M_MISREAD], broken[r.I_BASE],
-        excused[r.E_YIELDED], excused[r.E_SLIPPED], excused[r.E_UNABLE], excused[r.E_BASE_MISREAD],
+        monitor[r.M_PULLED], sample[layout.S_PHASE], sample[layout.S_TARGET], tension, given[r.G_BASE],
+        monitor[r.M_BASE_NOW], monitor[r.M_CALM], beds[plant.X_SLIP], monitor[r.M_TROUBLE],
+        monitor[r.M_MISREAD], broken[r.I_BASE], excused[r.E_YIELDED], excused[r.E_SLIPPED],
+        excused[r.E_UNABLE], excused[r.E_BASE_MISREAD],
     )  # fmt: skip
     hold.bound_slew(
         period, monitor[r.M_PULLED], tension, beds[plant.X_BREATH], given[r.G_RISE], given[r.G_FAST],
@@ -155,9 +156,10 @@ def check_control(given, monitor, state, moved, action, period, reading, command
         broken[r.I_PEAK], broken[r.I_TARGET_FAST],
     )  # fmt: skip
     hold.bound_command(
-        command[layout.C_VELOCITY], state[at.WANTED], reading[layout.R_FORCE], reading[layout.R_AGE],
-        monitor[r.M_ARMED], monitor[r.M_ENDED], given[r.G_CEILING], given[r.G_DRIVE], period,
-        broken[r.I_DRIVE], broken[r.I_RAISED], broken[r.I_ABOVE], broken[r.I_STALE], broken[r.I_AFTER_END],
+        command[layout.C_VELOCITY], command[layout.C_OUTPUTS], state[at.WANTED], reading[layout.R_FORCE],
+        reading[layout.R_AGE], monitor[r.M_ARMED], monitor[r.M_ENDED], given[r.G_CEILING], given[r.G_DRIVE],
+        period, broken[r.I_DRIVE], broken[r.I_RAISED], broken[r.I_ABOVE], broken[r.I_STALE],
+        broken[r.I_AFTER_END],
     )  # fmt: skip
     hold.obey_people(
         reading[layout.R_STATUS], action, moved, sample[layout.S_PHASE], command[layout.C_VELOCITY],

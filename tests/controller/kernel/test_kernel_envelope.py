@@ -44,9 +44,10 @@ def test_the_envelope_never_raises(which, velocity, force, ceiling, slope, age, 
     [
         ({"velocity": 5.0}, 5.0),
         ({"velocity": 15.0, "force": 270.0}, 2.0),  # 2 (300 - 270) / 30
-        ({"velocity": 5.0, "force": 315.0}, -4.0),  # 8 (300 - 315) / 30
-        ({"velocity": -6.0, "force": 315.0}, -6.0),
-        ({"velocity": 5.0, "force": 400.0}, -20.0),  # 8 (300 - 400) / 30 is more than the drive's
+        ({"velocity": 5.0, "force": 304.0}, -4.0),  # 30 (300 - 304) / 30
+        ({"velocity": 5.0, "force": 296.0, "slope": 100.0}, -2.0),  # 30 (300 - 296 - 0.06 100) / 30
+        ({"velocity": -6.0, "force": 304.0}, -6.0),
+        ({"velocity": 5.0, "force": 400.0}, -20.0),  # 30 (300 - 400) / 30 is more than the drive's
         ({"velocity": 5.0, "blind": float(layout.LINK_LOST), "drive": 2.0}, -2.0),
         ({"velocity": 5.0, "slope": 81.0}, 0.0),
         ({"velocity": 5.0, "age": 31}, 0.0),
