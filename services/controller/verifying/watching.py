@@ -13,6 +13,7 @@ TELL_TICK, TELL_KIND, TELL_VALUE = range(3)  # columns of a line of the script
 TELL_ACTION, TELL_FAULTS = 0, 1
 LINGER_S = 12.0  # a stop is watched for so long after its release; anything else for 2 s
 SHORT_LINGER_S = 2.0
+ABOVE_ALL_N = 1e9  # the least tension since a stop, before the first is seen
 MARKS = np.array([r.mark(r.MOVING), r.mark((*r.MOVING, *r.TRIPPED)), r.mark(r.PULLED), r.mark(r.TREATED),
                   r.mark(r.ENDED), r.mark(r.TRIPPED)])  # fmt: skip
 MARK_ROWS = (r.M_MOVING, r.M_ARMED, r.M_PULLED, r.M_WATCHED, r.M_ENDED, r.M_TRIPPED)
@@ -59,7 +60,7 @@ def note_change(given, later, monitor, sample, bed):
 
 
 @scalar
-def enter(given, later, monitor, sample, tension_n, bed, phase):
+def enter(given, later, monitor, sample, bed, phase):
     """What a new phase means to the watcher."""
     monitor[r.M_PHASE, bed] = phase
     monitor[r.M_ENTERED, bed] = 1.0
@@ -73,7 +74,7 @@ def enter(given, later, monitor, sample, tension_n, bed, phase):
         monitor[r.M_STARTED, bed] = 1.0
     if phase in (layout.STOPPED, layout.FAULT):
         monitor[r.M_SINCE_STOP, bed] = 0.0
-        monitor[r.M_LOWEST, bed] = tension_n
+        monitor[r.M_LOWEST, bed] = ABOVE_ALL_N
         conditions = sample[layout.S_CONDITIONS, bed]
         monitor[r.M_BY_FORCE, bed] = 0.0 if conditions & NOT_BY_FORCE else 1.0
         patient = sample[layout.S_REASON, bed] == layout.REASON_PATIENT_SWITCH and phase == layout.STOPPED
@@ -81,9 +82,9 @@ def enter(given, later, monitor, sample, tension_n, bed, phase):
 
 
 @scalar
-def follow_phases(given, later, monitor, sample, tension, broken):
+def follow_phases(given, later, monitor, sample, broken):
     """Keep the marks of every session's phase; say where one phase followed another that it may not."""
-    for bed in range(tension.shape[0]):
+    for bed in range(broken.shape[1]):
         broken[r.I_TABLE, bed] = 0.0
         if monitor[r.M_CHANGING, bed] == TAKEN:
             monitor[r.M_CHANGING, bed] = 0.0
@@ -93,7 +94,7 @@ def follow_phases(given, later, monitor, sample, tension, broken):
         before = int(monitor[r.M_PHASE, bed])
         if phase != before:
             broken[r.I_TABLE, bed] = 1.0 - MAY_FOLLOW[before, phase]
-            enter(given, later, monitor, sample, tension[bed], bed, phase)
+            enter(given, later, monitor, sample, bed, phase)
         if monitor[r.M_CHANGING, bed] == ASKED:
             monitor[r.M_CHANGING, bed] = PENDING
 
@@ -250,7 +251,7 @@ def watch(ticks, enough, params, staged, changed, state, beds, constants, random
         moved[:] = monitor[r.M_MOVING]
         outputs[:] = beds[plant.X_HELD_OUTPUTS]
         step(params, staged, state, reading, action, sample, command)
-        follow_phases(given, later, monitor, sample, beds[plant.X_TENSION], broken)
+        follow_phases(given, later, monitor, sample, broken)
         check_tension(
             given, monitor, beds, constants, faults, outputs, lag_gain, reading, sample, broken, excused
         )
