@@ -124,7 +124,7 @@ def test_a_lower_prescription_in_a_hold_is_no_over_force():
     bed = bed_in(layout.RAMP)
     bed.run(2.0)
     bed.staged[:, 0] = prescribed(
-        base_n=40, first_peak_n=60, peak_n=80, peak_step_n=10, ceiling_n=100, fall_n_s=10
+        base_n=40, first_peak_n=60, peak_n=80, peak_step_n=10, ceiling_n=100, fall_n_s=80
     )
     bed.tick(layout.ACTION_CHANGE)
     bed.until(layout.HOLD)
@@ -132,7 +132,6 @@ def test_a_lower_prescription_in_a_hold_is_no_over_force():
     assert bed.sample[layout.S_CEILING, 0] == 400_000
     bed.until(layout.RELEASE)
     assert bed.sample[layout.S_TARGET, 0] <= 80_000
-    bed.until(layout.REST)
     assert bed.sample[layout.S_CEILING, 0] == 100_000
     assert bed.sample[layout.S_CONDITIONS, 0] == 0
 
