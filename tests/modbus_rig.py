@@ -2,13 +2,17 @@
 
 import time
 
+import numpy as np
 from servers import eventually
 
 from services.controller.beds.modbus_bed import Wiring
 from services.controller.beds.modbus_drive import DOLL, Drive, Kind
+from services.controller.beds.modbus_map import pack
 from services.controller.beds.modbus_server import Served
 from services.controller.kernel import layout
 from services.controller.kernel import loop as compiled
+from services.controller.kernel import modbus as wire
+from services.controller.kernel import modbus_map as reg
 from services.controller.loop import Loop
 from services.controller.shared import GatewayMemory
 
@@ -32,11 +36,19 @@ def doll(**constants):
     return Kind(calm=True, constants=(*DOLL, *constants.items()))
 
 
+def answer(request=7, master=99, **values):
+    """A right answer as bytes, from the transaction on."""
+    told = {"serial": 5, "master": master, "heartbeat_echo": request, "switch_b": reg.RELEASED_B, **values}
+    body = b"".join(word.to_bytes(2, "big") for word in pack(reg.READS, told))
+    head = request.to_bytes(2, "big") + b"\0\0" + (3 + len(body)).to_bytes(2, "big")
+    return np.frombuffer(head + bytes([1, wire.FUNCTION, len(body)]) + body, np.uint8).copy()
+
+
 class Wired:
     """One bed on a drive that is really served."""
 
-    def __init__(self, kind=None, serials=None, wait_ns=WAIT_NS):
-        self.served = Served(Drive(kind or Kind(calm=True)))
+    def __init__(self, kind=None, serials=None, wait_ns=WAIT_NS, served=None):
+        self.served = served or Served(Drive(kind or Kind(calm=True)))
         self.memory = GatewayMemory.create(
             site="north", gateway="gw-north", devices=("bed-01",), period_ns=PERIOD_NS,
             addresses=(self.served.address,),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modbus_rig import answer
 
 from deploy import reference
 from services.controller.beds import addresses
@@ -40,14 +41,6 @@ def test_what_a_register_cannot_hold_is_refused():
     """A set-point that wraps around would turn the drive."""
     with pytest.raises(ValueError, match="velocity is 2147483648"):
         pack(reg.WRITES, {"velocity": 1 << 31})
-
-
-def answer(request=7, master=99, **values):
-    """A right answer as bytes, from the transaction on."""
-    told = {"serial": 5, "master": master, "heartbeat_echo": request, "switch_b": reg.RELEASED_B, **values}
-    body = b"".join(word.to_bytes(2, "big") for word in pack(reg.READS, told))
-    head = request.to_bytes(2, "big") + b"\0\0" + (3 + len(body)).to_bytes(2, "big")
-    return np.frombuffer(head + bytes([1, modbus.FUNCTION, len(body)]) + body, np.uint8).copy()
 
 
 WRONG = {

@@ -91,7 +91,7 @@ REFUSALS = dict(
             "another number of registers than was asked for",
             "another signature: no drive of this map",
             "the signature with its words swapped: every 32-bit value would be wrong",
-            "another version of the map, or another scale",
+            "another version of the map, another scale, or another watchdog time",
             "another drive than before, or than the one that was commissioned for this device",
             "the drive obeys another master",
             "an echo of another heartbeat: not made in this exchange, whatever its transaction says",

@@ -232,6 +232,8 @@ def judge(frame, length, unit, request, master, serial):
     for place in range(len(reg.FIXED)):
         if word(frame, ANSWER_AT + 2 * (reg.FIXED_FROM + place)) != reg.FIXED[place]:
             return m.N_SCALING
+    if word(frame, ANSWER_AT + 2 * reg.R_WATCHDOG_MS) != reg.WATCHDOG_MS:
+        return m.N_SCALING
     if serial not in (0, long_word(frame, ANSWER_AT + 2 * reg.R_SERIAL)):
         return m.N_SERIAL
     if long_word(frame, ANSWER_AT + 2 * reg.R_MASTER) != master:
@@ -246,6 +248,7 @@ def read_answer(frame, held):
     """The registers of a right answer as a reading: held int32[READINGS].
 
     The patient switch has two contacts with complementary words: whatever is not both released is pressed.
+    A drive that lets go by itself, or has a fault, obeys nobody: it is not ready, whatever its status says.
     """
     at = ANSWER_AT
     held[layout.R_FORCE] = signed(long_word(frame, at + 2 * reg.R_FORCE), 32)
@@ -257,6 +260,8 @@ def read_answer(frame, held):
     first, second = word(frame, at + 2 * reg.R_SWITCH_A), word(frame, at + 2 * reg.R_SWITCH_B)
     released = first == reg.RELEASED_A and second == reg.RELEASED_B
     status = word(frame, at + 2 * reg.R_STATUS) & reg.STATUS_BITS
+    if word(frame, at + 2 * reg.R_DRIVE_STATE) in (reg.DRIVE_RELEASING, reg.DRIVE_FAULT):
+        status &= ~layout.STATUS_DRIVE_READY
     held[layout.R_STATUS] = status if released else status | layout.STATUS_SWITCH_PRESSED
 
 
@@ -336,11 +341,15 @@ def _receive(bus, counts, index, now_ns):
 
 @scalar
 def _await(bus):
-    """Set up the poll for beds whose answer has not come; returns how many these are."""
+    """Set up the poll for beds whose answer has not come; returns how many these are.
+
+    One that owes so many that it is not asked is heard all the same: else it would owe them for ever.
+    """
     waiting = 0
     for index in range(bus.places.shape[0]):
         state = bus.state[index]
-        awaited = state[L_SOCKET] != GONE and state[L_ASKED] != NOT_ASKED and state[L_GOT] == 0
+        owes = state[L_ASKED] != NOT_ASKED or state[L_REQUESTS] > state[L_ANSWERED]
+        awaited = state[L_SOCKET] != GONE and owes and state[L_GOT] == 0
         bus.polls[index, 0] = state[L_SOCKET] if awaited else GONE  # poll passes over a negative one
         bus.events[index, 2] = POLL_IN
         bus.events[index, 3] = 0
@@ -374,13 +383,18 @@ def receive_all(bus, counts, deadline_ns, timespec):
 
 @scalar
 def give_readings(bus, counts, reading, woke_ns):
-    """Write every bed's reading: what has just come, or the last with its age."""
+    """Write every bed's reading: what has just come, or the last with its age.
+
+    What comes after more than the drive's watchdog (this loop stood still) has the age of what was before,
+    once: the drive has let go meanwhile and shows nothing of it, and the kernel must not go on as if not.
+    """
     for index in range(bus.places.shape[0]):
         state, bed = bus.state[index], bus.places[index]
+        age_ms = (woke_ns - state[L_READ_NS] + NS_A_MS // 2) // NS_A_MS
         if state[L_GOT] == 1:
             state[L_READ_NS] = woke_ns
+            age_ms = age_ms if age_ms > reg.WATCHDOG_MS else 0
         elif state[L_ASKED] != NOT_ASKED and state[L_GOT] == 0:
             counts[bed, m.N_HALF if state[L_FILL] > 0 else m.N_UNANSWERED] += 1
         reading[:, bed] = bus.held[:, index]
-        age_ms = (woke_ns - state[L_READ_NS] + NS_A_MS // 2) // NS_A_MS
         reading[layout.R_AGE, bed] = min(max(age_ms, 0), LONGEST_MS)

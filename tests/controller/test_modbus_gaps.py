@@ -1,0 +1,99 @@
+"""A bed over Modbus after a gap: a drive that owes answers, a loop that stood still, a drive on its own."""
+
+import socket
+
+import numpy as np
+import pytest
+from modbus_rig import Wired, answer
+from servers import eventually
+
+from services.controller.kernel import layout, modbus
+from services.controller.kernel import memory as m
+from services.controller.kernel import modbus_map as reg
+
+MS = 1_000_000
+
+
+class Stalled:
+    """A drive that takes requests and answers them when told to."""
+
+    def __init__(self):
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening.setblocking(False)
+        self.address = f"modbus://127.0.0.1:{self.listening.getsockname()[1]}?unit=1"
+        self.server = self
+        self.sent = float("inf")  # the rig waits for no answer of this drive
+        self.line = None
+
+    def answer_all(self):
+        """Answer every request that has come, each rightly; how many these were."""
+        if self.line is None:
+            self.line, _ = self.listening.accept()
+        requests = self.line.recv(1 << 16)
+        size = modbus.REQUEST_BYTES
+        for at in range(0, len(requests), size):
+            number = int.from_bytes(requests[at : at + 2], "big")
+            master = int.from_bytes(requests[at + modbus.REQUEST_AT + 6 :][:4], "big")
+            self.line.sendall(answer(number, master).tobytes())
+        return len(requests) // size
+
+    def close(self):
+        """Gone."""
+        for one in filter(None, (self.line, self.listening)):
+            one.close()
+
+
+def test_a_drive_that_answers_late_and_all_at_once_is_asked_again_at_once():
+    """A stall of a few ticks must not cost the line: the drive would be on its own for a second."""
+    drive = Stalled()
+    wired = Wired(served=drive, wait_ns=2 * MS)
+    try:
+        eventually(lambda: wired.tick() is not None and wired.counts()["connected"], 20.0, "a connection")
+        wired.tick(modbus.MOST_WAITING)
+        assert wired.counts()["requests"] == modbus.MOST_WAITING
+        assert drive.answer_all() == modbus.MOST_WAITING
+        eventually(lambda: _asked_again(wired), 0.9, "another request")
+        assert wired.counts()["lost"] == 0
+        assert wired.counts()["late"] >= 1
+    finally:
+        wired.close()
+
+
+def _asked_again(wired):
+    wired.tick()
+    return wired.counts()["requests"] > modbus.MOST_WAITING
+
+
+@pytest.mark.requirement("never-resume-alone")
+def test_after_the_loop_stood_still_the_first_answer_says_that_nothing_was_controlled():
+    """The drive has let go and takes commands again: whoever went on would pull again by himself."""
+    wired = Wired().connected()
+    try:
+        wired.tick(2)
+        wired.woke_ns += (reg.WATCHDOG_MS - 20) * MS  # with the tick's own 20 ms: just not too long
+        assert wired.tick()[-1, layout.S_AGE] == 0
+        wired.woke_ns += reg.WATCHDOG_MS * MS
+        samples = wired.tick(2)
+        assert samples[:, layout.S_AGE].tolist() == [reg.WATCHDOG_MS + 20, 0]
+        assert samples[0, layout.S_CONDITIONS] & layout.LINK_LOST
+    finally:
+        wired.close()
+
+
+@pytest.mark.parametrize("state", reg.DRIVE_STATES)
+@pytest.mark.parametrize("read", [modbus.read_answer, modbus.read_answer.py_func], ids=["compiled", "python"])
+def test_a_drive_that_obeys_nobody_is_not_ready(read, state):
+    """Its status bit alone would let the session wait, and pull once it listens again."""
+    held = np.zeros(len(layout.READINGS), np.int32)
+    told = {"drive_state": reg.DRIVE_STATES.index(state), "status": layout.STATUS_DRIVE_READY}
+    read(answer(**told), held)
+    is_ready = held[layout.R_STATUS] & layout.STATUS_DRIVE_READY != 0
+    assert is_ready == (state not in ("releasing", "fault"))
+
+
+@pytest.mark.parametrize("judge", [modbus.judge, modbus.judge.py_func], ids=["compiled", "python"])
+def test_a_drive_whose_watchdog_waits_longer_is_not_read(judge):
+    """The kernel counts on 100 ms: a drive that pulls on for ten seconds is another drive."""
+    frame = answer(watchdog_ms=10_000)
+    length = len(frame) - modbus.HEADER
+    assert judge(frame, length, 1, 7, 99, 0) == m.N_SCALING
