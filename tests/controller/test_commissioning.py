@@ -12,7 +12,7 @@ from services.controller.beds.modbus_server import Served
 from services.controller.commissioning import check, parameters
 from services.controller.commissioning.line import Line
 from services.controller.commissioning.parameters import BedParameters
-from services.controller.kernel import faults
+from services.controller.kernel import faults, layout
 from services.kit.errors import SpondylError
 
 LINK_MS = 1000.0  # a test machine's is no drive's
@@ -146,3 +146,35 @@ def test_a_file_that_holds_no_parameters_is_refused_and_says_what_to_do(tmp_path
     path.write_text(text)
     with pytest.raises(SpondylError, match="measure again with spondyl bed identify"):
         parameters.load(tmp_path, "bed-01")
+
+
+def test_a_load_cell_turned_round_ends_the_pull_at_the_ceiling(served):
+    """It shows tension as pressure: never above the ceiling, however hard it pulls."""
+    with Line(drive_address(served.address)) as line:
+        served.server.fault = "turned"
+        with pytest.raises(SpondylError, match="the ceiling is 40 N"):
+            list(line.move(5.0, 8.0, 40.0))
+    assert served.drive.tension_n < 45
+
+
+def test_a_load_cell_that_is_lost_ends_the_pull(served):
+    """What it says then is no force: no ceiling holds."""
+    with Line(drive_address(served.address)) as line:
+        served.drive.bed.faults[0] = faults.SENSOR_LOST
+        with pytest.raises(SpondylError, match="the load cell is not valid"):
+            list(line.move(5.0, 8.0, 40.0))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("scaling", "force_scale 100, not 10"), ("swapped", "signature")]
+)
+def test_nothing_is_pulled_by_a_drive_of_another_map(served, capsys, tmp_path, fault, said):
+    """A force of another scale has no ceiling that could be kept."""
+    served.server.fault = fault
+    before = served.drive.bed.reading[layout.R_POSITION, 0]
+    with pytest.raises(SystemExit) as ended:
+        main(["bed", "identify", served.address, "--device", "bed-01", "--data", str(tmp_path)])
+    assert ended.value.code == 1
+    assert said in capsys.readouterr().err
+    assert served.drive.bed.reading[layout.R_POSITION, 0] == before
+    assert parameters.load(tmp_path / "gateways" / "north", "bed-01") is None

@@ -64,6 +64,7 @@ FAULTS: dict[str, Callable[[bytes], Pieces]] = {
     "scaling": lambda data: [(0.0, _registers(data, "force_scale", lambda value: 10 * value))],
     "serial": lambda data: [(0.0, _registers(data, "serial", lambda value: value + 1))],
     "other-master": lambda data: [(0.0, _registers(data, "master", lambda _: STRANGER))],
+    "turned": lambda data: [(0.0, _registers(data, "force", lambda value: -value))],
     "echo": lambda data: [(0.0, _registers(data, "heartbeat_echo", lambda value: value - 1))],
     "contacts": lambda data: [(0.0, _registers(data, "switch_b", lambda value: value ^ 0xFFFF))],
     "slow": lambda data: [(SLOW_S, data)],

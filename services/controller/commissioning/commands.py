@@ -13,7 +13,8 @@ from services.kit.options import AsJson, Data
 Address = Annotated[str, typer.Argument(help="modbus://HOST:PORT?unit=1")]
 FAULT_HELP = (
     "What it does wrong: garbage, half, split, unit, transaction, exception, length, signature, swapped, "
-    "scaling, serial, other-master, echo, contacts, slow, silent, or a fault of a simulated bed."
+    "scaling, serial, other-master, turned (force), echo, contacts, slow, silent, or a fault of a simulated "
+    "bed."
 )
 HELP = "Beds: their drives, and faults of simulated ones."
 LINK_MS = 5.0  # a quarter of the usual period, as the loop waits
@@ -38,7 +39,7 @@ def drive(
     calm: Annotated[bool, typer.Option("--calm", help="Somebody who never contracts or coughs.")] = False,
     doll: Annotated[bool, typer.Option("--doll", help="The commissioning doll instead of a person.")] = False,
     fault: Annotated[str, typer.Option(help=FAULT_HELP)] = "",
-    every: Annotated[int, typer.Option(min=1, help="Spoil every so manieth answer.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Spoil every Nth answer.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Be a drive over Modbus/TCP with a simulated patient in real time, until Ctrl-C."""

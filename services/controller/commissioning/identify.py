@@ -56,6 +56,10 @@ def identify(
         )
     with Line(address) as line:
         first = line.require_free()
+        if wrong := first.unlike_the_map:
+            raise SpondylError(f"{address}: {wrong}: nothing is pulled on another map, see docs/modbus.md")
+        if not first.values["serial"]:
+            raise SpondylError(f"{address} has no serial number: parameters belong to one drive, set it")
         if abs(first.force_n) > REST_N:
             raise SpondylError(
                 f"{first.force_n:g} N at rest: loosen the harness, at most {REST_N:g} N is slack"

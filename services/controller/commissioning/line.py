@@ -48,6 +48,13 @@ class Look:
         return self.values["position"] / 100
 
     @property
+    def unlike_the_map(self) -> str:
+        """What of the fixed registers is not as the map has it; empty when all is."""
+        wrong = [f"{one.name} {self.values[one.name]}, not {one.fixed}" for one in reg.READS
+                 if one.fixed is not None and self.values[one.name] != one.fixed]  # fmt: skip
+        return "; ".join(wrong)
+
+    @property
     def pressed(self) -> bool:
         """The patient switch, as the loop reads it: anything but both contacts released."""
         return (self.values["switch_a"], self.values["switch_b"]) != (reg.RELEASED_A, reg.RELEASED_B)
@@ -122,14 +129,13 @@ class Line:
     ) -> Iterator[Look]:  # fmt: skip
         """Command a velocity for so long, and say what is read; ends before its time when not read on.
 
-        SpondylError at the patient switch, and above most_n: the tension is let out first.
+        SpondylError at the patient switch, without a load cell, and beyond most_n in either direction (a cell
+        that is turned round shows tension as pressure): the tension is let out first.
         """
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end:
             look = self.exchange(velocity_mm_s, stop=stop)
-            why = "the patient switch was pressed" if look.pressed else ""
-            why = why or (f"{look.force_n:g} N: the ceiling is {most_n:g} N" if look.force_n > most_n else "")
-            if why:
+            if why := _why_not(look, most_n):
                 self.back()
                 raise SpondylError(f"stopped: {why}; the tension was let out")
             yield look
@@ -161,3 +167,12 @@ class Line:
             f"{self.address}: master {look.values['master']} commands this drive, we are {self.master}: stop "
             "the gateway that serves this bed first"
         )
+
+
+def _why_not(look: Look, most_n: float) -> str:
+    """Why a drive may not be moved on; empty when it may."""
+    if look.pressed:
+        return "the patient switch was pressed"
+    if not look.values["status"] & layout.STATUS_FORCE_VALID:
+        return "the load cell is not valid"
+    return f"{look.force_n:g} N: the ceiling is {most_n:g} N" if abs(look.force_n) > most_n else ""
