@@ -7,6 +7,8 @@ import pytest
 from modbus_rig import Wired, answer
 from servers import eventually
 
+from services.controller.beds import modbus_bed
+from services.controller.beds.addresses import drive_address
 from services.controller.kernel import layout, modbus
 from services.controller.kernel import memory as m
 from services.controller.kernel import modbus_map as reg
@@ -97,3 +99,14 @@ def test_a_drive_whose_watchdog_waits_longer_is_not_read(judge):
     frame = answer(watchdog_ms=10_000)
     length = len(frame) - modbus.HEADER
     assert judge(frame, length, 1, 7, 99, 0) == m.N_SCALING
+
+
+def test_a_network_without_a_way_to_the_drive_is_no_connection():
+    """A gateway that starts before its network must not say that its drives are connected."""
+    bed = modbus_bed.WiredBed("bed-01", 0, drive_address("modbus://224.0.0.1:502?unit=1"))
+    bus = modbus_bed.new_bus([bed], 0)
+    connection = modbus_bed.Connection(bed, 0, bus, np.zeros(len(m.LINK_COUNTS), np.int64))
+    connection.look(0.1)
+    connection.look(0.2)
+    assert bus.sockets.tolist() == [modbus.GONE]
+    connection.close()

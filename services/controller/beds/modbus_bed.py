@@ -4,6 +4,8 @@ Connecting resolves names, waits and may fail in many ways: none of it belongs i
 connects, hands the socket over to the loop and closes it when the loop gives it back, with growing pauses.
 """
 
+import errno
+import os
 import secrets
 import selectors
 import socket
@@ -115,9 +117,13 @@ class Connection:
             made = socket.socket(family, kind, protocol)
             made.setblocking(False)  # noqa: FBT003  (its only parameter)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            made.connect_ex(place)  # in progress; _finish looks
+            refused = made.connect_ex(place)
         except OSError as error:
             self._fail(now, str(error))
+            return
+        if refused not in (0, errno.EINPROGRESS):  # no route: such a socket looks ready, and is none
+            made.close()
+            self._fail(now, os.strerror(refused))
             return
         self._socket, self._connecting_since = made, now
 
@@ -139,7 +145,7 @@ class Connection:
         elif refused or now - self._connecting_since > CONNECT_S:
             self._connecting_since = 0.0
             self.close()
-            self._fail(now, f"error {refused}" if refused else f"no connection within {CONNECT_S:g} s")
+            self._fail(now, os.strerror(refused) if refused else f"no connection within {CONNECT_S:g} s")
 
     def _drop(self, now: float, why: str) -> None:
         """The loop has given the socket back."""
