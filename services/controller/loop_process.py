@@ -95,11 +95,7 @@ def run(settings: ControllerSettings) -> None:
         cpus=obtained.cpus,
         memory=str(memory.path),
     )
-    try:
-        reason = wait_for_end(memory, thread.alive, settings.loop_alone_s)
-        release(memory)
-    finally:
-        thread.stop()
+    reason = conclude(memory, thread, settings.loop_alone_s)
     log.info("loop ended", reason=reason, ticks=memory.head(), missed=memory.word(m.W_MISSED))
 
 
@@ -139,6 +135,25 @@ def _wiring(settings: ControllerSettings) -> "Wiring":
         else:
             serials[device] = found.serial
     return Wiring(round(settings.bed_wait_ms * 1e6), serials)
+
+
+def conclude(memory: GatewayMemory, thread: "LoopThread", alone_s: float) -> str:
+    """Wait for the end and bring it about; why it came. Raises what ended the loop's thread, if anything did.
+
+    An end that is not in order (the thread failed, or tension is left) does not look like one: panel and next
+    loop say what was interrupted.
+    """
+    is_in_order = False
+    try:
+        reason = wait_for_end(memory, thread.alive, alone_s)
+        is_in_order = release(memory) and thread.alive()
+    finally:
+        try:
+            thread.stop()
+        finally:
+            if not is_in_order:
+                memory.set_word(m.W_STOP, 0)
+    return reason
 
 
 def publish(directory: Path, memory: GatewayMemory) -> None:

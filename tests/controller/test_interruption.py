@@ -1,5 +1,9 @@
 """What a new loop finds of the one before it: killed, told to end, or gone with the machine's memory."""
 
+import contextlib
+import signal
+import threading
+
 import pytest
 from sample_streams import treated
 from writer_rig import Gateway
@@ -8,6 +12,9 @@ from services.controller import interruption
 from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
+from services.controller.loop import LoopThread
+from services.controller.loop_process import conclude
+from services.controller.realtime import Wanted
 
 HOLD = treated(7, phase=layout.HOLD, force_dn=3124, target_mn=310_000, ceiling_mn=450_000, cycle=1)
 STOPPED = treated(7, phase=layout.STOPPED, reason=layout.REASON_OPERATOR_STOP)
@@ -85,3 +92,46 @@ def test_a_damaged_file_stops_no_loop(gateway):
     (gateway.directory / interruption.FILE).write_text('{"bed-01": {"other": 1}, "bed-02": 3}')
     gateway.ring.memory.set_word(m.W_STOP, 1)
     assert left(gateway) == {}
+
+
+class Ticking:
+    """What a loop's thread runs: until it is told to stop, or until it breaks."""
+
+    def __init__(self, memory, *, breaks):
+        self.memory, self._breaks, self._told = memory, breaks, threading.Event()
+
+    def run(self):
+        """As Loop.run."""
+        if self._breaks:
+            raise ZeroDivisionError
+        self._told.wait()
+
+    def stop(self):
+        """As Loop.stop."""
+        self.memory.set_word(m.W_STOP, 1)
+        self._told.set()
+
+
+@pytest.mark.parametrize(
+    ("force_dn", "breaks", "phases"),
+    [(3124, True, ["hold"]), (20, True, ["hold"]), (3124, False, ["hold"]), (20, False, [])],
+    ids=["broken under tension", "broken", "told to end, and tension stays", "told to end"],
+)
+@pytest.mark.requirement("say-interruptions")
+def test_an_end_that_was_not_in_order_is_said(gateway, force_dn, breaks, phases):
+    """A loop that ended by its own fault, or left somebody under tension, was not told to end and done."""
+    memory = gateway.ring.memory
+    gateway.ring.run((10, HOLD | {"force_dn": force_dn}))
+    memory.set_word(m.W_STOP, 0)
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        thread = LoopThread(Ticking(memory, breaks=breaks), Wanted(0, (), lock_memory=False, wake_fast=False))
+        thread.start()
+        expected = pytest.raises(ZeroDivisionError) if breaks else contextlib.nullcontext()
+        if not breaks:
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        with expected:
+            conclude(memory, thread, alone_s=60.0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    assert [row.phase for row in left(gateway).values()] == phases * 2
