@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.controller.kernel import layout
@@ -100,6 +100,7 @@ patients = st.builds(
 
 
 @pytest.mark.requirement("say-model")
+@settings(max_examples=40)  # 2000 draws each
 @given(patients, st.floats(0, 1000), st.none() | st.builds(Measured, st.floats(0, 300), st.floats(0.1, 50)))
 def test_nothing_arrives_below_zero_or_above_the_pull(patient, pull, measured):
     """No set of inputs makes the model show a push, or more than is pulled."""
@@ -109,6 +110,7 @@ def test_nothing_arrives_below_zero_or_above_the_pull(patient, pull, measured):
     assert max(abs(found.shear_low_n), abs(found.shear_high_n), abs(found.shear_n)) <= pull
 
 
+@settings(max_examples=40)
 @given(patients, st.floats(5, 500))
 def test_the_inverse_brings_the_wanted_force_and_never_more(patient, wanted):
     """Prescribed at the segment, the pull is the model's own, rounded down."""
