@@ -146,7 +146,7 @@ def conclude(memory: GatewayMemory, thread: "LoopThread", alone_s: float) -> str
     is_in_order = False
     try:
         reason = wait_for_end(memory, thread.alive, alone_s)
-        is_in_order = release(memory) and thread.alive()
+        is_in_order = (release(memory) or _all_idle(memory)) and thread.alive()
     finally:
         try:
             thread.stop()
