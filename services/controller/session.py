@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from services.controller.admission import Admission, Whom
+from services.controller.beds.addresses import SIMULATED
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
@@ -320,7 +321,7 @@ class Bedside:
     def fault(self, device: str, kind: str, operator: str = "", *, clear: bool) -> Answer:
         """Break or mend a simulated bed; raises SessionRefused for a real one or an unknown kind."""
         memory, bed = self.bed(device)
-        if not self.simulated:
+        if not self.simulated or memory.addresses[bed] != SIMULATED:
             raise SessionRefused(f"{device} is a real bed: faults are simulated only on simulated ones")
         if kind not in BITS:
             raise SessionRefused(f"kind is {kind!r}: the faults are {', '.join(BITS)}")
