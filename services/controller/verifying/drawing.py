@@ -38,6 +38,7 @@ CEILING_SLACK_N = 0.5
 WRONG_SHARE = 0.05  # of sessions with a ceiling below their peak: no prescription compiles to that
 WRONG_SLACK_N = 6.0  # there breath and friction move the tension about the ceiling
 RESTLESS_SHARE, CERVICAL_SHARE, RESUMED_SHARE = 0.5, 0.35, 0.9
+QUINTIC_PEAK = 1.875  # greatest rate of the move over its mean one, docs/control.md
 LINES = 40  # a script has at most
 FREE_TERMS = {"constant", "body_weight"}  # of a limit: not fields of the prescription
 
@@ -74,7 +75,8 @@ def draw(seed: int, number: int, faults: tuple[str, ...] = FAULT_KINDS) -> Sessi
         changed, over_n = parameters, WRONG_SLACK_N
     longest_s = float(
         max(parameters[layout.P_TRACTION_S], changed[layout.P_TRACTION_S])
-        + (1 + pauses) * SLACK_S + pauses * PAUSE_S + parameters[layout.P_COOLDOWN_S] + MARGIN_S
+        + (1 + pauses) * SLACK_S + pauses * PAUSE_S + MARGIN_S
+        + max(_cooldown_s(parameters), _cooldown_s(changed))
     )  # fmt: skip
     constants = simulated.population(seed, 1, period_s, person.body_weight_kg, first=number)[:, 0]
     if over_n == WRONG_SLACK_N:  # there is no room above the target for anybody's contraction
@@ -87,6 +89,12 @@ def draw(seed: int, number: int, faults: tuple[str, ...] = FAULT_KINDS) -> Sessi
         number, period_s, prescription, parameters, changed, given(parameters, longest_s, over_n),
         given(changed, longest_s, over_n), constants, simulated.random_states(seed, 1, number)[:, 0], script,
     )  # fmt: skip
+
+
+def _cooldown_s(parameters: NDArray[np.float64]) -> float:
+    """Longest cooldown: from the peak to nothing, at its steepest as fast as prescribed."""
+    slowest_s = QUINTIC_PEAK * parameters[layout.P_CEILING] / parameters[layout.P_FALL]
+    return float(max(parameters[layout.P_COOLDOWN_S], slowest_s))
 
 
 # --- prescriptions -----------------------------------------------------------------------------------------
