@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.controller.benches import commands as patients
 from services.kit.options import AsJson
 
 
@@ -13,6 +14,7 @@ def register(bench: typer.Typer) -> None:
     bench.command("kernel")(kernel)
     bench.command("loop")(loop)
     bench.command("link")(link)
+    patients.register(bench)
 
 
 def kernel(
@@ -76,7 +78,9 @@ def link(
 ) -> None:
     """How long a drive's reading takes to become its command, in turns with pymodbus' client."""
     from services.controller.benches import bench_link
+    from services.kit.logging import configure
 
+    configure("bench", "error", "console")  # to stderr: what becomes of the drive stands in the result
     result = bench_link.measure(seconds, period_ms)
     print(json.dumps(result) if as_json else _link_words(result))
     if result["p99_ratio"] > result["ratio_limit"]:
