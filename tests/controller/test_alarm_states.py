@@ -81,6 +81,8 @@ def test_on_every_path_nothing_is_silenced_that_nobody_has_seen(rule, inputs):
         if on:
             assert held is not None, "a condition that is on is held"
             assert held.raised == (state(rule, held, now) in PRESENTED), "raised and not shown"
+        if on and before is not None and before.gone_ns is not None and now - before.gone_ns >= rule.hold_ns:
+            assert held.since_ns == now, "what comes back is another occurrence"
         if rule.waits and before is not None and before.raised and held is None:
             assert is_ack or before.acknowledged, "gone, and nobody has seen it"
         if not rule.waits and not on and held is not None:
