@@ -11,6 +11,7 @@ import time
 
 import structlog
 
+from services.controller import interruption
 from services.controller.kernel import memory as m
 from services.controller.settings import ControllerSettings
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
@@ -151,6 +152,7 @@ class Gateway:
         memory = self._memory
         if memory is None or memory.alive() or memory.health["recorder_tick"] < memory.head():
             return
+        interruption.write_down(self._directory)  # of a loop that died and has no other after it yet
         memory.unlink()
         file = LoopFile.load(self._directory)
         if file is not None and file.previous is not None:

@@ -6,6 +6,7 @@ until somebody at the bed has seen it. Nothing here starts anything: the new loo
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -51,6 +52,7 @@ class Interruptions:
         self._path = directory / FILE
         self._stamp: tuple[int, int] | None = None
         self._by_device: dict[str, Interrupted] = {}
+        self._forgetting = threading.Lock()
 
     def of(self, device: str) -> Interrupted | None:
         """What interrupted this bed and has not been seen yet."""
@@ -59,9 +61,10 @@ class Interruptions:
 
     def forget(self, device: str) -> None:
         """Somebody at the bed has seen it."""
-        rows = read_json(self._path)
-        if rows.pop(device, None) is not None:
-            _write(self._path, rows)
+        with self._forgetting:  # beds are seen to at the same moment, by as many threads
+            rows = read_json(self._path)
+            if rows.pop(device, None) is not None:
+                _write(self._path, rows)
 
     def _refresh(self) -> None:
         try:

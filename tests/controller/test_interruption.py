@@ -1,20 +1,25 @@
 """What a new loop finds of the one before it: killed, told to end, or gone with the machine's memory."""
 
 import contextlib
+import json
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sample_streams import treated
 from writer_rig import Gateway
 
 from services.controller import interruption
+from services.controller.gateway import Gateway as Supervising
 from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.loop import LoopThread
 from services.controller.loop_process import conclude
 from services.controller.realtime import Wanted
+from services.controller.settings import ControllerSettings
+from services.controller.shared import LoopFile
 
 HOLD = treated(7, phase=layout.HOLD, force_dn=3124, target_mn=310_000, ceiling_mn=450_000, cycle=1)
 STOPPED = treated(7, phase=layout.STOPPED, reason=layout.REASON_OPERATOR_STOP)
@@ -135,3 +140,39 @@ def test_an_end_that_was_not_in_order_is_said(gateway, force_dn, breaks, phases)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
     assert [row.phase for row in left(gateway).values()] == phases * 2
+
+
+@pytest.mark.requirement("say-interruptions")
+def test_an_end_of_the_gateway_keeps_what_a_dead_loop_left(tmp_path, monkeypatch):
+    """Whoever finds a bed without control restarts the gateway: before a new loop has looked back, maybe."""
+    gateway = Gateway(_home(tmp_path, monkeypatch))
+    try:
+        memory = gateway.ring.memory
+        gateway.ring.run((40, HOLD))
+        memory.health["recorder_tick"] = memory.head()
+        memory.set_word(m.W_PID, 0)  # of no process any more
+        Supervising(ControllerSettings.load())._forget_stored_samples()
+        assert LoopFile.load(gateway.directory) is None
+        assert set(left(gateway)) == {"bed-01", "bed-02"}
+    finally:
+        gateway.close()
+
+
+def _home(tmp_path, monkeypatch):
+    """The gateway's directory below a data directory of its own."""
+    monkeypatch.setenv("SPONDYL_DATA", str(tmp_path))
+    monkeypatch.setenv("SPONDYL_SITE", "north")
+    directory = tmp_path / "gateways" / "north"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def test_beds_seen_to_at_the_same_moment_are_all_forgotten(tmp_path):
+    """After the death of a loop of 64 beds as many people press at once."""
+    devices = [f"bed-{number}" for number in range(32)]
+    row = {"boot": "b", "at_ns": 1, "tick": 1, "phase": "hold", "session_no": 1, "tension_n": 3.0}
+    (tmp_path / interruption.FILE).write_text(json.dumps(dict.fromkeys(devices, row)))
+    found = Interruptions(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(found.forget, devices))
+    assert [device for device in devices if found.of(device)] == []
