@@ -22,6 +22,7 @@ Columns = dict[str, npt.NDArray[np.int32]]
 
 # A bed may lack these readings, and a recording the column: then it is what a bed without it says.
 ABSENT: Final = {"effort_duv": -1}
+LARGEST: Final = 2**31 - 1  # of an int32 row
 ENDED: Final = ("done", "stopped", "fault", "idle")
 
 
@@ -193,6 +194,12 @@ def _require(path: str, chunks: Sequence[Chunk], used: Kernel) -> None:
             raise Unreadable(
                 f"{where}: begins at seq {message.seq}, expected {expected}: samples are missing"
             )
+        if message.period_ms != chunks[0].message.period_ms:
+            raise Unreadable(
+                f"{where}: a period of {message.period_ms:g} ms, its load has {chunks[0].message.period_ms:g} ms"
+            )
+        if beyond := [row for row in message.actions if row.get("action", 0) > LARGEST]:
+            raise Unreadable(f"{where}: action {beyond[0]['action']} is none: the largest count is {LARGEST}")
         expected += message.count
         _require_rows(where, chunk, used)
     if expected == chunks[0].message.seq:
