@@ -196,7 +196,8 @@ def _require(path: str, chunks: Sequence[Chunk], used: Kernel) -> None:
             )
         if message.period_ms != chunks[0].message.period_ms:
             raise Unreadable(
-                f"{where}: a period of {message.period_ms:g} ms, its load has {chunks[0].message.period_ms:g} ms"
+                f"{where}: a period of {message.period_ms:g} ms, "
+                f"its load has {chunks[0].message.period_ms:g} ms"
             )
         if beyond := [row for row in message.actions if row.get("action", 0) > LARGEST]:
             raise Unreadable(f"{where}: action {beyond[0]['action']} is none: the largest count is {LARGEST}")

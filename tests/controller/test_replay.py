@@ -305,8 +305,8 @@ def without(name):
         (lambda chunk: chunk.update(parameters={"base_n": float("nan")}), True, "no black-box chunk"),
         (lambda chunk: chunk["actions"].append({"seq": chunk["seq"], "action": layout.ACTION_CHANGE,
                                                 "refusal": 0}), True, "and are not recorded"),
-        (lambda chunk: chunk["actions"].append({"seq": chunk["seq"] + 1, "action": 2**40, "refusal": 0}), True,
-         "action 1099511627776 is none"),
+        (lambda chunk: chunk["actions"].append({"seq": chunk["seq"] + 1, "action": 2**40,
+                                                "refusal": 0}), True, "action 1099511627776 is none"),
         (lambda chunk: chunk.update(period_ms=5.0), True, "a period of 5 ms, its load has 20 ms"),
     ],
 )  # fmt: skip
