@@ -4,6 +4,7 @@ import json
 
 import pytest
 from modbus_rig import doll
+from servers import eventually
 
 from services.cli import main
 from services.controller.beds.addresses import drive_address
@@ -157,12 +158,17 @@ def test_a_load_cell_turned_round_ends_the_pull_at_the_ceiling(served):
     assert served.drive.tension_n < 45
 
 
-def test_a_load_cell_that_is_lost_ends_the_pull(served):
-    """What it says then is no force: no ceiling holds."""
+@pytest.mark.parametrize(
+    ("fault", "said"), [(faults.SENSOR_LOST, "is not valid"), (faults.SENSOR_STUCK, "has stood at")]
+)
+def test_a_load_cell_that_measures_nothing_ends_the_pull(served, fault, said):
+    """What it says then is no force: no ceiling holds, and the drive lets go by itself."""
     with Line(drive_address(served.address)) as line:
-        served.drive.bed.faults[0] = faults.SENSOR_LOST
-        with pytest.raises(SpondylError, match="the load cell is not valid"):
+        served.drive.bed.faults[0] = fault
+        with pytest.raises(SpondylError, match=f"the load cell {said}"):
             list(line.move(5.0, 8.0, 40.0))
+    assert served.drive.tension_n < 80
+    eventually(lambda: served.drive.released_at > 0, 10.0, "the drive's release")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ EVERY_S = 0.005
 RUN, STOP = (reg.RUN_A, reg.RUN_B), (reg.STOP_A, reg.STOP_B)
 SLACK_N = 3.0  # less is the load cell's noise
 BACK_MM_S, BACK_S = -10.0, 10.0
+STANDS_S = 1.0  # one reading for so long while the drive moves is no measurement: a cell has noise
 WORDS = 1 << 16
 
 
@@ -129,12 +130,19 @@ class Line:
     ) -> Iterator[Look]:  # fmt: skip
         """Command a velocity for so long, and say what is read; ends before its time when not read on.
 
-        SpondylError at the patient switch, without a load cell, and beyond most_n in either direction (a cell
-        that is turned round shows tension as pressure): the tension is let out first.
+        SpondylError at the patient switch, beyond most_n in either direction (a cell that is turned round shows
+        tension as pressure), and where nothing measures the tension: it is let out first, in the last case by
+        the drive's own watchdog.
         """
         end = time.monotonic() + seconds
+        changed_at, before_n = time.monotonic(), None
         while (now := time.monotonic()) < end:
             look = self.exchange(velocity_mm_s, stop=stop)
+            changed_at = changed_at if look.force_n == before_n else now
+            before_n = look.force_n
+            if blind := _why_blind(look, now - changed_at):
+                self.exchange(0.0, stop=STOP)
+                raise SpondylError(f"stopped: {blind}; the drive's own watchdog lets the tension out")
             if why := _why_not(look, most_n):
                 self.back()
                 raise SpondylError(f"stopped: {why}; the tension was let out")
@@ -145,7 +153,7 @@ class Line:
         """Let the tension out at a stated speed; the stop channels forbid pulling meanwhile."""
         end = time.monotonic() + BACK_S
         look = self.exchange(BACK_MM_S, stop=STOP)
-        while look.force_n > SLACK_N and time.monotonic() < end:
+        while abs(look.force_n) > SLACK_N and time.monotonic() < end:
             look = self.exchange(BACK_MM_S, stop=STOP)
             time.sleep(EVERY_S)
         return self.exchange(0.0, stop=STOP)
@@ -169,10 +177,18 @@ class Line:
         )
 
 
+def _why_blind(look: Look, stood_s: float) -> str:
+    """Why the tension is not known; empty when it is."""
+    if not look.values["status"] & layout.STATUS_FORCE_VALID:
+        return "the load cell is not valid"
+    stood = (
+        f"the load cell has stood at {look.force_n:g} N for {stood_s:.1f} s, at most {STANDS_S:g} s may be"
+    )
+    return stood if stood_s > STANDS_S else ""
+
+
 def _why_not(look: Look, most_n: float) -> str:
     """Why a drive may not be moved on; empty when it may."""
     if look.pressed:
         return "the patient switch was pressed"
-    if not look.values["status"] & layout.STATUS_FORCE_VALID:
-        return "the load cell is not valid"
     return f"{look.force_n:g} N: the ceiling is {most_n:g} N" if abs(look.force_n) > most_n else ""
