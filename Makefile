@@ -38,7 +38,7 @@ chaos: setup ## every fault of the table for minutes, then many deaths; writes d
 	@SPONDYL_CHAOS_FORM=long .venv/bin/pytest -q tests/chaos
 	@.venv/bin/pytest -q tests/scheduler/test_chaos.py tests/billing/test_chaos.py tests/kit/test_business.py
 
-BENCHES := "kernel" "loop --beds 8 --period-ms 20 --seconds 30 --hog" "link --seconds 30" "ingest --devices 2000 --seconds 30" \
+BENCHES := "kernel" "guarding --hours 200" "tracking --patients 1000" "loop --beds 8 --period-ms 20 --seconds 30 --hog" "link --seconds 30" "ingest --devices 2000 --seconds 30" \
   "store --sessions 200" "fleet --steps 100,1000,5000" \
   "scale --replicas 1,2 --devices 100,1000" "wall --beds 1000 --browsers 3 --seconds 30" \
   "plan --sites 20 --devices 60 --utilisation 0.8 --cures 200" "invoices --count 1000"

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.controller.benches import commands as patients
 from services.kit.options import AsJson
 
 
@@ -13,6 +14,7 @@ def register(bench: typer.Typer) -> None:
     bench.command("kernel")(kernel)
     bench.command("loop")(loop)
     bench.command("link")(link)
+    patients.register(bench)
 
 
 def kernel(

@@ -20,6 +20,7 @@ Shape = Callable[[np.random.Generator], Floats]
 SHAPE_HZ = 2000.0
 FIRST_S, SPREAD_S, AFTER_S = 70.0, 5.0, 8.0  # a contraction meets a hold that has settled
 RISE_S = (0.05, 0.15)  # 10 to 90 % of the peak
+SLOW_RISE_S = (0.5, 1.0)
 NEVER_S = 1e6
 SAMPLES_AT_ONCE = 4_000_000  # bed-ticks kept in memory at once
 
@@ -41,6 +42,11 @@ def recorded(generator: np.random.Generator) -> Floats:
 def quickened(generator: np.random.Generator) -> Floats:
     """A recorded contraction made to rise in 50-150 ms."""
     return _stretched(generator, float(generator.uniform(*RISE_S)))
+
+
+def slowed(generator: np.random.Generator) -> Floats:
+    """A recorded contraction made to rise in 0.5-1 s, as no reflex does."""
+    return _stretched(generator, float(generator.uniform(*SLOW_RISE_S)))
 
 
 def _stretched(generator: np.random.Generator, wanted_s: float | None) -> Floats:
@@ -84,9 +90,9 @@ def detection(shape: Shape, scale_n: float, people: int, seed: int, period_s: fl
     """One contraction of a shape and size (N at a blocked drive) for each person, in a long hold."""
     found = Detection()
     ticks = simulate.ticks(simulate.START_S + FIRST_S + SPREAD_S + AFTER_S, period_s)
-    for part, beds in enumerate(_parts(people, ticks)):
+    for part, beds in enumerate(parts(people, ticks)):
         generator = np.random.default_rng([seed, part])
-        _contract(found, generator, shape, scale_n, _people(seed, part, beds, period_s), period_s, ticks)
+        _contract(found, generator, shape, scale_n, calm_beds(seed, part, beds, period_s), period_s, ticks)
     return found
 
 
@@ -104,21 +110,27 @@ def _contract(
     shapes = [shape(generator) for _ in range(count)]
     at_s = generator.uniform(FIRST_S, FIRST_S + SPREAD_S, size=(count,))
     start = simulate.ticks(simulate.START_S, period_s)
-    beds.library = simulated.library(shapes, SHAPE_HZ)
-    beds.plant[plant.X_BURST] = np.arange(count)
-    beds.plant[plant.X_BURST_N] = scale_n
-    beds.plant[plant.X_BURST_HZ] = SHAPE_HZ
-    beds.plant[plant.X_BURST_AT] = at_s + (start + 1) * period_s
+    give(beds, shapes, scale_n, at_s + (start + 1) * period_s)
     script = simulate.session_script(start, parameters[:, 0], count)
     for course, piece, begun_s in zip(
         simulate.run(beds, parameters, script, ticks, start), shapes, at_s.tolist(), strict=True
     ):
-        given = _given(piece, begun_s)
+        given = contraction_of(piece, begun_s)
         for row in scoring.guarding_rows(course, [given]):
             _count(found, row)
 
 
-def _given(piece: Floats, begun_s: float) -> scoring.Contraction:
+def give(beds: simulated.SimulatedBeds, shapes: list[Floats], scale_n: float, at_s: Floats) -> None:
+    """One contraction for each bed: shapes of peak 1 at SHAPE_HZ, times (s) on the plant's clock."""
+    beds.library = simulated.library(shapes, SHAPE_HZ)
+    beds.plant[plant.X_BURST] = np.arange(len(shapes))
+    beds.plant[plant.X_BURST_N] = scale_n
+    beds.plant[plant.X_BURST_HZ] = SHAPE_HZ
+    beds.plant[plant.X_BURST_AT] = at_s
+
+
+def contraction_of(piece: Floats, begun_s: float) -> scoring.Contraction:
+    """When a shape that begins at begun_s (s of the session) is first there, at a tenth, and over."""
     above = np.flatnonzero(piece > signals.LEAVE) / SHAPE_HZ + begun_s
     trace = float(np.argmax(piece > signals.TRACE)) / SHAPE_HZ + begun_s
     return scoring.Contraction(trace, float(above[0]), float(above[-1]))
@@ -138,14 +150,14 @@ def _count(found: Detection, row: scoring.Row) -> None:
 def calm(people: int, minutes: float, seed: int, period_s: float = 0.02) -> Calm:
     """A whole session each of people who only breathe and sigh: every stop is a false one."""
     result = Calm()
-    parameters = _default(period_s)
+    parameters = default_parameters(period_s)
     parameters[layout.P_TRACTION_S] = 60.0 * minutes
     ticks = simulate.longest(parameters)
     start = simulate.ticks(simulate.START_S, period_s)
-    for part, beds in enumerate(_parts(people, ticks)):
+    for part, beds in enumerate(parts(people, ticks)):
         everybody = np.repeat(parameters[:, None], beds, axis=1)
         script = simulate.session_script(start, parameters, beds)
-        for course in simulate.run(_people(seed, part, beds, period_s), everybody, script, ticks, start):
+        for course in simulate.run(calm_beds(seed, part, beds, period_s), everybody, script, ticks, start):
             _weigh(result, course)
     return result
 
@@ -176,8 +188,8 @@ def restless(
     """
     period_s, ticks = float(parameters[layout.P_PERIOD]), simulate.longest(parameters)
     start = simulate.ticks(simulate.START_S, period_s)
-    for part, count in enumerate(_parts(people, ticks)):
-        beds = simulated.simulated_beds(_seed(seed, part), count, period_s)
+    for part, count in enumerate(parts(people, ticks)):
+        beds = simulated.simulated_beds(seed_of(seed, part), count, period_s)
         beds.plant[plant.X_TILT] = beds.tilt_deg[:] = parameters[layout.P_TILT]
         beds.constants[plant.K_GUARD_EARLY : plant.K_GUARD_LATE + 1] = 1 / 60
         beds.constants[plant.K_COUGH] = 1 / 120
@@ -191,30 +203,33 @@ def restless(
         yield from zip(simulate.run(beds, everybody, script, ticks, start), slipped.tolist(), strict=True)
 
 
-def _parts(people: int, ticks: int) -> list[int]:
+def parts(people: int, ticks: int) -> list[int]:
     """So many people in parts that fit the memory."""
     most = max(1, SAMPLES_AT_ONCE // ticks)
     return [min(most, people - first) for first in range(0, people, most)]
 
 
-def _seed(seed: int, part: int) -> int:
+def seed_of(seed: int, part: int) -> int:
+    """The seed of one part of a population."""
     return seed * 10_000 + part
 
 
-def _people(seed: int, part: int, beds: int, period_s: float) -> simulated.SimulatedBeds:
-    bundle = simulated.simulated_beds(_seed(seed, part), beds, period_s)
+def calm_beds(seed: int, part: int, beds: int, period_s: float) -> simulated.SimulatedBeds:
+    """Beds of one part of a seed with people who only breathe, tilted as the default prescription wants."""
+    bundle = simulated.simulated_beds(seed_of(seed, part), beds, period_s)
     simulated.calm(bundle.constants)
-    bundle.plant[plant.X_TILT] = bundle.tilt_deg[:] = _default(period_s)[layout.P_TILT]
+    bundle.plant[plant.X_TILT] = bundle.tilt_deg[:] = default_parameters(period_s)[layout.P_TILT]
     return bundle
 
 
-def _default(period_s: float) -> Floats:
+def default_parameters(period_s: float) -> Floats:
+    """The default prescription's parameters."""
     return compile_parameters(prescription.default_prescription(), period_s, simulate.SESSION_NO)
 
 
 def _long_hold(period_s: float, beds: int) -> Floats:
     """The default prescription at its peak from the first cycle on, without precondition."""
-    parameters = _default(period_s)
+    parameters = default_parameters(period_s)
     parameters[layout.P_FIRST_PEAK] = parameters[layout.P_PEAK]
     parameters[[layout.P_PRECONDITION_S, layout.P_PRECONDITION_CYCLES, layout.P_HEAT_ALLOWED]] = 0.0
     parameters[layout.P_HOLD_S] = 600.0

@@ -119,9 +119,40 @@ static void remember(long n, in innovation, row ring)
     EACH_BED ring[b] = innovation[b];
 }
 
-static void clear(long n, row high, row low)
+static void attend(long n, in period, in variance_gain, in watching, in rate, row blank, row freeze, row looking,
+                   row learning, row moving)
 {
-    EACH_BED { high[b] = 0.0; low[b] = 0.0; }
+    EACH_BED {
+        double seen = blank[b] > 0.0 ? 0.0 : watching[b], gain = variance_gain[b] * seen;
+        learning[b] = freeze[b] > 0.0 ? 0.0 : gain;
+        looking[b] = seen;
+        double speed = rate[b] > 0.0 ? rate[b] : -rate[b];
+        moving[b] = speed > 1.0 ? 1.0 : 0.0;
+        blank[b] = blank[b] - period[b];
+        freeze[b] = freeze[b] - period[b];
+    }
+}
+
+static void hear(long n, counts effort_duv, in effort_gain, in learning, row effort, row mean, row spread, row heard)
+{
+    EACH_BED {
+        double there = effort_duv[b] >= 0 ? 1.0 : 0.0, now = effort_duv[b] * 0.1;
+        now = now > 3000.0 ? 3000.0 : now;
+        double smooth = effort[b] + there * effort_gain[b] * (now - effort[b]);
+        double variance = spread[b] < 0.04 ? 0.04 : spread[b], above = smooth - mean[b], squared = above * above;
+        double most = 9.0 * variance, usual = squared < most ? above : 0.0;
+        mean[b] = mean[b] + there * learning[b] * usual;
+        spread[b] = variance + there * learning[b] * ((squared > most ? most : squared) - variance);
+        effort[b] = smooth;
+        double sigmas = above > 0.0 ? squared : 0.0, top = EFFORT_MOST * variance;
+        sigmas = (sigmas > top ? top : sigmas) / variance;
+        heard[b] = there > 0.0 ? sigmas : -1.0;
+    }
+}
+
+static void clear(long n, row excess, row deepest)
+{
+    EACH_BED { excess[b] = -1.0; deepest[b] = 0.0; }
 }
 
 static void correlate_four(long n, row total, in first, in second, in third, in fourth, double w1, double w2,
@@ -135,41 +166,46 @@ static void correlate_one(long n, row total, in first, double weight, double kee
     EACH_BED total[b] = keep * total[b] + weight * first[b];
 }
 
-static void take_extremes(long n, in total, double gain, row high, row low)
+static void judge(long n, in total, double gain, double per_threshold, in learning, in moving, in negative_keep,
+                  in fallen, row at_rest, row in_motion, row negative, row deepest, row excess)
 {
     EACH_BED {
-        double value = total[b] * gain;
-        high[b] = value > high[b] ? value : high[b];
-        low[b] = value < low[b] ? value : low[b];
+        double value = total[b] * gain, squared = value * value, moved = moving[b];
+        double still = at_rest[b] < 0.4 ? 0.4 : at_rest[b], shaken = in_motion[b] < 1.0 ? 1.0 : in_motion[b];
+        double usual = moved > 0.0 ? shaken : still, most = 9.0 * usual;
+        double change = learning[b] * ((squared > most ? most : squared) - usual);
+        at_rest[b] = moved > 0.0 ? still : still + change;
+        in_motion[b] = moved > 0.0 ? shaken + change : shaken;
+        double part = squared * per_threshold / usual, rise = value > 0.0 ? part : 0.0;
+        double fall = value < 0.0 ? part : 0.0, artefact = negative[b];
+        double limit = fallen[b] < 1.0 ? 1.0 : fallen[b], moves = artefact * moved;
+        limit = moves > limit ? moves : limit;
+        deepest[b] = fall > deepest[b] ? fall : deepest[b];
+        fall = NEGATIVE_SHARE * fall;
+        double beyond = rise - limit, grown = artefact * negative_keep[b];
+        excess[b] = beyond > excess[b] ? beyond : excess[b];
+        grown = fall > grown ? fall : grown;
+        negative[b] = learning[b] * moved > 0.0 ? grown : artefact;
     }
 }
 
-static void detect(long n, in period, in variance_gain, in negative_keep, in watching, in innovation, in high,
-                   in low, in force, in target, row variance, row error_variance, row negative, row freeze,
-                   row blank, row detected)
+static void detect(long n, in error_limit_n, in fallen_keep, in looking, in learning, in heard, in excess,
+                   in deepest, in force, in target, row error_variance, row fallen, row detected)
 {
     EACH_BED {
-        double v = variance[b], looking = blank[b] > 0.0 ? 0.0 : watching[b];
-        blank[b] = blank[b] - period[b];
-        double scale = 1.0 / sqrt(v < 0.6 ? 0.6 : v);
-        double above = high[b] * scale, below = -low[b] * scale * NEGATIVE_GAIN, artefact = negative[b];
-        double limit = artefact < 1.0 ? 1.0 : artefact, error = force[b] - target[b];
-        double spread = 25.0 * error_variance[b], lowest = 4.84 * 4.84;
+        double needed = EFFORT_COST - heard[b] * EFFORT_WEIGHT;
+        needed = heard[b] >= 0.0 ? needed : 0.0;
+        double error = force[b] - target[b], squared = error * error;
+        double spread = 25.0 * error_variance[b], lowest = error_limit_n[b] * error_limit_n[b];
         spread = spread < lowest ? lowest : spread;
-        double beyond = error * error > spread ? 1.0 : 0.0;
-        beyond = error > 0.0 ? beyond : 0.0;
-        double found = above > limit ? 1.0 : beyond, frozen = freeze[b];
-        detected[b] = found * looking;
-        double gain = variance_gain[b] * looking, z2 = innovation[b] * innovation[b], e2 = error * error;
-        gain = frozen > 0.0 ? 0.0 : gain;
-        z2 = z2 > 9.0 ? 9.0 : z2;
-        e2 = e2 > 9.0 ? 9.0 : e2;
-        variance[b] = v + gain * (z2 - v);
-        error_variance[b] = error_variance[b] + gain * (e2 - error_variance[b]);
-        double faded = artefact * negative_keep[b], grown = below > faded ? below : faded;
-        grown = looking > 0.0 ? grown : faded;
-        negative[b] = frozen > 0.0 ? artefact : grown;
-        freeze[b] = frozen - period[b];
+        double above = squared > spread ? 1.0 : 0.0;
+        above = error > 0.0 ? above : 0.0;
+        double found = excess[b] > needed ? 1.0 : above;
+        detected[b] = found * looking[b];
+        double faded = fallen[b] * fallen_keep[b], fresh = FALLEN_SHARE * deepest[b];
+        fallen[b] = fresh > faded ? fresh : faded;
+        squared = squared > 9.0 ? 9.0 : squared;
+        error_variance[b] = error_variance[b] + learning[b] * (squared - error_variance[b]);
     }
 }
 
@@ -186,7 +222,7 @@ static void fill_response(long n, double *state, const double *params, long b)
         double energy = 0.0;
         for (long index = 0; index < (long)PB(P_WINDOW + window); index++)
             energy += state[(RESPONSE + index) * n] * state[(RESPONSE + index) * n];
-        state[(BANK_GAIN + window) * n] = 1.0 / (PB(P_THRESHOLD + window) * sqrt(energy));
+        state[(BANK_GAIN + window) * n] = 1.0 / sqrt(energy);
     }
 }
 
@@ -196,7 +232,7 @@ static void fill_response(long n, double *state, const double *params, long b)
 static void run_bank(long n, const double *params, double *state, long ring)
 {
     long samples = (long)P(P_BANK_SAMPLES)[0];
-    clear(n, S(BANK_HIGH), S(BANK_LOW));
+    clear(n, S(EXCESS), S(DEEPEST));
     for (long window = 0; window < BANK; window++) {
         long length = (long)P(P_WINDOW + window)[0], lag = 0;
         double keep = 0.0;
@@ -205,7 +241,10 @@ static void run_bank(long n, const double *params, double *state, long ring)
                            WEIGHT(lag), WEIGHT(lag + 1), WEIGHT(lag + 2), WEIGHT(lag + 3), keep);
         for (; lag < length; lag++, keep = 1.0)
             correlate_one(n, S(SCRATCH), RING_AT(lag), WEIGHT(lag), keep);
-        take_extremes(n, S(SCRATCH), S(BANK_GAIN + window)[0], S(BANK_HIGH), S(BANK_LOW));
+        double threshold = P(P_THRESHOLD + window)[0];
+        judge(n, S(SCRATCH), S(BANK_GAIN + window)[0], 1.0 / (threshold * threshold), S(LEARNING), S(MOVING),
+              P(P_NEGATIVE_KEEP), S(FALLEN), S(BANK_REST + window), S(BANK_MOTION + window),
+              S(BANK_NEGATIVE + window), S(DEEPEST), S(EXCESS));
     }
 }
 
@@ -342,7 +381,7 @@ static void keep_time(long n, in period, in mode, in quiet_s, in force, in targe
         phase_clock[b] = clock;
         traction[b] = traction[b] + dt * counting[b];
         double speed = slope[b] > 0.0 ? slope[b] : -slope[b];
-        double pushing = force[b] > target[b] + 5.0 ? 1.0 : 0.0;
+        double pushing = force[b] > target[b] + UNQUIET_N ? 1.0 : 0.0;
         pushing = speed > 20.0 ? 1.0 : pushing;
         pushing = mode[b] == EASE ? pushing : 0.0;
         double remaining = left[b] - dt;
@@ -435,10 +474,12 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
         ring = 0;
     state[RING_ROW * n] = (double)ring;
     remember(n, S(INNOVATION), S(RING + ring));
+    attend(n, P(P_PERIOD), P(P_VARIANCE_GAIN), S(WATCHING), S(RATE), S(BLANK), S(FREEZE), S(LOOKING), S(LEARNING),
+           S(MOVING));
+    hear(n, R(R_EFFORT), P(P_EFFORT_GAIN), S(LEARNING), S(EFFORT), S(EFFORT_MEAN), S(EFFORT_VARIANCE), S(HEARD));
     run_bank(n, params, state, ring);
-    detect(n, P(P_PERIOD), P(P_VARIANCE_GAIN), P(P_NEGATIVE_KEEP), S(WATCHING), S(INNOVATION), S(BANK_HIGH),
-           S(BANK_LOW), S(FORCE), S(TARGET), S(VARIANCE), S(ERROR_VARIANCE), S(NEGATIVE), S(FREEZE), S(BLANK),
-           S(DETECTED));
+    detect(n, P(P_ERROR_LIMIT), P(P_FALLEN_KEEP), S(LOOKING), S(LEARNING), S(HEARD), S(EXCESS), S(DEEPEST), S(FORCE),
+           S(TARGET), S(ERROR_VARIANCE), S(FALLEN), S(DETECTED));
     watch_load_cell(n, R(R_FORCE), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), P(P_SAME_LIMIT), P(P_SLOPE_GAIN),
                     P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(SAME), S(OVER_S), S(BLIND), S(LIVE));
     watch_tension(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(STIFFNESS), P(P_BASE), S(BEARING),

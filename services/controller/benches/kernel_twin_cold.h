@@ -101,7 +101,10 @@ static void enter_guarded(long n, const double *params, double *state, long b, l
         SB(REST_LEFT) = PB(P_REST_S);
     double level = SB(TARGET), base = LEAST(PB(P_BASE), level);
     double yielded = MOST(PB(P_EASE_MIN), PB(P_EASE_FRACTION) * level);
-    double without = LEAST(level, SB(FORCE) - SB(RESIDUAL)), room = MOST(without - KEEP_FRACTION * base, 0.0);
+    double without = SB(FORCE);
+    if (SB(RESIDUAL) > 0.0)
+        without = LEAST(level, without - SB(RESIDUAL));
+    double room = MOST(without - KEEP_FRACTION * base, 0.0);
     SB(POSITION_FLOOR) = SB(POSITION) - room / SB(STIFFNESS);
     hold_at(n, state, b, MOST(base, level - yielded));
     SB(INTEGRAL) = 0.0;
@@ -384,7 +387,11 @@ static void watch_switch_test(long n, double *state, long b, int32_t status)
 static void rest_state(long n, double *state, long b)
 {
     SB(STIFFNESS) = 18.0;
-    SB(VARIANCE) = 1.0;
+    for (long window = 0; window < BANK; window++) {
+        SB(BANK_REST + window) = REST_START;
+        SB(BANK_MOTION + window) = MOTION_FLOOR;
+    }
+    SB(EFFORT_VARIANCE) = 1.0;
     SB(ERROR_VARIANCE) = 0.25;
     SB(PEAK_FACTOR) = 1.0;
     SB(LEFT) = NEVER;
@@ -411,6 +418,10 @@ static void load(long n, double *params, const double *staged, double *state, co
     SB(OWN_POSITION) = position;
     SB(OWN_HOME) = position;
     SB(STATUS) = RB(R_STATUS);
+    double heard = RB(R_EFFORT) * 0.1;
+    heard = heard < 0.0 ? 0.0 : heard;
+    SB(EFFORT) = heard > EFFORT_MAX_UV ? EFFORT_MAX_UV : heard;
+    SB(EFFORT_MEAN) = SB(EFFORT);
     rest_state(n, state, b);
     SB(SESSION) = PB(P_SESSION);
     SB(POWER) = 1.0;

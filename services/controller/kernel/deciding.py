@@ -128,6 +128,8 @@ def load(params, staged, state, reading, bed):
     state[at.OWN_POSITION, bed] = position
     state[at.OWN_HOME, bed] = position
     state[at.STATUS, bed] = float(reading[layout.R_STATUS, bed])
+    state[at.EFFORT, bed] = min(max(reading[layout.R_EFFORT, bed] * 0.1, 0.0), guarding.EFFORT_MAX_UV)
+    state[at.EFFORT_MEAN, bed] = state[at.EFFORT, bed]
     rest_state(state, bed)
     state[at.SESSION, bed] = params[layout.P_SESSION, bed]
     state[at.POWER, bed] = 1.0
@@ -140,7 +142,10 @@ def load(params, staged, state, reading, bed):
 def rest_state(state, bed):
     """The values of a bed at rest that are not zero."""
     state[at.STIFFNESS, bed] = 18.0
-    state[at.VARIANCE, bed] = 1.0
+    for window in range(tuning.BANK):
+        state[at.BANK_REST + window, bed] = guarding.REST_START
+        state[at.BANK_MOTION + window, bed] = guarding.MOTION_FLOOR
+    state[at.EFFORT_VARIANCE, bed] = 1.0
     state[at.ERROR_VARIANCE, bed] = 0.25
     state[at.PEAK_FACTOR, bed] = 1.0
     state[at.LEFT, bed] = entering.NEVER

@@ -165,7 +165,9 @@ def enter_guarded(params, state, bed, previous):
     level = state[at.TARGET, bed]
     base = min(params[layout.P_BASE, bed], level)
     yielded = max(params[layout.P_EASE_MIN, bed], params[layout.P_EASE_FRACTION, bed] * level)
-    without = min(level, state[at.FORCE, bed] - state[at.RESIDUAL, bed])  # the tension once it is over
+    without = state[at.FORCE, bed]  # the tension once it is over; without a contraction, what there is
+    if state[at.RESIDUAL, bed] > 0.0:
+        without = min(level, without - state[at.RESIDUAL, bed])
     room = max(without - KEEP_FRACTION * base, 0.0)
     state[at.POSITION_FLOOR, bed] = state[at.POSITION, bed] - room / state[at.STIFFNESS, bed]
     hold_at(state, bed, max(base, level - yielded))

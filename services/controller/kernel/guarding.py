@@ -14,13 +14,20 @@ from services.controller.kernel.layout import P_PERIOD
 
 BANK = tuning.BANK
 P_WINDOW, P_THRESHOLD = tuning.P_WINDOW, tuning.P_THRESHOLD
-VARIANCE_FLOOR = 0.6  # of normalised innovations
+MOVING_N_S = 1.0  # target's rate from which artefacts are those of motion
+REST_FLOOR, MOTION_FLOOR = 0.4, 1.0  # least variance of a window's correlation (1: the load cell's noise)
+REST_START = 0.85  # ... before anything is known of this patient
 VARIANCE_CLIP = 9.0  # one sample counts at most as three sigmas
-ERROR_LIMIT_N = 4.84
 ERROR_SIGMAS_SQUARED = 25.0  # 5 sigma
 ERROR_CLIP_N2 = 9.0
-NEGATIVE_GAIN = 1.1
+NEGATIVE_SHARE = 1.2  # of the greatest fall of late, squared: what a rise in motion must beat
+FALLEN_SHARE = 0.5  # ... what any rise must, right after it
 TAUT_FRACTION = 0.9  # of base: below it the harness is soft, travel tells nothing about tension
+EFFORT_MAX_UV = 3000.0  # what says more is no muscle
+EFFORT_VARIANCE_UV2 = 0.04  # least of a smoothed envelope
+EFFORT_MOST = 16.0  # four sigmas: electrodes alone never stop the pull
+EFFORT_WEIGHT = 1.0 / 30.0  # squared sigmas to squared thresholds
+EFFORT_COST = 0.056  # squared thresholds more where there are electrodes: two chances to be wrong
 
 
 @stage
@@ -54,11 +61,46 @@ def remember(innovation, row):
 
 
 @stage
-def clear(high, low):
-    """Begin a tick's bank: no excursion yet."""
-    for bed in range(high.shape[0]):
-        high[bed] = 0.0
-        low[bed] = 0.0
+def attend(period, variance_gain, watching, rate, blank, freeze, looking, learning, moving):
+    """Whether a bed is looked at now, what that counts for its statistics, and whether it is moved."""
+    for bed in range(period.shape[0]):
+        seen = 0.0 if blank[bed] > 0.0 else watching[bed]
+        gain = variance_gain[bed] * seen
+        learning[bed] = 0.0 if freeze[bed] > 0.0 else gain
+        looking[bed] = seen
+        speed = rate[bed] if rate[bed] > 0.0 else -rate[bed]
+        moving[bed] = 1.0 if speed > MOVING_N_S else 0.0
+        blank[bed] = blank[bed] - period[bed]
+        freeze[bed] = freeze[bed] - period[bed]
+
+
+@stage
+def hear(effort_duv, effort_gain, learning, effort, effort_mean, effort_variance, heard):
+    """Surface EMG, smoothed, against its own rest: squared sigmas above it (at most 16), or -1 without it."""
+    for bed in range(learning.shape[0]):
+        there = 1.0 if effort_duv[bed] >= 0 else 0.0
+        now = effort_duv[bed] * 0.1
+        now = min(now, EFFORT_MAX_UV)
+        smooth = effort[bed] + there * effort_gain[bed] * (now - effort[bed])
+        variance = max(effort_variance[bed], EFFORT_VARIANCE_UV2)
+        above = smooth - effort_mean[bed]
+        squared = above * above
+        most = VARIANCE_CLIP * variance
+        usual = above if squared < most else 0.0
+        effort_mean[bed] = effort_mean[bed] + there * learning[bed] * usual
+        effort_variance[bed] = variance + there * learning[bed] * (min(squared, most) - variance)
+        effort[bed] = smooth
+        sigmas = squared if above > 0.0 else 0.0
+        sigmas = min(sigmas, EFFORT_MOST * variance) / variance
+        heard[bed] = sigmas if there > 0.0 else -1.0
+
+
+@stage
+def clear(excess, deepest):
+    """Begin a tick's bank: nothing beyond its limit yet, and no fall."""
+    for bed in range(excess.shape[0]):
+        excess[bed] = -1.0
+        deepest[bed] = 0.0
 
 
 @stage
@@ -78,50 +120,61 @@ def correlate_one(total, row, weight, keep):
 
 
 @stage
-def take_extremes(total, gain, high, low):
-    """Fold one window's normalised correlation (in thresholds) into the bank's extremes."""
+def judge(total, gain, per_threshold, learning, moving, negative_keep, fallen, at_rest, in_motion, negative,
+          deepest, excess):  # fmt: skip
+    """Hold one window's correlation against its limit, in squared thresholds; keep the greatest excess.
+
+    Each window has its own variances on this patient: at rest they are what breath does to it, in motion what
+    friction and a stiffness not quite known do. Artefacts of motion have both signs, guarding one: the
+    greatest fall of late is the least that a rise must beat while the target moves, and, whatever it does,
+    for a second or two (`fallen`): what fell comes back.
+    """
     for bed in range(total.shape[0]):
         value = total[bed] * gain
-        high[bed] = max(high[bed], value)
-        low[bed] = min(low[bed], value)
+        squared = value * value
+        moved = moving[bed]
+        still = max(at_rest[bed], REST_FLOOR)
+        shaken = max(in_motion[bed], MOTION_FLOOR)
+        usual = shaken if moved > 0.0 else still
+        clipped = min(squared, VARIANCE_CLIP * usual)
+        step = learning[bed] * (clipped - usual)
+        at_rest[bed] = still if moved > 0.0 else still + step
+        in_motion[bed] = shaken + step if moved > 0.0 else shaken
+        part = squared * per_threshold / usual
+        rise = part if value > 0.0 else 0.0
+        fall = part if value < 0.0 else 0.0
+        artefact = negative[bed]
+        limit = max(fallen[bed], 1.0)
+        limit = max(limit, artefact * moved)
+        beyond = rise - limit
+        excess[bed] = max(excess[bed], beyond)
+        deepest[bed] = max(deepest[bed], fall)
+        grown = max(artefact * negative_keep[bed], NEGATIVE_SHARE * fall)
+        negative[bed] = grown if learning[bed] * moved > 0.0 else artefact
 
 
 @stage
-def detect(period, variance_gain, negative_keep, watching, innovation, high, low, force, target,
-           variance, error_variance, negative, freeze, blank, detected):  # fmt: skip
-    """Mark a bed whose tension rises as only a contraction makes it rise, and keep the running statistics."""
-    for bed in range(period.shape[0]):
-        v = variance[bed]
-        looking = 0.0 if blank[bed] > 0.0 else watching[bed]
-        blank[bed] = blank[bed] - period[bed]
-        scale = 1.0 / (max(v, VARIANCE_FLOOR)) ** 0.5
-        above = high[bed] * scale
-        below = -low[bed] * scale * NEGATIVE_GAIN
-        artefact = negative[bed]
-        limit = max(artefact, 1.0)
-        error = force[bed] - target[bed]
-        spread = ERROR_SIGMAS_SQUARED * error_variance[bed]
-        floor = ERROR_LIMIT_N * ERROR_LIMIT_N
-        spread = max(spread, floor)
-        beyond = 1.0 if error * error > spread else 0.0
-        beyond = beyond if error > 0.0 else 0.0
-        found = 1.0 if above > limit else beyond
-        detected[bed] = found * looking
+def detect(error_limit_n, fallen_keep, looking, learning, heard, excess, deepest, force, target,
+           error_variance, fallen, detected):  # fmt: skip
+    """Mark a bed whose tension rises as only a contraction makes it rise, or stands above its target.
 
-        frozen = freeze[bed]
-        gain = variance_gain[bed] * looking
-        gain = 0.0 if frozen > 0.0 else gain
-        z2 = innovation[bed] * innovation[bed]
-        z2 = min(z2, VARIANCE_CLIP)
-        e2 = error * error
-        e2 = min(e2, ERROR_CLIP_N2)
-        variance[bed] = v + gain * (z2 - v)
-        error_variance[bed] = error_variance[bed] + gain * (e2 - error_variance[bed])
-        faded = artefact * negative_keep[bed]
-        grown = max(faded, below)
-        grown = grown if looking > 0.0 else faded
-        negative[bed] = artefact if frozen > 0.0 else grown
-        freeze[bed] = frozen - period[bed]
+    Independent evidence adds in squares: what the electrodes hear lowers what the load cell has to show.
+    """
+    for bed in range(looking.shape[0]):
+        needed = EFFORT_COST - heard[bed] * EFFORT_WEIGHT
+        needed = needed if heard[bed] >= 0.0 else 0.0
+        error = force[bed] - target[bed]
+        squared = error * error
+        spread = ERROR_SIGMAS_SQUARED * error_variance[bed]
+        floor = error_limit_n[bed] * error_limit_n[bed]
+        spread = max(spread, floor)
+        above = 1.0 if squared > spread else 0.0
+        above = above if error > 0.0 else 0.0
+        found = 1.0 if excess[bed] > needed else above
+        detected[bed] = found * looking[bed]
+        fallen[bed] = max(fallen[bed] * fallen_keep[bed], FALLEN_SHARE * deepest[bed])
+        clipped = min(squared, ERROR_CLIP_N2)
+        error_variance[bed] = error_variance[bed] + learning[bed] * (clipped - error_variance[bed])
 
 
 @scalar
@@ -141,7 +194,7 @@ def fill_response(state, params, bed):
         energy = 0.0
         for index in range(int(params[P_WINDOW + window, bed])):
             energy += state[at.RESPONSE + index, 0] * state[at.RESPONSE + index, 0]
-        state[at.BANK_GAIN + window, 0] = 1.0 / (params[P_THRESHOLD + window, bed] * math.sqrt(energy))
+        state[at.BANK_GAIN + window, 0] = 1.0 / math.sqrt(energy)
 
 
 @scalar
@@ -159,9 +212,9 @@ def run_bank(params, state, row):
     """
     samples = int(params[tuning.P_BANK_SAMPLES, 0])
     total = state[at.SCRATCH]
-    high = state[at.BANK_HIGH]
-    low = state[at.BANK_LOW]
-    clear(high, low)
+    excess = state[at.EXCESS]
+    deepest = state[at.DEEPEST]
+    clear(excess, deepest)
     for window in range(BANK):
         length = int(params[P_WINDOW + window, 0])
         keep = 0.0
@@ -183,4 +236,9 @@ def run_bank(params, state, row):
             correlate_one(total, state[ring_at(row, lag, samples)], weight, keep)
             keep = 1.0
             lag += 1
-        take_extremes(total, state[at.BANK_GAIN + window, 0], high, low)
+        threshold = params[P_THRESHOLD + window, 0]
+        judge(
+            total, state[at.BANK_GAIN + window, 0], 1.0 / (threshold * threshold), state[at.LEARNING],
+            state[at.MOVING], params[tuning.P_NEGATIVE_KEEP], state[at.FALLEN], state[at.BANK_REST + window],
+            state[at.BANK_MOTION + window], state[at.BANK_NEGATIVE + window], deepest, excess,
+        )  # fmt: skip

@@ -23,13 +23,19 @@ STATE_NAMES = (
     "position_power",
     "cross_power",
     # detector
-    "bank_high",
-    "bank_low",
-    "variance",
+    "excess",
+    "deepest",
+    "fallen",
     "error_variance",
-    "negative",
     "freeze",
     "blank",
+    "looking",
+    "learning",
+    "moving",
+    "effort",
+    "effort_mean",
+    "effort_variance",
+    "heard",
     "scratch",
     "detected",
     # target: a quintic move from `origin` over `span`, `clock` seconds in, `inverse` 1/duration
@@ -127,13 +133,19 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     WASHED_FORCE,
     POSITION_POWER,
     CROSS_POWER,
-    BANK_HIGH,
-    BANK_LOW,
-    VARIANCE,
+    EXCESS,
+    DEEPEST,
+    FALLEN,
     ERROR_VARIANCE,
-    NEGATIVE,
     FREEZE,
     BLANK,
+    LOOKING,
+    LEARNING,
+    MOVING,
+    EFFORT,
+    EFFORT_MEAN,
+    EFFORT_VARIANCE,
+    HEARD,
     SCRATCH,
     DETECTED,
     ORIGIN,
@@ -213,9 +225,12 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
 
 OFF, TRACK, EASE, FIXED, LET_OUT = 0.0, 1.0, 2.0, 3.0, 4.0  # MODE: who commands the drive's velocity
 
-CHANGED = len(STATE_NAMES)  # a changed prescription waits here for the next phase boundary
+BANK_REST = len(STATE_NAMES)  # variance of each window's correlation on this patient, the target at rest
+BANK_MOTION = BANK_REST + BANK  # ... and in motion
+BANK_NEGATIVE = BANK_MOTION + BANK  # greatest fall of each of late, in squared thresholds
+CHANGED = BANK_NEGATIVE + BANK  # a changed prescription waits here for the next phase boundary
 RESPONSE = CHANGED + PARAMETER_COUNT  # detector's matched response, column 0 only
-BANK_GAIN = RESPONSE + RESPONSE_MAX  # what makes each window's correlation count in thresholds, column 0 only
+BANK_GAIN = RESPONSE + RESPONSE_MAX  # what makes each window's correlation count in sigmas, column 0 only
 RING = BANK_GAIN + BANK  # innovations, one row a tick, the oldest overwritten
 STATE = RING + RESPONSE_MAX
 

@@ -18,7 +18,7 @@ HEAT_MARGIN_C = 2.0  # above its ceiling: the pad does not obey
 HEAT_HYSTERESIS_C = 1.0
 HEAT_LEAST_C = 5.0  # colder no pad is in a clinic: its thermometer is broken
 LEAST_N, LARGEST_N = -8000.0, 2e6  # what a row of millinewtons can tell
-UNQUIET_N, UNQUIET_N_S = 5.0, 20.0  # above the eased level, or moving: still guarding
+UNQUIET_N, UNQUIET_N_S = 10.0, 20.0  # above the eased level by more than breath, or moving: still guarding
 OUTPUT_POWER, OUTPUT_HEAT = float(layout.OUTPUT_POWER), float(layout.OUTPUT_HEAT)
 OUTPUT_SWITCH_TEST, OUTPUT_FREE = float(layout.OUTPUT_SWITCH_TEST), float(layout.OUTPUT_FREE)
 
@@ -178,12 +178,19 @@ def perceive(params, state, reading):
         row = 0
     state[at.RING_ROW, 0] = float(row)
     guarding.remember(state[at.INNOVATION], state[at.RING + row])
+    guarding.attend(
+        params[layout.P_PERIOD], params[tuning.P_VARIANCE_GAIN], state[at.WATCHING], state[at.RATE],
+        state[at.BLANK], state[at.FREEZE], state[at.LOOKING], state[at.LEARNING], state[at.MOVING],
+    )  # fmt: skip
+    guarding.hear(
+        reading[layout.R_EFFORT], params[tuning.P_EFFORT_GAIN], state[at.LEARNING], state[at.EFFORT],
+        state[at.EFFORT_MEAN], state[at.EFFORT_VARIANCE], state[at.HEARD],
+    )  # fmt: skip
     guarding.run_bank(params, state, row)
     guarding.detect(
-        params[layout.P_PERIOD], params[tuning.P_VARIANCE_GAIN], params[tuning.P_NEGATIVE_KEEP],
-        state[at.WATCHING], state[at.INNOVATION], state[at.BANK_HIGH], state[at.BANK_LOW], state[at.FORCE],
-        state[at.TARGET], state[at.VARIANCE], state[at.ERROR_VARIANCE], state[at.NEGATIVE], state[at.FREEZE],
-        state[at.BLANK], state[at.DETECTED],
+        params[tuning.P_ERROR_LIMIT], params[tuning.P_FALLEN_KEEP], state[at.LOOKING], state[at.LEARNING],
+        state[at.HEARD], state[at.EXCESS], state[at.DEEPEST], state[at.FORCE], state[at.TARGET],
+        state[at.ERROR_VARIANCE], state[at.FALLEN], state[at.DETECTED],
     )  # fmt: skip
 
 

@@ -13,12 +13,14 @@ from services.controller.kernel.layout import PARAMETERS
 PERIOD_MIN_S, PERIOD_MAX_S = 0.001, 0.020
 FORCE_SIGMA_N = 0.5  # load cell noise
 ALPHA_20MS = 0.2561  # the observer's measured best at 20 ms; fixes its process noise
-WINDOWS_S = (0.02, 0.04, 0.06, 0.08, 0.12, 0.18, 0.28, 0.40, 0.60)
-# In standard deviations, at 20 ms: those of docs/control.md less a twentieth. Over 2000 and more people this
-# misses 0.4 % of 10 N instead of 0.6 %, for 1 false stop in 62 hours of sessions instead of 1 in 185.
-THRESHOLDS = (5.30, 5.45, 5.61, 5.74, 5.85, 6.47, 7.18, 7.32, 7.34)
+WINDOWS_S = (0.02, 0.04, 0.06, 0.10, 0.16, 0.24)
+# In standard deviations of what each window says of this patient at rest, at 20 ms: so that each alone stops
+# falsely as seldom as the others, see docs/control.md.
+THRESHOLDS = (5.30, 5.30, 5.30, 5.60, 5.70, 6.00)
+ERROR_LIMIT_N = 4.84
+EFFORT_S = 0.30  # smoothing of the surface EMG: longer than a heart beat in it
 BANK = len(WINDOWS_S)
-RESPONSE_MAX = 600  # samples of the longest window at the shortest period
+RESPONSE_MAX = 240  # samples of the longest window at the shortest period
 
 TUNING = (
     "alpha",
@@ -28,13 +30,16 @@ TUNING = (
     "forget",
     "residual_keep",  # 2 rad/s washout, 3 s stiffness memory, 2 s residual
     "variance_gain",
-    "negative_keep",  # 40 s variance memory, 20 s memory of artefacts
+    "fallen_keep",  # 1.5 s memory of a fall
+    "negative_keep",  # 80 s variance memory, 100 s of motion memory of its artefacts
     "same_limit",  # identical readings that mean a frozen load cell
     "slope_gain",  # envelope's own slope filter, 0.1 s
     "travel_keep",  # envelope's travel mismatch, 2 s
     "counter_keep",  # envelope's memory of a counter-tension, 30 s: how long guarding may last
     "lost_keep",  # ... and of lost tension, 2 s
     "bank_samples",  # samples in the longest window
+    "error_limit_n",  # least tension above the target that is an alarm by itself
+    "effort_gain",  # smoothing of the surface EMG, 0.3 s
     *(f"window_{index}" for index in range(BANK)),
     *(f"threshold_{index}" for index in range(BANK)),
 )
@@ -48,6 +53,7 @@ PARAMETER_COUNT = len(PARAMETER_NAMES)
     P_FORGET,
     P_RESIDUAL_KEEP,
     P_VARIANCE_GAIN,
+    P_FALLEN_KEEP,
     P_NEGATIVE_KEEP,
     P_SAME_LIMIT,
     P_SLOPE_GAIN,
@@ -55,8 +61,10 @@ PARAMETER_COUNT = len(PARAMETER_NAMES)
     P_COUNTER_KEEP,
     P_LOST_KEEP,
     P_BANK_SAMPLES,
+    P_ERROR_LIMIT,
+    P_EFFORT_GAIN,
     P_WINDOW,
-) = range(len(PARAMETERS), len(PARAMETERS) + 15)
+) = range(len(PARAMETERS), len(PARAMETERS) + 18)
 P_THRESHOLD = P_WINDOW + BANK
 
 
@@ -112,14 +120,17 @@ def tune(period_s: float) -> np.ndarray:
             1.0 / (1.0 + 2.0 * period_s),
             1.0 - period_s / 3.0,
             1.0 - period_s / 2.0,
-            period_s / 40.0,
-            1.0 - period_s / 20.0,
+            period_s / 80.0,
+            1.0 - period_s / 1.5,
+            1.0 - period_s / 100.0,
             identical_limit(period_s),
             period_s / 0.1,
             1.0 - period_s / 2.0,
             1.0 - period_s / 30.0,
             1.0 - period_s / 2.0,
             windows[-1],
+            ERROR_LIMIT_N,
+            1.0 - math.exp(-period_s / EFFORT_S),
             *windows,
             *thresholds(period_s),
         ]

@@ -17,19 +17,20 @@ def test_the_bank_is_the_matched_filter_of_a_ramp(period_s):
     row = samples // 3
     for lag in range(samples):
         state[at.RING + (row - lag) % samples] = past[lag]
+    variances = random.uniform(0.5, 2.0, (tuning.BANK, beds))
+    state[at.BANK_REST : at.BANK_REST + tuning.BANK] = variances
     guarding.run_bank(params, state, row)
-    high, low = np.zeros(beds), np.zeros(beds)
+    excess, deepest = np.full(beds, -1.0), np.zeros(beds)
     alpha, beta = tuning.tracking_gains(period_s)
     response = _ramp_response(alpha, beta, samples)
-    for window, threshold in zip(params[tuning.P_WINDOW :, 0], params[tuning.P_THRESHOLD :, 0], strict=False):
-        if window >= 1.0:
-            shape = response[: int(window)]
-            score = shape @ past[: int(window)][::-1] / np.linalg.norm(shape) / threshold
-            high, low = np.maximum(high, score), np.minimum(low, score)
-        if window == samples:
-            break
-    assert state[at.BANK_HIGH] == pytest.approx(high)
-    assert state[at.BANK_LOW] == pytest.approx(low)
+    for index in range(tuning.BANK):
+        window, threshold = params[tuning.P_WINDOW + index, 0], params[tuning.P_THRESHOLD + index, 0]
+        shape = response[: int(window)]
+        score = shape @ past[: int(window)][::-1] / np.linalg.norm(shape) / threshold
+        squared = score * np.abs(score) / variances[index]
+        excess, deepest = np.maximum(excess, squared - 1.0), np.maximum(deepest, -squared)
+    assert state[at.EXCESS] == pytest.approx(np.maximum(excess, -1.0))
+    assert state[at.DEEPEST] == pytest.approx(deepest)
 
 
 def _ramp_response(alpha, beta, samples):
@@ -65,7 +66,7 @@ def test_only_a_rise_is_guarding():
     bed.counter_n = -20.0
     fallen = bed.run(1.0)
     assert not (fallen[:, layout.S_EVENTS] & layout.EVENT_GUARDING_DETECTED).any()
-    assert bed.state[at.NEGATIVE, 0] > 0.5
+    assert bed.state[at.FALLEN, 0] > 0.5
 
 
 def test_breathing_is_not_guarding():
