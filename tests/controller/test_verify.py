@@ -13,7 +13,7 @@ from services.controller.verifying import drawing, invariants, mutants, probing,
 from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import check
 
-SESSIONS = 60
+SESSIONS = 60  # some 8 bed-hours
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_prescriptions_are_drawn_from_the_whole_table_and_never_beyond_it():
     assert max(minutes) > 26.0
 
 
-@pytest.mark.parametrize("name", ["stop-ignored-in-hold", "switch-a-tick-late", "ceiling-not-checked"])
+@pytest.mark.parametrize("name", ["stop-ignored-in-hold", "switch-a-tick-late"])
 def test_a_broken_kernel_is_caught(name):
     """An invariant that no broken kernel breaks shows nothing; all of them in `spondyl verify --mutants`."""
     mutant = next(one for one in mutants.MUTANTS if one.name == name)

@@ -258,9 +258,9 @@ def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest,
         powered = outputs[bed] & POWER != 0
         power[bed] = 1.0 if powered & (clock > POWER_S) & (patient_stop[bed] > 0.0) else 0.0
         least = min(bare, lowest[bed])
-        least = least if clock > 0.0 else bare
+        quiet = (calm[bed] > EXCUSE_S) & (trouble[bed] > EXCUSE_S)  # one that ran away has pulled by itself
+        least = least if (clock > 0.0) & quiet else bare
         lowest[bed] = least
-        quiet = (calm[bed] > EXCUSE_S) & (trouble[bed] > EXCUSE_S)
         rise[bed] = 1.0 if (clock > 0.0) & tight & quiet & (bare > least + RISE_N) else 0.0
 
 

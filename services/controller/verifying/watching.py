@@ -223,9 +223,9 @@ def retire(monitor, sample, clock, period_s):
     """Stop watching the sessions that have been over for long enough; returns how many are still watched."""
     busy = 0
     for bed in range(clock.shape[0]):
-        clock[bed] += 1
         if monitor[r.M_BUSY, bed] == 0.0:
             continue
+        clock[bed] += 1
         phase = sample[layout.S_PHASE, bed]
         over = phase in OVER or (phase == layout.IDLE and clock[bed] > 1)
         long_s = LINGER_S if phase in (layout.STOPPED, layout.FAULT) else SHORT_LINGER_S
