@@ -13,6 +13,7 @@ from services.kit.errors import SpondylError
 
 MOST_N = 40.0  # nothing here pulls more
 PULL_N = 12.0  # tension that is tried with
+SPARE_N = 4.0  # above it: the next reading has noise, and the drive still settles
 REST_N = 10.0  # more at rest: the harness is not slack
 SPEED_MM_S, STROKE_S = 5.0, 0.5
 PULL_S = 8.0
@@ -65,7 +66,7 @@ class Checking:
         """Pull slowly until there is tension, or the time is over."""
         look = self.line.exchange()
         for look in self.line.move(SPEED_MM_S, PULL_S, MOST_N):
-            if look.force_n >= PULL_N:
+            if look.force_n >= PULL_N + SPARE_N:
                 break
         return self.line.exchange() if look.force_n >= PULL_N else look
 
