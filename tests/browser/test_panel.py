@@ -83,7 +83,7 @@ def confirm_filled(page, clinic):
     )[0]
     dialog = page.locator("#dialog-confirm")
     dialog.get_by_label("Patient (id)").fill(str(patient))
-    dialog.get_by_label("Segment").select_option("L4/5")
+    dialog.get_by_label("Segment", exact=True).select_option("L4/5")
     for label, value in (
         ("Body weight (kg)", "80"), ("Age (years)", "45"),
         ("Session no. of the cure", "3"), ("Peak (N)", "200"),
