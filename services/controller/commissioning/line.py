@@ -130,9 +130,9 @@ class Line:
     ) -> Iterator[Look]:  # fmt: skip
         """Command a velocity for so long, and say what is read; ends before its time when not read on.
 
-        SpondylError at the patient switch, beyond most_n in either direction (a cell turned round shows tension
-        as pressure), and where nothing measures the tension: it is let out first, in the last case by the
-        drive's own watchdog.
+        SpondylError at the patient switch, beyond most_n in either direction (a cell turned round shows
+        tension as pressure), and where nothing measures the tension: it is let out first, in the last
+        case by the drive's own watchdog.
         """
         end = time.monotonic() + seconds
         changed_at, before_n = time.monotonic(), None
