@@ -122,7 +122,8 @@ def page(result: dict[str, Any], command: str) -> str:
     lines = [
         "# What a verification found",
         "",
-        f"Written by `{command}`; the invariants, what excuses a breach, and what is drawn stand in",
+        f"Written by `{command}`;",
+        "the invariants, what excuses a breach, and what is drawn stand in",
         "[simulation.md](simulation.md). Nobody was treated: beds, people and faults are models.",
         "",
         "| | |",
