@@ -275,7 +275,8 @@ def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before
         given = slip_mm[bed]
         slips = given > slip_before[bed] + 0.1
         fresh = slips & (slip_before[bed] <= 0.0)
-        slip_n[bed] = smooth_n[bed] if fresh else slip_n[bed]
+        borne = smooth_n[bed] if smooth_n[bed] > BASE_SHARE * base[bed] else 0.0
+        slip_n[bed] = borne if fresh else slip_n[bed]
         most = given if slips else slip_before[bed]  # fastened anew it may be, but not pulled in
         slip_before[bed] = most
         up = drive_mm[bed] - place[bed]
@@ -283,7 +284,7 @@ def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before
         up = max(0.0, up)
         total = slip_up[bed] + up if (most > SLIP_MM) & (not slips) else 0.0
         slip_up[bed] = total
-        counts = (slip_n[bed] > BASE_SHARE * base[bed]) & (trouble[bed] > EXCUSE_S) & (armed[bed] > 0.0)
+        counts = (slip_n[bed] > 0.0) & (trouble[bed] > EXCUSE_S) & (armed[bed] > 0.0)
         broken[bed] = 1.0 if counts & (total > GIVEN_BACK_MM) else 0.0
 
 
