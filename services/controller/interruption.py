@@ -59,11 +59,15 @@ class Interruptions:
         self._refresh()
         return self._by_device.get(device)
 
-    def forget(self, device: str) -> None:
-        """Somebody at the bed has seen it."""
+    def forget(self, device: str, seen_in: str) -> None:
+        """Somebody at the bed has seen it, while the loop of this boot ran.
+
+        What is written down of that boot itself nobody has seen: it died since, its alarm is still to come.
+        """
         with self._forgetting:  # beds are seen to at the same moment, by as many threads
             rows = read_json(self._path)
-            if rows.pop(device, None) is not None:
+            row = rows.pop(device, None)
+            if row is not None and not (isinstance(row, dict) and row.get("boot") == seen_in):
                 _write(self._path, rows)
 
     def _refresh(self) -> None:

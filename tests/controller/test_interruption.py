@@ -1,6 +1,7 @@
 """What a new loop finds of the one before it: killed, told to end, or gone with the machine's memory."""
 
 import contextlib
+import itertools
 import json
 import signal
 import threading
@@ -21,6 +22,7 @@ from services.controller.realtime import Wanted
 from services.controller.settings import ControllerSettings
 from services.controller.shared import LoopFile
 
+OTHER_BOOT = "0e9cf6a1-6f0e-4a35-8e0f-5f3ad52a1f10"  # of a loop that came later
 HOLD = treated(7, phase=layout.HOLD, force_dn=3124, target_mn=310_000, ceiling_mn=450_000, cycle=1)
 STOPPED = treated(7, phase=layout.STOPPED, reason=layout.REASON_OPERATOR_STOP)
 
@@ -85,8 +87,17 @@ def test_it_is_forgotten_by_bed_and_only_when_somebody_has_seen_it(gateway):
     gateway.ring.run((40, HOLD))
     assert set(left(gateway)) == {"bed-01", "bed-02"}
     gateway.ring.memory.set_word(m.W_STOP, 1)
-    Interruptions(gateway.directory).forget("bed-01")
+    Interruptions(gateway.directory).forget("bed-01", OTHER_BOOT)
     assert set(left(gateway)) == {"bed-02"}
+
+
+@pytest.mark.requirement("say-interruptions")
+def test_who_saw_the_interruption_before_has_not_seen_this_one(gateway):
+    """The loop that showed the old alarm has died meanwhile; the next one is still starting."""
+    gateway.ring.run((40, HOLD))
+    assert set(left(gateway)) == {"bed-01", "bed-02"}
+    Interruptions(gateway.directory).forget("bed-01", str(gateway.ring.memory.boot))
+    assert Interruptions(gateway.directory).of("bed-01") is not None
 
 
 def test_a_damaged_file_stops_no_loop(gateway):
@@ -174,5 +185,5 @@ def test_beds_seen_to_at_the_same_moment_are_all_forgotten(tmp_path):
     (tmp_path / interruption.FILE).write_text(json.dumps(dict.fromkeys(devices, row)))
     found = Interruptions(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(found.forget, devices))
+        list(pool.map(found.forget, devices, itertools.repeat(OTHER_BOOT)))
     assert [device for device in devices if found.of(device)] == []

@@ -7,7 +7,7 @@ from uuid import uuid4
 import structlog
 
 from services.controller.acknowledging import Acknowledgement
-from services.controller.alarm_board import Seen
+from services.controller.alarm_board import Seen, name_of
 from services.controller.errors import SessionRefused
 from services.controller.interruption import Interruptions
 from services.controller.panel.view import Watch
@@ -38,6 +38,8 @@ class Acknowledging:
         Only in memory, and in the thread that follows the samples.
         """
         memory, _ = self._bedside.bed(device)
+        if occurrence.startswith(INTERRUPTED) and occurrence != name_of(INTERRUPTED, memory.created_ns):
+            raise SessionRefused(_GONE.en, _GONE.de)  # of a loop that is gone: what the next one says is new
         seen = Seen(actor.name, actor.account or None, time.time_ns())
         counts = watch.board.acknowledge(occurrence, seen)
         if counts is None:
@@ -57,7 +59,7 @@ class Acknowledging:
         log.info("alarm acknowledged", device=device, occurrence=given.occurrence)
         best_effort(lambda: self._write(given))
         if given.condition == INTERRUPTED and self._interruptions is not None:
-            self._interruptions.forget(device)
+            self._interruptions.forget(device, str(given.boot))
         return Answer("acknowledge", _DONE, given.session)
 
     def _write(self, given: Acknowledgement) -> None:
