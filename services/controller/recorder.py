@@ -28,6 +28,7 @@ from broker.messages import Committed, DeviceInfo, GatewayStatus, Missing, Opera
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
 from services.controller import ledger
+from services.controller.beds.addresses import SIMULATED
 from services.controller.books import Note
 from services.controller.errors import StoreUnavailable
 from services.controller.interruption import Interruptions
@@ -275,8 +276,8 @@ class Recorder:
             boot=memory.boot,
             at=datetime.now(UTC),
             devices=[
-                DeviceInfo(device=device, kind="simulated", regions=["lumbar", "cervical"], heat=True)
-                for device in memory.devices
+                DeviceInfo(device=device, kind=_kind(address), regions=["lumbar", "cervical"], heat=True)
+                for device, address in zip(memory.devices, memory.addresses, strict=True)
             ],
             versions={"spondyl": version("spondyl"), "kernel": str(layout.KERNEL_VERSION)},
             period_ms=memory.period_ns / 1e6,
@@ -454,6 +455,11 @@ def report_note(made: Report, devices: Sequence[str]) -> Note:
     bed = devices.index(made.device) if made.device in devices else 0  # rather elsewhere than not told
     at_ns = round(made.at.timestamp() * 1e6) * 1000
     return Note(bed, "adverse.reported", at_ns, data, made.session, made.report)
+
+
+def _kind(address: str) -> Literal["simulated", "modbus"]:
+    """What a bed is, by how the loop reaches it."""
+    return "simulated" if address == SIMULATED else "modbus"
 
 
 def _attach_if(path: Path | None, wanted: Callable[[GatewayMemory], bool]) -> GatewayMemory | None:

@@ -39,6 +39,14 @@ def offline(tmp_path):
     ring.close()
 
 
+def test_a_bed_on_a_drive_is_not_announced_as_a_simulated_one(offline):
+    """The centre tells demonstrations from patients by it."""
+    recorder, ring = offline
+    ring.memory.addresses = ("modbus://10.0.0.21:502?unit=1", "simulated")
+    kinds = [bed.kind for bed in recorder._status(ring.memory, "online").devices]
+    assert kinds == ["modbus", "simulated"]
+
+
 def test_papers_that_cannot_be_used_stop_no_recording(tmp_path):
     """A key that was half copied is no reason to lose what happens at a bed: the panel says it."""
     ca, certificate, _ = Authority(tmp_path).issue("gw-north")
