@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from services.controller.alarms import ALARMS, MARKS, Alarm
+from services.controller.alarms.table import ALARMS, MARKS, Alarm
 
 ROOT: Final = Path(__file__).parent.parent
 SAFETY: Final = ROOT / "docs" / "safety"

@@ -7,7 +7,7 @@ import pytest
 
 from deploy import safety
 from deploy.safety import Mark
-from services.controller.alarms import ALARMS
+from services.controller.alarms.table import ALARMS
 from services.controller.kernel import layout
 
 KERNEL_BITS = [1 << number for number in range(len(layout.CONDITIONS))]

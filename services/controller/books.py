@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from broker.messages import EventType
-from services.controller.alarm_events import AlarmLog
+from services.controller.alarms.events import AlarmLog
 from services.controller.events import Diary
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from services.controller import ledger
-from services.controller.alarms import Condition
+from services.controller.alarms.table import Condition
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile

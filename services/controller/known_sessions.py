@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from services.controller.acknowledging import Acknowledgement
+from services.controller.alarms.acknowledging import Acknowledgement
 from services.controller.errors import StoreUnavailable
 from services.controller.events import unknown_session
 from services.controller.reports import Report

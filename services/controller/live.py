@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.messages import AlarmState, DeviceState, Message
-from services.controller import alarm_memory
-from services.controller.acknowledging import Acknowledgement
-from services.controller.alarm_board import AlarmBoard
-from services.controller.alarm_events import GatewayAlarms
-from services.controller.alarms import Conditions, gateway_conditions
+from services.controller.alarms import memory as alarm_memory
+from services.controller.alarms.acknowledging import Acknowledgement
+from services.controller.alarms.board import AlarmBoard
+from services.controller.alarms.events import GatewayAlarms
+from services.controller.alarms.table import Conditions, gateway_conditions
 from services.controller.events import unknown_session
 from services.controller.interruption import Interruptions
 from services.controller.kernel import layout

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.controller.acknowledging import Acknowledgement
+from services.controller.alarms.acknowledging import Acknowledgement
 from services.controller.errors import StoreUnavailable, UnknownSession
 from services.controller.reports import Report
 from services.controller.summary import SessionFacts

@@ -20,7 +20,7 @@ import structlog
 from broker.messages import Committed, Event, EventType
 from broker.spool import Spool
 from services.controller import ledger
-from services.controller.alarm_events import GatewayAlarms, ParametersOf
+from services.controller.alarms.events import GatewayAlarms, ParametersOf
 from services.controller.blocks import PARAMETER_ACTIONS, blackbox_payload, chunk_edges, tension_payload
 from services.controller.books import Books, Note
 from services.controller.events import Diary, FactsOf

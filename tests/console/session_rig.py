@@ -30,8 +30,8 @@ from services.console.models import ConsoleSettings
 from services.console.remote import Remote
 from services.console.store import Store
 from services.console.tables import TRAIL
-from services.controller.alarms import BY_CONDITION
-from services.controller.alarms import text as alarm_text
+from services.controller.alarms.table import BY_CONDITION
+from services.controller.alarms.table import text as alarm_text
 from services.kit.auth.guard import bearer
 from services.kit.auth.keys import public_pem
 from services.kit.http import create_app

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.controller.alarm_states import PRESENTED, Rule, acknowledge, advance, state
+from services.controller.alarms.states import PRESENTED, Rule, acknowledge, advance, state
 
 PLAIN, DELAYED, HELD, WAITS = Rule(), Rule(delay_ns=5), Rule(hold_ns=5), Rule(waits=True)
 EVERY = Rule(delay_ns=3, hold_ns=4, waits=True)

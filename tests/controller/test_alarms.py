@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from services.controller.alarm_board import AlarmBoard, Moment, Seen
-from services.controller.alarms import (
+from services.controller.alarms.board import AlarmBoard, Moment, Seen
+from services.controller.alarms.table import (
     ALARMS,
     BY_CONDITION,
     GATEWAY_CONDITIONS,

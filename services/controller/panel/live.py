@@ -16,8 +16,8 @@ import orjson
 import structlog
 from numpy.typing import NDArray
 
-from services.controller import alarm_memory
-from services.controller.alarms import Conditions, gateway_conditions
+from services.controller.alarms import memory as alarm_memory
+from services.controller.alarms.table import Conditions, gateway_conditions
 from services.controller.blocks import is_blind
 from services.controller.errors import BedUnavailable
 from services.controller.interruption import Interruptions

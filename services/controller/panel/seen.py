@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import structlog
 
-from services.controller.acknowledging import Acknowledgement
-from services.controller.alarm_board import Seen, name_of
+from services.controller.alarms.acknowledging import Acknowledgement
+from services.controller.alarms.board import Seen, name_of
 from services.controller.errors import SessionRefused
 from services.controller.interruption import Interruptions
 from services.controller.panel.view import Watch

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.controller.alarm_board import AlarmBoard
-from services.controller.alarms import BY_CONDITION
+from services.controller.alarms.board import AlarmBoard
+from services.controller.alarms.table import BY_CONDITION
 from services.controller.blocks import is_blind, is_silent
 from services.controller.kernel import layout
 from services.controller.link import is_fresh

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.controller.alarms import ALARMS
+from services.controller.alarms.table import ALARMS
 from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
 from services.kit.errors import SpondylError

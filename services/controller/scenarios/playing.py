@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.controller import blocks, scoring, signals, simulate
-from services.controller.alarm_board import AlarmBoard
+from services.controller.alarms.board import AlarmBoard
 from services.controller.beds import simulated
 from services.controller.kernel import faults, layout, plant, rehearse
 from services.controller.kernel.state import STATE_INDEX

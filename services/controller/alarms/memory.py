@@ -3,8 +3,8 @@
 import time
 from typing import Final
 
-from services.controller.alarm_board import Moment
-from services.controller.alarms import ALARMS, Condition, Conditions
+from services.controller.alarms.board import Moment
+from services.controller.alarms.table import ALARMS, Condition, Conditions
 from services.controller.interruption import Interruptions
 from services.controller.kernel import memory as m
 from services.controller.shared import GatewayMemory

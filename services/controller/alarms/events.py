@@ -12,8 +12,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from broker.messages import ActiveAlarm, Event
-from services.controller.alarm_board import AlarmBoard
-from services.controller.alarms import GATEWAY_CONDITIONS, Samples, Times
+from services.controller.alarms.board import AlarmBoard
+from services.controller.alarms.table import GATEWAY_CONDITIONS, Samples, Times
 from services.controller.events import Diary, FactsOf
 from services.controller.kernel import layout
 from services.controller.wallclock import instant

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.controller.alarm_board import Seen
+from services.controller.alarms.board import Seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A *condition* is a fact: a bit the kernel set in the sample (latched ones stay until the operator resets) or
 something the gateway knows about itself. An *alarm* is a condition that lasted its delay. Priority is decided
-here and nowhere else; `alarm_board.py` follows the conditions of a bed, and recorder (stream `alarm`) and
+here and nowhere else; `board.py` follows the conditions of a bed, and recorder (stream `alarm`) and
 panel show the same board.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.messages import Priority
-from services.controller.alarm_states import Rule
+from services.controller.alarms.states import Rule
 from services.controller.kernel import layout
 
 Samples = npt.NDArray[np.int32]

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from broker.messages import ActiveAlarm
-from services.controller.alarm_states import PRESENTED, Occurrence, acknowledge, advance, state
-from services.controller.alarms import (
+from services.controller.alarms.states import PRESENTED, Occurrence, acknowledge, advance, state
+from services.controller.alarms.table import (
     ALARMS,
     BY_CONDITION,
     LIVE,

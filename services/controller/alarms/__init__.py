@@ -1,0 +1,1 @@
+"""From a condition to an alarm that somebody has seen: the table, its states, the board of a bed."""
