@@ -309,7 +309,7 @@ static void watch_tension(long n, counts position_cmm, counts age_ms, counts sta
         lasted = eased > 0.0 ? lasted * gone : lasted;
         drop_s[b] = lasted;
         double sudden = lasted > 0.03 ? unexplained * (1.0 - eased) : 0.0;
-        sudden = wanted > 0.9 * base[b] ? sudden : 0.0;
+        sudden = (wanted > 0.9 * base[b]) | ((slack > 0.0) & (y < 2.0)) ? sudden : 0.0;
         double stayed = lasted > 0.5 ? 1.0 : 0.0;
         double drop = sudden + stayed > 0.0 ? SUDDEN_DROP : 0.0;
         drop = armed[b] > 0.0 ? drop : 0.0;

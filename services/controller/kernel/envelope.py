@@ -88,8 +88,9 @@ def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, 
 
     What the drive's travel does not explain is booked: a rise as counter-tension, a fall first against the
     counter-tension that is there and beyond it as lost. Tension that is missing with most of it lost is a
-    fault at once; where a contraction has ended that was eased, only if it does not come back. While the
-    table eases nothing pulls it back: then it must be gone, unexplained, and waits for the rebuild otherwise.
+    fault at once, below the base, where the harness is soft, only if 40 N are gone to the last newton; where
+    a contraction has ended that was eased, only if it does not come back. While the table eases nothing pulls
+    it back: then it must be gone, unexplained, and waits for the rebuild otherwise.
     """
     for bed in range(period.shape[0]):
         y = own_force[bed]
@@ -118,7 +119,9 @@ def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, 
         lasted = lasted * gone if eased > 0.0 else lasted
         drop_s[bed] = lasted
         sudden = unexplained * (1.0 - eased) if lasted > DROP_S else 0.0
-        sudden = sudden if wanted > LOADED_FRACTION * base[bed] else 0.0
+        loaded = wanted > LOADED_FRACTION * base[bed]
+        loaded = loaded | ((slack > 0.0) & (y < GONE_N))
+        sudden = sudden if loaded else 0.0
         stayed = 1.0 if lasted > STAYED_S else 0.0
         drop = SUDDEN_DROP if sudden + stayed > 0.0 else 0.0
         drop = drop if armed[bed] > 0.0 else 0.0

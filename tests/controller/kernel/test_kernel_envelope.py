@@ -185,6 +185,15 @@ def test_missing_tension_below_base_is_found_too(which):
 
 
 @pytest.mark.parametrize("which", FORMS)
+def test_forty_newtons_that_vanish_whole_below_base_are_a_drop_at_once(which):
+    """Or the drive pulls them in again within half a second: session 7899 of `spondyl verify --seed 1`."""
+    fallen = [53.0] * 20 + [18.0, 0.2] + [0.1, 0.0] * 20
+    assert sudden(tension(which, fallen, target=53.0, base=60.0)) == 21
+    left = [53.0] * 20 + [18.0, 5.0] + [5.1, 4.9] * 20  # some is left: it may be the harness, and waits
+    assert sudden(tension(which, left, target=53.0, base=60.0)) == 44
+
+
+@pytest.mark.parametrize("which", FORMS)
 @pytest.mark.parametrize("age_ms", [-(2**31), -1, 101, 2**31 - 1])
 def test_a_reading_of_no_possible_age_is_a_lost_link(which, age_ms):
     """A negative age is nonsense, not freshness."""
