@@ -87,11 +87,12 @@ def test_the_ceiling_is_excused_only_where_no_drive_could_have_kept_it(form):
 
     def judged(tension, spared, calm_s, fault=0, drift=0.0):
         row = {name: np.array([value]) for name, value in {
-            "lied": 0.0, "armed": 1.0, "tension": tension, "drift": drift, "ceiling": 300.0, "over": 0.5,
-            "calm": calm_s, "unable": 1e9, "onset": 1.0, "spared": spared}.items()}  # fmt: skip
+            "lied": 0.0 if fault else 9.0, "armed": 1.0, "tension": tension, "drift": drift,
+            "ceiling": 300.0, "over": 0.5, "calm": calm_s, "disobeyed": 1e9, "onset": 1.0,
+            "spared": spared}.items()}  # fmt: skip
         out = [np.zeros(1) for _ in range(3)]
         stage(np.array([fault]), row["lied"], row["armed"], row["tension"], np.array([3000], np.int32),
-              row["drift"], row["ceiling"], row["over"], row["calm"], row["unable"], row["onset"],
+              row["drift"], row["ceiling"], row["over"], row["calm"], row["disobeyed"], row["onset"],
               row["spared"], *out)  # fmt: skip
         return [float(one[0]) for one in out]  # broken, beyond the drive, misread
 
@@ -102,6 +103,41 @@ def test_the_ceiling_is_excused_only_where_no_drive_could_have_kept_it(form):
     assert judged(335.0, 0.0, 9.0) == [1.0, 0.0, 0.0]
     assert judged(320.0, 0.0, 9.0, drift, 25.0) == [0.0, 0.0, 1.0]
     assert judged(335.0, 0.0, 9.0, drift, 25.0) == [1.0, 0.0, 0.0]
+
+
+def test_only_what_the_drive_pulls_in_after_a_slip_counts_not_its_following_the_breath():
+    """By hand: half a millimetre up and down a hundred times is nothing; 13 mm up from the lowest is."""
+
+    def judged(places_mm):
+        row = {name: np.zeros(1) for name in ("before", "slip_n", "up", "place")}
+        told = np.zeros(1)
+        for tick, place in enumerate([10.0, 10.0, *places_mm]):
+            given = np.array([20.0 if tick else 0.0])  # at once, in the second tick
+            invariants.leave_slipped.py_func(
+                np.ones(1), np.full(1, 60.0), given, np.full(1, 60.0), np.full(1, place), np.full(1, 9.0),
+                row["before"], row["slip_n"], row["up"], row["place"], told,
+            )  # fmt: skip
+        return float(told[0])
+
+    assert judged([10.5, 10.0] * 100) == 0.0
+    assert judged([*np.linspace(10.0, 23.0, 50)]) == 1.0
+    assert judged([*np.linspace(10.0, 2.0, 50), *np.linspace(2.0, 15.0, 50)]) == 1.0
+
+
+def test_nobody_yields_ahead_of_a_drive_that_runs_away():
+    """By hand: a link that is late begins no clairvoyant's easing; a contraction does."""
+
+    def spared(calm_s, disobeyed_s, seconds=1.0):
+        row = {name: np.zeros(1) for name in ("onset", "before", "best", "speed", "spared")}
+        row["before"][0] = row["best"][0] = 9.0
+        for tick in range(round(seconds / 0.02)):
+            unable = 0.0 if tick % 3 else 0.02  # an exchange every 60 ms
+            known = [0.02, 9.0, 20.0, 0.8, 20.0, 100.0, 48.0, 20.0, 70.0, 0.5, calm_s, disobeyed_s, unable]
+            invariants.foresee.py_func(*(np.full(1, value) for value in known), *row.values())
+        return float(row["spared"][0])
+
+    assert spared(9.0, 9.0) == 0.0
+    assert spared(0.0, 9.0) > 20.0
 
 
 def test_an_unknown_fault_is_refused_with_those_there_are():

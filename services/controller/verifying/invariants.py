@@ -48,13 +48,17 @@ STOP, REMOTE_STOP = layout.ACTION_STOP, layout.ACTION_REMOTE_STOP
 
 
 @stage
-def regard_causes(period, fault, silent, counter, outputs_before, calm, unable, trouble, misread, lied):
-    """Seconds since a muscle pulled, the drive could not obey, and drive, link or load cell had a fault."""
+def regard_causes(
+    period, fault, silent, counter, outputs_before, calm, disobeyed, unable, trouble, misread, lied
+):
+    """Seconds since a muscle pulled, the drive did not obey or was not reached, and each sort of fault."""
     for bed in range(period.shape[0]):
         dt, bits = period[bed], fault[bed]
         calm[bed] = 0.0 if counter[bed] > CONTRACTING_N else calm[bed] + dt
         told = np.int64(outputs_before[bed])
-        cannot = (bits & DISOBEYS != 0) | (silent[bed] > 0.0) | (told & POWER == 0) | (told & FREE != 0)
+        apart = (bits & DISOBEYS != 0) | (told & POWER == 0) | (told & FREE != 0)
+        cannot = apart | (silent[bed] > 0.0)
+        disobeyed[bed] = 0.0 if apart else disobeyed[bed] + dt
         unable[bed] = 0.0 if cannot else unable[bed] + dt
         trouble[bed] = 0.0 if bits & TROUBLE else trouble[bed] + dt
         misread[bed] = 0.0 if bits & MISREADS else misread[bed] + dt
@@ -63,16 +67,17 @@ def regard_causes(period, fault, silent, counter, outputs_before, calm, unable, 
 
 @stage
 def foresee(period, drive_mm, limit, lag_gain, harness, spine, tension, base, ceiling, over_n, calm,
-            unable, onset_ok, before_mm, best_mm, best_speed, spared):  # fmt: skip
+            disobeyed, unable, onset_ok, before_mm, best_mm, best_speed, spared):  # fmt: skip
     """Newtons that a clairvoyant drive would have spared: full speed from a contraction's first trace on.
 
     Its lag is the real drive's, harness and prompt spine in series turn its way into newtons, it stops where
-    the base would be lost, and where the drive cannot obey neither can it. It begins anew 1 s after the
-    cause; a cause that finds the tension above the ceiling already (onset_ok 0) is none.
+    the base would be lost, and where the drive cannot obey or is not reached neither can it. It begins anew
+    1 s after the cause; one that finds the tension above the ceiling already (onset_ok 0) is none, nor is a
+    link that is late: nobody would yield for seconds to what is still to come.
     """
     for bed in range(period.shape[0]):
         here = drive_mm[bed]
-        caused = (calm[bed] < EXCUSE_S) | (unable[bed] < EXCUSE_S)
+        caused = (calm[bed] < EXCUSE_S) | (disobeyed[bed] < EXCUSE_S)
         moved = here - before_mm[bed]
         before_mm[bed] = here
         series = harness[bed] * spine[bed] / (harness[bed] + spine[bed])
@@ -94,13 +99,13 @@ def foresee(period, drive_mm, limit, lag_gain, harness, spine, tension, base, ce
 
 
 @stage
-def keep_ceiling(fault, lied_s, armed, tension, force_dn, drift, ceiling, over_n, calm, unable, onset_ok,
+def keep_ceiling(fault, lied_s, armed, tension, force_dn, drift, ceiling, over_n, calm, disobeyed, onset_ok,
                  spared, broken, beyond, misread):  # fmt: skip
     """Never above the ceiling, but by what no drive could have yielded or what the load cell keeps back."""
     for bed in range(armed.shape[0]):
         limit = ceiling[bed] + over_n[bed]
         over = (tension[bed] > limit) & (armed[bed] > 0.0)
-        caused = ((calm[bed] < EXCUSE_S) | (unable[bed] < EXCUSE_S)) & (onset_ok[bed] > 0.0)
+        caused = ((calm[bed] < EXCUSE_S) | (disobeyed[bed] < EXCUSE_S)) & (onset_ok[bed] > 0.0)
         faster = over & caused & (tension[bed] - spared[bed] > limit)
         read = tension[bed] - drift[bed] if fault[bed] & SENSOR_DRIFT else 0.1 * force_dn[bed]
         lied = (read <= limit) | (fault[bed] & LIES == 0)
@@ -269,7 +274,8 @@ def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before
                   broken):  # fmt: skip
     """What a slipped strap has given is not pulled in again: at most half of it, until it is noticed.
 
-    A strap that slips before the base is reached is still being taken up.
+    Pulled in is what the drive has gone up since from its lowest place; one that follows the breath up and
+    down pulls nothing in. A strap that slips before the base is reached is still being taken up.
     """
     for bed in range(armed.shape[0]):
         given = slip_mm[bed]
@@ -279,10 +285,9 @@ def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before
         slip_n[bed] = borne if fresh else slip_n[bed]
         most = given if slips else slip_before[bed]  # fastened anew it may be, but not pulled in
         slip_before[bed] = most
-        up = drive_mm[bed] - place[bed]
+        up = slip_up[bed] + drive_mm[bed] - place[bed]
         place[bed] = drive_mm[bed]
-        up = max(0.0, up)
-        total = slip_up[bed] + up if (most > SLIP_MM) & (not slips) else 0.0
+        total = max(0.0, up) if (most > SLIP_MM) & (not slips) else 0.0
         slip_up[bed] = total
         counts = (slip_n[bed] > 0.0) & (trouble[bed] > EXCUSE_S) & (armed[bed] > 0.0)
         broken[bed] = 1.0 if counts & (total > GIVEN_BACK_MM) else 0.0

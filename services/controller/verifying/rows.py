@@ -21,13 +21,14 @@ MEMORY = (
     "since_stop_s", "lowest_n", "by_force",
     "slip_mm", "slip_n", "slip_up_mm",
     "same", "force_dn", "part_mm", "position_cmm", "commanded_mm_s", "heat_s", "smooth_n", "settled_s",
-    "patient_stop", "since_mains_s", "place_mm", "beyond", "give_up_s", "lied_s", "period_s",
+    "patient_stop", "since_mains_s", "place_mm", "beyond", "give_up_s", "lied_s", "period_s", "disobeyed_s",
 )  # fmt: skip
 (M_BUSY, M_LINGER, M_STARTED, M_AGE, M_PHASE, M_CHANGING, M_MOVING, M_ARMED, M_PULLED, M_WATCHED, M_ENDED,
  M_TRIPPED, M_ENTERED, M_TARGET, M_REMAINING, M_BASE_NOW, M_CALM, M_ONSET_OK, M_SPARED, M_BEST, M_BEST_SPEED,
  M_DRIVE, M_UNABLE, M_TROUBLE, M_MISREAD, M_SINCE_STOP, M_LOWEST, M_BY_FORCE, M_SLIP, M_SLIP_N, M_SLIP_UP,
  M_SAME, M_FORCE, M_PART, M_POSITION, M_COMMANDED, M_HEAT, M_SMOOTH, M_SETTLED, M_PATIENT_STOP,
- M_SINCE_MAINS, M_DRIVE_PLACE, M_BEYOND, M_GIVE_UP, M_LIED, M_PERIOD) = range(len(MEMORY))  # fmt: skip
+ M_SINCE_MAINS, M_DRIVE_PLACE, M_BEYOND, M_GIVE_UP, M_LIED, M_PERIOD,
+ M_DISOBEYED) = range(len(MEMORY))  # fmt: skip
 
 # --- what may not happen in any tick -----------------------------------------------------------------------
 INVARIANTS = {

@@ -106,13 +106,13 @@ def check_tension(
     """The invariants of tension: ceiling, base, slew, stops, drops."""
     period, tension, counter = beds[plant.W_PERIOD], beds[plant.X_TENSION], beds[plant.X_COUNTER]
     hold.regard_causes(
-        period, faults, beds[plant.W_SILENT], counter, before, monitor[r.M_CALM], monitor[r.M_UNABLE],
-        monitor[r.M_TROUBLE], monitor[r.M_MISREAD], monitor[r.M_LIED],
+        period, faults, beds[plant.W_SILENT], counter, before, monitor[r.M_CALM], monitor[r.M_DISOBEYED],
+        monitor[r.M_UNABLE], monitor[r.M_TROUBLE], monitor[r.M_MISREAD], monitor[r.M_LIED],
     )  # fmt: skip
     hold.foresee(
         period, beds[plant.X_DRIVE], beds[plant.W_LIMIT], lag_gain, constants[plant.K_HARNESS],
         constants[plant.K_SPINE], tension, given[r.G_BASE], given[r.G_CEILING], given[r.G_OVER],
-        monitor[r.M_CALM],
+        monitor[r.M_CALM], monitor[r.M_DISOBEYED],
         monitor[r.M_UNABLE], monitor[r.M_ONSET_OK], monitor[r.M_DRIVE], monitor[r.M_BEST],
         monitor[r.M_BEST_SPEED], monitor[r.M_SPARED],
     )  # fmt: skip
@@ -120,7 +120,7 @@ def check_tension(
         faults, monitor[r.M_LIED], monitor[r.M_ARMED], tension, reading[layout.R_FORCE],
         beds[plant.X_DRIFT], given[r.G_CEILING], given[r.G_OVER],
         monitor[r.M_CALM],
-        monitor[r.M_UNABLE], monitor[r.M_ONSET_OK], monitor[r.M_SPARED], broken[r.I_CEILING],
+        monitor[r.M_DISOBEYED], monitor[r.M_ONSET_OK], monitor[r.M_SPARED], broken[r.I_CEILING],
         excused[r.E_BEYOND], excused[r.E_MISREAD],
     )  # fmt: skip
     hold.keep_base(
