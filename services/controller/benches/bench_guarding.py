@@ -19,7 +19,7 @@ from services.controller.kernel import layout, plant, rivals
 from services.controller.kernel.step import new_parameters, new_state
 
 TUNED_ON = range(1000)  # seeds that thresholds, gains and the PID were chosen with
-EVALUATED_ON = range(5000, 6000)  # ... and those that are judged
+EVALUATED_ON = range(6000, 7000)  # ... and those that are judged
 CALM, CONTRACTING, COUGHING, UNSUITABLE = EVALUATED_ON[:4]
 SHARE_H = 30.0 / 60.0  # a session
 RATE_LIMIT = 0.1  # false stops an hour
