@@ -86,17 +86,27 @@ def follow_phases(given, later, monitor, sample, broken):
     """Keep the marks of every session's phase; say where one phase followed another that it may not."""
     for bed in range(broken.shape[1]):
         broken[r.I_TABLE, bed] = 0.0
-        if monitor[r.M_CHANGING, bed] == TAKEN:
-            monitor[r.M_CHANGING, bed] = 0.0
         monitor[r.M_ENTERED, bed] = 0.0
-        note_change(given, later, monitor, sample, bed)
-        phase = sample[layout.S_PHASE, bed]
-        before = int(monitor[r.M_PHASE, bed])
-        if phase != before:
-            broken[r.I_TABLE, bed] = 1.0 - MAY_FOLLOW[before, phase]
-            enter(given, later, monitor, sample, bed, phase)
-        if monitor[r.M_CHANGING, bed] == ASKED:
-            monitor[r.M_CHANGING, bed] = PENDING
+        stays = monitor[r.M_PHASE, bed] == sample[layout.S_PHASE, bed]
+        asks = sample[layout.S_ACTION, bed] == layout.ACTION_CHANGE
+        # a call with five arrays costs 60 ns: only where there is something to follow
+        if asks or not stays or monitor[r.M_CHANGING, bed] != 0.0:
+            follow_phase(given, later, monitor, sample, broken, bed)
+
+
+@scalar
+def follow_phase(given, later, monitor, sample, broken, bed):
+    """A session whose phase or prescription changes."""
+    if monitor[r.M_CHANGING, bed] == TAKEN:
+        monitor[r.M_CHANGING, bed] = 0.0
+    note_change(given, later, monitor, sample, bed)
+    phase = sample[layout.S_PHASE, bed]
+    before = int(monitor[r.M_PHASE, bed])
+    if phase != before:
+        broken[r.I_TABLE, bed] = 1.0 - MAY_FOLLOW[before, phase]
+        enter(given, later, monitor, sample, bed, phase)
+    if monitor[r.M_CHANGING, bed] == ASKED:
+        monitor[r.M_CHANGING, bed] = PENDING
 
 
 @scalar
@@ -186,11 +196,11 @@ def check_control(given, monitor, state, moved, action, period, reading, command
 
 
 @scalar
-def any_bit(bits):
-    """Whether any of a row of int64 is not zero."""
+def any_bit(bits, row):
+    """Whether any of a row of int64[rows, beds] is not zero."""
     seen = np.int64(0)
-    for bed in range(bits.shape[0]):
-        seen |= bits[bed]
+    for bed in range(bits.shape[1]):
+        seen |= bits[row, bed]
     return seen != 0
 
 
@@ -199,7 +209,7 @@ def add_up(monitor, clock, marks, counts, first):
     """Add this tick's marks float64[kinds, beds] of one sort; most kinds have none in most ticks."""
     bits = marks.view(np.int64)
     for row in range(marks.shape[0]):
-        if any_bit(bits[row]):
+        if any_bit(bits, row):
             hold.tally(monitor[r.M_BUSY], clock, marks[row], counts[row], first[row])
 
 
@@ -208,7 +218,7 @@ def count(monitor, clock, broken, excused, counts, first, explained, explained_f
     """Add this tick's marks; contractions counts each that no drive could have followed once."""
     add_up(monitor, clock, broken, counts, first)
     add_up(monitor, clock, excused, explained, explained_first)
-    if not any_bit(excused[r.E_BEYOND].view(np.int64)):
+    if not any_bit(excused.view(np.int64), r.E_BEYOND):
         return
     for bed in range(clock.shape[0]):
         if excused[r.E_BEYOND, bed] == 0.0 or monitor[r.M_BUSY, bed] == 0.0:
