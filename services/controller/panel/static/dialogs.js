@@ -66,7 +66,8 @@ export function ask(name, act, text = null) {
     }
   };
   show(dialog);
-  (form.querySelector(":is(input, select, textarea):not([hidden] *)") ?? form.querySelector("[data-cancel]")).focus();
+  const first = [":is(input, select, textarea):not([hidden] *)", "h2[tabindex]", "[data-cancel]"];
+  first.map((wanted) => form.querySelector(wanted)).find(Boolean).focus();
 }
 
 /** Close whatever is open. */
