@@ -184,6 +184,7 @@ static void enter_fault(long n, double *state, long b)
 static void end_release(long n, const double *params, double *state, long b)
 {
     SB(RELEASED) = 1.0;
+    SB(POWER) = 0.0;
     SB(ARMED) = 0.0;
     SB(MODE) = OFF;
     SB(LEFT) = PB(P_CLOSE_AFTER_S);

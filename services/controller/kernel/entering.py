@@ -274,9 +274,10 @@ def enter_fault(state, bed):
 
 @scalar
 def end_release(params, state, bed):
-    """The release is over, or has been given time enough: cut, free what is left, wait for somebody."""
+    """The release is over, or has been given time enough: cut the power, wait for somebody."""
     state[at.RELEASED, bed] = 1.0
     state[at.ARMED, bed] = 0.0
+    state[at.POWER, bed] = 0.0  # nobody watches a drive that is not armed: it must not be able to run away
     state[at.MODE, bed] = at.OFF
     state[at.LEFT, bed] = params[layout.P_CLOSE_AFTER_S, bed]
     hold_at(state, bed, 0.0)

@@ -99,6 +99,16 @@ def test_power_is_cut_five_seconds_after_a_patient_stop():
     assert not power[np.argmin(power) :].any()
 
 
+@pytest.mark.parametrize("action", [layout.ACTION_STOP, layout.ACTION_NONE])
+def test_a_drive_that_nobody_watches_any_more_has_no_power(action):
+    """A drive that ran away after a release pulled 696 N: session 25099 of `spondyl verify --seed 1`."""
+    bed = bed_in(layout.HOLD if action else layout.DONE)
+    bed.tick(action)
+    last = bed.run(8.0)[-1]
+    assert last[layout.S_PHASE] == (layout.STOPPED if action else layout.DONE)
+    assert not last[layout.S_OUTPUTS] & layout.OUTPUT_POWER
+
+
 def test_a_session_walks_through_its_phases_to_the_end():
     """From load to idle as prescribed: cycles whose peaks grow, base kept between, everything released."""
     bed = Spring()
