@@ -88,7 +88,7 @@ def watched_on(monkeypatch):
 @pytest.mark.requirement("stop-over-force")
 def test_tension_above_its_ceiling_is_a_fault_and_is_let_out():
     """An independent limiter, whatever law and target want."""
-    course = treat(injection=bursts(120.0, every_s=20.0), parameters={layout.P_CEILING: 140.0})
+    course = treat(injection=bursts(200.0, every_s=20.0), parameters={layout.P_CEILING: 140.0})
     over = first(course, condition(course, layout.OVER_FORCE))
     assert phase(course)[over] == layout.FAULT
     assert course.row(layout.S_FORCE)[over] > 1400
