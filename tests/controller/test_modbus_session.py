@@ -108,7 +108,7 @@ def test_a_loop_killed_in_a_session_leaves_a_drive_that_releases_and_the_next_on
     second = None
     try:
         memory = first.memory()
-        eventually(lambda: press(memory), 90.0, "tension by the loop's own control")
+        eventually(lambda: press(memory), 180.0, "tension by the loop's own control")
         now = sample(memory)
         assert now[layout.S_TARGET] > 0
         assert served.drive.master != reg.NO_MASTER
