@@ -42,6 +42,7 @@ def spondyl(capsys, *words):
     return ended.value.code, json.loads(lines[-1]) if lines else None
 
 
+@pytest.mark.soak  # in real time: wants a machine that does nothing else
 def test_a_drive_that_is_what_the_loop_takes_it_for_passes_every_point(served, capsys):
     """A bed is tried before anybody lies on it."""
     code, report = spondyl(capsys, "bed", "check", served.address, "--link-ms", str(LINK_MS), "--json")
@@ -86,6 +87,7 @@ def test_a_bed_that_somebody_commands_is_not_tried(served, capsys):
             check.check(drive_address(served.address), LINK_MS, lambda _: None)
 
 
+@pytest.mark.soak  # in real time: wants a machine that does nothing else
 @pytest.mark.parametrize("served", [KNOWN], indirect=True)
 def test_a_test_pull_finds_the_constants_that_the_bed_has(served, capsys, tmp_path):
     """Known constants, within the tolerances of docs/modbus.md; the tension is out again."""

@@ -153,6 +153,7 @@ def test_a_worker_that_dies_is_said_tried_again_and_no_more_than_a_few_wait(monk
     asyncio.run(asked())
 
 
+@pytest.mark.soak  # in real time: wants a machine that does nothing else
 def test_what_is_running_ends_with_the_panel():
     """A panel that is restarted leaves no worker behind."""
 

@@ -25,6 +25,7 @@ def drive():
     served.close()
 
 
+@pytest.mark.soak  # in real time: wants a machine that does nothing else
 @pytest.mark.requirement("release-without-control", "say-interruptions", "never-resume-alone")
 def test_the_drive_lets_go_by_itself_and_the_next_loop_pulls_nothing(tmp_path, drive):
     """No process of ours is left that could let go: the drive must, and nobody may pull again."""
