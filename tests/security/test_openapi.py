@@ -30,7 +30,7 @@ EVERYBODY = Principal("account-of-all", "all", tuple(Grant(role, "*") for role i
 ASKED = tuple(sorted(set(SUBJECTS) - {"ingest"}))  # (ingest has only what every service has)
 LEAST_DETAIL = 5
 AWAY = (502, 503, 504)  # what this service needs is not there, and it says so
-QUICK = {"max_examples": 3, "phases": (Phase.explicit, Phase.generate)}
+QUICK = {"max_examples": 2, "phases": (Phase.explicit, Phase.generate)}
 LONG = {"max_examples": 300}
 
 
