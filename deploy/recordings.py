@@ -12,7 +12,7 @@ from uuid import UUID
 from services.kit.errors import NotRunning, SpondylError
 
 if TYPE_CHECKING:
-    from services.controller.recording import Chunk
+    from services.controller.blackbox.recording import Chunk
     from services.telemetry.archive.stores import ObjectStore
 
 ANSWER_S: Final = 60.0
@@ -114,7 +114,7 @@ def _refuse(error: SpondylError) -> "list[Chunk]":
 
 
 def _file(path: Path) -> Found:
-    from services.controller.recording import read
+    from services.controller.blackbox.recording import read
     from services.telemetry.recording import is_object, object_chunks
 
     if is_object(path):
@@ -156,7 +156,7 @@ def _archived(session: UUID, data: Path) -> Found | None:
 
 def _asked(session: UUID, data: Path) -> Found | None:
     """From a running telemetry: what is not archived yet lies in Redis."""
-    from services.controller.recording import parse
+    from services.controller.blackbox.recording import parse
     from services.kit import runfile
     from services.kit.auth import tokens
     from services.kit.fetch import fetch
@@ -176,14 +176,14 @@ def _asked(session: UUID, data: Path) -> Found | None:
 
 def _local(session: UUID, data: Path) -> Found | None:
     """The gateway's own recording, while it is kept."""
-    from services.controller.recording import read
-    from services.controller.replay import local
+    from services.controller.blackbox.recording import read
+    from services.controller.blackbox.replay import local
 
     path = local(session, data)
     return Found("gateway", str(path), lambda: read(path)) if path else None
 
 
 def _parsed(name: str, chunks: Sequence[dict[str, Any]]) -> "list[Chunk]":
-    from services.controller.recording import parse
+    from services.controller.blackbox.recording import parse
 
     return parse(name, ((line, json.dumps(chunk).encode()) for line, chunk in enumerate(chunks, 1)))

@@ -15,7 +15,7 @@ from services.console.models import ConsoleSettings
 from services.controller.beds import modbus_map
 from services.controller.panel.__main__ import PanelSettings
 from services.controller.settings import ControllerSettings
-from services.controller.therapist import TherapistSettings
+from services.controller.therapist.__main__ import TherapistSettings
 from services.homecare.settings import HomecareSettings
 from services.kit.auth.roles import PERMISSIONS, ROLES
 from services.kit.business.service import BusinessSettings

@@ -14,7 +14,7 @@ from services.kit.errors import SpondylError
 from services.kit.options import AsJson, Data
 
 if TYPE_CHECKING:
-    from services.controller.replay import Result
+    from services.controller.blackbox.replay import Result
 
 
 def register(root: typer.Typer) -> None:
@@ -90,7 +90,7 @@ class Replayed:
 
     def told(self) -> str:
         """For a person."""
-        from services.controller.replay import tell
+        from services.controller.blackbox.replay import tell
 
         return "\n".join(filter(None, (f"from {self.found.name}", tell(self.result), self.reason)))
 
@@ -121,8 +121,8 @@ def replayed_all(what: str) -> Iterator[Replayed | Refused]:
 
 
 def _replayed(found: Found) -> Replayed:
-    from services.controller.recording import LoadMissing
-    from services.controller.replay import recompute
+    from services.controller.blackbox.recording import LoadMissing
+    from services.controller.blackbox.replay import recompute
 
     try:
         return Replayed(found, recompute(found.name, found.chunks()))

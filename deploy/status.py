@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from deploy.local import ingest_names
-from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
+from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.kit.fetch import fetch
 from services.kit.runfile import Run, is_process, read_json
 

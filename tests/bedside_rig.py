@@ -10,16 +10,16 @@ import uvicorn
 from operator_rig import PIN, THERAPIST, Staff
 from servers import eventually, free_port
 
+from services.controller.bedside.session import Bedside
 from services.controller.errors import SessionRefused
 from services.controller.kernel import layout, plant
 from services.controller.kernel import loop as compiled
 from services.controller.kernel import memory as m
-from services.controller.link import LoopLink
-from services.controller.loop import Loop
+from services.controller.loop.link import LoopLink
+from services.controller.loop.shared import GatewayMemory
+from services.controller.loop.thread import Loop
 from services.controller.models import Confirm
 from services.controller.panel.api import create_panel
-from services.controller.session import Bedside
-from services.controller.shared import GatewayMemory
 from services.controller.store import Store
 from services.kit import clearance
 

@@ -13,8 +13,8 @@ from services.controller.kernel import layout
 from services.controller.kernel import loop as compiled
 from services.controller.kernel import modbus as wire
 from services.controller.kernel import modbus_map as reg
-from services.controller.loop import Loop
-from services.controller.shared import GatewayMemory
+from services.controller.loop.shared import GatewayMemory
+from services.controller.loop.thread import Loop
 
 PERIOD_NS = 20_000_000
 WAIT_NS = 40_000_000  # longer than a loaded machine needs, shorter than a slow drive

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from least_work import LEAST
 
-from services.controller.operators import FILE, Operators
+from services.controller.centre.operators import FILE, Operators
 from services.controller.panel.sign_ins import SignIns
 from services.kit.auth import tokens
 from services.kit.auth.operators import (

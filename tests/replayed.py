@@ -1,7 +1,7 @@
 """Every session that a test left behind is recomputed: the same commands to the bit, or the test fails."""
 
-from services.controller.recording import Unreadable, parse
-from services.controller.replay import recompute
+from services.controller.blackbox.recording import Unreadable, parse
+from services.controller.blackbox.replay import recompute
 
 LACKS = ("samples are missing", "holds no load")
 

@@ -9,7 +9,7 @@ from sample_streams import PERIOD_NS, rows
 from services.controller.kernel import layout, mailbox
 from services.controller.kernel import memory as m
 from services.controller.kernel.ring import push
-from services.controller.shared import GatewayMemory, LoopFile
+from services.controller.loop.shared import GatewayMemory, LoopFile
 from services.kit.runfile import process_start
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 
 from broker.messages import SessionSummary
-from services.controller import simulate as simulation
-from services.controller.blocks import blackbox_payload, chunk_edges, tension_payload
 from services.controller.kernel import layout
-from services.controller.summary import SessionFacts, Tally
+from services.controller.recorder.blocks import blackbox_payload, chunk_edges, tension_payload
+from services.controller.recorder.summary import SessionFacts, Tally
+from services.controller.simulation import simulate as simulation
 
 BOOT = UUID("b0070000-0000-4000-8000-000000000007")
 SESSION = UUID("5e551011-0000-4000-8000-00000000000a")

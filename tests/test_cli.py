@@ -95,7 +95,7 @@ def test_a_refusal_ends_a_process_with_its_own_status(capsys):
     "module",
     [
         "services.controller",
-        "services.controller.loop_process",
+        "services.controller.loop",
         "services.controller.recorder",
         "services.controller.panel",
         "services.controller.therapist",

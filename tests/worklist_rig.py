@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 from bedside_rig import NECK, PATIENT, Clinic
 
 from broker.messages import Suspension, Worklist, WorklistEntry
-from services.controller.admission import Admission
+from services.controller.bedside.admission import Admission
+from services.controller.bedside.reports import Reports
+from services.controller.centre.worklists import Keeper, Worklists
 from services.controller.panel.worklist import TodaysList
-from services.controller.reports import Reports
-from services.controller.worklists import Keeper, Worklists
 from services.kit import sealed
 from services.kit.clearance import Clocks, issue, read_public
 from services.kit.sealed import Person, ensure_key, public_text, seal_person

@@ -5,9 +5,9 @@ from ring_writer import Ring
 from broker.codec import decode
 from broker.contract import STREAMS
 from broker.spool import Spool
-from services.controller.known_sessions import KnownSessions
-from services.controller.recording import Recordings
-from services.controller.writer import Writer
+from services.controller.blackbox.recording import Recordings
+from services.controller.recorder.known_sessions import KnownSessions
+from services.controller.recorder.writer import Writer
 
 
 class Gateway:

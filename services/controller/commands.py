@@ -52,7 +52,7 @@ def simulate(
     With --scenario exit 0 only when all came as the file expects.
     """
     from services.controller import outputs
-    from services.controller import simulate as simulation
+    from services.controller.simulation import simulate as simulation
 
     if scenario:
         _play(context, scenario, plot, record, as_json=as_json)
@@ -72,7 +72,7 @@ def simulate(
     if record is not None:
         outputs.write_whole(record, simulation.recording(plan, course))
     if plot is not None:
-        from services.controller import plots
+        from services.controller.simulation import plots
 
         outputs.write_whole(plot, plots.picture(course, result["guarding"], simulation.title(plan)))
     print(json.dumps(result) if as_json else simulation.tell(result))

@@ -11,10 +11,10 @@ import time
 
 import structlog
 
-from services.controller import interruption
 from services.controller.kernel import memory as m
+from services.controller.loop import interruption
+from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.controller.settings import ControllerSettings
-from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.kit.enrolment.staying import stay
 from services.kit.errors import SpondylError, refusals_in_one_line
 from services.kit.logging import configure
@@ -27,7 +27,7 @@ LOOK_S = 0.5
 STALLED_S = 5.0  # a loop whose last tick ended so long ago hangs: end it, start another
 BEATS = {"recorder": "recorder_ns", "panel": "panel_ns"}  # the health word in which each says that it lives
 START_S = 30.0  # so long a half may take to say so for the first time
-LOOP_STOP_S = 2.6  # its controlled release, see loop_process.RELEASE_S
+LOOP_STOP_S = 2.6  # its controlled release, see loop/__main__.py, RELEASE_S
 END_S = 3.4  # everything of the gateway: no child's own patience counts beyond it
 
 
@@ -59,7 +59,7 @@ class Gateway:
         return [
             Program(
                 "loop",
-                [*python, "services.controller.loop_process"],
+                [*python, "services.controller.loop"],
                 needs=self._no_loop,
                 stage=1,
                 stop_s=LOOP_STOP_S,

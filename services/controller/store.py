@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.controller.alarms.acknowledging import Acknowledgement
+from services.controller.bedside.reports import Report
 from services.controller.errors import StoreUnavailable, UnknownSession
-from services.controller.reports import Report
-from services.controller.summary import SessionFacts
+from services.controller.recorder.summary import SessionFacts
 from services.controller.tables import (
     ACKNOWLEDGEMENTS,
     ACTIONS,

@@ -26,10 +26,10 @@ from operator_rig import PIN, THERAPIST
 from servers import Valkey, answers, eventually, free_port
 from simulated_session import CURE, SESSION
 
-from services.controller.admission import Admission
+from services.controller.bedside.admission import Admission
+from services.controller.bedside.reports import Reports
+from services.controller.centre.worklists import Worklists
 from services.controller.panel import pages as bedside_pages
-from services.controller.reports import Reports
-from services.controller.worklists import Worklists
 from services.kit.auth import tokens
 from services.kit.clearance import Clocks
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from servers import eventually
 
-from services.controller.shared import ForeignMemory, GatewayMemory, LoopFile
+from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
 
 LOOK_S = 0.1
 SETTLED_S = 5.0  # nothing is older than this when a fault begins

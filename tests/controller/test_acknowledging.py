@@ -6,10 +6,10 @@ import pytest
 from bedside_rig import Served
 from servers import eventually
 
-from services.controller import live as recorders
-from services.controller.interruption import Interruptions
 from services.controller.kernel.faults import SENSOR_LOST
-from services.controller.known_sessions import KnownSessions
+from services.controller.loop.interruption import Interruptions
+from services.controller.recorder import live as recorders
+from services.controller.recorder.known_sessions import KnownSessions
 
 CONDITION = "load_cell_lost"
 

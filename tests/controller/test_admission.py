@@ -9,14 +9,14 @@ from bedside_rig import NECK, PATIENT, Served
 from servers import eventually
 from worklist_rig import NOW, PERSON, Centre, ListedClinic, suspension
 
-from services.controller.admission import REASONS, Admission
-from services.controller.centre import Centre as CentreKeeper
+from services.controller.bedside.admission import REASONS, Admission
+from services.controller.bedside.suspending import Suspender
+from services.controller.centre.release import Centre as CentreKeeper
+from services.controller.centre.worklists import DIRECTORY, Worklists
 from services.controller.errors import SessionRefused
-from services.controller.known_sessions import KnownSessions
 from services.controller.models import Confirm
 from services.controller.panel import pages
-from services.controller.suspending import Suspender
-from services.controller.worklists import DIRECTORY, Worklists
+from services.controller.recorder.known_sessions import KnownSessions
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,10 +12,10 @@ from writer_rig import Gateway
 
 from broker.messages import ActiveAlarm
 from broker.spool import SpoolFull
-from services.controller import ledger
 from services.controller.alarms.events import GatewayAlarms
 from services.controller.alarms.table import BY_CONDITION
 from services.controller.kernel import layout
+from services.controller.recorder import ledger
 
 HOLD = treated(phase=layout.HOLD, force_dn=3000, target_mn=300_000, ceiling_mn=450_000, cycle=1)
 STOPPED = treated(phase=layout.STOPPED, reason=layout.REASON_FAULT, force_dn=4700, ceiling_mn=400_000)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from services.controller import scoring
 from services.controller.benches import bench_guarding, bench_tracking
 from services.controller.kernel import layout, rivals
+from services.controller.simulation import scoring
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ from sample_streams import rows, treated, whole_session
 
 from broker import codec
 from broker.contract import BLACKBOX, TENSION
-from services.controller.blocks import (
+from services.controller.kernel import envelope, layout
+from services.controller.kernel.tuning import PARAMETER_NAMES
+from services.controller.recorder.blocks import (
     BLACKBOX_COLUMNS,
     STALE_MS,
     blackbox_payload,
@@ -20,8 +22,6 @@ from services.controller.blocks import (
     differences,
     tension_payload,
 )
-from services.controller.kernel import envelope, layout
-from services.controller.kernel.tuning import PARAMETER_NAMES
 
 BOOT = UUID(int=7)
 SAMPLE = st.tuples(  # force, target, position, phase

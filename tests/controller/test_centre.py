@@ -5,7 +5,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
-from services.controller.centre import FILE, MISMATCH, Centre, CentreMetrics
+from services.controller.centre.release import FILE, MISMATCH, Centre, CentreMetrics
 
 
 def said(centre):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from services.controller import scoring, study
 from services.controller.kernel import layout
+from services.controller.simulation import scoring, study
 
 ALLOWANCE = 1.1
 GOALS = {10.0: (100.0, 0.02), 20.0: (65.0, 0.0), 40.0: (42.0, 0.0), 80.0: (28.0, 0.0)}  # p95 ms, missed share

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_streams import PERIOD_NS, rows, treated, whole_session
 
-from services.controller.events import UNKNOWN, Diary
 from services.controller.kernel import layout
-from services.controller.summary import SessionFacts
-from services.controller.wallclock import ClockWatch
+from services.controller.recorder.events import UNKNOWN, Diary
+from services.controller.recorder.summary import SessionFacts
+from services.controller.recorder.wallclock import ClockWatch
 
 BOOT = UUID(int=7)
 FACTS = SessionFacts(UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4), "lumbar", "L4/5", 6, None)

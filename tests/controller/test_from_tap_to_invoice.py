@@ -17,7 +17,7 @@ from servers import eventually
 
 from broker.bus import Bus
 from broker.contract import EVENT, STREAMS
-from services.controller.events import Diary
+from services.controller.recorder.events import Diary
 from services.kit import correlation
 from services.kit import logging as kit_logging
 from services.kit.business.inbox import Consumer

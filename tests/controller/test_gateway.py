@@ -14,7 +14,7 @@ import pytest
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.kernel.faults import SWITCH_PRESSED
-from services.controller.shared import BEDSIDE, GatewayMemory, LoopFile
+from services.controller.loop.shared import BEDSIDE, GatewayMemory, LoopFile
 from services.kit.runfile import is_process
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +172,7 @@ def test_a_loop_that_hangs_is_replaced(clinic):
 
 def test_a_tick_that_came_too_late_is_on_record_and_the_grid_does_not_drift(clinic):
     """A stall must be visible in the data, and nothing after it may be shifted."""
-    clinic.start(module="services.controller.loop_process")
+    clinic.start(module="services.controller.loop")
     file = clinic.loop()
     memory = GatewayMemory.attach(file.path)
     os.kill(file.pid, signal.SIGSTOP)
@@ -210,7 +210,7 @@ def test_a_session_under_way_is_stopped_when_the_loop_is_told_to_end(clinic):
     from services.controller.parameters import compile_parameters
     from services.kit.therapy.prescription import default_prescription
 
-    loop = clinic.start(module="services.controller.loop_process", SPONDYL_PERIOD_MS="5")
+    loop = clinic.start(module="services.controller.loop", SPONDYL_PERIOD_MS="5")
     memory = GatewayMemory.attach(clinic.loop().path)
     memory.post(BEDSIDE, 0, layout.ACTION_LOAD, compile_parameters(default_prescription(), 0.005, 1))
     phase = lambda: memory.read(memory.head() - 1, memory.head())[1][0, layout.S_PHASE, 0]
@@ -246,16 +246,16 @@ def test_a_second_gateway_over_the_same_data_is_refused(clinic):
 
 def test_a_second_loop_over_the_same_beds_is_refused(clinic):
     """Whatever starts it: the lock file decides."""
-    clinic.start(module="services.controller.loop_process")
+    clinic.start(module="services.controller.loop")
     clinic.loop()
-    second = clinic.start(module="services.controller.loop_process")
+    second = clinic.start(module="services.controller.loop")
     assert second.wait(30) == 1
     assert "another loop serves these beds" in clinic.log()
 
 
 def test_a_loop_nobody_looks_after_ends_itself_when_no_bed_is_in_use(clinic):
     """A gateway that was taken apart leaves nothing running for ever."""
-    loop = clinic.start(module="services.controller.loop_process", SPONDYL_LOOP_ALONE_S="1")
+    loop = clinic.start(module="services.controller.loop", SPONDYL_LOOP_ALONE_S="1")
     assert loop.wait(PATIENCE_S) == 0
     assert "no supervisor" in clinic.log()
 
@@ -270,7 +270,7 @@ def test_wrong_settings_are_one_line(clinic):
 
 def test_a_fault_set_from_outside_reaches_the_bed(clinic):
     """Alarms can be seen and tested on a running system."""
-    clinic.start(module="services.controller.loop_process")
+    clinic.start(module="services.controller.loop")
     memory = GatewayMemory.attach(clinic.loop().path)
     memory.faults[1] = SWITCH_PRESSED
     status = lambda: memory.read(memory.head() - 1, memory.head())[1][0, layout.S_STATUS]
@@ -280,7 +280,7 @@ def test_a_fault_set_from_outside_reaches_the_bed(clinic):
 
 def test_the_loop_says_what_it_was_given(clinic):
     """An operator reads in the log whether the machine permits real time."""
-    clinic.start(module="services.controller.loop_process", SPONDYL_LOOP_PRIORITY="0")
+    clinic.start(module="services.controller.loop", SPONDYL_LOOP_PRIORITY="0")
     memory = GatewayMemory.attach(clinic.loop().path)
     lines = [json.loads(line) for line in clinic.log().splitlines() if line.startswith("{")]
     runs = next(line for line in lines if line["event"] == "loop runs")

@@ -7,11 +7,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.controller import simulate as simulation
-from services.controller import therapist
 from services.controller.beds import simulated
-from services.controller.blocks import tension_payload
 from services.controller.kernel import faults, layout, plant, rehearse
+from services.controller.recorder.blocks import tension_payload
+from services.controller.simulation import simulate as simulation
+from services.controller.therapist import __main__ as therapist
 from services.kit.therapy.prescription import Prescription
 
 PERIOD_S = 0.02

@@ -11,16 +11,16 @@ import pytest
 from sample_streams import treated
 from writer_rig import Gateway
 
-from services.controller import interruption
 from services.controller.gateway import Gateway as Supervising
-from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
-from services.controller.loop import LoopThread
-from services.controller.loop_process import conclude
-from services.controller.realtime import Wanted
+from services.controller.loop import interruption
+from services.controller.loop.__main__ import conclude
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.realtime import Wanted
+from services.controller.loop.shared import LoopFile
+from services.controller.loop.thread import LoopThread
 from services.controller.settings import ControllerSettings
-from services.controller.shared import LoopFile
 
 OTHER_BOOT = "0e9cf6a1-6f0e-4a35-8e0f-5f3ad52a1f10"  # of a loop that came later
 HOLD = treated(7, phase=layout.HOLD, force_dn=3124, target_mn=310_000, ceiling_mn=450_000, cycle=1)

@@ -8,8 +8,8 @@ from sample_streams import rows, treated
 
 from services.controller.errors import StoreUnavailable
 from services.controller.kernel import layout
-from services.controller.known_sessions import PATIENCE_S, KnownSessions
-from services.controller.live import Live
+from services.controller.recorder.known_sessions import PATIENCE_S, KnownSessions
+from services.controller.recorder.live import Live
 from services.controller.store import NewSession, Store
 from services.kit.database import BUSY_TIMEOUT_MS
 
@@ -121,7 +121,7 @@ def test_a_database_that_cannot_be_read_holds_the_record_up_only_for_a_while(tmp
         sessions.facts("bed-01", 1)
     assert sessions.shown("bed-01", 1) is None
     later = time.monotonic() + PATIENCE_S + 1
-    monkeypatch.setattr("services.controller.known_sessions.time.monotonic", lambda: later)
+    monkeypatch.setattr("services.controller.recorder.known_sessions.time.monotonic", lambda: later)
     assert sessions.facts("bed-01", 1) is None
 
 

@@ -13,9 +13,9 @@ import pytest
 from services.controller.kernel import cache, layout
 from services.controller.kernel import loop as compiled
 from services.controller.kernel import memory as m
-from services.controller.loop import Loop, LoopThread
-from services.controller.realtime import Wanted
-from services.controller.shared import BEDSIDE, REMOTE, GatewayMemory
+from services.controller.loop.realtime import Wanted
+from services.controller.loop.shared import BEDSIDE, REMOTE, GatewayMemory
+from services.controller.loop.thread import Loop, LoopThread
 
 ROOT = Path(__file__).parents[2]
 DEVICES = ("bed-01", "bed-02")
@@ -243,8 +243,8 @@ def test_a_warm_start_compiles_nothing(loop):
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*.nb?")}
     program = (
         "import sys; from pathlib import Path\n"
-        "from services.controller.loop import Loop; from services.controller.kernel import loop\n"
-        "from services.controller.shared import GatewayMemory\n"
+        "from services.controller.loop.thread import Loop; from services.controller.kernel import loop\n"
+        "from services.controller.loop.shared import GatewayMemory\n"
         "Loop(GatewayMemory.attach(Path(sys.argv[1]))).run(3)\n"
         "stats = loop.run.stats\n"
         "assert stats.cache_hits and not stats.cache_misses, stats\n"

@@ -3,9 +3,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from services.controller.kernel.memory import H_MAX, H_SUM, HISTOGRAM_LATE, W_MISSED
-from services.controller.link import LoopLink
-from services.controller.loop_metrics import LoopMetrics
-from services.controller.shared import GatewayMemory
+from services.controller.loop.link import LoopLink
+from services.controller.loop.metrics import LoopMetrics
+from services.controller.loop.shared import GatewayMemory
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import os
 import sys
 
-from services.controller import loop_process
 from services.controller.kernel import cache
+from services.controller.loop import __main__ as loop_process
 
 
 def starts_again(monkeypatch, cache_directory, compiled_before):
@@ -20,7 +20,7 @@ def starts_again(monkeypatch, cache_directory, compiled_before):
 def test_a_loop_that_compiled_gives_the_compilers_memory_back(monkeypatch, tmp_path):
     """300 MB, locked, for a minute's work at the first start; the process id stays."""
     calls = starts_again(monkeypatch, tmp_path / "numba-1", compiled_before=False)
-    assert calls == [(sys.executable, [sys.executable, "-m", "services.controller.loop_process"])]
+    assert calls == [(sys.executable, [sys.executable, "-m", "services.controller.loop"])]
     assert os.environ[loop_process.COMPILED] == "1"
 
 

@@ -10,8 +10,8 @@ from services.controller.beds.modbus_server import FAULTS, Served
 from services.controller.commissioning.line import Line
 from services.controller.kernel import layout
 from services.controller.kernel import modbus as wire
-from services.controller.link import LoopLink
-from services.controller.loop_metrics import LoopMetrics
+from services.controller.loop.link import LoopLink
+from services.controller.loop.metrics import LoopMetrics
 from services.kit.errors import SpondylError
 
 # What the loop counts when a drive behaves so; the others stand for themselves.

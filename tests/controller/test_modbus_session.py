@@ -15,10 +15,10 @@ from services.controller.commissioning.parameters import BedParameters
 from services.controller.errors import SessionRefused
 from services.controller.kernel import layout
 from services.controller.kernel import modbus_map as reg
-from services.controller.loop import Loop
-from services.controller.loop_process import RELEASED_DN
+from services.controller.loop.__main__ import RELEASED_DN
+from services.controller.loop.shared import BEDSIDE, GatewayMemory, LoopFile
+from services.controller.loop.thread import Loop
 from services.controller.parameters import compile_parameters
-from services.controller.shared import BEDSIDE, GatewayMemory, LoopFile
 from services.kit.therapy.prescription import Prescription
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ IDLE, READY, STOPPED = layout.IDLE, layout.READY, layout.STOPPED
 
 
 class LoopProcess:
-    """`python -m services.controller.loop_process` over one drive."""
+    """`python -m services.controller.loop` over one drive."""
 
     def __init__(self, home, served):
         self.directory = home / "gateways" / "north"
@@ -36,7 +36,7 @@ class LoopProcess:
             "SPONDYL_BEDS": f"bed-01={served.address}", "SPONDYL_BED_WAIT_MS": "10",
         }  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "services.controller.loop_process"], cwd=ROOT,
+            [sys.executable, "-m", "services.controller.loop"], cwd=ROOT,
             env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 

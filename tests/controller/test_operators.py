@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from operator_rig import SITE, THERAPIST, Staff
 from structlog.testing import capture_logs
 
-from services.controller.operators import FILE, Keeper, Operators
+from services.controller.centre.operators import FILE, Keeper, Operators
 from services.kit.auth import tokens
 from services.kit.clearance import Anchor, Clocks
 

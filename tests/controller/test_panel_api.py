@@ -17,10 +17,10 @@ from websockets.sync.client import connect
 
 from services.controller.kernel import layout
 from services.controller.kernel.faults import BITS
-from services.controller.link import LoopLink
+from services.controller.loop.link import LoopLink
+from services.controller.loop.shared import GatewayMemory, LoopFile
 from services.controller.panel import live, pages
 from services.controller.panel.guard import host_name
-from services.controller.shared import GatewayMemory, LoopFile
 
 README = Path(__file__).parents[2] / "services/controller/panel/README.md"
 ACTIONS = (

@@ -10,10 +10,10 @@ import pytest
 from bedside_rig import BACK, NECK, Served
 from servers import eventually
 
-from services.controller import simulate
 from services.controller.commissioning.parameters import BedParameters
 from services.controller.panel import studio as module
 from services.controller.panel.studio import Job, Jobs, Studio
+from services.controller.simulation import simulate
 from services.kit.therapy.prescription import Prescription, default_prescription
 
 PATH = "bed-01/studio"

@@ -4,10 +4,10 @@ from plant_rig import PERIOD_S, beds_of, one_contraction, pull_to, run
 from scipy import stats
 from scipy.integrate import solve_ivp
 
-from services.controller import signals
 from services.controller.beds import simulated
 from services.controller.kernel import chance, layout, mechanics
 from services.controller.kernel import plant as p
+from services.controller.simulation import signals
 
 
 def test_mechanics_agree_with_an_independent_integration_of_the_same_equations():

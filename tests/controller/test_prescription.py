@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from typer import Typer
 from typer.testing import CliRunner
 
-from services.controller import profile, simulate
 from services.controller.kernel import layout, tuning
 from services.controller.panel import commands
 from services.controller.parameters import compile_parameters
+from services.controller.simulation import profile, simulate
 from services.kit import documents
 from services.kit.errors import PrescriptionError, SpondylError
 from services.kit.therapy import dosing

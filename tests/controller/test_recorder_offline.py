@@ -15,10 +15,10 @@ from broker import codec
 from broker.contract import EVENT
 from broker.drain import Span
 from broker.spool import SpoolFull
-from services.controller.known_sessions import KnownSessions
-from services.controller.lost_rows import AGAIN_S, LostRows
-from services.controller.recorder import Recorder
-from services.controller.reports import Report
+from services.controller.bedside.reports import Report
+from services.controller.recorder.__main__ import Recorder
+from services.controller.recorder.known_sessions import KnownSessions
+from services.controller.recorder.lost_rows import AGAIN_S, LostRows
 from services.controller.settings import ControllerSettings
 from services.controller.store import NewSession, Store
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_streams import rows, whole_session
 
-from services.controller.blocks import blackbox_payload
+from services.controller.blackbox.recording import Recordings, Unreadable, read
 from services.controller.kernel.tuning import PARAMETER_NAMES
-from services.controller.recording import Recordings, Unreadable, read
+from services.controller.recorder.blocks import blackbox_payload
 
 BOOT = UUID(int=7)
 

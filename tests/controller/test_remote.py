@@ -8,8 +8,8 @@ from broker.contract import COMMAND
 from broker.inbox import Delivery
 from broker.messages import Command
 from services.controller.kernel import layout
-from services.controller.remote import ANSWER_S, REMEMBERED, RemoteDesk
-from services.controller.shared import REMOTE
+from services.controller.loop.shared import REMOTE
+from services.controller.recorder.remote import ANSWER_S, REMEMBERED, RemoteDesk
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from writer_rig import Gateway
 
 from broker.spool import Spool
-from services.controller import simulate as simulation
-from services.controller.blocks import blackbox_payload, checksum, column_from, differences
+from services.controller.blackbox.recording import Chunk, Recordings, Unreadable, read, sealed
+from services.controller.blackbox.replay import recompute, replay, tell
 from services.controller.kernel import layout, phases, step
-from services.controller.recording import Chunk, Recordings, Unreadable, read, sealed
-from services.controller.replay import recompute, replay, tell
+from services.controller.recorder.blocks import blackbox_payload, checksum, column_from, differences
+from services.controller.simulation import simulate as simulation
 
 SESSION = UUID(int=3)
 DEATHS = ("none", "between", "before commit")

@@ -9,15 +9,15 @@ import pytest
 from bedside_rig import PATIENT, Served
 from worklist_rig import NOW, ListedClinic, suspension
 
+from services.controller.bedside.reporting import Reporting
+from services.controller.bedside.reports import GRADES, KINDS, Reports
+from services.controller.bedside.session import Actor
+from services.controller.bedside.suspending import Suspender
+from services.controller.centre.worklists import Worklists
 from services.controller.errors import SessionRefused
-from services.controller.known_sessions import KnownSessions
 from services.controller.models import Adverse
 from services.controller.panel import pages
-from services.controller.reporting import Reporting
-from services.controller.reports import GRADES, KINDS, Reports
-from services.controller.session import Actor
-from services.controller.suspending import Suspender
-from services.controller.worklists import Worklists
+from services.controller.recorder.known_sessions import KnownSessions
 
 ROOT = Path(__file__).parents[2]
 THERAPIST = Actor("Th. Rapeutin", str(uuid4()))

@@ -12,7 +12,7 @@ from numba import njit
 from services.controller.kernel import layout
 from services.controller.kernel.memory import W_STOP
 from services.controller.kernel.ring import fence_release, load_acquire, push, store_release
-from services.controller.shared import GatewayMemory, Overrun
+from services.controller.loop.shared import GatewayMemory, Overrun
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -23,7 +23,7 @@ from numba import njit
 from services.controller.kernel.memory import W_STOP
 from services.controller.kernel.ring import push
 from services.controller.kernel.memory import W_STOP
-from services.controller.shared import GatewayMemory
+from services.controller.loop.shared import GatewayMemory
 
 @njit(nogil=True)
 def write(words, times, samples, sample):

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import build
+from services.controller.blackbox.replay import replay
 from services.controller.kernel.faults import FAULT_KINDS
-from services.controller.replay import replay
 from services.controller.scenarios import judging, page
 from services.controller.scenarios.files import DIRECTORY, Expect, files, load
 from services.kit.errors import SpondylError

@@ -6,7 +6,7 @@ import pytest
 from bedside_rig import BACK, DEVICES, NECK, PATIENT
 from servers import eventually
 
-from services.controller import session as session_module
+from services.controller.bedside import session as session_module
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.controller.histograms import Histogram, bucket_start_ns
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.kernel.ring import bucket, count, push
-from services.controller.shared import (
+from services.controller.loop.histograms import Histogram, bucket_start_ns
+from services.controller.loop.shared import (
     BEDSIDE,
     REMOTE,
     ForeignMemory,
@@ -218,7 +218,7 @@ def test_loop_json_names_the_memory_and_survives_a_half_written_file(tmp_path):
 
 def test_no_compiler_is_loaded_by_who_only_reads():
     """Panel and recorder must stay small: 150 MB each are numba's."""
-    program = "import sys, services.controller.shared; sys.exit('numba' in sys.modules)"
+    program = "import sys, services.controller.loop.shared; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.controller.blocks import checksum, column_from, differences
+from services.controller.blackbox.replay import replay
 from services.controller.kernel import cache, layout
-from services.controller.replay import replay
+from services.controller.recorder.blocks import checksum, column_from, differences
 from services.controller.shipped import freeze, kernels
 from services.kit.errors import SpondylError
 
@@ -54,7 +54,7 @@ def test_every_kernel_that_a_release_had_is_shipped_and_pinned():
 
 REPLAY = """
 import json, pathlib, sys
-from services.controller.replay import replay
+from services.controller.blackbox.replay import replay
 print(json.dumps([replay(pathlib.Path(path)).as_json() for path in sys.argv[1:]]))
 """
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.controller import signals
+from services.controller.simulation import signals
 from services.kit.errors import SpondylError
 
 HZ = 1000.0

@@ -7,9 +7,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.controller import commands, simulate, summary
+from services.controller import commands
 from services.controller.beds.simulated import SIGNALS
 from services.controller.kernel import layout
+from services.controller.recorder import summary
+from services.controller.simulation import simulate
 from services.kit.errors import SpondylError
 from services.kit.therapy import prescription
 

@@ -9,10 +9,10 @@ import pytest
 from operator_rig import PIN, THERAPIST
 from servers import eventually
 
-from services.controller import therapist
 from services.controller.kernel.faults import BITS
 from services.controller.scenarios import staging
 from services.controller.scenarios.files import DIRECTORY, load
+from services.controller.therapist import __main__ as therapist
 
 LIBRARY = staging.library(DIRECTORY)
 

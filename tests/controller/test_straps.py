@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from services.controller import scoring, simulate, study
 from services.controller.kernel import layout
 from services.controller.parameters import compile_parameters
+from services.controller.simulation import scoring, simulate, study
 from services.kit.therapy import prescription
 
 PERIOD_S = 0.02

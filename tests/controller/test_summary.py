@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sample_streams import PERIOD_NS, rows
 
 from services.controller.kernel import layout, phases
-from services.controller.summary import TRACTION_PHASES, SessionFacts, Tally, facts_from, plain
+from services.controller.recorder.summary import TRACTION_PHASES, SessionFacts, Tally, facts_from, plain
 
 FACTS = SessionFacts(
     UUID(int=1), UUID(int=2), UUID(int=3), None, "lumbar", "L4/5", pain_before=6, pain_after=3

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worklist_rig import ListedClinic, suspension
 
-from services.controller import therapist
+from services.controller.therapist import __main__ as therapist
 from services.kit.errors import SpondylError
 from services.kit.therapy import prescription as rx
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from services.controller import scoring, study
 from services.controller.kernel import layout
+from services.controller.simulation import scoring, study
 
 HOLD_P95_N, RAMP_P95_N = 0.8, 0.9
 PEOPLE, MINUTES = 20, 8

@@ -6,9 +6,9 @@ from bedside_rig import PATIENT
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from worklist_rig import NOW, Centre, entry, suspension
 
-from services.controller import worklists
-from services.controller.admission import Admission
-from services.controller.worklists import Worklists
+from services.controller.bedside.admission import Admission
+from services.controller.centre import worklists
+from services.controller.centre.worklists import Worklists
 from services.kit.clearance import Clocks
 
 KEY = X25519PrivateKey.generate()

@@ -9,11 +9,11 @@ from sample_streams import treated, whole_session
 from writer_rig import Gateway
 
 from broker.spool import SpoolFull
-from services.controller import ledger
-from services.controller.events import UNKNOWN
+from services.controller.blackbox.recording import read
 from services.controller.kernel import layout
-from services.controller.recording import read
-from services.controller.writer import end_boot
+from services.controller.recorder import ledger
+from services.controller.recorder.events import UNKNOWN
+from services.controller.recorder.writer import end_boot
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from servers import S3, eventually, free_port
 from simulated_session import SESSION, simulated
 
 from services.cli import main
-from services.controller.blocks import checksum, column_from, differences
+from services.controller.recorder.blocks import checksum, column_from, differences
 from services.kit.auth import tokens
 from services.telemetry.archive.objects import read_directory
 from services.telemetry.archive.stores import Credentials, open_store

@@ -10,11 +10,11 @@ from servers import eventually
 
 from services.controller.beds.modbus_drive import RELEASED_N, Drive, Kind
 from services.controller.beds.modbus_server import Served
-from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
-from services.controller.shared import GatewayMemory
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.shared import GatewayMemory
 
-LOOP = "services.controller.loop_process"
+LOOP = "services.controller.loop"
 
 
 @pytest.fixture

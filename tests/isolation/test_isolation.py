@@ -14,10 +14,10 @@ from isolation import under_way
 from recorder_rig import Far
 from servers import Mosquitto, eventually, free_port
 
-from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
-from services.controller.shared import GatewayMemory, LoopFile
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.shared import GatewayMemory, LoopFile
 from services.kit.runfile import read_json
 
 pytestmark = pytest.mark.system

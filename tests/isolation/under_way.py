@@ -4,8 +4,8 @@ from bedside_rig import NECK
 from servers import eventually
 
 from services.controller.kernel import layout
+from services.controller.loop.shared import BEDSIDE
 from services.controller.parameters import compile_parameters
-from services.controller.shared import BEDSIDE
 from services.kit.therapy.prescription import Prescription
 
 LONG = NECK | {"traction_min": 20.0}

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from sqlalchemy import insert
 
 from services.controller.kernel.memory import W_PRIORITY
-from services.controller.link import LoopLink
-from services.controller.loop_metrics import LoopMetrics
-from services.controller.shared import GatewayMemory
+from services.controller.loop.link import LoopLink
+from services.controller.loop.metrics import LoopMetrics
+from services.controller.loop.shared import GatewayMemory
 from services.kit import metrics
 from services.kit.business.figures import figures
 from services.kit.business.outbox import Outbox

@@ -11,7 +11,7 @@ from servers import Mosquitto, eventually, free_port
 
 from broker.bus import Tls
 from broker.refusals import SAID, Kind
-from services.controller.line import WHY, Line
+from services.controller.centre.line import WHY, Line
 from services.kit import pki
 
 pytestmark = [

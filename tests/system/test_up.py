@@ -14,7 +14,7 @@ from machine import Machine
 from servers import eventually
 
 from services.controller.kernel.memory import W_CLOCK_OFFSET
-from services.controller.shared import GatewayMemory, LoopFile
+from services.controller.loop.shared import GatewayMemory, LoopFile
 
 pytestmark = pytest.mark.system
 

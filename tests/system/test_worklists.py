@@ -19,7 +19,7 @@ from broker.bus import Bus
 from broker.contract import EVENT, STREAMS, WORKLIST
 from broker.messages import ClinicEvent
 from services.controller.kernel import memory as m
-from services.controller.shared import LoopFile
+from services.controller.loop.shared import LoopFile
 from services.kit.business.inbox import Consumer
 from services.kit.business.outbox import Publisher
 from services.kit.clearance import issue

@@ -6,8 +6,8 @@ The small forms are tests/controller/test_detection.py and test_tracking.py.
 import numpy as np
 import pytest
 
-from services.controller import study
 from services.controller.kernel.faults import FAULT_KINDS
+from services.controller.simulation import study
 from services.controller.verifying import mutants, running
 
 pytestmark = pytest.mark.soak

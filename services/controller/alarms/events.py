@@ -14,9 +14,9 @@ from uuid import UUID
 from broker.messages import ActiveAlarm, Event
 from services.controller.alarms.board import AlarmBoard
 from services.controller.alarms.table import GATEWAY_CONDITIONS, Samples, Times
-from services.controller.events import Diary, FactsOf
 from services.controller.kernel import layout
-from services.controller.wallclock import instant
+from services.controller.recorder.events import Diary, FactsOf
+from services.controller.recorder.wallclock import instant
 
 _PASSING: Final = {"state", "acknowledged_at", "acknowledged_by"}  # what changes while it is on
 # Parameters of a session by its number, for the limits that texts name.

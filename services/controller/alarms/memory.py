@@ -5,9 +5,9 @@ from typing import Final
 
 from services.controller.alarms.board import Moment
 from services.controller.alarms.table import ALARMS, Condition, Conditions
-from services.controller.interruption import Interruptions
 from services.controller.kernel import memory as m
-from services.controller.shared import GatewayMemory
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.shared import GatewayMemory
 
 TRUSTED_S: Final = (
     2.0  # what a recorder wrote that has been silent for longer may be of an earlier occurrence

@@ -21,7 +21,7 @@ import structlog
 from services.controller.beds.addresses import DriveAddress
 from services.controller.kernel import layout, modbus
 from services.controller.kernel import memory as m
-from services.controller.shared_file import fence
+from services.controller.loop.shared_file import fence
 
 log = structlog.get_logger(__name__)
 

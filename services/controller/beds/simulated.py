@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller import signals
 from services.controller.kernel import layout, plant
+from services.controller.simulation import signals
 
 SIGNALS = Path(__file__).parent / "signals"
 SIGNAL_HZ = 1000.0

@@ -13,10 +13,10 @@ from typing import Any
 import numba
 import numpy as np
 
-from services.controller import scoring, simulate, study
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant, rivals
 from services.controller.kernel.step import new_parameters, new_state
+from services.controller.simulation import scoring, simulate, study
 
 TUNED_ON = range(1000)  # seeds that thresholds, gains and the PID were chosen with
 EVALUATED_ON = range(6000, 7000)  # ... and those that are judged

@@ -21,14 +21,14 @@ from pymodbus.client import ModbusTcpClient
 from services.controller.beds.addresses import DriveAddress, drive_address
 from services.controller.beds.modbus_map import pack, unpack
 from services.controller.benches.bench_loop import hogged_interpreter
-from services.controller.histograms import Histogram
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.kernel import modbus_map as reg
 from services.controller.kernel.step import new_parameters, new_state, step
-from services.controller.loop import Loop, LoopThread
-from services.controller.realtime import Obtained, Wanted
-from services.controller.shared import GatewayMemory
+from services.controller.loop.histograms import Histogram
+from services.controller.loop.realtime import Obtained, Wanted
+from services.controller.loop.shared import GatewayMemory
+from services.controller.loop.thread import Loop, LoopThread
 from services.kit.errors import SpondylError
 
 RATIO_LIMIT = 0.5  # ours over pymodbus', p99 of sense to command

@@ -24,11 +24,11 @@ from typing import Any
 import llvmlite
 import numba
 
-from services.controller.histograms import PERCENTILES, bucket_start_ns, first_bucket
 from services.controller.kernel import memory as m
-from services.controller.loop import Loop, LoopThread
-from services.controller.realtime import Obtained, Wanted
-from services.controller.shared import GatewayMemory
+from services.controller.loop.histograms import PERCENTILES, bucket_start_ns, first_bucket
+from services.controller.loop.realtime import Obtained, Wanted
+from services.controller.loop.shared import GatewayMemory
+from services.controller.loop.thread import Loop, LoopThread
 from services.kit.errors import SpondylError
 
 RATIO_LIMIT = 1.5  # of cyclictest's p99

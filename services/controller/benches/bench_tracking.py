@@ -15,10 +15,10 @@ from typing import Any
 import numba
 import numpy as np
 
-from services.controller import scoring, simulate, study
 from services.controller.benches.bench_guarding import EVALUATED_ON, TUNED_ON
 from services.controller.kernel import layout, rivals
 from services.controller.kernel.step import new_parameters, new_state
+from services.controller.simulation import scoring, simulate, study
 
 SEED, SEARCH_SEED = EVALUATED_ON[10], TUNED_ON[10]
 MINUTES, SEARCH_MINUTES = 8.0, 2.0

@@ -11,10 +11,11 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from services.controller import blocks, simulate
 from services.controller.beds import simulated
 from services.controller.kernel import layout, plant
 from services.controller.parameters import compile_parameters
+from services.controller.recorder import blocks
+from services.controller.simulation import simulate
 from services.kit.therapy.prescription import default_prescription
 
 Payload = Callable[[UUID, float, blocks.Times, blocks.Samples], bytes]

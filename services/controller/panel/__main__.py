@@ -13,22 +13,22 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import Field, field_validator
 
-from services.controller.admission import Admission
-from services.controller.centre import CentreMetrics
-from services.controller.interruption import Interruptions
-from services.controller.link import LoopLink
-from services.controller.loop_metrics import LoopMetrics
-from services.controller.operators import Operators, access_key
+from services.controller.bedside.admission import Admission
+from services.controller.bedside.records import best_effort
+from services.controller.bedside.reports import Reports
+from services.controller.bedside.session import Bedside
+from services.controller.centre.operators import Operators, access_key
+from services.controller.centre.release import CentreMetrics
+from services.controller.centre.worklists import Worklists
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.link import LoopLink
+from services.controller.loop.metrics import LoopMetrics
 from services.controller.panel import pages
 from services.controller.panel.api import create_panel
 from services.controller.panel.sign_ins import Entry, SignIns
 from services.controller.panel.worklist import TodaysList
-from services.controller.records import best_effort
-from services.controller.reports import Reports
-from services.controller.session import Bedside
 from services.controller.settings import ControllerSettings
 from services.controller.store import Store
-from services.controller.worklists import Worklists
 from services.kit import http, logging
 from services.kit.auth.operators import bedside_key_path, read_bedside_key
 from services.kit.clearance import Anchor, Clocks, read_public

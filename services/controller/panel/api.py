@@ -14,15 +14,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.websockets import WebSocketDisconnect
 
 from services.controller import models
+from services.controller.bedside.records import Record
+from services.controller.bedside.reporting import Reporting
+from services.controller.bedside.session import ANSWER_S, Actor, Answer, Bedside
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
     SignInLocked,
     SignInRefused,
 )
-from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
-from services.controller.link import is_fresh
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.link import is_fresh
+from services.controller.loop.shared import BEDSIDE, GatewayMemory
 from services.controller.panel import rules
 from services.controller.panel.guard import KnownClients, KnownHosts, json_only
 from services.controller.panel.live import Listener, Live
@@ -33,10 +37,6 @@ from services.controller.panel.studio import Studio
 from services.controller.panel.studio import router as studio_router
 from services.controller.panel.view import Json, bed_state, open_view, row, session_view
 from services.controller.panel.worklist import TodaysList
-from services.controller.records import Record
-from services.controller.reporting import Reporting
-from services.controller.session import ANSWER_S, Actor, Answer, Bedside
-from services.controller.shared import BEDSIDE, GatewayMemory
 from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http
 from services.kit.auth.guard import public

@@ -71,8 +71,9 @@ def plot(
     as_json: AsJson = False,
 ) -> None:
     """Draw the compiled profile, its limits, the modelled force at the segment, and a simulated session."""
-    from services.controller import outputs, simulate
+    from services.controller import outputs
     from services.controller.segment import picture, preview, studio
+    from services.controller.simulation import simulate
     from services.kit.therapy import prescription as rx
 
     path = out or file.with_suffix(".png")

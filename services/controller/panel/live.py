@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from services.controller.alarms import memory as alarm_memory
 from services.controller.alarms.table import Conditions, gateway_conditions
-from services.controller.blocks import is_blind
+from services.controller.bedside.records import Record
+from services.controller.bedside.session import Bedside
 from services.controller.errors import BedUnavailable
-from services.controller.interruption import Interruptions
 from services.controller.kernel import layout
-from services.controller.link import is_fresh
+from services.controller.loop.interruption import Interruptions
+from services.controller.loop.link import is_fresh
+from services.controller.loop.shared import GatewayMemory, Overrun
 from services.controller.panel.view import Json, Watch, bed_state, open_view, parameter, scalars
-from services.controller.records import Record
-from services.controller.session import Bedside
-from services.controller.shared import GatewayMemory, Overrun
+from services.controller.recorder.blocks import is_blind
 from services.kit.errors import SpondylError
 
 log = structlog.get_logger(__name__)

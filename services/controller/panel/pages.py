@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from services.controller.bedside.reports import GRADES, KINDS
 from services.controller.kernel.faults import BITS
 from services.controller.panel import rules
 from services.controller.panel.sign_in_api import view
 from services.controller.panel.texts import TEXTS
 from services.controller.panel.view import Json, open_view
-from services.controller.reports import GRADES, KINDS
 from services.kit.auth.guard import public
 from services.kit.pages import Pages, language_of, preferences
 from services.kit.words import for_script

@@ -8,11 +8,11 @@ import structlog
 
 from services.controller.alarms.acknowledging import Acknowledgement
 from services.controller.alarms.board import Seen, name_of
+from services.controller.bedside.records import best_effort
+from services.controller.bedside.session import Actor, Answer, Bedside
 from services.controller.errors import SessionRefused
-from services.controller.interruption import Interruptions
+from services.controller.loop.interruption import Interruptions
 from services.controller.panel.view import Watch
-from services.controller.records import best_effort
-from services.controller.session import Actor, Answer, Bedside
 from services.controller.words import Words
 
 log = structlog.get_logger(__name__)

@@ -16,8 +16,8 @@ from typing import Final, Literal
 
 import structlog
 
+from services.controller.centre.operators import Operators
 from services.controller.errors import SignInLocked, SignInRefused
-from services.controller.operators import Operators
 from services.controller.panel.locks import Locks
 from services.kit.auth.operators import Operator, OperatorList, badge_digest, pin_matches
 from services.kit.auth.principal import Principal

@@ -18,11 +18,11 @@ import structlog
 from fastapi import APIRouter, Depends
 
 from services.controller import models
+from services.controller.bedside.session import accepted
 from services.controller.commissioning.parameters import BedParameters, load
 from services.controller.panel import rules
 from services.controller.panel.guard import json_only
 from services.controller.segment.studio import studio
-from services.controller.session import accepted
 from services.controller.store import Session
 from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import Prescription

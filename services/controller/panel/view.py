@@ -5,14 +5,14 @@ from typing import Any
 
 from services.controller.alarms.board import AlarmBoard
 from services.controller.alarms.table import BY_CONDITION
-from services.controller.blocks import is_blind, is_silent
+from services.controller.bedside.records import Record
+from services.controller.bedside.reporting import Reporting
+from services.controller.bedside.session import Bedside
 from services.controller.kernel import layout
-from services.controller.link import is_fresh
-from services.controller.records import Record
-from services.controller.reporting import Reporting
-from services.controller.session import Bedside
-from services.controller.shared import GatewayMemory
-from services.controller.wallclock import instant
+from services.controller.loop.link import is_fresh
+from services.controller.loop.shared import GatewayMemory
+from services.controller.recorder.blocks import is_blind, is_silent
+from services.controller.recorder.wallclock import instant
 from services.controller.words import ACTIONS_IN, PHASE_WORDS, YIELDING, Sample
 from services.kit.errors import SpondylError
 

@@ -11,12 +11,12 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from broker.messages import WorklistEntry
-from services.controller.admission import Admission, suspended_words
+from services.controller.bedside.admission import Admission, suspended_words
+from services.controller.centre.worklists import Listed
 from services.controller.errors import SessionRefused
 from services.controller.models import Confirm, ConfirmListed
 from services.controller.store import Session, Store
 from services.controller.words import Words
-from services.controller.worklists import Listed
 from services.kit.clearance import Clearance, Clocks, read, require_in_time
 from services.kit.errors import ClearanceError
 from services.kit.sealed import Person, SealedRefused, unseal_person

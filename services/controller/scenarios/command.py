@@ -7,7 +7,7 @@ from typing import Any
 from services.controller import outputs
 from services.controller.scenarios.files import files, load
 from services.controller.scenarios.judging import Verdict, judged
-from services.controller.simulate import tell
+from services.controller.simulation.simulate import tell
 from services.kit.errors import SpondylError
 
 
@@ -42,7 +42,7 @@ def play_all(
 
 def picture(name: str, verdict: Verdict) -> bytes:
     """The scenario as PNG."""
-    from services.controller import plots
+    from services.controller.simulation import plots
 
     return plots.picture(
         verdict.played.course, verdict.report["guarding"], f"{name}: {verdict.played.scenario.why}"

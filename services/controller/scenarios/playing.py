@@ -9,15 +9,16 @@ from uuid import uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller import blocks, scoring, signals, simulate
 from services.controller.alarms.board import AlarmBoard
 from services.controller.beds import simulated
+from services.controller.blackbox.recording import sealed
 from services.controller.kernel import faults, layout, plant, rehearse
 from services.controller.kernel.state import STATE_INDEX
 from services.controller.kernel.step import new_parameters, new_state
 from services.controller.parameters import compile_parameters
-from services.controller.recording import sealed
+from services.controller.recorder import blocks
 from services.controller.scenarios.files import Action, Contraction, Cough, Given, Scenario
+from services.controller.simulation import scoring, signals, simulate
 from services.kit.therapy.prescription import Prescription
 
 FORCE_HZ: Final = 1000.0

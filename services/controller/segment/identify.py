@@ -20,8 +20,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.controller.blackbox.recording import read
 from services.controller.kernel import layout
-from services.controller.recording import read
 from services.kit.therapy.segment_force import Measured
 
 Floats = NDArray[np.float64]

@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from services.controller.plots import ALERT, INK, QUIET, SHADES, STYLE, TENSION
+from services.controller.simulation.plots import ALERT, INK, QUIET, SHADES, STYLE, TENSION
 from services.controller.words import PHASE_WORDS
 from services.kit.language import Language
 from services.kit.therapy.prescription import Prescription

@@ -5,8 +5,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller import scoring, simulate
 from services.controller.kernel import layout
+from services.controller.simulation import scoring, simulate
 from services.kit.therapy.prescription import Prescription
 
 Json = dict[str, Any]

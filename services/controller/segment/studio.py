@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.controller.kernel import layout
 from services.controller.parameters import compile_parameters
-from services.controller.profile import STEP_S, Move, profile, target_of
+from services.controller.simulation.profile import STEP_S, Move, profile, target_of
 from services.kit.therapy import dosing
 from services.kit.therapy.at_segment import model_of
 from services.kit.therapy.dosing import Dosing

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from services.telemetry.archive.models import PHASE, PHASES, VALUES, Counts, Floats, Run
 
 OUTSIDE: Final = ("idle", "ready")  # a patient may be confirmed, nothing is being done yet
-# The same phases as the gateway's summary counts: see services/controller/summary.py.
+# The same phases as the gateway's summary counts: see services/controller/recorder/summary.py.
 TRACTION: Final = ("precondition", "ramp", "hold", "release", "rest", "guarded", "rebuild")
 REST: Final = PHASES.index("rest")
 EDGE_S: Final = 1.0  # positions are means over so long: noise and ripple are faster

@@ -11,7 +11,7 @@ import sys
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET, sched.h
 _module = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv[:-1] else ""
 
-if _module == "services.controller.loop_process" and os.environ.pop("LD_PRELOAD", None):
+if _module == "services.controller.loop" and os.environ.pop("LD_PRELOAD", None):
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (itself, without the library)
 
 _network = os.environ.get("CHAOS_NETWORK", "")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from services.controller import simulate
 from services.controller.beds import simulated
+from services.controller.blackbox.recording import Unreadable
 from services.controller.kernel import layout, plant
-from services.controller.recording import Unreadable
 from services.controller.segment import identify as fit
+from services.controller.simulation import simulate
 from services.kit.therapy.prescription import default_prescription
 
 PEOPLE = 20

@@ -1,0 +1,1 @@
+"""What the centre has told this gateway: worklists, operators, its release and its certificates' state."""

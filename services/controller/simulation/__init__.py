@@ -1,0 +1,1 @@
+"""Sessions faster than real time: simulated patients, what a session is worth, and its pictures."""

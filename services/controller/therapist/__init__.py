@@ -1,0 +1,1 @@
+"""The demo's simulated therapist and the patients made up for it."""
