@@ -7,11 +7,9 @@ again; the row is committed before the kernel hears of the session. Notes and ac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.controller.alarms.acknowledging import Acknowledgement
 from services.controller.bedside.reports import Report
 from services.controller.errors import StoreUnavailable, UnknownSession
-from services.controller.recorder.summary import SessionFacts
+from services.controller.rows import (
+    NewSession,
+    Note,
+    Session,
+    action_of,
+    id_text,
+    note_of,
+    now,
+    report_of,
+    report_row,
+    session_of,
+)
 from services.controller.tables import (
     ACKNOWLEDGEMENTS,
     ACTIONS,
@@ -31,80 +40,6 @@ from services.controller.tables import (
     SESSIONS,
 )
 from services.kit import database
-
-State = Literal["loading", "open", "closed", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """What is known of a session when the patient has been confirmed."""
-
-    device: str
-    boot: UUID
-    patient: UUID
-    cure: UUID | None
-    appointment: UUID | None
-    region: Literal["lumbar", "cervical"]
-    segment: str
-    prescription: Mapping[str, Any]
-    clearance: UUID
-    operator: str
-    account: str = ""
-    pain_before: int | None = None
-    cleared_until: datetime | None = None
-    correlation: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What an operator wrote."""
-
-    at: datetime
-    operator: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One session as the operator's side knows it."""
-
-    session: UUID
-    session_no: int
-    device: str
-    boot: UUID
-    state: State
-    patient: UUID
-    cure: UUID | None
-    appointment: UUID | None
-    region: Literal["lumbar", "cervical"]
-    segment: str
-    prescription: dict[str, Any]
-    parameters: tuple[float, ...]
-    clearance: UUID
-    operator: str
-    account: str | None
-    confirmed_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    pain_before: int | None
-    pain_after: int | None
-    cleared_until: datetime | None = None  # when its clearance ends
-    correlation: str | None = None  # of the tap that brought it onto the bed
-
-    def facts(self) -> SessionFacts:
-        """What a summary takes from here."""
-        return SessionFacts(
-            self.session,
-            self.patient,
-            self.cure,
-            self.appointment,
-            self.region,
-            self.segment,
-            self.pain_before,
-            self.pain_after,
-            self.account,
-            self.correlation,
-        )
 
 
 class Store:
@@ -147,25 +82,7 @@ class Store:
 
     def add(self, new: NewSession) -> Session:
         """Commit a session's row, state ``loading``, with its new number."""
-        row = {
-            "session": str(uuid4()),
-            "device": new.device,
-            "boot": str(new.boot),
-            "state": "loading",
-            "patient": str(new.patient),
-            "cure": _text(new.cure),
-            "appointment": _text(new.appointment),
-            "region": new.region,
-            "segment": new.segment,
-            "prescription": json.dumps(dict(new.prescription)),
-            "clearance": str(new.clearance),
-            "operator": new.operator,
-            "account": new.account or None,
-            "cleared_until": None if new.cleared_until is None else new.cleared_until.isoformat(),
-            "correlation": new.correlation,
-            "confirmed_at": _now(),
-            "pain_before": new.pain_before,
-        }
+        row = new.as_row()
         with self._writing() as connection:
             connection.execute(SESSIONS.insert().values(row))
             return _one(connection, SESSIONS.c.session == row["session"])
@@ -185,15 +102,15 @@ class Store:
 
     def refuse(self, session: UUID) -> None:
         """The kernel has not taken it: nothing happened, the row says so."""
-        self._update(session, {"state": "refused", "ended_at": _now()})
+        self._update(session, {"state": "refused", "ended_at": now()})
 
     def started(self, session: UUID) -> None:
         """Traction was started for the first time."""
-        self._update(session, {"started_at": _now()}, SESSIONS.c.started_at.is_(None))
+        self._update(session, {"started_at": now()}, SESSIONS.c.started_at.is_(None))
 
     def ended(self, session: UUID) -> None:
         """The kernel has left the session."""
-        self._update(session, {"state": "closed", "ended_at": _now()}, SESSIONS.c.ended_at.is_(None))
+        self._update(session, {"state": "closed", "ended_at": now()}, SESSIONS.c.ended_at.is_(None))
 
     def set_pain(self, session: UUID, when: Literal["before", "after"], value: int) -> None:
         """Pain by the numeric rating scale, 0 to 10."""
@@ -201,7 +118,7 @@ class Store:
 
     def add_note(self, session: UUID, operator: str, text: str) -> None:
         """Append a note."""
-        row = {"session": str(session), "at": _now(), "operator": operator, "text": text}
+        row = {"session": str(session), "at": now(), "operator": operator, "text": text}
         with self._writing() as connection:
             connection.execute(NOTES.insert().values(row))
 
@@ -218,9 +135,9 @@ class Store:
     ) -> None:
         """Append what an operator did and what came of it."""
         row = {
-            "session": _text(session),
+            "session": id_text(session),
             "device": device,
-            "at": _now(),
+            "at": now(),
             "operator": operator,
             "action": action,
             "accepted": accepted,
@@ -247,7 +164,7 @@ class Store:
         """Sessions that have not ended as far as is known here."""
         with self._reading() as connection:
             rows = connection.execute(SESSIONS.select().where(SESSIONS.c.ended_at.is_(None))).mappings()
-            return [_session(row) for row in rows]
+            return [session_of(row) for row in rows]
 
     def of_appointments(self, appointments: Sequence[UUID]) -> dict[UUID, Session]:
         """The newest session of each of them that the kernel took."""
@@ -257,7 +174,8 @@ class Store:
         )
         with self._reading() as connection:
             rows = [
-                _session(row) for row in connection.execute(query.order_by(SESSIONS.c.session_no)).mappings()
+                session_of(row)
+                for row in connection.execute(query.order_by(SESSIONS.c.session_no)).mappings()
             ]
         return {session.appointment: session for session in rows if session.appointment is not None}
 
@@ -266,27 +184,18 @@ class Store:
         query = NOTES.select().where(NOTES.c.session == str(session)).order_by(NOTES.c.id)
         with self._reading() as connection:
             rows = connection.execute(query).mappings()
-            return [Note(datetime.fromisoformat(row["at"]), row["operator"], row["text"]) for row in rows]
+            return [note_of(row) for row in rows]
 
     def actions(self, session: UUID) -> list[dict[str, Any]]:
         """What operators did in the session, oldest first."""
         query = ACTIONS.select().where(ACTIONS.c.session == str(session)).order_by(ACTIONS.c.id)
         with self._reading() as connection:
             rows = connection.execute(query).mappings()
-            return [
-                {name: row[name] for name in ("at", "operator", "action", "accepted", "detail")}
-                | {"data": json.loads(row["data"])}
-                for row in rows
-            ]
+            return [action_of(row) for row in rows]
 
     def add_report(self, made: Report) -> None:
         """Append a report of an adverse event, once by its id."""
-        row = {
-            "report": str(made.report), "session": str(made.session), "device": made.device,
-            "patient": str(made.patient), "cure": _text(made.cure), "region": made.region,
-            "kind": made.kind, "grade": made.grade, "serial": made.serial, "at": made.at.isoformat(),
-            "operator": made.operator, "account": made.account,
-        }  # fmt: skip
+        row = report_row(made)
         with self._writing() as connection:
             known = REPORTS.select().where(REPORTS.c.report == row["report"])
             if connection.execute(known).first() is None:
@@ -296,7 +205,7 @@ class Store:
         """The reports of adverse events behind a row, each with its row."""
         query = REPORTS.select().where(REPORTS.c.id > behind).order_by(REPORTS.c.id)
         with self._reading() as connection:
-            return [(row["id"], _report(row)) for row in connection.execute(query).mappings()]
+            return [(row["id"], report_of(row)) for row in connection.execute(query).mappings()]
 
     def add_acknowledgement(self, given: Acknowledgement) -> None:
         """Append who has seen an occurrence of an alarm."""
@@ -316,7 +225,7 @@ class Store:
         with self._reading() as connection:
             newest = query.order_by(SESSIONS.c.session_no.desc()).limit(1)
             row = connection.execute(newest).mappings().first()
-            return _session(row) if row is not None else None
+            return session_of(row) if row is not None else None
 
     def clock_anchor(self, machine_boot: str, wall_s: float, steady_s: float) -> tuple[float, float]:
         """The (wall, steady) seconds to count from since the machine started; these, when there are none."""
@@ -342,7 +251,7 @@ class Store:
     def _find(self, condition: sa.ColumnElement[bool]) -> Session | None:
         with self._reading() as connection:
             row = connection.execute(SESSIONS.select().where(condition)).mappings().first()
-            return _session(row) if row is not None else None
+            return session_of(row) if row is not None else None
 
     def _update(self, session: UUID, values: Mapping[str, Any], *conditions: sa.ColumnElement[bool]) -> None:
         statement = SESSIONS.update().where(SESSIONS.c.session == str(session), *conditions).values(values)
@@ -375,51 +284,7 @@ def _plainly() -> Iterator[None]:
 
 
 def _one(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Session:
-    return _session(connection.execute(SESSIONS.select().where(condition)).mappings().one())
-
-
-def _session(row: sa.RowMapping) -> Session:
-    return Session(
-        session=UUID(row["session"]),
-        session_no=row["session_no"],
-        device=row["device"],
-        boot=UUID(row["boot"]),
-        state=row["state"],
-        patient=UUID(row["patient"]),
-        cure=_uuid(row["cure"]),
-        appointment=_uuid(row["appointment"]),
-        region=row["region"],
-        segment=row["segment"],
-        prescription=json.loads(row["prescription"]),
-        parameters=tuple(json.loads(row["parameters"] or "[]")),
-        clearance=UUID(row["clearance"]),
-        operator=row["operator"],
-        account=row["account"],
-        confirmed_at=datetime.fromisoformat(row["confirmed_at"]),
-        started_at=_moment(row["started_at"]),
-        ended_at=_moment(row["ended_at"]),
-        pain_before=row["pain_before"],
-        pain_after=row["pain_after"],
-        cleared_until=_moment(row["cleared_until"]),
-        correlation=row["correlation"],
-    )
-
-
-def _report(row: sa.RowMapping) -> Report:
-    return Report(
-        report=UUID(row["report"]),
-        session=UUID(row["session"]),
-        device=row["device"],
-        patient=UUID(row["patient"]),
-        cure=_uuid(row["cure"]),
-        region=row["region"],
-        kind=row["kind"],
-        grade=row["grade"],
-        serial=row["serial"],
-        at=datetime.fromisoformat(row["at"]),
-        operator=row["operator"],
-        account=row["account"],
-    )
+    return session_of(connection.execute(SESSIONS.select().where(condition)).mappings().one())
 
 
 def _grow(connection: sa.Connection) -> None:
@@ -431,19 +296,3 @@ def _grow(connection: sa.Connection) -> None:
 def _lacking(connection: sa.Connection) -> list[str]:
     present = {row["name"] for row in sa.inspect(connection).get_columns(SESSIONS.name)}
     return [name for name in ("account", "cleared_until", "correlation") if name not in present]
-
-
-def _text(value: UUID | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _uuid(value: str | None) -> UUID | None:
-    return None if value is None else UUID(value)
-
-
-def _moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -10,7 +10,8 @@ from services.controller.errors import StoreUnavailable
 from services.controller.kernel import layout
 from services.controller.recorder.known_sessions import PATIENCE_S, KnownSessions
 from services.controller.recorder.live import Live
-from services.controller.store import NewSession, Store
+from services.controller.rows import NewSession
+from services.controller.store import Store
 from services.kit.database import BUSY_TIMEOUT_MS
 
 HOUR_NS = 3_600_000_000_000

@@ -19,8 +19,9 @@ from services.controller.bedside.reports import Report
 from services.controller.recorder.__main__ import Recorder
 from services.controller.recorder.known_sessions import KnownSessions
 from services.controller.recorder.lost_rows import AGAIN_S, LostRows
+from services.controller.rows import NewSession
 from services.controller.settings import ControllerSettings
-from services.controller.store import NewSession, Store
+from services.controller.store import Store
 
 pytestmark = pytest.mark.system
 

@@ -16,7 +16,8 @@ from services.controller.errors import (
 )
 from services.controller.kernel import faults, layout
 from services.controller.models import Confirm
-from services.controller.store import NewSession, Store
+from services.controller.rows import NewSession
+from services.controller.store import Store
 from services.controller.words import ACTIONS, ACTIONS_IN, BY_ACTION, PHASE_WORDS, REFUSALS
 from services.kit.errors import ClearanceError, PrescriptionError
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from broker.messages import Suspension
 from services.controller.centre.worklists import AHEAD, Worklists
 from services.controller.errors import SessionRefused
-from services.controller.store import Session
+from services.controller.rows import Session
 from services.controller.words import Words
 from services.kit.clearance import Clearance, Clocks
 from services.kit.errors import ClearanceError

@@ -8,7 +8,8 @@ from uuid import UUID
 import structlog
 
 from services.controller.errors import StoreUnavailable, UnknownSession
-from services.controller.store import Note, Session, Store
+from services.controller.rows import Note, Session
+from services.controller.store import Store
 
 log = structlog.get_logger(__name__)
 

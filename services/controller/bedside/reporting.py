@@ -13,7 +13,7 @@ from services.controller.centre.worklists import Worklists
 from services.controller.errors import BedUnavailable, SessionRefused, StoreUnavailable
 from services.controller.kernel import layout
 from services.controller.models import Adverse
-from services.controller.store import Session
+from services.controller.rows import Session
 from services.controller.words import Words
 
 log = structlog.get_logger(__name__)

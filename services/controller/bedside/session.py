@@ -28,7 +28,8 @@ from services.controller.loop.link import LoopLink, is_fresh
 from services.controller.loop.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.models import Confirm
 from services.controller.parameters import compile_parameters
-from services.controller.store import NewSession, Session, Store
+from services.controller.rows import NewSession, Session
+from services.controller.store import Store
 from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
 from services.kit import correlation
 from services.kit.clearance import Clocks, read, verify

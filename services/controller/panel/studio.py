@@ -22,8 +22,8 @@ from services.controller.bedside.session import accepted
 from services.controller.commissioning.parameters import BedParameters, load
 from services.controller.panel import rules
 from services.controller.panel.guard import json_only
+from services.controller.rows import Session
 from services.controller.segment.studio import studio
-from services.controller.store import Session
 from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import Prescription
 from services.kit.therapy.segment_force import Measured

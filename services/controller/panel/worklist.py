@@ -15,7 +15,8 @@ from services.controller.bedside.admission import Admission, suspended_words
 from services.controller.centre.worklists import Listed
 from services.controller.errors import SessionRefused
 from services.controller.models import Confirm, ConfirmListed
-from services.controller.store import Session, Store
+from services.controller.rows import Session
+from services.controller.store import Store
 from services.controller.words import Words
 from services.kit.clearance import Clearance, Clocks, read, require_in_time
 from services.kit.errors import ClearanceError

@@ -12,7 +12,8 @@ from services.controller.bedside.reports import Report
 from services.controller.errors import StoreUnavailable
 from services.controller.recorder.events import unknown_session
 from services.controller.recorder.summary import SessionFacts
-from services.controller.store import Session, Store
+from services.controller.rows import Session
+from services.controller.store import Store
 from services.kit.errors import SpondylError
 
 log = structlog.get_logger(__name__)
