@@ -15,6 +15,8 @@ import structlog
 
 from services.controller.beds.addresses import SIMULATED
 from services.controller.bedside.admission import Admission, Whom
+from services.controller.bedside.prescriptions import accepted, require_same_treatment
+from services.controller.bedside.reconciling import Reconciling
 from services.controller.bedside.records import Record, Records, best_effort
 from services.controller.errors import (
     BedUnavailable,
@@ -34,15 +36,12 @@ from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
 from services.kit import correlation
 from services.kit.clearance import Clocks, read, verify
 from services.kit.errors import ClearanceError, PrescriptionError
-from services.kit.therapy import prescription as rx
-from services.kit.therapy.prescription import Prescription
 
 log = structlog.get_logger(__name__)
 
 ANSWER_S = 2.5  # the loop refuses by itself what waited 2 s, so an answer comes or the loop is gone
 POLL_S = 0.002
 ASKED_BEFORE = frozenset({"start", "resume", "change"})  # what a suspended patient is not given
-FIXED_IN_A_SESSION = ("region", "segment", "body_weight_kg", "age_years", "sex", "session_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +283,7 @@ class Bedside:
         prescription = accepted(document)
         memory, bed = self.bed(device)
         session = self.current(device).session
-        _same_treatment(session.prescription, prescription)
+        require_same_treatment(session.prescription, prescription)
         parameters = compile_parameters(prescription, memory.period_ns / 1e9, session.session_no)
         try:
             self._admit("change", memory, bed, session)
@@ -342,31 +341,7 @@ class Bedside:
 
     def reconcile(self) -> None:
         """End the rows of sessions that no bed is in any more: closed by the kernel, lost with its boot."""
-        unfinished = self.store.unfinished()  # before the ring: what is open here has been in it by now
-        memory = self.link.memory()
-        for session in unfinished:
-            if session.state == "loading":
-                self._settle(memory, session)
-            elif session.boot != memory.boot or session.session_no not in _numbers(memory):
-                self.store.ended(session.session)
-                self._records.forget(session)
-                if session.boot != memory.boot:
-                    why = "ended with the control loop that ran it: a new one starts nothing by itself"
-                    self._records.note(session.device, session.session, "", "interrupted", why, accepted=True)
-
-    def _settle(self, memory: GatewayMemory, session: Session) -> None:
-        """Decide a row that somebody was about to load when the process ended."""
-        serial = self._serial(session.device)
-        if not serial.acquire(blocking=False):
-            return  # being confirmed at this moment
-        try:
-            if self.store.by_id(session.session).state != "loading":
-                return
-            taken = session.boot == memory.boot and session.session_no in _numbers(memory)
-            (self.store.loaded if taken else self.store.refuse)(session.session)
-            self._records.forget(session)
-        finally:
-            serial.release()
+        Reconciling(self.link, self.store, self._records, self._serial).all()
 
     def session_of(self, memory: GatewayMemory, bed: int) -> Session | None:
         """The session on the bed, None when there is none or the log cannot be read."""
@@ -410,24 +385,6 @@ class Bedside:
             return self._confirming.setdefault(device, threading.Lock())
 
 
-def accepted(document: Mapping[str, Any]) -> Prescription:
-    """The prescription when nothing is against it; raises PrescriptionError with every reason."""
-    if refusals := rx.check_document(document):
-        raise rx.refused(refusals)
-    return Prescription.parse(document)
-
-
-def _same_treatment(before: Mapping[str, Any], after: Prescription) -> None:
-    for name in FIXED_IN_A_SESSION:
-        if getattr(after, name) != before[name]:
-            raise SessionRefused(
-                f"prescription.{name} is {getattr(after, name)}: this session has {before[name]}; "
-                "close it and confirm anew",
-                f"prescription.{name} ist {getattr(after, name)}: diese Sitzung hat {before[name]}; "
-                "abschließen und neu bestätigen",
-            )
-
-
 def _answered(memory: GatewayMemory, bed: int, ticket: int) -> Outcome | None:
     deadline = time.monotonic() + ANSWER_S
     while time.monotonic() < deadline:
@@ -439,9 +396,3 @@ def _answered(memory: GatewayMemory, bed: int, ticket: int) -> Outcome | None:
             return outcome
         time.sleep(POLL_S)
     return None
-
-
-def _numbers(memory: GatewayMemory) -> set[int]:
-    """The sessions on the beds now."""
-    head = memory.head()
-    return set(memory.read(head - 1, head)[1][0, layout.S_SESSION, :].tolist()) if head else set()

@@ -18,7 +18,7 @@ import structlog
 from fastapi import APIRouter, Depends
 
 from services.controller import models
-from services.controller.bedside.session import accepted
+from services.controller.bedside.prescriptions import accepted
 from services.controller.commissioning.parameters import BedParameters, load
 from services.controller.panel import rules
 from services.controller.panel.guard import json_only
