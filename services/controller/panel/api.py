@@ -4,19 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-import orjson
 import structlog
-from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response, WebSocket
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.websockets import WebSocketDisconnect
 
-from services.controller import models
 from services.controller.bedside.records import Record
 from services.controller.bedside.reporting import Reporting
-from services.controller.bedside.session import ANSWER_S, Actor, Answer, Bedside
+from services.controller.bedside.session import ANSWER_S, Answer, Bedside
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
@@ -28,33 +24,30 @@ from services.controller.loop.interruption import Interruptions
 from services.controller.loop.link import is_fresh
 from services.controller.loop.shared import BEDSIDE, GatewayMemory
 from services.controller.panel import rules
-from services.controller.panel.guard import KnownClients, KnownHosts, json_only
-from services.controller.panel.live import Listener, Live
+from services.controller.panel.acting import acting, stopping
+from services.controller.panel.guard import KnownClients, KnownHosts
+from services.controller.panel.live import Live
+from services.controller.panel.looking import looking
 from services.controller.panel.seen import Acknowledging
 from services.controller.panel.sign_in_api import router as sign_in_router
 from services.controller.panel.sign_ins import SignIns
+from services.controller.panel.sockets import following
 from services.controller.panel.studio import Studio
 from services.controller.panel.studio import router as studio_router
-from services.controller.panel.view import Json, bed_state, open_view, row, session_view
+from services.controller.panel.view import Json, bed_state, row
 from services.controller.panel.worklist import TodaysList
 from services.controller.words import ACTIONS, REFUSALS
 from services.kit import http
-from services.kit.auth.guard import public
-from services.kit.auth.principal import Principal
 from services.kit.errors import ClearanceError, PrescriptionError, SpondylError
 from services.kit.health import Check
 from services.kit.pages import STRICT_POLICY
 from services.kit.therapy import dosing
-from services.kit.therapy import prescription as rx
 
 log = structlog.get_logger(__name__)
 
 HERE = Path(__file__).parent
-SEND_S = 10.0  # a socket that takes nothing for so long is closed
 STOP_POLL_S = 0.002
 OPERATORS_S = 1.0  # between two looks at the list
-Optional = Annotated[models.Act | None, Body()]
-Operator = Annotated[Principal, rules.at_the_panel()]
 
 
 def create_panel(
@@ -153,10 +146,10 @@ class Panel:
     def router(self) -> APIRouter:
         """All routes of the API."""
         router = APIRouter(prefix="/api")
-        _looking(router, self)
-        _acting(router, self)
-        _stopping(router, self)
-        router.add_api_websocket_route("/devices/{device}/live", self.follow, dependencies=[public()])
+        looking(router, self)
+        acting(router, self)
+        stopping(router, self)
+        following(router, self)
         return router
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -218,31 +211,6 @@ class Panel:
             "accepted": accepted, "action": "stop", "detail": words.en, "detail_de": words.de, "phase": phase,
         }  # fmt: skip
 
-    # --- live ------------------------------------------------------------------------------------------
-
-    async def follow(self, socket: WebSocket, device: str) -> None:
-        """One socket's life: hello, then frames as they come; ends with the server."""
-        try:
-            state = await asyncio.to_thread(self.state, device)
-        except SpondylError as error:
-            await socket.accept()
-            await socket.close(1008, error.message[:120])
-            return
-        sees = await rules.sight(socket)
-        await socket.accept()
-        with (
-            self.live.listening(device, sees) as listener,
-            contextlib.suppress(WebSocketDisconnect, TimeoutError),
-        ):
-            state = state if sees() else open_view(state)
-            recent = self.live.recent(device)  # before the first await: the queue goes on where it ends
-            await socket.send_text(orjson.dumps({"type": "hello", "state": state}).decode())
-            for text in recent:
-                await asyncio.wait_for(socket.send_text(text), SEND_S)
-            await _until_first(_send(socket, listener), _drain(socket), socket.app.state.stopping.wait())
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client closed it first
-            await socket.close()
-
 
 async def _answer(memory: GatewayMemory, bed: int, ticket: int, device: str) -> int:
     """The kernel's refusal of the action, 0 for none; raises BedUnavailable when there is no answer."""
@@ -258,30 +226,6 @@ async def _answer(memory: GatewayMemory, bed: int, ticket: int, device: str) -> 
         f"{device}: stop was handed over, and the control loop has not answered within {ANSWER_S:g} s: "
         "use the bed's own switch"
     )
-
-
-async def _send(socket: WebSocket, listener: Listener) -> None:
-    while True:
-        await asyncio.wait_for(socket.send_text(await listener.queue.get()), SEND_S)
-
-
-async def _drain(socket: WebSocket) -> None:
-    """Clients have nothing to say; reading notices when they leave."""
-    while True:
-        await socket.receive_text()
-
-
-async def _until_first(*work: Any) -> None:
-    """Run until one ends, then end the others; what it raised is raised."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _answer_refusals(app: FastAPI) -> None:
@@ -301,157 +245,3 @@ def _answer_refusals(app: FastAPI) -> None:
         if isinstance(error, SignInLocked):
             answer.headers["retry-after"] = str(error.retry_after_s)
         return answer
-
-
-def _looking(router: APIRouter, panel: Panel) -> None:
-    @router.get("/devices", dependencies=[public()])
-    def devices() -> Json:
-        """All beds of this gateway, for whoever stands before them: what each does, nothing of a patient."""
-        memory = panel.bedside.link.memory()
-        return {
-            "gateway": memory.gateway,
-            "site": memory.site,
-            "boot": str(memory.boot),
-            "period_ms": memory.period_ns / 1e6,
-            "devices": panel.rows(),
-        }
-
-    @router.get("/devices/{device}", dependencies=[public()])
-    async def device_state(device: str, request: Request) -> Json:
-        """Everything of one bed: open, so that nobody who treats is kept from what the bed does.
-
-        Whose session it is, notes, pain and the prescription's rest are for who may see sessions here.
-        """
-        sees = await rules.sight(request)
-        state = await asyncio.to_thread(panel.state, device)
-        return state if sees() else open_view(state)
-
-    @router.get("/devices/{device}/sessions/{session}", dependencies=[rules.here("sessions.see")])
-    def one_session(device: str, session: UUID) -> Json:
-        """One session with notes and actions."""
-        panel.bedside.bed(device)
-        store = panel.bedside.store
-        found = store.by_id(session)
-        record = Record(found, tuple(store.notes(session)))
-        return session_view(record) | {"actions": store.actions(session)}
-
-    @router.get("/segments", dependencies=[public()])
-    def segments() -> Json:
-        """Segments and angles: the clinic's convention, nobody's secret."""
-        return panel.segments()
-
-    @router.post("/prescription/check", dependencies=[Depends(json_only), rules.here("beds.operate")])
-    def check(body: models.PrescriptionCheck) -> Json:
-        """Whether a prescription would be taken, with every reason against it."""
-        refusals = rx.check_document(body.prescription)
-        return {"ok": not refusals, "refusals": [refusal.as_json() for refusal in refusals]}
-
-
-def _acting(router: APIRouter, panel: Panel) -> None:
-    bedside, done = panel.bedside, panel.done
-    acting = APIRouter(prefix="/devices/{device}", dependencies=[Depends(json_only)])
-
-    def plain(action: str) -> Callable[..., Json]:
-        def act(device: str, who: Operator, _body: Optional = None) -> Json:
-            return done(device, bedside.act(device, action, who.name))
-
-        act.__doc__ = f"Operator action {action}."
-        return act
-
-    for action in ("switch-test", "pause", "resume", "reset"):
-        acting.add_api_route(f"/{action}", plain(action), methods=["POST"], name=action)
-
-    @acting.post("/confirm")
-    def confirm(device: str, body: models.Confirm, who: Operator) -> Json:
-        """This patient lies here and gets this prescription."""
-        return done(device, bedside.confirm(device, body, who.name, who.account))
-
-    @acting.post("/start")
-    def start(device: str, who: Operator, body: Annotated[models.Start | None, Body()] = None) -> Json:
-        """Traction begins; ``silence_seen`` where the centre has been silent for long."""
-        seen = body is not None and body.silence_seen
-        return done(device, bedside.act(device, "start", who.name, seen=seen))
-
-    @acting.post("/close")
-    def close(device: str, who: Operator, body: Annotated[models.Close | None, Body()] = None) -> Json:
-        """The session is over."""
-        body = body or models.Close()
-        return done(device, bedside.close(device, who.name, body.pain_after))
-
-    @acting.post("/change")
-    def change(device: str, body: models.Change, who: Operator) -> Json:
-        """Another prescription from the next phase boundary on."""
-        return done(device, bedside.change(device, body.prescription, who.name))
-
-    @acting.post("/heat")
-    def heat(device: str, body: models.Heat, who: Operator) -> Json:
-        """Switch the heat pad."""
-        return done(device, bedside.act(device, "heat-on" if body.on else "heat-off", who.name))
-
-    _keeping(acting, panel)
-    _listing(router, acting, panel)
-    router.include_router(acting)
-
-
-def _listing(router: APIRouter, acting: APIRouter, panel: Panel) -> None:
-    bedside, done = panel.bedside, panel.done
-
-    @router.get("/devices/{device}/worklist")
-    def worklist(device: str, _who: Operator) -> Json:
-        """Today's appointments with names, for whoever is signed in here: this bed's, then the others'."""
-        bedside.bed(device)
-        if panel.todays is None:
-            return {"device": device, "heard_at": None, "silent": None, "appointments": []}
-        return panel.todays.view(device)
-
-    @acting.post("/confirm-listed")
-    def confirm_listed(device: str, body: models.ConfirmListed, who: Operator) -> Json:
-        """The patient of this appointment lies here: prescription and clearance are the worklist's."""
-        return done(device, bedside.confirm(device, _todays(panel).request(body), who.name, who.account))
-
-
-def _todays(panel: Panel) -> TodaysList:
-    if panel.todays is None:
-        raise SessionRefused("this panel has no worklists", "dieses Bedienfeld hat keine Terminlisten")
-    return panel.todays
-
-
-def _keeping(acting: APIRouter, panel: Panel) -> None:
-    bedside, done = panel.bedside, panel.done
-
-    @acting.post("/pain")
-    def pain(device: str, body: models.PainScore, who: Operator) -> Json:
-        """Pain before or after."""
-        return done(device, bedside.pain(device, who.name, body.when, body.value))
-
-    @acting.post("/acknowledge")
-    async def acknowledge(device: str, body: models.Acknowledge, who: Operator) -> Json:
-        """Silence this one occurrence of an alarm; nothing else changes."""
-        actor = Actor(who.name, who.account)
-        given = panel.seen.see(device, panel.live.watch(device), body.occurrence, actor)
-        answer = await asyncio.to_thread(panel.seen.keep, device, given)
-        return await asyncio.to_thread(done, device, answer)
-
-    @acting.post("/adverse")
-    def adverse(device: str, body: models.Adverse, who: Operator) -> Json:
-        """An adverse event of the session on the bed, or of one that ended: it pauses, and may suspend."""
-        if panel.reporting is None:
-            raise SessionRefused("this panel keeps no reports", "dieses Bedienfeld nimmt keine Meldungen an")
-        return done(device, panel.reporting.report(device, body, Actor(who.name, who.account)))
-
-    @acting.post("/note")
-    def note(device: str, body: models.NewNote, who: Operator) -> Json:
-        """Append a note."""
-        return done(device, bedside.note(device, who.name, body.text))
-
-    @acting.post("/fault")
-    def fault(device: str, body: models.Fault, who: Annotated[Principal, rules.here("beds.fault")]) -> Json:
-        """Break or mend a simulated bed."""
-        return done(device, bedside.fault(device, body.kind, who.name, clear=body.clear))
-
-
-def _stopping(router: APIRouter, panel: Panel) -> None:
-    @router.post("/devices/{device}/stop", dependencies=[public()])
-    async def stop(device: str, request: Request) -> Json:
-        """Stop, now: no sign-in, no body, no disk needed. Whoever is signed in is written down with it."""
-        return await panel.stop(device, rules.name_of(request))
