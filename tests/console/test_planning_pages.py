@@ -238,6 +238,60 @@ def test_prescriptions_are_set_and_confirmed_by_a_clinician_alone(rig):
         rig.scheduler.now = before
 
 
+def test_a_peak_may_be_prescribed_as_the_force_at_the_segment(rig):
+    """Both forces stand with the prescription, the model's with its interval; limits are of the pull."""
+    cure = rig.cure(rig.patient("Quist", "Unn"), prescription=None)
+    path, cleo = f"/cures/{cure['cure']}", rig.client("cleo")
+    first = cleo.get(path)
+    assert 'aria-describedby="f-segment_peak_n-hint"' in first.text
+    form = {
+        "first": "yes",
+        "number": "1",
+        "region": "lumbar",
+        "segment": "L4/5",
+        "request": request_in(first),
+    }
+
+    def sent(client=cleo, **typed):
+        return client.request("POST", f"{path}/prescriptions", data=form | typed)
+
+    much = sent(segment_peak_n="700")
+    assert 'id="f-segment_peak_n-error"' in much.text
+    assert 'id="f-peak_n-error"' not in much.text
+    told = shown(much, REFUSED)
+    (error,) = re.findall(r"700 N at the segment, by the model a pull of .+ N\) to the segment", told)
+    assert ": the lumbar ceiling of the first two sessions for women for session 1 is 180 N (" in error
+    assert not re.search(r"\w+_n\b|docs/", error), "a program's names"
+    german = rig.client("cleo", **{"accept-language": "de"})
+    assert "nach dem Modell ein Zug von" in shown(sent(german, segment_peak_n="700"), REFUSED)
+    beyond = shown(sent(segment_peak_n="5000"), REFUSED)
+    assert "5000 N: the force model takes 0 to" in beyond
+    assert "Give one of the two" in shown(sent(segment_peak_n="150", peak_n="170"), REFUSED)
+    assert "is no number" in shown(sent(segment_peak_n="much"), REFUSED)
+    assert rig.scheduler.shown(cure)["prescriptions"] == []
+    assert sent(segment_peak_n="150").status_code == SEE_OTHER
+    (kept,) = rig.scheduler.shown(cure)["prescriptions"]
+    assert (kept["prescription"]["segment_peak_n"], kept["prescription"]["peak_n"]) == (150.0, 178.6)
+    text = shown(rig.client().get(path))
+    assert text.count("179 N, at the segment by the model 150 N (1") == 2, "of the session, and of the cure"
+
+
+def test_a_proposal_may_be_changed_to_a_force_at_the_segment(rig):
+    """What hangs on the peak is reckoned anew; the proposal itself says what the model lets arrive of it."""
+    cure, before = rig.cure(rig.patient("Rong", "Liv")), rig.scheduler.now
+    path, cleo = f"/cures/{cure['cure']}", rig.client("cleo")
+    try:
+        rig.scheduler.session(cure, pain_before=6, pain_after=4)
+        assert re.search(r"At the segment \(model\)\s+1\d\d N \(1\d\d to 1\d\d N\)", shown(cleo.get(path)))
+        typed = {"number": "2", "segment_peak_n": "120", "hold_s": "30"}
+        assert cleo.request("POST", f"{path}/prescriptions", data=typed).status_code == SEE_OTHER
+        document = rig.scheduler.shown(cure)["prescriptions"][-1]["prescription"]
+        assert (document["segment_peak_n"], document["hold_s"]) == (120.0, 30.0)
+        assert document["peak_n"] > 120.0
+    finally:
+        rig.scheduler.now = before
+
+
 def test_the_limits_without_a_signature_are_a_clinicians(rig):
     """Set, shown to everybody, taken back."""
     path = f"/cures/{rig.cure(rig.patient('Rask', 'Ida'))['cure']}"

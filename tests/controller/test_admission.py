@@ -208,6 +208,25 @@ def test_a_patient_of_the_list_is_confirmed_by_the_appointment(clinic, panel):
     assert "Mustermann" not in panel.http.get("/api/devices/bed-01").text
 
 
+def test_the_list_tells_a_peak_at_the_segment_as_a_model(clinic, panel):
+    """Who confirms sees what was signed: the pull, and the model's force with its interval."""
+    back = {
+        "region": "lumbar", "segment": "L4/5", "body_weight_kg": 80.0, "age_years": 46, "sex": "male",
+        "session_number": 8, "peak_n": 331.3, "segment_peak_n": 300.0,
+    }  # fmt: skip
+    clinic.centre.says(clinic.entry(prescription=back))
+    (row,) = panel.get("/bed-01/worklist")["appointments"]
+    assert row["peak_n"] == 331.3
+    told = row["segment_peak"]
+    assert told["model"] is True
+    assert told["axial_low_n"] < told["axial_n"] == pytest.approx(300.0, abs=0.1)
+    assert told["axial_n"] < told["axial_high_n"]
+    del back["segment_peak_n"]
+    clinic.centre.says(clinic.entry(prescription=back))
+    (row,) = panel.get("/bed-01/worklist")["appointments"]
+    assert row["segment_peak"] is None, "prescribed by the pull"
+
+
 def test_the_list_says_why_somebody_cannot_be_confirmed(clinic, panel):
     """Whoever stands at the bed must know whom to call, before the patient lies down."""
     suspended, free = uuid4(), uuid4()

@@ -12,7 +12,9 @@ from services.console.texts import TEXTS
 from services.kit.language import Language
 
 OF_PRESCRIPTION: Final = "prescription."
-FAULT: Final = re.compile(r"prescription\.\w+ (?:is|ist) ([^:]+): (.+)", re.DOTALL)  # the value, the limit
+FAULT: Final = re.compile(r"prescription\.(\w+) (?:is|ist) ([^:]+): (.+)", re.DOTALL)  # field, value, limit
+UNMODELLED: Final = re.compile(r"(?:cannot be held|geht nicht): \w+ (?:is|ist) ")  # value and limit follow
+FOR_PROGRAMS: Final = " (peak_n)"
 REFERENCE: Final = re.compile(r",? (?:see|siehe) docs/\S+\.md")  # for whoever has the source
 
 
@@ -60,7 +62,7 @@ def of_prescription(
         return None
     fields: dict[str, str] = {}
     for row in sorted(faults, key=_strictness):
-        fields.setdefault(str(row["field"]).removeprefix(OF_PRESCRIPTION), _said(row, language))
+        fields.setdefault(_field(row), _said(row, language))
     here = {name: text for name, text in fields.items() if name in shown}
     rules = () if here else tuple(fields.values())
     return Problem(422, TEXTS["planning_look_at_fields"][language], rules=rules, fields=here)
@@ -74,10 +76,16 @@ def _strictness(row: Mapping[str, Any]) -> float:
     return 0.0
 
 
+def _field(row: Mapping[str, Any]) -> str:
+    """Where it was typed: a limit of the pull may be broken by a force at the segment."""
+    found = FAULT.fullmatch(str(row.get("text_en") or ""))
+    return found[1] if found else str(row["field"]).removeprefix(OF_PRESCRIPTION)
+
+
 def _said(row: Mapping[str, Any], language: Language) -> str:
     """A refusal without what only a program calls so."""
     text = str(row.get(f"text_{language}") or row.get("text_en") or "")
     found = FAULT.fullmatch(text)
     if found is None:
-        return text.removeprefix(str(row["field"])).strip()
-    return f"{found[1]}: {REFERENCE.sub('', found[2])}"
+        return REFERENCE.sub("", UNMODELLED.sub("", text.removeprefix(str(row["field"])).strip()))
+    return f"{found[2].replace(FOR_PROGRAMS, '')}: {REFERENCE.sub('', found[3])}"

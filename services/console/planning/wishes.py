@@ -25,9 +25,10 @@ WINDOWS: Final = 2  # wished times of a day
 FIELDS: Final = (
     "patient", "name", "region", "segment", "sessions", "cadence", "earliest", "from1", "to1", "from2", "to2",
     "device", "therapist", "request", "why_on", "why_at", "why_device", "body_weight_kg", "age_years", "sex",
-    "peak_n", "traction_min", "hold_s", "heat_min", "picked", "shown",
+    "peak_n", "segment_peak_n", "traction_min", "hold_s", "heat_min", "picked", "shown",
 )  # fmt: skip
-PRESCRIBED: Final = ("body_weight_kg", "peak_n")  # numbers without which there is no prescription
+PEAKS: Final = ("peak_n", "segment_peak_n")  # a pull, or the force at the segment: one of the two
+PRESCRIBED: Final = ("body_weight_kg", *PEAKS)  # numbers without which there is no prescription
 OF_FILE: Final = ("name", "sex", "body_weight_kg", "age_years", "file_version", "file_at")  # never typed
 OF_PERSON: Final = ("age_years", "sex")
 OPTIONAL: Final = ("traction_min", "hold_s", "heat_min")
@@ -108,8 +109,8 @@ class Wishes:
             raise BadSearch(error.words, "earliest") from None
 
     def prescribes(self) -> bool:
-        """Whether there is to be a first prescription: its peak was typed; the rest is of the file."""
-        return bool(self["peak_n"].strip())
+        """Whether there is to be a first prescription: a peak was typed; the rest is of the file."""
+        return any(self[name].strip() for name in PEAKS)
 
     def prescription(self) -> dict[str, Any] | None:
         """The first session's, as far as it was typed. Raises BadSearch at the field that is no number."""
@@ -126,7 +127,10 @@ class Wishes:
             "session_number": 1,
             "age_years": _whole(self["age_years"], "age_years"),
         }
-        numbers = {name: number_of(self[name], name) for name in PRESCRIBED}
+        numbers = {
+            "body_weight_kg": number_of(self["body_weight_kg"], "body_weight_kg"),
+            **peak_of(self.typed),
+        }
         more = {name: number_of(self[name], name) for name in OPTIONAL if self[name].strip()}
         return document | numbers | more
 
@@ -140,6 +144,14 @@ def segments() -> dict[str, list[str]]:
 def may_prescribe(who: Principal, site: str) -> bool:
     """Whether this one may set a prescription there."""
     return who.may("prescriptions.sign", site)
+
+
+def peak_of(typed: Mapping[str, str]) -> dict[str, float]:
+    """The peak as it was typed: a pull or the force at the segment. Raises BadSearch where both were."""
+    given = [name for name in PEAKS if typed.get(name, "").strip()]
+    if len(given) > 1:
+        raise BadSearch(said("planning_one_peak"), PEAKS[1])
+    return {name: number_of(typed[name], name) for name in given}
 
 
 def number_of(text: str, name: str) -> float:

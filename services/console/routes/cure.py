@@ -1,6 +1,7 @@
 """Cures of a site, and one cure: its appointments, prescriptions with the next one's proposal, its gates."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -9,13 +10,22 @@ from fastapi.responses import RedirectResponse
 
 from services.console.context import Console
 from services.console.errors import BadSearch, OfficeNotFound, OfficeRefused
-from services.console.planning import people
+from services.console.planning import forces, people
 from services.console.planning.models import Appointment, rules_of
 from services.console.planning.names import names_of
 from services.console.planning.places import Site, offered, site_of, tabs
 from services.console.planning.problems import Problem, of_prescription, problem_of
 from services.console.planning.week import Resources
-from services.console.planning.wishes import OF_FILE, OF_PERSON, OPTIONAL, PRESCRIBED, Wishes, number_of
+from services.console.planning.wishes import (
+    OF_FILE,
+    OF_PERSON,
+    OPTIONAL,
+    PEAKS,
+    PRESCRIBED,
+    Wishes,
+    number_of,
+    peak_of,
+)
 from services.console.refusals import said
 from services.console.texts import TEXTS
 from services.kit import formats
@@ -31,7 +41,7 @@ Signer = Annotated[Principal, allow("prescriptions.sign")]
 Text = Annotated[str, Form()]
 STATES: Final = ("open", "ended", "all")
 DONE: Final = ("booked", "ended", "prescribed", "automatic")
-SET_BY_HAND: Final = ("peak_n", "hold_s", "traction_min")  # of a proposal, what a clinician may change here
+SET_BY_HAND: Final = ("hold_s", "traction_min")  # of a proposal, what a clinician may change beside its peak
 MOST: Final = 500
 
 
@@ -131,6 +141,8 @@ def _first_prescribed(form: Wishes, typed: Mapping[str, str]) -> dict[str, Any]:
 def _prescribed(proposal: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
     """The proposal with what was changed by hand. Raises BadSearch."""
     document = dict(proposal["prescription"])
+    if peak := peak_of(typed):
+        document = {name: value for name, value in document.items() if name not in PEAKS} | peak
     for name in SET_BY_HAND:
         if typed[name].strip():
             document[name] = number_of(typed[name], name)
@@ -179,6 +191,7 @@ async def _shown(
         at=at,
         typed={"request": str(uuid4()), **(typed or {})}, may_sign=may_sign, first=first,
         may_plan=who.may("cures.plan", site.name),
+        arrives=partial(forces.at_segment, language=language), peak=partial(forces.peak, language=language),
         against=rules_of(proposal, language) if proposal else [],
         reason=str(proposal[f"reason_{language}"]) if proposal else "",
         sees_sessions=who.may("sessions.see", site.name),
@@ -202,7 +215,7 @@ async def _first(
     if not to_come or to_come[0]["prescription"] is not None:
         return None
     known = await people.known(console, who, str(body["patient"]), site.today())
-    values = {name: typed.get(name, "") for name in ("peak_n", *OPTIONAL)}
+    values = {name: typed.get(name, "") for name in (*PEAKS, *OPTIONAL)}
     values |= {name: known.get(name, "") for name in OF_FILE} | {"patient": str(body["patient"])}
     return {"number": to_come[0]["number"], "typed": values}
 

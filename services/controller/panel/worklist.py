@@ -4,6 +4,7 @@ Names are unsealed for whoever is signed in at the bed, in this process's memory
 answer to anybody else.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from services.controller.words import Words
 from services.kit.clearance import Clearance, Clocks, read, require_in_time
 from services.kit.errors import ClearanceError
 from services.kit.sealed import Person, SealedRefused, unseal_person
+from services.kit.therapy.at_segment import FIELD, arrives
 
 log = structlog.get_logger(__name__)
 Json = dict[str, Any]
@@ -126,6 +128,7 @@ class TodaysList:
             "region": prescription.get("region"),
             "segment": prescription.get("segment"),
             "peak_n": prescription.get("peak_n"),
+            "segment_peak": _at_segment(prescription),
             "clear": clear,
             **self._validity(entry, clear=clear),
             "state": words.as_json(),
@@ -184,6 +187,15 @@ class TodaysList:
 
     def _is_over(self, entry: WorklistEntry) -> bool:
         return self._clocks.now()[0] >= (entry.ends_at + STALE).timestamp()
+
+
+def _at_segment(prescription: Mapping[str, Any]) -> Json | None:
+    """The model's force and interval where the peak was prescribed at the segment; never measured."""
+    found = arrives(prescription) if prescription.get(FIELD) is not None else None
+    if found is None:
+        return None
+    low_n, high_n = round(found.axial_low_n, 1), round(found.axial_high_n, 1)
+    return {"model": True, "axial_n": round(found.axial_n, 1), "axial_low_n": low_n, "axial_high_n": high_n}
 
 
 def _treated(session: Session) -> Json:

@@ -37,6 +37,16 @@ def with_pull(document: Document, table: Dosing | None = None) -> dict[str, Any]
     return whole
 
 
+def arrives(document: Document) -> segment_force.Arrival | None:
+    """What the model lets arrive of a document's peak, with its interval; None outside the model's data."""
+    table = dosing.load()
+    try:
+        model = segment_force.model(_patient(with_angle(document, table)), table)
+        return model.at(float(document["peak_n"]))
+    except (segment_force.BeyondModel, KeyError, TypeError, ValueError):
+        return None
+
+
 def with_angle(document: Document, table: Dosing) -> dict[str, Any]:
     """The document with its segment's own angle where it says none."""
     segment = document.get("segment")

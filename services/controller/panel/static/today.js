@@ -98,6 +98,13 @@ function what(row) {
   return [fill(texts.listed_number, { number: row.session_number }), region].filter(Boolean).join(" · ");
 }
 
+function peak({ peak_n, segment_peak }) {
+  const pull = fill(texts.listed_peak, { peak: Math.round(peak_n) });
+  if (!segment_peak) return pull;
+  const [force, low, high] = ["axial_n", "axial_low_n", "axial_high_n"].map((name) => Math.round(segment_peak[name]));
+  return `${pull}, ${fill(texts.listed_segment_peak, { force, low, high })}`;
+}
+
 function standing(row) {
   const { session } = row;
   if (session?.under_way) return fill(texts.listed_under_way, { device: session.device });
@@ -116,7 +123,7 @@ function choose(row) {
   put("birth_date", row.birth_date ? day(row.birth_date) : "–");
   put("warning", row.session ? standing(row) : "");
   form.querySelector('[data-listed="warning"]').hidden = !row.session;
-  const text = `${what(row)} · ${fill(texts.listed_peak, { peak: Math.round(row.peak_n) })}\n${standing({ ...row, session: null })}`;
+  const text = `${what(row)} · ${peak(row)}\n${standing({ ...row, session: null })}`;
   const send = () =>
     bed.act("confirm-listed", {
       appointment: row.appointment,
