@@ -16,9 +16,11 @@ from broker.contract import EVENT
 from broker.drain import Span
 from broker.spool import SpoolFull
 from services.controller.bedside.reports import Report
-from services.controller.recorder.__main__ import Recorder
 from services.controller.recorder.known_sessions import KnownSessions
 from services.controller.recorder.lost_rows import AGAIN_S, LostRows
+from services.controller.recorder.pending import Pending
+from services.controller.recorder.recorder import Recorder
+from services.controller.recorder.station import status
 from services.controller.rows import NewSession
 from services.controller.settings import ControllerSettings
 from services.controller.store import Store
@@ -44,7 +46,7 @@ def test_a_bed_on_a_drive_is_not_announced_as_a_simulated_one(offline):
     """The centre tells demonstrations from patients by it."""
     recorder, ring = offline
     ring.memory.addresses = ("modbus://10.0.0.21:502?unit=1", "simulated")
-    kinds = [bed.kind for bed in recorder._status(ring.memory, "online").devices]
+    kinds = [bed.kind for bed in status(recorder.settings, "", ring.memory, "online").devices]
     assert kinds == ["modbus", "simulated"]
 
 
@@ -180,7 +182,7 @@ def test_a_report_from_the_bed_waits_for_the_network_as_one_event_without_a_name
     made = reported(tmp_path, ring.memory.boot)
     recorder.worklists.refresh()
     for _ in range(2):
-        recorder._told = None  # as a recorder that starts now
+        recorder.pending = Pending(recorder.spool)  # as a recorder that starts now
         recorder._tell_reports(recorder.station)
         ring.idle(50)
         recorder.round(recorder.station)
