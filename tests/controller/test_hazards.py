@@ -11,7 +11,7 @@ from services.controller.beds import simulated
 from services.controller.kernel import faults, layout, plant, rehearse
 from services.controller.recorder.blocks import tension_payload
 from services.controller.simulation import simulate as simulation
-from services.controller.therapist import __main__ as therapist
+from services.controller.therapist.made_up import invent
 from services.kit.therapy.prescription import Prescription
 
 PERIOD_S = 0.02
@@ -46,7 +46,7 @@ def calm_session(region, seed):
     """A short session of a patient who never contracts."""
     document = simulation.prescribed(None)
     if region == "cervical":
-        documents = (therapist.invent(random.Random(index), 3, 0) for index in range(50))  # noqa: S311  (made up)
+        documents = (invent(random.Random(index), 3, 0) for index in range(50))  # noqa: S311  (made up)
         document = Prescription.model_validate(next(row for row in documents if row["region"] == region))
     return simulation.simulate(simulation.Plan(document, seed, 1.0, PERIOD_S, None))
 

@@ -12,7 +12,7 @@ from servers import eventually
 from services.controller.kernel.faults import BITS
 from services.controller.scenarios import staging
 from services.controller.scenarios.files import DIRECTORY, load
-from services.controller.therapist import __main__ as therapist
+from services.controller.therapist.attending import Therapist
 
 LIBRARY = staging.library(DIRECTORY)
 
@@ -81,7 +81,7 @@ def test_a_therapist_who_is_signed_in_lets_a_fault_come_and_says_so_in_a_note(cl
     run = json.loads((home / "run.json").read_text())
     sign_in = {"name": THERAPIST, "pin": PIN}
     stage = staging.Stage(LIBRARY, home)
-    someone = therapist.Therapist(run["panels"], home / "none", 1, **sign_in, stage=stage)
+    someone = Therapist(run["panels"], home / "none", 1, **sign_in, stage=stage)
     root = run["panels"]["bed-01"]
 
     async def shown():

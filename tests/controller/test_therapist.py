@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worklist_rig import ListedClinic, suspension
 
-from services.controller.therapist import __main__ as therapist
+from services.controller.therapist import deciding
+from services.controller.therapist.__main__ import panels_from
+from services.controller.therapist.attending import Therapist
+from services.controller.therapist.made_up import invent
 from services.kit.errors import SpondylError
 from services.kit.therapy import prescription as rx
 
@@ -22,12 +25,12 @@ def dice(seed):
 @given(st.integers(0, 2**32), st.integers(0, 63), st.integers(0, 3))
 def test_every_made_up_prescription_is_within_every_limit(seed, index, sessions):
     """A demonstration must not stall on a refusal."""
-    assert rx.check_document(therapist.invent(dice(seed), index, sessions)) == []
+    assert rx.check_document(invent(dice(seed), index, sessions)) == []
 
 
 def test_neighbouring_beds_come_apart():
     """Six beds in the same phase show one thing six times."""
-    first = [therapist.invent(dice(index), index, 0) for index in range(6)]
+    first = [invent(dice(index), index, 0) for index in range(6)]
     assert len({(row["traction_min"], row["precondition_s"]) for row in first}) == 6
     assert {row["region"] for row in first} == {"lumbar", "cervical"}
 
@@ -36,7 +39,7 @@ def test_neighbouring_beds_come_apart():
 def test_wrong_addresses_are_one_clear_line(text):
     """Started by hand without its setting, it says what is missing."""
     with pytest.raises(SpondylError, match="SPONDYL_PANELS"):
-        therapist.panels_from(text)
+        panels_from(text)
 
 
 class Working:
@@ -44,7 +47,7 @@ class Working:
 
     def __init__(self, clinic, panel):
         self.clinic, self.panel, self.done = clinic, panel, []
-        self.visit = therapist.Visit("bed-01", 0, dice(1))
+        self.visit = deciding.Visit("bed-01", 0, dice(1))
         self.seen_s = 0.0
 
     def until(self, condition, within_s=90.0):
@@ -60,9 +63,9 @@ class Working:
         state = self.panel.get("/bed-01")
         if state["phase"] == "idle":
             rows = self.panel.get("/bed-01/worklist")
-            self.visit.listed = therapist.still_to_treat(rows, "bed-01")
+            self.visit.listed = deciding.still_to_treat(rows, "bed-01")
         now = self.seen_s = state["seq"] * state["period_ms"] / 1000
-        step = therapist.decide(state, self.visit, now, self.clinic.clearance)
+        step = deciding.decide(state, self.visit, now, self.clinic.clearance)
         if step is None:
             return
         body = dict(step.body)
@@ -117,7 +120,7 @@ def test_the_patients_of_the_worklist_come_first_and_suspended_ones_wait(tmp_pat
         first = clinic.store.by_number(1)
         assert (first.appointment, first.patient) == (planned.appointment, planned.patient)
         clinic.centre.says(waits, suspended=[suspension(suspended)])
-        until = working.seen_s + 2 * therapist.BREAK_S[1]
+        until = working.seen_s + 2 * deciding.BREAK_S[1]
         working.until(lambda: working.seen_s > until)
         assert clinic.store.by_number(2) is None
         clinic.centre.says()
@@ -173,28 +176,28 @@ def test_a_bed_without_its_link_is_reset_once_and_only_when_the_link_is_back(wor
 
 def test_a_reset_that_does_not_help_is_tried_ever_less_often():
     """What a look cannot tell, a person tries a few times in the first minutes, not all day."""
-    visit, state = therapist.Visit("bed-01", 0, dice(1)), {"conditions": ["over_force"], "standing": []}
+    visit, state = deciding.Visit("bed-01", 0, dice(1)), {"conditions": ["over_force"], "standing": []}
     free = {"phase": "idle", "fresh": True, "session": None, **state}
-    at = [now for now in range(1200) if therapist.decide(free, visit, float(now), None) is not None]
+    at = [now for now in range(1200) if deciding.decide(free, visit, float(now), None) is not None]
     assert at == [0, 15, 45, 105, 225, 525, 825, 1125]
 
 
 def test_nobody_is_made_up_while_a_first_list_is_waited_for():
     """The demo's clinics book in the first minute: their patients come before made-up ones."""
-    visit = therapist.Visit("bed-01", 0, dice(1), waits_s=60.0)
+    visit = deciding.Visit("bed-01", 0, dice(1), waits_s=60.0)
     free = {"phase": "idle", "fresh": True, "session": None, "conditions": [], "standing": []}
     clear = lambda _patient, _region: "token"
-    assert therapist.decide(free, visit, 0.0, clear) is None
-    assert therapist.decide(free, visit, 59.0, clear) is None
+    assert deciding.decide(free, visit, 0.0, clear) is None
+    assert deciding.decide(free, visit, 59.0, clear) is None
     visit.listed = [{"appointment": "a", "clear": True}]
-    assert therapist.decide(free, visit, 59.5, clear).action == "confirm-listed"
+    assert deciding.decide(free, visit, 59.5, clear).action == "confirm-listed"
     visit.listed = []
-    assert therapist.decide(free, visit, 60.0, clear).action == "confirm"
+    assert deciding.decide(free, visit, 60.0, clear).action == "confirm"
 
 
 def test_a_refused_step_is_tried_ever_less_often():
     """Refusals are events, too."""
-    visit, found = therapist.Visit("bed-01", 0, dice(1)), []
+    visit, found = deciding.Visit("bed-01", 0, dice(1)), []
     for now in range(200):
         if now >= visit.not_before:
             found.append(now)
@@ -208,7 +211,7 @@ def test_a_panel_that_does_not_answer_ends_nothing(tmp_path):
 
     async def work():
         panels = {"bed-01": "http://127.0.0.1:9"}
-        worker = therapist.Therapist(panels, tmp_path / "key", 1, name="x", pin="471108")
+        worker = Therapist(panels, tmp_path / "key", 1, name="x", pin="471108")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(worker.run(), 0.7)
 
