@@ -61,6 +61,12 @@ _WITHIN = (  # rows are disjoint: the one that begins at or before `first` may r
 )
 _ALL = "SELECT committed, count(*), sum(length(payload)) FROM spool GROUP BY committed"
 _RESERVE = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM spool WHERE committed = 1"
+_WAITING = (  # one look a device, through the index: a day of rows is not counted through
+    "WITH RECURSIVE devices (device) AS (SELECT min(device) FROM spool UNION ALL SELECT"
+    " (SELECT min(device) FROM spool WHERE device > devices.device) FROM devices WHERE device NOT NULL)"
+    " SELECT 1 FROM devices CROSS JOIN spool ON spool.device = devices.device"
+    " WHERE stream = ? AND boot = ? AND first < ? AND committed = 0 LIMIT 1"
+)
 _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -243,6 +249,11 @@ class Spool:
             while self._held.reserve_bytes > self._keep_bytes and self._drop_reserve():
                 pass
         return int(settled)
+
+    def waits(self, stream: str, boot: UUID, next_: int) -> bool:
+        """Whether anything of this stream and boot before ``next_`` is uncommitted, of any device."""
+        with _mapped():
+            return self._connection.execute(_WAITING, (stream, boot.bytes, next_)).fetchone() is not None
 
     def first_id(self) -> int:
         """The id of the oldest uncommitted row; 0 when there is none."""

@@ -232,6 +232,7 @@ def test_a_restored_board_goes_on_with_the_same_occurrences():
         ({"mqtt_connected": 1, "late_us": 9_000}, {}),
         ({"mqtt_connected": 0}, {"network_lost": Condition()}),
         ({"disk_full": 1}, {"spool_full": Condition()}),
+        ({"disk_full": 2}, {"recording_incomplete": Condition()}),
         ({"oldest_uncommitted_ms": 90_000}, {"storage_lag": Condition(90.0, 60.0)}),
         ({"clock_step_ms": -3_600_000}, {"clock_stepped": Condition(-3600.0)}),
         ({"late_us": 12_000}, {"loop_degraded": Condition(12.0, 10.0)}),

@@ -9,13 +9,16 @@ from uuid import uuid4
 import pytest
 from authority import Authority
 from ring_writer import Ring
+from sample_streams import treated
 from servers import eventually, free_port
 
 from broker import codec
 from broker.contract import EVENT
 from broker.drain import Span
+from broker.messages import Committed
 from broker.spool import SpoolFull
 from services.controller.bedside.reports import Report
+from services.controller.kernel import layout
 from services.controller.recorder.known_sessions import KnownSessions
 from services.controller.recorder.lost_rows import AGAIN_S, LostRows
 from services.controller.recorder.pending import Pending
@@ -118,6 +121,84 @@ def test_a_disk_full_for_longer_than_the_ring_names_what_was_lost(offline):
     events = [row for row in recorder.spool.pending(0, 1000) if row.stream == "event"]
     assert [row.device for row in events] == ["bed-01", "bed-02"]
     assert b'"samples.lost"' in events[0].payload
+
+
+def kept(recorder):
+    """How many local recordings there are."""
+    return len(list(recorder.recordings.directory.glob("*.jsonl")))
+
+
+def without_room(recorder):
+    """A round for which the disk has no room."""
+    recorder.spool._max_bytes, before = 1, recorder.spool._max_bytes
+    recorder.round(recorder.station)
+    recorder.spool._max_bytes, recorder._not_before = before, 0.0
+    assert recorder.station.memory.health["disk_full"] == 1
+
+
+def with_room(recorder):
+    """Rounds until every whole block is stored."""
+    memory = recorder.station.memory
+    while recorder.station.writer.next < memory.head() // 10 * 10:
+        recorder.round(recorder.station)
+
+
+def committed(recorder):
+    """The centre has everything of both beds so far."""
+    memory, now = recorder.station.memory, datetime.now(UTC)
+    everything = dict.fromkeys(("tension", "blackbox", "event"), memory.head())
+    for device in memory.devices:
+        recorder.pending.commit(device, Committed(boot=memory.boot, next=everything, at=now))
+    recorder.round(recorder.station)
+
+
+TREATED = treated(7, phase=layout.HOLD, cycle=1)
+
+
+@pytest.mark.requirement("keep-recordings")
+def test_a_full_disk_takes_no_recording_of_a_patient_under_way(offline):
+    """What may have to explain an adverse event is the last thing that goes: the alarm asks for room."""
+    recorder, ring = offline
+    ring.run((500, TREATED))
+    with_room(recorder)
+    assert kept(recorder) == 2, "one a bed"
+    committed(recorder)
+    ring.run((300, TREATED))
+    without_room(recorder)
+    assert kept(recorder) == 2
+
+
+@pytest.mark.requirement("keep-recordings")
+def test_a_local_recording_that_cannot_be_written_is_an_alarm_and_costs_the_centre_nothing(offline):
+    """Who needs a replay at this machine must not find out then that there is none."""
+    recorder, ring = offline
+    recorder.recordings.directory.write_text("in the way")
+    ring.run((500, TREATED))
+    with_room(recorder)
+    ring.run((10, TREATED))
+    recorder.round(recorder.station)
+    conditions = {alarm.condition for alarm in recorder.station.live.beds[0].board.active()}
+    assert "recording_incomplete" in conditions
+    assert "spool_full" not in conditions
+    assert ring.memory.health["recorder_tick"] >= 500
+
+
+@pytest.mark.requirement("keep-recordings")
+def test_a_full_disk_takes_only_recordings_that_the_centre_has(offline):
+    """Otherwise the only record of a session would be gone before anybody could read it."""
+    recorder, ring = offline
+    ring.run((500, TREATED))
+    with_room(recorder)
+    ring.idle(300)
+    with_room(recorder)
+    ring.idle(20)
+    without_room(recorder)
+    assert kept(recorder) == 2, "over, and not with the centre"
+    with_room(recorder)
+    committed(recorder)
+    ring.idle(20)
+    without_room(recorder)
+    assert kept(recorder) == 1, "the centre has it: the oldest may go"
 
 
 def test_what_is_lost_is_named_again_when_it_is_still_asked_for_much_later(offline):

@@ -176,7 +176,13 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "Therapy goes on; service should look at this machine's load.", "missed-deadline", hold_s=10),
     Alarm("spool_full", 0, 0, "medium", LIVE,
           "DISK FULL: NOTHING NEW IS RECORDED", "PLATTE VOLL: NICHTS NEUES WIRD AUFGEZEICHNET",
-          "Therapy goes on; samples wait in memory for as long as the ring lasts.", "record-lost"),
+          "Therapy goes on; samples wait in memory for as long as the ring lasts; no recording that is under "
+          "way or that the centre lacks is deleted.", "record-lost"),
+    Alarm("recording_incomplete", 0, 0, "low", LIVE,
+          "THIS MACHINE'S COPY OF THE RECORD IS INCOMPLETE: CALL SERVICE",
+          "AUFZEICHNUNG AUF DIESEM RECHNER UNVOLLSTÄNDIG: TECHNIK RUFEN",
+          "Therapy goes on; the centre gets every sample all the same, a replay at this machine does not.",
+          "record-lost"),
     Alarm("storage_lag", 0, 5, "low", LIVE,
           "RECORD {value:.0f} > {limit:.0f} s BEHIND",
           "AUFZEICHNUNG {value:.0f} > {limit:.0f} s IM RÜCKSTAND",
@@ -200,6 +206,7 @@ ALARMS: Final[tuple[Alarm, ...]] = (
 BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALARMS}
 GATEWAY_CONDITIONS: Final[tuple[str, ...]] = tuple(a.condition for a in ALARMS if not a.bit)
 
+SPOOL_FULL, COPY_FAILS = 1, 2  # the health word disk_full: nothing is stored; only local recordings are not
 STORAGE_LAG_LIMIT_S: Final = 60.0  # the ring holds at least this long
 RECORDER_SILENT_S: Final = 5.0  # its words are not believed any longer than this
 LOOP_LATE_SHARE: Final = 0.5  # of the period; a wake-up later than this leaves too little time for the bed
@@ -236,10 +243,10 @@ def gateway_conditions(
 ) -> dict[str, Condition]:
     """The gateway's own conditions, from the health words the recorder keeps in shared memory.
 
-    Words (int64): mqtt_connected 0/1, disk_full 0/1, oldest_uncommitted_ms, clock_step_ms (0: none of late),
-    late_us (worst wake-up of the last second), recorder_ns. A word that is missing raises nothing. With
-    ``now_ns`` (CLOCK_MONOTONIC) a recorder that has gone silent is a record that falls behind, and what it
-    said last is not repeated.
+    Words (int64): mqtt_connected 0/1, disk_full (0, SPOOL_FULL, COPY_FAILS), oldest_uncommitted_ms,
+    clock_step_ms (0: none of late), late_us (worst wake-up of the last second), recorder_ns. A word that is
+    missing raises nothing. With ``now_ns`` (CLOCK_MONOTONIC) a recorder that has gone silent is a record that
+    falls behind, and what it said last is not repeated.
     """
     silent_ns = now_ns - health["recorder_ns"] if now_ns and health.get("recorder_ns") else 0
     if silent_ns > RECORDER_SILENT_S * NS_PER_S:
@@ -265,7 +272,8 @@ def _clock_stepped(health: Mapping[str, int], _period_ms: float) -> Condition | 
 
 _FINDERS: Final[dict[str, Callable[[Mapping[str, int], float], Condition | None]]] = {
     "network_lost": lambda health, _: None if health.get("mqtt_connected", 1) else Condition(),
-    "spool_full": lambda health, _: Condition() if health.get("disk_full", 0) else None,
+    "spool_full": lambda health, _: Condition() if health.get("disk_full", 0) == SPOOL_FULL else None,
+    "recording_incomplete": lambda health, _: Condition() if health.get("disk_full") == COPY_FAILS else None,
     "storage_lag": _storage_lag,
     "clock_stepped": _clock_stepped,
     "loop_degraded": _loop_degraded,

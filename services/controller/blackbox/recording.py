@@ -9,7 +9,7 @@ actions or times changes unseen. Files of release 0.2.0 and before have none.
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -50,13 +50,18 @@ class Chunk:
     columns: dict[str, npt.NDArray[np.int32]]
 
 
+# Whether a recording may be removed: the recorder knows (recorder/making_room.py).
+MayGo = Callable[[Path], bool]
+
+
 @dataclass(slots=True)
 class Recordings:
-    """The directory of a gateway's recordings, kept below a size and an age."""
+    """The directory of a gateway's recordings, kept below a size and an age as far as they may go."""
 
     directory: Path
     max_bytes: int = MAX_BYTES
     max_age_s: float = MAX_AGE_S
+    has_grown: bool = False  # by a file since the last rotation
 
     def append(self, session: UUID, payload: bytes) -> None:
         """Add one chunk to the session's file."""
@@ -66,29 +71,29 @@ class Recordings:
         with path.open("a+b") as file:
             _cut_unfinished_line(file)
             file.write(sealed(payload) + b"\n")
-        if is_new:
-            self.rotate()
+        self.has_grown |= is_new
 
     def path(self, session: UUID) -> Path:
         """Where the session's chunks are, or would be."""
         return self.directory / f"{session}.jsonl"
 
-    def rotate(self) -> None:
+    def rotate(self, may_go: MayGo) -> None:
         """Remove the oldest files beyond the size and the age allowed; the newest always stays."""
-        newest_first = self._newest_first()
+        self.has_grown = False
         kept, limit = 0, time.time() - self.max_age_s
-        for number, (modified, size, path) in enumerate(newest_first):
+        for number, (modified, size, path) in enumerate(self._newest_first()):
             kept += size
-            if number and (kept > self.max_bytes or modified < limit):
+            if number and (kept > self.max_bytes or modified < limit) and may_go(path):
                 path.unlink(missing_ok=True)
+                kept -= size
 
-    def remove_oldest(self) -> bool:
-        """Make room on a full disk; False when only the newest is left."""
-        files = self._newest_first()
-        if len(files) < 2:  # noqa: PLR2004  (the newest may be under way)
-            return False
-        files[-1][2].unlink(missing_ok=True)
-        return True
+    def remove_oldest(self, may_go: MayGo) -> bool:
+        """Make room on a full disk; False when nothing may go."""
+        for _, _, path in reversed(self._newest_first()[1:]):
+            if may_go(path):
+                path.unlink(missing_ok=True)
+                return True
+        return False
 
     def _newest_first(self) -> list[tuple[float, int, Path]]:
         rows = [(path.stat(), path) for path in self.directory.glob("*.jsonl")]
@@ -97,18 +102,38 @@ class Recordings:
 
 def _cut_unfinished_line(file: BinaryIO) -> None:
     """Drop what a full disk or a crash cut short: behind it, every later chunk would be unreadable."""
-    size = end = file.seek(0, os.SEEK_END)
+    size = file.seek(0, os.SEEK_END)
+    whole = _behind_last_newline(file, size)
+    if whole < size:
+        file.truncate(whole)
+
+
+def _behind_last_newline(file: BinaryIO, end: int) -> int:
+    """Where the last line that ends before ``end`` does; 0 when there is none."""
     while end:
         begin = max(0, end - LOOK_BACK_BYTES)
         file.seek(begin)
         whole = begin + file.read(end - begin).rfind(b"\n") + 1
         if whole > begin:
-            break
+            return whole
         end = begin
-    else:
-        whole = 0
-    if whole < size:
-        file.truncate(whole)
+    return 0
+
+
+def reaches(path: Path) -> tuple[UUID, int] | None:
+    """The boot of a recording and the first sample behind its last whole line; None for an empty one.
+
+    Raises Unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            end = _behind_last_newline(file, file.seek(0, os.SEEK_END))
+            begin = _behind_last_newline(file, max(0, end - 1))
+            file.seek(begin)
+            row = orjson.loads(file.read(end - begin)) if end else None
+        return None if row is None else (UUID(row["boot"]), row["seq"] + row["count"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise Unreadable(f"{path}: its last line cannot be read: {error}") from None
 
 
 def sealed(payload: bytes) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.controller.alarms.table import SPOOL_FULL
 from services.controller.beds.addresses import SIMULATED
 from services.controller.errors import BedUnavailable
 from services.controller.kernel import memory as m
@@ -70,7 +71,7 @@ def _standing(memory: GatewayMemory) -> Iterator[Row]:
         "spondyl_spool_rows": health["spool_rows"],
         "spondyl_spool_bytes": health["spool_bytes"],
         "spondyl_spool_oldest_seconds": health["oldest_uncommitted_ms"] / 1000,
-        "spondyl_spool_full": health["disk_full"],
+        "spondyl_spool_full": int(health["disk_full"] == SPOOL_FULL),
     }
     yield from ((name, (), float(value)) for name, value in values.items())
 

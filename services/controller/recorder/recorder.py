@@ -16,6 +16,7 @@ from broker.drain import Drain, Span, backlog_rate
 from broker.messages import Committed, Missing, Operators, Worklist
 from broker.spool import Spool, SpoolError, SpoolFull
 from broker.topics import TopicError
+from services.controller.alarms.table import COPY_FAILS, SPOOL_FULL
 from services.controller.bedside.reports import Reports
 from services.controller.bedside.suspending import Suspender
 from services.controller.blackbox.recording import Recordings
@@ -25,7 +26,7 @@ from services.controller.centre.worklists import Worklists
 from services.controller.errors import StoreUnavailable
 from services.controller.loop.interruption import Interruptions
 from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
-from services.controller.recorder import ledger
+from services.controller.recorder import ledger, making_room
 from services.controller.recorder.books import Note
 from services.controller.recorder.health import beat, measure
 from services.controller.recorder.known_sessions import KnownSessions
@@ -42,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 ROUND_S: Final = 0.04  # at most so long does a remote stop wait here
 LOOK_S: Final = 0.5  # how often loop.json and the spool's size are looked at
+COPY_SHOWN_S: Final = 60.0  # for so long a chunk that is in no local recording is an alarm
 RETRY_S: Final = 1.0  # after the disk was full or a database locked
 
 
@@ -309,23 +311,31 @@ class Recorder:
             self._fail(station, error)
             self._not_before = now + RETRY_S
             return
-        station.memory.health["disk_full"] = 0
+        station.memory.health["disk_full"] = COPY_FAILS if _copy_fails(station.writer, now) else 0
         self._trouble = None
         station.bus.acknowledge(self.pending.stored(len(notes)))
+        if self.recordings.has_grown:
+            self._rotate(station)
+
+    def _rotate(self, station: Station) -> None:
+        try:
+            self.recordings.rotate(making_room.of_writer(station.writer))
+        except (SpoolError, OSError) as error:
+            self._complain(str(error))
 
     def _fail(self, station: Station, error: Exception) -> None:
         """Nothing of this batch is stored: make room where it may be made, and say it."""
         self._complain(str(error))
         if not isinstance(error, SpoolFull):
             return
-        station.memory.health["disk_full"] = 1
+        station.memory.health["disk_full"] = SPOOL_FULL
         try:
             station.writer.trim(self.pending.commits())
             self.pending.trimmed()
-        except SpoolError as again:
+            if self.recordings.remove_oldest(making_room.of_writer(station.writer)):
+                log.warning("the oldest local recording was removed to make room: the centre has it")
+        except (SpoolError, OSError) as again:
             self._complain(str(again))
-        if self.recordings.remove_oldest():
-            log.warning("the oldest local recording was removed to make room")
 
     def _measure(self, station: Station) -> None:
         try:
@@ -338,6 +348,11 @@ class Recorder:
         if why != self._trouble:
             log.error("recorder: trouble", why=why)
         self._trouble = why
+
+
+def _copy_fails(writer: Writer, now: float) -> bool:
+    """Whether a local recording has lost a chunk of late."""
+    return writer.copy_failed_at is not None and now - writer.copy_failed_at < COPY_SHOWN_S
 
 
 def _attach_if(path: Path | None, wanted: Callable[[GatewayMemory], bool]) -> GatewayMemory | None:

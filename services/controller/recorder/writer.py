@@ -6,6 +6,7 @@ a piece is complete; the cursor moves with the piece, in one transaction.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -75,6 +76,7 @@ class Writer:
     next: int = 0
     clock: ClockWatch = field(default_factory=ClockWatch)
     books: list[Books] = field(default_factory=list)
+    copy_failed_at: float | None = None  # monotonic (s), of a chunk that no local recording took
     _tail: tuple[Times, Samples] | None = None
     _saved: ledger.Position | None = None
 
@@ -315,6 +317,7 @@ class Writer:
         try:
             self.recordings.append(session, payload)
         except OSError as error:
+            self.copy_failed_at = time.monotonic()
             log.error("local recording not written", session=str(session), why=error.strerror)  # noqa: TRY400  (told in full)
 
     # --- state ------------------------------------------------------------------------------------------
