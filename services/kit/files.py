@@ -1,6 +1,7 @@
 """Files: what somebody wrote, read within a limit; our own, written whole or not at all and on the disk."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from uuid import uuid4
 from services.kit.errors import SpondylError
 
 OWNER_ONLY = 0o600
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def read_text(path: Path, name: str, most_bytes: int) -> str:
@@ -45,6 +47,46 @@ def replace(path: Path, content: bytes, mode: int = OWNER_ONLY, *, named: bool =
         written.replace(path)
     if named:
         flush_directory(path.parent)
+
+
+def set_aside(path: Path, size: int) -> None:
+    """Keep ``size`` bytes of the disk beside the file for ``replace_though_full``, where there are some."""
+    reserve = _reserve(path)
+    with contextlib.suppress(OSError):
+        if reserve.exists() and reserve.stat().st_size == size:
+            return
+        replace(reserve, bytes(size), named=False)
+
+
+def replace_though_full(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
+    """As ``replace``; on a full disk within the room that was set aside before, once. Raises OSError."""
+    try:
+        replace(path, content, mode)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _fill_reserve(path, content, error)
+
+
+def _fill_reserve(path: Path, content: bytes, full: OSError) -> None:
+    """Write into blocks that are there already: what is given free first, somebody else would take."""
+    reserve = _reserve(path)
+    try:
+        with reserve.open("r+b") as file:
+            if len(content) > reserve.stat().st_size:
+                raise full
+            file.write(content)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        reserve.replace(path)
+    except FileNotFoundError:
+        raise full from None
+    flush_directory(path.parent)
+
+
+def _reserve(path: Path) -> Path:
+    return path.with_name(f".{path.name}.reserve")
 
 
 def publish(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:

@@ -3,9 +3,12 @@
 import contextlib
 import itertools
 import json
+import os
 import signal
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sample_streams import treated
@@ -187,3 +190,34 @@ def test_beds_seen_to_at_the_same_moment_are_all_forgotten(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(found.forget, devices, itertools.repeat(OTHER_BOOT)))
     assert [device for device in devices if found.of(device)] == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.requirement("say-interruptions")
+def test_a_full_disk_takes_nothing_from_what_was_interrupted(tmp_path):
+    """A disk is seldom full alone: what was under way when the loop died must be said all the same."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    gateway = Gateway(disk)
+    try:
+        interruption.write_down(disk)  # as every loop does when it starts
+        file = LoopFile.load(disk)
+        gateway.ring.run((40, HOLD))
+        fill(disk / "somebody-elses")
+        assert {device: row.tension_n for device, row in left(gateway).items()} == dict.fromkeys(
+            ("bed-01", "bed-02"), 312.4
+        )
+        replace(file, boot=OTHER_BOOT).save(disk)
+        assert LoopFile.load(disk).boot == OTHER_BOOT, "the next loop is found, too"
+    finally:
+        gateway.close()
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(path):
+    """Take the last byte."""
+    with path.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(4096))

@@ -20,11 +20,13 @@ from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
 from services.controller.recorder import ledger
-from services.kit.runfile import read_json, write_private
+from services.kit import files
+from services.kit.runfile import read_json
 
 log = structlog.get_logger(__name__)
 
 FILE: Final = "interrupted.json"
+RESERVED_BYTES: Final = 32_768  # for 64 beds, should the disk be full then
 RELEASED_DN: Final = 80  # tenths of a newton: below it nothing is left to let out
 _ENDED: Final = (layout.IDLE, layout.DONE, layout.STOPPED, layout.FAULT)
 
@@ -84,6 +86,7 @@ class Interruptions:
 
 def write_down(directory: Path) -> list[str]:
     """Note what the loop before this one left unfinished; the beds it is about. For a new loop, at once."""
+    files.set_aside(directory / FILE, RESERVED_BYTES)
     file = LoopFile.load(directory)
     found = dict(_look_back(directory, file)) if file is not None else {}
     if found:
@@ -150,6 +153,6 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, Interrupted]]:
 
 def _write(path: Path, rows: Mapping[str, Any]) -> None:
     try:
-        write_private(path, json.dumps(rows, indent=2))
+        files.replace_though_full(path, json.dumps(rows, indent=2).encode())
     except OSError as error:  # the record says it all the same
         log.warning("what was interrupted is not written down", path=str(path), why=error.strerror)

@@ -16,8 +16,11 @@ import numpy.typing as npt
 
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
+from services.kit import files
 from services.kit.errors import SpondylError
-from services.kit.runfile import is_process, read_json, write_private
+from services.kit.runfile import is_process, read_json
+
+RESERVED_BYTES = 4096  # for loop.json, should the disk be full when the next loop starts
 
 SHARED_DIRECTORY = Path("/dev/shm")  # noqa: S108  (memory, not a temporary file: mode 0600, random name)
 _PREAMBLE = struct.Struct("<8sqqqq")  # magic, version, size of the file, length and CRC-32 of the description
@@ -163,7 +166,7 @@ class LoopFile:
             return None
 
     def save(self, directory: Path) -> None:
-        """Replace it in one step."""
+        """Replace it in one step; a full disk must keep no loop from its beds."""
         row = {
             "path": str(self.path),
             "pid": self.pid,
@@ -171,7 +174,8 @@ class LoopFile:
             "boot": self.boot,
             "previous": str(self.previous) if self.previous else None,
         }
-        write_private(directory / "loop.json", json.dumps(row, indent=2))
+        files.replace_though_full(directory / "loop.json", json.dumps(row, indent=2).encode())
+        files.set_aside(directory / "loop.json", RESERVED_BYTES)
 
     def alive(self) -> bool:
         """True while the loop's process exists."""
