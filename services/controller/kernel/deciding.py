@@ -132,7 +132,6 @@ def load(params, staged, state, reading, bed):
     state[at.EFFORT_MEAN, bed] = state[at.EFFORT, bed]
     rest_state(state, bed)
     state[at.SESSION, bed] = params[layout.P_SESSION, bed]
-    state[at.POWER, bed] = 1.0
     state[at.LEFT, bed] = params[layout.P_CLOSE_AFTER_S, bed]
     entering.set_marks(state, bed, layout.READY)
     entering.hold_at(state, bed, 0.0)

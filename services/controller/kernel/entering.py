@@ -101,7 +101,8 @@ def cycle_peak(params, state, bed):
 
 @scalar
 def enter_slack(params, state, bed):
-    """Take up the slack at a fixed speed until the first tension."""
+    """Take up the slack at a fixed speed until the first tension; before it the drive has no power."""
+    state[at.POWER, bed] = 1.0
     state[at.MODE, bed] = at.FIXED
     state[at.FIXED_VELOCITY, bed] = params[layout.P_SLACK_SPEED, bed]
     state[at.REACH, bed] = params[layout.P_SLACK, bed]

@@ -1,13 +1,16 @@
 """The safety envelope: its own view of the bed, and a limit on velocity that can only lower tension.
 
 It shares no memory with the law: force, slope and travel are its own; target, base, ceiling are given to it.
-Units: N, mm, s. What each condition means to the session is decided in phases.py and alarms.py.
+Units: N, mm, s. What each condition means to the session is decided in phases.py and alarms/table.py.
 """
 
 from services.controller.kernel import layout
 from services.controller.kernel.compiled import stage
 
 STALE_MS, LOST_MS = 30, 100  # older readings: no pulling; controlled release
+LATE_S, LATE_LEAK = 0.4, 0.1  # readings stale for so long, a tenth of the time they are not taken off: lost
+LATE_MORE_S = 0.2  # then added, so that a lost link does not come and go with every answer
+BELATED_S = 0.05  # stale for so long: where travel and command part it is the link that kept them apart
 RELEASE_MM_S = -3.0  # release by position only
 CEILING_STIFFNESS = 30.0  # N/mm
 APPROACH_PER_S, YIELD_PER_S = 2.0, 30.0  # below the ceiling, and above it: 1 mm/s a newton
@@ -132,8 +135,12 @@ def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, 
 
 @stage
 def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep, sent,
-                own_position, travel_error, blind, live):  # fmt: skip
-    """Conditions of drive, link and mains, added to `live`; an age below zero is no age."""
+                own_position, travel_error, late_s, blind, live):  # fmt: skip
+    """Conditions of drive, link and mains, added to `live`; an age below zero is no age.
+
+    A link that answers, but again and again too late, is lost, too: nothing pulls on a stale reading, so that
+    command and travel part, and it must not be told as a drive that is stuck.
+    """
     for bed in range(period.shape[0]):
         x = position_cmm[bed] * 0.01
         driven = armed[bed] * power[bed]
@@ -144,11 +151,16 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
         size = error if error > 0.0 else -error
         age = age_ms[bed]
         linked = 1.0 if (age >= 0) & (age <= LOST_MS) else 0.0
+        late = late_s[bed] + period[bed] if age > STALE_MS else late_s[bed] - LATE_LEAK * period[bed]
+        late = late + LATE_MORE_S if (late >= LATE_S) & (late_s[bed] < LATE_S) else late
+        late = max(late, 0.0)
+        late = min(late, LATE_S + LATE_MORE_S)
+        late_s[bed] = late
         stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
-        stuck = stuck * linked
+        stuck = stuck * linked if late < BELATED_S else 0.0
         unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY
         unready = unready if driven * linked > 0.0 else 0.0
-        link = 0.0 if linked > 0.0 else LINK_LOST
+        link = 0.0 if (linked > 0.0) & (late < LATE_S) else LINK_LOST
         mains = 0.0 if status[bed] & STATUS_MAINS else MAINS_LOST
         blind[bed] = blind[bed] + link
         live[bed] = live[bed] + (stuck + unready + link + mains)

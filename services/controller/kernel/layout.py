@@ -65,7 +65,7 @@ COMMANDS = (
     "outputs",  # OUTPUT_* bits
 )
 C_VELOCITY, C_OUTPUTS = range(len(COMMANDS))
-OUTPUT_POWER = 1  # drive power, cut on a second channel 5 s after a patient stop
+OUTPUT_POWER = 1  # drive power, from the start on; cut on a second channel 5 s after a patient stop
 OUTPUT_HEAT = 2  # heat pad on
 OUTPUT_SWITCH_TEST = 4  # "please press your switch" lamp
 OUTPUT_FREE = 8  # mechanical release: let the tension out without the drive
@@ -119,7 +119,7 @@ SAMPLES = (
     S_LINK,
 ) = range(len(SAMPLES))
 
-# --- conditions: what alarms are made of; alarms.py adds priority, delay, text and hazard ------------------
+# --- conditions: what alarms are made of; alarms/table.py adds priority, delay, text, hazard ----------------
 CONDITIONS = (
     "over_force",
     "patient_switch",

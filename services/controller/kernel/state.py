@@ -53,6 +53,7 @@ STATE_NAMES = (
     "mode",
     "fixed_velocity",
     "position_floor",
+    "stood_s",
     # envelope: its own memory, the law never reads it
     "own_force",
     "own_slope",
@@ -67,6 +68,7 @@ STATE_NAMES = (
     "own_home",
     "own_position",
     "blind",
+    "late_s",
     "live",
     "live_seen",
     # phases
@@ -161,6 +163,7 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     MODE,
     FIXED_VELOCITY,
     POSITION_FLOOR,
+    STOOD_S,
     OWN_FORCE,
     OWN_SLOPE,
     SAME,
@@ -174,6 +177,7 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     OWN_HOME,
     OWN_POSITION,
     BLIND,
+    LATE_S,
     LIVE,
     LIVE_SEEN,
     PHASE,

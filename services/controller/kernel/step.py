@@ -19,6 +19,9 @@ HEAT_HYSTERESIS_C = 1.0
 HEAT_LEAST_C = 5.0  # colder no pad is in a clinic: its thermometer is broken
 LEAST_N, LARGEST_N = -8000.0, 2e6  # what a row of millinewtons can tell
 UNQUIET_N, UNQUIET_N_S = 10.0, 20.0  # above the eased level by more than breath, or moving: still guarding
+STANDS_S = 10.0  # above it for so long: what was thought to push does not, or will not end
+STANDS_LEAK = 0.25  # of the time below it is taken off: the trough of a breath does not begin anew
+SINK_PER_S, SINK_MOST_N_S = 0.5, 20.0  # so fast does the floor sink then: over 2 s, as the residual fades
 OUTPUT_POWER, OUTPUT_HEAT = float(layout.OUTPUT_POWER), float(layout.OUTPUT_HEAT)
 OUTPUT_SWITCH_TEST, OUTPUT_FREE = float(layout.OUTPUT_SWITCH_TEST), float(layout.OUTPUT_FREE)
 
@@ -72,6 +75,27 @@ def keep_time(
         remaining = left[bed] - dt
         left[bed] = quiet_s[bed] if pushing > 0.0 else remaining
         disturbed_at[bed] = clock if pushing > 0.0 else disturbed_at[bed]
+
+
+@stage
+def lower_floor(period, mode, force, target, stiffness, stood_s, position_floor):
+    """Let the floor of an easing table sink where the tension stands far above the eased level.
+
+    The floor keeps the base for the time after a contraction, by what that seemed to add. Ten seconds on that
+    was wrong, or will not end, and the next contraction needs the room below the ceiling.
+    """
+    for bed in range(period.shape[0]):
+        dt = period[bed]
+        easing = 1.0 if mode[bed] == at.EASE else 0.0
+        excess = force[bed] - target[bed]
+        above = easing if excess > UNQUIET_N else 0.0
+        stood = stood_s[bed] + dt if above > 0.0 else stood_s[bed] - STANDS_LEAK * dt
+        stood = max(stood, 0.0) * easing
+        stood = min(stood, STANDS_S)
+        stood_s[bed] = stood
+        fall = min(excess * SINK_PER_S, SINK_MOST_N_S)
+        fall = fall if stood >= STANDS_S else 0.0
+        position_floor[bed] = position_floor[bed] - above * fall * dt / stiffness[bed]
 
 
 @stage
@@ -213,7 +237,7 @@ def watch(params, state, reading):
     envelope.watch_drive(
         reading[layout.R_POSITION], reading[layout.R_AGE], reading[layout.R_STATUS], params[layout.P_PERIOD],
         state[at.ARMED], state[at.POWER], params[tuning.P_TRAVEL_KEEP], state[at.SENT],
-        state[at.OWN_POSITION], state[at.TRAVEL_ERROR], state[at.BLIND], state[at.LIVE],
+        state[at.OWN_POSITION], state[at.TRAVEL_ERROR], state[at.LATE_S], state[at.BLIND], state[at.LIVE],
     )  # fmt: skip
     watch_patient(
         reading[layout.R_STATUS], reading[layout.R_TILT], reading[layout.R_HEAT], state[at.ATTENDED],
@@ -229,6 +253,10 @@ def decide(params, staged, state, reading, action):
         params[layout.P_PERIOD], state[at.MODE], params[layout.P_QUIET_S], state[at.FORCE], state[at.TARGET],
         state[at.SLOPE], state[at.COUNTING], state[at.LEFT], state[at.PHASE_CLOCK], state[at.TRACTION],
         state[at.DISTURBED_AT],
+    )  # fmt: skip
+    lower_floor(
+        params[layout.P_PERIOD], state[at.MODE], state[at.FORCE], state[at.TARGET],
+        state[at.STIFFNESS], state[at.STOOD_S], state[at.POSITION_FLOOR],
     )  # fmt: skip
     mark_pending(
         action, reading[layout.R_STATUS], state[at.STATUS], state[at.LIVE], state[at.LIVE_SEEN],
