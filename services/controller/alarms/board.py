@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from broker.messages import ActiveAlarm
 from services.controller.alarms.states import PRESENTED, Occurrence, acknowledge, advance, state
@@ -20,7 +21,11 @@ from services.controller.alarms.table import (
     LIVE,
     NS_PER_S,
     PRIORITIES,
+    PULLS_NOTHING,
     SECOND_CHANNEL_LOST,
+    UNASKED_DN,
+    UNASKED_TENSION,
+    UNBELIEVED,
     Alarm,
     Condition,
     Conditions,
@@ -173,6 +178,7 @@ class AlarmBoard:
         is_lost = (np.logical_or.accumulate(is_there) | self._had_effort) & ~is_there
         bits: Times = samples[:, layout.S_CONDITIONS].astype(np.int64)
         bits[is_lost] |= SECOND_CHANNEL_LOST
+        bits[_is_unasked(samples)] |= UNASKED_TENSION
         return bits
 
     def _take_bits(
@@ -321,6 +327,18 @@ def _restored(
 ) -> _Shown:
     held = Occurrence(since_ns, raised, gone_ns, acknowledged=seen is not None)
     return _Shown(held, at_ns, value, limit, about_ns, Seen(*seen) if seen else None)
+
+
+def _is_unasked(samples: Samples) -> npt.NDArray[np.bool_]:
+    """Samples with a measured tension that nothing pulls, and nothing lets out: bool[n]."""
+    has_cell = samples[:, layout.S_STATUS] & layout.STATUS_FORCE_VALID != 0
+    is_believed = samples[:, layout.S_CONDITIONS] & UNBELIEVED == 0
+    is_measured = has_cell & is_believed & (samples[:, layout.S_AGE] == 0)
+    is_left = (samples[:, layout.S_FORCE] > UNASKED_DN) & (samples[:, layout.S_VELOCITY] >= 0)
+    unasked: npt.NDArray[np.bool_] = (
+        np.isin(samples[:, layout.S_PHASE], PULLS_NOTHING) & is_measured & is_left
+    )
+    return unasked
 
 
 def _instant(wall_ns: int) -> datetime:

@@ -29,7 +29,14 @@ SEEN: Final = "until_acknowledged"  # it is over, and somebody must have seen it
 LIVE: Final = "live"  # goes when its cause goes
 Latching = Literal["until_reset", "until_acknowledged", "live"]
 NS_PER_S: Final = 1_000_000_000
-SECOND_CHANNEL_LOST: Final = 1 << 40  # found in the samples, beside the kernel's own conditions
+# Found in the samples, beside the kernel's own conditions.
+SECOND_CHANNEL_LOST: Final = 1 << 40
+UNASKED_TENSION: Final = 1 << 41
+UNASKED_DN: Final = (
+    200  # tenths of a newton; above the weight of harness and rope, below most cervical pulls (D)
+)
+UNBELIEVED: Final = layout.LOAD_CELL_FROZEN | layout.LOAD_CELL_IMPLAUSIBLE
+PULLS_NOTHING: Final = (layout.IDLE, layout.READY, layout.DONE, layout.STOPPED, layout.FAULT)
 AT: Final = "%Y-%m-%d %H:%M UTC"  # pages read it, and show the clock on their wall
 
 
@@ -162,6 +169,11 @@ ALARMS: Final[tuple[Alarm, ...]] = (
     Alarm("drive_not_ready", layout.DRIVE_NOT_READY, 0.5, "medium", LATCHED,
           "DRIVE NOT READY AT {value:.1f} mm", "ANTRIEB NICHT BEREIT BEI {value:.1f} mm",
           "No start; a session under way is stopped.", "actuator-stuck", POSITION_MM),
+    Alarm("unasked_tension", UNASKED_TENSION, 3, "high", LIVE,
+          "TENSION THOUGH NOTHING PULLS: LOOK AFTER THE PATIENT, RELEASE BY HAND",
+          "ZUG, OBWOHL NICHTS ZIEHT: NACH PATIENT SEHEN, VON HAND LÖSEN",
+          "The drive is not moved without a session: nobody has said who lies there, and which way is free.",
+          "unasked-tension", hold_s=3),
     Alarm("second_channel_lost", SECOND_CHANNEL_LOST, 2, "low", LIVE,
           "SECOND SENSOR CHANNEL LOST: TENSION ALONE GUARDS",
           "ZWEITER MESSKANAL AUSGEFALLEN: NUR DER ZUG WACHT",
