@@ -7,10 +7,12 @@ from uuid import uuid4
 import pytest
 from bedside_rig import NECK, Clinic, Served, Ticking
 from browser.conftest import shot, sideways
+from browser.test_alarms import OSCILLATORS
 from operator_rig import BADGE, PIN, THERAPIST
 from playwright.sync_api import expect
 from servers import eventually
 
+from services.controller.kernel.faults import SENSOR_LOST
 from services.controller.panel import pages
 
 UNSIGNED = ("401", "429", "409")
@@ -351,3 +353,46 @@ def test_a_sign_in_that_ends_by_itself_leaves_the_focus_on_the_way_back_in(bedsi
     page.locator("#sign-out").focus()
     signed_out_after(page, 12)
     focus_is(page, "sign-in")
+
+
+def alarmed(bedside, page):
+    """The load cell is lost; the alarm's row on the page, and what this occurrence is called."""
+    bedside.clinic.memory.faults[0] = SENSOR_LOST
+    row = page.locator("#alarms .alarm", has_text="LOAD CELL LOST")
+    expect(row).to_be_visible(timeout=10_000)
+    return row, row.get_attribute("data-occurrence")
+
+
+def rings(page):
+    """Tones that were begun since the last look."""
+    begun = page.evaluate("window.tones.length")
+    page.evaluate("window.tones = []")
+    return begun
+
+
+@pytest.mark.requirement("acknowledge-one-occurrence")
+def test_an_alarm_is_acknowledged_by_keyboard_and_the_next_occurrence_sounds_again(bedside):
+    """Who silenced the first must hear the second; until then the bed is quiet and says who has seen it."""
+    page = bedside.page()
+    page.add_init_script(OSCILLATORS)
+    page.reload()
+    badge(page)
+    signed_in(page)
+    page.locator("#sound").click()
+    row, first = alarmed(bedside, page)
+    eventually(lambda: rings(page), 5.0, "the high alarm's sound")
+    row.get_by_role("button", name="Acknowledge").focus()
+    page.keyboard.press("Enter")
+    expect(row).to_have_attribute("data-acknowledged", "")
+    expect(row).to_contain_text(f"by {THERAPIST}")
+    expect(row.get_by_role("button")).to_have_count(0)
+    focus_is(page, "alarms")
+    assert page.evaluate("document.getAnimations().every((it) => it.animationName !== 'alarm-flash')")
+    bedside.clinic.memory.faults[0] = 0
+    eventually(lambda: bedside.clinic.bedside.act("bed-01", "reset"), 5.0, "a reset")
+    expect(page.locator("#alarms .alarm")).to_have_count(0, timeout=10_000)
+    rings(page)
+    row, second = alarmed(bedside, page)
+    assert second != first
+    eventually(lambda: rings(page), 5.0, "the sound again")
+    expect(row.get_by_role("button", name="Acknowledge")).to_be_visible()
