@@ -210,6 +210,7 @@ def test_nothing_of_a_working_copy_gets_into_an_image_but_what_is_named():
     assert ignored[0] == "*"
     assert {line for line in ignored if line.startswith("!")} == {
         "!pyproject.toml", "!README.md", "!LICENSE", "!broker", "!services", "!deploy", "!requirements",
+        "!tests/scenarios",
     }  # fmt: skip
     assert (DEPLOY.parent / ".dockerignore").read_text().splitlines() == ignored
 

@@ -21,7 +21,8 @@ from services.kit.therapy.prescription import Prescription, default_prescription
 
 MAX_BYTES: Final = 100_000
 LATEST_S: Final = 3600.0
-DIRECTORY: Final = Path(__file__).parents[3] / "tests" / "scenarios"
+PACKAGED: Final = Path(__file__).with_name("golden")  # where an image has them
+DIRECTORY: Final = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "tests" / "scenarios"
 RECORDED: Final = tuple(
     sorted(path.name for path in (Path(__file__).parents[1] / "beds" / "signals").glob("*.csv"))
 )

@@ -12,6 +12,7 @@ from typing import Any, Final
 from services.controller.scenarios.files import Scenario, files, load
 from services.kit.auth import tokens
 from services.kit.auth.principal import SYSTEM
+from services.kit.errors import SpondylError
 
 BESIDES: Final = 3  # one bed of so many plays, and only in every second session: the others treat in peace
 TOLD_S: Final = 1.0  # a person is told to cough or to contract for so long: once
@@ -23,7 +24,10 @@ Told = tuple[float, str, dict[str, Any]]
 
 def library(directory: Path) -> list[Scenario]:
     """The scenarios that are for a demo, in the order of their names. Raises SpondylError."""
-    return [one for one in map(load, files(directory)) if one.demo is not None]
+    found = [one for one in map(load, files(directory)) if one.demo is not None]
+    if not found:
+        raise SpondylError(f"no scenario for a demo in {directory}: they are JSON files with `demo` in them")
+    return found
 
 
 def in_turn(scenarios: Sequence[Scenario], index: int, sessions: int) -> Scenario | None:
