@@ -319,7 +319,7 @@ static void watch_tension(long n, counts position_cmm, counts age_ms, counts sta
 }
 
 static void watch_drive(long n, counts position_cmm, counts age_ms, counts status, in period, in armed, in power,
-                        in travel_keep, in sent, row own_position, row travel_error, row blind, row live)
+                        in travel_keep, in sent, row own_position, row travel_error, row late_s, row blind, row live)
 {
     EACH_BED {
         double x = position_cmm[b] * 0.01, driven = armed[b] * power[b];
@@ -329,11 +329,16 @@ static void watch_drive(long n, counts position_cmm, counts age_ms, counts statu
         travel_error[b] = error;
         double size = error > 0.0 ? error : -error;
         double linked = (age_ms[b] >= 0) & (age_ms[b] <= 100) ? 1.0 : 0.0;
+        double late = age_ms[b] > 30 ? late_s[b] + period[b] : late_s[b] - 0.1 * period[b];
+        late = (late >= 0.4) & (late_s[b] < 0.4) ? late + 0.2 : late;
+        late = late > 0.0 ? late : 0.0;
+        late = late < 0.4 + 0.2 ? late : 0.4 + 0.2;
+        late_s[b] = late;
         double stuck = size > 2.0 ? ACTUATOR_STUCK : 0.0;
-        stuck = stuck * linked;
+        stuck = late < 0.05 ? stuck * linked : 0.0;
         double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
         unready = driven * linked > 0.0 ? unready : 0.0;
-        double link = linked > 0.0 ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;
+        double link = (linked > 0.0) & (late < 0.4) ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;
         blind[b] = blind[b] + link;
         live[b] = live[b] + (stuck + unready + link + mains);
     }
@@ -387,6 +392,22 @@ static void keep_time(long n, in period, in mode, in quiet_s, in force, in targe
         double remaining = left[b] - dt;
         left[b] = pushing > 0.0 ? quiet_s[b] : remaining;
         disturbed_at[b] = pushing > 0.0 ? clock : disturbed_at[b];
+    }
+}
+
+static void lower_floor(long n, in period, in mode, in force, in target, in stiffness, row stood_s,
+                        row position_floor)
+{
+    EACH_BED {
+        double dt = period[b], easing = mode[b] == EASE ? 1.0 : 0.0, excess = force[b] - target[b];
+        double above = excess > UNQUIET_N ? easing : 0.0;
+        double stood = above > 0.0 ? stood_s[b] + dt : stood_s[b] - 0.25 * dt;
+        stood = (stood > 0.0 ? stood : 0.0) * easing;
+        stood = stood < 10.0 ? stood : 10.0;
+        stood_s[b] = stood;
+        double fall = excess * 0.5 < 20.0 ? excess * 0.5 : 20.0;
+        fall = stood >= 10.0 ? fall : 0.0;
+        position_floor[b] = position_floor[b] - above * fall * dt / stiffness[b];
     }
 }
 
@@ -486,11 +507,12 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
                   S(FOLLOWING), S(MODE), P(P_COUNTER_KEEP), P(P_LOST_KEEP), S(OWN_FORCE), S(TARGET), S(OWN_POSITION),
                   S(SEEN_FORCE), S(COUNTERED), S(LOST), S(DROP_S), S(LIVE));
     watch_drive(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(POWER), P(P_TRAVEL_KEEP), S(SENT),
-                S(OWN_POSITION), S(TRAVEL_ERROR), S(BLIND), S(LIVE));
+                S(OWN_POSITION), S(TRAVEL_ERROR), S(LATE_S), S(BLIND), S(LIVE));
     watch_patient(n, R(R_STATUS), R(R_TILT), R(R_HEAT), S(ATTENDED), S(UNDERWAY), P(P_TILT), P(P_TILT_TOLERANCE),
                   P(P_HEAT_CEILING), S(LIVE));
     keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),
               S(PHASE_CLOCK), S(TRACTION), S(DISTURBED_AT));
+    lower_floor(n, P(P_PERIOD), S(MODE), S(FORCE), S(TARGET), S(STIFFNESS), S(STOOD_S), S(POSITION_FLOOR));
     mark_pending(n, action, R(R_STATUS), S(STATUS), S(LIVE), S(LIVE_SEEN), S(DETECTED), S(LEFT), S(TENSION),
                  S(REACH), S(COUNTING), S(TRACTION), P(P_TRACTION_S), S(MODE), S(PHASE_CLOCK), S(EVENTS),
                  S(REFUSAL), S(TAKEN), S(PENDING));

@@ -250,6 +250,7 @@ static void enter(long n, double *params, double *state, long b, long phase, lon
     case SLACK:
         SB(MODE) = FIXED;
         SB(FIXED_VELOCITY) = PB(P_SLACK_SPEED);
+        SB(POWER) = 1.0;
         SB(REACH) = PB(P_SLACK);
         SB(LEFT) = SLACK_LIMIT_S;
         hold_at(n, state, b, 0.0);
@@ -425,7 +426,6 @@ static void load(long n, double *params, const double *staged, double *state, co
     SB(EFFORT_MEAN) = SB(EFFORT);
     rest_state(n, state, b);
     SB(SESSION) = PB(P_SESSION);
-    SB(POWER) = 1.0;
     SB(LEFT) = PB(P_CLOSE_AFTER_S);
     set_marks(n, state, b, READY);
     hold_at(n, state, b, 0.0);

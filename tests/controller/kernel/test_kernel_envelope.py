@@ -201,5 +201,24 @@ def test_a_reading_of_no_possible_age_is_a_lost_link(which, age_ms):
     live, blind = np.zeros(1), np.zeros(1)
     ready = np.array([layout.STATUS_DRIVE_READY | layout.STATUS_MAINS], np.int32)
     stage(np.zeros(1, np.int32), np.array([age_ms]).astype(np.int32), ready,
-          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, 0.0, 0.0, 0.0)), blind, live)  # fmt: skip
+          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, 0.0, 0.0, 0.0, 0.0)), blind, live)  # fmt: skip
     assert live[0] == blind[0] == layout.LINK_LOST
+
+
+@pytest.mark.parametrize("which", ["compiled", "interpreted"])
+@pytest.mark.parametrize(("stale_of", "lost"), [((3, 5), True), ((1, 20), False)])
+def test_a_link_that_is_late_again_and_again_is_lost_and_stays_so(which, stale_of, lost):
+    """By hand: 3 of 5 readings older than 30 ms for 2 s; one of 20 for ten minutes is no reason."""
+    stage = envelope.watch_drive if which == "compiled" else envelope.watch_drive.py_func
+    stale, of = stale_of
+    row = {name: np.zeros(1) for name in ("own", "error", "late", "blind", "live")}
+    seen = []
+    for tick in range(100 if lost else 30_000):
+        age = np.array([40 if tick % of < stale else 0], np.int32)
+        row["live"][0] = row["blind"][0] = 0.0
+        ready = np.array([layout.STATUS_DRIVE_READY | layout.STATUS_MAINS], np.int32)
+        stage(np.zeros(1, np.int32), age, ready,
+              *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, 9.0)), *row.values())  # fmt: skip
+        seen.append(int(row["live"][0]) & layout.LINK_LOST)
+    assert any(seen) == lost
+    assert not lost or all(seen[seen.index(layout.LINK_LOST) :])
