@@ -162,7 +162,7 @@ _FAILURE_HEAD: Final = (
     "",
     "By the method of IEC 60812:2018. Severity, occurrence and detectability from 1 to 5, without and with",
     "what is done, and their product, which only sorts. All are estimates of the developers; there is no",
-    "field data.",
+    "field data. *Measured* names the command that counts a row's cases on simulated beds.",
     "",
     "| part | failure mode | effect | noticed by | what is done | before | after | hazard | alarm |",
     "|---|---|---|---|---|---|---|---|---|",
@@ -194,7 +194,8 @@ def _failure_lines() -> Iterator[str]:
             f"{' x '.join(map(str, row[when]))} = {_product(row[when])}" for when in ("before", "after")
         )
         alarm = f"`{row['alarm']}`" if "alarm" in row else ""
-        cells = (row["part"], row["mode"], row["effect"], row["detection"], row["reaction"], *figures)
+        noticed = row["detection"] + (f"<br>Measured: {row['measured']}" if "measured" in row else "")
+        cells = (row["part"], row["mode"], row["effect"], noticed, row["reaction"], *figures)
         yield f"| {' | '.join(cells)} | `{row['hazard']}` | {alarm} |"
 
 

@@ -187,7 +187,8 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "REGELUNG ERWACHT {value:.1f} > {limit:.1f} ms ZU SPÄT",
           "Therapy goes on; service should look at this machine's load.", "missed-deadline", hold_s=10),
     Alarm("spool_full", 0, 0, "medium", LIVE,
-          "DISK FULL: NOTHING NEW IS RECORDED", "PLATTE VOLL: NICHTS NEUES WIRD AUFGEZEICHNET",
+          "DISK FULL: NOTHING NEW IS RECORDED, CALL SERVICE",
+          "SPEICHER VOLL: NICHTS NEUES WIRD AUFGEZEICHNET, TECHNIK RUFEN",
           "Therapy goes on; samples wait in memory for as long as the ring lasts; no recording that is under "
           "way or that the centre lacks is deleted.", "record-lost"),
     Alarm("recording_incomplete", 0, 0, "low", LIVE,
