@@ -87,6 +87,18 @@ def one_command_faster(chunk):
     chunk["columns"]["velocity_ums"] = differences(counts).tolist()
 
 
+def test_what_the_present_kernel_recorded_once_is_replayed_to_the_bit(tmp_path):
+    """A change of the kernel that gives other commands must raise its version: this recording stays.
+
+    `spondyl simulate --scenario tests/scenarios/small-and-quick.json --record FILE`, and `gzip -9n FILE`.
+    """
+    path = tmp_path / "session.jsonl"
+    path.write_bytes(gzip.decompress((RECORDINGS / f"kernel-{layout.KERNEL_VERSION}.jsonl.gz").read_bytes()))
+    result = replay(path)
+    assert (result.kernel_recorded, result.kernel_used) == (layout.KERNEL_VERSION, layout.KERNEL_VERSION)
+    assert (result.equal, result.complete, result.samples) == (True, True, 14991)
+
+
 @pytest.mark.parametrize(
     ("version", "words"),
     [
