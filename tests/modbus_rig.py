@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+from bedside_rig import NECK
 from servers import eventually
 
 from services.controller.beds.modbus_bed import Wiring
@@ -13,8 +14,10 @@ from services.controller.kernel import layout
 from services.controller.kernel import loop as compiled
 from services.controller.kernel import modbus as wire
 from services.controller.kernel import modbus_map as reg
-from services.controller.loop.shared import GatewayMemory
+from services.controller.loop.shared import BEDSIDE, GatewayMemory
 from services.controller.loop.thread import Loop
+from services.controller.parameters import compile_parameters
+from services.kit.therapy.prescription import Prescription
 
 PERIOD_NS = 20_000_000
 WAIT_NS = 40_000_000  # longer than a loaded machine needs, shorter than a slow drive
@@ -31,6 +34,27 @@ class Clock:
         return self.now
 
 
+class Common:
+    """The one time of a drive and of whoever commissions it: none passes but by what is done.
+
+    How busy this machine is so changes nothing; every look at the clock takes ``LOOK_S``.
+    """
+
+    LOOK_S = 0.0005
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def now(self):
+        """Now, a little later than before."""
+        self.clock.now += self.LOOK_S
+        return self.clock.now
+
+    def rest(self, seconds):
+        """Let so much pass."""
+        self.clock.now += max(0.0, seconds)
+
+
 def doll(**constants):
     """A drive with the commissioning doll, whose constants may differ."""
     return Kind(calm=True, constants=(*DOLL, *constants.items()))
@@ -45,23 +69,36 @@ def answer(request=7, master=99, **values):
 
 
 class Wired:
-    """One bed on a drive that is really served."""
+    """One bed on a drive that is really served; both live by the ticks' time, however busy the machine."""
 
     def __init__(self, kind=None, serials=None, wait_ns=WAIT_NS, served=None):
-        self.served = served or Served(Drive(kind or Kind(calm=True)))
+        self.clock = Clock()
+        self.clock.now = 1.0  # behind the machine's own: what is posted by that is never too old
+        self.served = served or self.serve(kind)
         self.memory = GatewayMemory.create(
             site="north", gateway="gw-north", devices=("bed-01",), period_ns=PERIOD_NS,
             addresses=(self.served.address,),
         )  # fmt: skip
         self.loop = Loop(self.memory, Wiring(wait_ns, serials or {}))
-        self.woke_ns = time.monotonic_ns()
+        self.loop.load()  # no wait of a test is one for the compiler
+        self.woke_ns = round(self.clock.now * 1e9)
         self._before = self._due = 0
         self.loop.connect()
+
+    def serve(self, kind=None, port=0):
+        """Another drive."""
+        return Served(Drive(kind or Kind(calm=True), self.clock), port=port)
+
+    def stand_still(self, seconds):
+        """Let time pass without a tick."""
+        self.woke_ns += round(seconds * 1e9)
+        self.clock.now = self.woke_ns / 1e9
 
     def tick(self, count=1):
         """Ticks of 20 ms by their own clock, as fast as the drive answers; samples int32[count, SAMPLES]."""
         for _ in range(count):
             number = self.memory.head()
+            self.clock.now = max(self.clock.now, self.woke_ns / 1e9)
             compiled.tick(self.loop._shared, self.loop._kernel, self.loop._bed, number, self.woke_ns,
                           time.time_ns(), 0, False)  # fmt: skip
             self.woke_ns += PERIOD_NS
@@ -78,6 +115,36 @@ class Wired:
         while self.served.server.sent < self._due and time.monotonic() < end:
             time.sleep(0.0005)
         self._due = self.served.server.sent
+
+    def act(self, action, parameters=None):
+        """Whether the kernel takes an operator's action."""
+        ticket = self.memory.post(BEDSIDE, 0, action, parameters)
+        self.tick(2)
+        return self.memory.outcome(BEDSIDE, 0, ticket).accepted
+
+    def until(self, seen, within_s=30.0):
+        """Tick until the newest sample is as wanted; that sample."""
+        for _ in range(round(within_s * 1e9 / PERIOD_NS)):
+            sample = self.tick()[-1]
+            if seen(sample):
+                return sample
+        raise AssertionError(f"not seen within {within_s:g} s of the drive's time")
+
+    def ready(self):
+        """A patient confirmed, the switch tested."""
+        self.connected()
+        prescribed = compile_parameters(Prescription.parse(NECK), PERIOD_NS / 1e9, 1)
+        assert self.act(layout.ACTION_LOAD, prescribed)
+        assert self.act(layout.ACTION_TEST_SWITCH)
+        self.until(lambda sample: sample[layout.S_EVENTS] & layout.EVENT_SWITCH_TESTED)
+        return self
+
+    def treated(self, tension_n=20.0):
+        """... and under tension."""
+        self.ready()
+        assert self.act(layout.ACTION_START)
+        self.until(lambda sample: sample[layout.S_FORCE] > 10 * tension_n)
+        return self
 
     def answered(self):
         """One more tick; whether its reading is fresh."""

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from modbus_rig import doll
+from modbus_rig import Clock, Common, doll
 from servers import eventually
 
 from services.cli import main
 from services.controller.beds.addresses import drive_address
 from services.controller.beds.modbus_drive import Drive
 from services.controller.beds.modbus_server import Served
-from services.controller.commissioning import check, parameters
+from services.controller.commissioning import check, line, parameters
 from services.controller.commissioning.line import Line
 from services.controller.commissioning.parameters import BedParameters
 from services.controller.kernel import faults, layout
@@ -27,9 +27,17 @@ FOUND = {
 
 
 @pytest.fixture
-def served(request):
+def clock(monkeypatch):
+    """One time for the drive and for whoever commissions it: how busy this machine is changes nothing."""
+    clock = Clock()
+    monkeypatch.setattr(line, "Time", lambda: Common(clock))
+    return clock
+
+
+@pytest.fixture
+def served(request, clock):
     """The drive of the commissioning doll; its constants by parameter."""
-    served = Served(Drive(doll(**getattr(request, "param", {}))))
+    served = Served(Drive(doll(**getattr(request, "param", {})), clock))
     yield served
     served.close()
 
@@ -42,7 +50,6 @@ def spondyl(capsys, *words):
     return ended.value.code, json.loads(lines[-1]) if lines else None
 
 
-@pytest.mark.soak  # in real time: wants a machine that does nothing else
 def test_a_drive_that_is_what_the_loop_takes_it_for_passes_every_point(served, capsys):
     """A bed is tried before anybody lies on it."""
     code, report = spondyl(capsys, "bed", "check", served.address, "--link-ms", str(LINK_MS), "--json")
@@ -87,7 +94,6 @@ def test_a_bed_that_somebody_commands_is_not_tried(served, capsys):
             check.check(drive_address(served.address), LINK_MS, lambda _: None)
 
 
-@pytest.mark.soak  # in real time: wants a machine that does nothing else
 @pytest.mark.parametrize("served", [KNOWN], indirect=True)
 def test_a_test_pull_finds_the_constants_that_the_bed_has(served, capsys, tmp_path):
     """Known constants, within the tolerances of docs/modbus.md; the tension is out again."""
@@ -117,16 +123,17 @@ def _lag_s(constants):
 
 def test_a_pressed_switch_ends_the_pull_and_lets_the_tension_out(served):
     """Who stands beside the doll has the switch in his hand."""
-    with Line(drive_address(served.address)) as line:
-        for look in line.move(5.0, 20.0, 60.0):
+    with Line(drive_address(served.address)) as hand:
+        for look in hand.move(5.0, 20.0, 60.0):
             if look.force_n > 10:
                 served.drive.bed.faults[0] = faults.SWITCH_PRESSED
                 break
         with pytest.raises(SpondylError, match="the patient switch was pressed"):
-            list(line.move(5.0, 1.0, 60.0))
+            list(hand.move(5.0, 1.0, 60.0))
     assert served.drive.tension_n < 5
 
 
+@pytest.mark.requirement("refuse-foreign-parameters")
 def test_parameters_of_another_device_or_drive_are_refused_with_both_named(tmp_path):
     """Copied files and swapped drives: a harness of 10 N/mm is not one of 30."""
     BedParameters(**FOUND).save(tmp_path)
@@ -153,23 +160,24 @@ def test_a_file_that_holds_no_parameters_is_refused_and_says_what_to_do(tmp_path
 
 def test_a_load_cell_turned_round_ends_the_pull_at_the_ceiling(served):
     """It shows tension as pressure: never above the ceiling, however hard it pulls."""
-    with Line(drive_address(served.address)) as line:
+    with Line(drive_address(served.address)) as hand:
         served.server.fault = "turned"
         with pytest.raises(SpondylError, match="the ceiling is 40 N"):
-            list(line.move(5.0, 8.0, 40.0))
+            list(hand.move(5.0, 8.0, 40.0))
     assert served.drive.tension_n < 45
 
 
 @pytest.mark.parametrize(
     ("fault", "said"), [(faults.SENSOR_LOST, "is not valid"), (faults.SENSOR_STUCK, "has stood at")]
 )
-def test_a_load_cell_that_measures_nothing_ends_the_pull(served, fault, said):
+def test_a_load_cell_that_measures_nothing_ends_the_pull(served, clock, fault, said):
     """What it says then is no force: no ceiling holds, and the drive lets go by itself."""
-    with Line(drive_address(served.address)) as line:
+    with Line(drive_address(served.address)) as hand:
         served.drive.bed.faults[0] = fault
         with pytest.raises(SpondylError, match=f"the load cell {said}"):
-            list(line.move(5.0, 8.0, 40.0))
+            list(hand.move(5.0, 8.0, 40.0))
     assert served.drive.tension_n < 80
+    clock.now += 3.0  # nobody commands it any more
     eventually(lambda: served.drive.released_at > 0, 10.0, "the drive's release")
 
 

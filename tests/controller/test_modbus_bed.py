@@ -5,8 +5,7 @@ from modbus_rig import Wired
 from prometheus_client import CollectorRegistry, generate_latest
 from servers import eventually
 
-from services.controller.beds.modbus_drive import Drive, Kind
-from services.controller.beds.modbus_server import FAULTS, Served
+from services.controller.beds.modbus_server import FAULTS
 from services.controller.commissioning.line import Line
 from services.controller.kernel import layout
 from services.controller.kernel import modbus as wire
@@ -84,6 +83,7 @@ def test_a_drive_that_somebody_else_commands_is_not_ours_until_its_watchdog_has_
     """Two masters on one bed would each control against the other."""
     with pytest.raises(SpondylError, match="commands this drive"), Line(_address(wired)) as line:
         line.exchange(5.0)
+    wired.stand_still(0.2)
     eventually(lambda: _silent(wired), 5.0, "the watchdog to expire")
     with Line(_address(wired)) as line:
         line.require_free()
@@ -116,12 +116,13 @@ def test_a_drive_that_went_away_and_came_back_is_found_again_without_a_tick_wait
         assert samples[-1, layout.S_AGE] >= 500
         assert wired.counts()["lost"] >= 1
         assert wired.counts()["connected"] == 0
-        wired.served = Served(Drive(Kind(calm=True)), port=port)
+        wired.served = wired.serve(port=port)
         wired.connected()
     finally:
         wired.close()
 
 
+@pytest.mark.requirement("refuse-foreign-parameters")
 def test_another_drive_than_the_commissioned_one_is_not_read():
     """Its harness, friction and speed are others: somebody swapped a cable."""
     wired = Wired(serials={"bed-01": 7})

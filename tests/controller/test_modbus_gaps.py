@@ -1,6 +1,7 @@
 """A bed over Modbus after a gap: a drive that owes answers, a loop that stood still, a drive on its own."""
 
 import socket
+import threading
 
 import numpy as np
 import pytest
@@ -72,9 +73,9 @@ def test_after_the_loop_stood_still_the_first_answer_says_that_nothing_was_contr
     wired = Wired().connected()
     try:
         wired.tick(2)
-        wired.woke_ns += (reg.WATCHDOG_MS - 20) * MS  # with the tick's own 20 ms: just not too long
+        wired.stand_still((reg.WATCHDOG_MS - 40) / 1000)  # with the tick's own 20 ms: just not too long
         assert wired.tick()[-1, layout.S_AGE] == 0
-        wired.woke_ns += reg.WATCHDOG_MS * MS
+        wired.stand_still(reg.WATCHDOG_MS / 1000)
         samples = wired.tick(2)
         assert samples[:, layout.S_AGE].tolist() == [reg.WATCHDOG_MS + 20, 0]
         assert samples[0, layout.S_CONDITIONS] & layout.LINK_LOST
@@ -99,6 +100,33 @@ def test_a_drive_whose_watchdog_waits_longer_is_not_read(judge):
     frame = answer(watchdog_ms=10_000)
     length = len(frame) - modbus.HEADER
     assert judge(frame, length, 1, 7, 99, 0) == m.N_SCALING
+
+
+def test_a_name_that_nobody_answers_for_keeps_no_other_drive_unconnected(monkeypatch):
+    """A name server that hangs costs a look-up up to half a minute; the bed beside it needs no name."""
+    asked, asking, look_up = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def hanging(host, *rest, **more):
+        if host == "drive.invalid":
+            asking.set()
+            asked.wait(60.0)
+        return look_up(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    drive = Stalled()
+    beds = [modbus_bed.WiredBed("bed-01", 0, drive_address("modbus://drive.invalid:502?unit=1")),
+            modbus_bed.WiredBed("bed-02", 1, drive_address(drive.address))]  # fmt: skip
+    bus = modbus_bed.new_bus(beds, 0)
+    connections = modbus_bed.Connections(beds, bus, np.zeros((2, len(m.LINK_COUNTS)), np.int64))
+    connections.start()
+    try:
+        eventually(asking.is_set, 10.0, "the look-up of the name")
+        eventually(lambda: bus.sockets[1] != modbus.GONE, 10.0, "the other bed's connection")
+        assert bus.sockets[0] == modbus.GONE
+    finally:
+        asked.set()
+        connections.stop()
+        drive.close()
 
 
 def test_a_network_without_a_way_to_the_drive_is_no_connection():

@@ -129,6 +129,7 @@ def test_a_loop_killed_in_a_session_leaves_a_drive_that_releases_and_the_next_on
             process.kill()
 
 
+@pytest.mark.requirement("refuse-foreign-parameters")
 def test_a_loop_does_not_start_with_the_parameters_of_another_device(served, tmp_path):
     """A copied directory brings another bed's harness."""
     row = {"device": "bed-07", "serial": 9, "harness_n_mm": 18.0, "toe_mm": 1.5, "friction_n": 8.0,

@@ -5,6 +5,7 @@ connects, hands the socket over to the loop and closes it when the loop gives it
 """
 
 import errno
+import ipaddress
 import os
 import secrets
 import selectors
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +82,47 @@ def new_bus(beds: Sequence[WiredBed], wait_ns: int) -> modbus.Bus:
     )
 
 
+Found = tuple[socket.AddressFamily, socket.SocketKind, int, tuple[Any, ...]]
+
+
+class Resolving:
+    """An address looked up: at once where it is a number, else by a thread of its own that may wait."""
+
+    def __init__(self, address: DriveAddress) -> None:
+        self._address = address
+        self.over = threading.Event()
+        self._found: Found | OSError = OSError("not looked up")
+        if _is_number(address.host):
+            self._look_up()
+        else:
+            threading.Thread(target=self._look_up, name=f"name of {address.host}", daemon=True).start()
+
+    def result(self) -> Found:
+        """Family, kind, protocol and address for a socket, once ``over``; OSError where there is none."""
+        if isinstance(self._found, OSError):
+            raise self._found
+        return self._found
+
+    def _look_up(self) -> None:
+        try:
+            rows = socket.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_STREAM)
+            family, kind, protocol, _, place = rows[0]
+            self._found = family, kind, protocol, place
+        except OSError as error:
+            self._found = error
+        except UnicodeError as error:  # no name at all, by its length or its letters
+            self._found = OSError(str(error))
+        self.over.set()
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 class Connection:
     """One bed's connection: made here, used by the loop, closed here."""
 
@@ -87,6 +130,7 @@ class Connection:
         self._bed, self._index, self._bus, self._counts = bed, index, bus, counts
         self._socket: socket.socket | None = None
         self._connecting_since = 0.0
+        self._name: Resolving | None = None
         self._pause_s, self._next_at = FIRST_PAUSE_S, 0.0
         self._failure = ""
         self._told_at, self._seen, self._answers = 0.0, counts.copy(), 0
@@ -109,11 +153,13 @@ class Connection:
             self._socket = None
 
     def _begin(self, now: float) -> None:
-        address = self._bed.address
+        if self._name is None:
+            self._name = Resolving(self._bed.address)
+        if not self._name.over.is_set():
+            return  # whoever answers for names is slow: the other beds are connected meanwhile
+        found, self._name = self._name, None
         try:
-            family, kind, protocol, _, place = socket.getaddrinfo(
-                address.host, address.port, type=socket.SOCK_STREAM
-            )[0]
+            family, kind, protocol, place = found.result()
             made = socket.socket(family, kind, protocol)
             made.setblocking(False)  # noqa: FBT003  (its only parameter)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

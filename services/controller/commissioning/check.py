@@ -1,6 +1,5 @@
 """`spondyl bed check ADDRESS`: whether a drive is what the loop takes it for, each point tried by itself."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -148,16 +147,16 @@ def _watchdog(now: Checking) -> tuple[bool, str]:
 
 
 def _switch(now: Checking) -> tuple[bool, str]:
-    end = time.monotonic() + SWITCH_S
+    end = now.line.clock.now() + SWITCH_S
     seen: set[tuple[int, int]] = set()
     pressed = (reg.RELEASED_A ^ 0xFFFF, reg.RELEASED_B ^ 0xFFFF)
-    while time.monotonic() < end:
+    while now.line.clock.now() < end:
         values = now.line.exchange(outputs=layout.OUTPUT_POWER | layout.OUTPUT_SWITCH_TEST).values
         contacts = (values["switch_a"], values["switch_b"])
         if pressed in seen and contacts == (reg.RELEASED_A, reg.RELEASED_B):
             return True, "pressed and released, both contacts"
         seen.add(contacts)
-        time.sleep(0.02)
+        now.line.clock.rest(0.02)
     return False, "contacts " + ", ".join(f"{a:04X}/{b:04X}" for a, b in sorted(seen)) + " only"
 
 

@@ -61,14 +61,25 @@ class Look:
         return (self.values["switch_a"], self.values["switch_b"]) != (reg.RELEASED_A, reg.RELEASED_B)
 
 
+class Time:
+    """The time that a drive is measured by: this machine's."""
+
+    def now(self) -> float:
+        """Seconds; only differences mean anything."""
+        return time.monotonic()
+
+    def rest(self, seconds: float) -> None:
+        """Let so much of it pass; none where it is past already."""
+        time.sleep(max(0.0, seconds))
+
+
 class Line:
     """A connection with one drive; a context in which it may be commanded."""
 
     def __init__(self, address: DriveAddress) -> None:
-        self.address = address
+        self.address, self.clock = address, Time()
         self.master = 1 + secrets.randbelow(2**31 - 1)
         self.beat = 0
-        self._next_at = 0.0
         self._client = ModbusTcpClient(address.host, port=address.port, timeout=ANSWER_S, retries=0)
 
     def __enter__(self) -> Self:
@@ -86,7 +97,7 @@ class Line:
 
     def look(self) -> Look:
         """Read without writing (function 3): it feeds no watchdog and commands nothing."""
-        began = time.monotonic()
+        began = self.clock.now()
         try:
             answer = self._client.read_holding_registers(
                 reg.READ_ADDRESS, count=reg.READ_WORDS, device_id=self.address.unit
@@ -104,7 +115,7 @@ class Line:
             "heartbeat": self.beat, "stop_a": stop[0], "stop_b": stop[1], "master": self.master,
             "velocity": round(1000 * velocity_mm_s), "outputs": outputs,
         }  # fmt: skip
-        began = time.monotonic()
+        began = self.clock.now()
         try:
             answer = self._client.readwrite_registers(
                 read_address=reg.READ_ADDRESS, read_count=reg.READ_WORDS, write_address=reg.WRITE_ADDRESS,
@@ -134,9 +145,9 @@ class Line:
         tension as pressure), and where nothing measures the tension: it is let out first, in the last
         case by the drive's own watchdog.
         """
-        end = time.monotonic() + seconds
-        changed_at, before_n = time.monotonic(), None
-        while (now := time.monotonic()) < end:
+        end = self.clock.now() + seconds
+        changed_at, before_n = self.clock.now(), None
+        while (now := self.clock.now()) < end:
             look = self.exchange(velocity_mm_s, stop=stop)
             changed_at = changed_at if look.force_n == before_n else now
             before_n = look.force_n
@@ -147,19 +158,19 @@ class Line:
                 self.back()
                 raise SpondylError(f"stopped: {why}; the tension was let out")
             yield look
-            time.sleep(max(0.0, now + every_s - time.monotonic()))
+            self.clock.rest(now + every_s - self.clock.now())
 
     def back(self) -> Look:
         """Let the tension out at a stated speed; the stop channels forbid pulling meanwhile."""
-        end = time.monotonic() + BACK_S
+        end = self.clock.now() + BACK_S
         look = self.exchange(BACK_MM_S, stop=STOP)
-        while abs(look.force_n) > SLACK_N and time.monotonic() < end:
+        while abs(look.force_n) > SLACK_N and self.clock.now() < end:
             look = self.exchange(BACK_MM_S, stop=STOP)
-            time.sleep(EVERY_S)
+            self.clock.rest(EVERY_S)
         return self.exchange(0.0, stop=STOP)
 
     def _read(self, answer: ModbusPDU, began: float) -> Look:
-        ended = time.monotonic()
+        ended = self.clock.now()
         if answer.isError() or len(answer.registers) != reg.READ_WORDS:
             raise SpondylError(
                 f"{self.address} refuses the exchange ({answer}): it has another register map, see "
