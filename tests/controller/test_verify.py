@@ -82,27 +82,34 @@ def test_every_mutant_still_finds_its_line(tmp_path):
 
 @pytest.mark.parametrize("form", ["compiled", "interpreted"])
 def test_the_ceiling_is_excused_only_where_no_drive_could_have_kept_it(form):
-    """By hand: a clairvoyant drive spares 20 N of 35 above the ceiling, or 40; without a cause nothing."""
+    """By hand: a clairvoyant drive spares 20 N of 35 above the ceiling, or 40; without a cause nothing.
+
+    A drive that does not obey excuses no kernel that takes no notice of it.
+    """
     stage = invariants.keep_ceiling if form == "compiled" else invariants.keep_ceiling.py_func
 
-    def judged(tension, spared, calm_s, fault=0, drift=0.0):
-        row = {name: np.array([value]) for name, value in {
-            "lied": 0.0 if fault else 9.0, "armed": 1.0, "tension": tension, "drift": drift,
-            "ceiling": 300.0, "over": 0.5, "calm": calm_s, "disobeyed": 1e9, "onset": 1.0,
-            "spared": spared}.items()}  # fmt: skip
-        out = [np.zeros(1) for _ in range(3)]
-        stage(np.array([fault]), row["lied"], row["armed"], row["tension"], np.array([3000], np.int32),
-              row["drift"], row["ceiling"], row["over"], row["calm"], row["disobeyed"], row["onset"],
-              row["spared"], *out)  # fmt: skip
-        return [float(one[0]) for one in out]  # broken, beyond the drive, misread
+    def judged(tension, spared, calm_s, lied_s=9.0, drift=0.0, disobeyed_s=1e9, ticks=1):
+        told = (0.02, lied_s, tension, drift, 300.0, 0.5, calm_s, disobeyed_s, 1.0, spared)
+        out = [np.zeros(1) for _ in range(4)]  # seconds far above, then broken, beyond the drive, misread
+        for _ in range(ticks):
+            stage(*(np.array([value]) for value in told), *out)
+        return [float(one[0]) for one in out[1:]]
 
-    drift = 1 << FAULT_KINDS.index("sensor-drift")
     assert judged(300.4, 0.0, 9.0) == [0.0, 0.0, 0.0]
     assert judged(335.0, 20.0, 0.0) == [0.0, 1.0, 0.0]
     assert judged(335.0, 40.0, 0.0) == [1.0, 0.0, 0.0]
     assert judged(335.0, 0.0, 9.0) == [1.0, 0.0, 0.0]
-    assert judged(320.0, 0.0, 9.0, drift, 25.0) == [0.0, 0.0, 1.0]
-    assert judged(335.0, 0.0, 9.0, drift, 25.0) == [1.0, 0.0, 0.0]
+    assert judged(320.0, 0.0, 9.0, 0.0, 25.0) == [0.0, 0.0, 1.0]
+    assert judged(335.0, 0.0, 9.0, 0.0, 25.0) == [1.0, 0.0, 0.0]
+    assert judged(320.0, 0.0, 9.0, 0.2) == [0.0, 0.0, 1.0]  # it says the truth again
+    assert judged(320.0, 0.0, 9.0, 0.4) == [1.0, 0.0, 0.0]
+    assert judged(335.0, 0.0, 9.0, disobeyed_s=0.0, ticks=49) == [0.0, 1.0, 0.0]
+    assert judged(335.0, 0.0, 9.0, disobeyed_s=0.0, ticks=52) == [
+        1.0,
+        0.0,
+        0.0,
+    ]  # it ought to be noticed by now
+    assert judged(304.0, 0.0, 9.0, disobeyed_s=0.0, ticks=52) == [0.0, 1.0, 0.0]
 
 
 def test_only_what_the_drive_pulls_in_after_a_slip_counts_not_its_following_the_breath():
@@ -127,17 +134,19 @@ def test_only_what_the_drive_pulls_in_after_a_slip_counts_not_its_following_the_
 def test_nobody_yields_ahead_of_a_drive_that_runs_away():
     """By hand: a link that is late begins no clairvoyant's easing; a contraction does."""
 
-    def spared(calm_s, disobeyed_s, seconds=1.0):
-        row = {name: np.zeros(1) for name in ("onset", "before", "best", "speed", "spared")}
+    def spared(calm_s, disobeyed_s, seconds=1.0, counter=9.0):
+        row = {name: np.zeros(1) for name in ("onset", "before", "best", "speed", "yielding", "spared")}
         row["before"][0] = row["best"][0] = 9.0
         for tick in range(round(seconds / 0.02)):
             unable = 0.0 if tick % 3 else 0.02  # an exchange every 60 ms
-            known = [0.02, 9.0, 20.0, 0.8, 20.0, 100.0, 48.0, 20.0, 70.0, 0.5, calm_s, disobeyed_s, unable]
+            known = [0.02, 9.0, 20.0, 0.8, 0.4, 20.0, 100.0, counter, 48.0, 20.0, 70.0, 0.5, calm_s,
+                     disobeyed_s, unable]  # fmt: skip
             invariants.foresee.py_func(*(np.full(1, value) for value in known), *row.values())
         return float(row["spared"][0])
 
     assert spared(9.0, 9.0) == 0.0
     assert spared(0.0, 9.0) > 20.0
+    assert spared(0.0, 9.0, counter=2.0) == 0.0  # no load cell tells it from its noise
 
 
 def test_an_unknown_fault_is_refused_with_those_there_are():

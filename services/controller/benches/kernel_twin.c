@@ -395,8 +395,8 @@ static void keep_time(long n, in period, in mode, in quiet_s, in force, in targe
     }
 }
 
-static void lower_floor(long n, in period, in mode, in force, in target, in stiffness, row stood_s,
-                        row position_floor)
+static void lower_floor(long n, in period, in mode, in force, in target, in ceiling, in stiffness, in position,
+                        row stood_s, row position_floor)
 {
     EACH_BED {
         double dt = period[b], easing = mode[b] == EASE ? 1.0 : 0.0, excess = force[b] - target[b];
@@ -407,7 +407,11 @@ static void lower_floor(long n, in period, in mode, in force, in target, in stif
         stood_s[b] = stood;
         double fall = excess * 0.5 < 20.0 ? excess * 0.5 : 20.0;
         fall = stood >= 10.0 ? fall : 0.0;
-        position_floor[b] = position_floor[b] - above * fall * dt / stiffness[b];
+        double floor = position_floor[b] - above * fall * dt / stiffness[b];
+        double near = stood >= 3.0 ? force[b] - (ceiling[b] - 10.0) : 0.0;
+        double given_way = position[b] - near / stiffness[b];
+        given_way = floor < given_way ? floor : given_way;
+        position_floor[b] = (near > 0.0) & (easing > 0.0) ? given_way : floor;
     }
 }
 
@@ -512,7 +516,8 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
                   P(P_HEAT_CEILING), S(LIVE));
     keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),
               S(PHASE_CLOCK), S(TRACTION), S(DISTURBED_AT));
-    lower_floor(n, P(P_PERIOD), S(MODE), S(FORCE), S(TARGET), S(STIFFNESS), S(STOOD_S), S(POSITION_FLOOR));
+    lower_floor(n, P(P_PERIOD), S(MODE), S(FORCE), S(TARGET), P(P_CEILING), S(STIFFNESS), S(POSITION),
+                S(STOOD_S), S(POSITION_FLOOR));
     mark_pending(n, action, R(R_STATUS), S(STATUS), S(LIVE), S(LIVE_SEEN), S(DETECTED), S(LEFT), S(TENSION),
                  S(REACH), S(COUNTING), S(TRACTION), P(P_TRACTION_S), S(MODE), S(PHASE_CLOCK), S(EVENTS),
                  S(REFUSAL), S(TAKEN), S(PENDING));

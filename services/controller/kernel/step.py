@@ -21,6 +21,7 @@ LEAST_N, LARGEST_N = -8000.0, 2e6  # what a row of millinewtons can tell
 UNQUIET_N, UNQUIET_N_S = 10.0, 20.0  # above the eased level by more than breath, or moving: still guarding
 STANDS_S = 10.0  # above it for so long: what was thought to push does not, or will not end
 STANDS_LEAK = 0.25  # of the time below it is taken off: the trough of a breath does not begin anew
+NEAR_N, NEAR_S = 10.0, 3.0  # to the ceiling: there the floor gives way sooner, and at once
 SINK_PER_S, SINK_MOST_N_S = 0.5, 20.0  # so fast does the floor sink then: over 2 s, as the residual fades
 OUTPUT_POWER, OUTPUT_HEAT = float(layout.OUTPUT_POWER), float(layout.OUTPUT_HEAT)
 OUTPUT_SWITCH_TEST, OUTPUT_FREE = float(layout.OUTPUT_SWITCH_TEST), float(layout.OUTPUT_FREE)
@@ -78,11 +79,11 @@ def keep_time(
 
 
 @stage
-def lower_floor(period, mode, force, target, stiffness, stood_s, position_floor):
+def lower_floor(period, mode, force, target, ceiling, stiffness, position, stood_s, position_floor):
     """Let the floor of an easing table sink where the tension stands far above the eased level.
 
     The floor keeps the base for the time after a contraction, by what that seemed to add. Ten seconds on that
-    was wrong, or will not end, and the next contraction needs the room below the ceiling.
+    was wrong, or will not end, and the next contraction needs the room below the ceiling; near that sooner.
     """
     for bed in range(period.shape[0]):
         dt = period[bed]
@@ -95,7 +96,10 @@ def lower_floor(period, mode, force, target, stiffness, stood_s, position_floor)
         stood_s[bed] = stood
         fall = min(excess * SINK_PER_S, SINK_MOST_N_S)
         fall = fall if stood >= STANDS_S else 0.0
-        position_floor[bed] = position_floor[bed] - above * fall * dt / stiffness[bed]
+        floor = position_floor[bed] - above * fall * dt / stiffness[bed]
+        near = force[bed] - (ceiling[bed] - NEAR_N) if stood >= NEAR_S else 0.0
+        given_way = min(floor, position[bed] - near / stiffness[bed])
+        position_floor[bed] = given_way if (near > 0.0) & (easing > 0.0) else floor
 
 
 @stage
@@ -255,8 +259,8 @@ def decide(params, staged, state, reading, action):
         state[at.DISTURBED_AT],
     )  # fmt: skip
     lower_floor(
-        params[layout.P_PERIOD], state[at.MODE], state[at.FORCE], state[at.TARGET],
-        state[at.STIFFNESS], state[at.STOOD_S], state[at.POSITION_FLOOR],
+        params[layout.P_PERIOD], state[at.MODE], state[at.FORCE], state[at.TARGET], params[layout.P_CEILING],
+        state[at.STIFFNESS], state[at.POSITION], state[at.STOOD_S], state[at.POSITION_FLOOR],
     )  # fmt: skip
     mark_pending(
         action, reading[layout.R_STATUS], state[at.STATUS], state[at.LIVE], state[at.LIVE_SEEN],

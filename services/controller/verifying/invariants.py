@@ -25,6 +25,7 @@ from services.controller.kernel.faults import (
 BASE_SHARE, BASE_N = 0.9, 4.0  # below both: a sigh moves a neck by more than a tenth of its base
 EXCUSE_S = 1.0  # a cause explains what the tension does for so long
 CONTRACTING_N = 0.5
+TRACE_N = 2.5  # five sigma of the load cell's noise: less of a contraction nobody can tell from it
 FRESH_MS, LOST_MS = 30.0, 100.0
 SAME = 12.0  # identical readings: 0.056^12 by chance
 PART_MM, PART_S = 4.0, 2.0
@@ -38,42 +39,64 @@ PULLING = 0.002  # mm/s: counts of the command are micrometres a second
 DISOBEYS = DRIVE_STUCK | DRIVE_RUNAWAY
 TROUBLE = DISOBEYS | DRIVE_SLOW | LINK_LOST | LINK_LATE | LATE_TICKS | CLOCK
 MISREADS = SENSOR_STUCK | SENSOR_LOST | SENSOR_DRIFT | SENSOR_NOISE
-LIES = SENSOR_STUCK | SENSOR_LOST | SENSOR_DRIFT
+WEAK = DRIVE_STUCK | LINK_LATE
+FAR_N, NOTICE_S = 5.0, 1.0  # a drive that does not obey is noticed, and what it holds let out mechanically
+BACK_S = 0.3  # a cell that has drifted says the truth again: so long may the table need
+DRIFT_N = 30.0  # the most that a drifting cell keeps back (kernel/equipment.py)
 POWER, FREE, HEAT = layout.OUTPUT_POWER, layout.OUTPUT_FREE, layout.OUTPUT_HEAT
 PRESSED, CONNECTED = layout.STATUS_SWITCH_PRESSED, layout.STATUS_SWITCH_CONNECTED
 VALID, MAINS = layout.STATUS_FORCE_VALID, layout.STATUS_MAINS
 STOPPED, FAULT, REBUILD, GUARDED = layout.STOPPED, layout.FAULT, layout.REBUILD, layout.GUARDED
-DONE, IDLE, COOLDOWN = layout.DONE, layout.IDLE, layout.COOLDOWN
+DONE, IDLE, COOLDOWN, READY = layout.DONE, layout.IDLE, layout.COOLDOWN, layout.READY
 STOP, REMOTE_STOP = layout.ACTION_STOP, layout.ACTION_REMOTE_STOP
 
 
 @stage
 def regard_causes(
-    period, fault, silent, counter, outputs_before, calm, disobeyed, unable, trouble, misread, lied
+    period,
+    fault,
+    silent,
+    counter,
+    outputs_before,
+    moving,
+    calm,
+    disobeyed,
+    unable,
+    trouble,
+    misread,
+    lied,
+    weak,
 ):
-    """Seconds since a muscle pulled, the drive did not obey or was not reached, and each sort of fault."""
+    """Seconds since a muscle pulled, the drive did not obey or was not reached, and each sort of fault.
+
+    A drive without power under treatment obeys nobody because the kernel has taken it: no cause of anything.
+    """
     for bed in range(period.shape[0]):
         dt, bits = period[bed], fault[bed]
         calm[bed] = 0.0 if counter[bed] > CONTRACTING_N else calm[bed] + dt
         told = np.int64(outputs_before[bed])
-        apart = (bits & DISOBEYS != 0) | (told & POWER == 0) | (told & FREE != 0)
+        unpowered = (told & POWER == 0) & (moving[bed] == 0.0)
+        apart = (bits & DISOBEYS != 0) | unpowered | (told & FREE != 0)
         cannot = apart | (silent[bed] > 0.0)
         disobeyed[bed] = 0.0 if apart else disobeyed[bed] + dt
         unable[bed] = 0.0 if cannot else unable[bed] + dt
         trouble[bed] = 0.0 if bits & TROUBLE else trouble[bed] + dt
         misread[bed] = 0.0 if bits & MISREADS else misread[bed] + dt
-        lied[bed] = 0.0 if bits & LIES else lied[bed] + dt
+        lied[bed] = 0.0 if bits & SENSOR_DRIFT else lied[bed] + dt
+        weak[bed] = 0.0 if bits & WEAK else weak[bed] + dt
 
 
 @stage
-def foresee(period, drive_mm, limit, lag_gain, harness, spine, tension, base, ceiling, over_n, calm,
-            disobeyed, unable, onset_ok, before_mm, best_mm, best_speed, spared):  # fmt: skip
-    """Newtons that a clairvoyant drive would have spared: full speed from a contraction's first trace on.
+def foresee(period, drive_mm, limit, lag_gain, lag_mean, harness, spine, counter, tension, base, ceiling,
+            over_n, calm, disobeyed, unable, onset_ok, before_mm, best_mm, best_speed, yielding,
+            spared):  # fmt: skip
+    """Newtons that a clairvoyant drive would have spared: full speed from the tick after the first trace on.
 
-    Its lag is the real drive's, harness and prompt spine in series turn its way into newtons, it stops where
-    the base would be lost, and where the drive cannot obey or is not reached neither can it. It begins anew
-    1 s after the cause; one that finds the tension above the ceiling already (onset_ok 0) is none, nor is a
-    link that is late: nobody would yield for seconds to what is still to come.
+    The first trace is five sigma of the load cell, and a command acts one period after what it answers. Its
+    lag is the real drive's, harness and prompt spine in series turn its way into newtons, it stops where the
+    base would be lost, and where the drive cannot obey or is not reached neither can it. It begins anew 1 s
+    after the cause; one that finds the tension above the ceiling already (onset_ok 0) is none, nor is a link
+    that is late: nobody would yield for seconds to what is still to come.
     """
     for bed in range(period.shape[0]):
         here = drive_mm[bed]
@@ -81,11 +104,12 @@ def foresee(period, drive_mm, limit, lag_gain, harness, spine, tension, base, ce
         moved = here - before_mm[bed]
         before_mm[bed] = here
         series = harness[bed] * spine[bed] / (harness[bed] + spine[bed])
-        speed = best_speed[bed] + lag_gain[bed] * (-limit[bed] - best_speed[bed])
-        speed = speed if unable[bed] > 0.0 else 0.0
-        speed = speed if caused else 0.0
-        best_speed[bed] = speed
-        change = speed * period[bed] if unable[bed] > 0.0 else moved
+        goes = (yielding[bed] > 0.0) & (unable[bed] > 0.0)
+        lacks = best_speed[bed] + limit[bed]  # of its full speed
+        change = period[bed] * (lag_mean[bed] * lacks - limit[bed]) if goes else moved
+        best_speed[bed] = best_speed[bed] - lag_gain[bed] * lacks if goes else moved / period[bed]
+        seen = (counter[bed] > TRACE_N) | (yielding[bed] > 0.0) | (disobeyed[bed] < EXCUSE_S)
+        yielding[bed] = 1.0 if caused & seen else 0.0
         best = best_mm[bed] + change if caused else here
         best = min(here, best)
         room = (tension[bed] - base[bed]) / series
@@ -99,25 +123,34 @@ def foresee(period, drive_mm, limit, lag_gain, harness, spine, tension, base, ce
 
 
 @stage
-def keep_ceiling(fault, lied_s, armed, tension, force_dn, drift, ceiling, over_n, calm, disobeyed, onset_ok,
-                 spared, broken, beyond, misread):  # fmt: skip
-    """Never above the ceiling, but by what no drive could have yielded or what the load cell keeps back."""
-    for bed in range(armed.shape[0]):
+def keep_ceiling(period, lied_s, tension, drift, ceiling, over_n, calm, disobeyed, onset_ok, spared, far_s,
+                 broken, beyond, misread):  # fmt: skip
+    """Never above the ceiling, but by what no drive could have yielded or what the load cell keeps back.
+
+    A drive that does not obey excuses 5 N above it, and more for a second: by then it must be noticed.
+    """
+    for bed in range(period.shape[0]):
         limit = ceiling[bed] + over_n[bed]
-        over = (tension[bed] > limit) & (armed[bed] > 0.0)
-        caused = ((calm[bed] < EXCUSE_S) | (disobeyed[bed] < EXCUSE_S)) & (onset_ok[bed] > 0.0)
+        over = tension[bed] > limit
+        apart = disobeyed[bed] < EXCUSE_S
+        far = far_s[bed] + period[bed] if apart & (tension[bed] > limit + FAR_N) else 0.0
+        far_s[bed] = far
+        caused = (calm[bed] < EXCUSE_S) | apart
+        caused = caused & (far <= NOTICE_S) & (onset_ok[bed] > 0.0)
         faster = over & caused & (tension[bed] - spared[bed] > limit)
-        read = tension[bed] - drift[bed] if fault[bed] & SENSOR_DRIFT else 0.1 * force_dn[bed]
-        lied = (read <= limit) | (fault[bed] & LIES == 0)
-        lied = over & lied & (lied_s[bed] < EXCUSE_S)
+        believed = (tension[bed] - drift[bed] <= limit) & (lied_s[bed] <= 0.0)
+        believed = believed | (
+            (lied_s[bed] > 0.0) & (lied_s[bed] < BACK_S) & (tension[bed] <= limit + DRIFT_N)
+        )
+        lied = over & believed
         beyond[bed] = 1.0 if faster else 0.0
         misread[bed] = 1.0 if lied & (not faster) else 0.0
         broken[bed] = 1.0 if over & (not faster) & (not lied) else 0.0
 
 
 @stage
-def keep_base(pulled, phase, target_mn, tension, base, reached, calm, slip_mm, trouble, misread, broken,
-              yielded, slipped, unable, lied):  # fmt: skip
+def keep_base(pulled, phase, target_mn, tension, base, reached, calm, slip_mm, weak_s, broken, yielded,
+              slipped, unable):  # fmt: skip
     """Once the target has reached it the base is kept while the profile runs."""
     for bed in range(pulled.shape[0]):
         prescribed = base[bed]
@@ -127,13 +160,11 @@ def keep_base(pulled, phase, target_mn, tension, base, reached, calm, slip_mm, t
         below = (tension[bed] < BASE_SHARE * kept) & (tension[bed] < kept - BASE_N) & (pulled[bed] > 0.0)
         eased = (calm[bed] < EXCUSE_S) | (phase[bed] == GUARDED) | (phase[bed] == REBUILD)
         gone = slip_mm[bed] > 0.0
-        weak = trouble[bed] < EXCUSE_S
-        wrong = misread[bed] < EXCUSE_S
+        weak = weak_s[bed] < EXCUSE_S
         yielded[bed] = 1.0 if below & eased else 0.0
         slipped[bed] = 1.0 if below & gone & (not eased) else 0.0
         unable[bed] = 1.0 if below & weak & (not eased) & (not gone) else 0.0
-        lied[bed] = 1.0 if below & wrong & (not eased) & (not gone) & (not weak) else 0.0
-        broken[bed] = 1.0 if below & (not eased) & (not gone) & (not weak) & (not wrong) else 0.0
+        broken[bed] = 1.0 if below & (not eased) & (not gone) & (not weak) else 0.0
 
 
 @stage
@@ -245,7 +276,7 @@ def compare_travel(period, position_cmm, age_ms, velocity, moving, outputs, phas
 
 @stage
 def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest, patient_stop, by_force, calm,
-              trouble, misread, slow, power, rise, excused):  # fmt: skip
+              disobeyed, trouble, lied_s, phase, slow, power, unwatched, rise, excused):  # fmt: skip
     """A stop gets to zero in its time, the patient's cuts the power, and nothing rises again."""
     for bed in range(period.shape[0]):
         clock = since[bed] + period[bed] if tripped[bed] > 0.0 else 0.0
@@ -254,14 +285,15 @@ def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest,
         tight = tension[bed] > RELEASED_N
         limit = STOP_S if by_force[bed] > 0.0 else STOP_UNABLE_S
         left = (clock > limit) & tight & (bare > RELEASED_N)
-        cannot = (
-            (trouble[bed] < clock + EXCUSE_S) | (misread[bed] < clock + EXCUSE_S) | (calm[bed] < EXCUSE_S)
-        )
-        waits = left & cannot & (clock < STOP_UNABLE_S)
+        cannot = (disobeyed[bed] < clock + EXCUSE_S) | (calm[bed] < EXCUSE_S)
+        kept_back = (lied_s[bed] < clock + EXCUSE_S) & (bare <= RELEASED_N + DRIFT_N)
+        waits = left & ((cannot & (clock < STOP_UNABLE_S)) | kept_back)
         excused[bed] = 1.0 if waits else 0.0
         slow[bed] = 1.0 if left & (not waits) else 0.0
         powered = outputs[bed] & POWER != 0
         power[bed] = 1.0 if powered & (clock > POWER_S) & (patient_stop[bed] > 0.0) else 0.0
+        rests = (phase[bed] == IDLE) | (phase[bed] == READY) | (phase[bed] == DONE)
+        unwatched[bed] = 1.0 if powered & rests else 0.0
         least = min(bare, lowest[bed])
         quiet = (calm[bed] > EXCUSE_S) & (trouble[bed] > EXCUSE_S)  # one that ran away has pulled by itself
         least = least if (clock > 0.0) & quiet else bare

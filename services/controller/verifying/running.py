@@ -92,13 +92,15 @@ class Slots:
     def _watch_anew(self, slot: int, session: Session) -> None:
         monitor = self.monitor
         monitor[:, slot] = 0.0
-        never = [r.M_CALM, r.M_DISOBEYED, r.M_UNABLE, r.M_TROUBLE, r.M_MISREAD, r.M_LIED]
+        never = [r.M_CALM, r.M_DISOBEYED, r.M_UNABLE, r.M_TROUBLE, r.M_MISREAD, r.M_LIED, r.M_WEAK]
         monitor[never, slot] = LONG_AGO_S
         monitor[r.M_BUSY, slot], monitor[r.M_ENDED, slot], monitor[r.M_REMAINING, slot] = 1.0, 1.0, -1.0
         monitor[r.M_PERIOD, slot], monitor[r.M_BEYOND, slot] = self.period_s, -LONG_AGO_S
         monitor[r.M_GIVE_UP, slot] = session.given[r.G_LONGEST] + 30.0
         steps = session.constants[plant.K_STEPS]
-        self.lag_gain[slot] = 1.0 - (1.0 - session.constants[plant.K_DRIVE_GAIN]) ** steps
+        left = (1.0 - session.constants[plant.K_DRIVE_GAIN]) ** np.arange(1.0, steps + 1.0)
+        self.lag_gain[slot] = 1.0 - left[-1]
+        monitor[r.M_LAG_MEAN, slot] = left.mean()  # of a change of speed, over one period
         for array, empty in ((self.counts, 0.0), (self.first, -1.0), (self.explained, 0.0),
                              (self.explained_first, -1.0)):  # fmt: skip
             array[:, slot] = empty

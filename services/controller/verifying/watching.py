@@ -110,34 +110,30 @@ def follow_phase(given, later, monitor, sample, broken, bed):
 
 
 @scalar
-def check_tension(
-    given, monitor, beds, constants, faults, before, lag_gain, reading, sample, broken, excused
-):
+def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sample, broken, excused):
     """The invariants of tension: ceiling, base, slew, stops, drops."""
     period, tension, counter = beds[plant.W_PERIOD], beds[plant.X_TENSION], beds[plant.X_COUNTER]
     hold.regard_causes(
-        period, faults, beds[plant.W_SILENT], counter, before, monitor[r.M_CALM], monitor[r.M_DISOBEYED],
-        monitor[r.M_UNABLE], monitor[r.M_TROUBLE], monitor[r.M_MISREAD], monitor[r.M_LIED],
+        period, faults, beds[plant.W_SILENT], counter, before, monitor[r.M_MOVING],
+        monitor[r.M_CALM], monitor[r.M_DISOBEYED], monitor[r.M_UNABLE], monitor[r.M_TROUBLE],
+        monitor[r.M_MISREAD], monitor[r.M_LIED], monitor[r.M_WEAK],
     )  # fmt: skip
     hold.foresee(
-        period, beds[plant.X_DRIVE], beds[plant.W_LIMIT], lag_gain, constants[plant.K_HARNESS],
-        constants[plant.K_SPINE], tension, given[r.G_BASE], given[r.G_CEILING], given[r.G_OVER],
-        monitor[r.M_CALM], monitor[r.M_DISOBEYED],
+        period, beds[plant.X_DRIVE], beds[plant.W_LIMIT], lag_gain, monitor[r.M_LAG_MEAN],
+        constants[plant.K_HARNESS], constants[plant.K_SPINE], counter, tension, given[r.G_BASE],
+        given[r.G_CEILING], given[r.G_OVER], monitor[r.M_CALM], monitor[r.M_DISOBEYED],
         monitor[r.M_UNABLE], monitor[r.M_ONSET_OK], monitor[r.M_DRIVE], monitor[r.M_BEST],
-        monitor[r.M_BEST_SPEED], monitor[r.M_SPARED],
+        monitor[r.M_BEST_SPEED], monitor[r.M_YIELDING], monitor[r.M_SPARED],
     )  # fmt: skip
     hold.keep_ceiling(
-        faults, monitor[r.M_LIED], monitor[r.M_ARMED], tension, reading[layout.R_FORCE],
-        beds[plant.X_DRIFT], given[r.G_CEILING], given[r.G_OVER],
-        monitor[r.M_CALM],
-        monitor[r.M_DISOBEYED], monitor[r.M_ONSET_OK], monitor[r.M_SPARED], broken[r.I_CEILING],
-        excused[r.E_BEYOND], excused[r.E_MISREAD],
+        period, monitor[r.M_LIED], tension, beds[plant.X_DRIFT], given[r.G_CEILING], given[r.G_OVER],
+        monitor[r.M_CALM], monitor[r.M_DISOBEYED], monitor[r.M_ONSET_OK], monitor[r.M_SPARED],
+        monitor[r.M_FAR], broken[r.I_CEILING], excused[r.E_BEYOND], excused[r.E_MISREAD],
     )  # fmt: skip
     hold.keep_base(
         monitor[r.M_PULLED], sample[layout.S_PHASE], sample[layout.S_TARGET], tension, given[r.G_BASE],
-        monitor[r.M_BASE_NOW], monitor[r.M_CALM], beds[plant.X_SLIP], monitor[r.M_TROUBLE],
-        monitor[r.M_MISREAD], broken[r.I_BASE], excused[r.E_YIELDED], excused[r.E_SLIPPED],
-        excused[r.E_UNABLE], excused[r.E_BASE_MISREAD],
+        monitor[r.M_BASE_NOW], monitor[r.M_CALM], beds[plant.X_SLIP], monitor[r.M_WEAK],
+        broken[r.I_BASE], excused[r.E_YIELDED], excused[r.E_SLIPPED], excused[r.E_UNABLE],
     )  # fmt: skip
     hold.bound_slew(
         period, monitor[r.M_PULLED], tension, beds[plant.X_BREATH], given[r.G_RISE], given[r.G_FAST],
@@ -147,8 +143,9 @@ def check_tension(
     hold.end_stops(
         period, monitor[r.M_TRIPPED], tension, counter, beds[plant.X_BREATH], sample[layout.S_OUTPUTS],
         monitor[r.M_SINCE_STOP], monitor[r.M_LOWEST], monitor[r.M_PATIENT_STOP], monitor[r.M_BY_FORCE],
-        monitor[r.M_CALM], monitor[r.M_TROUBLE], monitor[r.M_MISREAD], broken[r.I_SLOW_STOP],
-        broken[r.I_POWER], broken[r.I_RISE], excused[r.E_STOP],
+        monitor[r.M_CALM], monitor[r.M_DISOBEYED], monitor[r.M_TROUBLE], monitor[r.M_LIED],
+        sample[layout.S_PHASE], broken[r.I_SLOW_STOP], broken[r.I_POWER], broken[r.I_UNWATCHED],
+        broken[r.I_RISE], excused[r.E_STOP],
     )  # fmt: skip
     hold.leave_slipped(
         monitor[r.M_ARMED], given[r.G_BASE], beds[plant.X_SLIP], monitor[r.M_SMOOTH], beds[plant.X_DRIVE],
@@ -262,9 +259,7 @@ def watch(ticks, enough, params, staged, changed, state, beds, constants, random
         outputs[:] = beds[plant.X_HELD_OUTPUTS]
         step(params, staged, state, reading, action, sample, command)
         follow_phases(given, later, monitor, sample, broken)
-        check_tension(
-            given, monitor, beds, constants, faults, outputs, lag_gain, reading, sample, broken, excused
-        )
+        check_tension(given, monitor, beds, constants, faults, outputs, lag_gain, sample, broken, excused)
         check_control(
             given, monitor, state, moved, action, beds[plant.W_PERIOD], reading, command, sample, broken
         )

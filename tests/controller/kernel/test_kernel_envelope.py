@@ -201,7 +201,7 @@ def test_a_reading_of_no_possible_age_is_a_lost_link(which, age_ms):
     live, blind = np.zeros(1), np.zeros(1)
     ready = np.array([layout.STATUS_DRIVE_READY | layout.STATUS_MAINS], np.int32)
     stage(np.zeros(1, np.int32), np.array([age_ms]).astype(np.int32), ready,
-          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, 0.0, 0.0, 0.0, 0.0)), blind, live)  # fmt: skip
+          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, *[0.0] * 4)), blind, live)  # fmt: skip
     assert live[0] == blind[0] == layout.LINK_LOST
 
 
