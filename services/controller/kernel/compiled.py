@@ -20,4 +20,5 @@ class _DisjointRows(Compiler):
 
 
 scalar = njit(cache=True, nogil=True, error_model="numpy")
+inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")  # not compiled alone, too
 stage = njit(cache=True, nogil=True, error_model="numpy", pipeline_class=_DisjointRows)

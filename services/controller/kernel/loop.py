@@ -11,7 +11,7 @@ from numba import types
 
 from services.controller.kernel import mailbox, modbus, plant, ring
 from services.controller.kernel.clock import CLOCK_MONOTONIC, CLOCK_REALTIME, SECOND_NS, clock_ns
-from services.controller.kernel.compiled import scalar
+from services.controller.kernel.compiled import inlined, scalar
 from services.controller.kernel.layout import MISSED_DEADLINE, P_TILT, S_CONDITIONS, S_LATE, S_LINK
 from services.controller.kernel.memory import (
     HISTOGRAM_COMMAND,
@@ -112,7 +112,7 @@ def next_deadline(deadline_ns, period_ns, now_ns):
     return following + ((now_ns - following) // period_ns + 1) * period_ns
 
 
-@scalar
+@inlined
 def exchange(shared, kernel, bed, woke_ns):
     """Ask the beds on a bus, let the simulated ones live for a period meanwhile, receive what was answered.
 
@@ -132,7 +132,7 @@ def exchange(shared, kernel, bed, woke_ns):
     return first_ns
 
 
-@scalar
+@inlined
 def tick(shared, kernel, bed, number, woke_ns, realtime_ns, late_ns, missed):
     """One tick: exchange with the bed, take actions, step, command, record. Returns the link's time (ns)."""
     read_ns = exchange(shared, kernel, bed, woke_ns)
