@@ -9,43 +9,89 @@ from typer.testing import CliRunner
 from services.cli import build
 from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
-from services.controller.verifying import drawing, invariants, mutants, probing, rows, running
+from services.controller.verifying import (
+    commands,
+    drawing,
+    invariants,
+    mutants,
+    probing,
+    reporting,
+    rows,
+    running,
+)
 from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import check
 
-SESSIONS = 60  # some 8 bed-hours
+SESSIONS, DRAWN = (
+    60,
+    240,
+)  # of so many the shortest, some 4 bed-hours: side by side they take as long as the longest
 
 
 @pytest.fixture
 def stepwise(monkeypatch):
-    """The round's outer loop uncompiled: to compile it costs more than 60 sessions."""
+    """The round's outer loop uncompiled: to compile it costs more than all these sessions."""
     monkeypatch.setattr(running, "watch", running.watch.py_func)
 
 
+@pytest.fixture(scope="module")
+def short():
+    """Numbers of sessions of seed 1, the shortest first."""
+    drawn = {number: drawing.draw(1, number) for number in range(DRAWN)}
+    return sorted(drawn, key=lambda number: drawn[number].given[rows.G_LONGEST] / drawn[number].period_s)
+
+
 @pytest.mark.requirement("limit-tension")
-def test_random_sessions_on_faulty_beds_break_no_invariant(stepwise):
+def test_random_sessions_on_faulty_beds_break_no_invariant(stepwise, short):
     """Patients, prescriptions, contractions and faults as they come; the long form is `make verify`."""
-    told = CliRunner().invoke(build(), ["verify", "--sessions", str(SESSIONS), "--seed", "1", "--json"])
-    report = json.loads(told.stdout)
+    tally = reporting.Tally(1, "all")
+    for outcome in running.outcomes(1, short[:SESSIONS], FAULT_KINDS):
+        tally.add(outcome)
+    report = tally.result()
     assert report["violations"] == dict.fromkeys(rows.INVARIANT_NAMES, 0), report["found"]
-    assert (report["violations_total"], report["sessions"], told.exit_code) == (0, SESSIONS, 0)
-    assert set(report["excused"]) == set(rows.EXCUSE_NAMES)
-    assert set(report["faults"]) == set(FAULT_KINDS)
+    assert report["sessions"] == SESSIONS
     assert sum(report["faults"].values()) > 20
     assert sum(report["reasons"].values()) == SESSIONS
+    assert report["bed_hours"] > 2.0
+
+
+def test_the_command_reports_what_was_asked_for(stepwise, short):
+    """Every invariant, every cause and every fault is listed, zeros too."""
+    told = CliRunner().invoke(build(), ["verify", "--only", str(short[0]), "--seed", "1", "--json"])
+    report = json.loads(told.stdout)
+    assert set(report["violations"]) == set(rows.INVARIANT_NAMES)
+    assert (report["violations_total"], report["sessions"], told.exit_code) == (0, 1, 0)
+    assert set(report["excused"]) == set(rows.EXCUSE_NAMES)
+    assert set(report["faults"]) == set(FAULT_KINDS)
     assert report["beyond_drive"] >= 0
     assert report["sessions_per_minute"] > 0
     assert report["versions"]["kernel"] == layout.KERNEL_VERSION
-    assert f"{SESSIONS}/{SESSIONS} sessions" in told.stderr
+    assert "1/1 sessions" in told.stderr
 
 
-def test_a_session_is_the_same_alone_and_among_others(stepwise):
+def test_an_interrupted_verification_tells_what_it_has_and_writes_no_page(stepwise, monkeypatch, tmp_path):
+    """Or ten sessions would stand in the documentation as a hundred thousand without a breach."""
+
+    def pressed(self, done, violations):
+        raise KeyboardInterrupt
+
+    page = tmp_path / "verification.md"
+    page.write_text("as it was\n")
+    monkeypatch.setattr(commands.Progress, "show", pressed)
+    told = CliRunner().invoke(build(), ["verify", "--sessions", "2", "--write", str(page), "--json"])
+    assert told.exit_code == 130
+    assert json.loads(told.stdout)["sessions"] == 1
+    assert "interrupted after 1 of 2 sessions" in told.stderr
+    assert page.read_text() == "as it was\n"
+
+
+def test_a_session_is_the_same_alone_and_among_others(stepwise, short):
     """Or a violation could not be looked at: --only runs one session by itself."""
-    numbers = [3, 4, 7, 19]
-    together = {one.number: one for one in running.outcomes(5, numbers, FAULT_KINDS)}
+    numbers = short[:4]
+    together = {one.number: one for one in running.outcomes(1, numbers, FAULT_KINDS)}
     assert set(together) == set(numbers)
-    for number in (4, 19):
-        alone = next(running.outcomes(5, [number], FAULT_KINDS))
+    for number in numbers[1:3]:
+        alone = next(running.outcomes(1, [number], FAULT_KINDS))
         assert alone == together[number]
 
 

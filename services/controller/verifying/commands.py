@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -45,26 +46,37 @@ def verify(
 
     numbers = list(range(sessions)) if only is None else [only]
     result = _run(seed, numbers, faults)
-    if write is not None:
+    interrupted = result["sessions"] < len(numbers)
+    if interrupted:
+        page = "" if write is None else f"; {write} is left as it was"
+        print(f"interrupted after {result['sessions']} of {len(numbers)} sessions{page}", file=sys.stderr)
+    elif write is not None:
         told = COMMAND.format(sessions=sessions, faults=faults, seed=seed)
         outputs.write_whole(write, reporting.page(result, told).encode())
     print(json.dumps(result) if as_json else reporting.words(result))
-    if result["violations_total"]:
-        raise typer.Exit(1)
+    if interrupted or result["violations_total"]:
+        raise typer.Exit(130 if interrupted else 1)
 
 
 def _run(seed: int, numbers: list[int], faults: str) -> dict[str, Any]:
+    """What was found, of as many sessions as there were before somebody pressed Ctrl-C."""
     from services.controller.verifying import reporting, running
 
     kinds = fault_kinds(faults)
     running.load()
     tally = reporting.Tally(seed, faults)
     progress = Progress(len(numbers), sys.stderr)
-    for outcome in running.outcomes(seed, numbers, kinds):
-        tally.add(outcome)
-        progress.show(tally.sessions, tally.violations.total())
+    try:
+        for outcome in running.outcomes(seed, numbers, kinds):
+            tally.add(outcome)
+            progress.found(
+                f"{name} at {outcome.first_s.get(name)} s: {tally.replay(outcome)}" for name in outcome.broken
+            )
+            progress.show(tally.sessions, tally.violations.total())
+    except KeyboardInterrupt:
+        pass  # what is counted so far is told, and the status says that it is not all
     progress.close()
-    return tally.result()
+    return tally.result() | {"asked": len(numbers)}
 
 
 def fault_kinds(told: str) -> tuple[str, ...]:
@@ -108,6 +120,12 @@ class Progress:
         else:
             self._stream.write(f"{told}\n")
         self._stream.flush()
+
+    def found(self, breaches: Iterable[str]) -> None:
+        """Say at once which sessions to look at: a long run need not come to its end for it."""
+        for breach in breaches:
+            self._stream.write(f"\r{breach}\n" if self._bar else f"{breach}\n")
+            self._stream.flush()
 
     def close(self) -> None:
         """End the bar's line."""

@@ -55,13 +55,17 @@ class Tally:
                 examples.append(self._example(one, name))
 
     def _example(self, one: Outcome, name: str) -> dict[str, Any]:
-        faults = "" if self.asked == "all" else f" --faults {self.asked}"
         return {
             "session": one.number,
             "at_s": one.first_s.get(name),
             "ticks": one.broken[name],
-            "replay": f"spondyl verify --seed {self.seed}{faults} --only {one.number}",
+            "replay": self.replay(one),
         }
+
+    def replay(self, one: Outcome) -> str:
+        """The command that runs a session alone."""
+        faults = "" if self.asked == "all" else f" --faults {self.asked}"
+        return f"spondyl verify --seed {self.seed}{faults} --only {one.number}"
 
     def result(self) -> dict[str, Any]:
         """The report; rates are of this process's wall clock and of its processor time."""
