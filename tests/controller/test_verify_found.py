@@ -72,3 +72,16 @@ def test_a_link_that_answers_again_and_again_too_late_is_told_as_the_links_fault
     assert (course.row(layout.S_PHASE)[at + found[0] :] == layout.FAULT).all()
     live = conditions[at + found[0] + 50 :] & layout.LINK_LOST  # it does not come and go with every answer
     assert live.all()
+
+
+@pytest.mark.requirement("notice-stuck-drive")
+def test_a_drive_that_runs_away_is_noticed_on_a_late_link_too():
+    """Found in session 16283 of seed 1: a late link explains a drive behind its command, not one ahead."""
+    late = (60.0, rehearse.TELL_FAULTS, faults.LINK_LATE)
+    both = (62.5, rehearse.TELL_FAULTS, faults.DRIVE_RUNAWAY)
+    course = treat(late, both, seconds=66.0)
+    at = START + round(62.5 / PERIOD_S)
+    found = np.flatnonzero(course.row(layout.S_CONDITIONS)[at:] & layout.ACTUATOR_STUCK)
+    assert found.size
+    assert found[0] * PERIOD_S < 0.3
+    assert course.row(layout.S_OUTPUTS)[at + found[0]] & layout.OUTPUT_FREE

@@ -335,7 +335,7 @@ static void watch_drive(long n, counts position_cmm, counts age_ms, counts statu
         late = late < 0.4 + 0.2 ? late : 0.4 + 0.2;
         late_s[b] = late;
         double stuck = size > 2.0 ? ACTUATOR_STUCK : 0.0;
-        stuck = late < 0.05 ? stuck * linked : 0.0;
+        stuck = (error > 0.0) & (late >= 0.05) ? 0.0 : stuck * linked;
         double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
         unready = driven * linked > 0.0 ? unready : 0.0;
         double link = (linked > 0.0) & (late < 0.4) ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;

@@ -139,7 +139,8 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
     """Conditions of drive, link and mains, added to `live`; an age below zero is no age.
 
     A link that answers, but again and again too late, is lost, too: nothing pulls on a stale reading, so that
-    command and travel part, and it must not be told as a drive that is stuck.
+    the travel falls behind the command, and it must not be told as a drive that is stuck. A drive that is
+    ahead of its command is, late or not.
     """
     for bed in range(period.shape[0]):
         x = position_cmm[bed] * 0.01
@@ -157,7 +158,8 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
         late = min(late, LATE_S + LATE_MORE_S)
         late_s[bed] = late
         stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
-        stuck = stuck * linked if late < BELATED_S else 0.0
+        behind = 1.0 if (error > 0.0) & (late >= BELATED_S) else 0.0
+        stuck = stuck * linked if behind == 0.0 else 0.0
         unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY
         unready = unready if driven * linked > 0.0 else 0.0
         link = 0.0 if (linked > 0.0) & (late < LATE_S) else LINK_LOST
