@@ -18,6 +18,7 @@ from services.controller.verifying import (
     reporting,
     rows,
     running,
+    watching,
 )
 from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import check
@@ -193,6 +194,16 @@ def test_nobody_yields_ahead_of_a_drive_that_runs_away():
     assert spared(9.0, 9.0) == 0.0
     assert spared(0.0, 9.0) > 20.0
     assert spared(0.0, 9.0, counter=2.0) == 0.0  # no load cell tells it from its noise
+
+
+@pytest.mark.parametrize(("before_n", "taken"), [(486.0, False), (60.0, True)])
+def test_a_lower_ceiling_waits_for_the_target_of_the_tick_before_a_fault(before_n, taken):
+    """A fault puts the target to nothing with the tension still on (session 29588 of seed 1)."""
+    given, later = np.full((len(rows.GIVEN), 1), 624.0), np.full((len(rows.GIVEN), 1), 70.0)
+    monitor, sample = np.zeros((len(rows.MEMORY), 1)), np.zeros((len(layout.SAMPLES), 1), np.int32)
+    monitor[rows.M_CHANGING], monitor[rows.M_TARGET] = watching.PENDING, before_n
+    watching.enter.py_func(given, later, monitor, sample, 0, layout.FAULT)
+    assert (given[rows.G_CEILING, 0] == 70.0) == taken
 
 
 def test_an_unknown_fault_is_refused_with_those_there_are():

@@ -66,8 +66,10 @@ def enter(given, later, monitor, sample, bed, phase):
     monitor[r.M_ENTERED, bed] = 1.0
     for row in range(len(MARK_ROWS)):
         monitor[MARK_ROWS[row], bed] = MARKS[row, phase]
-    target_n = 0.001 * sample[layout.S_TARGET, bed]
-    if monitor[r.M_CHANGING, bed] == PENDING and target_n <= later[r.G_PEAK, bed] + 0.01:
+    before_n = monitor[
+        r.M_TARGET, bed
+    ]  # of the tick before: a fault puts it to nothing with the tension still on
+    if monitor[r.M_CHANGING, bed] == PENDING and before_n <= later[r.G_PEAK, bed] + 0.01:
         given[:, bed] = later[:, bed]
         monitor[r.M_CHANGING, bed] = TAKEN
     if phase == layout.SLACK:
