@@ -23,10 +23,7 @@ from services.controller.verifying import (
 from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import check
 
-SESSIONS, DRAWN = (
-    60,
-    240,
-)  # of so many the shortest, some 4 bed-hours: side by side they take as long as the longest
+SESSIONS, DRAWN = 60, 240  # of so many the shortest: side by side they take as long as the longest
 
 
 @pytest.fixture
