@@ -110,7 +110,7 @@ def test_one_id_leads_from_the_tap_at_the_bed_to_the_invoice(clinic, rig, mosqui
         consumer.start()
         publisher.start()
 
-        def charged():  # a gateway tells it again until the centre has it: the first may come before who listens
+        def charged():  # told again, as a gateway does: the first may come before who listens
             for event in events:
                 gateway.publish(EVENT, event, "north", "bed-01").wait(PATIENT_S)
             return [line for line in logged() if line["event"] == "session charged"]
