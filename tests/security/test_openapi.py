@@ -14,13 +14,13 @@ import httpx
 import pytest
 import requests
 import schemathesis
+from access_subjects import SUBJECTS
 from asgi_ask import ask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
-from test_access import SUBJECTS
 
 from services.kit.auth.principal import Grant, Principal
 from services.kit.auth.roles import EVERY_ROLE
