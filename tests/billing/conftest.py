@@ -2,6 +2,7 @@
 
 import pytest
 from billing.billing_rig import BillingRig
+from billing.books_rig import pay, written
 
 
 @pytest.fixture
@@ -19,3 +20,23 @@ def either_rig(request, tmp_path):
     made = BillingRig(tmp_path, request.getfixturevalue("postgres").database() if on_postgres else None)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory):
+    """A site with three invoices, a cancellation, and payments of which one was taken back."""
+    rig = written(tmp_path_factory.mktemp("books"))
+    pay(rig, "anna", "100.00", "bank")
+    pay(rig, "formula", "70.68", "cash")
+    slip = pay(rig, "formula", "5.00", "card")
+    rig.ask("POST", f"/payments/{slip['id']}/reverse", json={"reason": "vertippt"})
+    yield rig
+    rig.close()
+
+
+@pytest.fixture(scope="module")
+def unpaid(tmp_path_factory):
+    """The same before anybody paid: what a billing office takes over."""
+    rig = written(tmp_path_factory.mktemp("unpaid"))
+    yield rig
+    rig.close()

@@ -9,7 +9,8 @@ from decimal import Decimal
 from uuid import uuid4
 
 from billing import bank
-from billing.test_exchange_books import ACCOUNTS, money
+from billing.books_rig import ACCOUNTS
+from billing.test_exchange_books import money
 from billing.test_payments import NORTH, billed, pay, put_in, reminded, standing
 
 from services.billing.payments.models import State

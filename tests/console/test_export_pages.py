@@ -5,7 +5,7 @@ from html import unescape
 from uuid import uuid4
 
 import pytest
-from billing.test_exchange_books import certified
+from billing.test_exchange_offices import certified
 from console.billing_rig import BillingRoom
 from console.test_payment_pages import invoice
 
