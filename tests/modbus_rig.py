@@ -12,7 +12,7 @@ from services.controller.beds.modbus_map import pack
 from services.controller.beds.modbus_server import Served
 from services.controller.kernel import layout
 from services.controller.kernel import loop as compiled
-from services.controller.kernel import modbus as wire
+from services.controller.kernel import modbus_frames as wire
 from services.controller.kernel import modbus_map as reg
 from services.controller.loop.shared import BEDSIDE, GatewayMemory
 from services.controller.loop.thread import Loop

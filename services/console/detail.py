@@ -32,6 +32,7 @@ ALARM_AT: Final = {
     "load_cell_lost": "drive",
     "actuator_stuck": "drive",
     "drive_not_ready": "drive",
+    "other_master": "drive",
     "network_lost": "link",
     "spool_full": "spool",
     "storage_lag": "spool",

@@ -58,8 +58,11 @@ def test_what_a_drive_answers_wrongly_is_counted_and_the_last_reading_grows_olde
     assert "answers" not in moved
     assert samples[:, layout.S_AGE].tolist() == [20, 40, 60, 80, 100, 120]
     assert samples[-1, layout.S_CONDITIONS] & layout.LINK_LOST
-    rows = [layout.S_FORCE, layout.S_POSITION, layout.S_STATUS]
-    assert (samples[:, rows] == reading[rows]).all()
+    assert (
+        samples[:, [layout.S_FORCE, layout.S_POSITION]] == reading[[layout.S_FORCE, layout.S_POSITION]]
+    ).all()
+    told = layout.STATUS_OTHER_MASTER if fault == "other-master" else 0
+    assert (samples[:, layout.S_STATUS] == reading[layout.S_STATUS] | told).all()
     wired.connected()  # and all is well again
 
 

@@ -10,7 +10,7 @@ from servers import eventually
 
 from services.controller.beds import modbus_bed
 from services.controller.beds.addresses import drive_address
-from services.controller.kernel import layout, modbus
+from services.controller.kernel import layout, modbus, modbus_frames
 from services.controller.kernel import memory as m
 from services.controller.kernel import modbus_map as reg
 
@@ -33,10 +33,10 @@ class Stalled:
         if self.line is None:
             self.line, _ = self.listening.accept()
         requests = self.line.recv(1 << 16)
-        size = modbus.REQUEST_BYTES
+        size = modbus_frames.REQUEST_BYTES
         for at in range(0, len(requests), size):
             number = int.from_bytes(requests[at : at + 2], "big")
-            master = int.from_bytes(requests[at + modbus.REQUEST_AT + 6 :][:4], "big")
+            master = int.from_bytes(requests[at + modbus_frames.REQUEST_AT + 6 :][:4], "big")
             self.line.sendall(answer(number, master).tobytes())
         return len(requests) // size
 
@@ -84,7 +84,9 @@ def test_after_the_loop_stood_still_the_first_answer_says_that_nothing_was_contr
 
 
 @pytest.mark.parametrize("state", reg.DRIVE_STATES)
-@pytest.mark.parametrize("read", [modbus.read_answer, modbus.read_answer.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize(
+    "read", [modbus_frames.read_answer, modbus_frames.read_answer.py_func], ids=["compiled", "python"]
+)
 def test_a_drive_that_obeys_nobody_is_not_ready(read, state):
     """Its status bit alone would let the session wait, and pull once it listens again."""
     held = np.zeros(len(layout.READINGS), np.int32)
@@ -94,11 +96,13 @@ def test_a_drive_that_obeys_nobody_is_not_ready(read, state):
     assert is_ready == (state not in ("releasing", "fault"))
 
 
-@pytest.mark.parametrize("judge", [modbus.judge, modbus.judge.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize(
+    "judge", [modbus_frames.judge, modbus_frames.judge.py_func], ids=["compiled", "python"]
+)
 def test_a_drive_whose_watchdog_waits_longer_is_not_read(judge):
     """The kernel counts on 100 ms: a drive that pulls on for ten seconds is another drive."""
     frame = answer(watchdog_ms=10_000)
-    length = len(frame) - modbus.HEADER
+    length = len(frame) - modbus_frames.HEADER
     assert judge(frame, length, 1, 7, 99, 0) == m.N_SCALING
 
 

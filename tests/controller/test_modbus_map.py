@@ -11,8 +11,9 @@ from modbus_rig import answer
 from deploy import reference
 from services.controller.beds import addresses
 from services.controller.beds.modbus_map import REFUSALS, pack, unpack
-from services.controller.kernel import layout, modbus
+from services.controller.kernel import layout
 from services.controller.kernel import memory as m
+from services.controller.kernel import modbus_frames as frames
 from services.controller.kernel import modbus_map as reg
 from services.kit.errors import SpondylError
 
@@ -50,17 +51,17 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("judge", [modbus.judge, modbus.judge.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize("judge", [frames.judge, frames.judge.py_func], ids=["compiled", "python"])
 @pytest.mark.parametrize("kind", WRONG)
 def test_an_answer_with_one_thing_wrong_is_no_reading(judge, kind):
     """Each of these would be a plausible number of something else."""
     frame = answer(**WRONG[kind])
-    assert m.LINK_COUNTS[judge(frame, modbus.ANSWER_LENGTH, 1, 7, 99, 5)] == kind
-    assert judge(answer(), modbus.ANSWER_LENGTH, 1, 7, 99, 5) == m.N_ANSWERS
-    assert judge(answer(serial=6), modbus.ANSWER_LENGTH, 1, 7, 99, 0) == m.N_ANSWERS  # not commissioned
+    assert m.LINK_COUNTS[judge(frame, frames.ANSWER_LENGTH, 1, 7, 99, 5)] == kind
+    assert judge(answer(), frames.ANSWER_LENGTH, 1, 7, 99, 5) == m.N_ANSWERS
+    assert judge(answer(serial=6), frames.ANSWER_LENGTH, 1, 7, 99, 0) == m.N_ANSWERS  # not commissioned
 
 
-@pytest.mark.parametrize("read", [modbus.read_answer, modbus.read_answer.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize("read", [frames.read_answer, frames.read_answer.py_func], ids=["compiled", "python"])
 @pytest.mark.parametrize(
     ("contacts", "pressed"),
     [
@@ -82,20 +83,20 @@ def test_a_switch_whose_contacts_contradict_each_other_is_pressed(read, contacts
 
 
 @pytest.mark.parametrize(
-    "write", [modbus.write_request, modbus.write_request.py_func], ids=["compiled", "python"]
+    "write", [frames.write_request, frames.write_request.py_func], ids=["compiled", "python"]
 )
 @pytest.mark.parametrize(("may_pull", "sent"), [(True, 1500), (False, 0)])
 def test_where_nothing_may_pull_both_channels_and_the_velocity_say_so(write, may_pull, sent):
     """Either channel alone forbids pulling; a third refusal costs nothing."""
-    frame = np.zeros(modbus.REQUEST_BYTES, np.uint8)
+    frame = np.zeros(frames.REQUEST_BYTES, np.uint8)
     write(frame, 3, 70_000, 99, 1500, 1, may_pull, -5)
     data = frame.tobytes()
-    words = [int.from_bytes(data[at : at + 2], "big") for at in range(modbus.REQUEST_AT, len(data), 2)]
+    words = [int.from_bytes(data[at : at + 2], "big") for at in range(frames.REQUEST_AT, len(data), 2)]
     assert unpack(reg.WRITES, words) == {
         "heartbeat": 70_000 % 65_536, "stop_a": 0xFFFF * may_pull, "stop_b": 0xFFFF * (not may_pull),
         "master": 99, "velocity": sent, "outputs": 1, "tilt_wanted": -5,
     }  # fmt: skip
-    assert data[:9] == bytes([17, 112, 0, 0, 0, modbus.REQUEST_BYTES - 6, 3, 0x17, 0])
+    assert data[:9] == bytes([17, 112, 0, 0, 0, frames.REQUEST_BYTES - 6, 3, 0x17, 0])
 
 
 def test_the_page_shows_the_table_that_the_loop_reads_by():

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import structlog
 
 from services.controller.beds.addresses import DriveAddress
-from services.controller.kernel import layout, modbus
+from services.controller.kernel import layout, modbus, modbus_frames
 from services.controller.kernel import memory as m
 from services.controller.loop.shared_file import fence
 
@@ -63,7 +63,7 @@ def new_bus(beds: Sequence[WiredBed], wait_ns: int) -> modbus.Bus:
     count = len(beds)
     state = np.zeros((count, len(modbus.LINK_STATE)), np.int64)
     state[:, modbus.L_SOCKET] = modbus.GONE
-    state[:, modbus.L_READ_NS] = modbus.NEVER_NS
+    state[:, [modbus.L_READ_NS, modbus.L_OTHER_NS]] = modbus.NEVER_NS
     state[:, modbus.L_SERIAL] = [bed.serial for bed in beds]
     polls = np.zeros((count, 2), np.int32)
     held = np.zeros((len(layout.READINGS), count), np.int32)
@@ -74,7 +74,7 @@ def new_bus(beds: Sequence[WiredBed], wait_ns: int) -> modbus.Bus:
         units=np.array([bed.address.unit for bed in beds], np.int64),
         options=np.array([wait_ns, 1 + secrets.randbelow(2**31 - 1)], np.int64),
         state=state,
-        outgoing=np.zeros((count, modbus.REQUEST_BYTES), np.uint8),
+        outgoing=np.zeros((count, modbus_frames.REQUEST_BYTES), np.uint8),
         incoming=np.zeros((count, modbus.BUFFER_BYTES), np.uint8),
         polls=polls,
         events=polls.view(np.int16),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.controller.beds.modbus_map import pack, unpack
+from services.controller.beds.modbus_map import WORD, pack, unpack
 from services.controller.beds.simulated import SimulatedBeds, calm, simulated_beds
 from services.controller.kernel import faults, layout, plant
 from services.controller.kernel import modbus_map as reg
@@ -51,6 +51,8 @@ class Drive:
         self._clock = clock
         self._now = self.fed_at = clock()
         self.expired_at = self.released_at = 0.0  # when the watchdog acted last, and when nothing pulled then
+        self.releases = self.refused = 0
+        self.refused_master = reg.NO_MASTER
         self._written = dict.fromkeys((register.name for register in reg.WRITES), 0)
 
     @property
@@ -72,7 +74,10 @@ class Drive:
         self.advance()
         values = unpack(reg.WRITES, words)
         wanted = values["master"]
-        if wanted == reg.NO_MASTER or self.master not in (reg.NO_MASTER, wanted):
+        if wanted == reg.NO_MASTER:
+            return
+        if self.master not in (reg.NO_MASTER, wanted):
+            self.refused, self.refused_master = (self.refused + 1) % WORD, wanted
             return
         if all(values[name] == self._written[name] for name in ("master", "heartbeat")):
             return  # the same again feeds no watchdog: a master that hangs repeats itself
@@ -96,12 +101,14 @@ class Drive:
             "force": reading[layout.R_FORCE], "position": reading[layout.R_POSITION],
             "tilt": reading[layout.R_TILT], "heat": reading[layout.R_HEAT],
             "effort": reading[layout.R_EFFORT],
+            "releases": self.releases, "refused": self.refused, "refused_master": self.refused_master,
         })  # fmt: skip
 
     def _watch(self) -> None:
         if self.watchdog == reg.WATCHDOG_FED and self._now - self.fed_at > reg.WATCHDOG_MS / 1000:
             self.watchdog, self.master = reg.WATCHDOG_EXPIRED, reg.NO_MASTER
             self.releasing, self.expired_at = True, self._now
+            self.releases = (self.releases + 1) % WORD
             self.stop = reg.STOP_STOP
         if self.releasing and self.tension_n <= RELEASED_N:
             self.releasing, self.released_at = False, self._now

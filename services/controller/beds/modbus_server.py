@@ -13,7 +13,7 @@ from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from services.controller.beds.modbus_drive import Drive
-from services.controller.kernel import modbus as wire
+from services.controller.kernel import modbus_frames as wire
 from services.controller.kernel import modbus_map as reg
 from services.controller.kernel.faults import FAULT_KINDS
 from services.kit.errors import SpondylError

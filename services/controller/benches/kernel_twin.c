@@ -339,8 +339,9 @@ static void watch_drive(long n, counts position_cmm, counts age_ms, counts statu
         double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
         unready = driven * linked > 0.0 ? unready : 0.0;
         double link = (linked > 0.0) & (late < 0.4) ? 0.0 : LINK_LOST, mains = status[b] & STATUS_MAINS ? 0.0 : MAINS_LOST;
+        double foreign = status[b] & STATUS_OTHER_MASTER ? OTHER_MASTER : 0.0;
         blind[b] = blind[b] + link;
-        live[b] = live[b] + (stuck + unready + link + mains);
+        live[b] = live[b] + (stuck + unready + link + mains + foreign);
     }
 }
 

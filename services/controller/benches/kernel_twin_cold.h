@@ -358,7 +358,7 @@ static int heed_safety(long n, double *params, double *state, long b)
     if (SB(UNDERWAY) == 1.0)
         SB(LATCHED) = (double)(AS_INT(LATCHED) | (live & LATCHING));
     int again = phase == FAULT || (phase == STOPPED && SB(RELEASED) == 1.0);
-    int64_t faults = again ? fresh & FAULTS : live & FAULTS;
+    int64_t faults = again ? fresh & FAULTS_ANEW : live & FAULTS;
     if (faults != 0 && go(n, params, state, b, ON_FAULT, 0))
         return 1;
     if ((live & PATIENT) && go(n, params, state, b, ON_PATIENT_STOP, 0))

@@ -7,12 +7,14 @@ from services.controller.kernel.compiled import scalar
 FAULTS = (
     layout.OVER_FORCE | layout.LOAD_CELL_LOST | layout.LOAD_CELL_FROZEN | layout.LOAD_CELL_IMPLAUSIBLE
     | layout.ACTUATOR_STUCK | layout.SUDDEN_DROP | layout.LINK_LOST | layout.DRIVE_NOT_READY
+    | layout.OTHER_MASTER
 )  # fmt: skip
+FAULTS_ANEW = FAULTS & ~layout.OTHER_MASTER  # it changes nothing about how the tension is let out
 LATCHING = (
     layout.OVER_FORCE | layout.PATIENT_SWITCH | layout.LOAD_CELL_LOST | layout.LOAD_CELL_FROZEN
     | layout.LOAD_CELL_IMPLAUSIBLE | layout.ACTUATOR_STUCK | layout.SUDDEN_DROP | layout.LINK_LOST
     | layout.MISSED_DEADLINE | layout.REPEATED_GUARDING | layout.HEAT_OVER_TEMPERATURE
-    | layout.DRIVE_NOT_READY | layout.SWITCH_UNPLUGGED
+    | layout.DRIVE_NOT_READY | layout.SWITCH_UNPLUGGED | layout.OTHER_MASTER
 )  # fmt: skip
 PATIENT = layout.PATIENT_SWITCH | layout.SWITCH_UNPLUGGED
 FORBIDS_START = FAULTS | layout.MAINS_LOST | layout.PATIENT_SWITCH | layout.HEAT_OVER_TEMPERATURE
@@ -80,7 +82,7 @@ def heed_safety(params, state, bed):
     if state[at.UNDERWAY, bed] == 1.0:
         state[at.LATCHED, bed] = float(int(state[at.LATCHED, bed]) | (live & LATCHING))
     again = phase == layout.FAULT or (phase == layout.STOPPED and state[at.RELEASED, bed] == 1.0)
-    faults = new & FAULTS if again else live & FAULTS
+    faults = new & FAULTS_ANEW if again else live & FAULTS
     if faults != 0 and go(params, state, bed, phases.ON_FAULT, False):
         return True
     if live & PATIENT and go(params, state, bed, phases.ON_PATIENT_STOP, False):

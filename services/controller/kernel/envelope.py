@@ -39,8 +39,9 @@ SUDDEN_DROP = float(layout.SUDDEN_DROP)
 LINK_LOST = float(layout.LINK_LOST)
 MAINS_LOST = float(layout.MAINS_LOST)
 DRIVE_NOT_READY = float(layout.DRIVE_NOT_READY)
+OTHER_MASTER = float(layout.OTHER_MASTER)
 STATUS_DRIVE_READY, STATUS_MAINS = layout.STATUS_DRIVE_READY, layout.STATUS_MAINS
-STATUS_FORCE_VALID = layout.STATUS_FORCE_VALID
+STATUS_FORCE_VALID, STATUS_OTHER_MASTER = layout.STATUS_FORCE_VALID, layout.STATUS_OTHER_MASTER
 EASE = 2.0  # as in state.py
 
 
@@ -164,8 +165,9 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
         unready = unready if driven * linked > 0.0 else 0.0
         link = 0.0 if (linked > 0.0) & (late < LATE_S) else LINK_LOST
         mains = 0.0 if status[bed] & STATUS_MAINS else MAINS_LOST
+        foreign = OTHER_MASTER if status[bed] & STATUS_OTHER_MASTER else 0.0
         blind[bed] = blind[bed] + link
-        live[bed] = live[bed] + (stuck + unready + link + mains)
+        live[bed] = live[bed] + (stuck + unready + link + mains + foreign)
 
 
 @stage

@@ -58,6 +58,7 @@ STATUS_SWITCH_PRESSED = 2  # ... and pressed
 STATUS_DRIVE_READY = 4  # the drive accepts set-points
 STATUS_MAINS = 8  # mains present; without it the bed runs on its UPS
 STATUS_FORCE_VALID = 16  # the load cell answers
+STATUS_OTHER_MASTER = 32  # somebody else commands this bed, or tries to
 
 # --- command: what the bed is told, int32[COMMANDS, beds] ------------------------------------------------
 COMMANDS = (
@@ -136,6 +137,7 @@ CONDITIONS = (
     "tilt_mismatch",
     "heat_over_temperature",
     "drive_not_ready",
+    "other_master",
 )
 (
     OVER_FORCE,
@@ -153,6 +155,7 @@ CONDITIONS = (
     TILT_MISMATCH,
     HEAT_OVER_TEMPERATURE,
     DRIVE_NOT_READY,
+    OTHER_MASTER,
 ) = (1 << bit for bit in range(len(CONDITIONS)))
 
 # --- events: one-tick marks, for the recorder --------------------------------------------------------------

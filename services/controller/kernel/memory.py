@@ -101,11 +101,14 @@ LINK_COUNTS = (
     "answers",  # that became readings
     *LINK_REFUSALS,
     "switch_disagrees",  # answers in which the patient switch's contacts contradict each other
+    "released",  # answers after which the drive's watchdog has let go since the one before
+    "other_wrote",  # answers after which it has refused another master's command since the one before
     "connected",  # the rest are no counts: what is so now
     "drive_state",
     "watchdog_state",
     "stop_state",
     "serial_no",
+    "other_master_no",  # session id of the other master that was met last
 )
 (
     N_REQUESTS,
@@ -127,11 +130,14 @@ LINK_COUNTS = (
     N_UNSENT,
     N_LOST,
     N_SWITCH_DISAGREES,
+    N_RELEASED,
+    N_OTHER_WROTE,
     N_CONNECTED,
     N_DRIVE_STATE,
     N_WATCHDOG_STATE,
     N_STOP_STATE,
     N_SERIAL_NO,
+    N_OTHER_MASTER_NO,
 ) = range(len(LINK_COUNTS))
 
 # --- health: what the recorder tells the panel --------------------------------------------------------------

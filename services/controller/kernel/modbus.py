@@ -4,7 +4,7 @@ A tick asks all beds, receives their answers within one common deadline, steps, 
 made of these readings in a second exchange, whose answer is looked at in the next tick. A reading that does
 not come in time is kept and grows older: the kernel's rules for stale and lost readings act. Sockets are
 connected by another thread (beds/modbus_bed.py) and handed over as numbers; nothing here allocates, connects
-or waits for a lock. Modbus Application Protocol V1.1b3, 6.17; Modbus Messaging on TCP/IP V1.0b, 3.1.
+or waits for a lock. What stands in a frame: modbus_frames.py.
 """
 
 from typing import NamedTuple
@@ -17,16 +17,23 @@ from services.controller.kernel import memory as m
 from services.controller.kernel import modbus_map as reg
 from services.controller.kernel.clock import CLOCK_MONOTONIC, SECOND_NS, clock_ns
 from services.controller.kernel.compiled import scalar
+from services.controller.kernel.modbus_frames import (
+    ANSWER_AT,
+    EXCEPTION,
+    EXCEPTION_LENGTH,
+    HEADER,
+    LEAST_BYTES,
+    LONGEST_LENGTH,
+    REQUEST_BYTES,
+    judge,
+    long_word,
+    note_answer,
+    read_answer,
+    word,
+    write_request,
+)
 from services.controller.kernel.ring import load_acquire, store_release
 
-FUNCTION, EXCEPTION = 0x17, 0x97
-HEADER = 6  # transaction, protocol and length; what the length counts follows
-REQUEST_AT = 17  # of the first written register: header, unit, function, 4 x 2 bytes, byte count
-ANSWER_AT = 9  # of the first register read: header, unit, function, byte count
-REQUEST_BYTES = REQUEST_AT + 2 * reg.WRITE_WORDS
-ANSWER_LENGTH = 3 + 2 * reg.READ_WORDS  # as the answer's header counts
-EXCEPTION_LENGTH, LONGEST_LENGTH = 3, 254
-LEAST_BYTES = HEADER + EXCEPTION_LENGTH
 BUFFER_BYTES = 2048
 MOST_WAITING = 8  # requests a drive may owe answers to: more would only answer ever later
 REMEMBERED = 4096  # requests back that an answer may be late from
@@ -34,6 +41,7 @@ SILENT_NS = SECOND_NS  # a connection without one right answer for so long is gi
 GONE = -1  # instead of a socket: none, another is wanted
 NEVER_NS = -3_600 * SECOND_NS  # when a bed that has never answered is taken to have been read
 LONGEST_MS = 2_000_000_000
+LET_GO_MS = reg.WATCHDOG_MS + 1  # the least age that says so
 NS_A_MS = 1_000_000
 POLL_IN, POLL_BAD = 1, 8 | 16 | 32  # POLLIN; POLLERR, POLLHUP, POLLNVAL
 NOSIGNAL_DONTWAIT = 0x4000 | 0x40
@@ -43,10 +51,13 @@ MAY_PULL = phases.marks(phases.MOVING)
 LINK_STATE = (
     "socket", "requests", "asked", "told", "answered", "fill",  # requests: counted, its low 16 bits are sent
     "got", "read_ns", "heard_ns", "serial",                     # serial: of the drive, 0 until it is known
+    "releases", "refused", "let_go", "met_other", "other_ns",   # the drive's counts, what they say
 )  # fmt: skip
-(L_SOCKET, L_REQUESTS, L_ASKED, L_TOLD, L_ANSWERED, L_FILL, L_GOT, L_READ_NS, L_HEARD_NS,
- L_SERIAL) = range(len(LINK_STATE))  # fmt: skip
+(L_SOCKET, L_REQUESTS, L_ASKED, L_TOLD, L_ANSWERED, L_FILL, L_GOT, L_READ_NS, L_HEARD_NS, L_SERIAL,
+ L_RELEASES, L_REFUSED, L_LET_GO, L_MET_OTHER, L_OTHER_NS) = range(len(LINK_STATE))  # fmt: skip
 NOT_ASKED = -1
+UNKNOWN = -1  # a count of the drive, before its first answer on this connection: it may have been off
+OTHER_NS = 2 * SECOND_NS  # another master that writes more seldom comes and goes
 
 _send = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
 _recv = types.ExternalFunction("recv", types.intp(types.int32, types.uintp, types.uintp, types.int32))
@@ -71,67 +82,7 @@ class Bus(NamedTuple):
 OPTION_WAIT_NS, OPTION_MASTER = range(2)
 
 
-# --- words on the wire -------------------------------------------------------------------------------------
-
-
-@scalar
-def word(data, at):
-    """Sixteen bits, the high byte first."""
-    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
-
-
-@scalar
-def long_word(data, at):
-    """Thirty-two bits without a sign, the high word first."""
-    return (word(data, at) << 16) | word(data, at + 2)
-
-
-@scalar
-def signed(value, bits):
-    """Two's complement of so many bits."""
-    return value - (1 << bits) if value >= 1 << (bits - 1) else value
-
-
-@scalar
-def put_word(data, at, value):
-    """Write the low sixteen bits, the high byte first."""
-    data[at] = (value >> 8) & 0xFF
-    data[at + 1] = value & 0xFF
-
-
-@scalar
-def put_long(data, at, value):
-    """Write the low thirty-two bits, the high word first."""
-    put_word(data, at, (value >> 16) & 0xFFFF)
-    put_word(data, at + 2, value & 0xFFFF)
-
-
 # --- requests ----------------------------------------------------------------------------------------------
-
-
-@scalar
-def write_request(frame, unit, request, master, velocity_ums, outputs, may_pull, tilt_ddeg):
-    """Fill in one request: read everything, write heartbeat, both stop channels and the command.
-
-    Where pulling is not permitted both channels say so, and the velocity is not above zero either.
-    """
-    put_word(frame, 0, request & 0xFFFF)
-    put_word(frame, 2, 0)
-    put_word(frame, 4, REQUEST_BYTES - HEADER)
-    frame[6] = unit
-    frame[7] = FUNCTION
-    put_word(frame, 8, reg.READ_ADDRESS)
-    put_word(frame, 10, reg.READ_WORDS)
-    put_word(frame, 12, reg.WRITE_ADDRESS)
-    put_word(frame, 14, reg.WRITE_WORDS)
-    frame[16] = 2 * reg.WRITE_WORDS
-    put_word(frame, REQUEST_AT + 2 * reg.W_HEARTBEAT, request & 0xFFFF)
-    put_word(frame, REQUEST_AT + 2 * reg.W_STOP_A, reg.RUN_A if may_pull else reg.STOP_A)
-    put_word(frame, REQUEST_AT + 2 * reg.W_STOP_B, reg.RUN_B if may_pull else reg.STOP_B)
-    put_long(frame, REQUEST_AT + 2 * reg.W_MASTER, master)
-    put_long(frame, REQUEST_AT + 2 * reg.W_VELOCITY, velocity_ums if may_pull else min(velocity_ums, 0))
-    put_word(frame, REQUEST_AT + 2 * reg.W_OUTPUTS, outputs)
-    put_word(frame, REQUEST_AT + 2 * reg.W_TILT, tilt_ddeg & 0xFFFF)
 
 
 @scalar
@@ -184,6 +135,7 @@ def _meet(bus, counts, index, now_ns):
         state[L_TOLD] = NOT_ASKED
         state[L_ANSWERED] = state[L_REQUESTS]
         state[L_HEARD_NS] = now_ns
+        state[L_RELEASES] = state[L_REFUSED] = UNKNOWN
         counts[bus.places[index], m.N_CONNECTED] = 1
     elif now_ns - state[L_HEARD_NS] > SILENT_NS:
         _give_up(bus, counts, index)
@@ -210,71 +162,19 @@ def tell(bus, counts, command, sample, tilt_deg):
 
 
 @scalar
-def judge(frame, length, unit, request, master, serial):
-    """What is wrong with an answer to this request: N_ANSWERS when nothing is, else the counter of its kind.
-
-    frame uint8[] from the transaction on, length as its header counts; serial 0: any drive's is right.
-    """
-    if np.int64(frame[6]) != unit:
-        return m.N_UNIT
-    function = np.int64(frame[7])
-    if function == EXCEPTION:
-        return m.N_EXCEPTION
-    if function != FUNCTION:
-        return m.N_GARBAGE
-    if length != ANSWER_LENGTH or np.int64(frame[8]) != 2 * reg.READ_WORDS:
-        return m.N_LENGTH
-    signature = long_word(frame, ANSWER_AT + 2 * reg.R_SIGNATURE)
-    if signature == ((reg.SIGNATURE & 0xFFFF) << 16) | (reg.SIGNATURE >> 16):
-        return m.N_SWAPPED
-    if signature != reg.SIGNATURE:
-        return m.N_SIGNATURE
-    for place in range(len(reg.FIXED)):
-        if word(frame, ANSWER_AT + 2 * (reg.FIXED_FROM + place)) != reg.FIXED[place]:
-            return m.N_SCALING
-    if word(frame, ANSWER_AT + 2 * reg.R_WATCHDOG_MS) != reg.WATCHDOG_MS:
-        return m.N_SCALING
-    if serial not in (0, long_word(frame, ANSWER_AT + 2 * reg.R_SERIAL)):
-        return m.N_SERIAL
-    if long_word(frame, ANSWER_AT + 2 * reg.R_MASTER) != master:
-        return m.N_OTHER_MASTER
-    if word(frame, ANSWER_AT + 2 * reg.R_ECHO) != request & 0xFFFF:
-        return m.N_ECHO
-    return m.N_ANSWERS
-
-
-@scalar
-def read_answer(frame, held):
-    """The registers of a right answer as a reading: held int32[READINGS].
-
-    The patient switch has two contacts with complementary words: whatever is not both released is pressed.
-    A drive that lets go by itself, or has a fault, obeys nobody: it is not ready, whatever its status says.
-    """
-    at = ANSWER_AT
-    held[layout.R_FORCE] = signed(long_word(frame, at + 2 * reg.R_FORCE), 32)
-    held[layout.R_POSITION] = signed(long_word(frame, at + 2 * reg.R_POSITION), 32)
-    held[layout.R_TILT] = signed(word(frame, at + 2 * reg.R_TILT), 16)
-    held[layout.R_HEAT] = signed(word(frame, at + 2 * reg.R_HEAT), 16)
-    held[layout.R_EFFORT] = signed(long_word(frame, at + 2 * reg.R_EFFORT), 32)
-    held[layout.R_AGE] = 0
-    first, second = word(frame, at + 2 * reg.R_SWITCH_A), word(frame, at + 2 * reg.R_SWITCH_B)
-    released = first == reg.RELEASED_A and second == reg.RELEASED_B
-    status = word(frame, at + 2 * reg.R_STATUS) & reg.STATUS_BITS
-    if word(frame, at + 2 * reg.R_DRIVE_STATE) in (reg.DRIVE_RELEASING, reg.DRIVE_FAULT):
-        status &= ~layout.STATUS_DRIVE_READY
-    held[layout.R_STATUS] = status if released else status | layout.STATUS_SWITCH_PRESSED
-
-
-@scalar
-def note_answer(frame, counts):
-    """What a right answer tells beside its reading, for metrics and the panel: counts int64[LINK_COUNTS]."""
-    at = ANSWER_AT
-    counts[m.N_SERIAL_NO] = long_word(frame, at + 2 * reg.R_SERIAL)
-    counts[m.N_DRIVE_STATE] = word(frame, at + 2 * reg.R_DRIVE_STATE)
-    counts[m.N_WATCHDOG_STATE] = word(frame, at + 2 * reg.R_WATCHDOG)
-    counts[m.N_STOP_STATE] = word(frame, at + 2 * reg.R_STOP_STATE)
-    if word(frame, at + 2 * reg.R_SWITCH_A) != word(frame, at + 2 * reg.R_SWITCH_B) ^ 0xFFFF:
-        counts[m.N_SWITCH_DISAGREES] += 1
+def _compare(state, counts, frame):
+    """What the drive has counted since its last answer: releases by itself, commands of other masters."""
+    releases = word(frame, ANSWER_AT + 2 * reg.R_RELEASES)
+    if state[L_RELEASES] not in (UNKNOWN, releases):
+        counts[m.N_RELEASED] += 1
+        state[L_LET_GO] = 1
+    state[L_RELEASES] = releases
+    refused = word(frame, ANSWER_AT + 2 * reg.R_REFUSED)
+    if state[L_REFUSED] not in (UNKNOWN, refused):
+        counts[m.N_OTHER_WROTE] += 1
+        counts[m.N_OTHER_MASTER_NO] = long_word(frame, ANSWER_AT + 2 * reg.R_REFUSED_MASTER)
+        state[L_MET_OTHER] = 1
+    state[L_REFUSED] = refused
 
 
 @scalar
@@ -300,8 +200,12 @@ def _hear(bus, counts, index, start, length, now_ns):
     if verdict == m.N_ANSWERS:
         read_answer(frame, bus.held[:, index])
         note_answer(frame, counts[bed])
+        _compare(state, counts[bed], frame)
         state[L_SERIAL] = counts[bed, m.N_SERIAL_NO]
         state[L_GOT], state[L_HEARD_NS] = 1, now_ns
+    elif verdict == m.N_OTHER_MASTER:
+        counts[bed, m.N_OTHER_MASTER_NO] = long_word(frame, ANSWER_AT + 2 * reg.R_MASTER)
+        state[L_MET_OTHER] = 1
 
 
 @scalar
@@ -386,7 +290,8 @@ def give_readings(bus, counts, reading, woke_ns):
     """Write every bed's reading: what has just come, or the last with its age.
 
     What comes after more than the drive's watchdog (this loop stood still) has the age of what was before,
-    once: the drive has let go meanwhile and shows nothing of it, and the kernel must not go on as if not.
+    once: the drive has let go meanwhile, and the kernel must not go on as if not; where the drive itself says
+    that it has let go, whatever this clock says, likewise. Another master is told of for OTHER_NS.
     """
     for index in range(bus.places.shape[0]):
         state, bed = bus.state[index], bus.places[index]
@@ -394,7 +299,13 @@ def give_readings(bus, counts, reading, woke_ns):
         if state[L_GOT] == 1:
             state[L_READ_NS] = woke_ns
             age_ms = age_ms if age_ms > reg.WATCHDOG_MS else 0
+            age_ms = max(age_ms, LET_GO_MS) if state[L_LET_GO] != 0 else age_ms
+            state[L_LET_GO] = 0
         elif state[L_ASKED] != NOT_ASKED and state[L_GOT] == 0:
             counts[bed, m.N_HALF if state[L_FILL] > 0 else m.N_UNANSWERED] += 1
         reading[:, bed] = bus.held[:, index]
         reading[layout.R_AGE, bed] = min(max(age_ms, 0), LONGEST_MS)
+        if state[L_MET_OTHER] != 0:
+            state[L_MET_OTHER], state[L_OTHER_NS] = 0, woke_ns
+        if woke_ns - state[L_OTHER_NS] < OTHER_NS:
+            reading[layout.R_STATUS, bed] |= layout.STATUS_OTHER_MASTER

@@ -76,6 +76,9 @@ READS = (
     Register("tilt", "int16", 10, "deg", None, "the pelvic support's measured angle"),
     Register("heat", "int16", 10, "degC", None, "temperature of the heat pad"),
     Register("effort", "int32", 10, "uV", None, "surface EMG envelope; -1: no electrodes"),
+    Register("releases", "uint16", 1, "", None, "times its watchdog expired since power-on; wraps around"),
+    Register("refused", "uint16", 1, "", None, "other masters' commands since power-on; wraps around"),
+    Register("refused_master", "uint32", 1, "", None, "session id of the last one; 0: there was none"),
 )
 WRITES = (
     Register(
@@ -121,6 +124,8 @@ R_STATUS = offset(READS, "status")
 R_SWITCH_A, R_SWITCH_B = offset(READS, "switch_a"), offset(READS, "switch_b")
 R_FORCE, R_POSITION = offset(READS, "force"), offset(READS, "position")
 R_TILT, R_HEAT, R_EFFORT = offset(READS, "tilt"), offset(READS, "heat"), offset(READS, "effort")
+R_RELEASES, R_REFUSED = offset(READS, "releases"), offset(READS, "refused")
+R_REFUSED_MASTER = offset(READS, "refused_master")
 
 W_HEARTBEAT = offset(WRITES, "heartbeat")
 W_STOP_A, W_STOP_B = offset(WRITES, "stop_a"), offset(WRITES, "stop_b")

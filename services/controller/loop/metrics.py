@@ -84,6 +84,8 @@ def _drives(memory: GatewayMemory) -> Iterator[Row]:
         counts = memory.link_counts(bed)
         yield "spondyl_drive_connected", (device,), float(counts["connected"])
         yield "spondyl_drive_answers", (device,), float(counts["answers"])
+        yield "spondyl_drive_released", (device,), float(counts["released"])
+        yield "spondyl_drive_other_wrote", (device,), float(counts["other_wrote"])
         for kind in m.LINK_REFUSALS:
             yield "spondyl_drive_refused", (device, kind), float(counts[kind])
 

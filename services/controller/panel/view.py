@@ -184,12 +184,17 @@ _CAUSE_OF: dict[str, int] = {  # absent while the status has this bit
 }
 
 
+_CAUSE_IS: dict[str, int] = {  # present while it has this one
+    "patient_switch": layout.STATUS_SWITCH_PRESSED,
+    "other_master": layout.STATUS_OTHER_MASTER,
+}
+
+
 def standing(sample: Sample) -> list[str]:
     """The conditions that are on and whose cause the present reading still shows: a reset changes nothing."""
     status = int(sample[layout.S_STATUS])
     causes = {name for name, bit in _CAUSE_OF.items() if not status & bit}
-    if status & layout.STATUS_SWITCH_PRESSED:
-        causes.add("patient_switch")
+    causes |= {name for name, bit in _CAUSE_IS.items() if status & bit}
     if sample[layout.S_AGE] != 0:  # no answer in this tick
         causes.add("link_lost")
     return [name for name in conditions(sample) if name in causes]

@@ -151,6 +151,7 @@ FAULTS = {
     "load_cell_frozen": lambda bed: setattr(bed, "stuck_n", 150.0),
     "drive_not_ready": lambda bed: setattr(bed, "status", WELL & ~layout.STATUS_DRIVE_READY),
     "link_lost": lambda bed: setattr(bed, "age_ms", 120),
+    "other_master": lambda bed: setattr(bed, "status", WELL | layout.STATUS_OTHER_MASTER),
     "actuator_stuck": lambda bed: setattr(bed, "jammed", True),
     "sudden_drop": lambda bed: setattr(bed, "slack_mm", 30.0),
     "over_force": lambda bed: setattr(bed, "counter_n", 400.0),

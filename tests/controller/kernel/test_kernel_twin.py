@@ -54,7 +54,7 @@ def _invent(  # noqa: C901  (one list of everything that can go wrong, compiled 
         reading[layout.R_AGE, bed] = int(250 * r[10]) if r[9] < 0.0003 else 0
         status = WELL
         if r[11] < 0.0002:
-            status ^= 1 << int(5 * r[12])
+            status ^= 1 << int(6 * r[12])
         if phase == layout.READY and r[13] < 0.3:
             status |= layout.STATUS_SWITCH_PRESSED
         reading[layout.R_STATUS, bed] = status
