@@ -1,6 +1,7 @@
 import json
 import os
 from datetime import timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -14,7 +15,13 @@ from broker.spool import Spool
 from services.controller.blackbox.recording import Chunk, Recordings, Unreadable, read, sealed
 from services.controller.blackbox.replay import recompute, replay, tell
 from services.controller.kernel import layout, phases, step
-from services.controller.recorder.blocks import blackbox_payload, checksum, column_from, differences
+from services.controller.recorder.blocks import (
+    blackbox_payload,
+    checksum,
+    chunk_edges,
+    column_from,
+    differences,
+)
 from services.controller.simulation import simulate as simulation
 
 SESSION = UUID(int=3)
@@ -102,39 +109,73 @@ def test_a_bed_among_others_and_long_idle_before_replays_alone(course, tmp_path)
     assert (result.equal, result.first_seq, result.samples) == (True, before, len(readings))
 
 
-def test_a_prescription_changed_under_way_replays_too(course, tmp_path):
-    """The change waits for the next phase boundary; what is staged afterwards must not matter."""
-    length, change = len(course.course.samples), 1700
+def redone(course, told):
+    """The course's readings once more, with other actions: {tick: (action, parameters or None)}."""
     readings = course.course.samples[:, : len(layout.READINGS)]
     params, state = step.new_parameters(1), step.new_state(1)
-    changed = course.course.parameters.copy()
-    changed[layout.P_HOLD_S] /= 2
     staged = course.course.parameters[:, None].copy()
     sample, command = np.zeros((len(layout.SAMPLES), 1), np.int32), np.zeros((2, 1), np.int32)
-    samples = np.zeros((length, len(layout.SAMPLES)), np.int32)
-    for tick in range(length):
-        action = course.course.samples[tick, layout.S_ACTION]
-        if tick == change:
-            staged[:, 0], action = changed, layout.ACTION_CHANGE
-        reading = np.ascontiguousarray(readings[tick][:, None])
-        step.step(params, staged, state, reading, np.array([action], np.int32), sample, command)
+    samples = np.zeros((len(readings), len(layout.SAMPLES)), np.int32)
+    for tick, reading in enumerate(readings):
+        action, taken = told.get(tick, (course.course.samples[tick, layout.S_ACTION], None))
+        if taken is not None:
+            staged[:, 0] = taken
+        given = np.array([action], np.int32)
+        step.step(params, staged, state, np.ascontiguousarray(reading[:, None]), given, sample, command)
         samples[tick] = sample[:, 0]
-        staged[:, 0] = staged[:, 0] if tick < change else -1.0
-    assert samples[change, layout.S_REFUSAL] == layout.REFUSAL_NONE
-    ticks = np.arange(length, dtype=np.int64)
-    times = np.column_stack((ticks, ticks * 20_000_000, ticks * 20_000_000))
-    recordings = Recordings(tmp_path)
-    pieces = ((0, change, course.course.parameters), (change, length, changed))
-    for first, last, parameters in pieces:
+        staged[:, 0] = staged[:, 0] if tick == 0 else -1.0  # what is staged afterwards must not matter
+    return samples
+
+
+def kept(directory, samples, parameters, edges):
+    """A recording of these samples, cut at ``edges``; ``parameters`` by the tick that took them."""
+    times = np.arange(len(samples), dtype=np.int64)[:, None] * np.array([1, 20_000_000, 20_000_000])
+    recordings = Recordings(directory)
+    for first, last in pairwise(sorted({0, *edges, len(samples)})):
         payload = blackbox_payload(
-            UUID(int=7), 20.0, times[first:last], samples[first:last], SESSION, parameters
+            UUID(int=7), 20.0, times[first:last], samples[first:last], SESSION, parameters.get(first)
         )
         recordings.append(SESSION, payload)
-    result = replay(recordings.path(SESSION))
-    assert (result.equal, result.samples) == (True, length)
+    return recordings.path(SESSION)
+
+
+def changed(course, hold):
+    """The course's parameters with another hold: (the action, they)."""
+    parameters = course.course.parameters.copy()
+    parameters[layout.P_HOLD_S] *= hold
+    return layout.ACTION_CHANGE, parameters
 
 
 @pytest.mark.requirement("replay")
+def test_prescriptions_changed_under_way_replay_to_the_bit(course, tmp_path):
+    """A change waits for the next phase boundary; two in a row, one refused: each takes its own."""
+    told = {1700: changed(course, 0.5), 1701: changed(course, 0.7), 2300: changed(course, 0.6)}
+    told[len(course.course.samples) - 50] = changed(course, 3.0)
+    samples = redone(course, told)
+    refused = [tick for tick in told if samples[tick, layout.S_REFUSAL] != layout.REFUSAL_NONE]
+    assert refused == [len(samples) - 50]  # the session is over
+    edges = chunk_edges(samples, int(samples[0, layout.S_SESSION]), int(samples[0, layout.S_PHASE]))
+    parameters = {0: course.course.parameters} | {tick: told[tick][1] for tick in told.keys() - {*refused}}
+    result = replay(kept(tmp_path, samples, parameters, [*edges, *range(0, len(samples), 250)]))
+    assert (result.equal, result.samples) == (True, len(samples))
+
+
+def test_a_change_in_the_middle_of_a_chunk_is_refused_and_not_replayed_with_what_was_before(course, tmp_path):
+    """A chunk holds the parameters of its first tick only: else "equal" is said of something else."""
+    samples = redone(course, {1700: changed(course, 0.5)})
+    with pytest.raises(Unreadable, match=r":2: parameters were taken at seq 1700, in the middle of the line"):
+        replay(kept(tmp_path, samples, {0: course.course.parameters}, [1500, 2000]))
+
+
+def test_a_refused_load_or_change_on_a_chunks_first_tick_takes_nothing_and_replays(course, tmp_path):
+    """What the kernel refused took no parameters: none can be wanted of the recording."""
+    for action, tick in ((layout.ACTION_LOAD, 1500), (layout.ACTION_CHANGE, len(course.course.samples) - 50)):
+        samples = redone(course, {tick: (action, course.course.parameters)})
+        assert samples[tick, layout.S_REFUSAL] == layout.REFUSAL_PHASE
+        directory = tmp_path / str(action)
+        assert replay(kept(directory, samples, {0: course.course.parameters}, [1000, tick])).equal
+
+
 @pytest.mark.requirement("replay")
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rounds=st.lists(st.tuples(st.integers(1, 250), st.sampled_from(DEATHS)), min_size=10, max_size=20))
@@ -307,6 +348,9 @@ def without(name):
                                                 "refusal": 0}), True, "and are not recorded"),
         (lambda chunk: chunk["actions"].append({"seq": chunk["seq"] + 1, "action": 2**40,
                                                 "refusal": 0}), True, "action 1099511627776 is none"),
+        (lambda chunk: chunk["actions"].append({"seq": 0, "action": layout.ACTION_PAUSE, "refusal": 0}),
+         True, "action at seq 0: the line's samples are 1500 to"),
+        (lambda chunk: chunk["actions"].append({"seq": chunk["seq"], "action": 1}), True, "lacks refusal"),
         (lambda chunk: chunk.update(period_ms=5.0), True, "a period of 5 ms, its load has 20 ms"),
     ],
 )  # fmt: skip

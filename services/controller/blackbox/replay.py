@@ -15,6 +15,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from broker.messages import BlackboxChunk
 from services.controller.blackbox.recording import Chunk, LoadMissing, Unreadable, read
 from services.controller.shipped.kernels import Kernel, kernel
 
@@ -176,7 +177,7 @@ def _load(path: str, chunks: Sequence[Chunk]) -> Chunk:
     for chunk in chunks:
         if chunk.message.parameters is not None:
             used = kernel(chunk.message.kernel_version)
-            if _actions(chunk, used).get(chunk.message.seq) == used.layout.ACTION_LOAD:
+            if _took(chunk, used).get(chunk.message.seq) == used.layout.ACTION_LOAD:
                 return chunk
     raise LoadMissing(f"{path} holds no load with its parameters: a replay begins there")
 
@@ -199,32 +200,65 @@ def _require(path: str, chunks: Sequence[Chunk], used: Kernel) -> None:
                 f"{where}: a period of {message.period_ms:g} ms, "
                 f"its load has {chunks[0].message.period_ms:g} ms"
             )
-        if beyond := [row for row in message.actions if row.get("action", 0) > LARGEST]:
-            raise Unreadable(f"{where}: action {beyond[0]['action']} is none: the largest count is {LARGEST}")
         expected += message.count
         _require_rows(where, chunk, used)
+        _require_actions(where, message)
+        _require_parameters(where, chunk, used)
     if expected == chunks[0].message.seq:
         raise Unreadable(f"{path} holds no samples")
 
 
 def _require_rows(where: str, chunk: Chunk, used: Kernel) -> None:
-    message = chunk.message
     required = {*used.layout.READINGS, *_compared(used)} - ABSENT.keys()
     if missing := sorted(required - chunk.columns.keys()):
         raise Unreadable(f"{where}: columns {', '.join(missing)} are missing")
+
+
+def _require_actions(where: str, message: BlackboxChunk) -> None:
+    """Refuse actions that are not told whole, that no kernel can be given, or that lie beside the chunk."""
+    for row in message.actions:
+        if missing := sorted({"seq", "action", "refusal"} - row.keys()):
+            raise Unreadable(f"{where}: action {row} lacks {', '.join(missing)}")
+        if row["action"] > LARGEST:
+            raise Unreadable(f"{where}: action {row['action']} is none: the largest count is {LARGEST}")
+        if not message.seq <= row["seq"] < message.seq + message.count:
+            raise Unreadable(
+                f"{where}: action at seq {row['seq']}: the line's samples are {message.seq} to "
+                f"{message.seq + message.count - 1}"
+            )
+
+
+def _require_parameters(where: str, chunk: Chunk, used: Kernel) -> None:
+    """Refuse a load or change whose parameters are not recorded: a chunk can hold those of its first tick."""
+    message, took = chunk.message, _took(chunk, used)
     if message.parameters is not None and tuple(message.parameters) != used.tuning.PARAMETER_NAMES:
         raise Unreadable(f"{where}: its parameters are not those of kernel version {used.version}")
-    takes = (used.layout.ACTION_LOAD, used.layout.ACTION_CHANGE)
-    if message.parameters is None and _actions(chunk, used).get(message.seq) in takes:
+    if inside := sorted(took.keys() - {message.seq}):
+        raise Unreadable(
+            f"{where}: parameters were taken at seq {inside[0]}, in the middle of the line, "
+            "and are not recorded"
+        )
+    if message.parameters is None and took:
         raise Unreadable(f"{where}: parameters were taken at seq {message.seq} and are not recorded")
+
+
+def _took(chunk: Chunk, used: Kernel) -> dict[int, int]:
+    """Loads and changes by the seq at which the kernel took their parameters: it refused none of them."""
+    layout = used.layout
+    return {
+        row["seq"]: row["action"]
+        for row in chunk.message.actions
+        if row.get("action") in (layout.ACTION_LOAD, layout.ACTION_CHANGE)
+        and row.get("refusal") == layout.REFUSAL_NONE
+        and "seq" in row
+    }
 
 
 def _actions(chunk: Chunk, used: Kernel) -> dict[int, int]:
     """What the kernel was told, by seq; of what the loop refuses by itself it never heard."""
     layout = used.layout
     unheard = (layout.REFUSAL_REMOTE, layout.REFUSAL_OVERTAKEN, layout.REFUSAL_TOO_LATE)
-    rows = (row for row in chunk.message.actions if row.get("refusal") not in unheard)
-    return {row["seq"]: row["action"] for row in rows if "seq" in row and "action" in row}
+    return {row["seq"]: row["action"] for row in chunk.message.actions if row["refusal"] not in unheard}
 
 
 def _recorded(chunks: Sequence[Chunk], used: Kernel) -> Columns:
