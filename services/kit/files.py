@@ -29,6 +29,27 @@ def read_text(path: Path, name: str, most_bytes: int) -> str:
         raise SpondylError(f"{name} is not UTF-8: {byte}") from None
 
 
+class Followed:
+    """A small file that another process replaces; ``changed`` gives its content when it is another one.
+
+    It raises OSError where that cannot be read, once for each file; FileNotFoundError while there is none.
+    """
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        self._path, self._most_bytes = path, most_bytes
+        self._seen: tuple[int, int] | None = None
+
+    def changed(self) -> bytes | None:
+        """The content, up to the limit; None while the file is the one that was read last."""
+        found = self._path.stat()
+        stamp = (found.st_mtime_ns, found.st_ino)
+        if stamp == self._seen:
+            return None
+        self._seen = stamp
+        with self._path.open("rb") as file:
+            return file.read(self._most_bytes)
+
+
 def write_new(path: Path, content: bytes, mode: int = OWNER_ONLY) -> None:
     """A file that is not there yet, on the disk when this returns. Raises FileExistsError."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

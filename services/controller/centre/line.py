@@ -74,7 +74,7 @@ class Line:
 
     def __init__(self, directory: Path) -> None:
         self._path, self.why = directory / FILE, cast("Kind | None", None)
-        self._seen: int | None = None
+        self._kept = files.Followed(self._path, MOST_BYTES)
         self._written: str | None = "nothing yet"
 
     def take(self, why: Kind | None) -> None:
@@ -92,12 +92,9 @@ class Line:
     def refresh(self) -> None:
         """Read the file if it has changed; one that cannot be read says nothing."""
         try:
-            seen = self._path.stat().st_mtime_ns
-            if seen == self._seen:
+            if (content := self._kept.changed()) is None:
                 return
-            self._seen = seen
-            with self._path.open("rb") as file:
-                why = json.loads(file.read(MOST_BYTES)).get("why")
+            why = json.loads(content).get("why")
         except (OSError, ValueError, AttributeError):
             why = None
         self.why = why if why in SAID else None

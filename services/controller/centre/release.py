@@ -35,7 +35,7 @@ class Centre:
 
     def __init__(self, directory: Path, ours: str = release.OURS) -> None:
         self._path, self.ours, self.release = directory / FILE, ours, ""
-        self._seen: int | None = None
+        self._kept = files.Followed(self._path, MOST_BYTES)
         self._said: str | None = None
 
     def take(self, theirs: str) -> None:
@@ -58,12 +58,8 @@ class Centre:
     def refresh(self) -> None:
         """Read the file if it has changed; one that cannot be read takes nothing back."""
         try:
-            seen = self._path.stat().st_mtime_ns
-            if seen == self._seen:
-                return
-            self._seen = seen
-            with self._path.open("rb") as file:
-                self.release = str(json.loads(file.read(MOST_BYTES))["release"])[:40]
+            if (content := self._kept.changed()) is not None:
+                self.release = str(json.loads(content)["release"])[:40]
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError) as error:
