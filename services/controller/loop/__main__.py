@@ -168,10 +168,12 @@ def publish(directory: Path, memory: GatewayMemory) -> None:
 
 def wait_for_end(memory: GatewayMemory, ticking: Callable[[], bool], alone_s: float) -> str:
     """Return why the loop ends: a signal, its own failure, or nobody there."""
+    from services.controller.loop.realtime import await_signal
+
     while ticking():
-        received = signal.sigtimedwait(_END_SIGNALS, LOOK_S)
+        received = await_signal(_END_SIGNALS, LOOK_S)
         if received is not None:
-            return signal.Signals(received.si_signo).name
+            return received.name
         unseen_s = (time.monotonic_ns() - memory.word(m.W_GATEWAY)) / 1e9
         if unseen_s > alone_s and _all_idle(memory):
             return f"no supervisor for {unseen_s:.0f} s and no bed in use"
