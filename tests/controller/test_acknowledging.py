@@ -1,13 +1,22 @@
 """Alarms seen at the bed: one occurrence, by one person, the same in panel and on the bus."""
 
+import json
+import os
+import time
 from contextlib import closing
+from dataclasses import asdict
+from uuid import uuid4
 
 import pytest
 from bedside_rig import Served
 from servers import eventually
+from small_disk import fill, small_disk
 
+from services.controller.alarms.acknowledging import Acknowledgement
+from services.controller.alarms.board import Seen, name_of
 from services.controller.kernel.faults import SENSOR_LOST
-from services.controller.loop.interruption import Interruptions
+from services.controller.loop.interruption import FILE, Interrupted, Interruptions
+from services.controller.panel.seen import INTERRUPTED, Acknowledging
 from services.controller.recorder import live as recorders
 from services.controller.recorder.known_sessions import KnownSessions
 
@@ -99,12 +108,40 @@ def said(recorder):
 
 
 @pytest.mark.requirement("say-interruptions")
-def test_a_loop_that_brings_no_tick_sounds_at_the_bed(clinic, alarmed):
+def test_a_loop_that_brings_no_tick_sounds_at_the_bed(clinic, alarmed, tmp_path):
     """The page blanks its numbers; whoever looks away must hear it."""
     clinic.memory.faults[0] = 0
     clinic.ticking.pause()
     assert occurrence(alarmed, "control_lost")
     assert shown(alarmed, "control_lost")["priority"] == "high"
+    with closing(KnownSessions(tmp_path / "session.db")) as sessions:
+        recorder = recorders.Live.resume(clinic.memory, sessions, clinic.memory.head(), {})
+        ((_, _, told), *_) = recorder.advance()
+    assert [row.occurrence for row in told.alarms] == [occurrence(alarmed, "control_lost")], "named alike"
     clinic.ticking.go_on()
     eventually(lambda: shown(alarmed, "control_lost") is None, 20, "control again")
     assert Interruptions(clinic.directory).of("bed-01") is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.requirement("say-interruptions", "acknowledge-one-occurrence")
+def test_what_was_seen_and_could_not_be_forgotten_is_forgotten_later(clinic, tmp_path):
+    """A full disk must not let the next loop say again what somebody has seen; nor lose what nobody has."""
+    before = Interrupted(str(uuid4()), time.time_ns(), 700, "hold", 7, 312.4)
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / FILE).write_text(json.dumps({"bed-01": asdict(before), "bed-02": asdict(before)}))
+        fill(disk / "somebody-elses")
+        found, memory = Interruptions(disk), clinic.memory
+        seeing = Acknowledging(clinic.bedside, found)
+        name = name_of(INTERRUPTED, memory.created_ns)
+        given = Acknowledgement(
+            uuid4(), "bed-01", memory.boot, name, None, Seen("Jo", "account-7", time.time_ns())
+        )
+        seeing.keep("bed-01", given)
+        assert given in clinic.store.acknowledgements(memory.boot)
+        assert found.of("bed-01") == before, "not lost either"
+        (disk / "somebody-elses").unlink()
+        seeing.again()
+        assert (found.of("bed-01"), found.of("bed-02")) == (None, before)
+        seeing.again()
+        assert clinic.store.acknowledgements(memory.boot).count(given) == 1

@@ -5,13 +5,13 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from sample_streams import treated
+from small_disk import fill, small_disk
 from writer_rig import Gateway
 
 from services.controller.gateway import Gateway as Supervising
@@ -28,6 +28,7 @@ from services.controller.settings import ControllerSettings
 OTHER_BOOT = "0e9cf6a1-6f0e-4a35-8e0f-5f3ad52a1f10"  # of a loop that came later
 HOLD = treated(7, phase=layout.HOLD, force_dn=3124, target_mn=310_000, ceiling_mn=450_000, cycle=1)
 STOPPED = treated(7, phase=layout.STOPPED, reason=layout.REASON_OPERATOR_STOP)
+FAULT = treated(7, phase=layout.FAULT, reason=layout.REASON_FAULT) | {"conditions": layout.SUDDEN_DROP}
 
 
 @pytest.fixture
@@ -63,8 +64,20 @@ def test_a_loop_that_was_killed_left_its_sessions_at_their_last_tension(gateway)
         (STOPPED | {"force_dn": 20}, False, []),
         (STOPPED | {"force_dn": 900}, False, ["stopped"]),
         (treated(7, phase=layout.READY), False, ["ready"]),
+        (FAULT, False, ["fault"]),
+        (FAULT, True, []),
+        ({"conditions": layout.SWITCH_UNPLUGGED}, False, []),
     ],
-    ids=["told to end", "nobody there", "let out", "tension left", "patient lies there"],
+    ids=[
+        "told to end",
+        "nobody there",
+        "let out",
+        "tension left",
+        "patient lies there",
+        "not reset",
+        "not reset, told to end",
+        "not reset, nobody there",
+    ],
 )
 @pytest.mark.requirement("say-interruptions")
 def test_only_what_was_under_way_was_interrupted(gateway, samples, ended_in_order, phases):
@@ -74,14 +87,15 @@ def test_only_what_was_under_way_was_interrupted(gateway, samples, ended_in_orde
     assert [row.phase for row in left(gateway).values()] == phases * 2
 
 
+@pytest.mark.parametrize(("samples", "found"), [(HOLD, ("hold", 312.4, 39)), (FAULT, ("fault", 0.0, 39))])
 @pytest.mark.requirement("say-interruptions")
-def test_after_the_machine_went_down_it_is_known_from_what_was_stored(gateway):
+def test_after_the_machine_went_down_it_is_known_from_what_was_stored(gateway, samples, found):
     """The shared memory is gone with the power; the recorder's last transaction is not."""
-    gateway.ring.run((40, HOLD))
+    gateway.ring.run((40, samples))
     gateway.writer.store()
     gateway.ring.memory.unlink()
     row = left(gateway)["bed-01"]
-    assert (row.phase, row.tension_n, row.tick) == ("hold", 312.4, 39)
+    assert (row.phase, row.tension_n, row.tick) == found
 
 
 @pytest.mark.requirement("say-interruptions")
@@ -196,12 +210,7 @@ def test_beds_seen_to_at_the_same_moment_are_all_forgotten(tmp_path):
 @pytest.mark.requirement("say-interruptions")
 def test_a_full_disk_takes_nothing_from_what_was_interrupted(tmp_path):
     """A disk is seldom full alone: what was under way when the loop died must be said all the same."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], check=False).returncode:
-        pytest.skip("mounting is not permitted here")
-    gateway = Gateway(disk)
-    try:
+    with small_disk(tmp_path / "disk") as disk, contextlib.closing(Gateway(disk)) as gateway:
         interruption.write_down(disk)  # as every loop does when it starts
         file = LoopFile.load(disk)
         gateway.ring.run((40, HOLD))
@@ -211,13 +220,3 @@ def test_a_full_disk_takes_nothing_from_what_was_interrupted(tmp_path):
         )
         replace(file, boot=OTHER_BOOT).save(disk)
         assert LoopFile.load(disk).boot == OTHER_BOOT, "the next loop is found, too"
-    finally:
-        gateway.close()
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def fill(path):
-    """Take the last byte."""
-    with path.open("wb") as file, contextlib.suppress(OSError):
-        while True:
-            os.write(file.fileno(), bytes(4096))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-from services.controller.alarms.table import Condition
+from services.controller.alarms.table import ALARMS, LATCHED, Condition
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 FILE: Final = "interrupted.json"
 RESERVED_BYTES: Final = 32_768  # for 64 beds, should the disk be full then
 RELEASED_DN: Final = 80  # tenths of a newton: below it nothing is left to let out
+LATCHED_BITS: Final = sum(alarm.bit for alarm in ALARMS if alarm.latching == LATCHED)
 _ENDED: Final = (layout.IDLE, layout.DONE, layout.STOPPED, layout.FAULT)
 
 
@@ -65,12 +66,13 @@ class Interruptions:
         """Somebody at the bed has seen it, while the loop of this boot ran.
 
         What is written down of that boot itself nobody has seen: it died since, its alarm is still to come.
+        Raises OSError: it then stays written down, and the next loop says it again.
         """
         with self._forgetting:  # beds are seen to at the same moment, by as many threads
             rows = read_json(self._path)
             row = rows.pop(device, None)
             if row is not None and not (isinstance(row, dict) and row.get("boot") == seen_in):
-                _write(self._path, rows)
+                _replace(self._path, rows)
 
     def _refresh(self) -> None:
         try:
@@ -115,10 +117,18 @@ def _look_back(directory: Path, file: LoopFile) -> Iterator[tuple[str, Interrupt
 
 def _last(boot: str, time: list[int], sample: list[int]) -> Interrupted | None:
     phase, force_dn = sample[layout.S_PHASE], sample[layout.S_FORCE]
-    if phase in _ENDED and force_dn <= RELEASED_DN:
+    if phase in _ENDED and force_dn <= RELEASED_DN and not _waits(phase, sample[layout.S_CONDITIONS]):
         return None
     names = layout.PHASES[phase], sample[layout.S_SESSION]
     return Interrupted(boot, time[m.T_REALTIME], time[m.T_TICK], *names, force_dn / 10)
+
+
+def _waits(phase: int, bits: int) -> bool:
+    """Whether a patient was confirmed there and an alarm waited for the reset that is asked for at the bed.
+
+    A loop begins with nothing latched: without a word the bed would be free, and nobody had seen why not.
+    """
+    return phase != layout.IDLE and bool(bits & LATCHED_BITS)
 
 
 def _from_ledger(path: Path, boot: str) -> Iterator[tuple[str, Interrupted]]:
@@ -133,7 +143,8 @@ def _from_ledger(path: Path, boot: str) -> Iterator[tuple[str, Interrupted]]:
         return
     for device, body in position.beds.items():
         last = body["diary"]["last"]
-        if last["phase"] not in _ENDED:
+        bits = body.get("alarms", {}).get("board", {}).get("bits", 0)
+        if last["phase"] not in _ENDED or _waits(last["phase"], bits):
             force_dn = last.get("force_dn")
             tension_n = None if force_dn is None else force_dn / 10
             phase = layout.PHASES[last["phase"]]
@@ -151,8 +162,12 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, Interrupted]]:
             log.warning("what was interrupted cannot be read", device=device)
 
 
+def _replace(path: Path, rows: Mapping[str, Any]) -> None:
+    files.replace_though_full(path, json.dumps(rows, indent=2).encode())
+
+
 def _write(path: Path, rows: Mapping[str, Any]) -> None:
     try:
-        files.replace_though_full(path, json.dumps(rows, indent=2).encode())
+        _replace(path, rows)
     except OSError as error:  # the record says it all the same
         log.warning("what was interrupted is not written down", path=str(path), why=error.strerror)

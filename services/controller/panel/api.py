@@ -131,6 +131,7 @@ class Panel:
     async def _follow_operators(self) -> None:
         while True:
             await asyncio.to_thread(self.signed.operators.refresh)
+            await asyncio.to_thread(self.seen.again)
             if self.bedside.admission is not None:
                 await asyncio.to_thread(self.bedside.admission.worklists.refresh)
             await asyncio.sleep(OPERATORS_S)

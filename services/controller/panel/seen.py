@@ -1,6 +1,10 @@
 """Acknowledging at the bed: silenced first, in memory, then written down."""
 
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -8,9 +12,8 @@ import structlog
 
 from services.controller.alarms.acknowledging import Acknowledgement
 from services.controller.alarms.board import Seen, name_of
-from services.controller.bedside.records import best_effort
 from services.controller.bedside.session import Actor, Answer, Bedside
-from services.controller.errors import SessionRefused
+from services.controller.errors import SessionRefused, StoreUnavailable, UnknownSession
 from services.controller.loop.interruption import Interruptions
 from services.controller.panel.view import Watch
 from services.controller.words import Words
@@ -26,11 +29,18 @@ _GONE: Final = Words(
 
 
 class Acknowledging:
-    """Takes acknowledgements for the beds of a panel."""
+    """Takes acknowledgements for the beds of a panel.
+
+    What cannot be written down is tried again as long as this panel lives (``again``): until then recorder
+    and consoles still signal. What never is signals again at the next panel or loop: rather twice than not.
+    """
 
     def __init__(self, bedside: Bedside, interruptions: Interruptions | None) -> None:
         self._bedside = bedside
         self._interruptions = interruptions
+        self._owed: deque[Callable[[], object]] = deque()
+        self._writing = threading.Lock()
+        self._trouble = ""
 
     def see(self, device: str, watch: Watch, occurrence: str, actor: Actor) -> Acknowledgement | None:
         """Silence this one occurrence; None where somebody was first. Raises SessionRefused.
@@ -57,15 +67,34 @@ class Acknowledging:
         if given is None:
             return Answer("acknowledge", _DONE, None)
         log.info("alarm acknowledged", device=device, occurrence=given.occurrence)
-        best_effort(lambda: self._write(given))
+        store = self._bedside.store
+        self._owed.append(partial(store.add_acknowledgement, given))
+        self._owed.append(partial(
+            store.add_action, device, given.session, given.seen.name, "acknowledge", accepted=True,
+            detail=given.condition, data={"occurrence": given.occurrence},
+        ))  # fmt: skip
         if given.condition == INTERRUPTED and self._interruptions is not None:
-            self._interruptions.forget(device, str(given.boot))
+            self._owed.append(partial(self._interruptions.forget, device, str(given.boot)))
+        self.again()
         return Answer("acknowledge", _DONE, given.session)
 
-    def _write(self, given: Acknowledgement) -> None:
-        store = self._bedside.store
-        store.add_acknowledgement(given)
-        store.add_action(
-            given.device, given.session, given.seen.name, "acknowledge", accepted=True,
-            detail=given.condition, data={"occurrence": given.occurrence},
-        )  # fmt: skip
+    def again(self) -> None:
+        """Write what is owed, each once; what fails stays owed. Safe from any thread."""
+        if not self._owed:
+            return
+        with self._writing:
+            for _ in range(len(self._owed)):
+                write = self._owed.popleft()
+                try:
+                    write()
+                except UnknownSession as error:
+                    log.warning("done, but not written into the session log", error=error.message)
+                except (StoreUnavailable, OSError) as error:
+                    self._owed.append(write)
+                    self._complain(str(error))
+
+    def _complain(self, why: str) -> None:
+        """Once until it changes."""
+        if why != self._trouble:
+            log.warning("an acknowledgement is not written down yet", why=why)
+        self._trouble = why
