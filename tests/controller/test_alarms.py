@@ -243,14 +243,6 @@ def test_health_words_become_gateway_conditions(health, expected):
     assert gateway_conditions(health, 20.0) == expected
 
 
-def test_a_silent_recorder_is_a_record_that_falls_behind():
-    """Its last words are stale: only the time since then is still true."""
-    words = {"mqtt_connected": 0, "recorder_ns": 1_000_000_000}
-    assert gateway_conditions(words, 20.0, now_ns=4_000_000_000) == {"network_lost": Condition()}
-    assert gateway_conditions(words, 20.0, now_ns=20_000_000_000) == {}
-    assert gateway_conditions(words, 20.0, now_ns=91_000_000_000) == {"storage_lag": Condition(90.0, 60.0)}
-
-
 @pytest.mark.parametrize("name", GATEWAY_CONDITIONS)
 def test_every_gateway_condition_raises_its_alarm(name):
     """A gateway condition has its delay too, and its text takes the numbers of the moment it is over."""

@@ -6,6 +6,9 @@ import pytest
 from ring_writer import Ring
 from sample_streams import rows, treated
 
+from services.controller.alarms.board import AlarmBoard
+from services.controller.alarms.memory import believed, silence_s
+from services.controller.alarms.table import COPY_FAILS, SPOOL_FULL, Condition, gateway_conditions
 from services.controller.errors import StoreUnavailable
 from services.controller.kernel import layout
 from services.controller.recorder.known_sessions import PATIENCE_S, KnownSessions
@@ -101,6 +104,52 @@ def test_a_loop_that_wakes_late_for_seconds_is_an_alarm(ring, live):
         ring.idle(150)
         live.advance()
     assert alarms(live) == []
+
+
+@pytest.mark.requirement("tell-the-operator")
+def test_a_silent_recorder_takes_no_alarm_back_and_is_one_itself(ring, live):
+    """Nobody has seen its alarm go; what it was not sure of is not said for it; half the ring is warning."""
+    health = ring.memory.health
+    health["mqtt_connected"] = 0
+    for _ in range(2):
+        ring.idle(510)
+        live.advance()
+    (told,) = live.beds[0].board.active()
+    health["recorder_ns"] = int(ring.memory.read(1019, 1020)[0][0, 1])
+    health["disk_full"] = COPY_FAILS  # said by nobody yet
+    found = gateway_conditions(health, 20.0)
+    kept = {"network_lost": Condition(since_ns=int(told.occurrence.rpartition("-")[2]))}
+    lag = {"storage_lag": Condition(31.0, 30.0)}
+    for silent_s, expected in ((1.9, found), (2.1, kept), (30.0, kept), (31.0, kept | lag)):
+        assert believed(found, ring.memory, 0, silent_s) == expected
+    panel = AlarmBoard()  # of one that starts meanwhile
+    panel.observe(*rows((1, {}), first=1020), believed(found, ring.memory, 0, 20.0))
+    assert [(alarm.condition, alarm.occurrence) for alarm in panel.active()] == [
+        ("network_lost", told.occurrence)
+    ]
+
+
+def test_a_recorder_that_never_spoke_is_silent_since_the_loop_began(ring):
+    """One that fails at every start leaves words of zero: they are not `network lost`."""
+    assert 0 <= silence_s(ring.memory) < 60
+    found = gateway_conditions({"mqtt_connected": 0}, 20.0)
+    assert believed(found, ring.memory, 0, 5.0) == {}
+    assert set(believed(found, ring.memory, 0, 31.0)) == {"storage_lag"}
+
+
+@pytest.mark.requirement("acknowledge-one-occurrence")
+def test_what_no_disk_has_kept_is_called_as_it_was(ring, live):
+    """The recorder dies while the disk is full: its alarm must not come back as another, unseen one."""
+    kept = live.boards()
+    ring.memory.health["disk_full"] = SPOOL_FULL
+    ring.idle(10)
+    live.advance()
+    (told,) = live.beds[0].board.active()
+    ring.memory.health["recorder_ns"] = time.monotonic_ns()
+    ring.idle(10)
+    again = Live.resume(ring.memory, live.sessions, 0, kept)
+    again.advance()
+    assert [alarm.occurrence for alarm in again.beds[0].board.active()] == [told.occurrence]
 
 
 def test_after_an_absence_only_the_newest_samples_are_looked_at(ring, live):

@@ -187,8 +187,9 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "NETWORK LOST: THERAPY GOES ON HERE", "NETZWERK AUSGEFALLEN: THERAPIE LÄUFT HIER WEITER",
           "Therapy goes on locally; samples wait on this machine's disk.", "network-lost", hold_s=3),
     Alarm("loop_degraded", 0, 2, "low", LIVE,
-          "CONTROL WAKES {value:.1f} > {limit:.1f} ms LATE",
-          "REGELUNG ERWACHT {value:.1f} > {limit:.1f} ms ZU SPÄT",
+          "THIS BED'S COMPUTER CONTROLS {value:.1f} > {limit:.1f} ms LATE: THERAPY GOES ON, CALL SERVICE",
+          "RECHNER DIESER LIEGE REGELT {value:.1f} > {limit:.1f} ms ZU SPÄT: THERAPIE LÄUFT WEITER, TECHNIK "
+          "RUFEN",
           "Therapy goes on; service should look at this machine's load.", "missed-deadline", hold_s=10),
     Alarm("spool_full", 0, 0, "medium", LIVE,
           "DISK FULL: NOTHING NEW IS RECORDED, CALL SERVICE",
@@ -201,9 +202,11 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "Therapy goes on; the centre gets every sample all the same, a replay at this machine does not.",
           "record-lost"),
     Alarm("storage_lag", 0, 5, "low", LIVE,
-          "RECORD {value:.0f} > {limit:.0f} s BEHIND",
-          "AUFZEICHNUNG {value:.0f} > {limit:.0f} s IM RÜCKSTAND",
-          "Therapy goes on; samples wait on this machine's disk.", "record-lost", hold_s=5),
+          "THIS BED'S RECORD IS {value:.0f} > {limit:.0f} s BEHIND: THERAPY GOES ON, CALL SERVICE",
+          "AUFZEICHNUNG DIESER LIEGE {value:.0f} > {limit:.0f} s IM RÜCKSTAND: THERAPIE LÄUFT WEITER, "
+          "TECHNIK RUFEN",
+          "Therapy goes on; samples wait on this machine's disk for the centre; those of a recorder that is "
+          "silent wait in memory, for at least a minute.", "record-lost", hold_s=5),
     Alarm("clock_stepped", 0, 0, "low", LIVE,
           "CLOCK STEPPED BY {value:+.1f} s", "UHR SPRANG UM {value:+.1f} s",
           "Therapy and order are not affected: durations are monotonic, records are ordered by seq.",
@@ -224,8 +227,8 @@ BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALA
 GATEWAY_CONDITIONS: Final[tuple[str, ...]] = tuple(a.condition for a in ALARMS if not a.bit)
 
 SPOOL_FULL, COPY_FAILS = 1, 2  # the health word disk_full: nothing is stored; only local recordings are not
-STORAGE_LAG_LIMIT_S: Final = 60.0  # the ring holds at least this long
-RECORDER_SILENT_S: Final = 5.0  # its words are not believed any longer than this
+STORAGE_LAG_LIMIT_S: Final = 60.0  # of what waits on the disk for the centre
+RECORDER_AWAY_S: Final = 30.0  # half of what the ring holds at least: nothing is lost yet
 LOOP_LATE_SHARE: Final = 0.5  # of the period; a wake-up later than this leaves too little time for the bed
 
 
@@ -255,20 +258,13 @@ class _OrDashes:
         return "--" if self.number is None else format(self.number, spec).replace(".", self.point)
 
 
-def gateway_conditions(
-    health: Mapping[str, int], period_ms: float, now_ns: int | None = None
-) -> dict[str, Condition]:
+def gateway_conditions(health: Mapping[str, int], period_ms: float) -> dict[str, Condition]:
     """The gateway's own conditions, from the health words the recorder keeps in shared memory.
 
     Words (int64): mqtt_connected 0/1, disk_full (0, SPOOL_FULL, COPY_FAILS), oldest_uncommitted_ms,
-    clock_step_ms (0: none of late), late_us (worst wake-up of the last second), recorder_ns. A word that is
-    missing raises nothing. With ``now_ns`` (CLOCK_MONOTONIC) a recorder that has gone silent is a record that
-    falls behind, and what it said last is not repeated.
+    clock_step_ms (0: none of late), late_us (worst wake-up of the last second). A word that is missing raises
+    nothing. What they are worth once the recorder is silent: ``memory.believed``.
     """
-    silent_ns = now_ns - health["recorder_ns"] if now_ns and health.get("recorder_ns") else 0
-    if silent_ns > RECORDER_SILENT_S * NS_PER_S:
-        lag_s = silent_ns / NS_PER_S
-        return {"storage_lag": Condition(lag_s, STORAGE_LAG_LIMIT_S)} if lag_s > STORAGE_LAG_LIMIT_S else {}
     return {name: found for name, find in _FINDERS.items() if (found := find(health, period_ms)) is not None}
 
 

@@ -196,28 +196,31 @@ class Live:
         if not alarm_memory.is_lost(memory):
             return
         now, found = alarm_memory.moment(memory), self._conditions(memory)
-        for device in memory.devices:
-            own = alarm_memory.of_bed(found, memory, device, self._interruptions)
-            if self.watch(device).board.look(now, alarm_memory.lost(own)):
+        for device, own in zip(memory.devices, found, strict=True):
+            if self.watch(device).board.look(now, alarm_memory.lost(own, memory)):
                 self._tell.add(device)
                 self._states_due.set()
 
-    def _conditions(self, memory: GatewayMemory) -> Conditions:
-        return gateway_conditions(memory.health, memory.period_ns / 1e6, time.monotonic_ns())
+    def _conditions(self, memory: GatewayMemory) -> list[Conditions]:
+        """What the gateway knows of itself, by bed."""
+        said = gateway_conditions(memory.health, memory.period_ns / 1e6)
+        silent_s = alarm_memory.silence_s(memory)
+        believed = (alarm_memory.believed(said, memory, bed, silent_s) for bed in range(memory.beds))
+        pairs = zip(memory.devices, believed, strict=True)
+        return [alarm_memory.of_bed(found, memory, device, self._interruptions) for device, found in pairs]
 
     def _take(
         self, memory: GatewayMemory, first: int, times: NDArray[np.int64], samples: Samples, step: int
     ) -> None:
-        health = self._conditions(memory)
+        found = self._conditions(memory)
         caught_up = memory.head() - first <= MOST_TICKS
         wanted = {listener.device for listener in self._listeners} if caught_up else set()
         for bed, device in enumerate(memory.devices):
             column = samples[:, :, bed]
             watch = self.watch(device)
             self._follow(watch, column)
-            own = alarm_memory.of_bed(health, memory, device, self._interruptions)
             watch.board.since = alarm_memory.read_since(memory, bed)
-            if watch.board.observe(times, column, own):
+            if watch.board.observe(times, column, found[bed]):
                 self._tell.add(device)
             if self._changed(bed, column):
                 self._tell.add(device)

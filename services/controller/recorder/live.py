@@ -75,9 +75,8 @@ class Live:
             Bed(name, AlarmBoard.restore(boards[name]) if boards.get(name) else AlarmBoard())
             for name in memory.devices
         ]
-        for number, bed in enumerate(beds):  # a board that was not kept calls what is on as it was called
-            kept = boards.get(bed.name)
-            bed.board.since = {} if kept else alarm_memory.read_since(memory, number, alarm_memory.OWN_S)
+        for number, bed in enumerate(beds):  # what is on is called as it was: no disk may have kept its board
+            bed.board.since = alarm_memory.read_since(memory, number, alarm_memory.OWN_S)
         return cls(memory, sessions, next_, beds, interruptions=interruptions)
 
     def advance(self) -> list[tuple[str, str, Message]]:
@@ -127,7 +126,11 @@ class Live:
             return []
         now = alarm_memory.moment(self.memory)
         self._at_ns = now.wall_ns
-        changed = [bed for bed in self.beds if bed.board.look(now, alarm_memory.lost(self._conditions(bed)))]
+        changed = []
+        for number, bed in enumerate(self.beds):
+            if bed.board.look(now, alarm_memory.lost(self._conditions(bed), self.memory)):
+                changed.append(bed)
+            alarm_memory.write_since(self.memory, number, bed.board.since_when())
         return [("alarm", bed.name, self._alarms(bed, np.array(now))) for bed in changed]
 
     def _conditions(self, bed: Bed) -> Conditions:
