@@ -284,32 +284,45 @@ static void watch_load_cell(long n, counts force_dn, counts age_ms, counts statu
 static void watch_tension(long n, counts position_cmm, counts age_ms, counts status, in period, in armed,
                           in stiffness, in base, in bearing, in following, in mode, in counter_keep, in lost_keep,
                           in own_force, in target, in own_position, row seen_force, row countered, row lost,
-                          row drop_s, row live)
+                          row torn, row paid_mm, row drop_s, row live)
 {
     EACH_BED {
         double y = own_force[b], here = bearing[b];
-        double pulled = stiffness[b] * (position_cmm[b] * 0.01 - own_position[b]);
-        double counter = counter_keep[b] * countered[b] + (y - seen_force[b] - pulled);
+        double travel = position_cmm[b] * 0.01 - own_position[b];
+        double eased = mode[b] == EASE ? 1.0 : 0.0;
+        double paid = (eased > 0.0) | (travel > 0.0) ? paid_mm[b] - travel : paid_mm[b];
+        paid = (paid > 0.0 ? paid : 0.0) * here;
+        paid_mm[b] = paid;
+        double wanted = target[b], least = base[b] < wanted ? base[b] : wanted;
+        int low = y < 0.5 * least;
+        double pulled = low & (paid > 0.0) & (travel > 0.0) ? 0.0 : stiffness[b] * travel;
+        double keep = eased > 0.0 ? 1.0 : counter_keep[b];
+        double counter = keep * countered[b] + (y - seen_force[b] - pulled);
         seen_force[b] = y;
         double beyond = counter < 0.0 ? -counter : 0.0;
-        countered[b] = (counter < 0.0 ? 0.0 : counter) * here;
+        counter = (counter < 0.0 ? 0.0 : counter) * here;
+        countered[b] = counter;
         double gone_n = (lost_keep[b] * lost[b] + beyond) * here;
         lost[b] = gone_n;
-        double wanted = target[b], margin = 0.35 * wanted;
+        double torn_n = ((1.0 - period[b] / 0.25) * torn[b] + beyond) * here;
+        torn[b] = torn_n;
+        double rent = torn_n - counter > 60.0 ? 1.0 : 0.0;
+        double margin = 0.35 * wanted;
         margin = margin < 40.0 ? 40.0 : margin;
         double slack = y < wanted - margin ? 1.0 : 0.0;
         slack = slack * following[b];
-        double least = base[b] < wanted ? base[b] : wanted;
-        double bare = y < 0.5 * least ? 1.0 : 0.0;
-        bare = least >= 10.0 ? bare * here : 0.0;
-        double lasted = slack + bare > 0.0 ? drop_s[b] + period[b] : 0.0;
+        double bare = low & (least >= 10.0) ? here : 0.0;
+        double lasted = slack + bare + rent > 0.0 ? drop_s[b] + period[b] : 0.0;
         double missing = wanted - y, unexplained = gone_n > 0.7 * missing ? 1.0 : 0.0;
         double gone = (gone_n > 0.4 * missing) & (y < 2.0) ? 1.0 : 0.0;
-        double eased = mode[b] == EASE ? 1.0 : 0.0;
+        gone = gone > rent ? gone : rent;
         lasted = eased > 0.0 ? lasted * gone : lasted;
+        double waited = lasted < 0.3 ? lasted : 0.3;
+        lasted = (paid > 0.5) & (eased == 0.0) ? waited : lasted;
         drop_s[b] = lasted;
         double sudden = lasted > 0.03 ? unexplained * (1.0 - eased) : 0.0;
         sudden = (wanted > 0.9 * base[b]) | ((slack > 0.0) & (y < 2.0)) ? sudden : 0.0;
+        sudden = lasted > 0.03 ? (sudden > rent ? sudden : rent) : 0.0;
         double stayed = lasted > 0.5 ? 1.0 : 0.0;
         double drop = sudden + stayed > 0.0 ? SUDDEN_DROP : 0.0;
         drop = armed[b] > 0.0 ? drop : 0.0;
@@ -396,8 +409,8 @@ static void keep_time(long n, in period, in mode, in quiet_s, in force, in targe
     }
 }
 
-static void lower_floor(long n, in period, in mode, in force, in target, in ceiling, in stiffness, in position,
-                        row stood_s, row position_floor)
+static void lower_floor(long n, in period, in mode, in force, in own_slope, in target, in ceiling, in stiffness,
+                        in position, row stood_s, row position_floor)
 {
     EACH_BED {
         double dt = period[b], easing = mode[b] == EASE ? 1.0 : 0.0, excess = force[b] - target[b];
@@ -409,7 +422,9 @@ static void lower_floor(long n, in period, in mode, in force, in target, in ceil
         double fall = excess * 0.5 < 20.0 ? excess * 0.5 : 20.0;
         fall = stood >= 10.0 ? fall : 0.0;
         double floor = position_floor[b] - above * fall * dt / stiffness[b];
-        double near = stood >= 3.0 ? force[b] - (ceiling[b] - 10.0) : 0.0;
+        double coming = force[b] + 0.15 * own_slope[b] - ceiling[b];
+        coming = (stood >= 0.3) & (own_slope[b] > 0.0) ? (coming < 10.0 ? coming : 10.0) : 0.0;
+        double near = stood >= 3.0 ? force[b] - (ceiling[b] - 10.0) : coming;
         double given_way = position[b] - near / stiffness[b];
         given_way = floor < given_way ? floor : given_way;
         position_floor[b] = (near > 0.0) & (easing > 0.0) ? given_way : floor;
@@ -510,15 +525,15 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
                     P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(SAME), S(OVER_S), S(BLIND), S(LIVE));
     watch_tension(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(STIFFNESS), P(P_BASE), S(BEARING),
                   S(FOLLOWING), S(MODE), P(P_COUNTER_KEEP), P(P_LOST_KEEP), S(OWN_FORCE), S(TARGET), S(OWN_POSITION),
-                  S(SEEN_FORCE), S(COUNTERED), S(LOST), S(DROP_S), S(LIVE));
+                  S(SEEN_FORCE), S(COUNTERED), S(LOST), S(TORN), S(PAID_MM), S(DROP_S), S(LIVE));
     watch_drive(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(POWER), P(P_TRAVEL_KEEP), S(SENT),
                 S(OWN_POSITION), S(TRAVEL_ERROR), S(LATE_S), S(BLIND), S(LIVE));
     watch_patient(n, R(R_STATUS), R(R_TILT), R(R_HEAT), S(ATTENDED), S(UNDERWAY), P(P_TILT), P(P_TILT_TOLERANCE),
                   P(P_HEAT_CEILING), S(LIVE));
     keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),
               S(PHASE_CLOCK), S(TRACTION), S(DISTURBED_AT));
-    lower_floor(n, P(P_PERIOD), S(MODE), S(FORCE), S(TARGET), P(P_CEILING), S(STIFFNESS), S(POSITION),
-                S(STOOD_S), S(POSITION_FLOOR));
+    lower_floor(n, P(P_PERIOD), S(MODE), S(FORCE), S(OWN_SLOPE), S(TARGET), P(P_CEILING), S(STIFFNESS),
+                S(POSITION), S(STOOD_S), S(POSITION_FLOOR));
     mark_pending(n, action, R(R_STATUS), S(STATUS), S(LIVE), S(LIVE_SEEN), S(DETECTED), S(LEFT), S(TENSION),
                  S(REACH), S(COUNTING), S(TRACTION), P(P_TRACTION_S), S(MODE), S(PHASE_CLOCK), S(EVENTS),
                  S(REFUSAL), S(TAKEN), S(PENDING));

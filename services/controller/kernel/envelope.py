@@ -27,8 +27,10 @@ BARE_FRACTION, BARE_N = 0.5, 10.0  # below this share of base (or of a lower tar
 LOST_FRACTION, DROP_S = 0.7, 0.03  # no ending contraction explains this share of what is missing
 LOADED_FRACTION = 0.9  # of base: below it the harness is soft, and its stiffness is not the one learnt
 STAYED_S = 0.5  # explained or not, a strap that holds has its tension back by then
+PAID_MM, WAITED_S = 0.5, 0.3  # what easing paid out is taken in first: so long is counted as waited by then
 GONE_FRACTION = 0.4  # as LOST_FRACTION, while easing: some was missing before
 GONE_N = 2.0  # four sigmas of the load cell: no tension at all
+TORN_N, TORN_S = 60.0, 0.25  # lost so fast: of people and drives models do not lose a third of that
 
 OVER_FORCE = float(layout.OVER_FORCE)
 LOAD_CELL_LOST = float(layout.LOAD_CELL_LOST)
@@ -87,45 +89,62 @@ def watch_load_cell(force_dn, age_ms, status, period, armed, same_limit, slope_g
 @stage
 def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, bearing, following, mode,
                   counter_keep, lost_keep, own_force, target, own_position,
-                  seen_force, countered, lost, drop_s, live):  # fmt: skip
+                  seen_force, countered, lost, torn, paid_mm, drop_s, live):  # fmt: skip
     """A sudden loss of tension, added to `live`: the strap has slipped.
 
     What the drive's travel does not explain is booked: a rise as counter-tension, a fall first against the
     counter-tension that is there and beyond it as lost. Tension that is missing with most of it lost is a
     fault at once, below the base, where the harness is soft, only if 40 N are gone to the last newton; where
     a contraction has ended that was eased, only if it does not come back. While the table eases nothing pulls
-    it back: then it must be gone, unexplained, and waits for the rebuild otherwise.
+    it back: then it must be gone, unexplained, and waits for the rebuild otherwise. What is torn off, 60 N
+    beyond everything booked within a quarter of a second, is a strap whatever share of the tension is left.
+    While the table eases a contraction is not over, and what it has added is not forgotten; what the table
+    has paid out then must first be taken in again before tension can be there.
     """
     for bed in range(period.shape[0]):
         y = own_force[bed]
         here = bearing[bed]
-        pulled = stiffness[bed] * (position_cmm[bed] * 0.01 - own_position[bed])
-        counter = counter_keep[bed] * countered[bed] + (y - seen_force[bed] - pulled)
+        eased = 1.0 if mode[bed] == EASE else 0.0
+        travel = position_cmm[bed] * 0.01 - own_position[bed]
+        paid = paid_mm[bed] - travel if (eased > 0.0) | (travel > 0.0) else paid_mm[bed]
+        paid = max(paid, 0.0) * here
+        paid_mm[bed] = paid
+        wanted = target[bed]
+        least = base[bed]
+        least = min(least, wanted)
+        low = y < BARE_FRACTION * least
+        loose = low & (paid > 0.0) & (travel > 0.0)
+        pulled = 0.0 if loose else stiffness[bed] * travel
+        keep = 1.0 if eased > 0.0 else counter_keep[bed]
+        counter = keep * countered[bed] + (y - seen_force[bed] - pulled)
         seen_force[bed] = y
         beyond = -counter if counter < 0.0 else 0.0
-        countered[bed] = max(counter, 0.0) * here
+        counter = max(counter, 0.0) * here
+        countered[bed] = counter
         gone_n = (lost_keep[bed] * lost[bed] + beyond) * here
         lost[bed] = gone_n
-        wanted = target[bed]
+        torn_n = ((1.0 - period[bed] / TORN_S) * torn[bed] + beyond) * here
+        torn[bed] = torn_n
+        rent = 1.0 if torn_n - counter > TORN_N else 0.0  # a reading that comes back is counted
         margin = DROP_FRACTION * wanted
         margin = max(margin, DROP_N)
         slack = 1.0 if y < wanted - margin else 0.0
         slack = slack * following[bed]
-        least = base[bed]
-        least = min(least, wanted)
-        bare = 1.0 if y < BARE_FRACTION * least else 0.0
-        bare = bare * here if least >= BARE_N else 0.0
-        lasted = drop_s[bed] + period[bed] if slack + bare > 0.0 else 0.0
+        bare = here if low & (least >= BARE_N) else 0.0
+        lasted = drop_s[bed] + period[bed] if slack + bare + rent > 0.0 else 0.0
         missing = wanted - y
         unexplained = 1.0 if gone_n > LOST_FRACTION * missing else 0.0
         gone = 1.0 if (gone_n > GONE_FRACTION * missing) & (y < GONE_N) else 0.0
-        eased = 1.0 if mode[bed] == EASE else 0.0
+        gone = max(gone, rent)
         lasted = lasted * gone if eased > 0.0 else lasted
+        awaited = (paid > PAID_MM) & (eased == 0.0)
+        lasted = min(lasted, WAITED_S) if awaited else lasted
         drop_s[bed] = lasted
         sudden = unexplained * (1.0 - eased) if lasted > DROP_S else 0.0
         loaded = wanted > LOADED_FRACTION * base[bed]
         loaded = loaded | ((slack > 0.0) & (y < GONE_N))
         sudden = sudden if loaded else 0.0
+        sudden = max(sudden, rent) if lasted > DROP_S else 0.0
         stayed = 1.0 if lasted > STAYED_S else 0.0
         drop = SUDDEN_DROP if sudden + stayed > 0.0 else 0.0
         drop = drop if armed[bed] > 0.0 else 0.0

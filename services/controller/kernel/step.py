@@ -22,6 +22,7 @@ UNQUIET_N, UNQUIET_N_S = 10.0, 20.0  # above the eased level by more than breath
 STANDS_S = 10.0  # above it for so long: what was thought to push does not, or will not end
 STANDS_LEAK = 0.25  # of the time below it is taken off: the trough of a breath does not begin anew
 NEAR_N, NEAR_S = 10.0, 3.0  # to the ceiling: there the floor gives way sooner, and at once
+AGAIN_S, RISE_AHEAD_S = 0.3, 0.15  # a rise so late is another one; where it will be so soon
 SINK_PER_S, SINK_MOST_N_S = 0.5, 20.0  # so fast does the floor sink then: over 2 s, as the residual fades
 OUTPUT_POWER, OUTPUT_HEAT = float(layout.OUTPUT_POWER), float(layout.OUTPUT_HEAT)
 OUTPUT_SWITCH_TEST, OUTPUT_FREE = float(layout.OUTPUT_SWITCH_TEST), float(layout.OUTPUT_FREE)
@@ -79,11 +80,13 @@ def keep_time(
 
 
 @stage
-def lower_floor(period, mode, force, target, ceiling, stiffness, position, stood_s, position_floor):
+def lower_floor(period, mode, force, own_slope, target, ceiling, stiffness, position, stood_s,
+                position_floor):  # fmt: skip
     """Let the floor of an easing table sink where the tension stands far above the eased level.
 
     The floor keeps the base for the time after a contraction, by what that seemed to add. Ten seconds on that
-    was wrong, or will not end, and the next contraction needs the room below the ceiling; near that sooner.
+    was wrong, or will not end, and the next contraction needs the room below the ceiling; near that sooner,
+    and at once before another rise that is about to go above it.
     """
     for bed in range(period.shape[0]):
         dt = period[bed]
@@ -97,7 +100,9 @@ def lower_floor(period, mode, force, target, ceiling, stiffness, position, stood
         fall = min(excess * SINK_PER_S, SINK_MOST_N_S)
         fall = fall if stood >= STANDS_S else 0.0
         floor = position_floor[bed] - above * fall * dt / stiffness[bed]
-        near = force[bed] - (ceiling[bed] - NEAR_N) if stood >= NEAR_S else 0.0
+        coming = force[bed] + RISE_AHEAD_S * own_slope[bed] - ceiling[bed]
+        coming = min(coming, NEAR_N) if (stood >= AGAIN_S) & (own_slope[bed] > 0.0) else 0.0
+        near = force[bed] - (ceiling[bed] - NEAR_N) if stood >= NEAR_S else coming
         given_way = min(floor, position[bed] - near / stiffness[bed])
         position_floor[bed] = given_way if (near > 0.0) & (easing > 0.0) else floor
 
@@ -236,7 +241,7 @@ def watch(params, state, reading):
         state[at.ARMED], state[at.STIFFNESS], params[layout.P_BASE], state[at.BEARING], state[at.FOLLOWING],
         state[at.MODE], params[tuning.P_COUNTER_KEEP], params[tuning.P_LOST_KEEP], state[at.OWN_FORCE],
         state[at.TARGET], state[at.OWN_POSITION], state[at.SEEN_FORCE], state[at.COUNTERED], state[at.LOST],
-        state[at.DROP_S], state[at.LIVE],
+        state[at.TORN], state[at.PAID_MM], state[at.DROP_S], state[at.LIVE],
     )  # fmt: skip
     envelope.watch_drive(
         reading[layout.R_POSITION], reading[layout.R_AGE], reading[layout.R_STATUS], params[layout.P_PERIOD],
@@ -259,8 +264,9 @@ def decide(params, staged, state, reading, action):
         state[at.DISTURBED_AT],
     )  # fmt: skip
     lower_floor(
-        params[layout.P_PERIOD], state[at.MODE], state[at.FORCE], state[at.TARGET], params[layout.P_CEILING],
-        state[at.STIFFNESS], state[at.POSITION], state[at.STOOD_S], state[at.POSITION_FLOOR],
+        params[layout.P_PERIOD], state[at.MODE], state[at.FORCE], state[at.OWN_SLOPE], state[at.TARGET],
+        params[layout.P_CEILING], state[at.STIFFNESS], state[at.POSITION], state[at.STOOD_S],
+        state[at.POSITION_FLOOR],
     )  # fmt: skip
     mark_pending(
         action, reading[layout.R_STATUS], state[at.STATUS], state[at.LIVE], state[at.LIVE_SEEN],

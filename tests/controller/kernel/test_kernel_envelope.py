@@ -120,21 +120,30 @@ def test_a_load_cell_that_does_not_answer_is_lost_and_nothing_else(which):
     assert watch(which, [1000, *[0] * 20], status=0)[-1] == layout.LOAD_CELL_LOST
 
 
+def tension_over_phases(which, back, forces):
+    """Drops told when a table has eased 5 mm within 2 s, and then takes them in again."""
+    eased = [*np.linspace(20.0, 40.0, 5), *np.linspace(40.0, 0.0, 95)]
+    positions = [*np.linspace(10.0, 5.0, 100), *back]
+    modes = [at.EASE] * 100 + [at.TRACK] * len(back)
+    return tension(which, [*eased, *forces], positions, target=20.0, base=20.0, mode=modes)
+
+
 def tension(which, forces_n, positions_mm=None, *, target=40.0, base=25.0, mode=at.TRACK, stiffness=18.0):
     """Sudden drops that `watch_tension` tells of a course of tension, from a settled start at 20 ms."""
     stage = envelope.watch_tension if which == "compiled" else envelope.watch_tension.py_func
     positions_mm = np.zeros(len(forces_n)) if positions_mm is None else positions_mm
-    row = {name: np.array([0.0]) for name in ("countered", "lost", "drop_s")}
+    row = {name: np.array([0.0]) for name in ("countered", "lost", "torn", "paid_mm", "drop_s")}
     own_position, seen = np.array([positions_mm[0]]), np.array([forces_n[0]])
     told = []
-    for force, position in zip(forces_n, positions_mm, strict=True):
+    modes = np.broadcast_to(mode, len(forces_n))
+    for force, position, now in zip(forces_n, positions_mm, modes, strict=True):
         live = np.zeros(1)
-        values = (0.02, 1.0, stiffness, base, 1.0, 1.0, mode, 1 - 0.02 / 30, 1 - 0.02 / 2, force, target)
+        values = (0.02, 1.0, stiffness, base, 1.0, 1.0, now, 1 - 0.02 / 30, 1 - 0.02 / 2, force, target)
         floats = [np.array([value]) for value in values]
         stage(
             np.array([round(100 * position)], np.int32), np.zeros(1, np.int32),
             np.array([layout.STATUS_FORCE_VALID], np.int32), *floats, own_position, seen,
-            row["countered"], row["lost"], row["drop_s"], live,
+            *row.values(), live,
         )  # fmt: skip
         own_position[0] = position
         told.append(int(live[0]))
@@ -176,6 +185,27 @@ def test_a_strap_that_slips_while_a_contraction_hides_it_is_found_within_half_a_
     """Explained or not: a strap that holds has its tension back by then, as soon as the table pulls again."""
     told = tension(which, EASED["force"] + [0.0] * 100, EASED["position"] + [8.0] * 100)
     assert 20 < sudden(told) - len(EASED["force"]) <= 26
+
+
+@pytest.mark.parametrize("which", FORMS)
+@pytest.mark.parametrize("mode", [at.TRACK, at.EASE])
+def test_what_is_torn_off_at_once_is_a_drop_whatever_is_left(which, mode):
+    """By hand: 70 N of 400 N in two ticks; not over half a second, not a muscle's, not one wrong reading."""
+    kept = dict.fromkeys(("target", "base"), 400.0) | {"mode": mode}
+    rest, lower = [400.0] * 20, [330.0] * 40
+    assert sudden(tension(which, [*rest, 365.0, *lower], **kept)) == 22
+    assert sudden(tension(which, [*rest, *np.linspace(400.0, 330.0, 26), *lower], **kept)) is None
+    assert sudden(tension(which, [*rest, 470.0, 470.0, *rest, 400.0], **kept)) is None
+    assert sudden(tension(which, [*rest, 330.0, *rest], **kept)) is None
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_what_easing_paid_out_is_taken_in_before_tension_is_missed(which):
+    """By hand: 5 mm eased, nothing left of 20 N, and 5 mm/s back; what is loose even then has slipped."""
+    eased = tension_over_phases(which, back=[*np.linspace(5.0, 10.0, 50)], forces=[0.0] * 45 + [9.0] * 5)
+    assert sudden(eased) is None
+    loose = tension_over_phases(which, back=[*np.linspace(5.0, 10.0, 50), *[10.0] * 50], forces=[0.0] * 100)
+    assert 45 <= sudden(loose) - 100 <= 62
 
 
 @pytest.mark.parametrize("which", FORMS)
