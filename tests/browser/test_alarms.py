@@ -176,6 +176,7 @@ def listening(wall, north, open_page):
     """A wall whose oscillators are counted, with the sound's menu open."""
     page = open_page("about:blank", user=None, may_fail=("503",))
     page.add_init_script(OSCILLATORS)
+    page.clock.install()  # runs on by itself, until a test moves it
     page.context.add_cookies(wall.people.cookies("ada", wall.address))
     page.goto(wall.address)
     page.locator("#sound").click()
@@ -221,6 +222,15 @@ def test_muting_counts_down_ends_by_itself_and_at_once_for_a_worse_alarm(wall, n
     eventually(lambda: tones(page)[3:] == [880] * 10, 3.0, "the high alarm's sound")
     page.locator('[data-mute="1"]').click()
     expect(page.locator("#sound")).to_have_attribute("data-state", "muted")
+    north.alarm("bed-01", mains_lost(), over_force(471))
+    expect(page.locator("#sound")).to_have_attribute("data-state", "on", timeout=3000)  # high, and new
+    eventually(lambda: tones(page)[13:] == [880] * 10, 3.0, "its sound")
+    page.locator('[data-mute="1"]').click()
+    expect(page.locator("#sound")).to_have_attribute("data-state", "muted")
+    page.clock.set_system_time(time.time() - 3600)  # a pause ends by itself, whatever the clock does
+    expect(page.locator("#sound")).to_have_attribute("data-state", "on", timeout=3000)
+    page.locator('[data-mute="1"]').click()
+    expect(page.locator("#sound")).to_have_attribute("data-state", "muted")
     page.evaluate(
         """() => { const held = JSON.parse(localStorage["alarm-sound"]);
              localStorage["alarm-sound"] = JSON.stringify({ ...held, muted_until: Date.now() + 1500 }); }"""
@@ -231,17 +241,25 @@ def test_muting_counts_down_ends_by_itself_and_at_once_for_a_worse_alarm(wall, n
 
 
 def test_sound_is_kept_by_the_browser_and_an_acknowledged_alarm_is_silent(wall, north, listening):
-    """Switched on once, it is on on the next page; what is acknowledged sounds nowhere."""
+    """Switched on once, it is on on the next page; what is acknowledged sounds nowhere; the other goes on."""
     page = listening
     page.locator("#sound-switch").click()
-    north.alarm("bed-01", over_force())
+    north.alarm("bed-02", over_force(480))
     eventually(lambda: len(tones(page)) == 10, 5.0, "the sound")
+    north.alarm("bed-01", over_force())
+    eventually(lambda: len(tones(page)) == 20, 5.0, "the sound of another")
     page.keyboard.press("Escape")
     header_row(page, "TENSION 512").get_by_role("button").click()
     expect(page.locator("#alarms .alarm[data-acknowledged]")).to_be_visible()
+    assert len(tones(page)) == 20, "a burst in answer to the button would say that something new has come"
+    page.clock.fast_forward(10_000)
+    eventually(lambda: len(tones(page)) == 30, 5.0, "the other, ten seconds after the last burst")
+    header_row(page, "TENSION 480").get_by_role("button").click()
+    expect(page.locator("#alarms .alarm[data-acknowledged]")).to_have_count(2)
+    page.clock.fast_forward(10_000)
     page.goto(f"{wall.address}/beds/bed-01?site=north")
     expect(page.locator("#sound")).to_have_attribute("data-state", re.compile("on|blocked"))
-    expect(page.locator("#alarms .alarm[data-acknowledged]")).to_be_visible()
+    expect(page.locator("#alarms .alarm[data-acknowledged]")).to_have_count(2)
     wait_for_the_stream(page)
     assert tones(page) == []
 

@@ -113,9 +113,8 @@ export function showHeader(next) {
   const title = document.title.replace(/^\(\*+\) /, "");
   document.title = next.count ? `(${next.alarms[0].symbol}) ${title}` : title;
   announce(next.alarms);
-  const signals = next.alarms.filter((row) => !row.acknowledged);
-  const newest = signals.reduce((best, row) => (row.since_us > (best?.since_us ?? -1) ? row : best), null);
-  return { priority: next.signal, newest: newest ? nameOf(newest) : "" };
+  const signals = next.alarms.filter((row) => !row.acknowledged && row.priority === next.signal);
+  return { priority: next.signal, names: signals.map(nameOf) };
 }
 
 /** One line of alarms, and how many more there are; all of them where the reader has asked. */

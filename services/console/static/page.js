@@ -28,10 +28,10 @@ export function put(root, name, value) {
 }
 
 function takeHeader(header) {
-  const { priority, newest } = showHeader(header);
+  const { priority, names } = showHeader(header);
   showBanner(header.broker_up ? null : header.broker_text);
   showReleases(header.releases);
-  sound.set(priority, newest);
+  sound.set(priority, names);
   askPains(header.pains);
 }
 

@@ -11,7 +11,8 @@ const RANK = { high: 3, medium: 2, low: 1 };
 const MINUTE_MS = 60_000;
 const TICK_MS = 250;
 const GESTURES = ["pointerdown", "keydown"];
-const OFF = { on: false, muted_until: 0, muted_rank: 0, played: "", played_at: 0 };
+const HEARD = 200; // occurrences remembered: more than are ever on at a site
+const OFF = { on: false, muted_until: 0, muted_ms: 0, muted_rank: 0, heard: [], played_at: 0 };
 
 /** Every alarm animation shares one beginning, so that the page flashes as one, whenever an alarm came. */
 export function synchroniseFlash() {
@@ -34,7 +35,7 @@ export function worse(a, b) {
  */
 export class AlarmSound {
   constructor(button = null, { remember = null, onChange = () => {} } = {}) {
-    Object.assign(this, { button, remember, onChange, priority: null, newest: "", timer: null, context: null });
+    Object.assign(this, { button, remember, onChange, priority: null, names: [], timer: null, context: null });
     this.held = { ...OFF, ...this.recall() };
     button?.addEventListener("click", () => this.switch(!this.held.on));
     if (remember) addEventListener("storage", (event) => event.key === remember && this.reload());
@@ -49,33 +50,40 @@ export class AlarmSound {
     return this.context?.state === "running" ? "on" : "blocked";
   }
 
-  /** Seconds of muting that are left, rounded up. */
+  /** Seconds of muting that are left, rounded up; none when the clock was set back: a pause must end by itself. */
   get left_s() {
-    return Math.max(0, Math.ceil((this.held.muted_until - Date.now()) / 1000));
+    const left_ms = this.held.muted_until - Date.now();
+    return left_ms > this.held.muted_ms ? 0 : Math.max(0, Math.ceil(left_ms / 1000));
   }
 
   switch(on) {
-    this.keep({ on, muted_until: 0, played: "" });
+    this.keep({ on, muted_until: 0, heard: [] });
     if (on) this.open();
     this.restart();
   }
 
-  /** Silence for so many minutes; a new alarm that is worse than all there are now ends it at once. */
+  /** Silence for so many minutes; a new alarm that is worse than all there are now, or high, ends it at once. */
   mute(minutes) {
-    this.keep({ muted_until: Date.now() + minutes * MINUTE_MS, muted_rank: RANK[this.priority] ?? 0 });
+    const muted_ms = minutes * MINUTE_MS;
+    this.keep({ muted_until: Date.now() + muted_ms, muted_ms, muted_rank: RANK[this.priority] ?? 0 });
+    this.hear();
     this.restart();
   }
 
   unmute() {
-    this.keep({ muted_until: 0, played: "" });
+    this.keep({ muted_until: 0, heard: [] });
     this.restart();
   }
 
-  /** Say which priority is the worst that signals now; another `newest` is a new occurrence of it. */
-  set(priority, newest = "") {
-    if (priority === this.priority && newest === this.newest) return;
-    Object.assign(this, { priority, newest });
-    if (this.state === "muted" && (RANK[priority] ?? 0) > this.held.muted_rank) this.unmute();
+  /** Say which priority is the worst that signals now, and which occurrences of it do.
+   *
+   * One that was not heard yet sounds at once. Those that are left when another was acknowledged go on in their
+   * rhythm: a burst in answer to the button would say that something new has come.
+   */
+  set(priority, names = []) {
+    if (priority === this.priority && names.join() === this.names.join()) return;
+    Object.assign(this, { priority, names });
+    if (this.state === "muted" && this.breaks()) this.unmute();
     else this.restart();
   }
 
@@ -92,12 +100,12 @@ export class AlarmSound {
     this.show();
     const tone = TONES[this.priority];
     if (this.state !== "on" || !tone) return;
-    const now = Date.now();
-    const name = `${this.priority} ${this.newest}`;
     // A page that opens goes on where the last one was, instead of beginning anew at every click.
-    const due_ms = this.remember && this.held.played === name ? this.held.played_at + tone.every_ms - now : 0;
+    const past_ms = Date.now() - this.held.played_at; // below zero: the clock was set back
+    const due_ms = this.isNew() || past_ms < 0 ? 0 : tone.every_ms - past_ms;
     if (due_ms <= 0) {
-      this.keep({ played: name, played_at: now });
+      this.hear();
+      this.keep({ played_at: Date.now() });
       this.play(tone);
     }
     const next_ms = due_ms > 0 ? due_ms : tone.every_ms;
@@ -105,8 +113,23 @@ export class AlarmSound {
   }
 
   again() {
-    this.held.played = "";
+    this.held.played_at = 0;
     this.restart();
+  }
+
+  /** Whether something signals that nobody has heard yet. */
+  isNew() {
+    return this.names.some((name) => !this.held.heard.includes(name));
+  }
+
+  /** Whether what signals now ends a pause that was meant for what was on before. */
+  breaks() {
+    const rank = RANK[this.priority] ?? 0;
+    return rank > this.held.muted_rank || (rank === RANK.high && this.isNew());
+  }
+
+  hear() {
+    this.keep({ heard: [...new Set([...this.names, ...this.held.heard])].slice(0, HEARD) });
   }
 
   tick() {

@@ -222,8 +222,7 @@ function showAlarms(alarms) {
   byId("no-alarms").hidden = alarms.length > 0;
   const heard = alarms.filter(signals);
   const worst = heard.map((alarm) => alarm.priority).reduce(worse, null);
-  const newest = heard.filter((alarm) => alarm.priority === worst).map((alarm) => alarm.occurrence);
-  sound.set(worst, newest[0] ?? "");
+  sound.set(worst, heard.filter((alarm) => alarm.priority === worst).map((alarm) => alarm.occurrence));
 }
 
 function sameButton(list, held) {
