@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from deploy.keeping.packing import CHUNK
 from services.kit.errors import SpondylError
 
 BUSY_S: Final = 20.0
+_ASK_S: Final = 0.001  # SQLite itself asks ten times a second: a writer without a rest lets nobody else in
 _PAGES: Final = 2000
 
 Pinned = dict[Path, sqlite3.Connection]
@@ -29,7 +31,7 @@ def pinned(paths: Sequence[Path], meanwhile: Callable[[], None] = lambda: None) 
             with ExitStack() as fence:
                 for path in paths:
                     writer = _open(path, fence)
-                    writer.execute("BEGIN IMMEDIATE")
+                    _hold(writer)
                     fence.callback(writer.rollback)
                 meanwhile()
                 for reader in readers.values():
@@ -38,6 +40,21 @@ def pinned(paths: Sequence[Path], meanwhile: Callable[[], None] = lambda: None) 
         except sqlite3.Error as error:
             raise SpondylError(f"a database cannot be read: {error}") from None
         yield readers
+
+
+def _hold(writer: sqlite3.Connection) -> None:
+    """Take the file's write lock in the first gap between two others' changes."""
+    writer.execute("PRAGMA busy_timeout = 0")
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_ASK_S)
+        else:
+            return
 
 
 def _open(path: Path, stack: ExitStack) -> sqlite3.Connection:
