@@ -137,36 +137,40 @@ def gateway(tmp_path_factory):
     clinic.store.close()
 
 
-def test_the_panel_draws_the_gap_and_shows_the_number_again_before_the_reset(gateway, open_page):
+@pytest.fixture
+def panel(gateway):
+    """Its panel's address; asked for before `open_page`, so that its pages never see it gone."""
+    served = Served(gateway.panel(pages=pages.router))
+    yield f"http://127.0.0.1:{served.port}"
+    served.close()
+
+
+def test_the_panel_draws_the_gap_and_shows_the_number_again_before_the_reset(gateway, panel, open_page):
     """At the bed the trace decides what a therapist does next."""
     memory, bedside = gateway.memory, gateway.bedside
     head = memory.head()
     eventually(lambda: memory.head() > head + 160, 20, "a stretch in real time")
-    served = Served(gateway.panel(pages=pages.router))
-    try:
-        eventually(lambda: gateway.phase() == "hold", 60, "a hold")
-        bedside.fault("bed-01", "sensor-lost", "", clear=False)
-        begin = memory.head()
-        eventually(lambda: memory.head() > begin + 100, 20, "a stretch that nobody measured")
-        page = open_page(f"http://127.0.0.1:{served.port}/bed-01")
-        tension, words = (page.locator(f'[data-field="{name}"]').first for name in ("tension", "words"))
-        expect(tension).to_have_text("--")
-        expect(words).to_contain_text(LOST["load_cell"][1])
-        assert drawn(page, "#panel canvas", begin - 150, begin - 20) > 0.9
-        bedside.fault("bed-01", "sensor-lost", "", clear=True)
-        end = memory.head()
-        expect(tension).to_have_text(NUMBER)
-        expect(words).not_to_contain_text(LOST["load_cell"][1])
-        expect(page.locator("#alarms")).to_contain_text("LOAD CELL LOST")
-        eventually(lambda: memory.head() > end + 80, 20, "samples after it")
-        is_a_gap(page, "#panel canvas", begin, end)
-        page.reload()
-        is_a_gap(page, "#panel canvas", begin, end)
-        shot(page, "live-gap-panel")
-        bedside.fault("bed-01", "link-lost", "", clear=False)
-        expect(words).to_contain_text(LOST["link"][1])
-        expect(tension).to_have_text("--")
-        expect(page.locator("#alarms")).to_contain_text("NO ANSWER FROM THE BED")
-        shot(page, "live-gap-panel-link")
-    finally:
-        served.close()
+    eventually(lambda: gateway.phase() == "hold", 60, "a hold")
+    bedside.fault("bed-01", "sensor-lost", "", clear=False)
+    begin = memory.head()
+    eventually(lambda: memory.head() > begin + 100, 20, "a stretch that nobody measured")
+    page = open_page(f"{panel}/bed-01")
+    tension, words = (page.locator(f'[data-field="{name}"]').first for name in ("tension", "words"))
+    expect(tension).to_have_text("--")
+    expect(words).to_contain_text(LOST["load_cell"][1])
+    assert drawn(page, "#panel canvas", begin - 150, begin - 20) > 0.9
+    bedside.fault("bed-01", "sensor-lost", "", clear=True)
+    end = memory.head()
+    expect(tension).to_have_text(NUMBER)
+    expect(words).not_to_contain_text(LOST["load_cell"][1])
+    expect(page.locator("#alarms")).to_contain_text("LOAD CELL LOST")
+    eventually(lambda: memory.head() > end + 80, 20, "samples after it")
+    is_a_gap(page, "#panel canvas", begin, end)
+    page.reload()
+    is_a_gap(page, "#panel canvas", begin, end)
+    shot(page, "live-gap-panel")
+    bedside.fault("bed-01", "link-lost", "", clear=False)
+    expect(words).to_contain_text(LOST["link"][1])
+    expect(tension).to_have_text("--")
+    expect(page.locator("#alarms")).to_contain_text("NO ANSWER FROM THE BED")
+    shot(page, "live-gap-panel-link")
