@@ -10,6 +10,7 @@ from services.cli import build
 from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
 from services.controller.verifying import (
+    causes,
     commands,
     drawing,
     invariants,
@@ -179,13 +180,14 @@ def test_nobody_yields_ahead_of_a_drive_that_runs_away():
     """By hand: a link that is late begins no clairvoyant's easing; a contraction does."""
 
     def spared(calm_s, disobeyed_s, seconds=1.0, counter=9.0):
-        row = {name: np.zeros(1) for name in ("onset", "before", "best", "speed", "yielding", "spared")}
+        names = ("onset", "failed", "before", "best", "speed", "yielding", "spared")
+        row = {name: np.zeros(1) for name in names}
         row["before"][0] = row["best"][0] = 9.0
         for tick in range(round(seconds / 0.02)):
             unable = 0.0 if tick % 3 else 0.02  # an exchange every 60 ms
-            known = [0.02, 9.0, 20.0, 0.8, 0.4, 20.0, 100.0, counter, 48.0, 20.0, 70.0, 0.5, calm_s,
+            known = [0.02, 9.0, 20.0, 0.8, 0.4, 20.0, 100.0, counter, 48.0, 0.0, 20.0, 70.0, 0.5, calm_s,
                      disobeyed_s, unable]  # fmt: skip
-            invariants.foresee.py_func(*(np.full(1, value) for value in known), *row.values())
+            causes.foresee.py_func(*(np.full(1, value) for value in known), *row.values())
         return float(row["spared"][0])
 
     assert spared(9.0, 9.0) == 0.0

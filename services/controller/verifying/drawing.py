@@ -169,7 +169,7 @@ def given(parameters: NDArray[np.float64], longest_s: float, over_n: float) -> N
     rows = {
         "base_n": layout.P_BASE, "peak_n": layout.P_PEAK, "ceiling_n": layout.P_CEILING,
         "rise_n_s": layout.P_RISE, "drive_mm_s": layout.P_DRIVE_SPEED, "heat_s": layout.P_HEAT_ALLOWED,
-        "heat_c": layout.P_HEAT_CEILING,
+        "heat_c": layout.P_HEAT_CEILING, "quiet_s": layout.P_QUIET_S,
     }  # fmt: skip
     values = {name: float(parameters[row]) for name, row in rows.items()}
     fast = float(max(parameters[layout.P_REBUILD], parameters[layout.P_REBUILD_FAST]))

@@ -4,28 +4,14 @@ What is read: the bed's reading, the command, the sample the loop records, and t
 simulation knows. Units: N, mm, s. `broken` and `excused` get 1.0 where it is so in this tick.
 """
 
-import numpy as np
-
 from services.controller.kernel import layout
 from services.controller.kernel.compiled import stage
-from services.controller.kernel.faults import (
-    CLOCK,
-    DRIVE_RUNAWAY,
-    DRIVE_SLOW,
-    DRIVE_STUCK,
-    LATE_TICKS,
-    LINK_LATE,
-    LINK_LOST,
-    SENSOR_DRIFT,
-    SENSOR_LOST,
-    SENSOR_NOISE,
-    SENSOR_STUCK,
-)
+from services.controller.verifying.causes import EXCUSE_S, NOTICE_S
 
 BASE_SHARE, BASE_N = 0.9, 4.0  # below both: a sigh moves a neck by more than a tenth of its base
-EXCUSE_S = 1.0  # a cause explains what the tension does for so long
-CONTRACTING_N = 0.5
-TRACE_N = 2.5  # five sigma of the load cell's noise: less of a contraction nobody can tell from it
+SAG_N, SAG_SHARE = 45.0, 0.9  # less is left after a contraction: more than its stiffness is mistaken
+PATIENCE_S = 30.0  # docs/control.md: guarding that does not end is given up
+WAIT_MORE_S, TAKE_UP_S = 1.5, 0.5  # beyond the quiet it waits for; and of the rebuild, which begins at base
 FRESH_MS, LOST_MS = 30.0, 100.0
 SAME = 12.0  # identical readings: 0.056^12 by chance
 PART_MM, PART_S = 4.0, 2.0
@@ -36,11 +22,9 @@ RISE_N = 12.0
 SMOOTH_S, SETTLE_S = 0.3, 3.0
 SLIP_MM, GIVEN_BACK_MM = 12.0, 12.5
 PULLING = 0.002  # mm/s: counts of the command are micrometres a second
-DISOBEYS = DRIVE_STUCK | DRIVE_RUNAWAY
-TROUBLE = DISOBEYS | DRIVE_SLOW | LINK_LOST | LINK_LATE | LATE_TICKS | CLOCK
-MISREADS = SENSOR_STUCK | SENSOR_LOST | SENSOR_DRIFT | SENSOR_NOISE
-WEAK = DRIVE_STUCK | LINK_LATE
-FAR_N, NOTICE_S = 5.0, 1.0  # a drive that does not obey is noticed, and what it holds let out mechanically
+AFTER_S = 0.2  # a drive that went up by itself has come to rest
+CATCH_UP_S = 1.0  # what a hindered drive could not follow it takes up: 8 /s, and 0.3 s of smoothing
+FAR_N = 5.0  # above the ceiling: more only until a drive that does not obey is noticed
 BACK_S = 0.3  # a cell that has drifted says the truth again: so long may the table need
 DRIFT_N = 30.0  # the most that a drifting cell keeps back (kernel/equipment.py)
 POWER, FREE, HEAT = layout.OUTPUT_POWER, layout.OUTPUT_FREE, layout.OUTPUT_HEAT
@@ -52,93 +36,24 @@ STOP, REMOTE_STOP = layout.ACTION_STOP, layout.ACTION_REMOTE_STOP
 
 
 @stage
-def regard_causes(
-    period,
-    fault,
-    silent,
-    counter,
-    outputs_before,
-    moving,
-    calm,
-    disobeyed,
-    unable,
-    trouble,
-    misread,
-    lied,
-    weak,
-):
-    """Seconds since a muscle pulled, the drive did not obey or was not reached, and each sort of fault.
-
-    A drive without power under treatment obeys nobody because the kernel has taken it: no cause of anything.
-    """
-    for bed in range(period.shape[0]):
-        dt, bits = period[bed], fault[bed]
-        calm[bed] = 0.0 if counter[bed] > CONTRACTING_N else calm[bed] + dt
-        told = np.int64(outputs_before[bed])
-        unpowered = (told & POWER == 0) & (moving[bed] == 0.0)
-        apart = (bits & DISOBEYS != 0) | unpowered | (told & FREE != 0)
-        cannot = apart | (silent[bed] > 0.0)
-        disobeyed[bed] = 0.0 if apart else disobeyed[bed] + dt
-        unable[bed] = 0.0 if cannot else unable[bed] + dt
-        trouble[bed] = 0.0 if bits & TROUBLE else trouble[bed] + dt
-        misread[bed] = 0.0 if bits & MISREADS else misread[bed] + dt
-        lied[bed] = 0.0 if bits & SENSOR_DRIFT else lied[bed] + dt
-        weak[bed] = 0.0 if bits & WEAK else weak[bed] + dt
-
-
-@stage
-def foresee(period, drive_mm, limit, lag_gain, lag_mean, harness, spine, counter, tension, base, ceiling,
-            over_n, calm, disobeyed, unable, onset_ok, before_mm, best_mm, best_speed, yielding,
-            spared):  # fmt: skip
-    """Newtons that a clairvoyant drive would have spared: full speed from the tick after the first trace on.
-
-    The first trace is five sigma of the load cell, and a command acts one period after what it answers. Its
-    lag is the real drive's, harness and prompt spine in series turn its way into newtons, it stops where the
-    base would be lost, and where the drive cannot obey or is not reached neither can it. It begins anew 1 s
-    after the cause; one that finds the tension above the ceiling already (onset_ok 0) is none, nor is a link
-    that is late: nobody would yield for seconds to what is still to come.
-    """
-    for bed in range(period.shape[0]):
-        here = drive_mm[bed]
-        caused = (calm[bed] < EXCUSE_S) | (disobeyed[bed] < EXCUSE_S)
-        moved = here - before_mm[bed]
-        before_mm[bed] = here
-        series = harness[bed] * spine[bed] / (harness[bed] + spine[bed])
-        goes = (yielding[bed] > 0.0) & (unable[bed] > 0.0)
-        lacks = best_speed[bed] + limit[bed]  # of its full speed
-        change = period[bed] * (lag_mean[bed] * lacks - limit[bed]) if goes else moved
-        best_speed[bed] = best_speed[bed] - lag_gain[bed] * lacks if goes else moved / period[bed]
-        seen = (counter[bed] > TRACE_N) | (yielding[bed] > 0.0) | (disobeyed[bed] < EXCUSE_S)
-        yielding[bed] = 1.0 if caused & seen else 0.0
-        best = best_mm[bed] + change if caused else here
-        best = min(here, best)
-        room = (tension[bed] - base[bed]) / series
-        room = max(0.0, room)
-        away = here - best
-        away = min(room, away)
-        best_mm[bed] = here - away
-        spared[bed] = series * away
-        within = 1.0 if tension[bed] <= ceiling[bed] + over_n[bed] else 0.0
-        onset_ok[bed] = onset_ok[bed] if caused else within
-
-
-@stage
 def keep_ceiling(period, lied_s, tension, drift, ceiling, over_n, calm, disobeyed, onset_ok, spared, far_s,
                  broken, beyond, misread):  # fmt: skip
     """Never above the ceiling, but by what no drive could have yielded or what the load cell keeps back.
 
-    A drive that does not obey excuses 5 N above it, and more for a second: by then it must be noticed.
+    A drive that does not obey excuses 5 N above it, and more for a second: by then it must be noticed. Under
+    a drift both count together: what is above the ceiling as far as the cell tells is held to the same drive.
     """
     for bed in range(period.shape[0]):
         limit = ceiling[bed] + over_n[bed]
         over = tension[bed] > limit
         apart = disobeyed[bed] < EXCUSE_S
-        far = far_s[bed] + period[bed] if apart & (tension[bed] > limit + FAR_N) else 0.0
+        seen_n = tension[bed] - drift[bed]
+        far = far_s[bed] + period[bed] if apart & (seen_n > limit + FAR_N) else 0.0
         far_s[bed] = far
         caused = (calm[bed] < EXCUSE_S) | apart
         caused = caused & (far <= NOTICE_S) & (onset_ok[bed] > 0.0)
-        faster = over & caused & (tension[bed] - spared[bed] > limit)
-        believed = (tension[bed] - drift[bed] <= limit) & (lied_s[bed] <= 0.0)
+        faster = over & caused & (seen_n - spared[bed] > limit)
+        believed = (seen_n <= limit) & (lied_s[bed] <= 0.0)
         believed = believed | (
             (lied_s[bed] > 0.0) & (lied_s[bed] < BACK_S) & (tension[bed] <= limit + DRIFT_N)
         )
@@ -149,16 +64,34 @@ def keep_ceiling(period, lied_s, tension, drift, ceiling, over_n, calm, disobeye
 
 
 @stage
-def keep_base(pulled, phase, target_mn, tension, base, reached, calm, slip_mm, weak_s, broken, yielded,
-              slipped, unable):  # fmt: skip
-    """Once the target has reached it the base is kept while the profile runs."""
+def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, reached, calm, misread_s,
+              slip_mm, weak_s, eased_s, rebuilt_s, broken, yielded, slipped, unable):  # fmt: skip
+    """Once the target has reached it the base is kept while the profile runs.
+
+    A table that has yielded may lack it until the quiet it waits for is over, and half a second of the
+    rebuild, but never 45 N or nine tenths of it, beside what breathing out takes. A noisy load cell is
+    never quiet, nor does it tell what a contraction added: there the table waits until it gives up.
+    """
     for bed in range(pulled.shape[0]):
         prescribed = base[bed]
         lower = min(prescribed, reached[bed])
         kept = prescribed if target_mn[bed] * 0.001 >= 0.95 * prescribed else lower
         reached[bed] = kept
         below = (tension[bed] < BASE_SHARE * kept) & (tension[bed] < kept - BASE_N) & (pulled[bed] > 0.0)
-        eased = (calm[bed] < EXCUSE_S) | (phase[bed] == GUARDED) | (phase[bed] == REBUILD)
+        contracts = calm[bed] < EXCUSE_S
+        guarded = (phase[bed] == GUARDED) & (not contracts)
+        waited = eased_s[bed] + period[bed] if below & guarded else 0.0
+        eased_s[bed] = waited
+        rebuilds = (phase[bed] == REBUILD) & (not contracts)
+        taken = rebuilt_s[bed] + period[bed] if rebuilds else 0.0
+        rebuilt_s[bed] = taken
+        noisy = misread_s[bed] < waited + EXCUSE_S
+        longest = PATIENCE_S if noisy else quiet_s[bed]
+        waits = guarded & (waited <= longest + WAIT_MORE_S)
+        eased = contracts | waits | (rebuilds & (taken <= TAKE_UP_S))
+        left_n = tension[bed] - min(breath[bed], 0.0)
+        left = noisy | ((left_n >= kept - SAG_N) & (left_n >= (1.0 - SAG_SHARE) * kept))
+        eased = eased & left
         gone = slip_mm[bed] > 0.0
         weak = weak_s[bed] < EXCUSE_S
         yielded[bed] = 1.0 if below & eased else 0.0
@@ -184,12 +117,13 @@ def bound_target(period, watched, pulled, entered, phase, target_mn, peak, rise,
 
 
 @stage
-def bound_slew(period, pulled, tension, breath, rise, fast, calm, trouble, misread, phase, smooth,
+def bound_slew(period, pulled, tension, breath, rise, fast, calm, hindered, misread, phase, smooth,
                settled, broken):  # fmt: skip
     """What the drive makes of the tension, smoothed over 0.3 s, climbs at the prescribed rate, give or take.
 
     Give or take: half as much again and 15 N/s, for a spine that sticks and slides. Not within 3 s of a
-    contraction, a stop, or a fault of drive, link or load cell: there the loop catches up.
+    contraction or a stop, nor within 1 s of a drive that could not follow or a load cell that told nothing:
+    there the loop catches up.
     """
     for bed in range(period.shape[0]):
         bare = tension[bed] - breath[bed]
@@ -197,9 +131,10 @@ def bound_slew(period, pulled, tension, breath, rise, fast, calm, trouble, misre
         slope = (bare - smooth[bed]) / SMOOTH_S
         smooth[bed] = smooth[bed] + slope * period[bed]
         usual = (pulled[bed] > 0.0) & (phase[bed] != GUARDED) & (calm[bed] > SETTLE_S)
-        usual = usual & (trouble[bed] > SETTLE_S) & (misread[bed] > SETTLE_S)
         settled[bed] = settled[bed] + period[bed] if usual else 0.0
-        broken[bed] = 1.0 if (settled[bed] > SETTLE_S) & (slope > 1.5 * limit + 15.0) else 0.0
+        steep = (settled[bed] > SETTLE_S) & (slope > 1.5 * limit + 15.0)
+        follows = (hindered[bed] > CATCH_UP_S) & (misread[bed] > CATCH_UP_S)
+        broken[bed] = 1.0 if steep & follows else 0.0
 
 
 @stage
@@ -275,13 +210,19 @@ def compare_travel(period, position_cmm, age_ms, velocity, moving, outputs, phas
 
 
 @stage
-def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest, patient_stop, by_force, calm,
-              disobeyed, trouble, lied_s, phase, slow, power, unwatched, rise, excused):  # fmt: skip
-    """A stop gets to zero in its time, the patient's cuts the power, and nothing rises again."""
+def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest, lowest_bare, patient_stop,
+              by_force, calm, disobeyed, astray, gave_s, lied_s, phase, slow, power, unwatched, rise,
+              excused):  # fmt: skip
+    """A stop gets to zero in its time, the patient's cuts the power, and nothing rises again.
+
+    Rising is what does so with the breath taken off and without: a pelvis that friction holds passes none on.
+    Nor is it one when a strap that slipped holds again, and what it let go springs back.
+    """
     for bed in range(period.shape[0]):
         clock = since[bed] + period[bed] if tripped[bed] > 0.0 else 0.0
         since[bed] = clock
-        bare = tension[bed] - counter[bed] - breath[bed]
+        quieted = tension[bed] - counter[bed]
+        bare = quieted - breath[bed]
         tight = tension[bed] > RELEASED_N
         limit = STOP_S if by_force[bed] > 0.0 else STOP_UNABLE_S
         left = (clock > limit) & tight & (bare > RELEASED_N)
@@ -294,20 +235,22 @@ def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest,
         power[bed] = 1.0 if powered & (clock > POWER_S) & (patient_stop[bed] > 0.0) else 0.0
         rests = (phase[bed] == IDLE) | (phase[bed] == READY) | (phase[bed] == DONE)
         unwatched[bed] = 1.0 if powered & rests else 0.0
-        least = min(bare, lowest[bed])
-        quiet = (calm[bed] > EXCUSE_S) & (trouble[bed] > EXCUSE_S)  # one that ran away has pulled by itself
-        least = least if (clock > 0.0) & quiet else bare
-        lowest[bed] = least
-        rise[bed] = 1.0 if (clock > 0.0) & tight & quiet & (bare > least + RISE_N) else 0.0
+        held = (clock > 0.0) & (calm[bed] > EXCUSE_S) & (astray[bed] > AFTER_S)  # nothing else pulled
+        held = held & (gave_s[bed] > AFTER_S)
+        lowest[bed] = min(quieted, lowest[bed]) if held else quieted
+        lowest_bare[bed] = min(bare, lowest_bare[bed]) if held else bare
+        risen = (quieted > lowest[bed] + RISE_N) & (bare > lowest_bare[bed] + RISE_N)
+        rise[bed] = 1.0 if held & tight & risen else 0.0
 
 
 @stage
-def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before, slip_n, slip_up, place,
+def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, astray, slip_before, slip_n, slip_up, place,
                   broken):  # fmt: skip
     """What a slipped strap has given is not pulled in again: at most half of it, until it is noticed.
 
     Pulled in is what the drive has gone up since from its lowest place; one that follows the breath up and
-    down pulls nothing in. A strap that slips before the base is reached is still being taken up.
+    down pulls nothing in, and what one that runs away pulls in nobody has told it to. A strap that slips
+    before the base is reached is still being taken up.
     """
     for bed in range(armed.shape[0]):
         given = slip_mm[bed]
@@ -317,11 +260,12 @@ def leave_slipped(armed, base, slip_mm, smooth_n, drive_mm, trouble, slip_before
         slip_n[bed] = borne if fresh else slip_n[bed]
         most = given if slips else slip_before[bed]  # fastened anew it may be, but not pulled in
         slip_before[bed] = most
-        up = slip_up[bed] + drive_mm[bed] - place[bed]
+        pulled = drive_mm[bed] - place[bed]
         place[bed] = drive_mm[bed]
+        up = slip_up[bed] + pulled if (pulled <= 0.0) | (astray[bed] > AFTER_S) else slip_up[bed]
         total = max(0.0, up) if (most > SLIP_MM) & (not slips) else 0.0
         slip_up[bed] = total
-        counts = (slip_n[bed] > 0.0) & (trouble[bed] > EXCUSE_S) & (armed[bed] > 0.0)
+        counts = (slip_n[bed] > 0.0) & (armed[bed] > 0.0)
         broken[bed] = 1.0 if counts & (total > GIVEN_BACK_MM) else 0.0
 
 

@@ -72,6 +72,16 @@ MUTANTS = (
            "v = 3.0 * velocity[bed] * power[bed]", ("calm",)),
     Mutant("traction-clock-backwards", "step.py", "traction[bed] = traction[bed] + dt * counting[bed]",
            "traction[bed] = traction[bed] - dt * counting[bed]", ("calm",)),
+    Mutant("runaway-ignored-while-stopped", "phases.py", '((*MOVING, "stopped", "fault"), "fault", "fault"),',
+           '((*MOVING, "fault"), "fault", "fault"),', ("runaway-stopped",)),
+    Mutant("eases-to-nothing", "entering.py", "hold_at(state, bed, max(base, level - yielded))",
+           "hold_at(state, bed, 0.0)", ("one-contraction",)),
+    Mutant("never-quiet", "step.py", "left[bed] = quiet_s[bed] if pushing > 0.0 else remaining",
+           "left[bed] = quiet_s[bed]", ("one-contraction",)),
+    Mutant("rebuilds-from-nothing", "entering.py",
+           "state[at.TARGET, bed] = max(base, min(state[at.TENSION, bed], state[at.TARGET, bed]))",
+           "state[at.TARGET, bed] = min(state[at.TENSION, bed], state[at.TARGET, bed])",
+           ("one-contraction",)),
     Mutant("never-done", "phases.py", '(("cooldown",), "reached", "done"),', "", ("short",)),
 )  # fmt: skip
 

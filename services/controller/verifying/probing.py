@@ -42,6 +42,16 @@ PROBES: dict[str, Probe] = {
     "slip": (((HOLD_S, FAULTS, f.STRAP_SLIP), (HOLD_S + 1, FAULTS, 0)), {}, False),
     "stuck-drive": (((16.0, FAULTS, f.DRIVE_STUCK),), {}, False),
     "runaway": (((HOLD_S, FAULTS, f.DRIVE_RUNAWAY),), {}, False),
+    "runaway-stopped": (
+        (
+            (HOLD_S, ACT, layout.ACTION_STOP),
+            (HOLD_S + 2.5, FAULTS, f.DRIVE_RUNAWAY | f.DRIVE_SLOW),
+            (HOLD_S + 3.9, FAULTS, 0),
+        ),
+        {},
+        False,
+    ),
+    "one-contraction": (((HOLD_S, FAULTS, f.CONTRACTS), (HOLD_S + 0.1, FAULTS, 0)), {}, True),
     "mains": (((HOLD_S, FAULTS, f.MAINS_LOST),), {}, False),
     "contraction": ((), {}, True),
     "short": ((), {layout.P_TRACTION_S: 12.0, layout.P_COOLDOWN_S: 5.0}, False),
@@ -57,7 +67,8 @@ def session(name: str) -> Session:
         parameters[row] = value
     constants = simulated.calm(simulated.population(SEED, 1, PERIOD_S, prescription.body_weight_kg))[:, 0]
     if contracts:
-        constants[plant.K_GUARD_LATE], constants[plant.K_COUGH] = 1.0, 0.5
+        often = not any(kind == FAULTS for _, kind, _ in told)
+        constants[plant.K_GUARD_LATE], constants[plant.K_COUGH] = (1.0, 0.5) if often else (0.0, 0.0)
         constants[plant.K_FULL_PULL] = parameters[layout.P_BASE]
     lines = [(0.0, ACT, layout.ACTION_LOAD), (PERIOD_S, ACT, layout.ACTION_TEST_SWITCH),
              (START_S, ACT, layout.ACTION_START), *told]  # fmt: skip

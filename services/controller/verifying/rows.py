@@ -4,9 +4,9 @@ from services.controller.kernel import layout
 
 # --- what the prescription allows, float64[GIVEN, beds]; the same again for a changed one -------------------
 GIVEN = ("base_n", "peak_n", "ceiling_n", "rise_n_s", "fast_n_s", "drive_mm_s", "heat_s", "heat_c",
-         "longest_s", "over_n")  # fmt: skip
+         "longest_s", "over_n", "quiet_s")  # fmt: skip
 (G_BASE, G_PEAK, G_CEILING, G_RISE, G_FAST, G_DRIVE, G_HEAT, G_HEAT_C, G_LONGEST,
- G_OVER) = range(len(GIVEN))  # fmt: skip
+ G_OVER, G_QUIET) = range(len(GIVEN))  # fmt: skip
 
 # --- what the watcher remembers, float64[MEMORY, beds] -----------------------------------------------------
 MEMORY = (
@@ -17,19 +17,21 @@ MEMORY = (
     "target_n", "remaining_ms",
     "base_now_n",  # the base that has been reached: from there on it is kept
     "calm_s", "onset_ok", "spared_n", "best_mm", "best_speed", "drive_mm",
-    "unable_s", "trouble_s", "misread_s",
+    "unable_s", "hindered_s", "misread_s",
     "since_stop_s", "lowest_n", "by_force",
     "slip_mm", "slip_n", "slip_up_mm",
     "same", "force_dn", "part_mm", "position_cmm", "commanded_mm_s", "heat_s", "smooth_n", "settled_s",
     "patient_stop", "since_mains_s", "place_mm", "beyond", "give_up_s", "lied_s", "period_s", "disobeyed_s",
-    "far_s", "weak_s", "yielding", "lag_mean",
+    "far_s", "weak_s", "yielding", "lag_mean", "stray_s", "astray_s", "gave_s", "failed", "lowest_bare_n",
+    "eased_s", "rebuilt_s",
 )  # fmt: skip
 (M_BUSY, M_LINGER, M_STARTED, M_AGE, M_PHASE, M_CHANGING, M_MOVING, M_ARMED, M_PULLED, M_WATCHED, M_ENDED,
  M_TRIPPED, M_ENTERED, M_TARGET, M_REMAINING, M_BASE_NOW, M_CALM, M_ONSET_OK, M_SPARED, M_BEST, M_BEST_SPEED,
- M_DRIVE, M_UNABLE, M_TROUBLE, M_MISREAD, M_SINCE_STOP, M_LOWEST, M_BY_FORCE, M_SLIP, M_SLIP_N, M_SLIP_UP,
+ M_DRIVE, M_UNABLE, M_HINDERED, M_MISREAD, M_SINCE_STOP, M_LOWEST, M_BY_FORCE, M_SLIP, M_SLIP_N, M_SLIP_UP,
  M_SAME, M_FORCE, M_PART, M_POSITION, M_COMMANDED, M_HEAT, M_SMOOTH, M_SETTLED, M_PATIENT_STOP,
  M_SINCE_MAINS, M_DRIVE_PLACE, M_BEYOND, M_GIVE_UP, M_LIED, M_PERIOD,
- M_DISOBEYED, M_FAR, M_WEAK, M_YIELDING, M_LAG_MEAN) = range(len(MEMORY))  # fmt: skip
+ M_DISOBEYED, M_FAR, M_WEAK, M_YIELDING, M_LAG_MEAN, M_STRAY, M_ASTRAY, M_GAVE, M_FAILED,
+ M_LOWEST_BARE, M_EASED, M_REBUILT) = range(len(MEMORY))  # fmt: skip
 
 # --- what may not happen in any tick -----------------------------------------------------------------------
 INVARIANTS = {
@@ -71,7 +73,7 @@ INVARIANT_NAMES = tuple(INVARIANTS)
 EXCUSES = {
     "ceiling_beyond_drive": "a drive at full speed from the first trace on could not have kept the ceiling",
     "ceiling_misread": "what a drifting load cell keeps back is what is above the ceiling",
-    "base_after_contraction": "the table yielded to a contraction less than 1 s ago, or still yields to it",
+    "base_after_contraction": "the table yields, waits for quiet or begins to rebuild, and a part is left",
     "base_after_slip": "the strap has slipped",
     "base_without_drive": "the drive was stuck, or the link late, less than 1 s ago",
     "stop_without_drive": "the drive does not obey and is not yet let out mechanically, or the cell drifted",

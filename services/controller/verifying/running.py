@@ -92,7 +92,8 @@ class Slots:
     def _watch_anew(self, slot: int, session: Session) -> None:
         monitor = self.monitor
         monitor[:, slot] = 0.0
-        never = [r.M_CALM, r.M_DISOBEYED, r.M_UNABLE, r.M_TROUBLE, r.M_MISREAD, r.M_LIED, r.M_WEAK]
+        never = [r.M_CALM, r.M_DISOBEYED, r.M_UNABLE, r.M_HINDERED, r.M_MISREAD, r.M_LIED, r.M_WEAK,
+                 r.M_ASTRAY, r.M_GAVE]  # fmt: skip
         monitor[never, slot] = LONG_AGO_S
         monitor[r.M_BUSY, slot], monitor[r.M_ENDED, slot], monitor[r.M_REMAINING, slot] = 1.0, 1.0, -1.0
         monitor[r.M_PERIOD, slot], monitor[r.M_BEYOND, slot] = self.period_s, -LONG_AGO_S

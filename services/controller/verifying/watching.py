@@ -6,6 +6,7 @@ from services.controller.kernel import layout, plant
 from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar
 from services.controller.kernel.step import step
+from services.controller.verifying import causes
 from services.controller.verifying import invariants as hold
 from services.controller.verifying import rows as r
 
@@ -76,7 +77,7 @@ def enter(given, later, monitor, sample, bed, phase):
         monitor[r.M_STARTED, bed] = 1.0
     if phase in (layout.STOPPED, layout.FAULT):
         monitor[r.M_SINCE_STOP, bed] = 0.0
-        monitor[r.M_LOWEST, bed] = ABOVE_ALL_N
+        monitor[r.M_LOWEST, bed] = monitor[r.M_LOWEST_BARE, bed] = ABOVE_ALL_N
         conditions = sample[layout.S_CONDITIONS, bed]
         monitor[r.M_BY_FORCE, bed] = 0.0 if conditions & NOT_BY_FORCE else 1.0
         patient = sample[layout.S_REASON, bed] == layout.REASON_PATIENT_SWITCH and phase == layout.STOPPED
@@ -115,17 +116,19 @@ def follow_phase(given, later, monitor, sample, broken, bed):
 def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sample, broken, excused):
     """The invariants of tension: ceiling, base, slew, stops, drops."""
     period, tension, counter = beds[plant.W_PERIOD], beds[plant.X_TENSION], beds[plant.X_COUNTER]
-    hold.regard_causes(
-        period, faults, beds[plant.W_SILENT], counter, before, monitor[r.M_MOVING],
-        monitor[r.M_CALM], monitor[r.M_DISOBEYED], monitor[r.M_UNABLE], monitor[r.M_TROUBLE],
-        monitor[r.M_MISREAD], monitor[r.M_LIED], monitor[r.M_WEAK],
+    causes.regard_causes(
+        period, faults, beds[plant.W_SILENT], beds[plant.W_WANTED], beds[plant.W_LIMIT], counter,
+        beds[plant.X_SLIP], monitor[r.M_SLIP], before, monitor[r.M_MOVING], monitor[r.M_CALM],
+        monitor[r.M_DISOBEYED], monitor[r.M_UNABLE], monitor[r.M_STRAY], monitor[r.M_ASTRAY],
+        monitor[r.M_GAVE], monitor[r.M_HINDERED], monitor[r.M_MISREAD], monitor[r.M_LIED],
+        monitor[r.M_WEAK],
     )  # fmt: skip
-    hold.foresee(
+    causes.foresee(
         period, beds[plant.X_DRIVE], beds[plant.W_LIMIT], lag_gain, monitor[r.M_LAG_MEAN],
-        constants[plant.K_HARNESS], constants[plant.K_SPINE], counter, tension, given[r.G_BASE],
-        given[r.G_CEILING], given[r.G_OVER], monitor[r.M_CALM], monitor[r.M_DISOBEYED],
-        monitor[r.M_UNABLE], monitor[r.M_ONSET_OK], monitor[r.M_DRIVE], monitor[r.M_BEST],
-        monitor[r.M_BEST_SPEED], monitor[r.M_YIELDING], monitor[r.M_SPARED],
+        constants[plant.K_HARNESS], constants[plant.K_SPINE], counter, tension, beds[plant.X_DRIFT],
+        given[r.G_BASE], given[r.G_CEILING], given[r.G_OVER], monitor[r.M_CALM], monitor[r.M_DISOBEYED],
+        monitor[r.M_UNABLE], monitor[r.M_ONSET_OK], monitor[r.M_FAILED], monitor[r.M_DRIVE],
+        monitor[r.M_BEST], monitor[r.M_BEST_SPEED], monitor[r.M_YIELDING], monitor[r.M_SPARED],
     )  # fmt: skip
     hold.keep_ceiling(
         period, monitor[r.M_LIED], tension, beds[plant.X_DRIFT], given[r.G_CEILING], given[r.G_OVER],
@@ -133,27 +136,27 @@ def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sam
         monitor[r.M_FAR], broken[r.I_CEILING], excused[r.E_BEYOND], excused[r.E_MISREAD],
     )  # fmt: skip
     hold.keep_base(
-        monitor[r.M_PULLED], sample[layout.S_PHASE], sample[layout.S_TARGET], tension, given[r.G_BASE],
-        monitor[r.M_BASE_NOW], monitor[r.M_CALM], beds[plant.X_SLIP], monitor[r.M_WEAK],
+        period, given[r.G_QUIET], monitor[r.M_PULLED], sample[layout.S_PHASE], sample[layout.S_TARGET],
+        tension, beds[plant.X_BREATH], given[r.G_BASE], monitor[r.M_BASE_NOW], monitor[r.M_CALM],
+        monitor[r.M_MISREAD], beds[plant.X_SLIP], monitor[r.M_WEAK], monitor[r.M_EASED], monitor[r.M_REBUILT],
         broken[r.I_BASE], excused[r.E_YIELDED], excused[r.E_SLIPPED], excused[r.E_UNABLE],
     )  # fmt: skip
     hold.bound_slew(
         period, monitor[r.M_PULLED], tension, beds[plant.X_BREATH], given[r.G_RISE], given[r.G_FAST],
-        monitor[r.M_CALM], monitor[r.M_TROUBLE], monitor[r.M_MISREAD], sample[layout.S_PHASE],
+        monitor[r.M_CALM], monitor[r.M_HINDERED], monitor[r.M_MISREAD], sample[layout.S_PHASE],
         monitor[r.M_SMOOTH], monitor[r.M_SETTLED], broken[r.I_TENSION_FAST],
     )  # fmt: skip
     hold.end_stops(
         period, monitor[r.M_TRIPPED], tension, counter, beds[plant.X_BREATH], sample[layout.S_OUTPUTS],
-        monitor[r.M_SINCE_STOP], monitor[r.M_LOWEST], monitor[r.M_PATIENT_STOP], monitor[r.M_BY_FORCE],
-        monitor[r.M_CALM], monitor[r.M_DISOBEYED], monitor[r.M_TROUBLE], monitor[r.M_LIED],
-        sample[layout.S_PHASE], broken[r.I_SLOW_STOP], broken[r.I_POWER], broken[r.I_UNWATCHED],
-        broken[r.I_RISE], excused[r.E_STOP],
+        monitor[r.M_SINCE_STOP], monitor[r.M_LOWEST], monitor[r.M_LOWEST_BARE],
+        monitor[r.M_PATIENT_STOP], monitor[r.M_BY_FORCE], monitor[r.M_CALM], monitor[r.M_DISOBEYED],
+        monitor[r.M_ASTRAY], monitor[r.M_GAVE], monitor[r.M_LIED], sample[layout.S_PHASE],
+        broken[r.I_SLOW_STOP], broken[r.I_POWER], broken[r.I_UNWATCHED], broken[r.I_RISE], excused[r.E_STOP],
     )  # fmt: skip
     hold.leave_slipped(
         monitor[r.M_ARMED], given[r.G_BASE], beds[plant.X_SLIP], monitor[r.M_SMOOTH], beds[plant.X_DRIVE],
-        monitor[r.M_TROUBLE],
-        monitor[r.M_SLIP], monitor[r.M_SLIP_N], monitor[r.M_SLIP_UP], monitor[r.M_DRIVE_PLACE],
-        broken[r.I_DROP],
+        monitor[r.M_ASTRAY], monitor[r.M_SLIP], monitor[r.M_SLIP_N], monitor[r.M_SLIP_UP],
+        monitor[r.M_DRIVE_PLACE], broken[r.I_DROP],
     )  # fmt: skip
 
 
@@ -222,7 +225,7 @@ def count(monitor, clock, broken, excused, counts, first, explained, explained_f
     for bed in range(clock.shape[0]):
         if excused[r.E_BEYOND, bed] == 0.0 or monitor[r.M_BUSY, bed] == 0.0:
             continue
-        if clock[bed] - monitor[r.M_BEYOND, bed] > hold.EXCUSE_S / monitor[r.M_PERIOD, bed]:
+        if clock[bed] - monitor[r.M_BEYOND, bed] > causes.EXCUSE_S / monitor[r.M_PERIOD, bed]:
             contractions[bed] += 1
         monitor[r.M_BEYOND, bed] = clock[bed]
 
