@@ -11,6 +11,7 @@ from operator_rig import PIN, THERAPIST, Staff
 from servers import eventually, free_port
 
 from services.controller.bedside.session import Bedside
+from services.controller.commissioning.known import KnownBeds
 from services.controller.errors import SessionRefused
 from services.controller.kernel import layout, plant
 from services.controller.kernel import loop as compiled
@@ -113,6 +114,7 @@ class Clinic:
     def new_bedside(self, **options):
         """Another bedside over the same beds and file, as after a restart of the panel."""
         public = clearance.read_public(self.keys.public)
+        options.setdefault("beds", KnownBeds(self.directory))
         return Bedside(LoopLink(memory=self.memory), self.store, public, clearance.Clocks(), **options)
 
     def sign_ins(self, idle_s=600.0, clocks=None, **options):

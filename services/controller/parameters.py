@@ -10,10 +10,16 @@ from services.kit.therapy.prescription import Prescription, check, refused
 
 
 def compile_parameters(
-    prescription: Prescription, period_s: float, session_no: int, table: Dosing | None = None
+    prescription: Prescription,
+    period_s: float,
+    session_no: int,
+    table: Dosing | None = None,
+    drive_mm_s: float | None = None,
 ) -> NDArray[np.float64]:
     """The kernel's parameters, float64[PARAMETER_COUNT]: `layout.PARAMETERS`, then the tuning of the period.
 
+    ``drive_mm_s`` is the greatest speed measured at the bed: a slower drive is never asked for more than it
+    gives, else it would seem to be stuck whenever it yields; a faster one is not asked for more either.
     Raises PrescriptionError when a limit is broken: nothing beyond a limit is ever compiled.
     """
     table = table or dosing.load()
@@ -42,6 +48,7 @@ def compile_parameters(
         "heat_allowed": prescription.heat_min * 60.0,
         "body_weight_kg": prescription.body_weight_kg,
         "ceiling_n": prescription.peak_n + control.ceiling_margin_n,
+        "drive_mm_s": min(control.drive_mm_s, drive_mm_s or control.drive_mm_s),
         "period_s": period_s,
     }
     clinical = np.array([rows[name] for name in layout.PARAMETERS], dtype=np.float64)

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from bedside_rig import NECK, Served, Ticking
 from browser.conftest import shot, sideways
+from commissioned import measured
 from controller.panel_rig import Time
 from operator_rig import PIN, THERAPIST
 from playwright.sync_api import expect
@@ -85,12 +86,15 @@ def test_a_silent_centre_is_asked_before_the_start_and_a_report_pauses_without_i
     clinic.ready(prescription={**NECK, "traction_min": 20.0})
     clinic.centre.says()
     clinic.hands.pass_s(13 * 3600.0)
+    measured("bed-01", harness_n_mm=6.0).save(clinic.directory)
     page = open_bed(clinic, open_page, locale="de-DE", width=390, height=844)
+    expect(page.locator("#unsuitable")).to_contain_text("Gurt 6 N/mm: mindestens 10 N/mm", timeout=30_000)
     expect(page.locator("#silent")).to_contain_text("nichts von der Zentrale gehört", timeout=30_000)
     assert sideways(page) <= 0
     shot(page, "panel-silent-390")
     page.locator('[data-action="start"]').click()
     dialog = page.locator("#dialog-start")
+    expect(dialog).to_contain_text("Gurt 6 N/mm: mindestens 10 N/mm")
     dialog.locator("[data-yes]").click()
     expect(dialog).to_be_visible()
     dialog.get_by_label("Gesehen, am Empfang nachgefragt").check()

@@ -17,8 +17,8 @@ from services.controller.kernel import faults, layout
 from services.kit.errors import SpondylError
 
 LINK_MS = 1000.0  # a test machine's is no drive's
-KNOWN = {"harness_n_mm": 14.0, "harness_damping": 0.056, "toe_mm": 1.1, "slide_n": 6.0, "stick_n": 7.5,
-         "drive_mm_s": 25.0}  # fmt: skip
+KNOWN = {"harness_n_mm": 8.0, "harness_damping": 0.032, "toe_mm": 1.1, "slide_n": 14.0, "stick_n": 17.5,
+         "drive_mm_s": 12.0}  # fmt: skip
 FOUND = {
     "device": "bed-01", "serial": 1001, "harness_n_mm": 18.0, "toe_mm": 1.5, "friction_n": 8.0,
     "drive_lag_s": 0.015, "drive_mm_s": 20.0, "measured_at": "2026-01-01T00:00:00Z", "kernel": 4,
@@ -100,16 +100,19 @@ def test_a_test_pull_finds_the_constants_that_the_bed_has(served, capsys, tmp_pa
     words = ("bed", "identify", served.address, "--device", "bed-01", "--data", str(tmp_path), "--json")
     code, report = spondyl(capsys, *words)
     assert code == 0
-    assert report["harness_n_mm"] == pytest.approx(14.0, rel=0.10)
+    assert report["harness_n_mm"] == pytest.approx(8.0, rel=0.10)
     assert report["toe_mm"] == pytest.approx(1.1, abs=0.3)
-    assert report["friction_n"] == pytest.approx(6.0, rel=0.15)
-    assert report["drive_mm_s"] == pytest.approx(25.0, rel=0.03)
+    assert report["friction_n"] == pytest.approx(14.0, rel=0.15)
+    assert report["drive_mm_s"] == pytest.approx(12.0, rel=0.03)
     constants = served.drive.bed.constants[:, 0]
     assert report["drive_lag_s"] == pytest.approx(_lag_s(constants), abs=0.004)
     assert served.drive.tension_n < 5
     found = parameters.load(tmp_path / "gateways" / "north", "bed-01", serial=1001)
     assert found is not None
     assert found.harness_n_mm == report["harness_n_mm"]
+    assert report["suitable"] is False, "such a bed warns by itself"
+    assert [row["name"] for row in report["unsuitable"]] == ["friction", "harness_n_mm", "drive_mm_s"]
+    assert "at most 0.04 (docs/control.md" in report["unsuitable"][0]["text"]["en"]
 
 
 def _lag_s(constants):

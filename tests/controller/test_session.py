@@ -288,8 +288,6 @@ def test_a_fault_on_demand_stops_the_bed_and_is_mended(clinic):
     assert clinic.memory.faults[0] == 0
     with pytest.raises(SessionRefused, match="the faults are sensor-stuck"):
         clinic.bedside.fault("bed-01", "cosmic-ray", clear=False)
-    with pytest.raises(SessionRefused, match="a real bed"):
-        clinic.new_bedside(simulated=False).fault("bed-01", "sensor-stuck", clear=False)
 
 
 def test_a_loop_that_stands_still_is_told_at_once(clinic):

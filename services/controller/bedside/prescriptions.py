@@ -1,9 +1,17 @@
-"""Which prescription a bed takes: within every limit, and in a session for the same treatment."""
+"""Which prescription a bed takes: within every limit, in a session for the same treatment, for this bed."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.controller.commissioning.known import KnownBeds
+from services.controller.commissioning.suitability import unusable
 from services.controller.errors import SessionRefused
+from services.controller.loop.shared import GatewayMemory
+from services.controller.parameters import compile_parameters
+from services.kit.errors import SpondylError
 from services.kit.therapy import prescription as rx
 from services.kit.therapy.prescription import Prescription
 
@@ -27,3 +35,16 @@ def require_same_treatment(before: Mapping[str, Any], after: Prescription) -> No
                 f"prescription.{name} ist {getattr(after, name)}: diese Sitzung hat {before[name]}; "
                 "abschließen und neu bestätigen",
             )
+
+
+def compiled(
+    beds: KnownBeds, prescription: Prescription, memory: GatewayMemory, bed: int, session_no: int = 0
+) -> NDArray[np.float64]:
+    """The kernel's parameters for this bed; SessionRefused where what was measured is another's."""
+    try:
+        found = beds.of(memory.devices[bed], memory.link_counts(bed)["serial_no"])
+    except SpondylError as error:
+        words = unusable(error.message).text
+        raise SessionRefused(words.en, words.de) from None
+    drive_mm_s = found.drive_mm_s if found else None
+    return compile_parameters(prescription, memory.period_ns / 1e9, session_no, drive_mm_s=drive_mm_s)

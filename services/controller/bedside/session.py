@@ -15,9 +15,10 @@ import structlog
 
 from services.controller.beds.addresses import SIMULATED
 from services.controller.bedside.admission import Admission, Whom
-from services.controller.bedside.prescriptions import accepted, require_same_treatment
+from services.controller.bedside.prescriptions import accepted, compiled, require_same_treatment
 from services.controller.bedside.reconciling import Reconciling
 from services.controller.bedside.records import Record, Records, best_effort
+from services.controller.commissioning.known import KnownBeds
 from services.controller.errors import (
     BedUnavailable,
     SessionRefused,
@@ -29,7 +30,6 @@ from services.controller.kernel.faults import BITS
 from services.controller.loop.link import LoopLink, is_fresh
 from services.controller.loop.shared import BEDSIDE, GatewayMemory, MailboxFull, Outcome
 from services.controller.models import Confirm
-from services.controller.parameters import compile_parameters
 from services.controller.rows import NewSession, Session
 from services.controller.store import Store
 from services.controller.words import ACTIONS, REFUSALS, Sample, Words, reason
@@ -71,12 +71,12 @@ class Bedside:
         public_key: bytes | None,
         clocks: Clocks,
         *,
-        simulated: bool = True,
         admission: Admission | None = None,
+        beds: KnownBeds | None = None,
     ) -> None:
         self.link = link
+        self.beds = beds or KnownBeds()
         self.store = store
-        self.simulated = simulated
         self.admission = admission
         self._public_key = public_key
         self._clocks = clocks
@@ -153,7 +153,7 @@ class Bedside:
         if phase != "idle":
             words = REFUSALS[layout.REFUSAL_PHASE].format(action="confirm", phase=phase)
             raise SessionRefused(words.en, words.de)
-        parameters = compile_parameters(prescription, memory.period_ns / 1e9, 0)
+        parameters = compiled(self.beds, prescription, memory, bed)
         session = self.store.add(
             NewSession(
                 device=device,
@@ -284,7 +284,7 @@ class Bedside:
         memory, bed = self.bed(device)
         session = self.current(device).session
         require_same_treatment(session.prescription, prescription)
-        parameters = compile_parameters(prescription, memory.period_ns / 1e9, session.session_no)
+        parameters = compiled(self.beds, prescription, memory, bed, session.session_no)
         try:
             self._admit("change", memory, bed, session)
             self._post(memory, bed, device, "change", parameters)
@@ -321,7 +321,7 @@ class Bedside:
     def fault(self, device: str, kind: str, operator: str = "", *, clear: bool) -> Answer:
         """Break or mend a simulated bed; raises SessionRefused for a real one or an unknown kind."""
         memory, bed = self.bed(device)
-        if not self.simulated or memory.addresses[bed] != SIMULATED:
+        if memory.addresses[bed] != SIMULATED:
             raise SessionRefused(f"{device} is a real bed: faults are simulated only on simulated ones")
         if kind not in BITS:
             raise SessionRefused(f"kind is {kind!r}: the faults are {', '.join(BITS)}")

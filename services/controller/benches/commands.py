@@ -1,4 +1,4 @@
-"""`spondyl bench guarding` and `spondyl bench tracking`: what simulated patients get of the controller."""
+"""`spondyl bench guarding`, `tracking` and `beds`: what simulated patients get of the controller."""
 
 import json
 from typing import Annotated, Any
@@ -9,9 +9,10 @@ from services.kit.options import AsJson
 
 
 def register(bench: typer.Typer) -> None:
-    """Add both to the `bench` group."""
+    """Add them to the `bench` group."""
     bench.command("guarding")(guarding)
     bench.command("tracking")(tracking)
+    bench.command("beds")(beds)
 
 
 def guarding(
@@ -57,6 +58,26 @@ def _tracking_words(result: dict[str, Any]) -> str:
         cells = [f"{measure} {row['p50']}/{row['p95']}/{row['max']}" for measure, row in result[name].items()]
         lines.append(f"{name}, p50/p95/max: {'; '.join(cells)}")
     return "\n".join(lines + _goal_words(result))
+
+
+def beds(
+    hours: Annotated[float, typer.Option(min=1, max=10_000, help="Calm hours on each kind of bed.")] = 100.0,
+    trait: Annotated[str, typer.Option(help="This one alone: friction, harness_n_mm, ...")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """False stops, tracking and faults on beds with more friction, softer harnesses, slower drives."""
+    from services.controller.benches import bench_beds, bench_guarding
+
+    result = bench_beds.measure(hours, bench_guarding.progress, trait)
+    print(json.dumps(result) if as_json else "\n".join(_bed_words(row) for row in result["beds"]))
+
+
+def _bed_words(row: dict[str, Any]) -> str:
+    return (
+        f"{row['trait']} {row['value']:g}: {row['false_stops_per_hour']} false stops an hour, hold p95 "
+        f"{row['hold_rms_p95_n']} N; of {row['restless_sessions']} restless ones {row['taken_for_stuck']} "
+        f"end as a stuck drive, {row['over_target_p50_n']} N above target in the median"
+    )
 
 
 def _goal_words(result: dict[str, Any]) -> list[str]:

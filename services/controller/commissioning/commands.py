@@ -99,12 +99,17 @@ def identify(
     address: Address,
     device: Annotated[str, typer.Option(help="Which bed of this gateway it is.")],
     ceiling_n: Annotated[float, typer.Option(help="Tension of the test pull, 30 to 100.")] = 60.0,
+    doll_kg: Annotated[float, typer.Option(min=5, max=200, help="What the doll weighs that slides.")] = 27.0,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure harness, friction, drive lag and speed by a test pull on a doll; writes the parameters."""
+    """Measure harness, friction, drive lag and speed by a test pull on a doll; writes the parameters.
+
+    A bed that is beyond what the controller's figures are of is told of, here and at its panel.
+    """
     from services.controller.beds.addresses import drive_address
     from services.controller.commissioning import identify as identifying
+    from services.controller.commissioning.suitability import doubts
     from services.controller.kernel.layout import KERNEL_VERSION
     from services.controller.settings import ControllerSettings
     from services.kit.runfile import data_directory
@@ -118,8 +123,11 @@ def identify(
     found, fit = identifying.identify(
         drive_address(address), device, ceiling_n, KERNEL_VERSION, (lambda _: None) if as_json else print
     )
-    path = found.save(directory)
-    report: dict[str, Any] = found.model_dump(mode="json") | {"fit": fit, "file": str(path)}
+    found = found.model_copy(update={"doll_kg": doll_kg})
+    path, against = found.save(directory), doubts(found)
+    told = {"fit": fit, "file": str(path), "suitable": not against}
+    report: dict[str, Any] = found.model_dump(mode="json") | told
+    report["unsuitable"] = [doubt.as_json() for doubt in against]
     if as_json:
         print(json.dumps(report))
         return
@@ -128,3 +136,5 @@ def identify(
         f"friction {found.friction_n:g} N; drive {found.drive_mm_s:g} mm/s, "
         f"lag {1000 * found.drive_lag_s:.0f} ms\n{path}"
     )
+    for doubt in against:
+        print(f"UNSUITABLE  {doubt.text.en}")

@@ -13,6 +13,8 @@ from services.kit.errors import SpondylError
 from services.kit.runfile import write_private
 
 IDENTIFY = "spondyl bed identify"
+DOLL_KG = 27.0  # that slide: of somebody of 60 kg, 0.45 of them (beds/simulated.py)
+GRAVITY = 9.81
 
 
 class BedParameters(BaseModel):
@@ -30,7 +32,13 @@ class BedParameters(BaseModel):
     measured_at: AwareDatetime
     kernel: int
     ceiling_n: float = Field(gt=0)
+    doll_kg: float = Field(DOLL_KG, gt=0, le=200)
     uncertainty: dict[str, float] = {}
+
+    @property
+    def friction(self) -> float:
+        """As a share of the weight that slid."""
+        return self.friction_n / (GRAVITY * self.doll_kg)
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -20,6 +20,7 @@ from services.controller.bedside.session import Bedside
 from services.controller.centre.operators import Operators, access_key
 from services.controller.centre.release import CentreMetrics
 from services.controller.centre.worklists import Worklists
+from services.controller.commissioning.known import KnownBeds
 from services.controller.loop.interruption import Interruptions
 from services.controller.loop.link import LoopLink
 from services.controller.loop.metrics import LoopMetrics
@@ -87,7 +88,9 @@ def run(settings: PanelSettings) -> None:
         worklists = Worklists(settings.directory, reports=Reports(store.reports, store.add_report))
         worklists.refresh()
         admission = Admission(worklists, clocks, silent_after_h=settings.centre_silent_h)
-        bedside = Bedside(link, store, public_key, clocks, admission=admission)
+        bedside = Bedside(
+            link, store, public_key, clocks, admission=admission, beds=KnownBeds(settings.directory)
+        )
         todays = TodaysList(admission, store, clocks, public_key, _sealing_key(settings))
         signed = _sign_ins(settings, clocks, store)
         app = create_panel(

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.controller.alarms.board import AlarmBoard
 from services.controller.alarms.table import BY_CONDITION
+from services.controller.beds.addresses import SIMULATED
 from services.controller.bedside.records import Record
 from services.controller.bedside.reporting import Reporting
 from services.controller.bedside.session import Bedside
@@ -42,7 +43,8 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "seq": seq,
         "at": instant(at_ns).isoformat(),
         "period_ms": memory.period_ns / 1e6,
-        "simulated": bedside.simulated,
+        "simulated": memory.addresses[bed] == SIMULATED,
+        "unsuitable": _doubts(bedside, memory, bed),
         "fresh": is_fresh(memory),
         "age_ms": round(memory.heartbeat_age_s() * 1000),
         **measured(sample),
@@ -71,6 +73,12 @@ def alarms(watch: Watch) -> list[Json]:
         known = {"latching": BY_CONDITION[alarm.condition].latching, "seen_by": seen.name if seen else None}
         rows.append(alarm.model_dump(mode="json") | known)
     return rows
+
+
+def _doubts(bedside: Bedside, memory: GatewayMemory, bed: int) -> list[Json]:
+    """What commissioning found against this bed; one with a drive wants to be measured."""
+    real, serial = memory.addresses[bed] != SIMULATED, memory.link_counts(bed)["serial_no"]
+    return [doubt.as_json() for doubt in bedside.beds.doubts(memory.devices[bed], serial, real=real)]
 
 
 # What the screen needs of a session to show what the bed does, whoever stands before it: no person, no note.

@@ -141,6 +141,13 @@ export function warnings(state) {
   put("silent", treats ? inWords(state.centre?.silent) : "");
   put("apart", treats ? inWords(state.centre?.apart) : "");
   put("line", treats ? inWords(state.centre?.line) : "");
+  put("unsuitable", treats ? unsuitable(state) : "");
+}
+
+/** What commissioning found against this bed: its figures are not those of the bed that was measured. */
+function unsuitable(state) {
+  const why = state.unsuitable.map((doubt) => inWords(doubt.text)).join("; ");
+  return why && fill(texts.unsuitable, { why });
 }
 
 function put(id, text) {
@@ -149,9 +156,12 @@ function put(id, text) {
   place.hidden = !text;
 }
 
-/** The question before a start says again that the centre is silent, and asks that it was seen. */
+/** The question before a start says again what is against the bed and that the centre is silent, to be seen. */
 export function startNotice(state) {
   const form = byId("dialog-start").querySelector("form");
+  const doubts = form.querySelector("[data-unsuitable]");
+  doubts.textContent = unsuitable(state);
+  doubts.hidden = !doubts.textContent;
   const said = inWords(state.centre?.silent);
   form.querySelector("[data-silent]").textContent = said;
   form.querySelector("[data-silent]").hidden = !said;
