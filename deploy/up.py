@@ -16,6 +16,7 @@ from pathlib import Path
 from deploy.keeping.layout import STAGE
 from deploy.local import BUSINESS, Plan, addresses, identity_token_path, ingest_names, make_run, programs
 from services.console.accounts.known import DEMO_NAME, DEMO_PASSWORD, FIRST_NAME, first_password
+from services.controller.loop import preparing
 from services.kit.auth import tokens
 from services.kit.auth.principal import Grant, Principal
 from services.kit.clearance import ensure_keys
@@ -148,10 +149,7 @@ class _Announcer:
             )
         elif now > self._next_word:
             self._next_word = now + 10.0
-            _say(
-                f"waiting for {self._names} (a first start compiles the control loop, about a minute)",
-                quiet=False,
-            )
+            _say(f"waiting for {self._names}{self._preparing}", quiet=False)
 
     def close(self) -> None:
         """Ask no more."""
@@ -160,6 +158,13 @@ class _Announcer:
     @property
     def _names(self) -> str:
         return ", ".join(name for name, _ in self._waiting)
+
+    @property
+    def _preparing(self) -> str:
+        """What the gateways' loops are waited for: to be compiled, and how far that is."""
+        found = {preparing.look(self._run.data / "gateways" / site) for site in self._run.sites}
+        told = sorted({it.english for it in found if it is not None})
+        return f" ({'; '.join(told)})" if told else ""
 
     @property
     def _sign_in(self) -> dict[str, str] | None:

@@ -8,12 +8,14 @@ SpondylError
 ├── UnknownDevice           no such bed at this gateway
 ├── UnknownSession          no such session at this gateway
 ├── BedUnavailable          the control loop does not answer
+│   └── LoopStarting        it starts, or is being compiled
 └── StoreUnavailable        the session log cannot be written or read
 
 PrescriptionError and ClearanceError are the kit's: the scheduler and screening know them too.
 """
 
 from services.kit.errors import SpondylError
+from services.kit.language import Text
 
 
 class SessionRefused(SpondylError):  # noqa: N818  (a refusal is an answer, not a fault)
@@ -74,6 +76,16 @@ class BedUnavailable(SpondylError):  # noqa: N818  (reads as the state)
     """The control loop does not answer, or its mailbox is full."""
 
     status = 503
+
+
+class LoopStarting(BedUnavailable):
+    """The control loop starts; ``percent`` of its code is compiled, None while nothing is compiled."""
+
+    def __init__(self, message: str, german: str, percent: int | None) -> None:
+        super().__init__(message)
+        self.words: Text = {"en": message, "de": german}
+        self.percent = percent
+        self.more = {"starting": {"percent": percent}}
 
 
 class StoreUnavailable(SpondylError):  # noqa: N818  (reads as the state)

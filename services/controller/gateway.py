@@ -66,9 +66,8 @@ class Gateway:
                 detached=True,
             ),
             Program("recorder", [*python, "services.controller.recorder"], needs=self._ticking, stop_s=2.5),
-            Program(
-                "panel", [*python, "services.controller.panel"], needs=self._ticking, stage=1, stop_s=1.5
-            ),
+            # The panel before the loop: it says that the loop is being compiled, and how far.
+            Program("panel", [*python, "services.controller.panel"], stage=1, stop_s=1.5),
         ]
 
     # --- the loop ----------------------------------------------------------------------------------------

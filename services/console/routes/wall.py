@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from services.console import present
 from services.console.context import Console
 from services.console.models import Device, Key
+from services.console.starting import Starting
 from services.console.texts import TEXTS
 from services.console.views import SHOWS, SIZES, View, wall_view
 from services.kit.auth.guard import sites_for
@@ -20,7 +21,7 @@ COOKIE: Final = "wall"  # the view that opens first
 
 
 def router(console: Console) -> APIRouter:
-    """``GET /`` and ``GET /api/beds``."""
+    """``GET /``, ``GET /api/beds`` and ``GET /api/starting``."""
     routes = Routes()
 
     @routes.get("/", include_in_schema=False)
@@ -41,6 +42,13 @@ def router(console: Console) -> APIRouter:
             now = console.fanout.round()
             seen = [name for name, it in now.glances.items() if sites is None or it.site in sites]
             return {"beds": [now.tile(name, "en") for name in seen]}
+
+    waiting = Starting(console.settings.panels)
+
+    @routes.get("/api/starting")
+    async def starting(request: Request, sites: Sites) -> dict[str, Any]:
+        """Sites whose control loop starts or is being compiled: until then no bed of theirs is heard of."""
+        return {"starting": await waiting.rows(sites, language_of(request))}
 
     return routes
 

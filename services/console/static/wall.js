@@ -2,6 +2,7 @@
 import { arrange, keepFocus } from "/kit/focus.js";
 import { rotate } from "./kiosk.js";
 import { start } from "./page.js";
+import { watchStarts } from "./starting.js";
 import { waveforms } from "./stream.js";
 import { Tile, create } from "./tiles.js";
 
@@ -20,6 +21,7 @@ let queued = false;
 let typing = 0;
 let asked = false; // a person has turned the page and wants to hear which one it is
 
+const starts = watchStarts(byId("starting"));
 const live = waveforms((block) => tiles.get(block.key)?.take(block));
 
 const watcher = new IntersectionObserver(
@@ -86,6 +88,7 @@ function showPage(page) {
   point(byId("page-next"), Math.min(page.pages, page.page + 1), page.page >= page.pages);
   const narrowed = filters.elements.q.value.trim() || filters.elements.site.value;
   byId("empty").hidden = Boolean(page.counts.all || narrowed);
+  starts.wanted = page.counts.all === 0 || page.counts.away > 0;
   byId("none").hidden = Boolean(page.found || !(page.counts.all || narrowed));
   sayNone(filters.elements.site.value, page.sites);
   for (const site of page.sites) offerSite(site);

@@ -19,7 +19,7 @@ from services.controller.beds.addresses import SIMULATED
 from services.controller.commissioning import parameters
 from services.controller.kernel import cache, layout
 from services.controller.kernel import memory as m
-from services.controller.loop import interruption
+from services.controller.loop import interruption, preparing
 from services.controller.loop.shared import GATEWAY, GatewayMemory, LoopFile, MailboxFull
 from services.controller.settings import ControllerSettings
 from services.kit.errors import SpondylError, refusals_in_one_line
@@ -75,6 +75,7 @@ def run(settings: ControllerSettings) -> None:
     if not cache.kept():
         log.warning("compiled code cannot be kept: no directory for it can be written, every start compiles")
     _forget_stale(settings)
+    preparing.begin(settings.directory, _compiled())
     _compile(settings)
     interruption.write_down(settings.directory)
     memory = _create(settings)
@@ -118,6 +119,7 @@ def _begin(settings: ControllerSettings, memory: GatewayMemory) -> "tuple[LoopTh
     obtained = thread.start()
     loop.connect()  # by a thread of the normal class, beginning now
     publish(settings.directory, memory)
+    preparing.end(settings.directory)
     return thread, obtained
 
 
@@ -243,15 +245,22 @@ def _create(settings: ControllerSettings, capacity_ticks: int | None = None) -> 
 def _compile(settings: ControllerSettings) -> None:
     """Compile the loop, or find it compiled, over a memory without a name: a signal may end this any time."""
     from services.controller.kernel import loop
+    from services.controller.loop.compiling import progress_told
     from services.controller.loop.thread import Loop
 
     began = time.monotonic()
     scratch = _create(settings, capacity_ticks=2)
     scratch.unlink()
-    Loop(scratch).load()
+    with progress_told(_compiled()):
+        Loop(scratch).load()
     if loop.run.stats.cache_misses:
         log.info("the loop was compiled", took_s=round(time.monotonic() - began, 1))
         begin_anew()
+
+
+def _compiled() -> Path:
+    """Where the compiled code is kept."""
+    return Path(os.environ[cache.VARIABLE])
 
 
 def begin_anew() -> None:

@@ -4,7 +4,9 @@ import threading
 import time
 from pathlib import Path
 
-from services.controller.errors import BedUnavailable
+from services.controller.errors import BedUnavailable, LoopStarting
+from services.controller.loop import preparing
+from services.controller.loop.preparing import Preparing
 from services.controller.loop.shared import ForeignMemory, GatewayMemory, LoopFile
 
 LOOK_EVERY_S = 0.25
@@ -31,8 +33,18 @@ class LoopLink:
                 self._looked = now
                 self._look(self._directory)
             if self._memory is None:
-                raise BedUnavailable("the control loop has not started yet")
+                raise self._why_not()
             return self._memory
+
+    def preparing(self) -> Preparing | None:
+        """What a loop is waited for that starts or is being compiled; None when none starts."""
+        return preparing.look(self._directory) if self._directory is not None else None
+
+    def _why_not(self) -> BedUnavailable:
+        found = self.preparing()
+        if found is None:
+            return BedUnavailable("the control loop has not started yet")
+        return LoopStarting(found.english, found.german, found.percent)
 
     def _look(self, directory: Path) -> None:
         found = LoopFile.load(directory)

@@ -82,6 +82,7 @@ def create_panel(
         lifespan=panel.lifespan,
         content_security_policy=STRICT_POLICY,
         guard=rules.guard(signed),
+        facts={"starting": panel.starting},
     )
     app.state.panel = panel
     app.state.sign_ins = signed
@@ -142,7 +143,21 @@ class Panel:
 
     def _loop_trouble(self) -> str | None:
         memory = self.bedside.link.memory()
-        return None if is_fresh(memory) else f"no tick for {memory.heartbeat_age_s():.1f} s"
+        if is_fresh(memory):
+            return None
+        silence = f"no tick for {memory.heartbeat_age_s():.1f} s"
+        starting = self.bedside.link.preparing()
+        return f"{silence}; {starting.english}" if starting else silence
+
+    def starting(self) -> str:
+        """How far a loop is that does not tick yet: percent compiled, "loading", or "" when none starts."""
+        with contextlib.suppress(BedUnavailable):
+            if is_fresh(self.bedside.link.memory()):
+                return ""
+        found = self.bedside.link.preparing()
+        if found is None:
+            return ""
+        return "loading" if found.percent is None else str(found.percent)
 
     def router(self) -> APIRouter:
         """All routes of the API."""

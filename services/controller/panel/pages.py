@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from services.controller.bedside.reports import GRADES, KINDS
+from services.controller.errors import BedUnavailable, LoopStarting
 from services.controller.kernel.faults import BITS
 from services.controller.panel import rules
 from services.controller.panel.sign_in_api import view
@@ -42,17 +43,28 @@ def router(panel: "Panel") -> APIRouter:
             "grades": {number: words.as_json() for number, words in GRADES.items() if number <= SURVIVED},
         }
 
+    def waiting(request: Request, error: BedUnavailable) -> HTMLResponse:
+        """Before the loop's first tick: why there is no bed to see, and how far it is."""
+        percent = error.percent if isinstance(error, LoopStarting) else None
+        return pages.render(request, "starting.html", status=error.status, percent=percent)
+
     @routes.get("/", dependencies=[public()])
     async def index(request: Request) -> HTMLResponse:
         """The beds, open: what each does, nothing of a patient."""
-        beds = await asyncio.to_thread(panel.rows)
+        try:
+            beds = await asyncio.to_thread(panel.rows)
+        except BedUnavailable as error:
+            return waiting(request, error)
         return pages.render(request, "index.html", beds=beds, **common())
 
     @routes.get("/{device}", dependencies=[public()])
     async def bed(request: Request, device: str) -> HTMLResponse:
         """One bed, open, with STOP: the session's person and notes only for whoever may see them."""
         sees = await rules.sight(request)
-        state = await asyncio.to_thread(panel.state, device)
+        try:
+            state = await asyncio.to_thread(panel.state, device)
+        except BedUnavailable as error:
+            return waiting(request, error)
         state = state if sees() else open_view(state)
         words = for_script(language_of(request))
         door = panel.signed

@@ -68,7 +68,7 @@ class Therapist:
                 if visit.answers:  # told once an outage
                     log.info("the panel does not answer", device=device, error=repr(error)[:200])
                 visit.answers = False
-            await asyncio.sleep(SOON_S if visit.phase in ("", "ready") else LOOK_S)
+            await asyncio.sleep(SOON_S if visit.phase == "ready" else LOOK_S)
 
     async def _look(self, client: httpx.AsyncClient, visit: Visit, now: float) -> None:
         root = httpx.URL(self._panels[visit.device]).join(f"/api/devices/{visit.device}")

@@ -41,11 +41,12 @@ export async function post(path, body, options = {}) {
   throw error;
 }
 
-/** GET and answer the body; throws an Error with `status`, 0 when nobody answers. */
+/** GET and answer the body; throws an Error whose `message` is for a person, with `status`, 0 when nobody answers. */
 export async function get(path) {
-  const answer = await fetch(path).catch(() => ({ ok: false, status: 0 }));
+  const answer = await fetch(path).catch(() => ({ ok: false, status: 0, json: async () => ({}) }));
   if (answer.ok) return answer.json();
-  throw Object.assign(new Error(texts.no_answer), { status: answer.status });
+  const found = await answer.json().catch(() => ({}));
+  throw Object.assign(new Error(said(found) || texts.no_answer), { status: answer.status });
 }
 
 /** What an answer says in the page's language. */

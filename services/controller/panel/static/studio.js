@@ -36,6 +36,7 @@ async function follow(look, mine) {
   try {
     const found = await look();
     if (mine !== asked || !dialog.open) return;
+    form.querySelector("[data-refusals]").replaceChildren();
     show(found);
     const busy = [found.preview, found.identified].some((job) => job && !["done", "failed"].includes(job.stage));
     if (!busy && !found.identified) return;
@@ -44,7 +45,8 @@ async function follow(look, mine) {
     if (mine !== asked || !dialog.open) return;
     form.querySelector("[data-text]").textContent = "";
     showRefusals(form, error);
-    return;
+    if (error.status >= 400 && error.status < 500) return void (byId("studio-wait").hidden = true); // it stays refused
+    wait = REFIT_MS; // nobody answered: the panel may begin again
   }
   setTimeout(() => mine === asked && dialog.open && follow(look, mine), wait);
 }

@@ -1,0 +1,99 @@
+"""How far a loop is before it ticks: what its gateway writes down, and what panel, console and `up` say."""
+
+import asyncio
+import json
+import os
+from types import SimpleNamespace
+
+import numba
+import pytest
+from bedside_rig import Served
+
+from services.console.starting import Starting
+from services.controller.bedside.session import Bedside
+from services.controller.loop import preparing
+from services.controller.loop.compiling import progress_told
+from services.controller.loop.link import LoopLink
+from services.controller.loop.preparing import Preparing
+from services.controller.panel import pages
+from services.kit.clearance import Clocks
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """A gateway's directory and where its loop's compiled code is kept; the loop is this process."""
+    made = SimpleNamespace(directory=tmp_path / "gateway", compiled=tmp_path / "compiled")
+    preparing.begin(made.directory, made.compiled)
+    return made
+
+
+def test_a_loop_that_loads_one_that_compiles_and_one_that_ticks_are_told_apart(gateway):
+    """A bed that is compiled for must not look dead, and one that ticks must not look like starting."""
+    assert preparing.look(gateway.directory) == Preparing(None)
+    preparing.tell(gateway.compiled, 43)
+    assert preparing.look(gateway.directory) == Preparing(43)
+    preparing.told(gateway.compiled)
+    assert preparing.look(gateway.directory) == Preparing(None)
+    preparing.end(gateway.directory)
+    assert preparing.look(gateway.directory) is None
+
+
+@pytest.mark.parametrize("row", ["", "[]", "{}", '{"pid": 1}', '{"pid": "x", "started_at": 0}', "dead"])
+def test_a_file_of_nobody_who_lives_says_nothing(gateway, row):
+    """A loop that was killed while it compiled is not waited for."""
+    if row == "dead":
+        row = json.dumps({"pid": os.getpid(), "started_at": 1.0, "compiled": str(gateway.compiled)})
+    (gateway.directory / preparing.STARTING).write_text(row)
+    assert preparing.look(gateway.directory) is None
+
+
+def test_what_compiles_says_so_from_the_first_function_to_the_last(tmp_path):
+    """Where nothing is compiled nothing may be said: the next start would look like a first one."""
+    with progress_told(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with progress_told(tmp_path):
+        numba.njit(lambda x: x + 1)(1)
+        assert 0 <= json.loads((tmp_path / preparing.PROGRESS).read_text())["percent"] <= 90
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def waiting(clinic, gateway):
+    """The panel of a gateway whose loop is compiled just now."""
+    preparing.tell(gateway.compiled, 43)
+    clinic.bedside = Bedside(LoopLink(gateway.directory), clinic.store, None, Clocks())
+    served = Served(clinic.panel(pages=pages.router))
+    yield served
+    served.close()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "is compiled for this machine"), ("de", "übersetzt")])
+@pytest.mark.parametrize("path", ["/", "/bed-01"])
+def test_the_panel_says_how_far_it_is_before_there_is_a_bed(waiting, path, language, words):
+    """Instead of an error, or of no panel at all; once there is a loop the page opens by itself."""
+    page = waiting.http.get(path, headers={"accept-language": language})
+    assert (page.status_code, words in page.text, 'value="43"' in page.text) == (503, True, True)
+    assert "/static/starting.js" in page.text
+
+
+def test_programs_are_told_in_both_languages_and_by_readyz(waiting):
+    """The console asks /readyz, a page the API."""
+    answer = waiting.http.get("/api/devices").json()
+    assert (answer["starting"], "43 %" in answer["detail"], "43 %" in answer["detail_de"]) == (
+        {"percent": 43}, True, True,
+    )  # fmt: skip
+    found = waiting.http.get("/readyz")
+    assert (found.status_code, found.json()["starting"]) == (503, "43")
+    assert "43 %" in found.json()["detail"]
+
+
+def test_the_console_asks_every_sites_panel_and_shows_only_who_may_see(waiting):
+    """A site whose panel does not answer says nothing, and hinders no other."""
+    panels = {
+        "north/bed-01": f"http://127.0.0.1:{waiting.port}/bed-01", "south/bed-04": "http://127.0.0.1:1/bed-04",
+    }  # fmt: skip
+    starting = Starting(panels)
+    [row] = asyncio.run(starting.rows(None, "de"))
+    assert (row["site"], row["percent"], "43 % sind fertig" in row["text"]) == ("north", 43, True)
+    assert asyncio.run(Starting(panels).rows({"south"}, "en")) == []
