@@ -14,7 +14,7 @@ from services.controller.kernel import layout
 from services.controller.loop.interruption import Interruptions
 from services.controller.loop.shared import GatewayMemory
 
-LOOP = "services.controller.loop"
+LOOP, GATEWAY = "services.controller.loop", "services.controller"
 
 
 @pytest.fixture
@@ -27,19 +27,21 @@ def drive():
 
 @pytest.mark.soak  # in real time: wants a machine that does nothing else
 @pytest.mark.requirement("release-without-control", "say-interruptions", "never-resume-alone")
-def test_the_drive_lets_go_by_itself_and_the_next_loop_pulls_nothing(tmp_path, drive):
+@pytest.mark.parametrize("module", [LOOP, GATEWAY], ids=["loop alone", "whole gateway"])
+def test_the_drive_lets_go_by_itself_and_the_next_loop_pulls_nothing(tmp_path, drive, module):
     """No process of ours is left that could let go: the drive must, and nobody may pull again."""
     clinic = Clinic(tmp_path)
     beds = {"SPONDYL_DEVICES": "bed-01", "SPONDYL_BEDS": f"bed-01={drive.address}"}
     try:
-        clinic.start(module=LOOP, **beds)
+        clinic.start(module=module, **beds)
         before = clinic.loop()
         memory = GatewayMemory.attach(before.path)
         under_way.treat(memory)
         assert drive.drive.tension_n > RELEASED_N
         os.kill(before.pid, signal.SIGKILL)
         eventually(lambda: drive.drive.tension_n <= RELEASED_N, 20, "the tension let out by the drive itself")
-        clinic.start(module=LOOP, **beds)
+        if module == LOOP:  # a gateway starts another by itself
+            clinic.start(module=LOOP, **beds)
         after = GatewayMemory.attach(clinic.loop(other_than=before.boot).path)
         row = Interruptions(clinic.directory).of("bed-01")
         assert row.tension_n == int(under_way.now(memory)[layout.S_FORCE]) / 10
