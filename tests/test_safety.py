@@ -9,6 +9,7 @@ from deploy import safety
 from deploy.safety import Mark
 from services.controller.alarms.table import ALARMS
 from services.controller.kernel import layout
+from services.controller.verifying.rows import INVARIANTS
 
 KERNEL_BITS = [1 << number for number in range(len(layout.CONDITIONS))]
 HAZARDS, REQUIREMENTS, FAILURES = (safety.rows(name) for name in safety.FILES)
@@ -21,7 +22,7 @@ PARTS = {
 
 
 NO_FAILURE = {  # hazards of people, of the order of treatment, and of home: nothing breaks
-    "unauthorised-operation", "repeated-guarding", "suspended-patient", "silent-centre", "wrong-segment",
+    "repeated-guarding", "suspended-patient", "silent-centre",
     *(row["id"] for row in HAZARDS if row["id"].startswith("home-")),
 }  # fmt: skip
 ALARM_OF_FIRE = dataclasses.replace(ALARMS[0], hazard="fire")
@@ -62,6 +63,19 @@ def test_every_failure_mode_is_analysed_to_the_end(failure):
         assert len(figures) == 3
         assert all(1 <= figure <= 5 for figure in figures)
     assert all(after <= before for before, after in zip(failure["before"], failure["after"], strict=True))
+
+
+@pytest.mark.parametrize("failure", [row for row in FAILURES if "measured" in row], ids=identity)
+def test_what_counts_a_failure_exists(failure):
+    """A figure that names a count nobody makes is a wish."""
+    commands = re.findall(r"`(spondyl [a-z ]+)`", failure["measured"])
+    assert commands
+    assert set(commands) <= {"spondyl verify", "spondyl bench guarding", "spondyl audit"}
+    if "invariant" in failure["measured"]:
+        named = failure["measured"].partition(" of `spondyl")[0]
+        words = re.findall(r"[a-z]+(?:_[a-z]+)+", named)
+        assert words
+        assert set(words) <= set(INVARIANTS)
 
 
 def test_every_part_is_analysed():

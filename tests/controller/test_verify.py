@@ -40,7 +40,7 @@ def short():
     return sorted(drawn, key=lambda number: drawn[number].given[rows.G_LONGEST] / drawn[number].period_s)
 
 
-@pytest.mark.requirement("limit-tension")
+@pytest.mark.requirement("limit-tension", "limit-the-rate", "end-in-time")
 def test_random_sessions_on_faulty_beds_break_no_invariant(stepwise, short):
     """Patients, prescriptions, contractions and faults as they come; the long form is `make verify`."""
     tally = reporting.Tally(1, "all")

@@ -74,6 +74,7 @@ def test_every_rule_of_the_literature_is_a_proposal_with_a_source_and_evidence()
     assert all(row["source"] and row["evidence_de"] and row["evidence_en"] for row in rows)
 
 
+@pytest.mark.requirement("refuse-contraindicated")
 @pytest.mark.parametrize("rule", THIRTEEN)
 def test_each_of_the_thirteen_refuses_with_its_own_id_and_source(rule):
     """A refusal names the rule it stands on, and no other."""
@@ -136,6 +137,7 @@ def test_years_and_months_are_the_calendar_s(born, days):
     assert after_months(born, 0) == born
 
 
+@pytest.mark.requirement("refuse-contraindicated")
 def test_no_answer_and_not_sure_are_no_no():
     """The commonest way to treat whom one should not."""
     sheet = healthy(answers={"implant": "unsure"})

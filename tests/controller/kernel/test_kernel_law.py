@@ -17,6 +17,7 @@ def rows(*values):
     return [np.array([value], dtype=float) for value in values]
 
 
+@pytest.mark.requirement("limit-the-rate")
 @pytest.mark.parametrize("which", FORMS)
 @settings(deadline=None)  # the first call may compile
 @given(

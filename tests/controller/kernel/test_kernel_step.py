@@ -136,6 +136,7 @@ def test_a_lower_prescription_in_a_hold_is_no_over_force():
     assert bed.sample[layout.S_CONDITIONS, 0] == 0
 
 
+@pytest.mark.requirement("limit-the-rate")
 def test_a_base_raised_in_a_hold_is_gone_up_to_at_the_rate_of_a_rise():
     """The rate of a fall is greater, and meant for falls."""
     bed = bed_in(layout.HOLD)
@@ -276,6 +277,7 @@ def test_heat_is_limited_by_prescription_phase_time_and_temperature():
     assert refusal(bed.tick(layout.ACTION_HEAT_ON)) == "heat_not_prescribed"
 
 
+@pytest.mark.requirement("end-in-time")
 @pytest.mark.parametrize("phase", [layout.READY, layout.DONE, layout.STOPPED])
 def test_a_forgotten_session_closes_itself(phase):
     """Nobody at the bed: the session ends with its own reason, and an unstarted one as abandoned."""
