@@ -332,12 +332,14 @@ static void watch_tension(long n, counts position_cmm, counts age_ms, counts sta
 }
 
 static void watch_drive(long n, counts position_cmm, counts age_ms, counts status, in period, in armed, in power,
-                        in travel_keep, in sent, row own_position, row travel_error, row late_s, row blind, row live)
+                        in travel_keep, in sent, row own_position, row travel_error, row late_s, row led, row ahead,
+                        row blind, row live)
 {
     EACH_BED {
         double x = position_cmm[b] * 0.01, driven = armed[b] * power[b];
         double error = travel_keep[b] * (travel_error[b] + sent[b] * period[b] - (x - own_position[b]));
         error = error * driven;
+        double moved = x - own_position[b];
         own_position[b] = x;
         travel_error[b] = error;
         double size = error > 0.0 ? error : -error;
@@ -347,7 +349,15 @@ static void watch_drive(long n, counts position_cmm, counts age_ms, counts statu
         late = late > 0.0 ? late : 0.0;
         late = late < 0.4 + 0.2 ? late : 0.4 + 0.2;
         late_s[b] = late;
-        double stuck = size > 2.0 ? ACTUATOR_STUCK : 0.0;
+        double told = led[b] * (1.0 - period[b] / 0.1);
+        told = sent[b] > told ? sent[b] : told;
+        told = told > 0.0 ? told : 0.0;
+        led[b] = told;
+        double excess = ahead[b] * (1.0 - period[b] / 0.2) + moved - told * period[b];
+        excess = (excess > 0.0 ? excess : 0.0) * driven;
+        excess = (age_ms[b] == 0) & (late <= 0.0) ? excess : 0.0;
+        ahead[b] = excess;
+        double stuck = (size > 2.0) | (excess > 0.4 + 0.05 * told) ? ACTUATOR_STUCK : 0.0;
         stuck = (error > 0.0) & (late >= 0.05) ? 0.0 : stuck * linked;
         double unready = status[b] & STATUS_DRIVE_READY ? 0.0 : DRIVE_NOT_READY;
         unready = driven * linked > 0.0 ? unready : 0.0;
@@ -527,7 +537,7 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
                   S(FOLLOWING), S(MODE), P(P_COUNTER_KEEP), P(P_LOST_KEEP), S(OWN_FORCE), S(TARGET), S(OWN_POSITION),
                   S(SEEN_FORCE), S(COUNTERED), S(LOST), S(TORN), S(PAID_MM), S(DROP_S), S(LIVE));
     watch_drive(n, R(R_POSITION), R(R_AGE), R(R_STATUS), P(P_PERIOD), S(ARMED), S(POWER), P(P_TRAVEL_KEEP), S(SENT),
-                S(OWN_POSITION), S(TRAVEL_ERROR), S(LATE_S), S(BLIND), S(LIVE));
+                S(OWN_POSITION), S(TRAVEL_ERROR), S(LATE_S), S(LED), S(AHEAD), S(BLIND), S(LIVE));
     watch_patient(n, R(R_STATUS), R(R_TILT), R(R_HEAT), S(ATTENDED), S(UNDERWAY), P(P_TILT), P(P_TILT_TOLERANCE),
                   P(P_HEAT_CEILING), S(LIVE));
     keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),

@@ -22,6 +22,9 @@ REST_N, REST_S = 5.0, 1.0  # identical readings above it, for so long: frozen al
 FOUND = 1e12  # added to the count: a frozen cell stays one until its reading changes
 OVER_N, OVER_S, FAR_OVER_N = 5.0, 0.5, 60.0
 TRAVEL_MM = 2.0  # commanded and measured travel part by more: the drive is stuck
+LED_S = 0.1  # a drive lags for less behind what it was told
+LEAST_AHEAD_MM, AHEAD_KEPT_S = 0.4, 0.2  # up by more than anybody told it, of late: it runs away
+AHEAD_SLACK_S = 0.05  # ... and by more than a late tick explains
 DROP_N, DROP_FRACTION = 40.0, 0.35  # below the target by more than both: tension is missing
 BARE_FRACTION, BARE_N = 0.5, 10.0  # below this share of base (or of a lower target of at least so much): bare
 LOST_FRACTION, DROP_S = 0.7, 0.03  # no ending contraction explains this share of what is missing
@@ -155,18 +158,20 @@ def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, 
 
 @stage
 def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep, sent,
-                own_position, travel_error, late_s, blind, live):  # fmt: skip
+                own_position, travel_error, late_s, led, ahead, blind, live):  # fmt: skip
     """Conditions of drive, link and mains, added to `live`; an age below zero is no age.
 
     A link that answers, but again and again too late, is lost, too: nothing pulls on a stale reading, so that
     the travel falls behind the command, and it must not be told as a drive that is stuck. A drive that is
-    ahead of its command is, late or not.
+    ahead of its command is, late or not. One that goes up further than any command of the last tenth of a
+    second explains runs away: no lag and no reversal of the command looks like that, so less is enough.
     """
     for bed in range(period.shape[0]):
         x = position_cmm[bed] * 0.01
         driven = armed[bed] * power[bed]
         error = travel_keep[bed] * (travel_error[bed] + sent[bed] * period[bed] - (x - own_position[bed]))
         error = error * driven
+        moved = x - own_position[bed]
         own_position[bed] = x
         travel_error[bed] = error
         size = error if error > 0.0 else -error
@@ -177,7 +182,16 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
         late = max(late, 0.0)
         late = min(late, LATE_S + LATE_MORE_S)
         late_s[bed] = late
-        stuck = ACTUATOR_STUCK if size > TRAVEL_MM else 0.0
+        dt = period[bed]
+        told = max(sent[bed], led[bed] * (1.0 - dt / LED_S))
+        told = max(told, 0.0)
+        led[bed] = told
+        excess = ahead[bed] * (1.0 - dt / AHEAD_KEPT_S) + moved - told * dt
+        excess = max(excess, 0.0) * driven
+        excess = excess if (age == 0) & (late <= 0.0) else 0.0
+        ahead[bed] = excess
+        runs_away = excess > LEAST_AHEAD_MM + AHEAD_SLACK_S * told
+        stuck = ACTUATOR_STUCK if (size > TRAVEL_MM) | runs_away else 0.0
         behind = 1.0 if (error > 0.0) & (late >= BELATED_S) else 0.0
         stuck = stuck * linked if behind == 0.0 else 0.0
         unready = 0.0 if status[bed] & STATUS_DRIVE_READY else DRIVE_NOT_READY

@@ -71,6 +71,8 @@ STATE_NAMES = (
     "own_position",
     "blind",
     "late_s",
+    "led",  # mm/s: the fastest way up that was told of late
+    "ahead",
     "live",
     "live_seen",
     # phases
@@ -182,6 +184,8 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     OWN_POSITION,
     BLIND,
     LATE_S,
+    LED,
+    AHEAD,
     LIVE,
     LIVE_SEEN,
     PHASE,

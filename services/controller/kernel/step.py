@@ -246,7 +246,8 @@ def watch(params, state, reading):
     envelope.watch_drive(
         reading[layout.R_POSITION], reading[layout.R_AGE], reading[layout.R_STATUS], params[layout.P_PERIOD],
         state[at.ARMED], state[at.POWER], params[tuning.P_TRAVEL_KEEP], state[at.SENT],
-        state[at.OWN_POSITION], state[at.TRAVEL_ERROR], state[at.LATE_S], state[at.BLIND], state[at.LIVE],
+        state[at.OWN_POSITION], state[at.TRAVEL_ERROR], state[at.LATE_S], state[at.LED], state[at.AHEAD],
+        state[at.BLIND], state[at.LIVE],
     )  # fmt: skip
     watch_patient(
         reading[layout.R_STATUS], reading[layout.R_TILT], reading[layout.R_HEAT], state[at.ATTENDED],

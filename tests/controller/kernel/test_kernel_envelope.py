@@ -231,7 +231,7 @@ def test_a_reading_of_no_possible_age_is_a_lost_link(which, age_ms):
     live, blind = np.zeros(1), np.zeros(1)
     ready = np.array([layout.STATUS_DRIVE_READY | layout.STATUS_MAINS], np.int32)
     stage(np.zeros(1, np.int32), np.array([age_ms]).astype(np.int32), ready,
-          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, *[0.0] * 4)), blind, live)  # fmt: skip
+          *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, *[0.0] * 6)), blind, live)  # fmt: skip
     assert live[0] == blind[0] == layout.LINK_LOST
 
 
@@ -241,7 +241,7 @@ def test_a_link_that_is_late_again_and_again_is_lost_and_stays_so(which, stale_o
     """By hand: 3 of 5 readings older than 30 ms for 2 s; one of 20 for ten minutes is no reason."""
     stage = envelope.watch_drive if which == "compiled" else envelope.watch_drive.py_func
     stale, of = stale_of
-    row = {name: np.zeros(1) for name in ("own", "error", "late", "blind", "live")}
+    row = {name: np.zeros(1) for name in ("own", "error", "late", "led", "ahead", "blind", "live")}
     seen = []
     for tick in range(100 if lost else 30_000):
         age = np.array([40 if tick % of < stale else 0], np.int32)
@@ -252,3 +252,43 @@ def test_a_link_that_is_late_again_and_again_is_lost_and_stays_so(which, stale_o
         seen.append(int(row["live"][0]) & layout.LINK_LOST)
     assert any(seen) == lost
     assert not lost or all(seen[seen.index(layout.LINK_LOST) :])
+
+
+def stuck_after(which, told_mm_s, speeds_mm_s, periods=lambda _: 1):
+    """Ticks until the envelope finds that a drive does not obey, or None; its speed lags by 20 ms."""
+    stage = envelope.watch_drive if which == "compiled" else envelope.watch_drive.py_func
+    row = {name: np.zeros(1) for name in ("own", "error", "late", "led", "ahead", "blind", "live")}
+    ready = np.array([layout.STATUS_DRIVE_READY | layout.STATUS_MAINS], np.int32)
+    place, speed = 0.0, speeds_mm_s[0]
+    for tick, (told, wanted) in enumerate(zip(told_mm_s, speeds_mm_s, strict=True)):
+        for _ in range(8 * periods(tick)):
+            speed += 0.125 * (wanted - speed)
+            place += 0.0025 * speed
+        row["live"][0] = 0.0
+        stage(np.array([round(100.0 * place)], np.int32), np.zeros(1, np.int32), ready,
+              *(np.array([value]) for value in (0.02, 1.0, 1.0, 0.99, told)), *row.values())  # fmt: skip
+        if int(row["live"][0]) & layout.ACTUATOR_STUCK:
+            return tick
+    return None
+
+
+@pytest.mark.parametrize("which", FORMS)
+@pytest.mark.requirement("notice-stuck-drive")
+def test_a_drive_that_goes_up_untold_is_found_within_60_ms(which):
+    """20 mm/s on a stiff spine are 400 N a second: 40 ms sooner than two millimetres are 16 N."""
+    told = [1.0, -0.5] * 5 + [-20.0] * 20
+    found = stuck_after(which, told, [*told[:10], *[20.0] * 20])
+    assert found is not None
+    assert found - 10 <= 2
+    slow = stuck_after(which, told, [*told[:10], *[4.0] * 20])
+    assert slow is not None
+    assert slow - 10 <= 12
+
+
+@pytest.mark.parametrize("which", FORMS)
+def test_no_lag_no_reversal_and_no_late_tick_looks_like_a_drive_that_runs_away(which):
+    """Full speed up and at once full speed down, a period of delay; slack taken up with late ticks."""
+    told = [20.0] * 30 + [-20.0] * 30
+    assert stuck_after(which, told, [20.0, *told[:-1]]) is None
+    assert stuck_after(which, [8.0] * 200, [8.0] * 200, lambda tick: 3 if tick % 40 == 39 else 1) is None
+    assert stuck_after(which, [8.0] * 200, [8.4] * 200) is None
