@@ -162,14 +162,14 @@ def test_a_steep_climb_is_found_a_second_after_the_drive_could_follow_again():
     assert not climbs(1.1, rate_n_s=25.0)
 
 
-def base_kept(course, misread_s=LONG_AGO_S):
+def base_kept(course, misread_s=LONG_AGO_S, ceiling_n=90.0):
     """Broken and excused ticks of 40 N of base, of (seconds, phase, tension_n, breath_n, calm_s) in turn."""
     names = ("reached", "eased", "rebuilt", "broken", "yielded", "slipped", "unable")
     row = {name: np.zeros(1) for name in names}
     broken = excused = 0
     for seconds, phase, tension_n, breath_n, calm_s in course:
         for _ in range(round(seconds / PERIOD_S)):
-            told = (PERIOD_S, 3.0, 1.0, phase, 40_000, tension_n, breath_n, 40.0)
+            told = (PERIOD_S, 3.0, 1.0, phase, 40_000, tension_n, breath_n, 40.0, ceiling_n)
             since = (calm_s, misread_s, 0.0, LONG_AGO_S)
             head, tail = ([np.full(1, value) for value in values] for values in (told, since))
             invariants.keep_base.py_func(*head, row["reached"], *tail, *(row[name] for name in names[1:]))
@@ -186,6 +186,8 @@ def test_a_table_that_yielded_lacks_base_until_its_quiet_is_over_and_no_longer()
     assert base_kept([(6.5, guarded, 20.0, 0.0, 0.5)]) == (0, 325)  # it contracts all the while
     assert base_kept([(3.0, guarded, 20.0, 0.0, 9.0), (0.4, rebuild, 20.0, 0.0, 9.0)]) == (0, 170)
     assert base_kept([(3.0, guarded, 20.0, 0.0, 9.0), (1.51, rebuild, 20.0, 0.0, 9.0)])[1] in (174, 175)
+    near = [(3.0, guarded, 20.0, 0.0, 9.0), (1.51, rebuild, 20.0, 0.0, 9.0)]
+    assert base_kept(near, ceiling_n=52.0)[1] in (212, 213)  # 1.25 s: session 162 of seed 4
     assert base_kept([(1.0, guarded, 3.0, 0.0, 9.0)]) == (50, 0)
     assert base_kept([(1.0, guarded, 3.0, -6.0, 9.0)]) == (0, 50)  # the patient breathes out
     assert base_kept([(6.5, guarded, 3.0, 0.0, 9.0)], misread_s=0.0) == (0, 325)  # the load cell is noise

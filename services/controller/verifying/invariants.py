@@ -12,6 +12,7 @@ BASE_SHARE, BASE_N = 0.9, 4.0  # below both: a sigh moves a neck by more than a 
 SAG_N, SAG_SHARE = 45.0, 0.9  # less is left after a contraction: more than its stiffness is mistaken
 PATIENCE_S = 30.0  # docs/control.md: guarding that does not end is given up
 WAIT_MORE_S, TAKE_UP_S = 1.5, 0.5  # beyond the quiet it waits for; and of the rebuild, which begins at base
+APPROACH_N = 30.0  # docs/control.md: below the ceiling 2 mm/s for so much room; no prescription leaves less
 FRESH_MS, LOST_MS = 30.0, 100.0
 SAME = 12.0  # identical readings: 0.056^12 by chance
 PART_MM, PART_S = 4.0, 2.0
@@ -64,13 +65,14 @@ def keep_ceiling(period, lied_s, tension, drift, ceiling, over_n, calm, disobeye
 
 
 @stage
-def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, reached, calm, misread_s,
-              slip_mm, weak_s, eased_s, rebuilt_s, broken, yielded, slipped, unable):  # fmt: skip
+def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, ceiling, reached, calm,
+              misread_s, slip_mm, weak_s, eased_s, rebuilt_s, broken, yielded, slipped, unable):  # fmt: skip
     """Once the target has reached it the base is kept while the profile runs.
 
     A table that has yielded may lack it until the quiet it waits for is over, and half a second of the
-    rebuild, but never 45 N or nine tenths of it, beside what breathing out takes. A noisy load cell is
-    never quiet, nor does it tell what a contraction added: there the table waits until it gives up.
+    rebuild, longer where a ceiling within 30 N of the base slows that; but never 45 N or nine tenths of it,
+    beside what breathing out takes. A noisy load cell is never quiet, nor does it tell what a contraction
+    added: there the table waits until it gives up.
     """
     for bed in range(pulled.shape[0]):
         prescribed = base[bed]
@@ -88,7 +90,9 @@ def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, 
         noisy = misread_s[bed] < waited + EXCUSE_S
         longest = PATIENCE_S if noisy else quiet_s[bed]
         waits = guarded & (waited <= longest + WAIT_MORE_S)
-        eased = contracts | waits | (rebuilds & (taken <= TAKE_UP_S))
+        room = max(ceiling[bed] - prescribed, 1.0)
+        slowed = max(APPROACH_N / room, 1.0)
+        eased = contracts | waits | (rebuilds & (taken <= TAKE_UP_S * slowed))
         left_n = tension[bed] - min(breath[bed], 0.0)
         left = noisy | ((left_n >= kept - SAG_N) & (left_n >= (1.0 - SAG_SHARE) * kept))
         eased = eased & left

@@ -137,9 +137,10 @@ def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sam
     )  # fmt: skip
     hold.keep_base(
         period, given[r.G_QUIET], monitor[r.M_PULLED], sample[layout.S_PHASE], sample[layout.S_TARGET],
-        tension, beds[plant.X_BREATH], given[r.G_BASE], monitor[r.M_BASE_NOW], monitor[r.M_CALM],
-        monitor[r.M_MISREAD], beds[plant.X_SLIP], monitor[r.M_WEAK], monitor[r.M_EASED], monitor[r.M_REBUILT],
-        broken[r.I_BASE], excused[r.E_YIELDED], excused[r.E_SLIPPED], excused[r.E_UNABLE],
+        tension, beds[plant.X_BREATH], given[r.G_BASE], given[r.G_CEILING], monitor[r.M_BASE_NOW],
+        monitor[r.M_CALM], monitor[r.M_MISREAD], beds[plant.X_SLIP], monitor[r.M_WEAK], monitor[r.M_EASED],
+        monitor[r.M_REBUILT], broken[r.I_BASE], excused[r.E_YIELDED], excused[r.E_SLIPPED],
+        excused[r.E_UNABLE],
     )  # fmt: skip
     hold.bound_slew(
         period, monitor[r.M_PULLED], tension, beds[plant.X_BREATH], given[r.G_RISE], given[r.G_FAST],
