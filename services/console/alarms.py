@@ -89,7 +89,7 @@ def raised(live: Live, device: Device, now: float) -> Iterator[Raised]:
         for alarm in device.alarms.alarms:
             english = alarm.text.get("en", alarm.condition).lstrip(_SYMBOLS)
             german = alarm.text.get("de", english).lstrip(_SYMBOLS)
-            name = occurrences.of_gateway(device.alarms.boot, alarm.since, alarm.priority)
+            name = occurrences.of_gateway(device.alarms.boot, alarm.since, alarm.priority, alarm.occurrence)
             yield Raised(
                 Occurrence(device.key.site, device.key.device, alarm.condition, name),
                 alarm.priority,

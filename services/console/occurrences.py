@@ -41,9 +41,12 @@ class Acknowledged:
     at_us: int
 
 
-def of_gateway(boot: UUID, since: datetime, priority: str) -> str:
-    """The gateway's occurrence: its boot, when the condition came on, and how grave it is."""
-    return f"{boot}:{int(since.timestamp() * 1e6)}:{priority}"
+def of_gateway(boot: UUID, since: datetime, priority: str, named: str | None = None) -> str:
+    """The gateway's occurrence: its boot, what it calls it, and how grave it is.
+
+    An earlier release names none: then by when it came on, by a clock that may have been set since.
+    """
+    return f"{boot}:{named or int(since.timestamp() * 1e6)}:{priority}"
 
 
 def of_connection(boot: UUID | None, seq: int) -> str:

@@ -47,6 +47,15 @@ def test_only_the_very_occurrence_is_acknowledged(again):
     assert made.of(again) is None
 
 
+def test_what_the_gateway_calls_the_same_is_the_same_whatever_its_clock_says_now():
+    """A recorder that restarts after a step of the clock tells another time of the same occurrence."""
+    ids = [
+        occurrences.of_gateway(BOOT, since, "high", "over_force-5000")
+        for since in (SINCE, SINCE.replace(hour=13))
+    ]
+    assert ids == [f"{BOOT}:over_force-5000:high"] * 2
+
+
 def test_a_console_that_has_seen_less_takes_over_a_later_loss_and_never_an_earlier_one():
     """Two consoles lose a bed some samples apart; it is the same loss as long as nothing new has come."""
     made = known(lost(500))
