@@ -42,11 +42,12 @@ class Acknowledged:
 
 
 def of_gateway(boot: UUID, since: datetime, priority: str, named: str | None = None) -> str:
-    """The gateway's occurrence: its boot, what it calls it, and how grave it is.
+    """The gateway's occurrence: its boot, what it calls it beside its condition, and how grave it is.
 
     An earlier release names none: then by when it came on, by a clock that may have been set since.
     """
-    return f"{boot}:{named or int(since.timestamp() * 1e6)}:{priority}"
+    began = named.rpartition("-")[2] if named else int(since.timestamp() * 1e6)
+    return f"{boot}:{began}:{priority}"
 
 
 def of_connection(boot: UUID | None, seq: int) -> str:

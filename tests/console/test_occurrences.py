@@ -53,7 +53,7 @@ def test_what_the_gateway_calls_the_same_is_the_same_whatever_its_clock_says_now
         occurrences.of_gateway(BOOT, since, "high", "over_force-5000")
         for since in (SINCE, SINCE.replace(hour=13))
     ]
-    assert ids == [f"{BOOT}:over_force-5000:high"] * 2
+    assert ids == [f"{BOOT}:5000:high"] * 2
 
 
 def test_a_console_that_has_seen_less_takes_over_a_later_loss_and_never_an_earlier_one():
