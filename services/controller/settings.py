@@ -36,7 +36,7 @@ class ControllerSettings(Settings):
         ge=0,
         le=10,
         description="How long a tick waits for the drives' answers at most, below half of the period; 0: a "
-        "quarter of the period.",
+        "quarter of the period, and 0.5 ms at least.",
     )
     gateway_name: str = Field(
         "",

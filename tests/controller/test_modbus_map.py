@@ -1,5 +1,7 @@
 """The register map: one table, no overlap, nothing lost between counts and registers, documented as it is."""
 
+import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from modbus_rig import answer
 
 from deploy import reference
 from services.controller.beds import addresses
+from services.controller.beds.modbus_bed import usual_wait_ns
 from services.controller.beds.modbus_map import REFUSALS, pack, unpack
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
@@ -104,6 +107,25 @@ def test_the_page_shows_the_table_that_the_loop_reads_by():
     page = PAGE.read_text(encoding="utf-8")
     assert reference.current_modbus(page) == page
     assert tuple(REFUSALS) == m.LINK_REFUSALS
+
+
+def test_every_bad_input_of_the_page_has_a_test_of_that_name():
+    """A row whose test is gone would promise what nobody looks at any more."""
+    _, _, table = PAGE.read_text(encoding="utf-8").partition("<!-- bad input -->")
+    rows = [line for line in table.partition("<!-- /bad input -->")[0].splitlines() if "::" in line]
+    named = [re.findall(r"`([\w/]+\.py)::(test_\w+)`", row) for row in rows]
+    assert len(rows) >= 15
+    assert all(named)
+    for file, name in itertools.chain.from_iterable(named):
+        assert f"\ndef {name}(" in (Path(__file__).parent / file).read_text(encoding="utf-8"), (
+            f"{file}::{name}"
+        )
+
+
+def test_a_tick_waits_a_quarter_of_its_period_and_never_more_than_half():
+    """At 1 ms a quarter is less than an answer takes; more than half would leave no room for the step."""
+    told = {ms: usual_wait_ns(round(ms * 1e6)) / 1e6 for ms in (20, 5, 2, 1, 0.5)}
+    assert told == {20: 5.0, 5: 1.25, 2: 0.5, 1: 0.5, 0.5: 0.25}
 
 
 @pytest.mark.parametrize(

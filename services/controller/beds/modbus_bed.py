@@ -33,14 +33,14 @@ LOOK_S = 0.02  # how often the loop's hands are looked at
 CONNECT_S = 1.0  # a connection that is not made within it is tried anew
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 TOLD_EVERY_S = 10.0  # a bed's refusals are logged as one line so often, not one by one
-WAIT_PART = 4  # a quarter of the period is waited for answers, where no wait is set
+WAIT_PART, LEAST_WAIT_NS = 4, 500_000  # waited for answers where no wait is set; see usual_wait_ns
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """What the loop has to know of its drives beside their addresses.
 
-    wait_ns: how long a tick waits for answers at most, 0 for a quarter of the period; serials: of the drives
+    wait_ns: how long a tick waits for answers at most, 0 for the usual_wait_ns; serials: of the drives
     that were commissioned, by device.
     """
 
@@ -56,6 +56,11 @@ class WiredBed:
     place: int
     address: DriveAddress
     serial: int = 0
+
+
+def usual_wait_ns(period_ns: int) -> int:
+    """A quarter of the period, or what an answer takes where that is less; never more than half of it."""
+    return max(period_ns // WAIT_PART, min(LEAST_WAIT_NS, period_ns // 2))
 
 
 def new_bus(beds: Sequence[WiredBed], wait_ns: int) -> modbus.Bus:

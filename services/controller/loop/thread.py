@@ -24,7 +24,7 @@ class Loop:
         beds, period_s = memory.beds, memory.period_ns / 1e9
         wiring = wiring or modbus_bed.Wiring()
         wired = _wired(memory, wiring)
-        bus = modbus_bed.new_bus(wired, wiring.wait_ns or memory.period_ns // modbus_bed.WAIT_PART)
+        bus = modbus_bed.new_bus(wired, wiring.wait_ns or modbus_bed.usual_wait_ns(memory.period_ns))
         simulated = simulated_beds(memory.seed, beds, period_s)
         self.memory = memory
         self._shared = loop.Shared(*(memory.arrays[name] for name in loop.Shared._fields))
