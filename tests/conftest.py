@@ -52,16 +52,25 @@ def _umask():
 
 
 def pytest_ignore_collect(collection_path, config):
-    """A stage of scripts/test reads no file that has nothing for it: all are ten seconds a worker."""
-    named = {Path(arg.partition("::")[0]).absolute() for arg in config.args}
-    if not config.option.markexpr or collection_path in named or not collection_path.match("test_*.py"):
+    """A stage of scripts/test reads nothing that has nothing for it: every file is ten seconds a worker."""
+    named = [Path(arg.partition("::")[0]).absolute() for arg in config.args]
+    if not config.option.markexpr or any(path.is_relative_to(collection_path) for path in named):
         return None
-    wanted, sure = Expression.compile(config.option.markexpr), _sure(collection_path)
+    wanted = Expression.compile(config.option.markexpr)
+    if collection_path.is_dir():
+        files = collection_path.rglob("test_*.py")
+        return None if any(_may_have(path, wanted) for path in files) else True
+    return None if not collection_path.match("test_*.py") or _may_have(collection_path, wanted) else True
+
+
+def _may_have(path, wanted):
+    """Whether a test of this file may be one of those."""
+    sure = _sure(path)
     for marks in product((False, True), repeat=len(UNSURE)):
         values = dict(zip(UNSURE, marks, strict=True)) | sure
         if wanted.evaluate(lambda name, /, values=values: values.get(name, True)):
-            return None
-    return True
+            return True
+    return False
 
 
 @pytest.hookimpl(tryfirst=True)

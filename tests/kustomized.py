@@ -18,18 +18,22 @@ SCALED = ("Deployment", "StatefulSet")
 
 def kustomized(directory):
     """Every document, in the order of the files."""
-    said = yaml.safe_load((directory / "kustomization.yaml").read_text())
+    said = _read(directory / "kustomization.yaml")
     assert said.keys() <= KNOWN, f"{directory}: tests render no {sorted(said.keys() - KNOWN)}"
     documents = [document for name in said["resources"] for document in _resource(directory / name)]
     for patch in said.get("patches", []):
-        _patch(documents, patch["target"], yaml.safe_load((directory / patch["path"]).read_text()))
+        _patch(documents, patch["target"], _read(directory / patch["path"]))
     for document in documents:
         _transform(document, said)
     return documents
 
 
+def _read(path):
+    return yaml.load(path.read_text(), yaml.CSafeLoader)  # libyaml's: the other is ten times slower
+
+
 def _resource(path):
-    return kustomized(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
+    return kustomized(path) if path.is_dir() else list(yaml.load_all(path.read_text(), yaml.CSafeLoader))
 
 
 def _patch(documents, target, change):

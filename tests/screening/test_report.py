@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import scipy  # its parts are imported where they are used: `stats` takes two seconds
 from access import somebody
-from scipy import stats
 from screening.treated import ended, hear
 
 from services.kit.database import writing
@@ -55,11 +55,11 @@ def test_shares_and_means_have_their_counts_and_intervals(chain):
     found = chain.ask("GET", "/outcomes/report")
     improved = figure(found["total"], "pain-improved")
     assert (improved["k"], improved["n"]) == (8, 15)
-    wilson = stats.binomtest(8, 15).proportion_ci(method="wilson")
+    wilson = scipy.stats.binomtest(8, 15).proportion_ci(method="wilson")
     assert (improved["low"], improved["high"]) == pytest.approx((wilson.low, wilson.high))
     mean = figure(found["total"], "pain-cure")
     changes = [-4.0] * 8 + [-1.0] * 7
-    student = stats.t.interval(0.95, 14, loc=sum(changes) / 15, scale=stats.sem(changes))
+    student = scipy.stats.t.interval(0.95, 14, loc=sum(changes) / 15, scale=scipy.stats.sem(changes))
     assert (mean["low"], mean["high"]) == pytest.approx(student)
     assert mean["value"] == pytest.approx(sum(changes) / 15)
 

@@ -24,7 +24,7 @@ UNIT = DEPLOY / "systemd" / "spondyl-gateway.service"
 
 @functools.cache
 def read(path):
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def defined():
