@@ -42,8 +42,8 @@ def _since(memory: GatewayMemory, bed: int) -> dict[str, int]:
 
 
 def silence_s(memory: GatewayMemory) -> float:
-    """For how long no recorder has spoken, at most since the loop began."""
-    return (time.monotonic_ns() - max(memory.health["recorder_ns"], memory.created_ns)) / NS_PER_S
+    """For how long no recorder has spoken; one that never did, since the loop began."""
+    return (time.monotonic_ns() - (memory.health["recorder_ns"] or memory.created_ns)) / NS_PER_S
 
 
 def believed(found: Conditions, memory: GatewayMemory, bed: int, silent_s: float) -> Conditions:
