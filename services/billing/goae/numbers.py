@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 _PARTS: Final = re.compile(r"([0-9]+)(.*)")
@@ -18,6 +19,7 @@ def tidy(number: str) -> str:
     return kept.upper() if _LETTER_FIRST.fullmatch(kept) else kept
 
 
+@lru_cache(maxsize=16_384)  # every rule asks for every number of its catalogue
 def order(number: str) -> tuple[int, str]:
     """For sorting: 5 before 34 before 250 before 250a."""
     found = _PARTS.fullmatch(number)
