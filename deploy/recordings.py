@@ -39,14 +39,22 @@ def is_many(what: str) -> bool:
     return "://" in what or Path(what).is_dir()
 
 
+def is_id(what: str) -> bool:
+    """Whether this is the id of a session."""
+    try:
+        UUID(what)
+    except ValueError:
+        return False
+    return True
+
+
 def find(what: str, data: Path) -> Found:
     """The recording meant: a file's, or a session's by its id. Raises SpondylError, Unreadable, Corrupt."""
     if Path(what).is_file():
         return _file(Path(what))
-    try:
-        session = UUID(what)
-    except ValueError:
-        raise SpondylError(f"{what}: no such file, and not the id of a session") from None
+    if not is_id(what):
+        raise SpondylError(f"{what}: no such file, and not the id of a session")
+    session = UUID(what)
     for look in (_archived, _asked, _local):
         if found := look(session, data):
             return found

@@ -5,11 +5,12 @@ Above the services, because it joins telemetry's archive with the controller's k
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.recordings import Found, find, find_all, is_many
+from deploy.recordings import Found, find, find_all, is_id, is_many
 from services.kit.errors import SpondylError
 from services.kit.options import AsJson, Data
 
@@ -53,6 +54,8 @@ def _everything(what: str, *, as_json: bool) -> None:
         (refused if isinstance(row, Refused) else rows).append(row.as_json())
         if not as_json:
             print(row.told())
+    if not rows and not refused and not as_json:
+        raise SpondylError(f"{what} holds no recording (*.jsonl) and no object of an archive (*.spa)")
     good = [row for row in rows if row["equal"] and row["complete"]]
     told = {
         "sessions": rows, "refused": refused, "replayed": len(rows),
@@ -121,13 +124,24 @@ def replayed_all(what: str) -> Iterator[Replayed | Refused]:
 
 
 def _replayed(found: Found) -> Replayed:
-    from services.controller.blackbox.recording import LoadMissing
+    from services.controller.blackbox.recording import LoadMissing, Unreadable
     from services.controller.blackbox.replay import recompute
 
     try:
         return Replayed(found, recompute(found.name, found.chunks()))
     except LoadMissing as error:
         raise LoadMissing(error.message + _instead(found)) from None
+    except Unreadable as error:
+        raise Unreadable(error.message + _elsewhere(found)) from None
+
+
+def _elsewhere(found: Found) -> str:
+    """A file that cannot be trusted: where the same session may lie whole."""
+    if found.origin not in ("file", "gateway"):
+        return ""
+    session = Path(found.name).stem
+    asked = session if is_id(session) else "SESSION"
+    return f"; nothing of it was replayed: `spondyl replay {asked}` looks for the session in the archive"
 
 
 def _instead(found: Found) -> str:

@@ -7,7 +7,7 @@ Keys, certificates, passwords and brokers' directories, each made once and kept.
 import os
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from broker.mosquitto.render import Central, Certificates
 from deploy import simulated_operator
 from deploy.containers.authority import EVERYBODY, OWNER, Authority, write
 from deploy.local import identity_token_path, site_devices
+from services.controller.therapist import rights
 from services.kit import clearance
 from services.kit.auth import tokens
 from services.kit.auth.operators import bedside_key_path, ensure_bedside_key
@@ -54,6 +55,7 @@ def prepare(directory: Path) -> None:
     authority = Authority(directory / "authority")
     centre = directory / "centre"
     keys(centre)
+    _faults(centre, dealt)
     operator = simulated_operator.ensure(centre)
     write(centre / "secrets" / "operator-pin", operator.pin.encode(), OWNER)
     _certificates(authority, centre, dealt)
@@ -76,6 +78,15 @@ def keys(centre: Path) -> None:
         who = Principal("scheduler", "scheduler", (Grant("identity"),))
         minted = tokens.mint(access.private, who, tokens.LONGEST_S, audiences=(tokens.SCREENING,))
         write(token, minted.encode(), OWNER)
+
+
+def _faults(centre: Path, sites: Iterable[str]) -> None:
+    """What the simulated therapist sets a scenario's faults with; a year, as all that is not for people."""
+    for site in sites:
+        token = rights.faults_path(centre, site)
+        if not token.exists():
+            minted = rights.faults_token(tokens.keys_of(centre).private, site, tokens.LONGEST_S)
+            write(token, minted.encode(), OWNER)
 
 
 def _certificates(authority: Authority, centre: Path, dealt: Mapping[str, Sequence[str]]) -> None:

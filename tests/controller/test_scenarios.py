@@ -113,6 +113,10 @@ def test_a_broken_invariant_is_never_as_expected(verdicts):
         (lambda one: one["given"].update(contractions=[{"at_s": 1, "peak_n": 5}]), "lasts_s or recording"),
         (lambda one: one["given"].update(patient={"wings": 2}), "given.patient.wings: no scenario"),
         (lambda one: one["given"].update(prescription={"region": "lumbar"}), "prescription.segment"),
+        (lambda one: one["given"].update(patient={"spine_n_mm": 0}), "given.patient.spine_n_mm: Input"),
+        (lambda one: one["given"].update(actions=[
+            {"do": "change", "at_s": 9, "prescription": {"peak_n": 900.0}}
+        ]), "given.actions.0: prescription.peak_n is 900 N"),
         (lambda one: one.pop("demo"), "demo and demo_de are given together"),
     ],
 )  # fmt: skip

@@ -12,7 +12,10 @@ from servers import eventually
 from services.controller.kernel.faults import BITS
 from services.controller.scenarios import staging
 from services.controller.scenarios.files import DIRECTORY, load
+from services.controller.therapist import rights
 from services.controller.therapist.attending import Therapist
+from services.kit.auth import tokens
+from services.kit.errors import SpondylError
 
 LIBRARY = staging.library(DIRECTORY)
 
@@ -74,6 +77,22 @@ def test_the_panel_takes_every_step_of_every_scenario(clinic, home):
         assert answer.status_code == 200, answer.text
     eventually(lambda: int(clinic.memory.faults[0]) == 0, 5, "a sound bed")
     assert httpx.post(f"{root}/start", json={}, headers=headers).status_code in (401, 403)
+
+
+def test_a_token_that_was_made_for_faults_serves_without_the_access_key(clinic, home):
+    """A container that shows scenarios must not hold what signs tokens in anybody's name."""
+    key = tokens.keys_of(home).private
+    path = rights.faults_path(home, "north")
+    path.write_text(rights.faults_token(key, "north"))
+    key.unlink()
+    headers = {"authorization": f"Bearer {staging.Stage(LIBRARY, home).authority('north')}"}
+    run = json.loads((home / "run.json").read_text())
+    root = run["panels"]["bed-01"] + "/api/devices/bed-01"
+    for clear in (False, True):
+        body = {"kind": "cough", "clear": clear}
+        assert httpx.post(f"{root}/fault", json=body, headers=headers).status_code == 200
+    with pytest.raises(SpondylError):
+        staging.Stage(LIBRARY, home).authority("south")
 
 
 def test_a_therapist_who_is_signed_in_lets_a_fault_come_and_says_so_in_a_note(clinic, home):

@@ -84,6 +84,18 @@ def test_a_recording_cut_at_a_line_s_end_is_not_the_session_and_exits_1(recordin
     assert "the rest is missing" in capsys.readouterr().out
 
 
+def test_a_file_that_was_cut_and_a_place_with_nothing_in_it_say_what_to_do(recording, tmp_path, capsys):
+    """A recording that cannot be trusted is not the only one of its session."""
+    named = recording.rename(tmp_path / f"{SESSION}.jsonl")
+    named.write_bytes(named.read_bytes()[:-50])
+    status, told, err = replay(capsys, named)
+    assert (status, told, "cut short" in err) == (1, None, True)
+    assert f"`spondyl replay {SESSION}` looks for the session in the archive" in err
+    (tmp_path / "nothing").mkdir()
+    assert run("replay", tmp_path / "nothing") == 1
+    assert "holds no recording (*.jsonl) and no object" in capsys.readouterr().err
+
+
 def test_a_session_is_found_among_the_gateway_s_recordings(recording, tmp_path, capsys):
     """The panel shows an id, not a path."""
     place = tmp_path / "gateways" / "north" / "recordings" / f"{SESSION}.jsonl"

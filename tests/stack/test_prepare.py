@@ -2,12 +2,15 @@
 
 import stat
 
+import jwt
 import pytest
 import yaml
 from cryptography import x509
 
 from deploy.containers import prepare
+from deploy.containers.engine import ROOT
 from deploy.containers.stack import replicas
+from services.kit.auth import tokens
 from services.kit.errors import SpondylError
 
 
@@ -41,6 +44,20 @@ def test_every_certificate_is_the_authority_s_and_says_who_it_is(chain):
     assert names["centre", "console"] == "CN=console"
     assert names["north", "gateway"] == "CN=gw-north"
     assert names["south", "bridge"] == "CN=bridge-south"
+
+
+def test_the_simulated_therapist_holds_tokens_for_faults_and_not_the_access_key(chain):
+    """Who has that key is everybody, at every site: the demo shows how a chain should be."""
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.demo.yaml").read_text())
+    held = [
+        row if isinstance(row, str) else row["source"] for row in compose["services"]["therapist"]["secrets"]
+    ]
+    assert "access.key" not in held
+    for site in ("north", "south"):
+        assert f"faults-{site}.token" in held
+        token = (chain / "centre" / "secrets" / f"faults-{site}.token").read_text()
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert (claims["aud"], list(claims["grants"].values())) == ([tokens.PANEL], [[site]])
 
 
 def test_keys_and_passwords_are_nobody_else_s(chain):

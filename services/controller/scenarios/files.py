@@ -17,7 +17,12 @@ from services.controller.kernel import layout
 from services.controller.kernel.faults import FAULT_KINDS
 from services.kit.errors import SpondylError
 from services.kit.files import read_text
-from services.kit.therapy.prescription import Prescription, default_prescription
+from services.kit.therapy.prescription import (
+    Prescription,
+    check_document,
+    default_prescription,
+    refused,
+)
 
 MAX_BYTES: Final = 100_000
 LATEST_S: Final = 3600.0
@@ -34,6 +39,10 @@ AtS = Annotated[float, Field(ge=0.0, le=LATEST_S, allow_inf_nan=False)]
 ForS = Annotated[float, Field(gt=0.0, le=LATEST_S, allow_inf_nan=False)]
 Newtons = Annotated[float, Field(gt=0.0, le=500.0, allow_inf_nan=False)]
 Trait = Annotated[float | None, Field(ge=0.0, le=1000.0, allow_inf_nan=False)]
+# What the plant divides by: the stiffness of a rubber band, a tenth of a second, a fast drive.
+Stiffness = Annotated[float | None, Field(ge=1.0, le=1000.0, allow_inf_nan=False)]
+Breath = Annotated[float | None, Field(ge=0.5, le=60.0, allow_inf_nan=False)]
+Lag = Annotated[float | None, Field(ge=0.001, le=1.0, allow_inf_nan=False)]
 
 
 def _one_of(names: tuple[str, ...]) -> AfterValidator:
@@ -66,14 +75,14 @@ class Strict(BaseModel):
 class Patient(Strict):
     """Who lies there and on what: traits of beds/simulated.py instead of those that the seed draws."""
 
-    spine_n_mm: Trait = None
-    harness_n_mm: Trait = None
+    spine_n_mm: Stiffness = None
+    harness_n_mm: Stiffness = None
     toe_mm: Trait = None
     slack_mm: Trait = None
     friction: Trait = None
     breath_n: Trait = None
-    breath_s: Trait = None
-    drive_lag_s: Trait = None
+    breath_s: Breath = None
+    drive_lag_s: Lag = None
     heat_rise_c: Trait = None
     electrodes: bool = False
 
@@ -134,6 +143,13 @@ class Action(Strict):
         return self
 
 
+def _given(document: dict[str, Any]) -> Prescription:
+    """A prescription within every limit. Raises PrescriptionError."""
+    if refusals := check_document(document):
+        raise refused(refusals)
+    return Prescription.parse(document)
+
+
 class Given(Strict):
     """Everything that is set; the same file gives the same session, number for number."""
 
@@ -150,7 +166,19 @@ class Given(Strict):
     @cached_property
     def prescribed(self) -> Prescription:
         """The prescription, or the default one: lumbar, 80 kg. Raises PrescriptionError."""
-        return Prescription.parse(self.prescription) if self.prescription else default_prescription()
+        return _given(self.prescription) if self.prescription else default_prescription()
+
+    @cached_property
+    def changes(self) -> dict[float, Prescription]:
+        """What is prescribed from when on, by the changes under way. Raises SpondylError that names one."""
+        found, given = dict[float, Prescription](), self.prescribed.model_dump(mode="json")
+        for number, action in enumerate(self.actions):
+            if action.do == "change":
+                try:
+                    found[action.at_s] = _given(given | (action.prescription or {}))
+                except SpondylError as error:
+                    raise SpondylError(f"given.actions.{number}: {error.message}") from None
+        return found
 
 
 class Expect(Strict):
@@ -198,7 +226,7 @@ def load(path: Path) -> Scenario:
     text = read_text(path, f"scenario {path}", MAX_BYTES)
     try:
         scenario = Scenario.model_validate(json.loads(text))
-        scenario.given.prescribed  # noqa: B018  (refused here, with its own words)
+        scenario.given.changes  # noqa: B018  (refused here, with its own words)
     except json.JSONDecodeError as error:
         raise SpondylError(f"{path}:{error.lineno}: no JSON: {error.msg}") from None
     except ValidationError as error:
@@ -212,7 +240,8 @@ def _faults(error: ValidationError) -> Iterator[str]:
     for row in error.errors(include_url=False, include_input=False):
         place = ".".join(str(part) for part in row["loc"]) or "scenario"
         unknown = row["type"] == "extra_forbidden"
-        yield f"{place}: no scenario has this key" if unknown else f"{place}: {row['msg']}"
+        told = row["msg"].removeprefix("Value error, ")
+        yield f"{place}: no scenario has this key" if unknown else f"{place}: {told}"
 
 
 def files(directory: Path = DIRECTORY) -> list[Path]:

@@ -98,11 +98,8 @@ def play(scenario: Scenario) -> Played:
     bench = _Bench(beds, parameters, simulate.longest(parameters) + patience)
     script = np.array(sorted(_script(given, start, parameters), key=lambda row: row[0]), dtype=np.int64)
     staged = {0: parameters}
-    for action in given.actions:
-        if action.do == "change":
-            changed = given.prescribed.model_dump(mode="json") | (action.prescription or {})
-            tick = start + simulate.ticks(action.at_s, period_s)
-            staged[tick] = _compiled(Prescription.parse(changed), given)
+    for at_s, changed in given.changes.items():
+        staged[start + simulate.ticks(at_s, period_s)] = _compiled(changed, given)
     return Played(scenario, plan, bench.run(script, staged, start), staged)
 
 

@@ -20,8 +20,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller.blackbox.recording import read
+from services.controller.blackbox.recording import Chunk, Unreadable, read
 from services.controller.kernel import layout
+from services.controller.shipped.kernels import kernel
 from services.kit.therapy.segment_force import Measured
 
 Floats = NDArray[np.float64]
@@ -162,15 +163,30 @@ def columns_of(samples: NDArray[np.int32]) -> dict[str, Counts]:
 
 
 def recorded(path: Path) -> tuple[dict[str, Counts], float]:
-    """The columns of a session's recording and its period (s), up to the first gap; raises Unreadable."""
+    """The columns of a session's recording and its period (s), up to the first gap.
+
+    Raises Unreadable, and NotShipped of a kernel whose phases nobody here can read.
+    """
     chunks, behind = [], None
     for chunk in read(path):
         if behind not in (None, chunk.message.seq):
             break
+        _require_columns(f"{path}:{chunk.line}", chunk)
         chunks.append(chunk)
         behind = chunk.message.seq + chunk.message.count
     columns = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in NEEDED}
     return columns, chunks[0].message.period_ms / 1000.0
+
+
+def _require_columns(where: str, chunk: Chunk) -> None:
+    """Refuse what lacks a column, and what counts phases otherwise."""
+    if missing := sorted({*NEEDED} - chunk.columns.keys()):
+        raise Unreadable(f"{where}: columns {', '.join(missing)} are missing: no pulls can be read from it")
+    version = chunk.message.kernel_version
+    if version != layout.KERNEL_VERSION and kernel(version).layout.PHASES != layout.PHASES:
+        raise Unreadable(
+            f"{where}: kernel version {version} counts its phases otherwise: nothing is told of it"
+        )
 
 
 def identify(pulls: Pulls, harness: Harness | None = None) -> Identified:

@@ -1,14 +1,18 @@
 """What the first pulls tell of a simulated patient, against what that patient really is."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
 from services.controller.beds import simulated
-from services.controller.blackbox.recording import Unreadable
+from services.controller.blackbox.recording import Unreadable, sealed
 from services.controller.kernel import layout, plant
+from services.controller.recorder.blocks import checksum, column_from
 from services.controller.segment import identify as fit
 from services.controller.simulation import simulate
+from services.kit.errors import SpondylError
 from services.kit.therapy.prescription import default_prescription
 
 PEOPLE = 20
@@ -175,3 +179,24 @@ def test_a_recording_tells_the_same_as_the_samples(people, tmp_path):
     assert fit.identify(fit.first_pulls(columns, period_s)) == identified(people[2][0])
     with pytest.raises(Unreadable):
         fit.recorded(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda chunk: chunk["columns"].pop("age_ms"), "1: columns age_ms are missing"),
+        (lambda chunk: chunk.update(kernel_version=7), "kernel version 7 is not shipped"),
+    ],
+)
+def test_a_recording_whose_columns_or_phases_nobody_can_read_is_refused(tmp_path, change, words):
+    """Another kernel's numbers would be taken for other phases, and told as a patient's stiffness."""
+    plan = simulate.Plan(default_prescription(), 2, 0.5)
+    text = simulate.recording(plan, simulate.simulate(plan)).splitlines()[0]
+    chunk = json.loads(text)
+    del chunk["line_crc32"]
+    change(chunk)
+    columns = {name: column_from(values).astype(np.int32) for name, values in chunk["columns"].items()}
+    path = tmp_path / "session.jsonl"
+    path.write_bytes(sealed(json.dumps(chunk | {"crc32": checksum(columns)}).encode()) + b"\n")
+    with pytest.raises(SpondylError, match=words):
+        fit.recorded(path)
