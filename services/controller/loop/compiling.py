@@ -52,7 +52,7 @@ class _Counter(event.Listener):
         """A function is compiled, and what it calls first."""
         self._tell()
 
-    def on_end(self, event: Any) -> None:  # noqa: ARG002
+    def on_end(self, event: Any) -> None:  # noqa: ARG002  (likewise)
         """A function is done."""
         self._done += 1
         self._tell()
