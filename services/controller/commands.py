@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.kit.errors import SpondylError
 from services.kit.options import AsJson
+
+if TYPE_CHECKING:
+    from services.controller.simulation.simulate import Plan
 
 
 def register(root: typer.Typer) -> None:
@@ -51,22 +54,39 @@ def simulate(
 
     With --scenario exit 0 only when all came as the file expects.
     """
-    from services.controller import outputs
     from services.controller.simulation import simulate as simulation
 
     if scenario:
         _play(context, scenario, plot, record, as_json=as_json)
         return
-    options = {"--seed": seed, "--rate-hz": rate_hz, "--scale-n": scale_n, "--at-s": at_s,
-               "--period-ms": period_ms}  # fmt: skip
-    for option, value in {**options, **({} if minutes is None else {"--minutes": minutes})}.items():
-        simulation.require_within(option, value)
-    for path in filter(None, (plot, record)):
-        outputs.require_writable(path)
+    _require(
+        {"--seed": seed, "--rate-hz": rate_hz, "--scale-n": scale_n, "--at-s": at_s,
+         "--period-ms": period_ms, "--minutes": minutes}, plot, record,
+    )  # fmt: skip
     injection = None
     if counter_tension is not None:
         injection = simulation.read_injection(counter_tension, rate_hz, scale_n, at_s, emg=emg)
     plan = simulation.Plan(simulation.prescribed(prescription), seed, minutes, period_ms / 1000.0, injection)
+    print(_simulated(plan, plot, record, as_json=as_json))
+
+
+def _require(options: dict[str, float | None], *files: Path | None) -> None:
+    """Refuse values beyond their limits, and files that cannot be written, before anything is simulated."""
+    from services.controller import outputs
+    from services.controller.simulation import simulate as simulation
+
+    for option, value in options.items():
+        if value is not None:
+            simulation.require_within(option, value)
+    for path in filter(None, files):
+        outputs.require_writable(path)
+
+
+def _simulated(plan: "Plan", plot: Path | None, record: Path | None, *, as_json: bool) -> str:
+    """Run the plan, write what is wanted of it; the report as JSON or in words."""
+    from services.controller import outputs
+    from services.controller.simulation import simulate as simulation
+
     course = simulation.simulate(plan)
     result = simulation.report(plan, course)
     if record is not None:
@@ -75,7 +95,7 @@ def simulate(
         from services.controller.simulation import plots
 
         outputs.write_whole(plot, plots.picture(course, result["guarding"], simulation.title(plan)))
-    print(json.dumps(result) if as_json else simulation.tell(result))
+    return json.dumps(result) if as_json else simulation.tell(result)
 
 
 def _play(
