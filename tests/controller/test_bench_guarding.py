@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.controller.benches import bench_guarding, bench_tracking
+from services.controller.benches import bench_guarding, bench_tracking, bench_yielding
 from services.controller.kernel import layout, rivals
 from services.controller.simulation import scoring
 
@@ -33,7 +33,9 @@ def test_every_detector_is_told_for_every_kind_and_size(short):
                 assert row["count"] == 4
                 phases = short["by_phase"][name][kind][size].values()
                 assert sum(row["count"] for row in phases) == 4
-    assert set(short["overshoot_n"]["80"]) == {"stop_and_ease", "force_control_only", "locked_drive"}
+    ways = {"stop_and_ease", "force_control_only", "locked_drive"}
+    assert set(short["overshoot_n"]["80"]) == ways | {"clairvoyant"}
+    assert set(short["base_dip_n"]) == ways
     assert set(short["periods_ms"]["5"]["synthetic"]) == {"10", "20", "40", "80"}
     assert len(short["goals"]) == 18
 
@@ -45,6 +47,8 @@ def test_large_fast_contractions_are_found_by_everybody(short):
         assert short["detectors"][name]["synthetic"]["80"]["p50_ms"] < 60.0
     over = short["overshoot_n"]["80"]
     assert over["stop_and_ease"]["p50"] < over["force_control_only"]["p50"] < over["locked_drive"]["p50"]
+    assert over["clairvoyant"]["p50"] < over["stop_and_ease"]["p50"]
+    assert 0.0 < short["share_of_drive"]["80"]["p50"] <= 1.0
 
 
 def test_a_goal_that_is_missed_says_so(short):
@@ -71,6 +75,31 @@ def test_the_time_a_stop_costs_is_that_of_easing_and_rebuilding():
     nothing = np.zeros(500)
     course = scoring.Course(0.02, 0, samples, nothing, nothing, nothing, nothing)
     assert bench_guarding.lost_seconds(course) == pytest.approx([4.0])
+
+
+def test_a_fast_rebuild_is_told_from_a_slow_one_and_the_stops_after_it_are_counted():
+    """What a contraction costs that is taken for a cough is read from the course, not from the kernel."""
+    for climb_n_s, fast in ((25.0, 1.0), (6.0, 0.0)):
+        samples = np.zeros((4000, len(layout.SAMPLES)), np.int32)
+        samples[:, layout.S_PHASE], samples[:, layout.S_TARGET] = layout.HOLD, 200_000
+        samples[[100, 900], layout.S_EVENTS] = layout.EVENT_GUARDING_DETECTED
+        samples[100:250, layout.S_PHASE] = layout.GUARDED
+        samples[250:300, layout.S_PHASE] = layout.REBUILD
+        samples[100:300, layout.S_TARGET] = 160_000
+        samples[250:300, layout.S_TARGET] += (np.arange(50) * 20 * climb_n_s).astype(np.int32)
+        tension, parameters = np.full(4000, 203.0), np.zeros(len(layout.PARAMETERS))
+        tension[110] = 260.0
+        parameters[layout.P_REBUILD] = 6.0
+        course = scoring.Course(0.02, 0, samples, tension, tension, tension, parameters)
+        assert bench_yielding.rebuilt(course, 1.5) == {"fast": fast, "stops": 2.0, "over_n": 3.0}
+    assert bench_yielding.rebuilt(course, 70.0) is None
+
+
+def test_a_dip_below_the_base_counts_from_the_base():
+    """A tenth of base may go after a contraction; more is said."""
+    told = bench_yielding.dips_told([0.0, 0.0, 5.0, 20.0], 90.0)
+    assert told["max"] == 20.0
+    assert told["below_nine_tenths_percent"] == 25.0
 
 
 def test_the_search_tells_good_gains_from_poor_and_from_shaky_ones():

@@ -8,12 +8,14 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
 
 from services.controller.beds import simulated
+from services.controller.benches import bench_yielding
 from services.controller.kernel import layout, plant, rivals
 from services.controller.kernel.step import new_parameters, new_state
 from services.controller.simulation import scoring, simulate, study
@@ -85,6 +87,7 @@ def measure(hours: float, contractions: int, say: Say = progress) -> dict[str, A
                 phases[name].setdefault(kind, {})[label] = _by_phase(rows)
             if over:
                 overshoot[f"{amplitude_n:g}"] = {way: _spread(values) for way, values in over.items()}
+                overshoot[f"{amplitude_n:g}"] |= _best(shape, amplitude_n, contractions)
     say("coughs, soft spines on a table with friction, 5 ms")
     result = {
         "hours": hours,
@@ -96,6 +99,9 @@ def measure(hours: float, contractions: int, say: Say = progress) -> dict[str, A
         "detectors": detectors,
         "by_phase": phases,
         "overshoot_n": overshoot,
+        "share_of_drive": {size: bench_yielding.share_of_drive(over) for size, over in overshoot.items()},
+        "base_dip_n": _dips(contractions),
+        "taken_for_coughs": taken_for_coughs(contractions),
         **coughs(hours / 4.0),
         "soft_spine_with_friction_false_stops_per_hour": calm_rate(hours / 10.0, 0.02, unsuitable=True),
         "periods_ms": {"5": _finer(hours / 4.0, max(10, contractions // 4))},
@@ -273,6 +279,53 @@ def _rivals_of(
         yield rows, tops
 
 
+def _people(
+    shape: study.Shape, amplitude_n: float, people: int
+) -> Iterator[tuple[Callable[[], Given], Floats]]:
+    """The same people and contractions as `ours`, as often as they are wanted, and their parameters."""
+    one, _, parts = _jobs(people, 0.02)
+    for part, count in enumerate(parts):
+        yield (
+            partial(_given, shape, amplitude_n, count, part, 0.02, electrodes=False),
+            np.repeat(one[:, None], count, axis=1),
+        )
+
+
+def _best(shape: study.Shape, amplitude_n: float, people: int) -> dict[str, dict[str, float | None]]:
+    """Overshoot of a drive at full speed from the first trace on."""
+    over: list[float] = []
+    for make, everybody in _people(shape, amplitude_n, people):
+        over += bench_yielding.overshoot(make(), everybody)
+    return {"clairvoyant": _spread(over)}
+
+
+def _dips(people: int) -> dict[str, dict[str, float]]:
+    """How far below base 80 N leave the tension, by way."""
+    below: dict[str, list[float]] = {}
+    base_n = float(study.default_parameters(0.02)[layout.P_BASE])
+    for make, everybody in _people(study.synthetic, AMPLITUDES_N[-1], people):
+        for way, values in bench_yielding.dips(make, everybody).items():
+            below.setdefault(way, []).extend(values)
+    return {way: bench_yielding.dips_told(values, base_n) for way, values in below.items()}
+
+
+def taken_for_coughs(people: int) -> dict[str, Any]:
+    """What becomes of contractions in a hold, and of bouts of them, that are rebuilt as fast as a cough."""
+    shapes = KINDS | {f"{kind}_bout": bench_yielding.bout(KINDS[kind]) for kind in FAST}
+    result: dict[str, Any] = {}
+    for kind, shape in shapes.items():
+        for amplitude_n in AMPLITUDES_N:
+            rows: list[dict[str, float]] = []
+            slow: list[dict[str, float]] = []
+            for make, everybody in _people(shape, amplitude_n, max(4, people // 4)):
+                rows += bench_yielding.taken(make, everybody)
+                slowly = everybody.copy()
+                slowly[layout.P_REBUILD_FAST] = slowly[layout.P_REBUILD]
+                slow += bench_yielding.taken(make, slowly)
+            result.setdefault(kind, {})[f"{amplitude_n:g}"] = bench_yielding.taken_told(rows, slow)
+    return result
+
+
 def told(rows: list[scoring.Row]) -> dict[str, Any]:
     """p50, p95 of the latency (ms, of all contractions: a missed one never comes), missed percent, count."""
     late = np.array([np.inf if row["latency_ms"] is None else row["latency_ms"] for row in rows])
@@ -311,7 +364,8 @@ def coughs(hours: float) -> dict[str, Any]:
             stops += scoring.detections(course).size
             seconds += float(course.time_s[-1])
             lost += lost_seconds(course)
-    return {"cough_stops_per_hour": round(3600.0 * stops / seconds, 3), "cough_lost_s": _spread(lost)}
+    told_s = {**_spread(lost), "p90": round(float(np.quantile(lost, 0.9)), 1) if lost else None}
+    return {"cough_stops_per_hour": round(3600.0 * stops / seconds, 3), "cough_lost_s": told_s}
 
 
 def lost_seconds(course: scoring.Course) -> list[float]:
