@@ -419,6 +419,21 @@ static void keep_time(long n, in period, in mode, in quiet_s, in force, in targe
     }
 }
 
+static void weigh_pushes(long n, in period, in mode, in quiet_s, in left, in residual, row greatest, row push_s,
+                         row longest_s)
+{
+    EACH_BED {
+        double easing = mode[b] == EASE ? 1.0 : 0.0, most = residual[b] > greatest[b] ? residual[b] : greatest[b];
+        most = most * easing;
+        greatest[b] = most;
+        double high = PUSH_SHARE * most < PUSH_LEAST_N ? PUSH_LEAST_N : PUSH_SHARE * most;
+        double pushed = (residual[b] > high ? push_s[b] + period[b] : 0.0) * easing;
+        push_s[b] = pushed;
+        double counts = quiet_s[b] - left[b] <= BELATED_S ? pushed : 0.0;
+        longest_s[b] = (counts > longest_s[b] ? counts : longest_s[b]) * easing;
+    }
+}
+
 static void lower_floor(long n, in period, in mode, in force, in own_slope, in target, in ceiling, in stiffness,
                         in position, row stood_s, row position_floor)
 {
@@ -542,6 +557,8 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
                   P(P_HEAT_CEILING), S(LIVE));
     keep_time(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(FORCE), S(TARGET), S(SLOPE), S(COUNTING), S(LEFT),
               S(PHASE_CLOCK), S(TRACTION), S(DISTURBED_AT));
+    weigh_pushes(n, P(P_PERIOD), S(MODE), P(P_QUIET_S), S(LEFT), S(RESIDUAL), S(GREATEST_PUSH), S(PUSH_S),
+                 S(LONGEST_PUSH_S));
     lower_floor(n, P(P_PERIOD), S(MODE), S(FORCE), S(OWN_SLOPE), S(TARGET), P(P_CEILING), S(STIFFNESS),
                 S(POSITION), S(STOOD_S), S(POSITION_FLOOR));
     mark_pending(n, action, R(R_STATUS), S(STATUS), S(LIVE), S(LIVE_SEEN), S(DETECTED), S(LEFT), S(TENSION),

@@ -91,7 +91,9 @@ static void enter_rest(long n, const double *params, double *state, long b, long
 
 static void enter_guarded(long n, const double *params, double *state, long b, long previous)
 {
-    if (previous == RAMP || previous == HOLD)
+    if (previous == RAMP)
+        SB(RETURN_TO) = TO_RAMP;
+    else if (previous == HOLD)
         SB(RETURN_TO) = TO_PEAK;
     else if (previous == PRECONDITION)
         SB(RETURN_TO) = TO_PRECONDITION;
@@ -111,6 +113,8 @@ static void enter_guarded(long n, const double *params, double *state, long b, l
     SB(MODE) = EASE;
     SB(FREEZE) = 8.0;
     SB(DISTURBED_AT) = 0.0;
+    SB(STRUCK_AGAIN) = previous == REBUILD ? 1.0 : 0.0;
+    SB(STRUCK) = level;
     SB(LEFT) = PB(P_QUIET_S);
     SB(GUARDINGS) += 1.0;
     SB(CYCLE_GUARDINGS) += 1.0;
@@ -122,17 +126,32 @@ static void enter_guarded(long n, const double *params, double *state, long b, l
     }
 }
 
+static int was_cough(long n, const double *state, long b)
+{
+    if (SB(STRUCK_AGAIN) == 1.0 || SB(LONGEST_PUSH_S) > PUSH_MOST_S)
+        return 0;
+    return SB(DISTURBED_AT) <= COUGH_S || (SB(LONGEST_PUSH_S) > 0.0 && SB(DISTURBED_AT) <= FIT_S);
+}
+
 static void enter_rebuild(long n, const double *params, double *state, long b)
 {
     double base = LEAST(PB(P_BASE), SB(TARGET)), from = LEAST(SB(TENSION), SB(TARGET));
     SB(TARGET) = MOST(base, from);
-    double rate = SB(DISTURBED_AT) <= TRANSIENT_S ? PB(P_REBUILD_FAST) : PB(P_REBUILD), goal = SB(TARGET);
-    if (SB(RETURN_TO) == TO_PEAK) {
+    double fast = LEAST(PB(P_REBUILD_FAST), PB(P_RISE)), rate = PB(P_REBUILD), goal = SB(TARGET);
+    if (was_cough(n, state, b))
+        rate = MOST(rate, fast);
+    else if (SB(RETURN_TO) == TO_RAMP)
+        SB(RETURN_TO) = TO_PEAK;
+    if (SB(RETURN_TO) == TO_PEAK || SB(RETURN_TO) == TO_RAMP) {
         lower_peak(n, params, state, b);
         goal = SB(PEAK);
-    } else if (SB(RETURN_TO) == TO_BASE) {
-        goal = PB(P_BASE);
     }
+    if (SB(RETURN_TO) == TO_RAMP)
+        goal = LEAST(goal, SB(STRUCK));
+    else if (SB(RETURN_TO) == TO_BASE)
+        goal = PB(P_BASE);
+    if (goal < SB(TARGET))
+        rate = PB(P_FALL);
     SB(EVENTS) += EVENT_GUARDING_RELEASED;
     SB(LEFT) = begin_move(n, state, b, goal, rate, 0.0);
 }
@@ -603,6 +622,8 @@ static void mind_clock(long n, double *params, double *state, long b)
         go(n, params, state, b, ON_REACHED_REST, 0);
     } else if (phase == REBUILD && SB(RETURN_TO) == TO_PRECONDITION) {
         go(n, params, state, b, ON_REACHED_PRECONDITION, 0);
+    } else if (phase == REBUILD && SB(RETURN_TO) == TO_RAMP) {
+        go(n, params, state, b, ON_REACHED_RAMP, 0);
     } else if (phase == COOLDOWN) {
         if (SB(TENSION) < RELEASED_N || SB(LEFT) < -10.0)
             go(n, params, state, b, ON_REACHED, 0);

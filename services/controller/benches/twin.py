@@ -8,7 +8,17 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from services.controller.kernel import deciding, entering, guarding, layout, phases, state, step, tuning
+from services.controller.kernel import (
+    coughs,
+    deciding,
+    entering,
+    guarding,
+    layout,
+    phases,
+    state,
+    step,
+    tuning,
+)
 from services.kit.errors import SpondylError
 
 SOURCES = Path(__file__).parent
@@ -32,7 +42,7 @@ def _marks(name: str, values: NDArray[np.float64]) -> str:
 def header() -> str:
     """kernel_rows.h: rows, bits and constants as the kernel has them, and the phase table."""
     names: dict[str, str] = {"READING_ROWS": str(len(layout.READINGS))}
-    for module in (tuning, phases, entering, deciding, guarding, step, state, layout):
+    for module in (tuning, phases, coughs, entering, deciding, guarding, step, state, layout):
         names |= _defines(module)
     table = ", ".join("{" + ", ".join(str(int(cell)) for cell in line) + "}" for line in phases.TRANSITIONS)
     triggers = len(phases.TRIGGERS)

@@ -361,6 +361,8 @@ def mind_clock(params, state, bed):
         go(params, state, bed, phases.ON_REACHED_REST, False)
     elif phase == layout.REBUILD and state[at.RETURN_TO, bed] == entering.TO_PRECONDITION:
         go(params, state, bed, phases.ON_REACHED_PRECONDITION, False)
+    elif phase == layout.REBUILD and state[at.RETURN_TO, bed] == entering.TO_RAMP:
+        go(params, state, bed, phases.ON_REACHED_RAMP, False)
     elif phase == layout.COOLDOWN:
         if state[at.TENSION, bed] < entering.RELEASED_N or state[at.LEFT, bed] < -10.0:
             go(params, state, bed, phases.ON_REACHED, False)

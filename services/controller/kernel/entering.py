@@ -1,6 +1,6 @@
 """What a bed does on entering each phase: its move, its mode, its clock. Cold path, one bed at a time."""
 
-from services.controller.kernel import layout, phases, tuning
+from services.controller.kernel import coughs, layout, phases, tuning
 from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar
 
@@ -14,9 +14,8 @@ GIVE_UP_S = 30.0  # a release that does not get there is ended by the mechanical
 NEVER = 1e18
 SETTLE_S = 2.0  # after the slack the observer needs this long to know the tension's slope
 KEEP_FRACTION = 0.9  # of base, kept by easing once the contraction is over
-TRANSIENT_S = 1.0  # a contraction as short as this was a cough: rebuild fast
 PATIENCE_S = 30.0  # guarding that never ends: no rebuilding, cooldown
-TO_PEAK, TO_BASE, TO_PRECONDITION = 0.0, 1.0, 2.0
+TO_PEAK, TO_BASE, TO_PRECONDITION, TO_RAMP = 0.0, 1.0, 2.0, 3.0
 IN_SLACK, IN_PRECONDITION, IN_CYCLES = 0.0, 1.0, 2.0
 FREE_AT_ONCE = layout.ACTUATOR_STUCK | layout.DRIVE_NOT_READY
 BY_POSITION = (
@@ -155,7 +154,9 @@ def enter_rest(params, state, bed, previous):
 @scalar
 def enter_guarded(params, state, bed, previous):
     """Stop at once and ease to a lower level, keeping nine tenths of base for after the contraction."""
-    if previous in (layout.RAMP, layout.HOLD):
+    if previous == layout.RAMP:
+        state[at.RETURN_TO, bed] = TO_RAMP
+    elif previous == layout.HOLD:
         state[at.RETURN_TO, bed] = TO_PEAK
     elif previous == layout.PRECONDITION:
         state[at.RETURN_TO, bed] = TO_PRECONDITION
@@ -176,6 +177,8 @@ def enter_guarded(params, state, bed, previous):
     state[at.MODE, bed] = at.EASE
     state[at.FREEZE, bed] = 8.0
     state[at.DISTURBED_AT, bed] = 0.0
+    state[at.STRUCK_AGAIN, bed] = 1.0 if previous == layout.REBUILD else 0.0
+    state[at.STRUCK, bed] = level
     state[at.LEFT, bed] = params[layout.P_QUIET_S, bed]
     count_guarding(params, state, bed)
 
@@ -194,17 +197,29 @@ def count_guarding(params, state, bed):
 
 @scalar
 def enter_rebuild(params, state, bed):
-    """Go back slowly to where guarding struck, fast when it was a cough."""
+    """Go back slowly to the peak, base or step that guarding struck, fast when it was a cough.
+
+    What struck a ramp, if a cough, is rebuilt to where it struck; the ramp goes on from there. Downwards,
+    from a release, the tension falls as it would have.
+    """
     base = min(params[layout.P_BASE, bed], state[at.TARGET, bed])
     state[at.TARGET, bed] = max(base, min(state[at.TENSION, bed], state[at.TARGET, bed]))
-    transient = state[at.DISTURBED_AT, bed] <= TRANSIENT_S
-    rate = params[layout.P_REBUILD_FAST, bed] if transient else params[layout.P_REBUILD, bed]
+    cough = coughs.was_cough(state, bed)
+    rate = params[layout.P_REBUILD, bed]
+    if cough:
+        rate = max(rate, min(params[layout.P_REBUILD_FAST, bed], params[layout.P_RISE, bed]))
+    elif state[at.RETURN_TO, bed] == TO_RAMP:
+        state[at.RETURN_TO, bed] = TO_PEAK
     goal = state[at.TARGET, bed]
-    if state[at.RETURN_TO, bed] == TO_PEAK:
+    if state[at.RETURN_TO, bed] in (TO_PEAK, TO_RAMP):
         state[at.PEAK, bed] = min(state[at.PEAK, bed], cycle_peak(params, state, bed))
         goal = state[at.PEAK, bed]
+    if state[at.RETURN_TO, bed] == TO_RAMP:
+        goal = min(goal, state[at.STRUCK, bed])
     elif state[at.RETURN_TO, bed] == TO_BASE:
         goal = params[layout.P_BASE, bed]
+    if goal < state[at.TARGET, bed]:
+        rate = params[layout.P_FALL, bed]
     state[at.EVENTS, bed] += float(layout.EVENT_GUARDING_RELEASED)
     state[at.LEFT, bed] = begin_move(state, bed, goal, rate, 0.0)
 

@@ -15,13 +15,13 @@ TRIGGERS = (
     "stop", "patient_stop", "fault", "mains_lost",
     "guarding", "exhausted",                # the bank or the error limit; too many, or no end of it
     "reached",                              # the phase has done what it is for
-    "reached_rest", "reached_precondition",     # ... a rebuild that goes back to these
+    "reached_rest", "reached_precondition", "reached_ramp",     # ... a rebuild that goes back to these
     "time_up",                              # prescribed traction time is over
     "expired",                              # nobody came
 )  # fmt: skip
 (ON_LOAD, ON_START, ON_CLOSE, ON_PAUSE, ON_RESUME_SLACK, ON_RESUME_PRECONDITION, ON_RESUME, ON_STOP,
  ON_PATIENT_STOP, ON_FAULT, ON_MAINS_LOST, ON_GUARDING, ON_EXHAUSTED, ON_REACHED, ON_REACHED_REST,
- ON_REACHED_PRECONDITION, ON_TIME_UP, ON_EXPIRED) = range(len(TRIGGERS))  # fmt: skip
+ ON_REACHED_PRECONDITION, ON_REACHED_RAMP, ON_TIME_UP, ON_EXPIRED) = range(len(TRIGGERS))  # fmt: skip
 
 PULLING = ("precondition", "ramp", "hold", "release", "rest", "rebuild")  # guarding is watched for
 TREATING = (*PULLING, "guarded")  # traction time counts
@@ -46,6 +46,7 @@ TABLE = (
     (("rebuild",), "reached", "hold"),
     (("rebuild",), "reached_rest", "rest"),
     (("rebuild",), "reached_precondition", "precondition"),
+    (("rebuild",), "reached_ramp", "ramp"),
     (TREATING, "time_up", "cooldown"),
     (TREATMENT, "pause", "paused"),
     (("paused",), "pause", "paused"),

@@ -102,6 +102,11 @@ STATE_NAMES = (
     "return_to",
     "paused_in",
     "disturbed_at",
+    "greatest_push",
+    "push_s",
+    "longest_push_s",
+    "struck",  # target when guarding struck, N
+    "struck_again",  # ... in a rebuild
     "based",
     "patient_stop",
     "released",
@@ -214,6 +219,11 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     RETURN_TO,
     PAUSED_IN,
     DISTURBED_AT,
+    GREATEST_PUSH,
+    PUSH_S,
+    LONGEST_PUSH_S,
+    STRUCK,
+    STRUCK_AGAIN,
     BASED,
     PATIENT_STOP,
     RELEASED,

@@ -6,7 +6,7 @@ branch, so that they become vector code; what is rare (actions, alarms, phase ch
 
 import numpy as np
 
-from services.controller.kernel import deciding, envelope, guarding, law, layout, tuning
+from services.controller.kernel import coughs, deciding, envelope, guarding, law, layout, tuning
 from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar, stage
 from services.controller.kernel.entering import PATIENCE_S
@@ -263,6 +263,10 @@ def decide(params, staged, state, reading, action):
         params[layout.P_PERIOD], state[at.MODE], params[layout.P_QUIET_S], state[at.FORCE], state[at.TARGET],
         state[at.SLOPE], state[at.COUNTING], state[at.LEFT], state[at.PHASE_CLOCK], state[at.TRACTION],
         state[at.DISTURBED_AT],
+    )  # fmt: skip
+    coughs.weigh_pushes(
+        params[layout.P_PERIOD], state[at.MODE], params[layout.P_QUIET_S], state[at.LEFT], state[at.RESIDUAL],
+        state[at.GREATEST_PUSH], state[at.PUSH_S], state[at.LONGEST_PUSH_S],
     )  # fmt: skip
     lower_floor(
         params[layout.P_PERIOD], state[at.MODE], state[at.FORCE], state[at.OWN_SLOPE], state[at.TARGET],

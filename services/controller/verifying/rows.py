@@ -108,7 +108,7 @@ MAY_FOLLOW = {
     "release": ("rest", "guarded"),
     "rest": ("ramp", "guarded"),
     "guarded": ("rebuild",),
-    "rebuild": ("hold", "rest", "precondition", "guarded"),
+    "rebuild": ("hold", "rest", "precondition", "ramp", "guarded"),
     "paused": ("slack", "precondition", "ramp"),
     "cooldown": ("done",),
     "done": ("idle",),
