@@ -35,7 +35,11 @@ class Ward(Clinic):
         self.port = free_port()
         self.settings = {"SPONDYL_HANGING_S": "3", "SPONDYL_HTTP_PORT": str(self.port), **settings}
         self.gateway = self.start(**self.settings)
-        self.file = self.loop()
+        try:
+            self.file = self.loop()
+        except BaseException:  # nobody else would end what was started
+            self.kill_all()
+            raise
         self.memory = GatewayMemory.attach(self.file.path)
 
     def pid(self, half):
