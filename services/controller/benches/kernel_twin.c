@@ -75,7 +75,7 @@ static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate,
     EACH_BED {
         double error = target[b] - force[b], softness = 1.0 / stiffness[b];
         double tracking = mode[b] == TRACK ? 1.0 : 0.0;
-        double summed = tracking * (integral[b] + 8.0 * period[b] * error);
+        double summed = tracking * (integral[b] + 24.0 * period[b] * error);
         summed = summed < -30.0 ? -30.0 : summed;
         summed = summed > 30.0 ? 30.0 : summed;
         integral[b] = summed;

@@ -52,7 +52,7 @@ def test_tracking_is_feedforward_plus_proportional_plus_integral(
         *rows(0.02, limit, target, rate, 7.0, force, 0.0, 0.0, k, law.TRACK, 0.0, 0.0), summed, velocity
     )
     error = target - force
-    expected = float(np.clip(integral + 8 * 0.02 * error, -30, 30))
+    expected = float(np.clip(integral + 24 * 0.02 * error, -30, 30))
     assert summed[0] == pytest.approx(expected)
     wanted = (rate + 0.06 * 7.0 + 8 * error + expected) / k
     assert velocity[0] == pytest.approx(np.clip(wanted, -limit, limit))
