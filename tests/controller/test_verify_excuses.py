@@ -186,6 +186,9 @@ def test_a_table_that_yielded_lacks_base_until_its_quiet_is_over_and_no_longer()
     assert base_kept([(6.5, guarded, 20.0, 0.0, 0.5)]) == (0, 325)  # it contracts all the while
     assert base_kept([(3.0, guarded, 20.0, 0.0, 9.0), (0.4, rebuild, 20.0, 0.0, 9.0)]) == (0, 170)
     assert base_kept([(3.0, guarded, 20.0, 0.0, 9.0), (1.51, rebuild, 20.0, 0.0, 9.0)])[1] in (174, 175)
+    soon_over = [(3.0, guarded, 20.0, 0.0, 9.0), (0.2, rebuild, 20.0, 0.0, 9.0)]  # session 3277 of seed 1
+    assert base_kept([*soon_over, (0.28, layout.REST, 20.0, 0.0, 9.0)]) == (0, 174)
+    assert base_kept([*soon_over, (1.3, layout.REST, 20.0, 0.0, 9.0)])[1] in (174, 175)
     near = [(3.0, guarded, 20.0, 0.0, 9.0), (1.51, rebuild, 20.0, 0.0, 9.0)]
     assert base_kept(near, ceiling_n=52.0)[1] in (212, 213)  # 1.25 s: session 162 of seed 4
     assert base_kept([(1.0, guarded, 3.0, 0.0, 9.0)]) == (50, 0)

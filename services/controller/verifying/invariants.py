@@ -69,10 +69,11 @@ def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, 
               misread_s, slip_mm, weak_s, eased_s, rebuilt_s, broken, yielded, slipped, unable):  # fmt: skip
     """Once the target has reached it the base is kept while the profile runs.
 
-    A table that has yielded may lack it until the quiet it waits for is over, and half a second of the
-    rebuild, longer where a ceiling within 30 N of the base slows that; but never 45 N or nine tenths of it,
-    beside what breathing out takes. A noisy load cell is never quiet, nor does it tell what a contraction
-    added: there the table waits until it gives up.
+    A table that has yielded may lack it until the quiet it waits for is over, and half a second from the
+    rebuild's beginning on (one that goes back to base is sooner over than its tension there), longer where
+    a ceiling within 30 N of the base slows that; but never 45 N or nine tenths of it, beside what breathing
+    out takes. A noisy load cell is never quiet, nor does it tell what a contraction added: there the table
+    waits until it gives up.
     """
     for bed in range(pulled.shape[0]):
         prescribed = base[bed]
@@ -84,7 +85,8 @@ def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, 
         guarded = (phase[bed] == GUARDED) & (not contracts)
         waited = eased_s[bed] + period[bed] if below & guarded else 0.0
         eased_s[bed] = waited
-        rebuilds = (phase[bed] == REBUILD) & (not contracts)
+        began = (phase[bed] == REBUILD) | ((rebuilt_s[bed] > 0.0) & (phase[bed] != GUARDED))
+        rebuilds = began & (not contracts)
         taken = rebuilt_s[bed] + period[bed] if rebuilds else 0.0
         rebuilt_s[bed] = taken
         noisy = misread_s[bed] < waited + EXCUSE_S
