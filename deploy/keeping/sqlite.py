@@ -50,7 +50,8 @@ def _hold(writer: sqlite3.Connection) -> None:
         try:
             writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # of any kind: a recovery, too
+            if not is_busy or time.monotonic() > deadline:
                 raise
             time.sleep(_ASK_S)
         else:
