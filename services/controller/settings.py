@@ -35,8 +35,8 @@ class ControllerSettings(Settings):
         0.0,
         ge=0,
         le=10,
-        description="How long a tick waits for the drives' answers at most, below half of the period; 0: a "
-        "quarter of the period, and 0.5 ms at least.",
+        description="How long a tick waits for the drives' answers at most, not above half of the period; 0: "
+        "a quarter of the period, and 0.5 ms at least.",
     )
     gateway_name: str = Field(
         "",
