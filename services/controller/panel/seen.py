@@ -92,6 +92,8 @@ class Acknowledging:
                 except (StoreUnavailable, OSError) as error:
                     self._owed.append(write)
                     self._complain(str(error))
+            if not self._owed:
+                self._trouble = ""
 
     def _complain(self, why: str) -> None:
         """Once until it changes."""
