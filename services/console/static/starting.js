@@ -16,7 +16,7 @@ export function watchStarts(list) {
 
 async function ask() {
   try {
-    return (await (await fetch("/api/starting")).json()).starting;
+    return (await (await fetch("/api/starting")).json()).starting ?? []; // a refusal has none
   } catch {
     return [];
   }
