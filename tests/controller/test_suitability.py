@@ -65,7 +65,7 @@ def test_a_file_that_changes_is_read_anew_and_anothers_is_no_measurement(tmp_pat
     assert [doubt.name for doubt in beds.doubts("bed-01", 7, real=True)] == ["unusable"]
     path.write_text(measured("bed-02").model_dump_json())
     (doubt,) = beds.doubts("bed-01", real=True)
-    assert "bed-02" in doubt.text.de
+    assert "enthält die Messwerte von bed-02" in doubt.text.de
     assert "bed-02" in doubt.text.en
 
 

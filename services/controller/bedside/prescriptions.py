@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.controller.commissioning.known import KnownBeds
+from services.controller.commissioning.parameters import Unusable
 from services.controller.commissioning.suitability import unusable
 from services.controller.errors import SessionRefused
 from services.controller.loop.shared import GatewayMemory
 from services.controller.parameters import compile_parameters
-from services.kit.errors import SpondylError
 from services.kit.therapy import prescription as rx
 from services.kit.therapy.prescription import Prescription
 
@@ -43,8 +43,8 @@ def compiled(
     """The kernel's parameters for this bed; SessionRefused where what was measured is another's."""
     try:
         found = beds.of(memory.devices[bed], memory.link_counts(bed)["serial_no"])
-    except SpondylError as error:
-        words = unusable(error.message).text
+    except Unusable as error:
+        words = unusable(error).text
         raise SessionRefused(words.en, words.de) from None
     drive_mm_s = found.drive_mm_s if found else None
     return compile_parameters(prescription, memory.period_ns / 1e9, session_no, drive_mm_s=drive_mm_s)

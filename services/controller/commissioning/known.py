@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from services.controller.commissioning import parameters
-from services.controller.commissioning.parameters import BedParameters
+from services.controller.commissioning.parameters import BedParameters, Unusable
 from services.controller.commissioning.suitability import UNMEASURED, Doubt, doubts, unusable
-from services.kit.errors import SpondylError
 
 Stamp = tuple[int, int, int]
 NONE: Final[Stamp] = (0, 0, 0)
@@ -22,28 +21,28 @@ class KnownBeds:
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, int], tuple[Stamp, BedParameters | SpondylError | None]] = {}
+        self._held: dict[tuple[str, int], tuple[Stamp, BedParameters | Unusable | None]] = {}
 
     def of(self, device: str, serial: int = 0) -> BedParameters | None:
-        """What was measured; None where nothing was. SpondylError where it is another bed's or drive's.
+        """What was measured; None where nothing was. Unusable where it is another bed's or drive's.
 
         ``serial`` is the drive's that the loop has on the line, 0 where it is not known.
         """
         found = self._look(device, serial)
-        if isinstance(found, SpondylError):
-            raise SpondylError(found.message)
+        if isinstance(found, Unusable):
+            raise Unusable(found.message, found.german)
         return found
 
     def doubts(self, device: str, serial: int = 0, *, real: bool) -> tuple[Doubt, ...]:
         """What is against treating on this bed; ``real``: it has a drive, which wants to be measured."""
         found = self._look(device, serial)
-        if isinstance(found, SpondylError):
-            return (unusable(found.message),)
+        if isinstance(found, Unusable):
+            return (unusable(found),)
         if found is None:
             return (UNMEASURED,) if real else ()
         return doubts(found)
 
-    def _look(self, device: str, serial: int) -> BedParameters | SpondylError | None:
+    def _look(self, device: str, serial: int) -> BedParameters | Unusable | None:
         if self._directory is None:
             return None
         stamp = _stamp(parameters.path_of(self._directory, device))
@@ -54,10 +53,10 @@ class KnownBeds:
             return held[1]
 
     @staticmethod
-    def _read(directory: Path, device: str, serial: int) -> BedParameters | SpondylError | None:
+    def _read(directory: Path, device: str, serial: int) -> BedParameters | Unusable | None:
         try:
             return parameters.load(directory, device, serial or None)
-        except SpondylError as error:
+        except Unusable as error:
             return error
 
 

@@ -17,6 +17,14 @@ DOLL_KG = 27.0  # that slide: of somebody of 60 kg, 0.45 of them (beds/simulated
 GRAVITY = 9.81
 
 
+class Unusable(SpondylError):  # noqa: N818  (what the file is)
+    """A file that holds no bed's parameters, or another's; ``german`` says the same."""
+
+    def __init__(self, message: str, german: str) -> None:
+        super().__init__(message)
+        self.german = german
+
+
 class BedParameters(BaseModel):
     """One bed as it was measured; uncertainties are one standard deviation of the fit."""
 
@@ -42,16 +50,20 @@ class BedParameters(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file; SpondylError when it is none."""
+        """Read a file; Unusable when it is none."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
-            raise SpondylError(f"{path} cannot be read: {error.strerror}") from None
+            why = error.strerror
+            raise Unusable(f"{path} cannot be read: {why}", f"{path} ist nicht lesbar: {why}") from None
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise SpondylError(
-                f"{path} holds no bed parameters: {where}: {first['msg']}; measure again with {IDENTIFY}"
+            where = ".".join(str(part) for part in first["loc"])
+            raise Unusable(
+                f"{path} holds no bed parameters: {where or 'the file'}: {first['msg']}; measure again with "
+                f"{IDENTIFY}",
+                f"{path} enthält keine Messwerte einer Liege ({where or 'JSON'}); neu vermessen mit "
+                f"{IDENTIFY}",
             ) from None
 
     def save(self, directory: Path) -> Path:
@@ -70,20 +82,24 @@ def path_of(directory: Path, device: str) -> Path:
 def load(directory: Path, device: str, serial: int | None = None) -> BedParameters | None:
     """The device's parameters; None where it was never measured.
 
-    SpondylError when the file is of another device or, where its serial is given, of another drive.
+    Unusable when the file is of another device or, where its serial is given, of another drive.
     """
     path = path_of(directory, device)
     if not path.exists():
         return None
     found = BedParameters.read(path)
     if found.device != device:
-        raise SpondylError(
+        raise Unusable(
             f"{path} holds the parameters of {found.device} (drive {found.serial}), not of {device}: measure "
-            f"this bed with {IDENTIFY} ADDRESS --device {device}"
+            f"this bed with {IDENTIFY} ADDRESS --device {device}",
+            f"{path} enthält die Messwerte von {found.device} (Antrieb {found.serial}), nicht von {device}: "
+            f"diese Liege vermessen mit {IDENTIFY} ADDRESS --device {device}",
         )
     if serial is not None and found.serial != serial:
-        raise SpondylError(
+        raise Unusable(
             f"{path}: {device} was measured with drive {found.serial} and now has drive {serial}: measure it "
-            f"again with {IDENTIFY} ADDRESS --device {device}"
+            f"again with {IDENTIFY} ADDRESS --device {device}",
+            f"{path}: {device} wurde mit Antrieb {found.serial} vermessen und hat jetzt Antrieb {serial}: "
+            f"neu vermessen mit {IDENTIFY} ADDRESS --device {device}",
         )
     return found

@@ -7,7 +7,7 @@ not its figures, so it says so by itself, at its commissioning and at its panel 
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.controller.commissioning.parameters import IDENTIFY, BedParameters
+from services.controller.commissioning.parameters import IDENTIFY, BedParameters, Unusable
 from services.controller.words import Words
 
 WHERE: Final = 'docs/control.md, "Which beds"'
@@ -134,6 +134,6 @@ def _said(limit: Limit, value: float, bound: float, language: str) -> str:
     return str(told).replace(" :", ":").replace("  ", " ")
 
 
-def unusable(message: str) -> Doubt:
+def unusable(error: Unusable) -> Doubt:
     """Parameters that are another bed's, or no parameters: what was measured of this bed is not known."""
-    return Doubt("unusable", Words(message, f"Messwerte nicht verwendbar: {message}"))
+    return Doubt("unusable", Words(error.message, f"Messwerte nicht verwendbar: {error.german}"))
