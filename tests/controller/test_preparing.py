@@ -77,6 +77,15 @@ def test_the_panel_says_how_far_it_is_before_there_is_a_bed(waiting, path, langu
     assert "/static/starting.js" in page.text
 
 
+def test_a_loop_that_does_not_start_is_not_told_as_one_that_does(waiting, gateway):
+    """It was refused, or dies again and again: who is told to wait calls nobody."""
+    preparing.end(gateway.directory)
+    page = waiting.http.get("/", headers={"accept-language": "de"})
+    words, _, _ = page.text.partition('id="starting-words"')[2].partition("</p>")
+    assert (page.status_code, "Gerade startet kein Regler" in words) == (503, True)
+    assert waiting.http.get("/readyz").json()["starting"] == ""
+
+
 def test_programs_are_told_in_both_languages_and_by_readyz(waiting):
     """The console asks /readyz, a page the API."""
     answer = waiting.http.get("/api/devices").json()

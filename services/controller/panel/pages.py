@@ -45,8 +45,9 @@ def router(panel: "Panel") -> APIRouter:
 
     def waiting(request: Request, error: BedUnavailable) -> HTMLResponse:
         """Before the loop's first tick: why there is no bed to see, and how far it is."""
+        starts = isinstance(error, LoopStarting)
         percent = error.percent if isinstance(error, LoopStarting) else None
-        return pages.render(request, "starting.html", status=error.status, percent=percent)
+        return pages.render(request, "starting.html", status=error.status, starts=starts, percent=percent)
 
     @routes.get("/", dependencies=[public()])
     async def index(request: Request) -> HTMLResponse:

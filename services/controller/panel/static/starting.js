@@ -14,7 +14,8 @@ async function look() {
 /** `starting` is percent compiled, "loading", or "" while nothing starts. */
 function show(starting) {
   const compiling = /^\d+$/.test(starting);
-  byId("starting-words").textContent = compiling ? texts.starting_compiling : texts.starting_loading;
+  const waiting = starting ? texts.starting_loading : texts.starting_none;
+  byId("starting-words").textContent = compiling ? texts.starting_compiling : waiting;
   byId("starting-percent").textContent = compiling ? `${starting} %` : "";
   if (compiling) byId("starting-bar").value = Number(starting);
   else byId("starting-bar").removeAttribute("value");
