@@ -197,3 +197,15 @@ def test_nothing_is_pulled_by_a_drive_of_another_map(served, capsys, tmp_path, f
     assert said in capsys.readouterr().err
     assert served.drive.bed.reading[layout.R_POSITION, 0] == before
     assert parameters.load(tmp_path / "gateways" / "north", "bed-01") is None
+
+
+def test_a_wrong_unit_is_named_in_one_line(served, capfd):
+    """Whoever mistypes a unit looks for the number, not for another register map."""
+    with pytest.raises(SystemExit) as ended:
+        main(["bed", "check", served.address.replace("unit=1", "unit=7")])
+    assert ended.value.code == 1
+    (said,) = capfd.readouterr().err.splitlines()
+    assert said.endswith(
+        "?unit=7 refuses the exchange (Modbus exception 4): there is no unit 7, or it has another register "
+        "map, see docs/modbus.md"
+    )

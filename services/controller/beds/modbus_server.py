@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ LIVE_S = 0.005  # time passes for the patient also while nobody asks
 SLOW_S = 0.060
 SPLIT_S = 0.001
 STRANGER = 0x0BADCAFE  # a master that this gateway is not
+
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # a request for another unit is answered, not traced
 
 Pieces = list[tuple[float, bytes]]  # bytes to send, each so many seconds from now
 

@@ -4,6 +4,7 @@ It asks before it writes whether anybody else commands the drive, stops at the p
 tension, and lets the tension out at its end; whatever happens to this program, the drive's watchdog does.
 """
 
+import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ SLACK_N = 3.0  # less is the load cell's noise
 BACK_MM_S, BACK_S = -10.0, 10.0
 STANDS_S = 1.0  # one reading for so long while the drive moves is no measurement: a cell has noise
 WORDS = 1 << 16
+NOT_THERE = (4, 10, 11)  # exceptions of a drive or converter that has no such unit
+
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it logs is raised here, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +176,19 @@ class Line:
     def _read(self, answer: ModbusPDU, began: float) -> Look:
         ended = self.clock.now()
         if answer.isError() or len(answer.registers) != reg.READ_WORDS:
-            raise SpondylError(
-                f"{self.address} refuses the exchange ({answer}): it has another register map, see "
-                "docs/modbus.md"
-            )
+            raise self._unlike(answer)
         return Look(unpack(reg.READS, list(answer.registers)), (began + ended) / 2, ended - began)
+
+    def _unlike(self, answer: ModbusPDU) -> SpondylError:
+        code = answer.exception_code
+        told = (
+            f"Modbus exception {code}" if code else f"{len(answer.registers)} registers, not {reg.READ_WORDS}"
+        )
+        unit = f"there is no unit {self.address.unit}, or " if code in NOT_THERE else ""
+        return SpondylError(
+            f"{self.address} refuses the exchange ({told}): {unit}it has another register map, see "
+            "docs/modbus.md"
+        )
 
     def _refused(self, error: ModbusException) -> SpondylError:
         return SpondylError(f"{self.address} does not answer rightly: {error}")
