@@ -278,9 +278,12 @@ def tell(result: dict[str, Any]) -> str:
     lines += [_row_told(row) for row in result["guarding"]]
     lines.append("tracking: " + ", ".join(f"{name} {value}" for name, value in result["tracking"].items()))
     lines.append("phases: " + ", ".join(f"{name} {value:.0f} s" for name, value in result["phases"].items()))
-    broken = {name: count for name, count in result["violations"].items() if count}
-    lines.append(f"violations: {broken or 'none'}; excused: {result['excused']}")
+    lines.append(f"violations: {_ticks(result['violations'])}; excused: {_ticks(result['excused'])}")
     return "\n".join(lines)
+
+
+def _ticks(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count} ticks" for name, count in counts.items() if count) or "none"
 
 
 def _row_told(row: dict[str, Any]) -> str:
