@@ -55,14 +55,16 @@ class BedParameters(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             why = error.strerror
-            raise Unusable(f"{path} cannot be read: {why}", f"{path} ist nicht lesbar: {why}") from None
+            raise Unusable(
+                f"{path.name} cannot be read: {why}", f"{path.name} ist nicht lesbar: {why}"
+            ) from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise Unusable(
-                f"{path} holds no bed parameters: {where or 'the file'}: {first['msg']}; measure again with "
+                f"{path.name} holds no bed parameters: {where or 'the file'}: {first['msg']}; measure again with "
                 f"{IDENTIFY}",
-                f"{path} enthält keine Messwerte einer Liege ({where or 'JSON'}); neu vermessen mit "
+                f"{path.name} enthält keine Messwerte einer Liege ({where or 'JSON'}); neu vermessen mit "
                 f"{IDENTIFY}",
             ) from None
 
@@ -90,16 +92,16 @@ def load(directory: Path, device: str, serial: int | None = None) -> BedParamete
     found = BedParameters.read(path)
     if found.device != device:
         raise Unusable(
-            f"{path} holds the parameters of {found.device} (drive {found.serial}), not of {device}: measure "
+            f"{path.name} holds the parameters of {found.device} (drive {found.serial}), not of {device}: measure "
             f"this bed with {IDENTIFY} ADDRESS --device {device}",
-            f"{path} enthält die Messwerte von {found.device} (Antrieb {found.serial}), nicht von {device}: "
+            f"{path.name} enthält die Messwerte von {found.device} (Antrieb {found.serial}), nicht von {device}: "
             f"diese Liege vermessen mit {IDENTIFY} ADDRESS --device {device}",
         )
     if serial is not None and found.serial != serial:
         raise Unusable(
-            f"{path}: {device} was measured with drive {found.serial} and now has drive {serial}: measure it "
+            f"{path.name}: {device} was measured with drive {found.serial} and now has drive {serial}: measure it "
             f"again with {IDENTIFY} ADDRESS --device {device}",
-            f"{path}: {device} wurde mit Antrieb {found.serial} vermessen und hat jetzt Antrieb {serial}: "
+            f"{path.name}: {device} wurde mit Antrieb {found.serial} vermessen und hat jetzt Antrieb {serial}: "
             f"neu vermessen mit {IDENTIFY} ADDRESS --device {device}",
         )
     return found
