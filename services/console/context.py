@@ -213,6 +213,7 @@ class Console:
             "person": signed_in[1].title if signed_in else who and who.name,
             "bare": False,
             "servers_clock": self._servers_clock(who),
+            "page_zone": formats.zone_name(),
         }
         return self.pages.render(request, template, status=status, **(frame | context))
 

@@ -41,6 +41,11 @@ def goes_by_a_site() -> bool:
     return _ZONE.get() is not None
 
 
+def zone_name() -> str:
+    """The name of the zone that counts (``Europe/Berlin``); empty where this machine's does."""
+    return str(_ZONE.get() or "")
+
+
 def local(value: datetime, zone: tzinfo | None = None) -> datetime:
     """A moment by that clock, or by that of ``zone``; one without a zone is such a clock's already."""
     return value.astimezone(zone or _ZONE.get()) if value.tzinfo else value

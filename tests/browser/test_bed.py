@@ -2,7 +2,8 @@
 
 import re
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from browser.conftest import shot, sideways
@@ -96,6 +97,15 @@ def test_an_alarm_stands_on_the_trace_where_it_came_on(bed_page, north):
       return count; }"""
     eventually(lambda: page.evaluate(drawn) > 100, 30, "the mark's line")
     shot(page, "bed-alarm-mark")
+
+
+def test_the_clock_is_that_of_the_site_wherever_the_browser_stands(bed_page):
+    """A chain's centre looks at a clinic: the curve and the events beside it must tell the same times."""
+    page = bed_page()
+    page.evaluate("document.documentElement.dataset.zone = 'Pacific/Auckland'")
+    there = ZoneInfo("Pacific/Auckland")
+    times = [f"{datetime.now(there) + timedelta(minutes=more):%H:%M}" for more in (0, 1)]
+    expect(page.locator("#clock")).to_have_text(re.compile("|".join(times)), timeout=4000)
 
 
 def test_target_measured_value_and_limit_stand_in_one_row(bed_page):

@@ -412,6 +412,7 @@ def test_a_patients_pages_tell_and_read_times_by_the_sites_clock(rig, far_away):
     client = rig.client("cleo")
     page = client.get(f"/patients/{patient}/outcomes")
     assert "Local time of the site (Pacific/Auckland)" in shown(page)
+    assert 'data-zone="Pacific/Auckland"' in page.text  # by which the page's scripts tell times
     wall = datetime.now(far_away).replace(tzinfo=None, second=0, microsecond=0)
     offered = re.search(r'id="f-pain-at" name="measured_at" type="datetime-local" value="([^"]+)"', page.text)
     assert offered

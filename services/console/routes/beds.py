@@ -73,6 +73,7 @@ def _add_page(routes: APIRouter, console: Console) -> None:
         shown = console.fanout.bed(found, language)
         await _record_look(console, request, who, found)
         at = found.key.site
+        console.at(at)
         return console.page(
             request,
             "bed.html",

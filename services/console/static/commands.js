@@ -1,5 +1,6 @@
 // Stop and pause: one press for STOP, a question before a pause; the answer stays until it is read.
 import { keepFocus } from "/kit/focus.js";
+import { timeOfDay } from "./clock.js";
 import { refusalOf, send as post } from "./send.js";
 
 // What a bed does once a command has come through, answered or not.
@@ -40,7 +41,7 @@ export function commands({ bed, answer, ask, words }) {
     if (!doubted || phase === doubted.before || bed.classList.contains("frozen")) return;
     if (!DONE[doubted.action].includes(phase)) return;
     doubted = null;
-    const time = new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    const time = timeOfDay(new Date(), true);
     say("done", words[`after_all_${phase}`].replace("{time}", time), "");
   }
 

@@ -1,4 +1,5 @@
 // The stored curve of a bed: asked for once, then only what came since is added at its end.
+import { timeOfDay } from "./clock.js";
 import { fill } from "./page.js";
 import { axis, colour, drawUnmeasured } from "./plots.js";
 
@@ -258,6 +259,5 @@ function joined(stretches) {
 }
 
 export function clockOf(seconds, exact = false) {
-  const options = { hour: "2-digit", minute: "2-digit", hour12: false, ...(exact ? { second: "2-digit" } : {}) };
-  return new Date(seconds * 1000).toLocaleTimeString(document.documentElement.lang, options);
+  return timeOfDay(new Date(seconds * 1000), exact);
 }

@@ -1,6 +1,7 @@
 // What every console page does: clock, alarm header, banner, sound.
 import { synchroniseFlash } from "/kit/alarms.js";
 import { prepareHeader, showHeader, texts } from "./alarmbar.js";
+import { timeOfDay } from "./clock.js";
 import { askPains } from "./home_pains.js";
 import { soundOf } from "./sound.js";
 import { summaries } from "./stream.js";
@@ -48,8 +49,7 @@ function showReleases(text) {
 }
 
 function showClock() {
-  const now = new Date();
-  byId("clock").textContent = now.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+  byId("clock").textContent = timeOfDay(new Date());
 }
 
 /** Start the page: `onSummary(data)` every second, `onSilence(silent)` when the console goes or comes back.

@@ -1,4 +1,5 @@
 // A past session's curve: any part of it at the width of the screen, with phases, guardings, events and limits.
+import { timeOfDay } from "./clock.js";
 import { start, texts } from "./page.js";
 import { byId, show, words } from "./past.js";
 import { colour, drawUnmeasured } from "./plots.js";
@@ -26,7 +27,7 @@ function phaseAt(seconds) {
 function timeOf(seconds) {
   if (seconds == null) return "--";
   const at = new Date((record.started_at + seconds) * 1000);
-  const clock = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  const clock = timeOfDay(at, true);
   return `${clockOf(seconds, 1)} · ${clock} · ${phaseAt(seconds)}`;
 }
 
