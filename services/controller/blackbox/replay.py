@@ -94,6 +94,11 @@ def local(session: UUID, data: Path) -> Path | None:
     return next(iter(sorted(data.glob(f"gateways/*/recordings/{session}.jsonl"))), None)
 
 
+def phases_of(version: int) -> tuple[str, ...]:
+    """The phases that recordings of this kernel version count; NotShipped where none of it is."""
+    return tuple(kernel(version).layout.PHASES)
+
+
 def replay(path: Path) -> Result:
     """Recompute a recording; raises Unreadable when it cannot be replayed, and says why."""
     return recompute(str(path), read(path))

@@ -51,20 +51,19 @@ class BedParameters(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a file; Unusable when it is none."""
+        name = path.name  # where it lies is nothing for a panel, which is anybody's
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             why = error.strerror
-            raise Unusable(
-                f"{path.name} cannot be read: {why}", f"{path.name} ist nicht lesbar: {why}"
-            ) from None
+            raise Unusable(f"{name} cannot be read: {why}", f"{name} ist nicht lesbar: {why}") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise Unusable(
-                f"{path.name} holds no bed parameters: {where or 'the file'}: {first['msg']}; measure again with "
+                f"{name} holds no bed parameters: {where or 'the file'}: {first['msg']}; measure again with "
                 f"{IDENTIFY}",
-                f"{path.name} enthält keine Messwerte einer Liege ({where or 'JSON'}); neu vermessen mit "
+                f"{name} enthält keine Messwerte einer Liege ({where or 'JSON'}); neu vermessen mit "
                 f"{IDENTIFY}",
             ) from None
 
@@ -89,19 +88,19 @@ def load(directory: Path, device: str, serial: int | None = None) -> BedParamete
     path = path_of(directory, device)
     if not path.exists():
         return None
-    found = BedParameters.read(path)
+    found, name = BedParameters.read(path), path.name
     if found.device != device:
         raise Unusable(
-            f"{path.name} holds the parameters of {found.device} (drive {found.serial}), not of {device}: measure "
+            f"{name} holds the parameters of {found.device} (drive {found.serial}), not of {device}: measure "
             f"this bed with {IDENTIFY} ADDRESS --device {device}",
-            f"{path.name} enthält die Messwerte von {found.device} (Antrieb {found.serial}), nicht von {device}: "
+            f"{name} enthält die Messwerte von {found.device} (Antrieb {found.serial}), nicht von {device}: "
             f"diese Liege vermessen mit {IDENTIFY} ADDRESS --device {device}",
         )
     if serial is not None and found.serial != serial:
         raise Unusable(
-            f"{path.name}: {device} was measured with drive {found.serial} and now has drive {serial}: measure it "
+            f"{name}: {device} was measured with drive {found.serial} and now has drive {serial}: measure it "
             f"again with {IDENTIFY} ADDRESS --device {device}",
-            f"{path.name}: {device} wurde mit Antrieb {found.serial} vermessen und hat jetzt Antrieb {serial}: "
+            f"{name}: {device} wurde mit Antrieb {found.serial} vermessen und hat jetzt Antrieb {serial}: "
             f"neu vermessen mit {IDENTIFY} ADDRESS --device {device}",
         )
     return found

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.controller.blackbox.recording import Chunk, Unreadable, read
+from services.controller.blackbox.replay import phases_of
 from services.controller.kernel import layout
-from services.controller.shipped.kernels import kernel
 from services.kit.therapy.segment_force import Measured
 
 Floats = NDArray[np.float64]
@@ -183,7 +183,7 @@ def _require_columns(where: str, chunk: Chunk) -> None:
     if missing := sorted({*NEEDED} - chunk.columns.keys()):
         raise Unreadable(f"{where}: columns {', '.join(missing)} are missing: no pulls can be read from it")
     version = chunk.message.kernel_version
-    if version != layout.KERNEL_VERSION and kernel(version).layout.PHASES != layout.PHASES:
+    if version != layout.KERNEL_VERSION and phases_of(version) != tuple(layout.PHASES):
         raise Unreadable(
             f"{where}: kernel version {version} counts its phases otherwise: nothing is told of it"
         )
