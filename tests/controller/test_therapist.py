@@ -185,7 +185,7 @@ def test_a_reset_that_does_not_help_is_tried_ever_less_often():
 def test_nobody_is_made_up_while_a_first_list_is_waited_for():
     """The demo's clinics book in the first minute: their patients come before made-up ones."""
     visit = deciding.Visit("bed-01", 0, dice(1), waits_s=60.0)
-    free = {"phase": "idle", "fresh": True, "session": None, "conditions": [], "standing": []}
+    free = {"phase": "idle", "fresh": True, "session": None, "alarms": [], "conditions": [], "standing": []}
     clear = lambda _patient, _region: "token"
     assert deciding.decide(free, visit, 0.0, clear) is None
     assert deciding.decide(free, visit, 59.0, clear) is None
@@ -193,6 +193,24 @@ def test_nobody_is_made_up_while_a_first_list_is_waited_for():
     assert deciding.decide(free, visit, 59.5, clear).action == "confirm-listed"
     visit.listed = []
     assert deciding.decide(free, visit, 60.0, clear).action == "confirm"
+
+
+def test_an_interruption_is_seen_before_the_next_patient_lies_there():
+    """A demo once left alone with it told of the last patient beside every later one's pull."""
+    visit = deciding.Visit("bed-01", 0, dice(1), listed=[{"appointment": "a", "clear": True}])
+    alarm = {"occurrence": "interrupted-7", "latching": "until_acknowledged", "seen_by": None}
+    free = {
+        "phase": "idle",
+        "fresh": True,
+        "session": None,
+        "alarms": [alarm],
+        "conditions": [],
+        "standing": [],
+    }
+    assert deciding.decide(free, visit, 0.0, None) is None
+    step = deciding.decide(free, visit, 12.0, None)
+    assert (step.action, step.body) == ("acknowledge", {"occurrence": "interrupted-7"})
+    assert deciding.decide({**free, "alarms": []}, visit, 13.0, None).action == "confirm-listed"
 
 
 def test_a_refused_step_is_tried_ever_less_often():

@@ -101,6 +101,9 @@ def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
         return _reset(visit, now)
     if now < visit.next_patient_at:
         return None
+    if unseen := _unseen(state):
+        looked = now - visit.phase_since >= LOOKS_AFTER_S["fault"]
+        return Step("acknowledge", {"occurrence": unseen[0]}) if looked else None
     if visit.listed:
         return _next_listed(visit)
     visit.waits_until = now + visit.waits_s if visit.waits_until is None else visit.waits_until
@@ -120,6 +123,15 @@ def _idle(state: Json, visit: Visit, now: float, clear: Clear) -> Step | None:
             "pain_before": visit.pain_before,
         },
     )
+
+
+def _unseen(state: Json) -> list[str]:
+    """Occurrences of alarms that stay until somebody at the bed has seen them."""
+    return [
+        one["occurrence"]
+        for one in state["alarms"]
+        if one["latching"] == "until_acknowledged" and not one["seen_by"]
+    ]
 
 
 def _next_listed(visit: Visit) -> Step | None:
