@@ -93,6 +93,9 @@ def test_a_drive_that_obeys_another_master_says_so_beside_its_lost_link(wired):
         assert wired.counts()["other_master_no"] == other.master
     wired.stand_still(0.2)  # the other is gone, its watchdog expires
     wired.connected()
+    wired.tick()
+    assert wired.served.drive.refused > 0
+    assert wired.counts()["other_wrote"] == 0, "what it refused meanwhile were our own commands"
     wired.tick(3 * SECOND)
     assert alarms(wired, 1) == []
 

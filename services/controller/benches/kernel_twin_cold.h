@@ -107,7 +107,7 @@ static void enter_guarded(long n, const double *params, double *state, long b, l
     if (SB(RESIDUAL) > 0.0)
         without = LEAST(level, without - SB(RESIDUAL));
     double room = MOST(without - KEEP_FRACTION * base, 0.0);
-    SB(POSITION_FLOOR) = SB(POSITION) - room / SB(STIFFNESS);
+    SB(POSITION_FLOOR) = SB(POSITION) - room / MOST(SB(STIFFNESS), 18.0);
     hold_at(n, state, b, MOST(base, level - yielded));
     SB(INTEGRAL) = 0.0;
     SB(MODE) = EASE;

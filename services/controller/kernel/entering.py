@@ -1,6 +1,6 @@
 """What a bed does on entering each phase: its move, its mode, its clock. Cold path, one bed at a time."""
 
-from services.controller.kernel import coughs, layout, phases, tuning
+from services.controller.kernel import coughs, law, layout, phases, tuning
 from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar
 
@@ -171,7 +171,8 @@ def enter_guarded(params, state, bed, previous):
     if state[at.RESIDUAL, bed] > 0.0:
         without = min(level, without - state[at.RESIDUAL, bed])
     room = max(without - KEEP_FRACTION * base, 0.0)
-    state[at.POSITION_FLOOR, bed] = state[at.POSITION, bed] - room / state[at.STIFFNESS, bed]
+    stiffness = max(state[at.STIFFNESS, bed], law.STIFFNESS_PRIOR)  # a breath misleads what is learnt
+    state[at.POSITION_FLOOR, bed] = state[at.POSITION, bed] - room / stiffness
     hold_at(state, bed, max(base, level - yielded))
     state[at.INTEGRAL, bed] = 0.0
     state[at.MODE, bed] = at.EASE

@@ -204,8 +204,10 @@ def _hear(bus, counts, index, start, length, now_ns):
         state[L_SERIAL] = counts[bed, m.N_SERIAL_NO]
         state[L_GOT], state[L_HEARD_NS] = 1, now_ns
     elif verdict == m.N_OTHER_MASTER:
-        counts[bed, m.N_OTHER_MASTER_NO] = long_word(frame, ANSWER_AT + 2 * reg.R_MASTER)
-        state[L_MET_OTHER] = 1
+        holder = long_word(frame, ANSWER_AT + 2 * reg.R_MASTER)
+        counts[bed, m.N_OTHER_MASTER_NO] = holder
+        state[L_MET_OTHER] = 1 if holder != reg.NO_MASTER else state[L_MET_OTHER]
+        state[L_REFUSED] = UNKNOWN  # what it counts from here on are our own commands, too
 
 
 @scalar

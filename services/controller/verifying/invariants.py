@@ -11,7 +11,8 @@ from services.controller.verifying.causes import EXCUSE_S, NOTICE_S
 BASE_SHARE, BASE_N = 0.9, 4.0  # below both: a sigh moves a neck by more than a tenth of its base
 SAG_N, SAG_SHARE = 45.0, 0.9  # less is left after a contraction: more than its stiffness is mistaken
 PATIENCE_S = 30.0  # docs/control.md: guarding that does not end is given up
-WAIT_MORE_S, TAKE_UP_S = 1.5, 0.5  # beyond the quiet it waits for; and of the rebuild, which begins at base
+TAKE_UP_S = 0.5  # of the rebuild, which begins at base
+WAIT_MORE_S, WAIT_ANEW = 0.5, 2.0  # beyond the quiet it waits for, which a deep breath begins anew
 APPROACH_N = 30.0  # docs/control.md: below the ceiling 2 mm/s for so much room; no prescription leaves less
 FRESH_MS, LOST_MS = 30.0, 100.0
 SAME = 12.0  # identical readings: 0.056^12 by chance
@@ -69,11 +70,11 @@ def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, 
               misread_s, slip_mm, weak_s, eased_s, rebuilt_s, broken, yielded, slipped, unable):  # fmt: skip
     """Once the target has reached it the base is kept while the profile runs.
 
-    A table that has yielded may lack it until the quiet it waits for is over, and half a second from the
-    rebuild's beginning on (one that goes back to base is sooner over than its tension there), longer where
-    a ceiling within 30 N of the base slows that; but never 45 N or nine tenths of it, beside what breathing
-    out takes. A noisy load cell is never quiet, nor does it tell what a contraction added: there the table
-    waits until it gives up.
+    A table that has yielded may lack it until the quiet it waits for is over (once anew after a deep breath),
+    and half a second from the rebuild's beginning on (one that goes back to base is sooner over than its
+    tension there), longer where a ceiling within 30 N of the base slows that; but never 45 N or nine tenths
+    of it, beside what breathing out takes. A noisy load cell is never quiet, nor does it tell what a
+    contraction added: there the table waits until it gives up.
     """
     for bed in range(pulled.shape[0]):
         prescribed = base[bed]
@@ -90,7 +91,7 @@ def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, 
         taken = rebuilt_s[bed] + period[bed] if rebuilds else 0.0
         rebuilt_s[bed] = taken
         noisy = misread_s[bed] < waited + EXCUSE_S
-        longest = PATIENCE_S if noisy else quiet_s[bed]
+        longest = PATIENCE_S if noisy else WAIT_ANEW * quiet_s[bed]
         waits = guarded & (waited <= longest + WAIT_MORE_S)
         room = max(ceiling[bed] - prescribed, 1.0)
         slowed = max(APPROACH_N / room, 1.0)
