@@ -85,16 +85,17 @@ def regard_causes(
 @stage
 def foresee(period, drive_mm, limit, lag_gain, lag_mean, harness, spine, counter, tension, drift, base,
             ceiling, over_n, calm, disobeyed, unable, onset_ok, failed, before_mm, best_mm, best_speed,
-            yielding, spared):  # fmt: skip
+            quiet_n, yielding, spared):  # fmt: skip
     """Newtons that a clairvoyant drive would have spared: full speed from the tick after the first trace on.
 
-    The first trace is five sigma of the load cell, and a command acts one period after what it answers. Its
-    lag is the real drive's, harness and prompt spine in series turn its way into newtons, it stops where the
-    base would be lost, and where the drive cannot obey or is not reached neither can it. It begins anew 1 s
-    after the cause; one that finds the tension above the ceiling already (onset_ok 0) is none, nor is a link
-    that is late: nobody would yield for seconds to what is still to come. So it does, below the ceiling,
-    where the drive ceases to obey: what was yielded to a contraction is not owed to that. Tension is what
-    the load cell lets know: a clairvoyant sees what comes, not what a drifting cell keeps back.
+    The first trace is five sigma at the load cell: what friction keeps from it nobody can know. A command
+    acts one period after what it answers. Its lag is the real drive's, harness and prompt spine in series
+    turn its way into newtons, it stops where the base would be lost, and where the drive cannot obey or is
+    not reached neither can it. It begins anew 1 s after the cause; one that finds the tension above the
+    ceiling already (onset_ok 0) is none, nor is a link that is late: nobody would yield for seconds to what
+    is still to come. So it does, below the ceiling, where the drive ceases to obey: what was yielded to a
+    contraction is not owed to that. Tension is what the load cell lets know: a clairvoyant sees what comes,
+    not what a drifting cell keeps back.
     """
     for bed in range(period.shape[0]):
         here = drive_mm[bed]
@@ -112,7 +113,10 @@ def foresee(period, drive_mm, limit, lag_gain, lag_mean, harness, spine, counter
         change = period[bed] * (lag_mean[bed] * lacks - limit[bed]) if goes else moved
         goes_at = best_speed[bed] - lag_gain[bed] * lacks if goes else moved / period[bed]
         best_speed[bed] = moved / period[bed] if anew else goes_at
-        seen = (counter[bed] > TRACE_N) | (yielding[bed] > 0.0) | (disobeyed[bed] < EXCUSE_S)
+        quiet = quiet_n[bed] if caused else seen_n
+        quiet_n[bed] = quiet
+        shown = (counter[bed] > TRACE_N) & (seen_n > quiet + TRACE_N)
+        seen = shown | (yielding[bed] > 0.0) | (disobeyed[bed] < EXCUSE_S)
         yielding[bed] = 1.0 if caused & seen else 0.0
         best = best_mm[bed] + change if caused else here
         best = here if anew else min(here, best)

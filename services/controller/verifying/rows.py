@@ -23,7 +23,7 @@ MEMORY = (
     "same", "force_dn", "part_mm", "position_cmm", "commanded_mm_s", "heat_s", "smooth_n", "settled_s",
     "patient_stop", "since_mains_s", "place_mm", "beyond", "give_up_s", "lied_s", "period_s", "disobeyed_s",
     "far_s", "weak_s", "yielding", "lag_mean", "stray_s", "astray_s", "gave_s", "failed", "lowest_bare_n",
-    "eased_s", "rebuilt_s",
+    "eased_s", "rebuilt_s", "quiet_n",
 )  # fmt: skip
 (M_BUSY, M_LINGER, M_STARTED, M_AGE, M_PHASE, M_CHANGING, M_MOVING, M_ARMED, M_PULLED, M_WATCHED, M_ENDED,
  M_TRIPPED, M_ENTERED, M_TARGET, M_REMAINING, M_BASE_NOW, M_CALM, M_ONSET_OK, M_SPARED, M_BEST, M_BEST_SPEED,
@@ -31,7 +31,7 @@ MEMORY = (
  M_SAME, M_FORCE, M_PART, M_POSITION, M_COMMANDED, M_HEAT, M_SMOOTH, M_SETTLED, M_PATIENT_STOP,
  M_SINCE_MAINS, M_DRIVE_PLACE, M_BEYOND, M_GIVE_UP, M_LIED, M_PERIOD,
  M_DISOBEYED, M_FAR, M_WEAK, M_YIELDING, M_LAG_MEAN, M_STRAY, M_ASTRAY, M_GAVE, M_FAILED,
- M_LOWEST_BARE, M_EASED, M_REBUILT) = range(len(MEMORY))  # fmt: skip
+ M_LOWEST_BARE, M_EASED, M_REBUILT, M_QUIET) = range(len(MEMORY))  # fmt: skip
 
 # --- what may not happen in any tick -----------------------------------------------------------------------
 INVARIANTS = {

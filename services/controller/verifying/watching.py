@@ -128,7 +128,8 @@ def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sam
         constants[plant.K_HARNESS], constants[plant.K_SPINE], counter, tension, beds[plant.X_DRIFT],
         given[r.G_BASE], given[r.G_CEILING], given[r.G_OVER], monitor[r.M_CALM], monitor[r.M_DISOBEYED],
         monitor[r.M_UNABLE], monitor[r.M_ONSET_OK], monitor[r.M_FAILED], monitor[r.M_DRIVE],
-        monitor[r.M_BEST], monitor[r.M_BEST_SPEED], monitor[r.M_YIELDING], monitor[r.M_SPARED],
+        monitor[r.M_BEST], monitor[r.M_BEST_SPEED], monitor[r.M_QUIET], monitor[r.M_YIELDING],
+        monitor[r.M_SPARED],
     )  # fmt: skip
     hold.keep_ceiling(
         period, monitor[r.M_LIED], tension, beds[plant.X_DRIFT], given[r.G_CEILING], given[r.G_OVER],
