@@ -130,11 +130,15 @@ class Panel:
             await self.studio.jobs.close()
 
     async def _follow_operators(self) -> None:
+        steps = [self.signed.operators.refresh, self.seen.again]
+        if self.bedside.admission is not None:
+            steps.append(self.bedside.admission.worklists.refresh)
         while True:
-            await asyncio.to_thread(self.signed.operators.refresh)
-            await asyncio.to_thread(self.seen.again)
-            if self.bedside.admission is not None:
-                await asyncio.to_thread(self.bedside.admission.worklists.refresh)
+            for step in steps:
+                try:
+                    await asyncio.to_thread(step)
+                except Exception:  # what one cannot do must not end the others for good
+                    log.exception("the panel could not follow its files")
             await asyncio.sleep(OPERATORS_S)
 
     def checks(self) -> list[Check]:

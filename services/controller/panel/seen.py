@@ -84,14 +84,18 @@ class Acknowledging:
             return
         with self._writing:
             for _ in range(len(self._owed)):
-                write = self._owed.popleft()
+                write, is_done = self._owed.popleft(), False
                 try:
                     write()
+                    is_done = True
                 except UnknownSession as error:
+                    is_done = True
                     log.warning("done, but not written into the session log", error=error.message)
                 except (StoreUnavailable, OSError) as error:
-                    self._owed.append(write)
                     self._complain(str(error))
+                finally:  # whatever else it raises
+                    if not is_done:
+                        self._owed.append(write)
             if not self._owed:
                 self._trouble = ""
 
