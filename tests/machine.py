@@ -119,8 +119,7 @@ class Machine:
 
     def kill(self, name: str) -> int:
         """SIGKILL one process by its name in `status`, wait until it is there again with another pid."""
-        pid = self._pid(name)
-        assert pid, f"{name} does not run"
+        pid = eventually(lambda: self._pid(name), 20.0, f"{name} to run")  # a recorder: once its loop ticks
         os.kill(pid, signal.SIGKILL)
         eventually(lambda: self._pid(name) not in (None, pid), 20.0, f"{name} again")
         return pid

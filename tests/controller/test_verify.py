@@ -180,7 +180,7 @@ def test_nobody_yields_ahead_of_a_drive_that_runs_away():
     """By hand: a link that is late begins no clairvoyant's easing; a contraction does."""
 
     def spared(calm_s, disobeyed_s, seconds=1.0, counter=9.0):
-        names = ("onset", "failed", "before", "best", "speed", "yielding", "spared")
+        names = ("onset", "failed", "before", "best", "speed", "quiet", "yielding", "spared")
         row = {name: np.zeros(1) for name in names}
         row["before"][0] = row["best"][0] = 9.0
         for tick in range(round(seconds / 0.02)):
