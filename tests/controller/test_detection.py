@@ -60,7 +60,7 @@ def test_recorded_contractions_are_found():
 
 @pytest.mark.requirement("seldom-stop-needlessly")
 def test_people_who_only_breathe_are_not_stopped():
-    """A false stop costs minutes of therapy and trust; the goal is one in ten hours (0.05 in 200 h of others)."""
+    """A false stop costs minutes of therapy and trust; the goal is one in ten hours, and 200 h decide."""
     result = study.calm(people=12, minutes=30, seed=41)
     assert result.hours > 6.0
     assert result.false_stops <= 1
