@@ -10,7 +10,7 @@ from deploy.up import _Announcer
 from services.kit.runfile import Run, process_start
 
 ANSWER_S = 0.4
-LIMIT_S = 0.1  # a round of the supervisor
+LIMIT_S = 0.3  # who waited for one answer would be held up for longer
 
 
 class Slow(BaseHTTPRequestHandler):
