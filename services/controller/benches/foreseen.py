@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from services.controller.kernel import layout, plant
 from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar
+from services.controller.kernel.rehearse import tell
 from services.controller.kernel.step import step
 
 WAYS = ("force_control_only", "locked_drive", "clairvoyant")
@@ -32,10 +33,7 @@ def give_way(
     action, line = np.zeros(beds.shape[1], np.int32), 0
     outputs = np.zeros(beds.shape[1], np.int32)
     for tick in range(ticks):
-        action[:] = layout.ACTION_NONE
-        while line < script.shape[0] and script[line, 0] <= tick:
-            action[script[line, 1]] = script[line, 3]
-            line += 1
+        line = tell(script, line, tick, action, faults)
         plant.plant_step(beds, constants, random, library, entries, faults, tilt_deg, command, reading)
         step(parameters, staged, state, reading, action, sample, command)
         for bed in range(beds.shape[1]):

@@ -29,42 +29,33 @@ def _over(phases):
 
 
 @scalar
-def rehearse(
-    parameters,
-    staged,
-    state,
-    beds,
-    constants,
-    random,
-    library,
-    entries,
-    faults,
-    tilt_deg,
-    script,
-    command,
-    reading,
-    sample,
-    trace,
-    truth,
-    linger,
-):
+def tell(script, line, tick, action, faults):
+    """Play what the script has from row ``line`` up to this tick; returns the first row that is still to come.
+
+    script as in rehearse. Written: action int32[beds], what is not told being no action; faults, of told beds.
+    """
+    action[:] = layout.ACTION_NONE
+    while line < script.shape[0] and script[line, 0] <= tick:
+        if script[line, 2] == TELL_ACTION:
+            action[script[line, 1]] = script[line, 3]
+        else:
+            faults[script[line, 1]] = script[line, 3]
+        line += 1
+    return line
+
+
+@scalar
+def rehearse(parameters, staged, state, beds, constants, random, library, entries, faults, tilt_deg, script,
+             command, reading, sample, trace, truth, linger):  # fmt: skip
     """Run len(trace) ticks, or until every session is over and ``linger`` ticks more; returns the ticks run.
 
     The kernel's arrays as in step.step, the plant's as in plant.plant_step (``beds`` is its state). script
     int64[n, 4] rows of (tick, bed, TELL_ACTION or TELL_FAULTS, value) in the order of their ticks. Written:
     trace int32[ticks, SAMPLES, beds] and truth float32[ticks, TRUTHS, beds].
     """
-    action = np.zeros(beds.shape[1], np.int32)
-    line = 0
-    left = linger
+    action, line, left = np.zeros(beds.shape[1], np.int32), 0, linger
     for tick in range(trace.shape[0]):
-        action[:] = layout.ACTION_NONE
-        while line < script.shape[0] and script[line, 0] <= tick:
-            if script[line, 2] == TELL_ACTION:
-                action[script[line, 1]] = script[line, 3]
-            else:
-                faults[script[line, 1]] = script[line, 3]
-            line += 1
+        line = tell(script, line, tick, action, faults)
         plant.plant_step(beds, constants, random, library, entries, faults, tilt_deg, command, reading)
         step(parameters, staged, state, reading, action, sample, command)
         trace[tick] = sample

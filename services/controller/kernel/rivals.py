@@ -9,6 +9,7 @@ import numpy as np
 from services.controller.kernel import law, layout, plant, tuning
 from services.controller.kernel import state as at
 from services.controller.kernel.compiled import scalar
+from services.controller.kernel.rehearse import tell
 from services.controller.kernel.step import step
 
 DETECTORS = ("error_threshold", "slope_threshold", "observer_cusum")
@@ -56,10 +57,7 @@ def watch(parameters, staged, state, beds, constants, random, library, entries, 
     looked, aim = np.zeros(count, np.int64), np.zeros(count)
     line, row = 0, 0
     for tick in range(ticks):
-        action[:] = layout.ACTION_NONE
-        while line < script.shape[0] and script[line, 0] <= tick:
-            action[script[line, 1]] = script[line, 3]
-            line += 1
+        line = tell(script, line, tick, action, faults)
         plant.plant_step(beds, constants, random, library, entries, faults, tilt_deg, command, reading)
         step(parameters, staged, state, reading, action, sample, command)
         row = row + 1 if row + 1 < past.shape[0] else 0
@@ -94,10 +92,7 @@ def track(parameters, staged, state, beds, constants, random, library, entries, 
     under_way = np.zeros((delay + 1, count), np.int32)
     line = 0
     for tick in range(trace.shape[0]):
-        action[:] = layout.ACTION_NONE
-        while line < script.shape[0] and script[line, 0] <= tick:
-            action[script[line, 1]] = script[line, 3]
-            line += 1
+        line = tell(script, line, tick, action, faults)
         plant.plant_step(beds, constants, random, library, entries, faults, tilt_deg, command, reading)
         step(parameters, staged, state, reading, action, sample, command)
         for bed in range(count):
