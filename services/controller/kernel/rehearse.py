@@ -30,9 +30,9 @@ def _over(phases):
 
 @scalar
 def tell(script, line, tick, action, faults):
-    """Play what the script has from row ``line`` up to this tick; returns the first row that is still to come.
+    """Play what the script has from row ``line`` up to this tick; returns the first row still to come.
 
-    script as in rehearse. Written: action int32[beds], what is not told being no action; faults, of told beds.
+    Arrays as in rehearse. Written: action int32[beds], no action where none is told; faults, of told beds.
     """
     action[:] = layout.ACTION_NONE
     while line < script.shape[0] and script[line, 0] <= tick:
