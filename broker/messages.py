@@ -3,98 +3,39 @@
 Unknown fields are ignored on the way in, so that a field may be added without breaking an older consumer.
 """
 
-import math
-from datetime import MAXYEAR, MINYEAR, datetime
 from itertools import chain, pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    JsonValue,
-    PositiveFloat,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveFloat, model_validator
+
+from broker.fields import (
+    MAX_BLOCK_SAMPLES,
+    At,
+    AtSeq,
+    Boot,
+    Correlation,
+    Count,
+    Data,
+    FirstSeq,
+    Int32,
+    Measured,
+    Millimetre,
+    Newton,
+    NotNegative,
+    Pain,
+    Period,
+    Phase,
+    Priority,
+    Region,
+    Release,
+    Seconds,
+    Slug,
+    Stretch,
+    Text,
+    Time,
+    said,
 )
-
-Phase = Literal[
-    "idle",
-    "ready",
-    "slack",
-    "precondition",
-    "ramp",
-    "hold",
-    "release",
-    "rest",
-    "guarded",
-    "rebuild",
-    "cooldown",
-    "done",
-    "paused",
-    "stopped",
-    "fault",
-]
-Region = Literal["lumbar", "cervical"]
-Priority = Literal["high", "medium", "low"]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-Text = Annotated[str, Field(max_length=500)]
-Newton = Annotated[float, Field(ge=-2000, le=2000)]
-Millimetre = Annotated[float, Field(ge=-2000, le=2000)]
-PERIOD_MS = (0.01, 60_000.0)  # between two samples; beyond it nothing can be reckoned with
-Period = Annotated[float, Field(ge=PERIOD_MS[0], le=PERIOD_MS[1])]
-Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # exact in every JSON reader, and in 64 bits
-Int32 = Annotated[int, Field(ge=-(2**32), le=2**32)]  # a count of the bed's edge, or the difference of two
-Release = Annotated[str, Field(max_length=40)]  # `1.4.2`
-MAX_BLOCK_SAMPLES = 5000
-MAX_DEPTH = 8
-
-
-def _plain(value: JsonValue, depth: int = 0) -> JsonValue:
-    """Free data that every JSON reader takes: finite, at most 64-bit, not nested without end."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("not a finite number")
-    if isinstance(value, int) and abs(value) >= 2**63:
-        raise ValueError("an integer beyond 64 bits")
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for part in parts:
-        _plain(part, depth + 1)
-    return value
-
-
-def _everywhere(at: datetime) -> datetime:
-    """A time that has a date in every time zone, and so on every reader's clock."""
-    if not MINYEAR < at.year < MAXYEAR:
-        raise ValueError(f"a time of the year {at.year}: from {MINYEAR + 1} to {MAXYEAR - 1} is expected")
-    return at
-
-
-def _said(text: str) -> Any:
-    """A field's description, for schemas, AsyncAPI and docs/topics.md."""
-    return Field(description=text)
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_everywhere)]
-Data = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
-Boot = Annotated[UUID, _said("changes whenever the control loop restarts; seq starts again at 0")]
-FirstSeq = Annotated[Count, _said("index of the first sample since boot: a gap is a loss")]
-AtSeq = Annotated[Count, _said("index of the sample that brought it, since boot")]
-At = Annotated[Time, _said("wall clock of the gateway; order is told by seq, never by this")]
-NotNegative = Annotated[float, Field(ge=0)]
-Seconds = NotNegative
-Correlation = Annotated[
-    str | None,
-    Field(
-        pattern=r"^[0-9a-f]{32}$",
-        description="what belongs together, from a tap to the invoice: a W3C trace id, the same in every log",
-    ),
-]
-Pain = Annotated[int, Field(ge=0, le=10, description="numeric rating scale, 0 none to 10 worst")]
 
 
 class Message(BaseModel):
@@ -106,10 +47,10 @@ class Message(BaseModel):
 class DeviceInfo(Message):
     """One bed of a gateway, as its birth announces it."""
 
-    device: Annotated[Slug, _said("its name in topics")]
+    device: Annotated[Slug, said("its name in topics")]
     kind: Literal["simulated", "modbus"]
-    regions: Annotated[list[Region], _said("which pulls it is built for")]
-    heat: Annotated[bool, _said("it has a heat pad")]
+    regions: Annotated[list[Region], said("which pulls it is built for")]
+    heat: Annotated[bool, said("it has a heat pad")]
 
 
 class GatewayStatus(Message):
@@ -117,18 +58,18 @@ class GatewayStatus(Message):
 
     state: Annotated[
         Literal["online", "stopped", "lost"],
-        _said("`online` at birth, `stopped` at a normal end, `lost` by the broker when the line breaks"),
+        said("`online` at birth, `stopped` at a normal end, `lost` by the broker when the line breaks"),
     ]
-    gateway: Annotated[Slug, _said("its name in topics")]
-    boot: Annotated[UUID, _said("the loop's; a will of another boot than the last birth's ends nothing")]
-    at: Annotated[Time, _said("when it was said; of a will, when the will was made")]
-    devices: Annotated[list[DeviceInfo], _said("the beds it speaks for")] = []
-    versions: Annotated[dict[str, str], _said("of its software")] = {}
-    period_ms: Annotated[Period | None, _said("of the control loop")] = None
-    block_ms: Annotated[PositiveFloat | None, _said("how much time a block of samples covers")] = None
-    capabilities: Annotated[list[str], _said("what it does beyond the contract's least")] = []
+    gateway: Annotated[Slug, said("its name in topics")]
+    boot: Annotated[UUID, said("the loop's; a will of another boot than the last birth's ends nothing")]
+    at: Annotated[Time, said("when it was said; of a will, when the will was made")]
+    devices: Annotated[list[DeviceInfo], said("the beds it speaks for")] = []
+    versions: Annotated[dict[str, str], said("of its software")] = {}
+    period_ms: Annotated[Period | None, said("of the control loop")] = None
+    block_ms: Annotated[PositiveFloat | None, said("how much time a block of samples covers")] = None
+    capabilities: Annotated[list[str], said("what it does beyond the contract's least")] = []
     sealing_key: Annotated[
-        str | None, _said("public key (X25519, base64url) that names in worklists are sealed for")
+        str | None, said("public key (X25519, base64url) that names in worklists are sealed for")
     ] = None
 
 
@@ -139,22 +80,16 @@ class DeviceState(Message):
     seq: AtSeq
     at: At
     phase: Phase
-    cycle: Annotated[Count, _said("counts from 1; 0 before the first")]
-    target_n: Annotated[Newton, _said("target tension at the change")]
-    peak_n: Annotated[Newton, _said("the peak this cycle goes to")]
-    ceiling_n: Annotated[Newton, _said("the safety envelope's ceiling now")]
-    session: Annotated[UUID | None, _said("the treatment in progress, none when idle")]
+    cycle: Annotated[Count, said("counts from 1; 0 before the first")]
+    target_n: Annotated[Newton, said("target tension at the change")]
+    peak_n: Annotated[Newton, said("the peak this cycle goes to")]
+    ceiling_n: Annotated[Newton, said("the safety envelope's ceiling now")]
+    session: Annotated[UUID | None, said("the treatment in progress, none when idle")]
     region: Region | None = None
-    remaining_s: Annotated[Seconds, _said("traction time still to come")]
-    traction_s: Annotated[Seconds, _said("prescribed; progress is 1 - remaining_s / traction_s")]
-    guardings: Annotated[Count, _said("counter-tension events in this session so far")] = 0
-    reason: Annotated[Text | None, _said("why it is paused, stopped or at fault")] = None
-
-
-Measured = Literal["tension_n", "position_mm", "residual_n"]
-Stretch = Annotated[
-    list[Count], Field(min_length=2, max_length=2)
-]  # first sample of a block, and the one behind
+    remaining_s: Annotated[Seconds, said("traction time still to come")]
+    traction_s: Annotated[Seconds, said("prescribed; progress is 1 - remaining_s / traction_s")]
+    guardings: Annotated[Count, said("counter-tension events in this session so far")] = 0
+    reason: Annotated[Text | None, said("why it is paused, stopped or at fault")] = None
 
 
 class TensionBlock(Message):
@@ -162,18 +97,18 @@ class TensionBlock(Message):
 
     boot: Boot
     seq: FirstSeq
-    started_at: Annotated[Time, _said("wall clock of the first sample")]
-    period_ms: Annotated[Period, _said("from one sample to the next")]
+    started_at: Annotated[Time, said("wall clock of the first sample")]
+    period_ms: Annotated[Period, said("from one sample to the next")]
     tension_n: list[Newton] = Field(
         min_length=1, max_length=MAX_BLOCK_SAMPLES, description="measured tension, one a sample"
     )
-    target_n: Annotated[list[Newton], _said("what the law aims at, one a sample")]
-    position_mm: Annotated[list[Millimetre], _said("pull position, + is traction, one a sample")]
-    residual_n: Annotated[list[Newton], _said("the patient's counter-tension as estimated, one a sample")]
-    phase: Annotated[list[Phase], _said("the session's phase, one a sample")]
+    target_n: Annotated[list[Newton], said("what the law aims at, one a sample")]
+    position_mm: Annotated[list[Millimetre], said("pull position, + is traction, one a sample")]
+    residual_n: Annotated[list[Newton], said("the patient's counter-tension as estimated, one a sample")]
+    phase: Annotated[list[Phase], said("the session's phase, one a sample")]
     unmeasured: Annotated[
         dict[Measured, list[Stretch]] | None,
-        _said(
+        said(
             "what lists hold without having measured it, the load cell or the link being lost: of a list its "
             "stretches as [first place, place behind], in order; left out when all was measured"
         ),
@@ -206,23 +141,23 @@ class BlackboxChunk(Message):
 
     boot: Boot
     seq: FirstSeq
-    count: Annotated[Count, _said("samples in this chunk")]
-    started_at: Annotated[Time, _said("wall clock of the first sample")]
-    period_ms: Annotated[Period, _said("from one sample to the next")]
-    kernel_version: Annotated[Count, _said("raised whenever the same inputs may give other commands")]
-    session_no: Annotated[Count, _said("the gateway's own counter of sessions; 0 is none")]
+    count: Annotated[Count, said("samples in this chunk")]
+    started_at: Annotated[Time, said("wall clock of the first sample")]
+    period_ms: Annotated[Period, said("from one sample to the next")]
+    kernel_version: Annotated[Count, said("raised whenever the same inputs may give other commands")]
+    session_no: Annotated[Count, said("the gateway's own counter of sessions; 0 is none")]
     session: UUID | None
     columns: Annotated[
         dict[str, list[Int32]],
-        _said("sample rows of the kernel as integer counts: first the value, then differences"),
+        said("sample rows of the kernel as integer counts: first the value, then differences"),
     ]
     actions: Annotated[
-        list[dict[str, Count]], _said("{seq, action, refusal}: operator actions with their tick")
+        list[dict[str, Count]], said("{seq, action, refusal}: operator actions with their tick")
     ]
     parameters: Annotated[
-        dict[str, FiniteFloat] | None, _said("compiled, on the chunk whose first tick took them")
+        dict[str, FiniteFloat] | None, said("compiled, on the chunk whose first tick took them")
     ] = None
-    crc32: Annotated[Count, _said("over the columns' int32 little-endian bytes, in the order of their names")]
+    crc32: Annotated[Count, said("over the columns' int32 little-endian bytes, in the order of their names")]
 
 
 EventType = Literal[
@@ -248,22 +183,22 @@ class SessionSummary(Message):
     """What a session came to: everything that billing, outcomes and the therapist need of it."""
 
     session: UUID
-    patient: Annotated[UUID, _said("a random id, nothing more")]
-    cure: Annotated[UUID | None, _said("the series it belongs to")]
+    patient: Annotated[UUID, said("a random id, nothing more")]
+    cure: Annotated[UUID | None, said("the series it belongs to")]
     appointment: UUID | None
     region: Region
-    segment: Annotated[Text, _said("spinal segment aimed at, by the clinic's table")]
+    segment: Annotated[Text, said("spinal segment aimed at, by the clinic's table")]
     started_at: Time
     ended_at: Time
-    reason: Annotated[Text, _said("`completed`, or what ended it early")]
-    traction_s: Annotated[Seconds, _said("time under traction")]
-    heat_s: Annotated[Seconds, _said("heat pad on")]
-    peak_n: Annotated[Newton, _said("highest tension reached")]
-    hold_mean_n: Annotated[Newton | None, _said("mean tension of all holds; none when there was no hold")]
-    hold_rms_n: Annotated[NotNegative | None, _said("root mean square of tension minus target in holds")]
+    reason: Annotated[Text, said("`completed`, or what ended it early")]
+    traction_s: Annotated[Seconds, said("time under traction")]
+    heat_s: Annotated[Seconds, said("heat pad on")]
+    peak_n: Annotated[Newton, said("highest tension reached")]
+    hold_mean_n: Annotated[Newton | None, said("mean tension of all holds; none when there was no hold")]
+    hold_rms_n: Annotated[NotNegative | None, said("root mean square of tension minus target in holds")]
     cycles: Count
     guardings: Count
-    phase_s: Annotated[dict[str, FiniteFloat], _said("time spent in each phase")]
+    phase_s: Annotated[dict[str, FiniteFloat], said("time spent in each phase")]
     pain_before: Pain | None
     pain_after: Pain | None
 
@@ -271,17 +206,17 @@ class SessionSummary(Message):
 class Event(Message):
     """Something that happened at a bed, once; its id is the same however often it is delivered."""
 
-    id: Annotated[UUID, _said("the same at every delivery: use it to ignore a second one")]
+    id: Annotated[UUID, said("the same at every delivery: use it to ignore a second one")]
     type: EventType
     at: At
     boot: Boot
     seq: AtSeq
-    index: Annotated[Count, _said("counts this device's events since boot: a gap is a loss")]
+    index: Annotated[Count, said("counts this device's events since boot: a gap is a loss")]
     session: UUID | None = None
     summary: Annotated[
-        SessionSummary | None, _said("with session.completed and session.aborted, and only there")
+        SessionSummary | None, said("with session.completed and session.aborted, and only there")
     ] = None
-    data: Annotated[Data, _said("particulars of the type, see docs/integrators.md")] = {}
+    data: Annotated[Data, said("particulars of the type, see docs/integrators.md")] = {}
     correlation: Correlation = None
 
     @model_validator(mode="after")
@@ -296,24 +231,24 @@ class Event(Message):
 class ActiveAlarm(Message):
     """One alarm that is on now."""
 
-    condition: Annotated[Text, _said("its name in the alarm table")]
+    condition: Annotated[Text, said("its name in the alarm table")]
     priority: Priority
     since: Time
-    latched: Annotated[bool, _said("it stays until somebody at the bed has dealt with it")]
-    text: Annotated[dict[Literal["de", "en"], Text], _said("what to show people")]
+    latched: Annotated[bool, said("it stays until somebody at the bed has dealt with it")]
+    text: Annotated[dict[Literal["de", "en"], Text], said("what to show people")]
     value: FiniteFloat | None = None
     limit: FiniteFloat | None = None
-    hazard: Annotated[Text, _said("id in docs/safety/hazards.toml")]
+    hazard: Annotated[Text, said("id in docs/safety/hazards.toml")]
     occurrence: Annotated[
         Text | None,
-        _said("this one time that it came on, unique within the boot; what comes back is another"),
+        said("this one time that it came on, unique within the boot; what comes back is another"),
     ] = None
     state: Annotated[
         Literal["active_unacknowledged", "active_acknowledged", "gone_unacknowledged"],
-        _said("`gone_unacknowledged`: its cause is over, and nobody at the bed has seen it yet"),
+        said("`gone_unacknowledged`: its cause is over, and nobody at the bed has seen it yet"),
     ] = "active_unacknowledged"
-    acknowledged_at: Annotated[Time | None, _said("when somebody at the bed acknowledged it")] = None
-    acknowledged_by: Annotated[Text | None, _said("account of who did, not a name")] = None
+    acknowledged_at: Annotated[Time | None, said("when somebody at the bed acknowledged it")] = None
+    acknowledged_by: Annotated[Text | None, said("account of who did, not a name")] = None
 
 
 class AlarmState(Message):
@@ -328,7 +263,7 @@ class AlarmState(Message):
 class Command(Message):
     """A request from remote: it may stop or pause, never start, resume or raise."""
 
-    id: Annotated[UUID, _said("given back in the reply")]
+    id: Annotated[UUID, said("given back in the reply")]
     action: Annotated[
         str, Field(max_length=40, description="`stop` or `pause`; any other is refused and recorded")
     ]
@@ -340,11 +275,11 @@ class Command(Message):
 class Reply(Message):
     """The gateway's answer to a command."""
 
-    id: Annotated[UUID, _said("of the command")]
+    id: Annotated[UUID, said("of the command")]
     action: Annotated[str, Field(max_length=40)]
     accepted: bool
     at: At
-    detail: Annotated[Text, _said("a refusal says what, the value, the limit and where it comes from")]
+    detail: Annotated[Text, said("a refusal says what, the value, the limit and where it comes from")]
 
 
 class WorklistEntry(Message):
@@ -353,13 +288,13 @@ class WorklistEntry(Message):
     appointment: UUID
     patient: UUID
     cure: UUID | None
-    session_number: Annotated[Count, _said("within the cure, from 1")]
+    session_number: Annotated[Count, said("within the cure, from 1")]
     starts_at: Time
     ends_at: Time
-    prescription: Annotated[Data | None, _said("none until a clinician has confirmed the next one")]
-    clearance: Annotated[str | None, _said("signed token; none while there is none in force")]
+    prescription: Annotated[Data | None, said("none until a clinician has confirmed the next one")]
+    clearance: Annotated[str | None, said("signed token; none while there is none in force")]
     patient_sealed: Annotated[
-        str | None, _said("name and birth date, encrypted for the gateway's `sealing_key`")
+        str | None, said("name and birth date, encrypted for the gateway's `sealing_key`")
     ]
 
 
@@ -367,16 +302,16 @@ class Suspension(Message):
     """A patient who may not be treated until a clinician has signed why they may again."""
 
     patient: UUID
-    region: Annotated[Region | None, _said("none: neither region")]
+    region: Annotated[Region | None, said("none: neither region")]
     since: Time
-    reason: Annotated[Text, _said("its code, as in docs/screening.md")]
-    adverse: Annotated[bool, _said("an adverse event: a running session pauses, others end normally")]
+    reason: Annotated[Text, said("its code, as in docs/screening.md")]
+    adverse: Annotated[bool, said("an adverse event: a running session pauses, others end normally")]
 
 
 class Worklist(Message):
     """Today's appointments at one bed, and who must not be treated anywhere at its site."""
 
-    at: Annotated[Time, _said("when the centre said so: a gateway tells the bed when this is long ago")]
+    at: Annotated[Time, said("when the centre said so: a gateway tells the bed when this is long ago")]
     entries: list[WorklistEntry]
     suspended: list[Suspension] = []
 
@@ -387,11 +322,11 @@ class Committed(Message):
     boot: Boot
     next: Annotated[
         dict[Literal["tension", "blackbox", "event"], Count],
-        _said("first seq (of `event`: first index) still wanted, by stream"),
+        said("first seq (of `event`: first index) still wanted, by stream"),
     ]
     at: Time
     release: Annotated[
-        Release, _said("telemetry's own, so that a gateway knows whether they work together; empty: not said")
+        Release, said("telemetry's own, so that a gateway knows whether they work together; empty: not said")
     ] = ""
 
 
@@ -400,9 +335,9 @@ class Missing(Message):
 
     boot: Boot
     stream: Literal["tension", "blackbox", "event"]
-    first: Annotated[Count, _said("first seq (of `event`: first index) that is missing")]
-    next: Annotated[Count, _said("first seq (of `event`: first index) behind the hole")]
-    at: Annotated[Time, _said("when it was asked, by telemetry's clock")]
+    first: Annotated[Count, said("first seq (of `event`: first index) that is missing")]
+    next: Annotated[Count, said("first seq (of `event`: first index) behind the hole")]
+    at: Annotated[Time, said("when it was asked, by telemetry's clock")]
 
     @model_validator(mode="after")
     def _some(self) -> "Missing":
@@ -434,7 +369,7 @@ class Operators(Message):
 class ClinicEvent(Message):
     """A past-tense event of a business service; random ids only."""
 
-    id: Annotated[UUID, _said("the same at every delivery: use it to ignore a second one")]
+    id: Annotated[UUID, said("the same at every delivery: use it to ignore a second one")]
     type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=60)]
     time: Time
     data: Data

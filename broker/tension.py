@@ -13,9 +13,9 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from broker.messages import MAX_BLOCK_SAMPLES, PERIOD_MS, Phase
+from broker.fields import MAX_BLOCK_SAMPLES, PERIOD_MS, Phase
 
-_LIMIT: Final = 2000.0  # newton and millimetre alike, see broker/messages.py
+_LIMIT: Final = 2000.0  # newton and millimetre alike, see broker/fields.py
 _Value = Annotated[float, Meta(ge=-_LIMIT, le=_LIMIT)]
 _Values = Annotated[list[_Value], Meta(min_length=1, max_length=MAX_BLOCK_SAMPLES)]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker.messages import Priority
+from broker.fields import Priority
 from services.console import occurrences
 from services.console.live import Live
 from services.console.models import IN_SESSION, Device, Key, Link

@@ -10,7 +10,7 @@ import orjson
 
 from broker import codec
 from broker.contract import TENSION
-from broker.messages import Measured, Phase, Stretch
+from broker.fields import Measured, Phase, Stretch
 from broker.tension import outline_of, phases_of
 from services.kit.words import PHASES
 

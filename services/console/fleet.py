@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from broker.messages import Priority
+from broker.fields import Priority
 from services.console.live import Live
 from services.kit.metrics import Looked, Row
 

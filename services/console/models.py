@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr
 
-from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus, Phase
+from broker.fields import Phase
+from broker.messages import AlarmState, Committed, DeviceState, Event, GatewayStatus
 from services.console import blocks
 from services.kit.auth.hashing import WorkSettings
 from services.kit.settings import DatabaseAddress, HttpAddress

@@ -9,7 +9,7 @@ Kind = Literal["tension", "blackbox", "event"]
 KINDS: Final[tuple[Kind, ...]] = ("tension", "blackbox", "event")
 Fate = Literal["stored", "duplicate", "late"]
 VALUES: Final = ("tension_n", "target_n", "position_mm", "residual_n")
-MAX_SEQ: Final = 2**53 - 1  # the contract's largest count (broker/messages.py), far inside a Redis stream id
+MAX_SEQ: Final = 2**53 - 1  # the contract's largest count (broker/fields.py), far inside a Redis stream id
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,7 +8,8 @@ from typing import get_args
 
 import pytest
 
-from broker.messages import EventType, Phase, Priority
+from broker.fields import Phase, Priority
+from broker.messages import EventType
 from services.console import context
 from services.console.texts import TEXTS as CONSOLE
 from services.controller.panel.texts import TEXTS as PANEL

@@ -9,7 +9,7 @@ import pytest
 import services.billing
 import services.console
 import services.homecare
-from broker.messages import Region
+from broker.fields import Region
 from services.console.accounts.entry import Reason
 from services.console.routes.sessions import FORMATS
 from services.console.sessions.asking import SPANS, Asked

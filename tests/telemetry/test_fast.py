@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker import codec, contract
-from broker.messages import Phase, TensionBlock
+from broker.fields import Phase
+from broker.messages import TensionBlock
 from services.telemetry.ingest.fast import head_of
 
 BOOT = UUID(int=7)

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.charges import cases, charging, parting, store
 from services.billing.charges.models import Case, Charge, NewCharge, TakenBack, Terms
 from services.kit.auth.guard import allow

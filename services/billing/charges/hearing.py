@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from broker.messages import Event, Region
+from broker.fields import Region
+from broker.messages import Event
 from services.billing.charges import cases, charging, parting, patients
 from services.kit.business.inbox import Heard
 from services.kit.business.told import Told, Types

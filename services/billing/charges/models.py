@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.goae.lines import Line, Words
 from services.billing.models import Recipient
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.charges import before
 from services.billing.charges.before import Before
 from services.billing.charges.models import folded

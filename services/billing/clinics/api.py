@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.clinics import checking, store
 from services.billing.goae import tariffs
 from services.billing.models import Clinic

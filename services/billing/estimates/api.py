@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.charges import patients
 from services.billing.estimates import composing, due, menu, plain, reckoning, store
 from services.billing.estimates.making import Desk, Given, charged_before, tariff_for

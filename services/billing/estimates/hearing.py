@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
 
-from broker.messages import Region
+from broker.fields import Region
 from services.billing.estimates.tables import PLANNED
 from services.kit.business.told import Told, Types
 from services.kit.moments import us_of

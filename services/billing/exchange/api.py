@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Response
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.clinics import store as clinics
 from services.billing.exchange import books, datev, debtors, delivering, disclosing, spreadsheets
 from services.billing.exchange.delivering import Owner, Since, Until, as_file, tried

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import IntegrityError
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.clinics import store as clinics
 from services.billing.exchange import overview
 from services.billing.exchange.padnext import deliveries

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.clinics import store as clinics
 from services.billing.exchange import disclosures
 from services.billing.exchange.disclosures import Consent, Withdrawal

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, insert, select
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.charges import patients
 from services.billing.charges.tables import CASES, PATIENTS
 from services.billing.errors import Conflict, Invalid, NotFound, other_work, said

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.charges import cases, charging, patients
 from services.billing.charges import store as charges
 from services.billing.errors import Conflict, NotFound, other_work, said

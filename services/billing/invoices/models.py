@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.goae.lines import Factor, Words
 from services.billing.models import Kind, Outlay, Paper, Recipient
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, Query, Response, UploadFile
 from sqlalchemy import Connection
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.billing.charges import charging
 from services.billing.errors import Invalid, said
 from services.billing.invoices import store as invoices

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, get_args
 from uuid import UUID
 
-from broker.messages import Region
+from broker.fields import Region
 from services.console.archive import Archive
 from services.console.errors import BadSearch, HistoryNotFound
 from services.console.sessions.models import OUTCOMES, Session

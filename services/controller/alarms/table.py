@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from broker.messages import Priority
+from broker.fields import Priority
 from services.controller.alarms.states import Rule
 from services.controller.kernel import layout
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.homecare.diary import answers, links, store
 from services.homecare.diary import reading as diary
 from services.homecare.models import Programme

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.homecare.models import Programme
 from services.homecare.programmes import cures, showing, store
 from services.homecare.programmes.models import Change, NewProgramme, Signing, Turning

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
-from broker.messages import Region
+from broker.fields import Region
 from services.homecare.diary.tables import LINKS, REMINDERS
 from services.homecare.programmes import standing, store
 from services.homecare.programmes.states import OPEN

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.homecare.models import MOST_EXERCISES, Code, Hernia, Region, Size, Stage, Wanted, plain
 from services.kit.language import Language
 

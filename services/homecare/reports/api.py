@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.homecare.errors import Invalid, said
 from services.homecare.programmes import course
 from services.homecare.programmes.api import own

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import Connection
 
-from broker.messages import Data, Slug
+from broker.fields import Data, Slug
 from services.kit.auth.guard import allow, lacking
 from services.kit.auth.principal import Principal
 from services.kit.auth.roles import Permission

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.routes import Routes

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
-from broker.messages import Region, Slug
+from broker.fields import Region, Slug
 from services.kit.auth.guard import allow
 from services.kit.auth.principal import Principal
 from services.kit.routes import Routes

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from broker.messages import Region, Suspension
+from broker.fields import Region
+from broker.messages import Suspension
 from services.kit.moments import instant_of
 from services.scheduler.booking.tables import CLEARANCES, PATIENTS, SUSPENSIONS
 from services.scheduler.clock import us_of

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
-from broker.messages import Region
+from broker.fields import Region
 from services.kit.business import told as events
 from services.kit.business.inbox import Heard
 from services.kit.business.told import Told, Types

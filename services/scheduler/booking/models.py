@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from broker.messages import Data, Region, Slug
+from broker.fields import Data, Region, Slug
 from services.kit.moments import instant_of
 from services.scheduler.resources.models import Day, Moment, Parts, Reason, Sent, Weekday, Written
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection, RowMapping, select
 
-from broker.messages import Slug
+from broker.fields import Slug
 from services.kit.auth.guard import allow, lacking, public, sites_for
 from services.kit.auth.principal import Principal, Sites
 from services.kit.business.service import Office

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from broker.messages import Region, Slug
+from broker.fields import Region, Slug
 from services.scheduler.clock import SLOT_MIN
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

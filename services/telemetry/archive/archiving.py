@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from broker.messages import MAX_BLOCK_SAMPLES
+from broker.fields import MAX_BLOCK_SAMPLES
 from services.telemetry.archive.aside import Entries, named
 from services.telemetry.archive.comparing import not_archived
 from services.telemetry.archive.entries import HotEntries, HotEntry

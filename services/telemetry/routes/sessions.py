@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from broker.messages import Region
+from broker.fields import Region
 from services.kit.moments import instant_of
 from services.telemetry.archive.rows import SessionRow
 from services.telemetry.errors import NotExportable
