@@ -15,7 +15,7 @@ from typing import Final
 from deploy.databases import SERVICES
 
 PACKAGES: Final = ("broker", "services", "deploy")
-NOT_OURS: Final = frozenset({"demo_clinic.py", "benches", "migrations"})  # the first has made-up people in it
+NOT_OURS: Final = frozenset({"demo_people.py", "benches", "migrations"})  # the first has made-up people in it
 SAYS: Final = re.compile(r"\braise \w|\blog\.[a-z]|\bCheck\(|\breturn f\"")  # to somebody who runs us
 GAP: Final = "…"
 LEAST_LETTERS: Final = 12  # of a text with gaps: else it is hardly a text

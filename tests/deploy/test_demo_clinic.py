@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from deploy import demo_clinic
+from deploy.demo_people import STAGES, first_prescription
 from services.kit.therapy.prescription import check_document
 from services.screening.rules.days import age_years
 
@@ -17,20 +17,20 @@ PLANNED = [person for person in TABLE["person"] if person["stage"] == "planned"]
 @pytest.mark.parametrize("person", PLANNED, ids=lambda person: person["family_name"])
 def test_a_first_prescription_of_the_demo_is_within_every_limit(person):
     """A refused prescription would leave the demo without the cure that it is to show."""
-    assert check_document(demo_clinic.first_prescription(person)) == []
+    assert check_document(first_prescription(person)) == []
 
 
 @pytest.mark.parametrize("person", PLANNED, ids=lambda person: person["family_name"])
 def test_a_first_prescription_of_the_demo_has_the_age_of_the_file(person):
     """Where the two differ nothing is booked: the first of them would leave the whole demo empty."""
     asked = datetime.now(UTC).date()
-    told = demo_clinic.first_prescription(person)["age_years"]
+    told = first_prescription(person)["age_years"]
     assert told in {age_years(person["birth_date"], day) for day in (asked, datetime.now(UTC).date())}
 
 
 def test_the_demo_shows_every_stage_of_a_patient_s_way():
     """Cleared, refused, waiting for a signature, half answered, new: a desk meets them all."""
-    assert {person["stage"] for person in TABLE["person"]} == set(demo_clinic.STAGES)
+    assert {person["stage"] for person in TABLE["person"]} == set(STAGES)
 
 
 def test_nobody_of_the_demo_can_be_reached():

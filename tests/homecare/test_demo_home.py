@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from uuid import uuid4
 
-from deploy import demo_clinic
-from deploy.demo_clinic import Clinic
+from deploy.demo_people import Clinic, at_home
 
 TABLE = tomllib.loads((files("deploy") / "demo_clinic.toml").read_text(encoding="utf-8"))
 AT_HOME = [person for person in TABLE["person"] if "home" in person]
@@ -21,7 +20,7 @@ def test_the_demo_has_one_programme_that_goes_well_and_one_whose_pain_waits(rig)
         rig.clinic_event("patient.registered", patient=patient)
         told = {"region": person["region"], "outcome": "cleared", "rules": []}
         rig.clinic_event("clearance.decided", patient=patient, **told)
-        demo_clinic._at_home(clinic, "north", str(patient), person)
+        at_home(clinic, "north", str(patient), person)
     assert len(clinic.homes) == 2
     rows = rig.ask("GET", "/overview")["rows"]
     assert [row["open_reports"] for row in rows] == [1, 0]
