@@ -26,6 +26,8 @@ from services.controller.alarms.table import (
     UNASKED_DN,
     UNASKED_TENSION,
     UNBELIEVED,
+    UNTIL_SEEN,
+    WHILE_ON,
     Alarm,
     Condition,
     Conditions,
@@ -120,6 +122,13 @@ class AlarmBoard:
             key=lambda row: (PRIORITIES.index(row[0].priority), bool(row[1].seen), -row[1].held.since_ns)
         )
         return tuple(self._message(alarm, shown) for alarm, shown in rows)
+
+    def barring(self) -> ActiveAlarm | None:
+        """The most urgent alarm that lets nobody be confirmed or started here; None: nothing is in the way.
+
+        Of the kernel's own, what ends by itself is left to the kernel: it judges by this tick's reading.
+        """
+        return next((one for one in self.active() if _bars(BY_CONDITION[one.condition], one)), None)
 
     def acknowledge(self, occurrence: str, seen: Seen) -> Seen | None:
         """Who has seen this one occurrence: this one, or who was first; None when it is not shown."""
@@ -304,6 +313,12 @@ class AlarmBoard:
 def name_of(condition: str, since_ns: int) -> str:
     """What an occurrence is called, within a boot: its condition, and since when (monotonic, ns)."""
     return f"{condition}-{since_ns}"
+
+
+def _bars(alarm: Alarm, shown: ActiveAlarm) -> bool:
+    if alarm.bars == UNTIL_SEEN:
+        return shown.acknowledged_at is None
+    return alarm.bars == WHILE_ON and not (alarm.is_the_kernels and alarm.latching == LIVE)
 
 
 def _begun(alarm: Alarm, held: Occurrence, now: Moment, found: Condition) -> _Shown:

@@ -28,6 +28,10 @@ LATCHED: Final = "until_reset"  # the kernel keeps it until the operator resets 
 SEEN: Final = "until_acknowledged"  # it is over, and somebody must have seen it
 LIVE: Final = "live"  # goes when its cause goes
 Latching = Literal["until_reset", "until_acknowledged", "live"]
+NOTHING: Final = "nothing"  # the next patient may be started
+WHILE_ON: Final = "while_on"  # not, seen or not, for as long as it is shown
+UNTIL_SEEN: Final = "until_seen"  # not until it was acknowledged at the bed
+Bars = Literal["nothing", "while_on", "until_seen"]
 NS_PER_S: Final = 1_000_000_000
 # Found in the samples, beside the kernel's own conditions.
 SECOND_CHANNEL_LOST: Final = 1 << 40
@@ -82,7 +86,8 @@ class Alarm:
     gateway finds; ``delay_s`` is how long it
     must last; ``value`` and ``limit`` say where the numbers of the text come from (unknown ones read ``--``);
     ``hazard`` is an id of docs/safety/hazards.toml; ``hold_s`` keeps one tick on for people, and one that
-    flaps one alarm.
+    flaps one alarm; ``bars`` says when no patient may be started, nor confirmed unless it is one of the
+    kernel's that end by themselves (the next prescription may set the tilt right).
     """
 
     condition: str
@@ -97,6 +102,12 @@ class Alarm:
     value: Row | Gap | None = None
     limit: Row | Parameter | None = None
     hold_s: float = 0
+    bars: Bars = NOTHING
+
+    @property
+    def is_the_kernels(self) -> bool:
+        """Whether the kernel sets its bit, and so judges by itself as well."""
+        return 0 < self.bit < SECOND_CHANNEL_LOST
 
     @property
     def rule(self) -> Rule:
@@ -113,71 +124,72 @@ HEAT_C = Row(layout.S_HEAT, 10)
 GUARDINGS = Row(layout.S_GUARDINGS)
 
 # fmt: off
-# condition, bit, delay, priority, latching, en, de, reaction, hazard, value, limit
+# condition, bit, delay, priority, latching, en, de, reaction, hazard, value, limit; hold, bars
 ALARMS: Final[tuple[Alarm, ...]] = (
     Alarm("over_force", layout.OVER_FORCE, 0, "high", LATCHED,
           "TENSION {value:.0f} > {limit:.0f} N", "ZUG {value:.0f} > {limit:.0f} N",
           "The envelope stops the drive and lets the tension out under control.",
-          "over-force", FORCE_N, CEILING_N),
+          "over-force", FORCE_N, CEILING_N, bars=WHILE_ON),
     Alarm("patient_switch", layout.PATIENT_SWITCH, 0, "high", LATCHED,
           "PATIENT SWITCH PRESSED AT {value:.0f} N", "PATIENTENTASTER GEDRÜCKT BEI {value:.0f} N",
           "The pull stops at once and ramps to zero; drive power is cut after 5 s on a second channel.",
-          "patient-switch", FORCE_N),
+          "patient-switch", FORCE_N, bars=WHILE_ON),
     Alarm("switch_unplugged", layout.SWITCH_UNPLUGGED, 0.5, "medium", LATCHED,
           "PATIENT SWITCH NOT CONNECTED", "PATIENTENTASTER NICHT EINGESTECKT",
-          "No start; a session under way is stopped.", "switch-untested"),
+          "No start; a session under way is stopped.", "switch-untested", bars=WHILE_ON),
     Alarm("load_cell_lost", layout.LOAD_CELL_LOST, 0, "high", LATCHED,
           "LOAD CELL LOST", "KRAFTMESSUNG AUSGEFALLEN",
-          "Stop; release by position only.", "load-cell"),
+          "Stop; release by position only.", "load-cell", bars=WHILE_ON),
     Alarm("load_cell_frozen", layout.LOAD_CELL_FROZEN, 0, "high", LATCHED,
           "LOAD CELL FROZEN AT {value:.1f} N", "KRAFTMESSUNG STEHT BEI {value:.1f} N",
-          "Stop; release by position only.", "load-cell", FORCE_N),
+          "Stop; release by position only.", "load-cell", FORCE_N, bars=WHILE_ON),
     Alarm("load_cell_implausible", layout.LOAD_CELL_IMPLAUSIBLE, 0, "high", LATCHED,
           "LOAD CELL IMPLAUSIBLE: {value:.0f} N", "KRAFTMESSUNG UNGLAUBHAFT: {value:.0f} N",
-          "Stop; release by position only.", "load-cell", FORCE_N),
+          "Stop; release by position only.", "load-cell", FORCE_N, bars=WHILE_ON),
     Alarm("actuator_stuck", layout.ACTUATOR_STUCK, 0, "high", LATCHED,
           "DRIVE STUCK AT {value:.1f} mm: RELEASE BY HAND",
           "ANTRIEB STEHT BEI {value:.1f} mm: VON HAND LÖSEN",
-          "Drive power off; the page tells how to release by hand.", "actuator-stuck", POSITION_MM),
+          "Drive power off; the page tells how to release by hand.",
+          "actuator-stuck", POSITION_MM, bars=WHILE_ON),
     Alarm("sudden_drop", layout.SUDDEN_DROP, 0, "high", LATCHED,
           "TENSION FELL TO {value:.0f} < {limit:.0f} N", "ZUG FIEL AUF {value:.0f} < {limit:.0f} N",
-          "Stop; never tension again by itself.", "sudden-drop", FORCE_N, TARGET_N),
+          "Stop; never tension again by itself.", "sudden-drop", FORCE_N, TARGET_N, bars=WHILE_ON),
     Alarm("link_lost", layout.LINK_LOST, 0, "high", LATCHED,
           "NO ANSWER FROM THE BED", "KEINE ANTWORT VON DER LIEGE",
           "No pull on an old reading: hold, then release; the drive's own watchdog releases too.",
-          "missed-deadline"),
+          "missed-deadline", bars=WHILE_ON),
     Alarm("missed_deadline", layout.MISSED_DEADLINE, 0, "high", LIVE,
           "NO CONTROL FOR {value:.0f} ms", "KEINE REGELUNG FÜR {value:.0f} ms",
           "The late tick acts on its own reading only; the drive's own watchdog releases after 100 ms.",
           "missed-deadline", Gap(), hold_s=10),
     Alarm("mains_lost", layout.MAINS_LOST, 1, "medium", LIVE,
           "MAINS LOST: ON BATTERY", "NETZSTROM AUSGEFALLEN: AKKUBETRIEB",
-          "The session ends under control on the battery.", "mains-lost", hold_s=2),
+          "The session ends under control on the battery.", "mains-lost", hold_s=2, bars=WHILE_ON),
     Alarm("repeated_guarding", layout.REPEATED_GUARDING, 0, "medium", LATCHED,
           "GUARDED {value:.0f} TIMES (LIMIT {limit:.0f}): SESSION ENDS",
           "{value:.0f}-MAL ABWEHR (GRENZE {limit:.0f}): SITZUNG ENDET",
           "Each stop rebuilds to a lower peak; at the limit the session ends in its cooldown.",
-          "repeated-guarding", GUARDINGS, Parameter(layout.P_GUARDINGS_PER_SESSION)),
+          "repeated-guarding", GUARDINGS, Parameter(layout.P_GUARDINGS_PER_SESSION), bars=WHILE_ON),
     Alarm("tilt_mismatch", layout.TILT_MISMATCH, 1, "medium", LIVE,
           "TILT {value:.1f}° (PRESCRIBED {limit:.1f}°)", "NEIGUNG {value:.1f}° (VERORDNET {limit:.1f}°)",
           "No start until the support's tilt matches the prescription.",
-          "wrong-segment", TILT_DEG, Parameter(layout.P_TILT)),
+          "wrong-segment", TILT_DEG, Parameter(layout.P_TILT), bars=WHILE_ON),
     Alarm("heat_over_temperature", layout.HEAT_OVER_TEMPERATURE, 0, "medium", LATCHED,
           "HEAT PAD {value:.1f} > {limit:.1f} °C", "WÄRMEKISSEN {value:.1f} > {limit:.1f} °C",
           "The heat pad is switched off until it has cooled.", "burn", HEAT_C,
-          Parameter(layout.P_HEAT_CEILING)),
+          Parameter(layout.P_HEAT_CEILING), bars=WHILE_ON),
     Alarm("drive_not_ready", layout.DRIVE_NOT_READY, 0.5, "medium", LATCHED,
           "DRIVE NOT READY AT {value:.1f} mm", "ANTRIEB NICHT BEREIT BEI {value:.1f} mm",
-          "No start; a session under way is stopped.", "actuator-stuck", POSITION_MM),
+          "No start; a session under way is stopped.", "actuator-stuck", POSITION_MM, bars=WHILE_ON),
     Alarm("unasked_tension", UNASKED_TENSION, 3, "high", LIVE,
           "TENSION THOUGH NOTHING PULLS: LOOK AFTER THE PATIENT, RELEASE BY HAND",
           "ZUG, OBWOHL NICHTS ZIEHT: NACH PATIENT SEHEN, VON HAND LÖSEN",
           "The drive is not moved without a session: nobody has said who lies there, and which way is free.",
-          "unasked-tension", hold_s=3),
+          "unasked-tension", hold_s=3, bars=WHILE_ON),
     Alarm("other_master", layout.OTHER_MASTER, 0, "high", LATCHED,
           "ANOTHER MASTER WRITES TO THIS DRIVE", "EIN ANDERER MASTER SCHREIBT AN DIESEN ANTRIEB",
           "No start; a session under way is stopped and the tension let out; the drive obeys but one master.",
-          "second-master"),
+          "second-master", bars=WHILE_ON),
     Alarm("second_channel_lost", SECOND_CHANNEL_LOST, 2, "low", LIVE,
           "SECOND SENSOR CHANNEL LOST: TENSION ALONE GUARDS",
           "ZWEITER MESSKANAL AUSGEFALLEN: NUR DER ZUG WACHT",
@@ -194,8 +206,9 @@ ALARMS: Final[tuple[Alarm, ...]] = (
     Alarm("spool_full", 0, 0, "medium", LIVE,
           "DISK FULL: NOTHING NEW IS RECORDED, CALL SERVICE",
           "SPEICHER VOLL: NICHTS NEUES WIRD AUFGEZEICHNET, TECHNIK RUFEN",
-          "Therapy goes on; samples wait in memory for as long as the ring lasts; no recording that is under "
-          "way or that the centre lacks is deleted.", "record-lost"),
+          "A session under way goes on, none is begun; samples wait in memory for as long as the ring lasts; "
+          "no recording that is under way or that the centre lacks is deleted.",
+          "record-lost", bars=WHILE_ON),
     Alarm("recording_incomplete", 0, 0, "low", LIVE,
           "THIS MACHINE'S COPY OF THE RECORD IS INCOMPLETE: CALL SERVICE",
           "AUFZEICHNUNG AUF DIESEM RECHNER UNVOLLSTÄNDIG: TECHNIK RUFEN",
@@ -215,12 +228,12 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "NO CONTROL: THE DRIVE RELEASES BY ITSELF; USE THE BED'S OWN SWITCH",
           "KEINE REGELUNG: ANTRIEB LÖST SELBST; SCHALTER DER LIEGE BENUTZEN",
           "Nobody commands the drive: its own watchdog releases; the gateway starts another loop, which is "
-          "idle.", "control-lost"),
+          "idle.", "control-lost", bars=WHILE_ON),
     Alarm("control_interrupted", 0, 0, "high", SEEN,
           "CONTROL WAS INTERRUPTED AT {value:.0f} N ({at}): SESSION ENDED, LOOK AFTER THE PATIENT",
           "REGELUNG WAR UNTERBROCHEN BEI {value:.0f} N ({at}): SITZUNG BEENDET, NACH PATIENT SEHEN",
           "The drive's own watchdog released; the session is over and is never resumed by itself: a new one "
-          "is confirmed at the bed.", "control-lost"),
+          "is confirmed at the bed.", "control-lost", bars=UNTIL_SEEN),
 )
 # fmt: on
 BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALARMS}

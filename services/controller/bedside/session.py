@@ -15,6 +15,7 @@ import structlog
 
 from services.controller.beds.addresses import SIMULATED
 from services.controller.bedside.admission import Admission, Whom
+from services.controller.bedside.barring import Bar
 from services.controller.bedside.prescriptions import accepted, compiled, require_same_treatment
 from services.controller.bedside.reconciling import Reconciling
 from services.controller.bedside.records import Record, Records, best_effort
@@ -78,6 +79,7 @@ class Bedside:
         self.beds = beds or KnownBeds()
         self.store = store
         self.admission = admission
+        self.bar = Bar(self.refusal)
         self._public_key = public_key
         self._clocks = clocks
         self._records = Records(store)
@@ -153,6 +155,7 @@ class Bedside:
         if phase != "idle":
             words = REFUSALS[layout.REFUSAL_PHASE].format(action="confirm", phase=phase)
             raise SessionRefused(words.en, words.de)
+        self.bar.require("confirm", memory, bed)
         parameters = compiled(self.beds, prescription, memory, bed)
         session = self.store.add(
             NewSession(
@@ -210,6 +213,7 @@ class Bedside:
         memory, bed = self.bed(device)
         session = self.session_of(memory, bed)
         try:
+            self.bar.require(action, memory, bed)
             self._admit(action, memory, bed, session, seen=seen)
             self._post(memory, bed, device, action)
         except (SessionRefused, BedUnavailable) as error:
@@ -363,14 +367,11 @@ class Bedside:
                 f"{device}: the control loop has not run for {memory.heartbeat_age_s():.1f} s"
             )
         try:
-            ticket = memory.post(BEDSIDE, bed, ACTIONS[action].number, parameters)
+            outcome = _answered(memory, bed, memory.post(BEDSIDE, bed, ACTIONS[action].number, parameters))
         except MailboxFull as error:
             raise BedUnavailable(str(error)) from None
-        outcome = _answered(memory, bed, ticket)
         if outcome is None:
-            raise BedUnavailable(
-                f"{device}: the control loop has not answered {action} within {ANSWER_S:g} s"
-            )
+            raise BedUnavailable(f"{device}: the control loop has not answered {action} in {ANSWER_S:g} s")
         if not outcome.accepted:
             words = self.refusal(memory, bed, action, outcome.refusal)
             raise SessionRefused(words.en, words.de)

@@ -119,7 +119,8 @@ class Panel:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """Follow the ring and the list of operators while the server runs."""
+        """Follow the ring and the list of operators while the server runs: alarms bar a bed from then on."""
+        self.bedside.bar.asked = self.live.barring
         tasks = [asyncio.create_task(self.live.run()), asyncio.create_task(self._follow_operators())]
         try:
             yield

@@ -16,6 +16,7 @@ import orjson
 import structlog
 from numpy.typing import NDArray
 
+from broker.messages import ActiveAlarm
 from services.controller.alarms import memory as alarm_memory
 from services.controller.alarms.table import Conditions, gateway_conditions
 from services.controller.bedside.records import Record
@@ -80,6 +81,7 @@ class Live:
         self._listeners: set[Listener] = set()
         self._watches: dict[str, Watch] = {}
         self._boot: UUID | None = None
+        self._followed: UUID | None = None  # the boot whose ring was read up to its head once
         self._cursor = 0
         self._before: Samples | None = None
         self._states_due = asyncio.Event()
@@ -168,6 +170,17 @@ class Live:
                 continue
             self._take(memory, self._cursor, times, samples, step)
             self._cursor += count
+        if self._cursor:
+            self._followed = self._boot
+
+    def barring(self, memory: GatewayMemory, device: str) -> ActiveAlarm | None:
+        """What lets nobody be confirmed or started at a bed now; safe from any thread.
+
+        Raises LookupError while the alarms of this boot are not known here.
+        """
+        if self._followed != memory.boot:
+            raise LookupError(device)
+        return self.watch(device).board.barring()
 
     def _begin(self, memory: GatewayMemory) -> None:
         """A new boot: everything known is of the old one."""

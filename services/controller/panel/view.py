@@ -57,6 +57,7 @@ def bed_state(bedside: Bedside, device: str, watch: Watch) -> Json:
         "conditions": conditions(sample),
         "standing": standing(sample),
         "alarms": alarms(watch),
+        "barred": _barred(watch),
         "actions": list(ACTIONS_IN[phase]),
         "log": trouble,
         "session": session_view(record) if record else None,
@@ -70,9 +71,18 @@ def alarms(watch: Watch) -> list[Json]:
     rows = []
     for alarm in watch.board.active():
         seen = watch.board.seen(alarm.condition) if alarm.acknowledged_at else None
-        known = {"latching": BY_CONDITION[alarm.condition].latching, "seen_by": seen.name if seen else None}
+        line = BY_CONDITION[alarm.condition]
+        known = {"latching": line.latching, "bars": line.bars, "seen_by": seen.name if seen else None}
         rows.append(alarm.model_dump(mode="json") | known)
     return rows
+
+
+def _barred(watch: Watch) -> Json | None:
+    """The alarm that lets nobody be confirmed or started here, and how it ends."""
+    alarm = watch.board.barring()
+    if alarm is None:
+        return None
+    return {"condition": alarm.condition, "latching": BY_CONDITION[alarm.condition].latching}
 
 
 def _doubts(bedside: Bedside, memory: GatewayMemory, bed: int) -> list[Json]:

@@ -17,6 +17,7 @@ const COUNTER_SPAN_N = 80;
 const STEP_OF = { idle: 0, ready: 1, done: 3, stopped: 3, fault: 3 };
 const SETTLED = new Set(["idle", "ready"]); // what became of the last STOP is of the patient before
 const NOT_SUSPENDED = ["switch-test", "start", "resume", "change"]; // nothing that would be refused is offered
+const BARRED = { until_acknowledged: texts.barred_unseen, until_reset: texts.barred_reset, live: texts.barred_on };
 const SYMBOLS = { high: "***", medium: "**", low: "*" };
 const byId = (id) => document.getElementById(id);
 const panel = byId("panel");
@@ -278,7 +279,8 @@ function showSteps() {
     idle: texts.confirm_hint,
     ready: !connected ? texts.switch_unplugged : asking ? texts.switch_asking : prepared,
   };
-  byId("hint").textContent = hints[state.phase] ?? "";
+  const barred = state.phase in hints && state.barred && BARRED[state.barred.latching];
+  byId("hint").textContent = barred || (hints[state.phase] ?? "");
   byId("hint").toggleAttribute("data-asking", asking);
 }
 
@@ -301,7 +303,8 @@ function showActions() {
   const actions = byId("actions");
   const redraw = () => {
     for (const button of actions.children) button.hidden = !shown.has(button.dataset.action);
-    actions.querySelector('[data-action="start"]').disabled = !tilted();
+    actions.querySelector('[data-action="start"]').disabled = !tilted() || Boolean(state.barred);
+    actions.querySelector('[data-action="confirm"]').disabled = Boolean(state.barred);
     byId("adverse").hidden = !state.adverse;
   };
   // To the group, never to another button: a key that is held down must not do what nobody meant.
