@@ -1,6 +1,8 @@
 """A bed behind Modbus/TCP for tests: the pymodbus drive in a thread, the compiled loop's ticks one by one."""
 
+import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 from bedside_rig import NECK
@@ -20,6 +22,7 @@ from services.controller.parameters import compile_parameters
 from services.kit.therapy.prescription import Prescription
 
 PERIOD_NS = 20_000_000
+LET_S = 0.3  # a busy drive answers within it; a second of silence would end the others' connections
 WAIT_NS = 40_000_000  # longer than a loaded machine needs, shorter than a slow drive
 
 
@@ -69,20 +72,28 @@ def answer(request=7, master=99, **values):
 
 
 class Wired:
-    """One bed on a drive that is really served; both live by the ticks' time, however busy the machine."""
+    """One bed on a drive that is really served; both live by the ticks' time, however busy the machine.
 
-    def __init__(self, kind=None, serials=None, wait_ns=WAIT_NS, served=None):
+    ``beside``: so many further beds of the same gateway, each on a drive of its own.
+    """
+
+    def __init__(self, kind=None, serials=None, wait_ns=WAIT_NS, served=None, beside=0):
         self.clock = Clock()
         self.clock.now = 1.0  # behind the machine's own: what is posted by that is never too old
         self.served = served or self.serve(kind)
+        self.others = [self.serve(Kind(serial=1002 + number, calm=True)) for number in range(beside)]
+        self.hung: set[int] = set()
+        self.took_s: list[float] = []  # every tick, by this machine's clock
+        drives = (self.served, *self.others)
         self.memory = GatewayMemory.create(
-            site="north", gateway="gw-north", devices=("bed-01",), period_ns=PERIOD_NS,
-            addresses=(self.served.address,),
+            site="north", gateway="gw-north", period_ns=PERIOD_NS,
+            devices=tuple(f"bed-{1 + number:02d}" for number in range(len(drives))),
+            addresses=tuple(drive.address for drive in drives),
         )  # fmt: skip
         self.loop = Loop(self.memory, Wiring(wait_ns, serials or {}))
         self.loop.load()  # no wait of a test is one for the compiler
         self.woke_ns = round(self.clock.now * 1e9)
-        self._before = self._due = 0
+        self._before, self._due = [0] * len(drives), [0] * len(drives)
         self.loop.connect()
 
     def serve(self, kind=None, port=0):
@@ -94,27 +105,47 @@ class Wired:
         self.woke_ns += round(seconds * 1e9)
         self.clock.now = self.woke_ns / 1e9
 
+    @contextmanager
+    def hanging(self, bed):
+        """Let a bed's drive do nothing for a while, its connection open."""
+        over = threading.Event()
+        drive = (self.served, *self.others)[bed]
+        drive._loop.call_soon_threadsafe(over.wait, 60.0)
+        self.hung.add(bed)
+        try:
+            yield
+        finally:
+            self.hung.remove(bed)
+            over.set()
+
     def tick(self, count=1):
         """Ticks of 20 ms by their own clock, as fast as the drive answers; samples int32[count, SAMPLES]."""
+        return self.ticks(count)[:, :, 0]
+
+    def ticks(self, count):
+        """The same of every bed; samples int32[count, SAMPLES, beds]."""
         for _ in range(count):
             number = self.memory.head()
             self.clock.now = max(self.clock.now, self.woke_ns / 1e9)
+            began = time.monotonic()
             compiled.tick(self.loop._shared, self.loop._kernel, self.loop._bed, number, self.woke_ns,
                           time.time_ns(), 0, False)  # fmt: skip
+            self.took_s.append(time.monotonic() - began)
             self.woke_ns += PERIOD_NS
-            self._let_answer()
+            for bed, drive in enumerate((self.served, *self.others)):
+                self._let_answer(bed, drive.server)
         head = self.memory.head()
-        return self.memory.read(head - count, head)[1][:, :, 0]
+        return self.memory.read(head - count, head)[1]
 
-    def _let_answer(self):
+    def _let_answer(self, bed, server):
         """A tick's last request is answered before the next tick's: pymodbus forgets what comes meanwhile."""
-        asked = self.counts()["requests"]
-        self._due += asked - self._before
-        self._before = asked
-        end = time.monotonic() + 1.0
-        while self.served.server.sent < self._due and time.monotonic() < end:
+        asked = self.counts(bed)["requests"]
+        self._due[bed] += asked - self._before[bed]
+        self._before[bed] = asked
+        end = time.monotonic() + (0.0 if bed in self.hung else LET_S)
+        while server.sent < self._due[bed] and time.monotonic() < end:
             time.sleep(0.0005)
-        self._due = self.served.server.sent
+        self._due[bed] = server.sent
 
     def act(self, action, parameters=None):
         """Whether the kernel takes an operator's action."""
@@ -155,9 +186,9 @@ class Wired:
         eventually(self.answered, 20.0, "an answer of the drive")
         return self
 
-    def counts(self):
+    def counts(self, bed=0):
         """What became of the exchanges."""
-        return self.memory.link_counts(0)
+        return self.memory.link_counts(bed)
 
     def since(self, before):
         """Counters that have moved."""
@@ -167,5 +198,6 @@ class Wired:
     def close(self):
         """End drive and connections."""
         self.loop.disconnect()
-        self.served.close()
+        for drive in (self.served, *self.others):
+            drive.close()
         self.memory.unlink()

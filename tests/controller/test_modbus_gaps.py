@@ -67,6 +67,37 @@ def _asked_again(wired):
     return wired.counts()["requests"] > modbus.MOST_WAITING
 
 
+def test_a_drive_that_hangs_with_its_connection_open_takes_no_time_from_the_bed_beside_it():
+    """Every tick would wait for it in vain, and every other command of the gateway come that much later."""
+    wait_s = 0.2
+    wired = Wired(wait_ns=round(wait_s * 1e9), beside=1)
+    try:
+        eventually(lambda: _read(wired), 20.0, "answers of both drives")
+        with wired.hanging(bed=1):
+            samples = wired.ticks(modbus.MOST_WAITING)
+            assert samples[-1, layout.S_CONDITIONS, 1] & layout.LINK_LOST
+            waits = [took for took in wired.took_s[-modbus.MOST_WAITING :] if took >= wait_s]
+            assert len(waits) <= modbus.MOST_WAITING / 2, "those of a drive that may still be late"
+            eventually(lambda: _connected_anew(wired), 20.0, "a second connection that hangs")
+            samples = wired.ticks(50)
+            assert max(wired.took_s[-50:]) < wait_s
+            assert not samples[:, layout.S_AGE, 0].any()
+        eventually(lambda: _read(wired), 5.0, "an answer of the one that hung")
+    finally:
+        wired.close()
+
+
+def _read(wired):
+    """Whether every bed's reading is of this tick."""
+    return not wired.ticks(1)[-1, layout.S_AGE].any()
+
+
+def _connected_anew(wired):
+    wired.ticks(1)
+    counts = wired.counts(1)
+    return counts["lost"] and counts["connected"]
+
+
 @pytest.mark.requirement("never-resume-alone")
 def test_after_the_loop_stood_still_the_first_answer_says_that_nothing_was_controlled():
     """The drive has let go and takes commands again: whoever went on would pull again by himself."""

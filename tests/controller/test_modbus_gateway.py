@@ -1,4 +1,4 @@
-"""A whole gateway over two drives, each a process of its own: both beds treated, one drive lost.
+"""A whole gateway over two, four and eight drives, each a process of its own: all treated, one drive lost.
 
 The long form is for `make verify`; run with `-s` it prints the figures that docs/modbus.md has.
 """
@@ -23,7 +23,6 @@ from services.controller.loop.shared import BEDSIDE, GatewayMemory
 from services.controller.parameters import compile_parameters
 from services.kit.therapy.prescription import Prescription
 
-DEVICES = ("bed-01", "bed-02")
 LONG = NECK | {"traction_min": 20.0}
 MEASURED_S, ALONE_S = 20.0, 5.0
 TENSION_DN = 100
@@ -31,11 +30,11 @@ ENDED = (layout.FAULT, layout.STOPPED, layout.DONE)
 
 
 @contextmanager
-def drives():
-    """`spondyl bed --modbus` for each device, a calm patient on each; processes and addresses."""
+def drives(count):
+    """So many of `spondyl bed --modbus`, a calm patient on each; processes and addresses."""
     started = []
     try:
-        for number in range(len(DEVICES)):
+        for number in range(count):
             words = [
                 "bed",
                 "--modbus",
@@ -65,9 +64,10 @@ class Ward(Clinic):
 
     def __init__(self, data, addresses, period_ms, wait_ms):
         super().__init__(data)
-        beds = ",".join(f"{device}={address}" for device, address in zip(DEVICES, addresses, strict=True))
+        beds = {f"bed-{number:02d}": address for number, address in enumerate(addresses, 1)}
         self.start(
-            SPONDYL_BEDS=beds,
+            SPONDYL_DEVICES=",".join(beds),
+            SPONDYL_BEDS=",".join(f"{device}={address}" for device, address in beds.items()),
             SPONDYL_PERIOD_MS=str(period_ms),
             SPONDYL_BED_WAIT_MS=str(wait_ms),
             SPONDYL_HTTP_PORT=str(free_port()),
@@ -99,6 +99,10 @@ class Ward(Clinic):
             self.act(bed, layout.ACTION_RESET)
             self.act(bed, layout.ACTION_CLOSE)
         return phase not in (layout.IDLE, layout.READY, *ENDED) and sample[layout.S_FORCE] > TENSION_DN
+
+    def is_all_pulled(self):
+        """The same for every bed, each of them every time."""
+        return sum(self.is_pulled(bed) for bed in range(self.memory.beds)) == self.memory.beds
 
     def look(self, seconds):
         """Let so much of the loop's time pass; what it did meanwhile, per bed where it is per bed."""
@@ -144,28 +148,34 @@ def told(**figures):
     sys.stderr.write(json.dumps(figures) + "\n")
 
 
+HANGS = signal.SIGSTOP
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("period_ms", "wait_ms", "how"),
-    [(20, 0, signal.SIGKILL), (20, 0, signal.SIGSTOP), (5, 0, signal.SIGKILL), (1, 0.5, signal.SIGKILL)],
-)
-def test_two_drives_are_treated_by_one_gateway_and_one_that_fails_takes_nobody_with_it(
-    tmp_path, period_ms, wait_ms, how
+    ("count", "period_ms", "wait_ms", "how"),
+    [(2, 20, 0, signal.SIGKILL), (2, 20, 0, HANGS), (2, 5, 0, signal.SIGKILL), (2, 1, 0.5, signal.SIGKILL),
+     (4, 20, 0, HANGS), (4, 5, 0, HANGS), (8, 20, 0, HANGS)],
+)  # fmt: skip
+def test_several_drives_are_treated_by_one_gateway_and_one_that_fails_takes_nobody_with_it(
+    tmp_path, count, period_ms, wait_ms, how
 ):
-    """One loop waits for both within one bound: a dead or hanging drive must not end another's session."""
-    with drives() as (started, addresses):
+    """One loop waits for all within one bound: a dead or hanging drive must not end another's session."""
+    others = range(1, count)
+    with drives(count) as (started, addresses):
         ward = Ward(tmp_path, addresses, period_ms, wait_ms)
         try:
-            for bed, device in enumerate(DEVICES):
-                eventually(lambda bed=bed: ward.is_pulled(bed), 120, f"tension at {device}")
-            serials = [ward.memory.link_counts(bed)["serial_no"] for bed in range(len(DEVICES))]
-            assert serials == [2001, 2002], "each bed its own drive"
-            told(period_ms=period_ms, wait_ms=wait_ms, **ward.look(MEASURED_S))
+            eventually(ward.is_all_pulled, 300, "tension on every bed")
+            serials = [ward.memory.link_counts(bed)["serial_no"] for bed in range(count)]
+            assert serials == [2001 + bed for bed in range(count)], "each bed its own drive"
+            told(drives=count, period_ms=period_ms, wait_ms=wait_ms, **ward.look(MEASURED_S))
             os.kill(started[0].pid, how)
             eventually(lambda: ward.now(0)[layout.S_CONDITIONS] & layout.LINK_LOST, 10, "link_lost")
             alone = ward.look(ALONE_S)
-            told(period_ms=period_ms, without_the_first=how.name, **alone)
+            told(drives=count, period_ms=period_ms, without_the_first=how.name, **alone)
             assert alone["beds"][0]["phases"] == ["fault"]
-            assert ward.now(1)[layout.S_PHASE] not in ENDED
+            assert not [bed for bed in others if ward.now(bed)[layout.S_PHASE] in ENDED]
+            waited_us = 1000 * (wait_ms or period_ms / 4)
+            assert alone["link"]["p50"] < waited_us / 2, "nobody waits for a bed that is lost"
         finally:
             ward.kill_all()

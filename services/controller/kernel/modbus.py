@@ -2,9 +2,11 @@
 
 A tick asks all beds, receives their answers within one common deadline, steps, and tells them the commands
 made of these readings in a second exchange, whose answer is looked at in the next tick. A reading that does
-not come in time is kept and grows older: the kernel's rules for stale and lost readings act. Sockets are
-connected by another thread (beds/modbus_bed.py) and handed over as numbers; nothing here allocates, connects
-or waits for a lock. What stands in a frame: modbus_frames.py.
+not come in time is kept and grows older: the kernel's rules for stale and lost readings act. A bed that is
+lost is asked and heard, but not waited for while it says nothing: it takes no time from the others.
+
+Sockets are connected by another thread (beds/modbus_bed.py) and handed over as numbers; nothing here
+allocates, connects or waits for a lock. What stands in a frame: modbus_frames.py.
 """
 
 from typing import NamedTuple
@@ -42,6 +44,7 @@ GONE = -1  # instead of a socket: none, another is wanted
 NEVER_NS = -3_600 * SECOND_NS  # when a bed that has never answered is taken to have been read
 LONGEST_MS = 2_000_000_000
 LET_GO_MS = reg.WATCHDOG_MS + 1  # the least age that says so
+PAUSE_TICKS = 10  # a lost bed that answers too late costs the others one wait in so many ticks
 NS_A_MS = 1_000_000
 POLL_IN, POLL_BAD = 1, 8 | 16 | 32  # POLLIN; POLLERR, POLLHUP, POLLNVAL
 NOSIGNAL_DONTWAIT = 0x4000 | 0x40
@@ -52,9 +55,11 @@ LINK_STATE = (
     "socket", "requests", "asked", "told", "answered", "fill",  # requests: counted, its low 16 bits are sent
     "got", "read_ns", "heard_ns", "serial",                     # serial: of the drive, 0 until it is known
     "releases", "refused", "let_go", "met_other", "other_ns",   # the drive's counts, what they say
+    "wait", "lost", "came", "pause",  # came: anything since it was waited for in vain; pause: ticks left
 )  # fmt: skip
 (L_SOCKET, L_REQUESTS, L_ASKED, L_TOLD, L_ANSWERED, L_FILL, L_GOT, L_READ_NS, L_HEARD_NS, L_SERIAL,
- L_RELEASES, L_REFUSED, L_LET_GO, L_MET_OTHER, L_OTHER_NS) = range(len(LINK_STATE))  # fmt: skip
+ L_RELEASES, L_REFUSED, L_LET_GO, L_MET_OTHER, L_OTHER_NS,
+ L_WAIT, L_LOST, L_CAME, L_PAUSE) = range(len(LINK_STATE))  # fmt: skip
 NOT_ASKED = -1
 UNKNOWN = -1  # a count of the drive, before its first answer on this connection: it may have been off
 OTHER_NS = 2 * SECOND_NS  # another master that writes more seldom comes and goes
@@ -142,12 +147,20 @@ def _meet(bus, counts, index, now_ns):
 
 
 @scalar
+def _is_worth_waiting(state):
+    """Whether this tick waits for a bed: asked, and not lost or heard of since it was waited for in vain."""
+    hopeful = state[L_CAME] != 0 and state[L_PAUSE] == 0
+    return state[L_ASKED] != NOT_ASKED and (state[L_LOST] == 0 or hopeful)
+
+
+@scalar
 def ask(bus, counts, command, sample, tilt_deg, now_ns):
     """Send every bed its request; none is waited for here."""
     for index in range(bus.places.shape[0]):
         _meet(bus, counts, index, now_ns)
         if bus.state[index, L_SOCKET] != GONE:
             bus.state[index, L_ASKED] = _post(bus, counts, index, command, sample, tilt_deg)
+        bus.state[index, L_WAIT] = 1 if _is_worth_waiting(bus.state[index]) else 0
 
 
 @scalar
@@ -242,37 +255,39 @@ def _receive(bus, counts, index, now_ns):
         _give_up(bus, counts, index)
         return
     state[L_FILL] += came
+    state[L_CAME] = 1
     split(bus, counts, index, now_ns)
 
 
 @scalar
 def _await(bus):
-    """Set up the poll for beds whose answer has not come; returns how many these are.
+    """Set up the poll for beds that owe an answer; returns how many of them are worth waiting for.
 
-    One that owes so many that it is not asked is heard all the same: else it would owe them for ever.
+    The others are heard all the same: one that owes so many that it is not asked would owe them for ever.
     """
     waiting = 0
     for index in range(bus.places.shape[0]):
         state = bus.state[index]
         owes = state[L_ASKED] != NOT_ASKED or state[L_REQUESTS] > state[L_ANSWERED]
-        awaited = state[L_SOCKET] != GONE and owes and state[L_GOT] == 0
-        bus.polls[index, 0] = state[L_SOCKET] if awaited else GONE  # poll passes over a negative one
+        heard = state[L_SOCKET] != GONE and owes and state[L_GOT] == 0
+        bus.polls[index, 0] = state[L_SOCKET] if heard else GONE  # poll passes over a negative one
         bus.events[index, 2] = POLL_IN
         bus.events[index, 3] = 0
-        waiting += 1 if awaited else 0
+        waiting += 1 if heard and state[L_WAIT] != 0 else 0
     return waiting
 
 
 @scalar
 def receive_all(bus, counts, deadline_ns, timespec):
-    """Receive until every bed has answered or the deadline (CLOCK_MONOTONIC) is reached.
+    """Receive until every bed worth waiting for has answered or the deadline (CLOCK_MONOTONIC) is reached.
 
     Returns when the first right answer was there (ns), 0 when none came.
     """
-    first_ns = 0
-    while _await(bus) > 0:
+    first_ns = now_ns = 0
+    waiting = _await(bus)
+    while bus.places.shape[0] > 0 and (waiting > 0 or now_ns == 0):  # every one is heard once
         now_ns = clock_ns(CLOCK_MONOTONIC, timespec)
-        left_ns = max(0, deadline_ns - now_ns)
+        left_ns = max(0, deadline_ns - now_ns) if waiting > 0 else 0
         timespec[0] = left_ns // SECOND_NS
         timespec[1] = left_ns % SECOND_NS
         ready = _ppoll(bus.polls.ctypes.data, bus.places.shape[0], timespec.ctypes.data, 0)
@@ -284,7 +299,20 @@ def receive_all(bus, counts, deadline_ns, timespec):
                     first_ns = now_ns
         if now_ns >= deadline_ns:
             break
+        waiting = _await(bus)
     return first_ns
+
+
+@scalar
+def _note_wait(state, is_lost):
+    """Remember what waiting for this bed was good for."""
+    if state[L_GOT] != 0:
+        state[L_PAUSE] = 0
+    elif state[L_WAIT] != 0:
+        state[L_CAME], state[L_PAUSE] = 0, PAUSE_TICKS
+    else:
+        state[L_PAUSE] = max(0, state[L_PAUSE] - 1)
+    state[L_LOST] = 1 if is_lost else 0
 
 
 @scalar
@@ -305,6 +333,7 @@ def give_readings(bus, counts, reading, woke_ns):
             state[L_LET_GO] = 0
         elif state[L_ASKED] != NOT_ASKED and state[L_GOT] == 0:
             counts[bed, m.N_HALF if state[L_FILL] > 0 else m.N_UNANSWERED] += 1
+        _note_wait(state, state[L_GOT] != 1 and age_ms > reg.WATCHDOG_MS)
         reading[:, bed] = bus.held[:, index]
         reading[layout.R_AGE, bed] = min(max(age_ms, 0), LONGEST_MS)
         if state[L_MET_OTHER] != 0:
