@@ -45,7 +45,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS spool_once ON spool (device, stream, boot, fir
 CREATE INDEX IF NOT EXISTS spool_open ON spool (id) WHERE committed = 0;
 CREATE INDEX IF NOT EXISTS spool_reserve ON spool (id) WHERE committed = 1;
 """
-_OLDEST = "SELECT id, at FROM spool WHERE committed = 0 ORDER BY id LIMIT 1"
+_OLDEST = "SELECT id FROM spool WHERE committed = 0 ORDER BY id LIMIT 1"
 _NEWEST = "SELECT seq FROM sqlite_sequence WHERE name = 'spool'"
 _BEFORE = "WHERE device = ? AND stream = ? AND boot = ? AND first < ? AND next <= ? AND committed = 0"
 _MEASURE = f"SELECT count(*), coalesce(sum(length(payload)), 0) FROM spool {_BEFORE}"  # noqa: S608  (constants)
@@ -104,7 +104,6 @@ class Size:
     bytes: int
     reserve_rows: int
     reserve_bytes: int
-    oldest_at: float | None  # wall clock (s) of the oldest uncommitted row, None when there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,12 +268,8 @@ class Spool:
 
     def size(self) -> Size:
         """Rows and bytes, uncommitted and in reserve."""
-        with _mapped():
-            oldest = self._connection.execute(_OLDEST).fetchone()
         held = self._held
-        return Size(
-            held.rows, held.bytes, held.reserve_rows, held.reserve_bytes, oldest[1] if oldest else None
-        )
+        return Size(held.rows, held.bytes, held.reserve_rows, held.reserve_bytes)
 
     def _within(
         self, columns: str, stream: str, device: str, boot: UUID, first: int, next_: int, limit: int

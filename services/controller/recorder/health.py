@@ -1,9 +1,14 @@
 """The health words that the recorder keeps in shared memory, for supervisor, panel and metrics."""
 
 import time
+from typing import Final
 
-from broker.spool import Spool
+import orjson
+
+from broker.spool import Row, Spool
 from services.controller.loop.shared import GatewayMemory
+
+NS_PER_MS: Final = 1_000_000
 
 
 def beat(memory: GatewayMemory) -> None:
@@ -14,11 +19,17 @@ def beat(memory: GatewayMemory) -> None:
 def measure(memory: GatewayMemory, spool: Spool) -> None:
     """The words that cost a query: the spool's size, and how old the oldest is; raises SpoolError."""
     size, oldest = spool.size(), spool.pending(0, 1)
-    age_ms = 0
-    if oldest and oldest[0].boot == memory.boot and oldest[0].stream != "event":
-        age_ms = (memory.head() - oldest[0].first) * memory.period_ns // 1_000_000
-    elif size.oldest_at is not None:
-        age_ms = round(1000 * max(0.0, time.time() - size.oldest_at))
     memory.health["spool_rows"] = size.rows
     memory.health["spool_bytes"] = size.bytes
-    memory.health["oldest_uncommitted_ms"] = max(0, age_ms)
+    memory.health["oldest_uncommitted_ms"] = max(0, _age_ms(memory, oldest[0])) if oldest else 0
+
+
+def _age_ms(memory: GatewayMemory, row: Row) -> int:
+    """How long a row has waited, by the loop's ticks: a step of the wall clock makes no alarm and hides none.
+
+    One of an earlier loop has waited for at least as long as this one runs; by how much more nobody knows.
+    """
+    if row.boot != memory.boot:
+        return (time.monotonic_ns() - memory.created_ns) // NS_PER_MS
+    tick = orjson.loads(row.payload)["seq"] if row.stream == "event" else row.first
+    return (memory.head() - tick) * memory.period_ns // NS_PER_MS
