@@ -1,6 +1,7 @@
 """Gateways whose beds are not heard of yet: their panels are asked how far the control loop is."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,14 +16,15 @@ from services.kit.pages import Language
 
 ASK_S: Final = 1.0
 KEEP_S: Final = 2.0  # many walls, one question
+PERCENT: Final = re.compile(r"100|[0-9]{1,2}", re.ASCII)  # a panel may be anybody's program: no other number
 
 
 @dataclass(slots=True)
 class Starting:
-    """The panels of every site, asked together; ``panels`` as SPONDYL_PANELS has them."""
+    """Every panel of every site, asked together; ``panels`` as SPONDYL_PANELS has them."""
 
     panels: dict[str, str]
-    _found: dict[str, str] = field(default_factory=dict)
+    _found: dict[str, list[str]] = field(default_factory=dict)
     _asked: float = float("-inf")
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -33,14 +35,17 @@ class Starting:
                 self._found = await self._ask()
                 self._asked = time.monotonic()
         seen = {site: said for site, said in sorted(self._found.items()) if sites is None or site in sites}
-        return [_row(site, said, language) for site, said in seen.items() if said]
+        return [_row(site, said, language) for site, said in seen.items() if any(said)]
 
-    async def _ask(self) -> dict[str, str]:
-        """What the panel of each site says in ``starting``; nothing of one that does not answer."""
-        doors = {name.split("/")[0]: _door(panel) for name, panel in self.panels.items() if "/" in name}
+    async def _ask(self) -> dict[str, list[str]]:
+        """What the panels of each site say in ``starting``; nothing of one that does not answer."""
+        doors = sorted({(name.split("/")[0], _door(it)) for name, it in self.panels.items() if "/" in name})
         async with httpx.AsyncClient(timeout=ASK_S, trust_env=False, verify=verification()) as client:
-            said = await asyncio.gather(*(_said(client, door) for door in doors.values()))
-        return dict(zip(doors, said, strict=True))
+            said = await asyncio.gather(*(_said(client, door) for _, door in doors))
+        found: dict[str, list[str]] = {}
+        for (site, _), one in zip(doors, said, strict=True):
+            found.setdefault(site, []).append(one)
+        return found
 
 
 def _door(address: str) -> str:
@@ -55,7 +60,8 @@ async def _said(client: httpx.AsyncClient, address: str) -> str:
         return ""
 
 
-def _row(site: str, said: str, language: Language) -> dict[str, Any]:
-    percent = min(100, int(said)) if said.isascii() and said.isdigit() else None
+def _row(site: str, said: list[str], language: Language) -> dict[str, Any]:
+    """A site with several gateways is as far as its last."""
+    percent = min((int(one) for one in said if PERCENT.fullmatch(one)), default=None)
     text = TEXTS["wall_starting" if percent is None else "wall_compiling"][language]
     return {"site": site, "percent": percent, "text": text.format(site=site, percent=percent)}

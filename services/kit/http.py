@@ -78,7 +78,7 @@ def create_app(
     ``guard`` knows who asks; the application does not start (SpondylError) while any of its routes does not
     say who may call it. With an ``error_page`` a browser that opens a page gets its errors as pages.
     ``larger_requests`` allows more bytes to paths with these endings, which take files.
-    ``facts`` are told by /readyz beside the checks; none of them makes a process unready.
+    ``facts`` are told by /readyz beside the checks, each found in a thread; none makes a process unready.
     Pages of ``public_origin`` (``https://host``) count as ours, also where a proxy asks by another host.
     ``app.state.stopping`` is an asyncio.Event set when the server is told to end: endless responses wait for
     it and finish by themselves. ``app.state.registry`` holds the metrics.
@@ -275,7 +275,7 @@ def _watch_router(
     async def readyz() -> JSONResponse:
         """Whether it can do its work: every dependency listed, 503 when one is unwell."""
         found = await readiness(checks)
-        told = {name: fact() for name, fact in facts.items()}
+        told = await asyncio.to_thread(lambda: {name: fact() for name, fact in facts.items()})
         return JSONResponse({**found.body(), **told}, status_code=200 if found.ready else 503)
 
     @router.get("/metrics", include_in_schema=False)

@@ -16,7 +16,9 @@ from services.controller.loop.compiling import progress_told
 from services.controller.loop.link import LoopLink
 from services.controller.loop.preparing import Preparing
 from services.controller.panel import pages
+from services.kit.auth.guard import NOBODY
 from services.kit.clearance import Clocks
+from services.kit.http import create_app
 
 
 @pytest.fixture
@@ -106,3 +108,51 @@ def test_the_console_asks_every_sites_panel_and_shows_only_who_may_see(waiting):
     [row] = asyncio.run(starting.rows(None, "de"))
     assert (row["site"], row["percent"], "43 % sind fertig" in row["text"]) == ("north", 43, True)
     assert asyncio.run(Starting(panels).rows({"south"}, "en")) == []
+
+
+class Says:
+    """A panel whose readiness says so."""
+
+    def __init__(self, starting):
+        app = create_app("panel", "1", guard=NOBODY, facts={"starting": lambda: starting})
+        self.served = Served(app)
+        self.address = f"http://127.0.0.1:{self.served.port}/bed-01"
+
+
+@pytest.fixture
+def says():
+    """Panels that say what a test wants, ended with it."""
+    made = []
+
+    def panels(*told):
+        made.extend(Says(one) for one in told)
+        return {f"north/bed-0{number}": it.address for number, it in enumerate(made, 1)}
+
+    yield panels
+    for one in made:
+        one.served.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "percent"),
+    [
+        (("80", "30", ""), 30),
+        (("loading", "", ""), None),
+        (("", "loading", "12"), 12),
+        (("9" * 5000,), None),
+        (("101",), None),
+        (("-3",), None),
+        (("٣",), None),
+        (("100",), 100),
+    ],
+    ids=["the last counts", "one loads", "one compiles", "huge", "too much", "negative", "arabic", "whole"],
+)
+def test_every_panel_of_a_site_is_asked_and_none_breaks_the_wall(says, told, percent):
+    """A site has as many panels as gateways, and what answers at an address may be anybody's program."""
+    [row] = asyncio.run(Starting(says(*told)).rows(None, "en"))
+    assert (row["site"], row["percent"]) == ("north", percent)
+
+
+def test_a_site_whose_gateways_all_run_is_not_told(says):
+    """The wall asks until it hears of every bed."""
+    assert asyncio.run(Starting(says("", "")).rows(None, "en")) == []

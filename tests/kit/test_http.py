@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from datetime import date
 from ipaddress import IPv4Address
@@ -126,6 +127,14 @@ def test_readiness_names_every_dependency(client):
     assert answer.status_code == 503
     assert answer.json()["detail"] == "redis: refused"
     assert answer.json()["checks"]["broker"]["ok"] is True
+
+
+def test_what_readiness_tells_beside_is_found_off_the_event_loop():
+    """A fact may read files: a disk that hangs must stop no stream and no STOP of this process."""
+    facts = {"thread": lambda: threading.current_thread() is not threading.main_thread()}
+    assert (
+        Client(create_app("test", "1.0", guard=NOBODY, facts=facts)).get("/readyz").json()["thread"] is True
+    )
 
 
 def test_an_outage_elsewhere_does_not_make_the_process_look_dead(client):
