@@ -1,8 +1,11 @@
+import json
 import os
 import sys
 
 from services.controller.kernel import cache
 from services.controller.loop import __main__ as loop_process
+from services.controller.loop import preparing
+from services.kit.runfile import process_start
 
 
 def starts_again(monkeypatch, cache_directory, compiled_before):
@@ -33,3 +36,18 @@ def test_a_loop_whose_code_cannot_be_kept_goes_on(monkeypatch, tmp_path):
     """It would compile again."""
     directory = tmp_path / f"{cache.TEMPORARY}x" / "numba-1"
     assert starts_again(monkeypatch, directory, compiled_before=False) == []
+
+
+def test_a_gateway_that_waits_for_anothers_compiler_says_nothing_of_its_own(tmp_path):
+    """Two gateways of one data directory keep their code in one place: 60 % must not turn into 3."""
+    other, file = os.getppid(), tmp_path / preparing.PROGRESS
+    row = {"pid": other, "started_at": process_start(other), "percent": 60}
+    file.write_text(json.dumps(row))
+    preparing.tell(tmp_path, 3)
+    preparing.told(tmp_path)
+    assert json.loads(file.read_text()) == row
+    file.write_text(json.dumps(row | {"started_at": 1.0}))  # it was killed: ours is the one that counts
+    preparing.tell(tmp_path, 3)
+    assert json.loads(file.read_text())["percent"] == 3
+    preparing.told(tmp_path)
+    assert not file.exists()

@@ -28,6 +28,10 @@ GRAVITY = 9.81
 # under 30-50 N so gives 1-16 N, a fifth and less: what the moment of its extensors is to that of the trunk's
 # (some 50 to 250 N m). Amplitudes and moments are from memory.
 FULL_PULL_SHARE = 0.30
+SLIDING_SHARE = 0.45  # of the body's weight lies on the half of the table that slides
+PELVIS_PER_KG = 0.18e-3  # pelvis, N s^2/mm a kg of the body: 18 % of it
+STICK_SHARE = 1.25  # static friction, of the kinetic one
+HARNESS_DAMPING_S = 0.004  # N s/mm a N/mm of the harness
 
 EMG = ("emg_uv_n", "emg_lead_s", "emg_floor_uv", "emg_heart_uv", "emg_heart_hz", "emg_motion_uv_s",
        "emg_spread")  # fmt: skip
@@ -121,16 +125,16 @@ def _person(generator: np.random.Generator) -> dict[str, float]:
 def _constants(person: dict[str, float], period_s: float) -> list[float]:
     steps = max(1, ceil(period_s / LONGEST_STEP_S - 1e-9))
     step_s = period_s / steps
-    spine, mass = person["spine_k"] / CREEP_PROMPT, 0.18e-3 * person["weight_kg"]
-    slide_n = person["friction"] * 0.45 * person["weight_kg"] * GRAVITY
+    spine, mass = person["spine_k"] / CREEP_PROMPT, PELVIS_PER_KG * person["weight_kg"]
+    slide_n = person["friction"] * SLIDING_SHARE * person["weight_kg"] * GRAVITY
     values = {
         "step_s": step_s, "steps": float(steps),
         "harness_n_mm": person["harness_n_mm"], "toe_mm": person["toe_mm"], "slack_mm": person["slack_mm"],
-        "harness_damping": 0.004 * person["harness_n_mm"],
+        "harness_damping": HARNESS_DAMPING_S * person["harness_n_mm"],
         "spine_n_mm": spine, "mass": mass, "spine_damping": 0.6 * (spine * mass) ** 0.5,
         "creep_fast": CREEP_FAST / person["spine_k"], "creep_slow": CREEP_SLOW / person["spine_k"],
         "creep_fast_gain": _gain(step_s, CREEP_FAST_S), "creep_slow_gain": _gain(step_s, CREEP_SLOW_S),
-        "stick_n": 1.25 * slide_n, "slide_n": slide_n,
+        "stick_n": STICK_SHARE * slide_n, "slide_n": slide_n,
         "breath_n": person["breath_n"], "breath_s": person["breath_s"], "sigh_chance": 0.04,
         "cough_hz": 1 / 1200, "guard_early_hz": person["guard_early_hz"], "guard_late_hz": 1 / 900,
         "guard_settle_s": 150.0, "reflex_s": person["reflex_s"], "reflex_mm_s": 60.0,
@@ -163,6 +167,12 @@ def with_electrodes(constants: Floats, seed: int) -> Floats:
 def _gain(step_s: float, constant_s: float) -> float:
     """Share of the way a first-order lag goes in one step."""
     return 1.0 - exp(-step_s / constant_s)
+
+
+def set_friction(constants: Floats, share: float) -> None:
+    """Give the tables of these people a friction, as a share of the weight that slides. In place."""
+    slide_n = constants[plant.K_MASS] / PELVIS_PER_KG * SLIDING_SHARE * GRAVITY * share
+    constants[plant.K_SLIDE], constants[plant.K_STICK] = slide_n, STICK_SHARE * slide_n
 
 
 def calm(constants: Floats) -> Floats:

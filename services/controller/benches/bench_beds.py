@@ -25,14 +25,9 @@ OFTEN_HZ, COUGHS_HZ = 1 / 60, 1 / 120
 Floats = simulated.Floats
 
 
-def _friction(beds: Floats, value: float) -> None:
-    slide = beds[plant.K_MASS] / 0.18e-3 * 0.45 * simulated.GRAVITY * value
-    beds[plant.K_SLIDE], beds[plant.K_STICK] = slide, 1.25 * slide
-
-
 def _harness(beds: Floats, value: float) -> None:
     beds[plant.CONSTANTS.index("harness_n_mm")] = value
-    beds[plant.CONSTANTS.index("harness_damping")] = 0.004 * value
+    beds[plant.CONSTANTS.index("harness_damping")] = simulated.HARNESS_DAMPING_S * value
 
 
 def _lag(beds: Floats, value: float) -> None:
@@ -44,7 +39,7 @@ def _speed(beds: Floats, value: float) -> None:
 
 
 TRAITS: Final[dict[str, tuple[Callable[[Floats, float], None], tuple[float, ...]]]] = {
-    "friction": (_friction, (0.0, 0.03, 0.04, 0.05, 0.075, 0.1)),
+    "friction": (simulated.set_friction, (0.0, 0.03, 0.04, 0.05, 0.075, 0.1)),
     "harness_n_mm": (_harness, (5.0, 7.0, 10.0, 20.0, 30.0, 45.0)),
     "drive_lag_s": (_lag, (0.02, 0.04, 0.06, 0.08)),
     "drive_mm_s": (_speed, (20.0, 15.0, 10.0)),  # as it was measured: asked for no more

@@ -136,8 +136,7 @@ def _sessions(
 
 def make_unsuitable(constants: Floats) -> None:
     """Soft spines on a table with twice the friction of a split one, in place."""
-    slide = constants[plant.K_MASS] / 0.18e-3 * 0.45 * simulated.GRAVITY * FRICTION
-    constants[plant.K_SLIDE], constants[plant.K_STICK] = slide, 1.25 * slide
+    simulated.set_friction(constants, FRICTION)
     constants[plant.K_SPINE] = np.minimum(constants[plant.K_SPINE], SOFT_N_MM)
 
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ log = structlog.get_logger(__name__)
 FILE: Final = "interrupted.json"
 RESERVED_BYTES: Final = 32_768  # for 64 beds, should the disk be full then
 RELEASED_DN: Final = 80  # tenths of a newton: below it nothing is left to let out
-LATCHED_BITS: Final = sum(alarm.bit for alarm in ALARMS if alarm.latching == LATCHED)
+LATCHED_BITS: Final = reduce(or_, (alarm.bit for alarm in ALARMS if alarm.latching == LATCHED))
 _ENDED: Final = (layout.IDLE, layout.DONE, layout.STOPPED, layout.FAULT)
 
 

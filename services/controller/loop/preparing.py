@@ -52,13 +52,19 @@ def end(directory: Path) -> None:
 
 
 def tell(compiled: Path, percent: int) -> None:
-    """This process compiles, and has come so far."""
-    _write(compiled / PROGRESS, {"percent": percent})
+    """This process compiles, and has come so far; nothing where another one is at it.
+
+    Several gateways keep their compiled code in one place: one of them compiles, the others wait for it, and
+    the few functions that they compile before they do would be told as the beginning.
+    """
+    if _is_mine(compiled / PROGRESS):
+        _write(compiled / PROGRESS, {"percent": percent})
 
 
 def told(compiled: Path) -> None:
-    """Everything is compiled."""
-    (compiled / PROGRESS).unlink(missing_ok=True)
+    """This process has compiled everything."""
+    if _is_mine(compiled / PROGRESS):
+        (compiled / PROGRESS).unlink(missing_ok=True)
 
 
 def look(directory: Path) -> Preparing | None:
@@ -76,6 +82,12 @@ def _write(path: Path, row: dict[str, object]) -> None:
     pid = os.getpid()
     with contextlib.suppress(OSError):
         files.replace(path, orjson.dumps({"pid": pid, "started_at": process_start(pid), **row}), named=False)
+
+
+def _is_mine(path: Path) -> bool:
+    """Whether no other living process has written there."""
+    other = _of_living(path)
+    return other is None or other["pid"] == os.getpid()
 
 
 def _of_living(path: Path) -> dict[str, object] | None:
