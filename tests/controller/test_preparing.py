@@ -11,7 +11,7 @@ from bedside_rig import Served
 
 from services.console.starting import Starting
 from services.controller.bedside.session import Bedside
-from services.controller.loop import preparing
+from services.controller.loop import compiling, preparing
 from services.controller.loop.compiling import progress_told
 from services.controller.loop.link import LoopLink
 from services.controller.loop.preparing import Preparing
@@ -56,8 +56,31 @@ def test_what_compiles_says_so_from_the_first_function_to_the_last(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with progress_told(tmp_path):
         numba.njit(lambda x: x + 1)(1)
-        assert 0 <= json.loads((tmp_path / preparing.PROGRESS).read_text())["percent"] <= 90
+        assert said(tmp_path) == 0, "a function of somebody else's brings the loop no further"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_share_told_is_of_the_loops_own_functions_each_once(tmp_path, monkeypatch):
+    """A count of whatever is compiled was at its end long before the compiler: the page stood at 90 %."""
+    monkeypatch.setattr(compiling, "TELL_EVERY_S", 0.0)
+    inner = numba.njit(lambda x: x + 1)
+    outer = numba.njit(lambda x: inner(x) * 2)
+    other = numba.njit(lambda x: x - 1)
+    monkeypatch.setattr(compiling, "own_functions", lambda: {inner, outer, other})
+    with progress_told(tmp_path):
+        inner(1)
+        assert said(tmp_path) == 33
+        inner(1.0)  # for another type
+        assert said(tmp_path) == 33
+        outer(1)
+        assert said(tmp_path) == 67
+        other(1)
+        assert said(tmp_path) == 99, "the rest is told by the loop's first tick"
+
+
+def said(compiled):
+    """How many percent are told."""
+    return json.loads((compiled / preparing.PROGRESS).read_text())["percent"]
 
 
 @pytest.fixture

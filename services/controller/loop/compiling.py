@@ -38,7 +38,7 @@ def own_functions() -> set[CPUDispatcher]:
 
 
 class _Counter(event.Listener):
-    """Tells which share of the kernel's own functions is done; the outermost, which holds all others, is last.
+    """Tells which share of the kernel's own functions is done; the outermost, which holds them all, is last.
 
     The share is within 11 percent of the time's (measured, two cores); numba's own functions are not counted:
     how many there are changes with whatever calls them.
