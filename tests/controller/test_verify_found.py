@@ -151,3 +151,23 @@ def test_a_contraction_right_after_the_load_cell_has_come_back_stays_below_the_c
     ceiling_n = course.row(layout.S_CEILING)[at] * 0.001
     assert course.tension_n[at] < ceiling_n - 5.0
     assert course.tension_n[at:].max() <= ceiling_n + 0.5
+
+
+@pytest.mark.requirement("limit-tension", "never-pull-up-after-a-drop")
+def test_a_contraction_in_the_cool_down_is_yielded_to_at_full_speed_and_nothing_pulls_again():
+    """Found in session 72254 of seed 1: where nobody watches for guarding the law yielded in proportion.
+
+    What it had paid out it took in again at more than 100 N/s, against a patient who had just pushed back;
+    and what is missing then is no strap that slipped.
+    """
+    without_mains = (30.0, rehearse.TELL_FAULTS, faults.MAINS_LOST)
+    held = STRONG | {"peak_n": 220.0, "first_peak_n": 220.0}
+    course = treat(without_mains, prescribed=held, contraction=(32.0, 75.0, 0.4), seconds=40.0)
+    at = START + round(32.0 / PERIOD_S)
+    surge = at + np.flatnonzero(course.row(layout.S_FORCE)[at:] * 0.1 > course.target_n[at:] + 6.0)[0]
+    velocity = course.row(layout.S_VELOCITY)
+    assert velocity[surge] == velocity[surge + 4] == velocity.min()
+    assert velocity[at:].max() <= 0
+    assert course.tension_n[surge + 60] < course.target_n[surge + 60] - 15.0
+    assert (course.row(layout.S_PHASE)[at:] == layout.COOLDOWN).all()
+    assert not drops(course).size

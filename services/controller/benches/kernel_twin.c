@@ -89,7 +89,8 @@ static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate,
         fixed = fixed > 0.0 ? fixed : fixed * above;
         double v = mode[b] == TRACK ? track : 0.0, limit = drive_mm_s[b];
         v = mode[b] == EASE ? ease : v;
-        v = mode[b] == LET_OUT ? (track < 0.0 ? track : 0.0) : v;
+        double let_out = error < -6.0 && slope[b] > 10.0 ? -limit : track < 0.0 ? track : 0.0;
+        v = mode[b] == LET_OUT ? let_out : v;
         v = mode[b] == FIXED ? fixed : v;
         v = v < -limit ? -limit : v;
         velocity[b] = v > limit ? limit : v;
@@ -289,7 +290,7 @@ static void watch_tension(long n, counts position_cmm, counts age_ms, counts sta
     EACH_BED {
         double y = own_force[b], here = bearing[b];
         double travel = position_cmm[b] * 0.01 - own_position[b];
-        double eased = mode[b] == EASE ? 1.0 : 0.0;
+        double eased = mode[b] == EASE || mode[b] == LET_OUT ? 1.0 : 0.0;
         double paid = (eased > 0.0) | (travel > 0.0) ? paid_mm[b] - travel : paid_mm[b];
         paid = (paid > 0.0 ? paid : 0.0) * here;
         paid_mm[b] = paid;

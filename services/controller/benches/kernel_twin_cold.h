@@ -307,7 +307,7 @@ static void enter(long n, double *params, double *state, long b, long phase, lon
         break;
     case COOLDOWN:
         take_force(n, state, b);
-        SB(MODE) = TRACK;
+        SB(MODE) = LET_OUT;
         SB(LEFT) = begin_move(n, state, b, 0.0, PB(P_FALL), PB(P_COOLDOWN_S));
         break;
     case STOPPED:

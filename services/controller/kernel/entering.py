@@ -243,9 +243,9 @@ def enter_paused(params, state, bed, previous):
 
 @scalar
 def enter_cooldown(params, state, bed):
-    """Lower the tension to nothing, gently, and from the measured tension downwards."""
+    """Let the tension out to nothing, gently, from the measured tension downwards, and never pull."""
     take_force(state, bed)
-    state[at.MODE, bed] = at.TRACK
+    state[at.MODE, bed] = at.LET_OUT
     seconds = begin_move(state, bed, 0.0, params[layout.P_FALL, bed], params[layout.P_COOLDOWN_S, bed])
     state[at.LEFT, bed] = seconds
 

@@ -47,7 +47,7 @@ DRIVE_NOT_READY = float(layout.DRIVE_NOT_READY)
 OTHER_MASTER = float(layout.OTHER_MASTER)
 STATUS_DRIVE_READY, STATUS_MAINS = layout.STATUS_DRIVE_READY, layout.STATUS_MAINS
 STATUS_FORCE_VALID, STATUS_OTHER_MASTER = layout.STATUS_FORCE_VALID, layout.STATUS_OTHER_MASTER
-EASE = 2.0  # as in state.py
+EASE, LET_OUT = 2.0, 4.0  # as in state.py
 
 
 @stage
@@ -102,12 +102,13 @@ def watch_tension(position_cmm, age_ms, status, period, armed, stiffness, base, 
     it back: then it must be gone, unexplained, and waits for the rebuild otherwise. What is torn off, 60 N
     beyond everything booked within a quarter of a second, is a strap whatever share of the tension is left.
     While the table eases a contraction is not over, and what it has added is not forgotten; what the table
-    has paid out then must first be taken in again before tension can be there.
+    has paid out then must first be taken in again before tension can be there. One that lets out, in a
+    cool-down, eases too: nothing pulls there, whatever is missing.
     """
     for bed in range(period.shape[0]):
         y = own_force[bed]
         here = bearing[bed]
-        eased = 1.0 if mode[bed] == EASE else 0.0
+        eased = 1.0 if (mode[bed] == EASE) | (mode[bed] == LET_OUT) else 0.0
         travel = position_cmm[bed] * 0.01 - own_position[bed]
         paid = paid_mm[bed] - travel if (eased > 0.0) | (travel > 0.0) else paid_mm[bed]
         paid = max(paid, 0.0) * here

@@ -14,6 +14,7 @@ PROPORTIONAL, INTEGRAL_GAIN = 8.0, 24.0  # 1/s, 1/s^2: tolerate three ticks of d
 INTEGRAL_LIMIT_N_S = 30.0
 EASE_GAIN, EASE_LEAD_S = 12.0, 0.04
 ARRIVE_PER_S = 16.0  # the drive lags: towards the least position it slows down, not to run past it
+SURGE_N, SURGE_N_S = 6.0, 10.0  # so far above the target and rising: no breath does that to a law that yields
 RANGE_N = 2000.0  # the load cell's: what it says beyond must not spoil the observer for seconds
 OFF, TRACK, EASE, FIXED, LET_OUT = 0.0, 1.0, 2.0, 3.0, 4.0  # as in state.py: who commands the velocity
 
@@ -81,7 +82,8 @@ def drive_velocity(
     """Wanted drive velocity (mm/s) of each bed by its mode: track, ease, let out, a fixed speed, or none.
 
     Easing only ever pays out, and not beyond the position that would cost the base tension. Letting out
-    follows the target downwards and never pulls, whatever the tension has fallen to.
+    follows the target downwards and never pulls, whatever the tension has fallen to; nobody watches for
+    guarding then, so what surges is yielded to with all the drive's speed.
     """
     for bed in range(period.shape[0]):
         error = target[bed] - force[bed]
@@ -100,10 +102,12 @@ def drive_velocity(
         fixed = fixed_velocity[bed]
         above = 1.0 if left > 0.0 else 0.0
         fixed = fixed if fixed > 0.0 else fixed * above
+        limit = drive_mm_s[bed]
+        surges = (error < -SURGE_N) & (slope[bed] > SURGE_N_S)
+        let_out = -limit if surges else min(track, 0.0)
         v = track if mode[bed] == TRACK else 0.0
         v = ease if mode[bed] == EASE else v
-        v = min(track, 0.0) if mode[bed] == LET_OUT else v
+        v = let_out if mode[bed] == LET_OUT else v
         v = fixed if mode[bed] == FIXED else v
-        limit = drive_mm_s[bed]
         v = max(v, -limit)
         velocity[bed] = min(v, limit)

@@ -6,7 +6,7 @@ simulation knows. Units: N, mm, s. `broken` and `excused` get 1.0 where it is so
 
 from services.controller.kernel import layout
 from services.controller.kernel.compiled import stage
-from services.controller.verifying.causes import EXCUSE_S, NOTICE_S
+from services.controller.verifying.causes import EXCUSE_S
 
 BASE_SHARE, BASE_N = 0.9, 4.0  # below both: a sigh moves a neck by more than a tenth of its base
 SAG_N, SAG_SHARE = 45.0, 0.9  # less is left after a contraction: more than its stiffness is mistaken
@@ -26,7 +26,7 @@ SLIP_MM, GIVEN_BACK_MM = 12.0, 12.5
 PULLING = 0.002  # mm/s: counts of the command are micrometres a second
 AFTER_S = 0.2  # a drive that went up by itself has come to rest
 CATCH_UP_S = 1.0  # what a hindered drive could not follow it takes up: 8 /s, and 0.3 s of smoothing
-FAR_N = 5.0  # above the ceiling: more only until a drive that does not obey is noticed
+FAR_N, FAR_S = 5.0, 0.3  # above the ceiling: more only until a drive that does not obey is let out
 BACK_S = 0.3  # a cell that has drifted says the truth again: so long may the table need
 DRIFT_N = 30.0  # the most that a drifting cell keeps back (kernel/equipment.py)
 POWER, FREE, HEAT = layout.OUTPUT_POWER, layout.OUTPUT_FREE, layout.OUTPUT_HEAT
@@ -42,8 +42,8 @@ def keep_ceiling(period, lied_s, tension, drift, ceiling, over_n, calm, disobeye
                  broken, beyond, misread):  # fmt: skip
     """Never above the ceiling, but by what no drive could have yielded or what the load cell keeps back.
 
-    A drive that does not obey excuses 5 N above it, and more for a second: by then it must be noticed. Under
-    a drift both count together: what is above the ceiling as far as the cell tells is held to the same drive.
+    A drive that does not obey excuses 5 N above it, and more for 0.3 s: by then it must be let out. Under a
+    drift both count together: what is above the ceiling as far as the cell tells is held to the same drive.
     """
     for bed in range(period.shape[0]):
         limit = ceiling[bed] + over_n[bed]
@@ -53,7 +53,7 @@ def keep_ceiling(period, lied_s, tension, drift, ceiling, over_n, calm, disobeye
         far = far_s[bed] + period[bed] if apart & (seen_n > limit + FAR_N) else 0.0
         far_s[bed] = far
         caused = (calm[bed] < EXCUSE_S) | apart
-        caused = caused & (far <= NOTICE_S) & (onset_ok[bed] > 0.0)
+        caused = caused & (far <= FAR_S) & (onset_ok[bed] > 0.0)
         faster = over & caused & (seen_n - spared[bed] > limit)
         believed = (seen_n <= limit) & (lied_s[bed] <= 0.0)
         believed = believed | (

@@ -72,6 +72,20 @@ def test_easing_never_pulls_and_stops_at_its_floor(which, target, force, slope, 
 
 
 @pytest.mark.parametrize("which", FORMS)
+@settings(deadline=None)  # the first call may compile
+@given(force=st.floats(0, 500), slope=st.floats(-400, 400), k=st.floats(6, 45))
+def test_letting_out_never_pulls_and_yields_to_a_surge_with_all_the_drive_s_speed(which, force, slope, k):
+    """In a cool-down nobody watches for guarding: a law in proportion gave a tick away, and pulled again."""
+    integral, velocity = rows(0, 0)
+    form(law.drive_velocity, which)(
+        *rows(0.02, 20, 200.0, -5.0, 0, force, slope, 0.0, k, law.LET_OUT, 0, 0), integral, velocity
+    )
+    surges = force > 206.0 and slope > 10.0
+    expected = -20.0 if surges else np.clip((-5.0 + 8 * (200.0 - force)) / k, -20.0, 0.0)
+    assert velocity[0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("which", FORMS)
 def test_the_stiffness_of_a_spring_is_learnt_within_a_ramp(which):
     """Feedforward is only as good as the stiffness it divides by."""
     learn, sense = form(law.learn_stiffness, which), form(law.sense, which)
