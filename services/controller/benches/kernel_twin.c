@@ -350,7 +350,7 @@ static void watch_drive(long n, counts position_cmm, counts age_ms, counts statu
         late = late > 0.0 ? late : 0.0;
         late = late < 0.4 + 0.2 ? late : 0.4 + 0.2;
         late_s[b] = late;
-        double told = led[b] * (1.0 - period[b] / 0.1);
+        double told = led[b] * (1.0 - period[b] / 0.15);
         told = sent[b] > told ? sent[b] : told;
         told = told > 0.0 ? told : 0.0;
         led[b] = told;

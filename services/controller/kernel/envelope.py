@@ -22,7 +22,7 @@ REST_N, REST_S = 5.0, 1.0  # identical readings above it, for so long: frozen al
 FOUND = 1e12  # added to the count: a frozen cell stays one until its reading changes
 OVER_N, OVER_S, FAR_OVER_N = 5.0, 0.5, 60.0
 TRAVEL_MM = 2.0  # commanded and measured travel part by more: the drive is stuck
-LED_S = 0.1  # a drive lags for less behind what it was told
+LED_S = 0.15  # drives with dead time are as far behind: 0.1 took one of 80 ms for one that runs away
 LEAST_AHEAD_MM, AHEAD_KEPT_S = 0.4, 0.2  # up by more than anybody told it, of late: it runs away
 AHEAD_SLACK_S = 0.05  # ... and by more than a late tick explains
 DROP_N, DROP_FRACTION = 40.0, 0.35  # below the target by more than both: tension is missing
@@ -164,8 +164,8 @@ def watch_drive(position_cmm, age_ms, status, period, armed, power, travel_keep,
 
     A link that answers, but again and again too late, is lost, too: nothing pulls on a stale reading, so that
     the travel falls behind the command, and it must not be told as a drive that is stuck. A drive that is
-    ahead of its command is, late or not. One that goes up further than any command of the last tenth of a
-    second explains runs away: no lag and no reversal of the command looks like that, so less is enough.
+    ahead of its command is, late or not. One that goes up further than any command of late, fading
+    in LED_S, explains runs away: no lag and no reversal of the command looks like that, so less is enough.
     """
     for bed in range(period.shape[0]):
         x = position_cmm[bed] * 0.01
