@@ -12,6 +12,7 @@ const NAMES = { base: texts.base, first_peak: texts.studio_first_peak, peak: tex
 const byId = (id) => document.getElementById(id);
 const dialog = byId("dialog-studio");
 const form = dialog.querySelector("form");
+const BEFORE = new Set(["idle", "ready"]); // nobody has been pulled in this session
 let asked = 0; // the newest question: an older one's answer is not shown
 
 const whole = (value) => String(Math.round(value));
@@ -25,6 +26,8 @@ export const showSession = (path) => showStudio(() => get(`${path}/studio`));
 /** Show what `look()` tells, and ask again until it is whole. */
 function showStudio(look) {
   const mine = ++asked;
+  const isBefore = BEFORE.has(byId("panel").dataset.phase);
+  byId("title-studio").textContent = isBefore ? texts.studio_title : texts.studio_title_under_way;
   byId("studio").hidden = true;
   form.querySelector("[data-text]").textContent = texts.studio_waiting;
   ask("studio", async () => {});
