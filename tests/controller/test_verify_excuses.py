@@ -151,14 +151,17 @@ def test_a_drive_is_hindered_only_where_it_cannot_do_what_it_is_told(bits, wante
     assert (since(bits, wanted_mm_s, layout.OUTPUT_POWER, 0.1, silent)[1] <= 0.02) == hindered
 
 
-def climbs(hindered_s, rate_n_s=60.0):
-    """Whether tension that climbs so fast for a second is found, so long after the drive was hindered."""
-    memory = rows("smooth", "settled", "broken")
-    memory["settled"][0] = 9.0
+def climbs(hindered_s=LONG_AGO_S, rate_n_s=60.0, phase=layout.RAMP, gave_s=LONG_AGO_S, reached_n=40.0):
+    """Whether tension that climbs so fast from 50 N on for a second is found, with 40 N of base."""
+    memory = rows("smooth", "climbed", "broken")
+    memory["climbed"][0] = 50.0
     found = False
     for tick in range(50):
-        tension = rate_n_s * tick * PERIOD_S
-        told = (PERIOD_S, 1.0, tension, 0.0, 10.0, 8.0, LONG_AGO_S, hindered_s, LONG_AGO_S, layout.RAMP)
+        tension = 50.0 + rate_n_s * tick * PERIOD_S
+        told = (
+            PERIOD_S, 1.0, phase, 90_000, tension, 0.0, 0.0, 40.0, reached_n, 10.0, 8.0, LONG_AGO_S,
+            hindered_s, LONG_AGO_S, gave_s,
+        )  # fmt: skip
         run(invariants.bound_slew, told, memory)
         found = found or memory["broken"][0] > 0.0
     return found
@@ -168,7 +171,35 @@ def test_a_steep_climb_is_found_a_second_after_the_drive_could_follow_again():
     """It takes up what it could not follow; whatever is steep later has another cause."""
     assert climbs(1.1)
     assert not climbs(0.9)
-    assert not climbs(1.1, rate_n_s=25.0)
+    assert not climbs(rate_n_s=25.0)
+
+
+def test_a_steep_climb_is_found_from_a_phase_s_first_second_on():
+    """A rebuild that went back at once was seen by nobody for three seconds, and then it was over."""
+    assert climbs(phase=layout.REBUILD)
+    assert climbs(phase=layout.PRECONDITION, reached_n=0.0)
+    assert climbs(gave_s=0.5)
+    assert not climbs(phase=layout.PRECONDITION, reached_n=0.0, gave_s=0.5)  # below base it is taken up
+    assert not climbs(reached_n=150.0)
+    assert not climbs(phase=layout.SLACK)
+
+
+def steps(phase, before_n, target_n):
+    """Whether a target that goes from one to the other in a tick is too steep, with 40 N of base."""
+    memory = rows("before", "too_high", "too_fast")
+    memory["before"][0] = before_n
+    told = (PERIOD_S, 1.0, 1.0, phase, target_n * 1000, 40.0, 200.0, 10.0, 8.0)
+    run(invariants.bound_target, told, memory)
+    return memory["too_fast"][0] > 0.0
+
+
+def test_a_target_may_not_jump_from_one_phase_to_the_next():
+    """Only where the slack is taken up does it begin at the tension that is there."""
+    assert steps(layout.REBUILD, 40.0, 60.0)
+    assert steps(layout.RAMP, 40.0, 60.0)
+    assert steps(layout.PRECONDITION, 0.0, 60.0)
+    assert not steps(layout.PRECONDITION, 0.0, 30.0)
+    assert not steps(layout.REBUILD, 90.0, 60.0)
 
 
 def base_kept(course, misread_s=LONG_AGO_S, ceiling_n=90.0):

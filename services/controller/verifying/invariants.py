@@ -33,6 +33,7 @@ POWER, FREE, HEAT = layout.OUTPUT_POWER, layout.OUTPUT_FREE, layout.OUTPUT_HEAT
 PRESSED, CONNECTED = layout.STATUS_SWITCH_PRESSED, layout.STATUS_SWITCH_CONNECTED
 VALID, MAINS = layout.STATUS_FORCE_VALID, layout.STATUS_MAINS
 STOPPED, FAULT, REBUILD, GUARDED = layout.STOPPED, layout.FAULT, layout.REBUILD, layout.GUARDED
+PRECONDITION, SLACK = layout.PRECONDITION, layout.SLACK
 DONE, IDLE, COOLDOWN, READY = layout.DONE, layout.IDLE, layout.COOLDOWN, layout.READY
 STOP, REMOTE_STOP = layout.ACTION_STOP, layout.ACTION_REMOTE_STOP
 
@@ -108,39 +109,50 @@ def keep_base(period, quiet_s, pulled, phase, target_mn, tension, breath, base, 
 
 
 @stage
-def bound_target(period, watched, pulled, entered, phase, target_mn, peak, rise, fast, before, too_high,
+def bound_target(period, watched, pulled, phase, target_mn, base, peak, rise, fast, before, too_high,
                  too_fast):  # fmt: skip
-    """The target stays below the peak and climbs as prescribed at most; it may begin anew with a phase."""
+    """The target stays below the peak and climbs as prescribed at most, from one phase to the next, too.
+
+    Only the first begins where the slack left the tension, below base.
+    """
     for bed in range(period.shape[0]):
         target = target_mn[bed] * 0.001
         limit = max(fast[bed], rise[bed])
         limit = limit if phase[bed] == REBUILD else rise[bed]
         climb = (target - before[bed]) / period[bed]
         risen = climb > 0.001
+        begins = (phase[bed] == PRECONDITION) & (before[bed] <= 0.0) & (target <= base[bed] + 0.01)
         before[bed] = target
-        steep = (climb > 1.02 * limit + 0.2) & (watched[bed] > 0.0) & (entered[bed] == 0.0)
+        steep = (climb > 1.02 * limit + 0.2) & (watched[bed] > 0.0) & (not begins)
         too_fast[bed] = 1.0 if steep else 0.0
         too_high[bed] = 1.0 if risen & (target > peak[bed] + 0.01) & (pulled[bed] > 0.0) else 0.0
 
 
 @stage
-def bound_slew(period, pulled, tension, breath, rise, fast, calm, hindered, misread, phase, smooth,
-               settled, broken):  # fmt: skip
+def bound_slew(period, watched, phase, target_mn, tension, drift, breath, base, reached, rise, fast, calm,
+               hindered, misread, gave_s, smooth, climbed, broken):  # fmt: skip
     """What the drive makes of the tension, smoothed over 0.3 s, climbs at the prescribed rate, give or take.
 
-    Give or take: half as much again and 15 N/s, for a spine that sticks and slides. Not within 3 s of a
-    contraction or a stop, nor within 1 s of a drive that could not follow or a load cell that told nothing:
-    there the loop catches up.
+    Give or take: half as much again and 15 N/s, for a spine that sticks and slides. A climb is one with what
+    breathing in adds and without: friction may pass none of it on. What is below a base that was reached, or
+    that a rebuild goes back to, as the load cell tells does not count: it is taken up at once. Not in the
+    slack, within 3 s of a contraction or while the table yields to one, nor within 1 s of a drive that could
+    not follow, a load cell that told nothing or a strap that slipped before base: there the loop catches up.
     """
     for bed in range(period.shape[0]):
         bare = tension[bed] - breath[bed]
+        smooth[bed] = smooth[bed] + (bare - smooth[bed]) / SMOOTH_S * period[bed]
         limit = max(fast[bed], rise[bed])
-        slope = (bare - smooth[bed]) / SMOOTH_S
-        smooth[bed] = smooth[bed] + slope * period[bed]
-        usual = (pulled[bed] > 0.0) & (phase[bed] != GUARDED) & (calm[bed] > SETTLE_S)
-        settled[bed] = settled[bed] + period[bed] if usual else 0.0
-        steep = (settled[bed] > SETTLE_S) & (slope > 1.5 * limit + 15.0)
+        level = min(bare, tension[bed])
+        pulls = (watched[bed] > 0.0) & (phase[bed] != GUARDED) & (phase[bed] != SLACK)
+        taken_up = min(base[bed], target_mn[bed] * 0.001) if phase[bed] == REBUILD else 0.0
+        floor = max(reached[bed], taken_up)
+        usual = pulls & (calm[bed] > SETTLE_S) & (level - drift[bed] >= floor)
+        slope = (level - climbed[bed]) / SMOOTH_S
+        climbed[bed] = climbed[bed] + slope * period[bed] if usual else level
+        steep = usual & (slope > 1.5 * limit + 15.0)
         follows = (hindered[bed] > CATCH_UP_S) & (misread[bed] > CATCH_UP_S)
+        follows = follows & ((gave_s[bed] > CATCH_UP_S) | (reached[bed] > 0.0))
         broken[bed] = 1.0 if steep & follows else 0.0
 
 

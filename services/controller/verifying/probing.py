@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,54 +29,70 @@ GIVEN = {
 }  # fmt: skip
 HOLD_S = 24.0  # there every probe is in its first hold
 
-# name: lines of (seconds, kind, value), rows of the parameters set otherwise, whether the person contracts
-Probe = tuple[tuple[tuple[float, int, int], ...], dict[int, float], bool]
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Lines of (seconds, kind, value), rows of parameters and of the person set otherwise."""
+
+    told: tuple[tuple[float, int, int], ...] = ()
+    parameters: dict[int, float] = field(default_factory=dict)
+    person: dict[int, float] = field(default_factory=dict)
+    contracts: bool = False
+
+
+def _fault(at_s: float, bits: int, lasting_s: float | None = None) -> tuple[tuple[float, int, int], ...]:
+    begins = ((at_s, FAULTS, bits),)
+    return begins if lasting_s is None else (*begins, (at_s + lasting_s, FAULTS, 0))
+
+
+_STOP = ((HOLD_S, ACT, layout.ACTION_STOP),)
+_STRONG = {
+    layout.P_FIRST_PEAK: 460.0, layout.P_PEAK: 460.0, layout.P_CEILING: 520.0, layout.P_RISE: 90.0,
+    layout.P_PRECONDITION_S: 0.0, layout.P_HOLD_S: 20.0,
+}  # fmt: skip
 PROBES: dict[str, Probe] = {
-    "calm": ((), {}, False),
-    "stop": (((HOLD_S, ACT, layout.ACTION_STOP),), {}, False),
-    "switch": (((HOLD_S, FAULTS, f.SWITCH_PRESSED), (HOLD_S + 1, FAULTS, 0)), {}, False),
-    "wrong-target": ((), {layout.P_CEILING: 80.0}, False),
-    "link-late": (((16.0, FAULTS, f.LINK_LATE),), {}, False),
-    "link-lost": (((HOLD_S, FAULTS, f.LINK_LOST),), {}, False),
-    "stuck-cell": (((HOLD_S, FAULTS, f.SENSOR_STUCK),), {}, False),
-    "lost-cell": (((HOLD_S, FAULTS, f.SENSOR_LOST),), {}, False),
-    "slip": (((HOLD_S, FAULTS, f.STRAP_SLIP), (HOLD_S + 1, FAULTS, 0)), {}, False),
-    "stuck-drive": (((16.0, FAULTS, f.DRIVE_STUCK),), {}, False),
-    "runaway": (((HOLD_S, FAULTS, f.DRIVE_RUNAWAY),), {}, False),
-    "runaway-stopped": (
-        (
-            (HOLD_S, ACT, layout.ACTION_STOP),
-            (HOLD_S + 2.5, FAULTS, f.DRIVE_RUNAWAY | f.DRIVE_SLOW),
-            (HOLD_S + 3.9, FAULTS, 0),
-        ),
-        {},
-        False,
+    "calm": Probe(),
+    "stop": Probe(_STOP),
+    "switch": Probe(_fault(HOLD_S, f.SWITCH_PRESSED, 1.0)),
+    "wrong-target": Probe(parameters={layout.P_CEILING: 80.0}),
+    "link-late": Probe(_fault(16.0, f.LINK_LATE)),
+    "link-lost": Probe(_fault(HOLD_S, f.LINK_LOST)),
+    "stuck-cell": Probe(_fault(HOLD_S, f.SENSOR_STUCK)),
+    "lost-cell": Probe(_fault(HOLD_S, f.SENSOR_LOST)),
+    "slip": Probe(_fault(HOLD_S, f.STRAP_SLIP, 1.0)),
+    "slip-on-a-soft-harness": Probe(
+        _fault(HOLD_S + 3.0, f.STRAP_SLIP, 0.06), _STRONG, {plant.K_HARNESS: 11.0, plant.K_SPINE: 300.0}
     ),
-    "one-contraction": (((HOLD_S, FAULTS, f.CONTRACTS), (HOLD_S + 0.1, FAULTS, 0)), {}, True),
-    "mains": (((HOLD_S, FAULTS, f.MAINS_LOST),), {}, False),
-    "contraction": ((), {}, True),
-    "short": ((), {layout.P_TRACTION_S: 12.0, layout.P_COOLDOWN_S: 5.0}, False),
+    "stuck-drive": Probe(_fault(16.0, f.DRIVE_STUCK)),
+    "runaway": Probe(_fault(HOLD_S, f.DRIVE_RUNAWAY)),
+    "runaway-stopped": Probe((*_STOP, *_fault(HOLD_S + 2.5, f.DRIVE_RUNAWAY | f.DRIVE_SLOW, 1.4))),
+    "one-contraction": Probe(_fault(HOLD_S, f.CONTRACTS, 0.1), contracts=True),
+    "mains": Probe(_fault(HOLD_S, f.MAINS_LOST)),
+    "contraction": Probe(contracts=True),
+    "short": Probe(parameters={layout.P_TRACTION_S: 12.0, layout.P_COOLDOWN_S: 5.0}),
 }
 
 
 def session(name: str) -> Session:
     """The probe's session; raises KeyError for a name that is none."""
-    told, changes, contracts = PROBES[name]
+    probe = PROBES[name]
     prescription = Prescription.parse(GIVEN)
     parameters = compile_parameters(prescription, PERIOD_S, 1)
-    for row, value in changes.items():
+    for row, value in probe.parameters.items():
         parameters[row] = value
     constants = simulated.calm(simulated.population(SEED, 1, PERIOD_S, prescription.body_weight_kg))[:, 0]
-    if contracts:
-        often = not any(kind == FAULTS for _, kind, _ in told)
+    for row, value in probe.person.items():
+        constants[row] = value
+    if probe.contracts:
+        often = not any(kind == FAULTS for _, kind, _ in probe.told)
         constants[plant.K_GUARD_LATE], constants[plant.K_COUGH] = (1.0, 0.5) if often else (0.0, 0.0)
         constants[plant.K_FULL_PULL] = parameters[layout.P_BASE]
     lines = [(0.0, ACT, layout.ACTION_LOAD), (PERIOD_S, ACT, layout.ACTION_TEST_SWITCH),
-             (START_S, ACT, layout.ACTION_START), *told]  # fmt: skip
+             (START_S, ACT, layout.ACTION_START), *probe.told]  # fmt: skip
     script = np.full((LINES, 3), NEVER, dtype=np.int64)
     for row, (when, kind, value) in enumerate(lines):
         script[row] = round(when / PERIOD_S), kind, value
-    allowed = given(parameters, LONGEST_S.get(name, SPAN_S), 6.0 if layout.P_CEILING in changes else 0.5)
+    allowed = given(parameters, LONGEST_S.get(name, SPAN_S), 6.0 if name == "wrong-target" else 0.5)
     return Session(
         0, PERIOD_S, prescription, parameters, parameters, allowed, allowed, constants,
         simulated.random_states(SEED, 1)[:, 0], script,

@@ -13,22 +13,22 @@ MEMORY = (
     "busy",  # 1 from the load on, 0 once the session is over and was watched for long enough
     "linger",  # ticks still watched after the end
     "started", "age_s", "phase", "changing",
-    "moving", "armed", "pulled", "watched", "ended", "tripped", "entered",
+    "moving", "armed", "pulled", "watched", "ended", "tripped",
     "target_n", "remaining_ms",
     "base_now_n",  # the base that has been reached: from there on it is kept
     "calm_s", "onset_ok", "spared_n", "best_mm", "best_speed", "drive_mm",
     "unable_s", "hindered_s", "misread_s",
     "since_stop_s", "lowest_n", "by_force",
     "slip_mm", "slip_n", "slip_up_mm",
-    "same", "force_dn", "part_mm", "position_cmm", "commanded_mm_s", "heat_s", "smooth_n", "settled_s",
+    "same", "force_dn", "part_mm", "position_cmm", "commanded_mm_s", "heat_s", "smooth_n", "climbed_n",
     "patient_stop", "since_mains_s", "place_mm", "beyond", "give_up_s", "lied_s", "period_s", "disobeyed_s",
     "far_s", "weak_s", "yielding", "lag_mean", "stray_s", "astray_s", "gave_s", "failed", "lowest_bare_n",
     "eased_s", "rebuilt_s", "quiet_n",
 )  # fmt: skip
 (M_BUSY, M_LINGER, M_STARTED, M_AGE, M_PHASE, M_CHANGING, M_MOVING, M_ARMED, M_PULLED, M_WATCHED, M_ENDED,
- M_TRIPPED, M_ENTERED, M_TARGET, M_REMAINING, M_BASE_NOW, M_CALM, M_ONSET_OK, M_SPARED, M_BEST, M_BEST_SPEED,
+ M_TRIPPED, M_TARGET, M_REMAINING, M_BASE_NOW, M_CALM, M_ONSET_OK, M_SPARED, M_BEST, M_BEST_SPEED,
  M_DRIVE, M_UNABLE, M_HINDERED, M_MISREAD, M_SINCE_STOP, M_LOWEST, M_BY_FORCE, M_SLIP, M_SLIP_N, M_SLIP_UP,
- M_SAME, M_FORCE, M_PART, M_POSITION, M_COMMANDED, M_HEAT, M_SMOOTH, M_SETTLED, M_PATIENT_STOP,
+ M_SAME, M_FORCE, M_PART, M_POSITION, M_COMMANDED, M_HEAT, M_SMOOTH, M_CLIMBED, M_PATIENT_STOP,
  M_SINCE_MAINS, M_DRIVE_PLACE, M_BEYOND, M_GIVE_UP, M_LIED, M_PERIOD,
  M_DISOBEYED, M_FAR, M_WEAK, M_YIELDING, M_LAG_MEAN, M_STRAY, M_ASTRAY, M_GAVE, M_FAILED,
  M_LOWEST_BARE, M_EASED, M_REBUILT, M_QUIET) = range(len(MEMORY))  # fmt: skip
@@ -44,7 +44,7 @@ INVARIANTS = {
     "envelope_raised": "the command above what the law wanted",
     "pulled_above_ceiling": "pulling although the load cell reads more than the ceiling",
     "pulled_on_stale_reading": "pulling on a reading older than 30 ms, or from the future",
-    "pulled_after_the_end": "pulling while idle, ready, done, stopped or in fault",
+    "pulled_after_the_end": "pulling while idle, ready, in a cooldown, done, stopped or in fault",
     "stop_not_obeyed": "the operator's stop not obeyed in the tick that brings it",
     "switch_not_obeyed": "the patient's switch, pressed or unplugged, not obeyed in the same tick",
     "lost_cell_trusted": "no fault in the tick in which the load cell does not answer",
@@ -96,7 +96,7 @@ MOVING = (
 )
 PULLED = ("ramp", "hold", "release", "rest", "guarded", "rebuild")
 TREATED = ("slack", "precondition", *PULLED)
-ENDED = ("idle", "ready", "done", "stopped", "fault")
+ENDED = ("idle", "ready", "cooldown", "done", "stopped", "fault")
 TRIPPED = ("stopped", "fault")
 MAY_FOLLOW = {
     "idle": ("ready",),

@@ -64,7 +64,6 @@ def note_change(given, later, monitor, sample, bed):
 def enter(given, later, monitor, sample, bed, phase):
     """What a new phase means to the watcher."""
     monitor[r.M_PHASE, bed] = phase
-    monitor[r.M_ENTERED, bed] = 1.0
     for row in range(len(MARK_ROWS)):
         monitor[MARK_ROWS[row], bed] = MARKS[row, phase]
     before_n = monitor[
@@ -89,7 +88,6 @@ def follow_phases(given, later, monitor, sample, broken):
     """Keep the marks of every session's phase; say where one phase followed another that it may not."""
     for bed in range(broken.shape[1]):
         broken[r.I_TABLE, bed] = 0.0
-        monitor[r.M_ENTERED, bed] = 0.0
         stays = monitor[r.M_PHASE, bed] == sample[layout.S_PHASE, bed]
         asks = sample[layout.S_ACTION, bed] == layout.ACTION_CHANGE
         # a call with five arrays costs 60 ns: only where there is something to follow
@@ -144,9 +142,10 @@ def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sam
         excused[r.E_UNABLE],
     )  # fmt: skip
     hold.bound_slew(
-        period, monitor[r.M_PULLED], tension, beds[plant.X_BREATH], given[r.G_RISE], given[r.G_FAST],
-        monitor[r.M_CALM], monitor[r.M_HINDERED], monitor[r.M_MISREAD], sample[layout.S_PHASE],
-        monitor[r.M_SMOOTH], monitor[r.M_SETTLED], broken[r.I_TENSION_FAST],
+        period, monitor[r.M_WATCHED], sample[layout.S_PHASE], sample[layout.S_TARGET], tension,
+        beds[plant.X_DRIFT], beds[plant.X_BREATH], given[r.G_BASE], monitor[r.M_BASE_NOW], given[r.G_RISE],
+        given[r.G_FAST], monitor[r.M_CALM], monitor[r.M_HINDERED], monitor[r.M_MISREAD], monitor[r.M_GAVE],
+        monitor[r.M_SMOOTH], monitor[r.M_CLIMBED], broken[r.I_TENSION_FAST],
     )  # fmt: skip
     hold.end_stops(
         period, monitor[r.M_TRIPPED], tension, counter, beds[plant.X_BREATH], sample[layout.S_OUTPUTS],
@@ -166,8 +165,8 @@ def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sam
 def check_control(given, monitor, state, moved, action, period, reading, command, sample, broken):
     """The invariants of target, command, stops and trust in what the bed says."""
     hold.bound_target(
-        period, monitor[r.M_WATCHED], monitor[r.M_PULLED], monitor[r.M_ENTERED], sample[layout.S_PHASE],
-        sample[layout.S_TARGET], given[r.G_PEAK], given[r.G_RISE], given[r.G_FAST], monitor[r.M_TARGET],
+        period, monitor[r.M_WATCHED], monitor[r.M_PULLED], sample[layout.S_PHASE], sample[layout.S_TARGET],
+        given[r.G_BASE], given[r.G_PEAK], given[r.G_RISE], given[r.G_FAST], monitor[r.M_TARGET],
         broken[r.I_PEAK], broken[r.I_TARGET_FAST],
     )  # fmt: skip
     hold.bound_command(
