@@ -206,6 +206,6 @@ def test_a_wrong_unit_is_named_in_one_line(served, capfd):
     assert ended.value.code == 1
     (said,) = capfd.readouterr().err.splitlines()
     assert said.endswith(
-        "?unit=7 refuses the exchange (Modbus exception 4): there is no unit 7, or it has another register "
-        "map, see docs/modbus.md"
+        "?unit=7 refuses the exchange (Modbus exception 4, device failure): there is no unit 7, or it has "
+        "another register map, see docs/modbus.md"
     )

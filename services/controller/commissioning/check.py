@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.controller.beds.addresses import DriveAddress
-from services.controller.commissioning.line import STOP, Line, Look
+from services.controller.commissioning.line import STOP, Line, Look, Stopped
 from services.controller.kernel import layout
 from services.controller.kernel import modbus_map as reg
 from services.kit.errors import SpondylError
@@ -35,6 +35,7 @@ class Found:
     found: str
     wanted: str
     todo: str
+    tried: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `checks`."""
@@ -72,7 +73,9 @@ class Checking:
 
 def _signature(now: Checking) -> tuple[bool, str]:
     found = now.first.values["signature"]
-    return found == reg.SIGNATURE, f"0x{found:08X}"
+    words = (found & 0xFFFF) << 16 | found >> 16
+    swapped = ": its words are swapped" if words == reg.SIGNATURE else ": a device of another map"
+    return found == reg.SIGNATURE, f"0x{found:08X}" + ("" if found == reg.SIGNATURE else swapped)
 
 
 def _units(now: Checking) -> tuple[bool, str]:
@@ -165,7 +168,8 @@ def _link(now: Checking) -> tuple[bool, str]:
     now.link_us = {name: round(1e6 * took[min(len(took) - 1, int(len(took) * share))], 1)
                    for name, share in (("p50", 0.50), ("p99", 0.99), ("max", 1.0))}  # fmt: skip
     ms = {name: value / 1000 for name, value in now.link_us.items()}
-    return ms["p99"] <= now.link_ms, f"p50 {ms['p50']:.2f}, p99 {ms['p99']:.2f}, max {ms['max']:.2f} ms"
+    found = f"p50 {ms['p50']:.2f}, p99 {ms['p99']:.2f}, max {ms['max']:.2f} ms"
+    return ms["p99"] <= now.link_ms, f"{found}; at most {now.link_ms:g} (--link-ms)"
 
 
 POINTS: Sequence[Point] = (
@@ -216,9 +220,12 @@ def _try(point: Point, now: Checking, failed: list[Found]) -> Found:
     missing = [one.name for one in failed if one.name in vital]
     if missing:
         ok, found, todo = False, f"not tried: {missing[0]} fails", f"mend {missing[0]} first"
-        return Found(point.name, ok, found, point.wanted, todo)
+        return Found(point.name, ok, found, point.wanted, todo, tried=False)
+    todo = point.todo
     try:
         ok, found = point.look(now)
+    except Stopped as stopped:
+        ok, found, todo = False, stopped.message, stopped.todo or todo
     except SpondylError as error:
         ok, found = False, error.message
-    return Found(point.name, ok, found, point.wanted, point.todo)
+    return Found(point.name, ok, found, point.wanted, todo)

@@ -84,8 +84,9 @@ def check(
 
     def said(found: checking.Found) -> None:
         if not as_json:
-            print(f"{'ok  ' if found.ok else 'FAIL'} {found.name:<15} {found.found}", flush=True)
-            if not found.ok:
+            mark = ("ok" if found.ok else "FAIL") if found.tried else "-"
+            print(f"{mark:<4} {found.name:<15} {found.found}", flush=True)
+            if found.tried and not found.ok:
                 print(f"     wanted: {found.wanted}; to do: {found.todo}")
 
     report = checking.check(drive_address(address), link_ms, said)

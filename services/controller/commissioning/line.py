@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from pymodbus.client import ModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from services.controller.beds.addresses import DriveAddress
 from services.controller.beds.modbus_map import pack, unpack
+from services.controller.commissioning import failing
 from services.controller.kernel import layout
 from services.controller.kernel import modbus_map as reg
 from services.kit.errors import SpondylError
@@ -27,9 +28,9 @@ EVERY_S = 0.005
 RUN, STOP = (reg.RUN_A, reg.RUN_B), (reg.STOP_A, reg.STOP_B)
 SLACK_N = 3.0  # less is the load cell's noise
 BACK_MM_S, BACK_S = -10.0, 10.0
+SWITCH_TODO = "let go of the patient switch; check its plug and both contacts"
 STANDS_S = 1.0  # one reading for so long while the drive moves is no measurement: a cell has noise
 WORDS = 1 << 16
-NOT_THERE = (4, 10, 11)  # exceptions of a drive or converter that has no such unit
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it logs is raised here, in words
 
@@ -64,6 +65,22 @@ class Look:
         """The patient switch, as the loop reads it: anything but both contacts released."""
         return (self.values["switch_a"], self.values["switch_b"]) != (reg.RELEASED_A, reg.RELEASED_B)
 
+    @property
+    def switch(self) -> str:
+        """The pressed switch in words: two contacts that contradict each other are a broken one."""
+        a, b = self.values["switch_a"], self.values["switch_b"]
+        if (a, b) == (reg.RELEASED_A ^ 0xFFFF, reg.RELEASED_B ^ 0xFFFF):
+            return "the patient switch was pressed"
+        return f"the patient switch's contacts contradict each other ({a:04X}/{b:04X}), which is pressed"
+
+
+class Stopped(SpondylError):  # noqa: N818  (what became of the move, and no fault of who asked)
+    """A move that was ended before its time; `todo` where another thing is at fault than what was tried."""
+
+    def __init__(self, message: str, todo: str = "") -> None:
+        super().__init__(message)
+        self.todo = todo
+
 
 class Time:
     """The time that a drive is measured by: this machine's."""
@@ -84,14 +101,14 @@ class Line:
         self.address, self.clock = address, Time()
         self.master = 1 + secrets.randbelow(2**31 - 1)
         self.beat = 0
-        self._client = ModbusTcpClient(address.host, port=address.port, timeout=ANSWER_S, retries=0)
+        self._bytes = failing.Exchange()
+        self._client = ModbusTcpClient(
+            address.host, port=address.port, timeout=ANSWER_S, retries=0, trace_packet=self._bytes.packet
+        )
 
     def __enter__(self) -> Self:
         if not self._client.connect():  # type: ignore[no-untyped-call]
-            raise SpondylError(
-                f"{self.address} does not answer: check power, cable, address and whether the drive takes "
-                "another connection"
-            )
+            raise SpondylError(f"{self.address} cannot be reached: {failing.of_connecting(self.address)}")
         return self
 
     def __exit__(
@@ -106,8 +123,14 @@ class Line:
             answer = self._client.read_holding_registers(
                 reg.READ_ADDRESS, count=reg.READ_WORDS, device_id=self.address.unit
             )
-        except ModbusException as error:
-            raise self._refused(error) from None
+        except ConnectionException:
+            raise SpondylError(
+                f"{self.address} ends the connection without an answer: no Modbus server there, or one that "
+                "takes no further connection; check the port, stop whoever else talks to the drive"
+            ) from None
+        except ModbusException:
+            why = failing.of_answering(self._bytes, ANSWER_S)
+            raise SpondylError(f"{self.address} does not answer rightly: {why}") from None
         return self._read(answer, began)
 
     def exchange(
@@ -125,8 +148,14 @@ class Line:
                 read_address=reg.READ_ADDRESS, read_count=reg.READ_WORDS, write_address=reg.WRITE_ADDRESS,
                 values=pack(reg.WRITES, command), device_id=self.address.unit,
             )  # fmt: skip
-        except ModbusException as error:
-            raise self._refused(error) from None
+        except ConnectionException:
+            raise SpondylError(
+                f"{self.address} ends the connection without an answer: no Modbus server there, or one that "
+                "takes no further connection; check the port, stop whoever else talks to the drive"
+            ) from None
+        except ModbusException:
+            why = failing.of_answering(self._bytes, ANSWER_S)
+            raise SpondylError(f"{self.address} does not answer rightly: {why}") from None
         look = self._read(answer, began)
         if look.values["master"] != self.master:
             raise self._taken(look)
@@ -145,7 +174,7 @@ class Line:
     ) -> Iterator[Look]:  # fmt: skip
         """Command a velocity for so long, and say what is read; ends before its time when not read on.
 
-        SpondylError at the patient switch, beyond most_n in either direction (a cell turned round shows
+        Stopped at the patient switch, beyond most_n in either direction (a cell turned round shows
         tension as pressure), and where nothing measures the tension: it is let out first, in the last
         case by the drive's own watchdog.
         """
@@ -157,10 +186,18 @@ class Line:
             before_n = look.force_n
             if blind := _why_blind(look, now - changed_at):
                 self.exchange(0.0, stop=STOP)
-                raise SpondylError(f"stopped: {blind}; the drive's own watchdog lets the tension out")
-            if why := _why_not(look, most_n):
+                raise Stopped(
+                    f"stopped: {blind}; the drive's own watchdog lets the tension out",
+                    "check the load cell, its plug and its amplifier",
+                )
+            if look.pressed:
                 self.back()
-                raise SpondylError(f"stopped: {why}; the tension was let out")
+                raise Stopped(f"stopped: {look.switch}; the tension was let out", SWITCH_TODO)
+            if abs(look.force_n) > most_n:
+                self.back()
+                raise Stopped(
+                    f"stopped: {look.force_n:g} N: the ceiling is {most_n:g} N; the tension was let out"
+                )
             yield look
             self.clock.rest(now + every_s - self.clock.now())
 
@@ -182,16 +219,11 @@ class Line:
     def _unlike(self, answer: ModbusPDU) -> SpondylError:
         code = answer.exception_code
         told = (
-            f"Modbus exception {code}" if code else f"{len(answer.registers)} registers, not {reg.READ_WORDS}"
+            failing.of_exception(code, self.address.unit)
+            if code
+            else f"{len(answer.registers)} registers, not {reg.READ_WORDS}): {failing.OTHER_MAP}"
         )
-        unit = f"there is no unit {self.address.unit}, or " if code in NOT_THERE else ""
-        return SpondylError(
-            f"{self.address} refuses the exchange ({told}): {unit}it has another register map, see "
-            "docs/modbus.md"
-        )
-
-    def _refused(self, error: ModbusException) -> SpondylError:
-        return SpondylError(f"{self.address} does not answer rightly: {error}")
+        return SpondylError(f"{self.address} refuses the exchange ({told}")
 
     def _taken(self, look: Look) -> SpondylError:
         return SpondylError(
@@ -208,10 +240,3 @@ def _why_blind(look: Look, stood_s: float) -> str:
         f"the load cell has stood at {look.force_n:g} N for {stood_s:.1f} s, at most {STANDS_S:g} s may be"
     )
     return stood if stood_s > STANDS_S else ""
-
-
-def _why_not(look: Look, most_n: float) -> str:
-    """Why a drive may not be moved on; empty when it may."""
-    if look.pressed:
-        return "the patient switch was pressed"
-    return f"{look.force_n:g} N: the ceiling is {most_n:g} N" if abs(look.force_n) > most_n else ""
