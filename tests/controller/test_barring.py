@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from bedside_rig import Served
+from sample_streams import rows, treated
 from servers import eventually
 
 from services.controller.alarms.board import AlarmBoard, Moment, Seen
@@ -141,6 +142,26 @@ def test_every_row_of_the_gateways_bars_as_its_column_says(alarm):
     assert bool(board.barring()) == (alarm.bars == WHILE_ON)
     board.look(Moment(2, 2 * step_ns, 2 * step_ns), {})
     board.look(Moment(3, 3 * step_ns, 3 * step_ns), {})
+    assert board.barring() is None
+
+
+@pytest.mark.requirement("no-start-over-an-alarm", "say-unasked-tension")
+@pytest.mark.parametrize("phase", [layout.IDLE, layout.READY], ids=["free", "ready"])
+def test_tension_that_nothing_pulls_bars_the_bed(phase):
+    """Somebody hangs there: neither the next patient nor the drive belongs on top of it."""
+    board, (times, samples) = AlarmBoard(), rows((200, treated(7, phase=phase, force_dn=300)))
+    board.observe(times[:140], samples[:140])
+    assert board.barring() is None, "a moment is none"
+    board.observe(times[140:], samples[140:])
+    assert board.barring().condition == "unasked_tension"
+
+
+@pytest.mark.parametrize("alarm", [a for a in ALARMS if a.is_the_kernels], ids=lambda alarm: alarm.condition)
+def test_the_kernels_own_are_left_to_the_kernel(alarm):
+    """It refuses with the values of its own tick: two refusals in two wordings help nobody."""
+    board = AlarmBoard([0.0] * len(layout.PARAMETERS))
+    board.observe(*rows((60, {"conditions": alarm.bit, "force_dn": 0})))
+    assert [one.condition for one in board.active()] == [alarm.condition]
     assert board.barring() is None
 
 

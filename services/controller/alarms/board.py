@@ -126,7 +126,7 @@ class AlarmBoard:
     def barring(self) -> ActiveAlarm | None:
         """The most urgent alarm that lets nobody be confirmed or started here; None: nothing is in the way.
 
-        Of the kernel's own, what ends by itself is left to the kernel: it judges by this tick's reading.
+        By its own conditions the kernel refuses, with the values of its tick: those are left to it.
         """
         return next((one for one in self.active() if _bars(BY_CONDITION[one.condition], one)), None)
 
@@ -318,7 +318,7 @@ def name_of(condition: str, since_ns: int) -> str:
 def _bars(alarm: Alarm, shown: ActiveAlarm) -> bool:
     if alarm.bars == UNTIL_SEEN:
         return shown.acknowledged_at is None
-    return alarm.bars == WHILE_ON and not (alarm.is_the_kernels and alarm.latching == LIVE)
+    return alarm.bars == WHILE_ON and not alarm.is_the_kernels
 
 
 def _begun(alarm: Alarm, held: Occurrence, now: Moment, found: Condition) -> _Shown:

@@ -87,7 +87,7 @@ class Alarm:
     must last; ``value`` and ``limit`` say where the numbers of the text come from (unknown ones read ``--``);
     ``hazard`` is an id of docs/safety/hazards.toml; ``hold_s`` keeps one tick on for people, and one that
     flaps one alarm; ``bars`` says when no patient may be started, nor confirmed unless it is one of the
-    kernel's that end by themselves (the next prescription may set the tilt right).
+    kernel's that is not latched (the next prescription may set the tilt right).
     """
 
     condition: str

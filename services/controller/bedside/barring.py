@@ -11,7 +11,6 @@ from typing import Final
 from broker.messages import ActiveAlarm
 from services.controller.alarms.table import BY_CONDITION, UNTIL_SEEN
 from services.controller.errors import SessionRefused
-from services.controller.kernel import layout
 from services.controller.loop.shared import GatewayMemory
 from services.controller.words import Words
 
@@ -42,8 +41,6 @@ _UNKNOWN: Final = Words(
 
 # Tells the alarm that bars a device in this boot, None for none; LookupError: not known yet.
 Asked = Callable[[GatewayMemory, str], ActiveAlarm | None]
-# The kernel's words of now for an action and a REFUSAL_* of a bed.
-Refusals = Callable[[GatewayMemory, int, str, int], Words]
 
 
 class Bar:
@@ -52,9 +49,8 @@ class Bar:
     ``asked`` is given by whoever follows the alarms of these beds, as soon as they are followed.
     """
 
-    def __init__(self, refusals: Refusals) -> None:
+    def __init__(self) -> None:
         self.asked: Asked | None = None
-        self._refusals = refusals
 
     def require(self, action: str, memory: GatewayMemory, bed: int) -> None:
         """Raise SessionRefused when an alarm of this bed is in the way of ``action``."""
@@ -62,16 +58,11 @@ class Bar:
             return
         alarm = _known(self.asked, action, memory, memory.devices[bed])
         if alarm is not None:
-            words = self._words(action, alarm, memory, bed)
-            raise SessionRefused(words.en, words.de)
-
-    def _words(self, action: str, alarm: ActiveAlarm, memory: GatewayMemory, bed: int) -> Words:
-        row = BY_CONDITION[alarm.condition]
-        if row.is_the_kernels:
-            return self._refusals(memory, bed, action, layout.REFUSAL_CONDITION)
-        words = _UNSEEN if row.bars == UNTIL_SEEN else _ON
-        en, de = alarm.text["en"].lstrip("* "), alarm.text["de"].lstrip("* ")
-        return Words(words.en.format(action=action, alarm=en), words.de.format(action=action, alarm=de))
+            words = _UNSEEN if BY_CONDITION[alarm.condition].bars == UNTIL_SEEN else _ON
+            en, de = (alarm.text[way].lstrip("* ") for way in ("en", "de"))
+            raise SessionRefused(
+                words.en.format(action=action, alarm=en), words.de.format(action=action, alarm=de)
+            )
 
 
 def _known(asked: Asked, action: str, memory: GatewayMemory, device: str) -> ActiveAlarm | None:

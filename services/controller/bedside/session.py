@@ -79,7 +79,7 @@ class Bedside:
         self.beds = beds or KnownBeds()
         self.store = store
         self.admission = admission
-        self.bar = Bar(self.refusal)
+        self.bar = Bar()
         self._public_key = public_key
         self._clocks = clocks
         self._records = Records(store)

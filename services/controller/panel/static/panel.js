@@ -17,7 +17,7 @@ const COUNTER_SPAN_N = 80;
 const STEP_OF = { idle: 0, ready: 1, done: 3, stopped: 3, fault: 3 };
 const SETTLED = new Set(["idle", "ready"]); // what became of the last STOP is of the patient before
 const NOT_SUSPENDED = ["switch-test", "start", "resume", "change"]; // nothing that would be refused is offered
-const BARRED = { until_acknowledged: texts.barred_unseen, until_reset: texts.barred_reset, live: texts.barred_on };
+const BARRED = { until_acknowledged: texts.barred_unseen, live: texts.barred_on };
 const SYMBOLS = { high: "***", medium: "**", low: "*" };
 const byId = (id) => document.getElementById(id);
 const panel = byId("panel");
