@@ -233,7 +233,8 @@ ALARMS: Final[tuple[Alarm, ...]] = (
           "CONTROL WAS INTERRUPTED AT {value:.0f} N ({at}): SESSION ENDED, LOOK AFTER THE PATIENT",
           "REGELUNG WAR UNTERBROCHEN BEI {value:.0f} N ({at}): SITZUNG BEENDET, NACH PATIENT SEHEN",
           "The drive's own watchdog released; the session is over and is never resumed by itself: a new one "
-          "is confirmed at the bed.", "control-lost", bars=UNTIL_SEEN),
+          "is confirmed at the bed, once somebody there has acknowledged this.",
+          "control-lost", bars=UNTIL_SEEN),
 )
 # fmt: on
 BY_CONDITION: Final[dict[str, Alarm]] = {alarm.condition: alarm for alarm in ALARMS}
