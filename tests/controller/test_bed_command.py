@@ -6,7 +6,9 @@ import shlex
 import pytest
 
 from services.cli import main
+from services.controller.beds import fault_words, modbus_server
 from services.controller.kernel.faults import BITS
+from services.kit.errors import SpondylError
 
 
 def spondyl(capsys, *words):
@@ -45,3 +47,15 @@ def test_the_help_names_every_kind_of_fault(capsys):
     said = spondyl(capsys, "bed", "fault", "--help")
     unbroken = "".join(character for character in said if character.isalnum() or character == "-")
     assert [kind for kind in BITS if kind not in unbroken] == []
+
+
+def test_every_fault_of_a_drive_is_listed_on_a_line_of_its_own(capsys):
+    """Thirty names in one line are read by nobody, and a name alone says nothing."""
+    said = spondyl(capsys, "bed", "--fault", "list")
+    assert set(fault_words.ANSWERS) == set(modbus_server.FAULTS)
+    assert set(fault_words.BEDS) == set(modbus_server.BED_FAULTS)
+    for name, what in {**fault_words.ANSWERS, **fault_words.BEDS}.items():
+        assert [line for line in said.splitlines() if line.split() == [name, *what.split()]], name
+    with pytest.raises(SpondylError, match="--fault is 'noise', and none of these") as refused:
+        modbus_server.break_drive(None, "noise")
+    assert refused.value.message.endswith(said)

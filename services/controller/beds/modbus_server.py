@@ -13,6 +13,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from services.controller.beds import fault_words
 from services.controller.beds.modbus_drive import Drive
 from services.controller.kernel import modbus_frames as wire
 from services.controller.kernel import modbus_map as reg
@@ -84,7 +85,7 @@ def break_drive(drive: Drive, fault: str) -> str:
         drive.bed.faults[0] |= 1 << FAULT_KINDS.index(fault)
         return ""
     if fault and fault not in FAULTS:
-        raise SpondylError(f"--fault is {fault!r}: the faults are {', '.join((*FAULTS, *BED_FAULTS))}")
+        raise SpondylError(f"--fault is {fault!r}, and none of these\n{fault_words.listing()}")
     return fault
 
 

@@ -7,15 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from services.controller.beds import fault_words
 from services.kit.errors import SpondylError
 from services.kit.options import AsJson, Data
 
 Address = Annotated[str, typer.Argument(help="modbus://HOST:PORT?unit=1")]
-FAULT_HELP = (
-    "What it does wrong: garbage, half, split, unit, transaction, exception, length, signature, swapped, "
-    "scaling, serial, other-master, turned (force), echo, contacts, slow, silent, or a fault of a simulated "
-    "bed."
-)
+FAULT_HELP = "What it does wrong; `list` prints all there is."
+FAULT_LIST = "list"
 HELP = "Beds: their drives, and faults of simulated ones."
 LINK_MS = 5.0  # a quarter of the usual period, as the loop waits
 
@@ -46,6 +44,9 @@ def drive(
     if context.invoked_subcommand is not None:
         if modbus is not None:
             raise SpondylError(f"--modbus {modbus} and {context.invoked_subcommand}: one of them")
+        return
+    if fault == FAULT_LIST:
+        print(fault_words.listing())
         return
     if modbus is None:
         raise SpondylError("--modbus PORT is needed to be a drive; `spondyl bed --help` lists the rest")
