@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from modbus_rig import Wired, answer
 from servers import eventually
+from structlog.testing import capture_logs
 
 from services.controller.beds import modbus_bed
 from services.controller.beds.addresses import drive_address
@@ -162,6 +163,20 @@ def test_a_name_that_nobody_answers_for_keeps_no_other_drive_unconnected(monkeyp
         asked.set()
         connections.stop()
         drive.close()
+
+
+def test_the_log_says_in_words_what_a_drive_answers_wrongly():
+    """Whoever is called at night has a line of the log, and no table of kinds."""
+    bed = modbus_bed.WiredBed("bed-01", 0, drive_address("modbus://10.0.0.21:502?unit=1"))
+    counts = np.zeros(len(m.LINK_COUNTS), np.int64)
+    connection = modbus_bed.Connection(bed, 0, modbus_bed.new_bus([bed], 0), counts)
+    counts[[m.N_SWAPPED, m.N_LOST]] = 500, 3
+    with capture_logs() as logs:
+        connection._tell(20.0)
+        connection._tell(40.0)
+    (told,) = logs
+    assert (told["address"], told["refused"]) == (str(bed.address), {"swapped": 500, "lost": 3})
+    assert told["why"].startswith("mostly swapped: the signature with its words swapped")
 
 
 def test_a_network_without_a_way_to_the_drive_is_no_connection():

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import structlog
 
 from services.controller.beds.addresses import DriveAddress
+from services.controller.beds.modbus_map import REFUSALS
 from services.controller.kernel import layout, modbus, modbus_frames
 from services.controller.kernel import memory as m
 from services.controller.loop.shared_file import fence
@@ -32,6 +33,7 @@ Counts = npt.NDArray[np.int64]
 LOOK_S = 0.02  # how often the loop's hands are looked at
 CONNECT_S = 1.0  # a connection that is not made within it is tried anew
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+GIVEN_UP = "ended by the drive, or given up: no right answer for a second, see what it answered wrongly"
 TOLD_EVERY_S = 10.0  # a bed's refusals are logged as one line so often, not one by one
 WAIT_PART, LEAST_WAIT_NS = 4, 500_000  # waited for answers where no wait is set; see usual_wait_ns
 
@@ -146,7 +148,7 @@ class Connection:
             self._finish(now)
         elif self._bus.sockets[self._index] == modbus.GONE:
             if self._socket is not None:
-                self._drop(now, "connection lost")
+                self._drop(now, GIVEN_UP)
             elif now >= self._next_at:
                 self._begin(now)
         self._tell(now)
@@ -223,7 +225,11 @@ class Connection:
         if any(refused.values()):
             self._told_at = now
             kinds = {kind: count for kind, count in refused.items() if count}
-            log.warning("drive answered wrongly", device=self._bed.device, refused=kinds)
+            most = max(kinds, key=lambda kind: kinds[kind])
+            log.warning(
+                "drive answered wrongly", device=self._bed.device, address=str(self._bed.address),
+                refused=kinds, why=f"mostly {most}: {REFUSALS[most]}",
+            )  # fmt: skip
         self._seen = self._counts.copy()
 
 
