@@ -49,15 +49,19 @@ class Treated(Heard):
     def treat(self):
         """Confirm, test, start; the session's id."""
         with self.operator() as http:
-            token = clearance.issue(self.keys.private, PATIENT, "cervical", valid_for=timedelta(days=1))[0]
-            body = {"patient": str(PATIENT), "clearance": token, "prescription": under_way.LONG}
-            answer = http.post("/api/devices/bed-01/confirm", json=body).raise_for_status().json()
+            answer = self.confirm(http).raise_for_status().json()
             done = lambda action: http.post(f"/api/devices/bed-01/{action}", json={}).status_code == 200
             eventually(lambda: done("switch-test"), 30, "the switch test")
             eventually(lambda: self.state()["switch"]["tested"], 30, "the switch tested")
             eventually(lambda: done("start"), 30, "a start")
         eventually(lambda: self.force() > under_way.TENSION_DN, 60, "tension")
         return answer["session"]
+
+    def confirm(self, http):
+        """The answer to a patient's confirmation at the bed."""
+        token = clearance.issue(self.keys.private, PATIENT, "cervical", valid_for=timedelta(days=1))[0]
+        body = {"patient": str(PATIENT), "clearance": token, "prescription": under_way.LONG}
+        return http.post("/api/devices/bed-01/confirm", json=body)
 
     def force(self):
         """Tenths of a newton."""
@@ -115,7 +119,7 @@ def found(ward):
     return state if state["session"] else None
 
 
-@pytest.mark.requirement("say-interruptions", "never-resume-alone")
+@pytest.mark.requirement("say-interruptions", "never-resume-alone", "no-start-over-an-alarm")
 def test_the_session_of_a_killed_loop_is_over_and_nobody_goes_on_with_it(ward):
     """The next loop is idle; start and resume are refused until a patient is confirmed anew."""
     os.kill(ward.file.pid, signal.SIGKILL)
@@ -126,10 +130,16 @@ def test_the_session_of_a_killed_loop_is_over_and_nobody_goes_on_with_it(ward):
         for action in ("resume", "start"):
             refused = http.post(f"/api/devices/bed-01/{action}", json={})
             assert refused.status_code == 409, refused.text
-    shown = [row for row in ward.state()["alarms"] if row["condition"] == "control_interrupted"]
-    assert [row["state"] for row in shown] == ["active_unacknowledged"]
+    [shown] = [row for row in ward.state()["alarms"] if row["condition"] == "control_interrupted"]
+    assert shown["state"] == "active_unacknowledged"
     eventually(lambda: after.head() > 200, 30, "four seconds")
     assert set(after.read(0, after.head())[1][:, layout.S_PHASE, 0].tolist()) == {layout.IDLE}
+    with ward.operator() as http:  # nor does another patient lie down before somebody has looked
+        refused = ward.confirm(http)
+        assert (refused.status_code, "CONTROL WAS INTERRUPTED" in refused.json()["detail"]) == (409, True)
+        seen = http.post("/api/devices/bed-01/acknowledge", json={"occurrence": shown["occurrence"]})
+        seen.raise_for_status()
+        assert ward.confirm(http).status_code == 200
 
 
 def at_panel(ward):
