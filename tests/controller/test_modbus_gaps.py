@@ -179,6 +179,32 @@ def test_the_log_says_in_words_what_a_drive_answers_wrongly():
     assert told["why"].startswith("mostly swapped: the signature with its words swapped")
 
 
+def test_a_drive_that_never_answers_rightly_is_told_once_and_again_when_it_does():
+    """It is connected anew every other second: the log would hold nothing else within a day."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        bed = modbus_bed.WiredBed(
+            "bed-01", 0, drive_address(f"modbus://127.0.0.1:{listening.getsockname()[1]}?unit=1")
+        )
+        bus, counts = modbus_bed.new_bus([bed], 0), np.zeros(len(m.LINK_COUNTS), np.int64)
+        connection = modbus_bed.Connection(bed, 0, bus, counts)
+
+        def joined(now):
+            connection.look(now)
+            return bus.sockets[0] != modbus.GONE
+
+        with capture_logs() as logs:
+            for now in (10.0, 20.0, 30.0, 40.0):
+                eventually(lambda now=now: joined(now), 10.0, "a connection")
+                bus.sockets[0] = modbus.GONE  # as the loop gives it back
+                connection.look(now)
+            eventually(lambda: joined(50.0), 10.0, "a connection")
+            counts[m.N_ANSWERS] += 1
+            connection.look(50.0)
+            connection.look(50.0)
+        connection.close()
+    assert [log["event"] for log in logs] == ["drive connected", "drive not connected", "drive answers again"]
+
+
 def test_a_network_without_a_way_to_the_drive_is_no_connection():
     """A gateway that starts before its network must not say that its drives are connected."""
     bed = modbus_bed.WiredBed("bed-01", 0, drive_address("modbus://224.0.0.1:502?unit=1"))

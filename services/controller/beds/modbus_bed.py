@@ -151,6 +151,9 @@ class Connection:
                 self._drop(now, GIVEN_UP)
             elif now >= self._next_at:
                 self._begin(now)
+        elif self._failure and self._counts[m.N_ANSWERS] > self._answers:
+            self._failure = ""
+            log.info("drive answers again", device=self._bed.device, address=str(self._bed.address))
         self._tell(now)
 
     def close(self) -> None:
@@ -190,11 +193,12 @@ class Connection:
         refused = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if ready else 0
         if ready and not refused:
             self._connecting_since = 0.0
-            self._failure = ""
             self._answers = int(self._counts[m.N_ANSWERS])
             fence()
             self._bus.sockets[self._index] = made.fileno()
-            log.info("drive connected", device=self._bed.device, address=str(self._bed.address))
+            if self._failure != GIVEN_UP:  # else it is told when it answers, not every other second
+                self._failure = ""
+                log.info("drive connected", device=self._bed.device, address=str(self._bed.address))
         elif refused or now - self._connecting_since > CONNECT_S:
             self._connecting_since = 0.0
             self.close()
@@ -204,7 +208,7 @@ class Connection:
         """The loop has given the socket back."""
         self.close()
         if self._counts[m.N_ANSWERS] > self._answers:  # it was a good one
-            self._pause_s = FIRST_PAUSE_S
+            self._pause_s, self._failure = FIRST_PAUSE_S, ""
         self._fail(now, why)
 
     def _fail(self, now: float, why: str) -> None:
