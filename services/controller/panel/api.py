@@ -129,6 +129,8 @@ class Panel:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.studio.jobs.close()
+            if self.bedside.bar.asked == self.live.barring:
+                self.bedside.bar.asked = None  # it is followed no more, and nobody asks through this server
 
     async def _follow_operators(self) -> None:
         steps = [self.signed.operators.refresh, self.seen.again]
