@@ -12,7 +12,7 @@ from services.controller.beds.modbus_bed import Wiring
 from services.controller.beds.modbus_drive import DOLL, Drive, Kind
 from services.controller.beds.modbus_map import pack
 from services.controller.beds.modbus_server import Served
-from services.controller.kernel import layout
+from services.controller.kernel import layout, modbus
 from services.controller.kernel import loop as compiled
 from services.controller.kernel import modbus_frames as wire
 from services.controller.kernel import modbus_map as reg
@@ -178,7 +178,8 @@ class Wired:
         return self
 
     def answered(self):
-        """One more tick; whether its reading is fresh."""
+        """One more tick, with no pause before it is waited for; whether its reading is fresh."""
+        self.loop._bed.bus.state[:, modbus.L_PAUSE] = 0  # on a busy machine every one of them counts
         return self.tick()[-1, layout.S_AGE] == 0
 
     def connected(self):
