@@ -4,11 +4,16 @@ import json
 import shutil
 from collections import Counter
 
+import numpy as np
 import pytest
+from pymodbus.exceptions import ModbusIOException
 from typer.testing import CliRunner
 
 from services.cli import build
+from services.controller.beds.addresses import drive_address
+from services.controller.benches import bench_link
 from services.controller.benches.bench_loop import _summary_us, no_more
+from services.controller.kernel import layout
 from services.kit.errors import SpondylError
 
 needs_peer = pytest.mark.skipif(shutil.which("cyclictest") is None, reason="cyclictest (rt-tests) is needed")
@@ -56,3 +61,21 @@ def test_percentiles_of_the_peer_are_those_of_its_histogram():
     """Both sides are counted by the same rule, or the ratio lies."""
     summary = _summary_us(Counter({10: 500, 20: 490, 30: 9, 400: 1}))
     assert summary == {"p50": 10.5, "p99": 20.5, "p999": 30.5, "max": 400.0}
+
+
+class Unanswered:
+    """pymodbus' client where no answer came, after its own repetitions."""
+
+    def readwrite_registers(self, **_):
+        """What it does then."""
+        raise ModbusIOException("No response received after 3 retries")
+
+
+def test_a_peer_without_an_answer_is_counted_and_does_not_end_the_bench():
+    """On a busy machine the drive's process got no processor for seconds: a trace instead of figures."""
+    peer, command = bench_link.Peer(), np.zeros((len(layout.COMMANDS), 1), np.int32)
+    reading = np.ones((len(layout.READINGS), 1), np.int32)
+    address = drive_address("modbus://10.0.0.21:502?unit=1")
+    assert bench_link._exchange(Unanswered(), address, 7, command, reading, peer) == 8
+    assert peer.unanswered == 1
+    assert reading.all()

@@ -41,7 +41,7 @@ def _speed(beds: Floats, value: float) -> None:
 TRAITS: Final[dict[str, tuple[Callable[[Floats, float], None], tuple[float, ...]]]] = {
     "friction": (simulated.set_friction, (0.0, 0.03, 0.04, 0.05, 0.075, 0.1)),
     "harness_n_mm": (_harness, (5.0, 7.0, 10.0, 20.0, 30.0, 45.0)),
-    "drive_lag_s": (_lag, (0.02, 0.04, 0.06, 0.08)),
+    "drive_lag_s": (_lag, (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15)),
     "drive_mm_s": (_speed, (20.0, 15.0, 10.0)),  # as it was measured: asked for no more
     "drive_mm_s_unknown": (_speed, (15.0, 10.0)),
 }
