@@ -88,8 +88,8 @@ LIMITS: Final = (
         "s",
         Words("drive's lag", "Verzug des Antriebs"),
         Words(
-            "the table yields to a contraction later than any that was tried",
-            "die Liege gibt einer Abwehr später nach als jede, die erprobt wurde",
+            "the table yields to a contraction later, and above 0.1 s the drive is told as stuck",
+            "die Liege gibt einer Abwehr später nach, und über 0,1 s gilt der Antrieb als blockiert",
         ),
         Words("set or repair the drive", "Antrieb einstellen oder instand setzen"),
         most=0.08,
