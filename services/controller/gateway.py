@@ -27,8 +27,32 @@ LOOK_S = 0.5
 STALLED_S = 5.0  # a loop whose last tick ended so long ago hangs: end it, start another
 BEATS = {"recorder": "recorder_ns", "panel": "panel_ns"}  # the health word in which each says that it lives
 START_S = 30.0  # so long a half may take to say so for the first time
+DOUBLINGS = 4  # 8 min: a machine that is so busy starts it some time
 LOOP_STOP_S = 2.6  # its controlled release, see loop/__main__.py, RELEASE_S
 END_S = 3.4  # everything of the gateway: no child's own patience counts beyond it
+
+
+class Patience:
+    """How long a half may say nothing: twice as long, once it was ended before its first word.
+
+    Else a machine that is too busy to start it within START_S ends each of its starts, and stays too busy.
+    """
+
+    def __init__(self, hanging_s: float) -> None:
+        """``hanging_s`` is that of a half that has spoken."""
+        self._hanging_s = hanging_s
+        self._cut_short: dict[str, int] = {}
+
+    def ends(self, name: str, silent_s: float, *, has_spoken: bool) -> bool:
+        """Whether this half must end now."""
+        if has_spoken:
+            self._cut_short.pop(name, None)
+            return silent_s > self._hanging_s
+        doublings = self._cut_short.get(name, 0)
+        if silent_s <= START_S * 2**doublings:
+            return False
+        self._cut_short[name] = min(doublings + 1, DOUBLINGS)
+        return True
 
 
 class Gateway:
@@ -39,6 +63,7 @@ class Gateway:
         self._directory = settings.directory
         self._memory: GatewayMemory | None = None
         self._looked_at = 0.0
+        self._patience = Patience(settings.hanging_s)
         self._supervisor = Supervisor(self._programs(), state_path=self._directory / "processes.json")
 
     def run(self) -> None:
@@ -116,8 +141,8 @@ class Gateway:
         pid, now = self._supervisor.pid(name), time.monotonic_ns()
         at_this_loop_s = min(self._supervisor.lived_s(name), (now - memory.created_ns) / 1e9)
         silent_s = min((now - memory.health[BEATS[name]]) / 1e9, at_this_loop_s)
-        patience_s = START_S if silent_s == at_this_loop_s else self._settings.hanging_s
-        if pid is not None and silent_s > patience_s:
+        has_spoken = silent_s < at_this_loop_s
+        if pid is not None and self._patience.ends(name, silent_s, has_spoken=has_spoken):
             log.error("hangs and is killed", process=name, silent_s=round(silent_s, 1))
             _signal(pid, signal.SIGKILL)
 

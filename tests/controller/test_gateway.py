@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from services.controller.gateway import DOUBLINGS, START_S, Patience
 from services.controller.kernel import layout
 from services.controller.kernel import memory as m
 from services.controller.kernel.faults import SWITCH_PRESSED
@@ -259,6 +260,22 @@ def test_a_loop_nobody_looks_after_ends_itself_when_no_bed_is_in_use(clinic):
     loop = clinic.start(module="services.controller.loop", SPONDYL_LOOP_ALONE_S="1")
     assert loop.wait(PATIENCE_S) == 0
     assert "no supervisor" in clinic.log()
+
+
+def test_a_half_that_was_ended_before_its_first_word_gets_twice_as_long():
+    """A machine too busy to start the recorder within its time killed it again and again, at every start."""
+    patience = Patience(hanging_s=15.0)
+    granted = []
+    for _ in range(DOUBLINGS + 2):
+        silent_s = next(s for s in range(10_000) if patience.ends("recorder", s, has_spoken=False))
+        granted.append(silent_s)
+    doubled = [START_S * 2**number for number in range(DOUBLINGS + 1)]
+    assert granted == [limit_s + 1 for limit_s in [*doubled, doubled[-1]]]
+    assert not patience.ends("panel", START_S, has_spoken=False)
+    assert patience.ends("panel", START_S + 1, has_spoken=False)
+    assert not patience.ends("recorder", 15.0, has_spoken=True)
+    assert patience.ends("recorder", 15.1, has_spoken=True)
+    assert patience.ends("recorder", START_S + 1, has_spoken=False)  # it had spoken: as at first
 
 
 def test_wrong_settings_are_one_line(clinic):
