@@ -68,18 +68,34 @@ static void advance_target(long n, in period, in origin, in span, in inverse, ro
     }
 }
 
-static void drive_velocity(long n, in period, in drive_mm_s, in target, in rate, in curvature, in force, in slope,
-                           in position, in stiffness, in mode, in fixed_velocity, in position_floor, row integral,
-                           row velocity)
+static void foresee(long n, in period, in alpha, in beta_per_s, in owed_keep, in sent, in force, in moved, in fresh,
+                    in stiffness, row tension, row slope, row owed)
+{
+    EACH_BED {
+        double dx = moved[b], ahead = tension[b] + slope[b] * period[b] + stiffness[b] * dx;
+        double nu = fresh[b] * (force[b] - ahead);
+        tension[b] = ahead + alpha[b] * nu;
+        slope[b] = slope[b] + beta_per_s[b] * nu;
+        owed[b] = owed_keep[b] * (owed[b] + sent[b] * period[b] - dx);
+    }
+}
+
+static void drive_velocity(long n, in period, in drive_mm_s, in answered, in proportional, in integral_gain,
+                           in watching, in target, in rate, in curvature, in force, in slope, in near_tension, in near_slope, in owed, in position,
+                           in position_power, in stiffness, in mode, in fixed_velocity, in position_floor, row integral, row velocity)
 {
     EACH_BED {
         double error = target[b] - force[b], softness = 1.0 / stiffness[b];
+        double known = answered[b] * watching[b] * position_power[b] / (position_power[b] + 0.02);
+        double to_come = near_tension[b] + stiffness[b] * owed[b] - force[b], foreseen = error - known * to_come;
+        double per_s = 8.0 + known * (proportional[b] - 8.0), per_s2 = 24.0 + known * (integral_gain[b] - 24.0);
         double tracking = mode[b] == TRACK ? 1.0 : 0.0;
-        double summed = tracking * (integral[b] + 24.0 * period[b] * error);
+        double summed = tracking * (integral[b] + per_s2 * period[b] * foreseen);
         summed = summed < -30.0 ? -30.0 : summed;
         summed = summed > 30.0 ? 30.0 : summed;
         integral[b] = summed;
-        double track = (rate[b] + 0.06 * curvature[b] + 8.0 * error + summed) * softness;
+        double answer = per_s * foreseen - 0.62 * known * near_slope[b];
+        double track = (rate[b] + 0.06 * curvature[b] + answer + summed) * softness;
         double ease = 12.0 * (error - 0.04 * slope[b]) * softness;
         double left = position[b] - position_floor[b];
         left = left < 0.0 ? 0.0 : left;
@@ -567,9 +583,12 @@ void kernel_step(long n, double *params, const double *staged, double *state, co
                  S(REFUSAL), S(TAKEN), S(PENDING));
     EACH_BED if (SB(PENDING) > 0.0) decide(n, params, staged, state, reading, action, b);
     advance_target(n, P(P_PERIOD), S(ORIGIN), S(SPAN), S(INVERSE), S(CLOCK), S(TARGET), S(RATE), S(CURVATURE));
-    drive_velocity(n, P(P_PERIOD), P(P_DRIVE_SPEED), S(TARGET), S(RATE), S(CURVATURE), S(FORCE), S(SLOPE),
-                   S(POSITION), S(STIFFNESS), S(MODE), S(FIXED_VELOCITY), S(POSITION_FLOOR), S(INTEGRAL),
-                   S(WANTED));
+    foresee(n, P(P_PERIOD), P(P_NEAR_ALPHA), P(P_NEAR_BETA), P(P_OWED_KEEP), S(SENT), S(FORCE), S(MOVED), S(FRESH),
+            S(STIFFNESS), S(NEAR_TENSION), S(NEAR_SLOPE), S(OWED));
+    drive_velocity(n, P(P_PERIOD), P(P_DRIVE_SPEED), P(P_SLOPE_ANSWERED), P(P_PROPORTIONAL), P(P_INTEGRAL), S(WATCHING), S(TARGET), S(RATE),
+                   S(CURVATURE), S(FORCE), S(SLOPE), S(NEAR_TENSION), S(NEAR_SLOPE), S(OWED), S(POSITION),
+                   S(POSITION_POWER), S(STIFFNESS), S(MODE), S(FIXED_VELOCITY), S(POSITION_FLOOR),
+                   S(INTEGRAL), S(WANTED));
     limit_velocity(n, R(R_AGE), S(ARMED), P(P_DRIVE_SPEED), P(P_CEILING), S(OWN_FORCE), S(OWN_SLOPE), S(BLIND),
                    S(OWN_HOME), S(OWN_POSITION), S(WANTED), S(VELOCITY));
     write_outputs(n, P(P_PERIOD), R(R_HEAT), P(P_HEAT_CEILING), P(P_HEAT_ALLOWED), S(HEAT_WANTED), S(HEATED),

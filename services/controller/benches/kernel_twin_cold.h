@@ -435,6 +435,7 @@ static void load(long n, double *params, const double *staged, double *state, co
     SB(FORCE) = force;
     SB(OWN_FORCE) = force;
     SB(TENSION) = force;
+    SB(NEAR_TENSION) = force;
     SB(POSITION) = position;
     SB(OWN_POSITION) = position;
     SB(OWN_HOME) = position;

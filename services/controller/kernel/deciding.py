@@ -126,6 +126,7 @@ def load(params, staged, state, reading, bed):
     state[at.FORCE, bed] = force
     state[at.OWN_FORCE, bed] = force
     state[at.TENSION, bed] = force
+    state[at.NEAR_TENSION, bed] = force
     state[at.POSITION, bed] = position
     state[at.OWN_POSITION, bed] = position
     state[at.OWN_HOME, bed] = position

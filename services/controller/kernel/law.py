@@ -10,7 +10,9 @@ STIFFNESS_PRIOR, STIFFNESS_MIN, STIFFNESS_MAX = 18.0, 6.0, 45.0  # N/mm
 PRIOR_WEIGHT = 0.004  # mm^2
 LEARN_RATE_N_S, LEARN_FORCE_N = 4.0, 30.0
 LEAD_S = 0.06  # the drive's lag, answered ahead
-PROPORTIONAL, INTEGRAL_GAIN = 8.0, 24.0  # 1/s, 1/s^2: tolerate three ticks of delay
+CAREFUL_PROPORTIONAL, CAREFUL_INTEGRAL = 8.0, 24.0  # 1/s, 1/s^2: while the stiffness is assumed
+KNOWN_MM2 = 0.02  # power of the travel that was learnt from, at which the stiffness is half trusted
+SLOPE_SHARE = 0.62  # of the slope that travel does not explain, answered at once: all of it would swing
 INTEGRAL_LIMIT_N_S = 30.0
 EASE_GAIN, EASE_LEAD_S = 12.0, 0.04
 ARRIVE_PER_S = 16.0  # the drive lags: towards the least position it slows down, not to run past it
@@ -75,12 +77,34 @@ def advance_target(period, origin, span, inverse, clock, target, rate, curvature
 
 
 @stage
+def foresee(period, alpha, beta_per_s, owed_keep, sent, force, moved, fresh, stiffness, tension, slope, owed):
+    """The law's own observer (N, N/s), and the travel (mm) that was commanded and is still to come.
+
+    An alpha-beta observer as guarding.observe, quicker. Travel that is under way is measured, not modelled:
+    whatever delays the drive, it is known by what has not arrived; it is forgotten where it never does.
+    """
+    for bed in range(period.shape[0]):
+        dx = moved[bed]
+        ahead = tension[bed] + slope[bed] * period[bed] + stiffness[bed] * dx
+        nu = fresh[bed] * (force[bed] - ahead)
+        tension[bed] = ahead + alpha[bed] * nu
+        slope[bed] = slope[bed] + beta_per_s[bed] * nu
+        owed[bed] = owed_keep[bed] * (owed[bed] + sent[bed] * period[bed] - dx)
+
+
+@stage
 def drive_velocity(
-    period, drive_mm_s, target, rate, curvature, force, slope, position,
-    stiffness, mode, fixed_velocity, position_floor, integral, velocity,
+    period, drive_mm_s, answered, proportional, integral_gain, watching, target, rate, curvature, force,
+    slope, near_tension, near_slope, owed, position, position_power, stiffness, mode, fixed_velocity,
+    position_floor, integral, velocity,
 ):  # fmt: skip
     """Wanted drive velocity (mm/s) of each bed by its mode: track, ease, let out, a fixed speed, or none.
 
+    Tracking: v = (r' + 0.06 r'' + Kp e + I - 0.62 s) / k with e = r - (T + k owed), I the integral of Ki e:
+    T and s are the tension and the slope that the patient gives it, k owed what is still coming by the drive.
+    Until the stiffness is learnt, and always where the slope is not answered, e is r - F, Kp and Ki are
+    careful and s is left out: with a k that is wrong the drive's own giving way looks like a contraction, the
+    quicker the more. So it is in a pause: there nobody watches for a load cell that has become noisy.
     Easing only ever pays out, and not beyond the position that would cost the base tension. Letting out
     follows the target downwards and never pulls, whatever the tension has fallen to; nobody watches for
     guarding then, so what surges is yielded to with all the drive's speed.
@@ -88,12 +112,18 @@ def drive_velocity(
     for bed in range(period.shape[0]):
         error = target[bed] - force[bed]
         softness = 1.0 / stiffness[bed]
+        known = answered[bed] * watching[bed] * position_power[bed] / (position_power[bed] + KNOWN_MM2)
+        to_come = near_tension[bed] + stiffness[bed] * owed[bed] - force[bed]
+        ahead = error - known * to_come
+        per_s = CAREFUL_PROPORTIONAL + known * (proportional[bed] - CAREFUL_PROPORTIONAL)
+        per_s2 = CAREFUL_INTEGRAL + known * (integral_gain[bed] - CAREFUL_INTEGRAL)
         tracking = 1.0 if mode[bed] == TRACK else 0.0
-        summed = tracking * (integral[bed] + INTEGRAL_GAIN * period[bed] * error)
+        summed = tracking * (integral[bed] + per_s2 * period[bed] * ahead)
         summed = max(summed, -INTEGRAL_LIMIT_N_S)
         summed = min(summed, INTEGRAL_LIMIT_N_S)
         integral[bed] = summed
-        track = (rate[bed] + LEAD_S * curvature[bed] + PROPORTIONAL * error + summed) * softness
+        answer = per_s * ahead - SLOPE_SHARE * known * near_slope[bed]
+        track = (rate[bed] + LEAD_S * curvature[bed] + answer + summed) * softness
         ease = EASE_GAIN * (error - EASE_LEAD_S * slope[bed]) * softness
         left = position[bed] - position_floor[bed]
         left = max(left, 0.0)

@@ -46,7 +46,10 @@ STATE_NAMES = (
     "target",
     "rate",
     "curvature",
-    # law
+    # law: its own observer, quicker than the detector's, and travel that is under way
+    "near_tension",
+    "near_slope",
+    "owed",
     "integral",
     "wanted",  # the law's velocity; "velocity" is what the envelope leaves of it
     "velocity",
@@ -166,6 +169,9 @@ STATE_INDEX = {name: row for row, name in enumerate(STATE_NAMES)}
     TARGET,
     RATE,
     CURVATURE,
+    NEAR_TENSION,
+    NEAR_SLOPE,
+    OWED,
     INTEGRAL,
     WANTED,
     VELOCITY,

@@ -291,11 +291,18 @@ def follow(params, state, reading, command):
         params[layout.P_PERIOD], state[at.ORIGIN], state[at.SPAN], state[at.INVERSE], state[at.CLOCK],
         state[at.TARGET], state[at.RATE], state[at.CURVATURE],
     )  # fmt: skip
+    law.foresee(
+        params[layout.P_PERIOD], params[tuning.P_NEAR_ALPHA], params[tuning.P_NEAR_BETA],
+        params[tuning.P_OWED_KEEP], state[at.SENT], state[at.FORCE], state[at.MOVED], state[at.FRESH],
+        state[at.STIFFNESS], state[at.NEAR_TENSION], state[at.NEAR_SLOPE], state[at.OWED],
+    )  # fmt: skip
     law.drive_velocity(
-        params[layout.P_PERIOD], params[layout.P_DRIVE_SPEED], state[at.TARGET], state[at.RATE],
-        state[at.CURVATURE], state[at.FORCE], state[at.SLOPE], state[at.POSITION], state[at.STIFFNESS],
-        state[at.MODE], state[at.FIXED_VELOCITY], state[at.POSITION_FLOOR], state[at.INTEGRAL],
-        state[at.WANTED],
+        params[layout.P_PERIOD], params[layout.P_DRIVE_SPEED], params[tuning.P_SLOPE_ANSWERED],
+        params[tuning.P_PROPORTIONAL], params[tuning.P_INTEGRAL], state[at.WATCHING], state[at.TARGET],
+        state[at.RATE], state[at.CURVATURE], state[at.FORCE], state[at.SLOPE], state[at.NEAR_TENSION],
+        state[at.NEAR_SLOPE], state[at.OWED], state[at.POSITION], state[at.POSITION_POWER],
+        state[at.STIFFNESS], state[at.MODE], state[at.FIXED_VELOCITY], state[at.POSITION_FLOOR],
+        state[at.INTEGRAL], state[at.WANTED],
     )  # fmt: skip
     envelope.limit_velocity(
         reading[layout.R_AGE], state[at.ARMED], params[layout.P_DRIVE_SPEED], params[layout.P_CEILING],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from services.controller.kernel import tuning
+from services.controller.kernel import law, tuning
 
 
 @pytest.mark.parametrize("period_s", [0.001, 0.002, 0.005, 0.01, 0.02])
@@ -21,6 +21,50 @@ def test_the_observer_is_the_steady_kalman_filter_of_its_noise(period_s):
     alpha, beta = tuning.tracking_gains(period_s)
     assert alpha == pytest.approx(gain[0], rel=1e-6)
     assert beta / period_s == pytest.approx(gain[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("period_s", [0.001, 0.005, 0.01, 0.02])
+@pytest.mark.parametrize("lag_s", [0.010, 0.020])
+def test_the_loop_is_damped_at_every_period_and_delay(period_s, lag_s):
+    """The gains come from a model: that model, written anew, must be calm with none to three ticks more."""
+    at = tuning.P_ALPHA
+    near_alpha, near_beta, proportional, integral, keep = tuning.tune(period_s)[
+        tuning.P_NEAR_ALPHA - at : tuning.P_OWED_KEEP - at + 1
+    ]
+    settle = np.exp(-period_s / lag_s)
+    for late in range(4):
+        for truth in (0.5, 1.0, 1.6):  # true stiffness by the one that was learnt
+
+            def tick(x, late=late, truth=truth):
+                force, speed, tension, slope, summed, owed, *line = x
+                moved = line[-1] * period_s + (speed - line[-1]) * lag_s * (1 - settle)
+                force = force + truth * moved
+                nu = force - (tension + slope * period_s + moved)
+                tension = tension + slope * period_s + moved + near_alpha * nu
+                slope = slope + near_beta * nu
+                owed = keep * (owed + line[0] * period_s - moved)
+                error = -(tension + owed)
+                summed = summed + integral * period_s * error
+                told = proportional * error + summed - law.SLOPE_SHARE * slope
+                speed = line[-1] + (speed - line[-1]) * settle
+                return np.array([force, speed, tension, slope, summed, owed, told, *line[:-1]])
+
+            size = 7 + late
+            matrix = np.array([tick(np.eye(size)[row]) for row in range(size)]).T
+            assert np.abs(np.linalg.eigvals(matrix)).max() < 1.0, (late, truth)
+
+
+def test_a_shorter_period_allows_a_tighter_loop_but_not_beyond_a_links_delay():
+    """A link of 30 ms is as late at 1 ms as at 10."""
+    gains = [tuning.law_gains(ms / 1000)[0] for ms in (20, 10, 5, 1)]
+    assert gains == sorted(gains)
+    assert gains[3] < 1.3 * gains[1]
+
+
+def test_below_five_milliseconds_the_slope_is_not_answered():
+    """At 1 ms it stopped falsely six times in as many hours, where the law without it does not once."""
+    answered = [tuning.tune(ms / 1000)[tuning.P_SLOPE_ANSWERED - tuning.P_ALPHA] for ms in (20, 5, 4, 1)]
+    assert answered == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_twenty_milliseconds_give_the_measured_gains():
