@@ -184,6 +184,27 @@ def test_a_steep_climb_is_found_from_a_phase_s_first_second_on():
     assert not climbs(phase=layout.SLACK)
 
 
+def drops(phase, below_n, calm_s=LONG_AGO_S, before_calm_s=LONG_AGO_S):
+    """Whether tension so far below the target of 100 N is found, after a second with another calm."""
+    memory = rows("excused", "broken")
+    for calm in (before_calm_s, calm_s):
+        told = (
+            PERIOD_S, phase, layout.OUTPUT_POWER, 100_000, 100.0 - below_n, 0.0, calm, *(LONG_AGO_S,) * 4,
+        )  # fmt: skip
+        run(invariants.let_out_gently, told, memory)
+    return memory["broken"][0] > 0.0
+
+
+@pytest.mark.parametrize("phase", [layout.COOLDOWN, layout.STOPPED])
+def test_a_patient_who_keeps_still_is_let_out_along_the_target(phase):
+    """A release at full speed is obeyed, never too slow and never rises: nothing else would find it."""
+    assert drops(phase, 30.0)
+    assert not drops(phase, 20.0)
+    assert not drops(phase, 30.0, calm_s=0.5)
+    assert not drops(phase, 30.0, before_calm_s=0.5)  # what was paid out then is not pulled in again
+    assert not drops(layout.HOLD, 30.0)
+
+
 def steps(phase, before_n, target_n):
     """Whether a target that goes from one to the other in a tick is too steep, with 40 N of base."""
     memory = rows("before", "too_high", "too_fast")

@@ -138,12 +138,15 @@ def _peer_round(address: DriveAddress, period_ms: float, ticks: int, peer: Peer)
     for _ in range(ticks):
         next_at = max(next_at + period_s, time.monotonic() - period_s)
         time.sleep(max(0.0, next_at - time.monotonic()))
+        unanswered = peer.unanswered
         beat = _exchange(client, address, beat, command, reading, peer)
-        peer.exchange_us.append(1e6 * (peer.received_at - peer.sent_at))
+        if peer.unanswered == unanswered:
+            peer.exchange_us.append(1e6 * (peer.received_at - peer.sent_at))
         sensed_at = peer.received_at
         step(params, staged, state, reading, action, sample, command)
         beat = _exchange(client, address, beat, command, reading, peer)
-        peer.command_us.append(1e6 * (peer.sent_at - sensed_at))
+        if peer.unanswered == unanswered:  # as of ours: what got no answer has no time
+            peer.command_us.append(1e6 * (peer.sent_at - sensed_at))
     client.close()  # type: ignore[no-untyped-call]
 
 

@@ -21,6 +21,7 @@ RELEASED_N = 20.0  # 8 N by the load cell, a sigh and its noise on top
 STOP_S, STOP_UNABLE_S = 5.5, 36.0  # 4.5 s of ramp; 30 s until a release is given up, then the mechanical one
 POWER_S = 5.2
 RISE_N = 12.0
+LET_OUT_N = 25.0  # a sigh is 17 N, and let out again before it is breathed out
 SMOOTH_S, SETTLE_S = 0.3, 3.0
 SLIP_MM, GIVEN_BACK_MM = 12.0, 12.5
 PULLING = 0.002  # mm/s: counts of the command are micrometres a second
@@ -260,6 +261,24 @@ def end_stops(period, tripped, tension, counter, breath, outputs, since, lowest,
         lowest_bare[bed] = min(bare, lowest_bare[bed]) if held else bare
         risen = (quieted > lowest[bed] + RISE_N) & (bare > lowest_bare[bed] + RISE_N)
         rise[bed] = 1.0 if held & tight & risen else 0.0
+
+
+@stage
+def let_out_gently(period, phase, outputs, target_mn, tension, breath, calm, hindered, misread, lied_s,
+                   gave_s, excused, broken):  # fmt: skip
+    """A cooldown and a stop follow their target downwards: nothing is dropped on a person who keeps still.
+
+    What a sigh makes the table pay out it does not pull in again; once something else has (a contraction, a
+    drive, a strap or a load cell), it may be further below until the phase is over.
+    """
+    for bed in range(period.shape[0]):
+        lets_out = (phase[bed] == COOLDOWN) | (phase[bed] == STOPPED)
+        recent = min(calm[bed], hindered[bed], misread[bed], lied_s[bed], gave_s[bed])
+        caused = (recent < EXCUSE_S) | (outputs[bed] & FREE != 0) | (outputs[bed] & POWER == 0)
+        excused[bed] = 1.0 if lets_out & (caused | (excused[bed] > 0.0)) else 0.0
+        level = max(tension[bed], tension[bed] - breath[bed])
+        far = level < target_mn[bed] * 0.001 - LET_OUT_N
+        broken[bed] = 1.0 if lets_out & far & (excused[bed] == 0.0) else 0.0
 
 
 @stage

@@ -80,6 +80,8 @@ MUTANTS = (
            ("calm",)),
     Mutant("stuck-drive-not-freed", "entering.py",
            "FREE_AT_ONCE = layout.ACTUATOR_STUCK | layout.DRIVE_NOT_READY", "FREE_AT_ONCE = 0", ("runaway",)),
+    Mutant("drops-the-patient", "law.py", "let_out = -limit if surges else min(track, 0.0)",
+           "let_out = -limit", ("stop",)),
     Mutant("pulls-while-letting-out", "law.py", "let_out = -limit if surges else min(track, 0.0)",
            "let_out = track", ("stop",)),
     Mutant("peak-too-high", "entering.py", "return max(min(peak, params[layout.P_CEILING, bed])",

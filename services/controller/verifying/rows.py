@@ -23,7 +23,7 @@ MEMORY = (
     "same", "force_dn", "part_mm", "position_cmm", "commanded_mm_s", "heat_s", "smooth_n", "climbed_n",
     "patient_stop", "since_mains_s", "place_mm", "beyond", "give_up_s", "lied_s", "period_s", "disobeyed_s",
     "far_s", "weak_s", "yielding", "lag_mean", "stray_s", "astray_s", "gave_s", "failed", "lowest_bare_n",
-    "eased_s", "rebuilt_s", "quiet_n",
+    "eased_s", "rebuilt_s", "quiet_n", "excused_out",
 )  # fmt: skip
 (M_BUSY, M_LINGER, M_STARTED, M_AGE, M_PHASE, M_CHANGING, M_MOVING, M_ARMED, M_PULLED, M_WATCHED, M_ENDED,
  M_TRIPPED, M_TARGET, M_REMAINING, M_BASE_NOW, M_CALM, M_ONSET_OK, M_SPARED, M_BEST, M_BEST_SPEED,
@@ -31,7 +31,7 @@ MEMORY = (
  M_SAME, M_FORCE, M_PART, M_POSITION, M_COMMANDED, M_HEAT, M_SMOOTH, M_CLIMBED, M_PATIENT_STOP,
  M_SINCE_MAINS, M_DRIVE_PLACE, M_BEYOND, M_GIVE_UP, M_LIED, M_PERIOD,
  M_DISOBEYED, M_FAR, M_WEAK, M_YIELDING, M_LAG_MEAN, M_STRAY, M_ASTRAY, M_GAVE, M_FAILED,
- M_LOWEST_BARE, M_EASED, M_REBUILT, M_QUIET) = range(len(MEMORY))  # fmt: skip
+ M_LOWEST_BARE, M_EASED, M_REBUILT, M_QUIET, M_EXCUSED_OUT) = range(len(MEMORY))  # fmt: skip
 
 # --- what may not happen in any tick -----------------------------------------------------------------------
 INVARIANTS = {
@@ -55,6 +55,7 @@ INVARIANTS = {
     "stop_too_slow": "tension left when a stop should be over",
     "power_not_cut": "power still on 5.2 s after a patient stop",
     "power_unwatched": "power on while idle, ready or done, where nobody compares command and travel",
+    "let_out_too_far": "let out 25 N below the target of a cooldown or a stop, and nothing pushed or failed",
     "rise_after_trip": "tension rising again after a stop or fault",
     "tensioned_after_drop": "the drive pulls in what a slipped strap has given",
     "remaining_grew": "traction time still to come grew",
@@ -66,7 +67,7 @@ INVARIANTS = {
 INVARIANT_NAMES = tuple(INVARIANTS)
 (I_CEILING, I_BASE, I_PEAK, I_TARGET_FAST, I_TENSION_FAST, I_DRIVE, I_RAISED, I_ABOVE, I_STALE, I_AFTER_END,
  I_STOP, I_SWITCH, I_LOST_CELL, I_FROZEN, I_LOST_LINK, I_STUCK, I_MAINS, I_SLOW_STOP, I_POWER, I_UNWATCHED,
- I_RISE, I_DROP,
+ I_LET_OUT, I_RISE, I_DROP,
  I_REMAINING, I_TABLE, I_HEAT, I_ENDLESS, I_FINITE) = range(len(INVARIANTS))  # fmt: skip
 
 # --- what physics excuses, and why -------------------------------------------------------------------------

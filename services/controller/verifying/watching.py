@@ -154,6 +154,11 @@ def check_tension(given, monitor, beds, constants, faults, before, lag_gain, sam
         monitor[r.M_ASTRAY], monitor[r.M_GAVE], monitor[r.M_LIED], sample[layout.S_PHASE],
         broken[r.I_SLOW_STOP], broken[r.I_POWER], broken[r.I_UNWATCHED], broken[r.I_RISE], excused[r.E_STOP],
     )  # fmt: skip
+    hold.let_out_gently(
+        period, sample[layout.S_PHASE], sample[layout.S_OUTPUTS], sample[layout.S_TARGET], tension,
+        beds[plant.X_BREATH], monitor[r.M_CALM], monitor[r.M_HINDERED], monitor[r.M_MISREAD],
+        monitor[r.M_LIED], monitor[r.M_GAVE], monitor[r.M_EXCUSED_OUT], broken[r.I_LET_OUT],
+    )  # fmt: skip
     hold.leave_slipped(
         monitor[r.M_ARMED], given[r.G_BASE], beds[plant.X_SLIP], monitor[r.M_SMOOTH], beds[plant.X_DRIVE],
         monitor[r.M_ASTRAY], monitor[r.M_SLIP], monitor[r.M_SLIP_N], monitor[r.M_SLIP_UP],

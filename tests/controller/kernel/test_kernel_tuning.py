@@ -54,6 +54,12 @@ def test_the_loop_is_damped_at_every_period_and_delay(period_s, lag_s):
             assert np.abs(np.linalg.eigvals(matrix)).max() < 1.0, (late, truth)
 
 
+def test_the_law_s_gains_are_those_that_are_published():
+    """docs/control.md tells them for 20 and 5 ms."""
+    assert tuning.law_gains(0.02)[:2] == pytest.approx((7.3, 26.8), abs=0.05)
+    assert tuning.law_gains(0.005)[:2] == pytest.approx((13.1, 85.8), abs=0.05)
+
+
 def test_a_shorter_period_allows_a_tighter_loop_but_not_beyond_a_links_delay():
     """A link of 30 ms is as late at 1 ms as at 10."""
     gains = [tuning.law_gains(ms / 1000)[0] for ms in (20, 10, 5, 1)]
