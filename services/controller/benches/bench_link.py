@@ -148,6 +148,8 @@ def _peer_round(address: DriveAddress, period_ms: float, ticks: int, peer: Peer)
         if peer.unanswered == unanswered:  # as of ours: what got no answer has no time
             peer.command_us.append(1e6 * (peer.sent_at - sensed_at))
     client.close()  # type: ignore[no-untyped-call]
+    if not peer.command_us:
+        raise SpondylError(f"{address} did not answer pymodbus' client in {ticks} ticks")
 
 
 def _exchange(

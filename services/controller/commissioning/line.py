@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -116,13 +117,11 @@ class Line:
     ) -> None:
         self._client.close()  # type: ignore[no-untyped-call]
 
-    def look(self) -> Look:
-        """Read without writing (function 3): it feeds no watchdog and commands nothing."""
-        began = self.clock.now()
+    @contextmanager
+    def _told_in_words(self) -> Iterator[None]:
+        """Raise what pymodbus' client raises as SpondylError: what came instead of an answer, what to do."""
         try:
-            answer = self._client.read_holding_registers(
-                reg.READ_ADDRESS, count=reg.READ_WORDS, device_id=self.address.unit
-            )
+            yield
         except ConnectionException:
             raise SpondylError(
                 f"{self.address} ends the connection without an answer: no Modbus server there, or one that "
@@ -131,6 +130,14 @@ class Line:
         except ModbusException:
             why = failing.of_answering(self._bytes, ANSWER_S)
             raise SpondylError(f"{self.address} does not answer rightly: {why}") from None
+
+    def look(self) -> Look:
+        """Read without writing (function 3): it feeds no watchdog and commands nothing."""
+        began = self.clock.now()
+        with self._told_in_words():
+            answer = self._client.read_holding_registers(
+                reg.READ_ADDRESS, count=reg.READ_WORDS, device_id=self.address.unit
+            )
         return self._read(answer, began)
 
     def exchange(
@@ -143,19 +150,11 @@ class Line:
             "velocity": round(1000 * velocity_mm_s), "outputs": outputs,
         }  # fmt: skip
         began = self.clock.now()
-        try:
+        with self._told_in_words():
             answer = self._client.readwrite_registers(
                 read_address=reg.READ_ADDRESS, read_count=reg.READ_WORDS, write_address=reg.WRITE_ADDRESS,
                 values=pack(reg.WRITES, command), device_id=self.address.unit,
             )  # fmt: skip
-        except ConnectionException:
-            raise SpondylError(
-                f"{self.address} ends the connection without an answer: no Modbus server there, or one that "
-                "takes no further connection; check the port, stop whoever else talks to the drive"
-            ) from None
-        except ModbusException:
-            why = failing.of_answering(self._bytes, ANSWER_S)
-            raise SpondylError(f"{self.address} does not answer rightly: {why}") from None
         look = self._read(answer, began)
         if look.values["master"] != self.master:
             raise self._taken(look)
